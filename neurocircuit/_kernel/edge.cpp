@@ -1,0 +1,241 @@
+#include "edge.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace neurocircuit {
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// splitmix64 finaliser: a well-mixed 64-bit function of its argument.
+inline std::uint64_t mix(std::uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9ULL;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+// Two standard normal numbers as a pure function of (seed, stream, index), so that noise does not depend on the
+// order of evaluation; neurocircuit/neuron/edge_numpy.py holds the same function.
+inline std::pair<double, double> normal_pair(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) {
+  const std::uint64_t key = mix(seed + 0x9e3779b97f4a7c15ULL * (2 * index + stream + 1));
+  const double radius = std::sqrt(-2.0 * std::log((static_cast<double>(key >> 11) + 0.5) * 0x1p-53));
+  const double angle = 2.0 * kPi * (static_cast<double>(mix(key + 0x9e3779b97f4a7c15ULL) >> 11) * 0x1p-53);
+  return {radius * std::cos(angle), radius * std::sin(angle)};
+}
+
+struct Corner {
+  double t;
+  double phase;  // jump of VCO1 at t
+  double rate;   // change of VCO1's frequency at t
+  int pulses;    // change of the number of running pulses at t
+  bool operator<(const Corner& other) const { return t < other.t; }
+};
+
+void collect_corners(const EdgeConstants& c, const double* t, const double* w, std::size_t n,
+                     std::vector<Corner>& corners) {
+  corners.clear();
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!(t[i] < c.window)) continue;
+    const double phase = c.phase_per_weight * w[i];
+    if (c.spike_width > 0) {
+      corners.push_back({t[i], 0.0, phase / c.spike_width, 1});
+      corners.push_back({t[i] + c.spike_width, 0.0, -phase / c.spike_width, -1});
+    } else {
+      corners.push_back({t[i], phase, 0.0, 0});
+    }
+  }
+  std::stable_sort(corners.begin(), corners.end());
+}
+
+// The flip-flop compares phases modulo 2 pi: it sees VCO4 ahead for a difference in [0, pi).
+inline bool looks_ahead(double membrane) { return membrane - 2 * kPi * std::floor(membrane / (2 * kPi)) < kPi; }
+
+struct Neuron {
+  const EdgeConstants& c;
+  EdgeState s;
+  std::uint64_t seed;
+  bool noisy;
+  bool comparing;
+  double inverse_r;
+  double base = 0.0;                       // multiple of 2 pi below which the crossing is looked for
+  double pulse = 0.0;                      // frequency of VCO1 due to inputs
+  int pulses = 0;
+  double g[4] = {0.0, 0.0, 0.0, 0.0};      // frequency noise in force
+  std::uint64_t draws[2] = {0, 0};
+  EdgeDecision decision{kInfinity, 0.0, false};
+
+  void draw(int stream) {  // stream 0 renews VCO1 and VCO3 at VCO1's edges, stream 1 VCO2 and VCO4 at VCO2's
+    if (!noisy) return;
+    const auto [first, second] = normal_pair(seed, stream, draws[stream]++);
+    g[stream] = c.noise[stream] * first;
+    g[stream + 2] = c.noise[stream + 2] * second;
+  }
+
+  // VCO2 while UP stays: phase2(x) = phase2 + speed x + (relaxing/r) (1 - e^{-rx}), relaxing = pi (filter - up).
+  struct Course {
+    double phase2, speed, relaxing, r, share;  // share = relaxing/r
+    double phase_after(double x, double decay) const { return phase2 + speed * x + share * (1.0 - decay); }
+  };
+
+  Course course() const {
+    const double relaxing = kPi * (s.filter - s.up);
+    return {s.phase2, c.omega[1] + g[1] + kPi * (s.up - 0.5), relaxing, c.r, relaxing * inverse_r};
+  }
+
+  // Time to VCO2's next edge by Halley's iteration from x; its speed varies by little and stays > 0. Leaves e^{-rx} in
+  // `decay`. One exponential an iteration: what the last, tiny step changes in it follows from its series.
+  static double time_to_edge2(const Course& k, double x, double longest, double& decay) {
+    for (int iteration = 0; iteration < 60; ++iteration) {
+      decay = std::exp(-k.r * x);
+      const double inverse = 1.0 / (k.speed + k.relaxing * decay);
+      const double newton = (k.phase_after(x, decay) - kPi) * inverse;
+      const double bend = -0.5 * k.r * k.relaxing * decay * inverse;  // acceleration over twice the speed
+      const double moved = std::clamp(x - newton * (1.0 + newton * bend), 0.0, longest);
+      const double z = k.r * (x - moved);
+      x = moved;
+      if (std::fabs(z) < 1e-5) {
+        decay *= 1.0 + z * (1.0 + 0.5 * z);
+        return x;
+      }
+    }
+    decay = std::exp(-k.r * x);
+    return x;
+  }
+
+  void watch() {
+    const double error = s.cycles * kPi + s.phase1 - s.phase2 - kPi / 2;
+    decision.headroom = std::max(decision.headroom, std::fabs(error));
+  }
+
+  bool fire_at(double delay, double membrane) {
+    decision.fire_time = s.t + delay;
+    decision.false_fire = membrane < -1e-9 || membrane >= kPi;
+    return true;
+  }
+
+  // Does the comparator decide within the next `length`, in which the membrane moves at `slope`?
+  bool decides(double length, double slope) {
+    if (!c.readout_q) {
+      const double end = s.membrane + slope * length;
+      if (end >= base) return fire_at((base - s.membrane) / slope, base);
+      if (end < base - kPi) return fire_at((base - kPi - s.membrane) / slope, base - kPi);
+      return false;
+    }
+    const double speed3 = c.omega[2] + g[2];
+    for (double x = (2 * kPi - s.phase3) / speed3; x <= length; x += 2 * kPi / speed3) {
+      const double membrane = s.membrane + slope * x;
+      if (looks_ahead(membrane)) return fire_at(x, membrane);
+    }
+    return false;
+  }
+
+  bool fires_when_enabled() {
+    comparing = true;
+    base = 2 * kPi * std::floor((s.membrane + kPi) / (2 * kPi));
+    return !c.readout_q && looks_ahead(s.membrane) && fire_at(0.0, s.membrane);
+  }
+
+  // Does VCO2 reach its edge within `length`? If so, shorten it to that. Leaves e^{-r length} in `decay`.
+  static bool edge2_within(const Course& k, double& length, double& decay) {
+    const double inverse = 1.0 / (k.speed + k.relaxing), straight = (kPi - k.phase2) * inverse;
+    const double guess = straight * (1.0 + 0.5 * straight * k.r * k.relaxing * inverse);
+    if (guess > 0.0 && guess < length) {
+      const double x = time_to_edge2(k, guess, length, decay);
+      if (x < length) {
+        length = x;
+        return true;
+      }
+    }
+    decay = std::exp(-k.r * length);
+    const double reached = k.phase_after(length, decay);
+    if (reached < kPi) return false;
+    length = time_to_edge2(k, length * (kPi - k.phase2) / (reached - k.phase2), length, decay);
+    return true;
+  }
+
+  // Advance to the next edge or to `limit`, whichever comes first. True when the neuron decided.
+  bool step(double limit) {
+    const double speed1 = c.omega[0] + g[0] + pulse;
+    double x1 = kInfinity;
+    if (speed1 > 0) x1 = std::max((kPi - s.phase1) / speed1, 0.0);
+    if (speed1 < 0) x1 = std::max(s.phase1 / -speed1, 0.0);
+    double length = std::min(x1, limit - s.t), decay;
+    bool edge1 = x1 <= limit - s.t;
+    const Course k = course();
+    const bool edge2 = edge2_within(k, length, decay);
+    if (edge2) edge1 = false;
+    const double slope = c.omega[3] + g[3] - c.omega[2] - g[2] + c.swing * (s.up - 0.5);
+    if (comparing && decides(length, slope)) {
+      watch();
+      return true;
+    }
+    s.phase2 = edge2 ? kPi : k.phase_after(length, decay);
+    s.filter = s.up + (s.filter - s.up) * decay;
+    s.phase1 += speed1 * length;
+    s.membrane += slope * length;
+    s.t = (edge1 || edge2) ? s.t + length : limit;
+    if (c.readout_q) s.phase3 = std::fmod(s.phase3 + (c.omega[2] + g[2]) * length, 2 * kPi);
+    watch();
+    if (edge1) {
+      const double forward = speed1 > 0 ? 1.0 : -1.0;
+      s.phase1 = speed1 > 0 ? 0.0 : kPi;
+      s.cycles += forward;
+      s.up = 1.0 - s.up;
+      draw(0);
+    } else if (edge2) {
+      s.phase2 = 0.0;
+      s.cycles -= 1.0;
+      s.up = 1.0 - s.up;
+      draw(1);
+    }
+    return false;
+  }
+
+  void jump(double phase) {
+    if (phase == 0.0) return;
+    const double total = s.phase1 + phase;
+    const double edges = std::floor(total / kPi);
+    s.phase1 = total - edges * kPi;
+    s.cycles += edges;
+    if (std::fmod(std::fabs(edges), 2.0) == 1.0) s.up = 1.0 - s.up;
+  }
+
+  bool run_until(double limit) {
+    while (s.t < limit) {
+      if (step(limit)) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace
+
+EdgeDecision edge_fire(const EdgeConstants& constants, EdgeState state, const double* t, const double* w,
+                       std::size_t n, std::uint64_t seed) {
+  thread_local std::vector<Corner> corners;
+  collect_corners(constants, t, w, n, corners);
+  const bool noisy = std::any_of(constants.noise, constants.noise + 4, [](double sigma) { return sigma > 0; });
+  Neuron neuron{constants, state, seed, noisy, !constants.waits_for_input, 1.0 / constants.r};
+  neuron.draw(0);
+  neuron.draw(1);
+  neuron.watch();
+  for (const Corner& corner : corners) {
+    if (neuron.run_until(std::min(corner.t, constants.window))) return neuron.decision;
+    if (!neuron.comparing && neuron.fires_when_enabled()) return neuron.decision;
+    neuron.jump(corner.phase);
+    neuron.watch();
+    neuron.pulses += corner.pulses;
+    neuron.pulse = neuron.pulses == 0 ? 0.0 : neuron.pulse + corner.rate;  // no residue after the last one
+  }
+  neuron.run_until(constants.window);
+  return neuron.decision;
+}
+
+}  // namespace neurocircuit

@@ -1,0 +1,42 @@
+// Edge-level phase-domain neuron: every VCO edge an event, closed form between events.
+// Time in units of tau, phases in rad. The equations stand in neurocircuit/neuron/edge.py.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace neurocircuit {
+
+struct EdgeConstants {
+  double r;                    // loop-filter ratio w_lf tau
+  double phase_per_weight;     // rad per unit weight
+  double omega[4];             // angular frequencies of VCO1 ... VCO4, rad per tau
+  double swing;                // angular frequency difference of VCO4 between UP high and low
+  double spike_width;          // duration of an input pulse
+  double window;               // observation window from arming
+  double noise[4];             // standard deviation of the frequency noise held for half a period, rad per tau
+  bool readout_q;              // decide at VCO3 edges instead of at the crossing
+  bool waits_for_input;        // the comparator is off until the first input
+};
+
+struct EdgeState {
+  double t;         // time from arming
+  double phase1;    // phase of VCO1 since its last edge, 0 ... pi
+  double phase2;    // the same for VCO2
+  double cycles;    // half periods by which VCO1 is ahead of VCO2 beside these phases
+  double up;        // XOR output, 0 or 1
+  double filter;    // loop-filter output, 0 ... 1
+  double membrane;  // phase of VCO4 less that of VCO3
+  double phase3;    // phase of VCO3 since its last rising edge, 0 ... 2 pi
+};
+
+struct EdgeDecision {
+  double fire_time;  // inf: silent
+  double headroom;   // largest |phase error| until then, rad
+  bool false_fire;
+};
+
+// One neuron: spike times t[n] (inf: silent) with weights w[n]; `seed` of its phase noise.
+EdgeDecision edge_fire(const EdgeConstants& constants, EdgeState state, const double* t, const double* w,
+                       std::size_t n, std::uint64_t seed);
+
+}  // namespace neurocircuit

@@ -1,0 +1,1 @@
+"""The fast levels of the neuron: equations, no I/O."""

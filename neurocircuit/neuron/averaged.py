@@ -1,0 +1,310 @@
+"""Level `averaged`: the linear phase-domain neuron of eq. (2), exact between spikes, for any damping.
+
+Units here: time in τ, phases in units of the jump per unit weight, so that the membrane V is in units of weight.
+With e the excess phase error, y the speed of VCO2 and u the rate at which the inputs move VCO1,
+
+    e' = u - y,    y' = r (e - y),    V' = e + d,        r = w_lf τ,
+
+which is eq. (2) in state form. Between two corners of the inputs u is constant, and with e~ = e - u, y~ = y - u
+
+    e~(t) = e~0 (c + r/2 s) - y~0 s,    y~(t) = r e~0 s + y~0 (c - r/2 s),    ∫ e~ = (y~ - y~0)/r - (e~ - e~0),
+    c = e^{-rt/2} cosh δt,    s = e^{-rt/2} sinh(δt)/δ,    δ² = r²/4 - r.
+
+Static frequency errors shift the lock point and let the membrane drift: both are in d. The XOR never wraps here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocircuit.record import FireRecord, Floats, Waveforms
+from neurocircuit.spec import NeuronSpec, Ramp
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The spec in the units of this level."""
+
+    r: float
+    static_error: float  # phase error at which VCO2 locks
+    drift: float  # d, less the slope of a ramping threshold
+    start: float  # membrane minus threshold at arming
+    spike_width: float
+    window: float
+    waits_for_input: bool
+
+    @classmethod
+    def of(cls, spec: NeuronSpec) -> "Constants":
+        """Convert; δ1 … δ4 are the relative frequency errors of the VCOs."""
+        d1, d2, d3, d4 = spec.frequency_error.in_force
+        static = 2 * np.pi * spec.cycles_per_tau * (d1 - d2) / spec.phase_per_weight_rad
+        slip = 2 * np.pi * spec.cycles_per_tau * spec.threshold_vco_ratio * (d4 - d3) / spec.membrane_gain_rad
+        ramp = spec.threshold.offset_Hz if isinstance(spec.threshold, Ramp) else 0.0
+        return cls(
+            r=spec.loop_ratio,
+            static_error=static,
+            drift=static + slip - 2 * np.pi * ramp * spec.tau_s / spec.membrane_gain_rad,
+            start=0.0 if isinstance(spec.threshold, Ramp) else -spec.threshold_weight,
+            spike_width=spec.spike_width_s / spec.tau_s,
+            window=spec.window_over_tau,
+            waits_for_input=isinstance(spec.threshold, Ramp),
+        )
+
+
+@dataclass(frozen=True)
+class Arc:
+    """State at the start of a stretch without corners, for many trials; evaluated `t` later. All [trial]."""
+
+    r: float
+    e: Floats  # e~0
+    y: Floats  # y~0
+    rate: Floats  # u + d
+    gap: Floats  # membrane minus threshold
+
+    def take(self, which: np.ndarray) -> "Arc":
+        """The same for some of the trials."""
+        return Arc(self.r, self.e[which], self.y[which], self.rate[which], self.gap[which])
+
+    def state(self, t: Floats) -> tuple[Floats, Floats]:
+        """e~ and y~ after t; [trial]."""
+        c, s = damping(self.r, t)
+        half = self.r / 2
+        return self.e * (c + half * s) - self.y * s, self.r * self.e * s + self.y * (c - half * s)
+
+    def gap_at(self, t: Floats) -> Floats:
+        """Membrane minus threshold after t; [trial]."""
+        e, y = self.state(t)
+        return self.gap + self.rate * t + (y - self.y) / self.r - (e - self.e)
+
+    def slope_at(self, t: Floats) -> Floats:
+        """Its derivative; [trial]."""
+        return self.rate + self.state(t)[0]
+
+    def curvature_at(self, t: Floats) -> Floats:
+        """Its second derivative, -y~; [trial]."""
+        return -self.state(t)[1]
+
+    def inflections(self, length: Floats) -> Floats:
+        """Zeros of y~ within (0, length), ascending, `length` where there is none; [zero, trial].
+
+        s/c = q there, with q = y~0/(r (y~0/2 - e~0)): one zero at most unless the loop is underdamped.
+        """
+        denominator = self.r * (self.y / 2 - self.e)
+        square = self.r * self.r / 4 - self.r
+        if square < -1e-9:
+            omega = np.sqrt(-square)
+            first = np.mod(np.arctan2(omega * self.y, denominator), np.pi) / omega
+            count = int(np.ceil(np.max(length, initial=0.0) * omega / np.pi)) + 1
+            zeros = first + np.pi / omega * np.arange(count)[:, None]
+        else:
+            q = np.divide(self.y, denominator, out=np.full_like(self.y, np.inf), where=denominator != 0)
+            delta = np.sqrt(max(square, 0.0))
+            if delta * np.max(length, initial=0.0) < 1e-6:
+                zeros = q[None]
+            else:
+                ok = (q > 0) & (delta * q < 1)
+                zeros = np.where(ok, np.arctanh(np.where(ok, delta * q, 0.0)) / delta, np.inf)[None]
+        return np.where((zeros > 0) & (zeros < length), zeros, length)
+
+
+def damping(r: float, t: Floats) -> tuple[Floats, Floats]:
+    """C = e^{-rt/2} cosh δt and s = e^{-rt/2} sinh(δt)/δ with δ² = r²/4 - r, any sign; same shape as t."""
+    square = r * r / 4 - r
+    if square < 0:
+        omega = np.sqrt(-square)
+        envelope = np.exp(-r * t / 2)
+        return envelope * np.cos(omega * t), envelope * t * np.sinc(omega * t / np.pi)
+    delta = np.sqrt(square)
+    fast = r / 2 + delta
+    slow_exp, fast_exp = np.exp(-r / fast * t), np.exp(-fast * t)  # the slow pole is r/fast: no cancellation
+    x2 = (delta * t) ** 2
+    series = np.exp(-r * t / 2) * t * (1 + x2 / 6 * (1 + x2 / 20))
+    s = np.where(x2 < 1e-4, series, (slow_exp - fast_exp) / (2 * max(delta, 1e-300)))
+    return (slow_exp + fast_exp) / 2, s
+
+
+def fire(
+    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: np.ndarray
+) -> FireRecord:
+    """First crossing of membrane and threshold, from t_over_tau and weights, both [trial, input]."""
+    constants = Constants.of(spec)
+    corners, jumps, rates = _corners(constants, t_over_tau, weights)
+    trials = len(corners)
+    e, y, u = np.zeros(trials), np.zeros(trials), np.zeros(trials)
+    gap, now = np.full(trials, constants.start), np.zeros(trials)
+    fire_time, peak = np.full(trials, np.inf), np.full(trials, abs(constants.static_error))
+    armed = np.full(trials, not constants.waits_for_input)
+    for k in range(corners.shape[1]):
+        length = corners[:, k] - now
+        arc = Arc(constants.r, e - u, y - u, u + constants.drift, gap)
+        zeros = arc.inflections(length)
+        searching = armed & ~np.isfinite(fire_time) & (length > 0)
+        delay = np.full(trials, np.inf)
+        delay[searching] = _first_crossing(arc.take(searching), zeros[:, searching], length[searching])
+        fire_time = np.where(np.isfinite(delay), now + delay, fire_time)
+        if k:
+            watched = searching & (length > 0)
+            peak = np.where(watched, np.maximum(peak, _peak(arc, zeros, length, delay, constants, u)), peak)
+        e, y = arc.state(length)
+        gap = arc.gap_at(length)
+        e, y, u = e + u + jumps[:, k], y + u, u + rates[:, k]
+        now = corners[:, k]
+        if k == 0 and constants.waits_for_input:
+            armed = now < constants.window
+            fire_time[armed & (gap >= 0)] = now[armed & (gap >= 0)]
+    return FireRecord(
+        fire_time_over_tau=fire_time,
+        headroom=peak * spec.phase_per_weight_rad / (np.pi / 2),
+        false_fire=np.zeros(trials, dtype=bool),
+        engine=engine(),
+    )
+
+
+def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
+    """Sorted instants at which the input changes, its phase jumps and rate changes there; [trial, corner].
+
+    The last corner is the window's end; what comes later is put there and does nothing.
+    """
+    trials, _ = t_over_tau.shape
+    width = constants.spike_width
+    if width > 0:
+        times = np.concatenate([t_over_tau, t_over_tau + width], axis=1)
+        rates = np.concatenate([weights / width, -weights / width], axis=1)
+        jumps = np.zeros_like(rates)
+    else:
+        times, jumps, rates = t_over_tau, weights, np.zeros_like(weights)
+    late = times >= constants.window
+    times = np.where(late, constants.window, times)
+    jumps, rates = np.where(late, 0.0, jumps), np.where(late, 0.0, rates)
+    order = np.argsort(times, axis=1, kind="stable")
+    end = np.full((trials, 1), constants.window)
+    times = np.concatenate([np.take_along_axis(times, order, axis=1), end], axis=1)
+    none = np.zeros((trials, 1))
+    return (
+        times,
+        np.concatenate([np.take_along_axis(jumps, order, axis=1), none], axis=1),
+        np.concatenate([np.take_along_axis(rates, order, axis=1), none], axis=1),
+    )
+
+
+def _first_crossing(arc: Arc, zeros: Floats, length: Floats) -> Floats:
+    """First t in (0, length] at which the gap rises to 0, inf where it does not; [trial].
+
+    Between inflections the slope is monotone: the gap has there at most one maximum, and it matters only when
+    its tangent at the start reaches 0. Otherwise an upward crossing shows in the sign at the end.
+    """
+    found = np.full(len(length), np.inf)
+    low = np.zeros(len(length))
+    for high in (*zeros, length):
+        slope_low, slope_high = arc.slope_at(low), arc.slope_at(high)
+        top = high.copy()
+        peaked = (slope_low > 0) & (slope_high < 0) & (arc.gap_at(low) + slope_low * (high - low) >= 0)
+        if peaked.any():
+            part = arc.take(peaked)
+            top[peaked] = _root(part.slope_at, part.curvature_at, low[peaked], high[peaked], rising=False)
+        hit = ~np.isfinite(found) & (top > low) & (arc.gap_at(low) < 0) & (arc.gap_at(top) >= 0)
+        if hit.any():
+            part = arc.take(hit)
+            found[hit] = _root(part.gap_at, part.slope_at, low[hit], top[hit], rising=True)
+        low = high
+    return found
+
+
+def _root(
+    function: Callable[[Floats], Floats],
+    derivative: Callable[[Floats], Floats],
+    low: Floats,
+    high: Floats,
+    rising: bool,
+) -> Floats:
+    """The sign change of `function` in each bracket, by Newton steps kept inside it; [trial]."""
+    sign = 1.0 if rising else -1.0
+    x = (low + high) / 2
+    for _ in range(200):
+        value = sign * function(x)
+        low, high = np.where(value < 0, x, low), np.where(value >= 0, x, high)
+        slope = sign * derivative(x)
+        step = x - np.divide(value, slope, out=np.full_like(x, np.inf), where=slope > 0)
+        moved = np.where((step > low) & (step < high), step, (low + high) / 2)
+        if np.all(np.abs(moved - x) <= 4e-16 * np.abs(moved) + 1e-300):
+            return moved
+        x = moved
+    return x
+
+
+def _peak(arc: Arc, zeros: Floats, length: Floats, delay: Floats, constants: Constants, u: Floats) -> Floats:
+    """Largest |phase error| of a stretch, up to the decision; units of weight, [trial]."""
+    end = np.minimum(length, delay)
+    points = [np.zeros_like(length), *np.minimum(zeros, end), end]
+    largest: Floats = np.max([np.abs(arc.state(t)[0] + u + constants.static_error) for t in points], axis=0)
+    return largest
+
+
+def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
+    """Waveforms over the window from t_over_tau and weights, both [input]; UP is its running mean."""
+    constants = Constants.of(spec)
+    corners, jumps, rates = _corners(constants, t_over_tau[None], weights[None])
+    e, y, u, gap, now = np.zeros(1), np.zeros(1), np.zeros(1), np.full(1, constants.start), 0.0
+    pieces = []
+    for corner, jump, rate in zip(corners[0], jumps[0], rates[0], strict=True):
+        arc = Arc(constants.r, e - u, y - u, u + constants.drift, gap)
+        t = np.linspace(0.0, corner - now, max(2, int((corner - now) / spec.window_over_tau * 2000)))
+        error, speed = arc.state(t)
+        pieces.append(np.stack([now + t, error + u, speed + u, arc.gap_at(t)]))
+        length = np.array([corner - now])
+        (e, y), gap = arc.state(length), arc.gap_at(length)
+        e, y, u, now = e + u + jump, y + u, u + rate, corner
+    time, error, speed, gap_path = np.concatenate(pieces, axis=1)
+    return _present(spec, constants, t_over_tau, weights, (time, error, speed, gap_path))
+
+
+def _present(
+    spec: NeuronSpec,
+    constants: Constants,
+    t_over_tau: Floats,
+    weights: Floats,
+    path: tuple[Floats, Floats, Floats, Floats],
+) -> Waveforms:
+    time, error, speed, gap = path
+    a, gain = spec.phase_per_weight_rad, spec.membrane_gain_rad
+    d1, _, d3, _ = (2 * np.pi * spec.cycles_per_tau * delta for delta in spec.frequency_error.in_force)
+    received = _received(constants, t_over_tau, weights, time)
+    ramp = 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s if isinstance(spec.threshold, Ramp) else 0.0
+    lead = -constants.start * gain
+    vco1 = a * received + d1 * time
+    vco3 = lead + (d3 * spec.threshold_vco_ratio + ramp) * time
+    fired_at = fire(spec, t_over_tau[None], weights[None], np.zeros((1, 2)), np.zeros(1)).fire_time_over_tau[0]
+    return Waveforms(
+        time_over_tau=time,
+        vco_rad=np.stack([vco1, vco1 - a * (error + constants.static_error), vco3, vco3 + gain * gap]),
+        up=0.5 + a * (error + constants.static_error) / np.pi,
+        loop_filter=0.5 + a * (speed + constants.static_error) / np.pi,
+        membrane=1.0 + gap / spec.threshold_weight,
+        q=(time >= fired_at).astype(float),
+    )
+
+
+def _received(constants: Constants, t_over_tau: Floats, weights: Floats, time: Floats) -> Floats:
+    """Weight that VCO1 has received by each time; [sample]."""
+    spikes = np.isfinite(t_over_tau)
+    since = time[:, None] - t_over_tau[spikes][None, :]
+    width = constants.spike_width
+    share: Floats = np.clip(since / width, 0, 1) if width > 0 else (since >= 0).astype(float)
+    return np.asarray(share @ weights[spikes], dtype=np.float64)
+
+
+def engine() -> str:
+    """What determines the numbers of this level."""
+    return "averaged/1"
+
+
+def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
+    """What the spec switches on and the averaged loop leaves out."""
+    effects = {
+        "readout q": spec.readout == "q",
+        "phase noise": any(spec.phase_noise),
+        "XOR range": True,
+        "VCO edges": True,
+    }
+    return tuple(name for name, active in effects.items() if active)

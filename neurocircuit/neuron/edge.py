@@ -1,0 +1,185 @@
+"""Level `edge`: every VCO edge, XOR pulse, the RC filter, VCO4 and the flip-flop; closed form between events.
+
+Time in τ, ω = 2π f τ. Between two events UP (0 or 1) is constant, and
+
+    φ1' = ω1 + a Σ w_i / width over running pulses       VCO1: reference, moved by the inputs
+    v'  = r (UP - v)                                     loop filter, v the duty that VCO2 sees
+    φ2' = ω2 + π (v - 1/2)                               VCO2: K = kpd·kvco = 1 in these units, kpd = 1/π
+    m'  = ω4 - ω3 + swing (UP - 1/2),  m = φ4 - φ3       membrane: VCO4 against VCO3, starts at minus the lead
+    UP  = XOR of the two square waves: toggles whenever φ1 or φ2 passes a multiple of π.
+
+The XOR's cycle slips follow by themselves. The flip-flop samples VCO4 at rising edges of VCO3 and compares phases
+modulo 2π: it fires for m in [0, π) modulo 2π, so also for a membrane below -π, a false fire. The readout
+`continuous` is the instant at which m enters that range, `q` the VCO3 edge at which the flip-flop sees it.
+
+Phase noise is white frequency noise, drawn anew at each edge of VCO1 (for VCO1 and VCO3) and of VCO2 (for VCO2 and
+VCO4) and held for that half period, with the variance that makes the phase a random walk of the stated rad²/s.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit._kernel import native
+from neurocircuit.neuron import edge_numpy
+from neurocircuit.record import FireRecord, Floats, Waveforms
+from neurocircuit.spec import Lead, NeuronSpec, Ramp
+
+T, PHASE1, PHASE2, CYCLES, UP, FILTER, MEMBRANE, PHASE3 = range(8)  # columns of a state, as in _kernel/edge.hpp
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The spec in units of τ and rad."""
+
+    r: float
+    phase_per_weight: float
+    omega: tuple[float, float, float, float]
+    swing: float
+    spike_width: float
+    window: float
+    noise: tuple[float, float, float, float]
+    readout_q: bool
+    waits_for_input: bool
+    lead: float
+
+    @classmethod
+    def of(cls, spec: NeuronSpec) -> "Constants":
+        """Convert; the noise is the standard deviation of a frequency held for half a period."""
+        base = 2 * np.pi * spec.cycles_per_tau
+        ratio = spec.threshold_vco_ratio
+        d1, d2, d3, d4 = spec.frequency_error.in_force
+        ramp = 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s if isinstance(spec.threshold, Ramp) else 0.0
+        n1, n2, n3, n4 = (float(np.sqrt(d * spec.tau_s * 2 * spec.cycles_per_tau)) for d in spec.phase_noise)
+        return cls(
+            r=spec.loop_ratio,
+            phase_per_weight=spec.phase_per_weight_rad,
+            omega=(base * (1 + d1), base * (1 + d2), base * ratio * (1 + d3) + ramp, base * ratio * (1 + d4)),
+            swing=2 * np.pi * spec.vco4_swing_Hz * spec.tau_s,
+            spike_width=spec.spike_width_s / spec.tau_s,
+            window=spec.window_over_tau,
+            noise=(n1, n2, n3, n4),
+            readout_q=spec.readout == "q",
+            waits_for_input=isinstance(spec.threshold, Ramp),
+            lead=spec.threshold.lead_rad if isinstance(spec.threshold, Lead) else 0.0,
+        )
+
+    def as_array(self) -> Floats:
+        """In the order that the kernel reads."""
+        flags = (float(self.readout_q), float(self.waits_for_input))
+        head = (self.r, self.phase_per_weight, *self.omega, self.swing, self.spike_width, self.window)
+        return np.array([*head, *self.noise, *flags])
+
+
+def fire(
+    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: NDArray[np.uint64]
+) -> FireRecord:
+    """Decisions from t_over_tau and weights, both [trial, input], VCO1 and VCO3 phases at arming [trial, 2]."""
+    constants = Constants.of(spec)
+    state = start_state(constants, t_over_tau, start_rad)
+    trials = len(t_over_tau)
+    if native is None:
+        fire_time, headroom, false_fire = edge_numpy.fire(constants, state, t_over_tau, weights, noise_seed)
+    else:
+        fire_time, headroom, false_fire = np.empty(trials), np.empty(trials), np.empty(trials, dtype=bool)
+        arrays = (np.ascontiguousarray(array, dtype=np.float64) for array in (t_over_tau, weights))
+        seeds = np.ascontiguousarray(noise_seed, dtype=np.uint64)
+        native.edge_fire(constants.as_array(), state, *arrays, seeds, fire_time, headroom, false_fire)
+    return FireRecord(fire_time, headroom / (np.pi / 2), false_fire, engine=engine())
+
+
+def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
+    """Waveforms over the window of one neuron, a sample at every event; t_over_tau and weights are [input]."""
+    constants = Constants.of(spec)
+    state = start_state(constants, t_over_tau[None], start_rad[None], may_skip=False)
+    seeds = np.array([noise_seed], dtype=np.uint64)
+    fired_at = fire(spec, t_over_tau[None], weights[None], start_rad[None], seeds).fire_time_over_tau[0]
+    time, phase1, phase2, duty, up, membrane, phase3 = edge_numpy.trace(
+        constants, state, t_over_tau[None], weights[None], seeds
+    )
+    base = 2 * np.pi * spec.cycles_per_tau
+    vco3 = phase3 - base * spec.threshold_vco_ratio * time
+    threshold = constants.lead or spec.membrane_gain_rad
+    return Waveforms(
+        time_over_tau=time,
+        vco_rad=np.stack([phase1 - base * time, phase2 - base * time, vco3, vco3 + membrane]),
+        up=up,
+        loop_filter=duty,
+        membrane=1.0 + membrane / threshold,
+        q=(time >= fired_at).astype(float),
+    )
+
+
+def start_state(constants: Constants, t_over_tau: Floats, start_rad: Floats, may_skip: bool = True) -> Floats:
+    """State [trial, 8] of the locked loop: at arming, or at the first input where nothing can happen before it.
+
+    In lock the XOR's duty is D = 1/2 + (ω1 - ω2)/π and everything repeats with VCO1's half period P = π/ω1: with x
+    the position in it, UP is high for x < D, v follows from its periodicity, and φ2 from passing its edge at x = D.
+    Outside the lock range (D not within 0 … 1) the loop starts at quadrature and slips from there.
+    """
+    trials = len(t_over_tau)
+    state = np.zeros((trials, 8))
+    duty = 0.5 + (constants.omega[0] - constants.omega[1]) / np.pi
+    locked = 0 < duty < 1
+    first = np.minimum(np.min(t_over_tau, axis=1), constants.window)
+    skip = _quiet_until(constants, duty, first) & (may_skip and locked and not any(constants.noise))
+    period = np.pi / constants.omega[0]
+    begin = np.mod(start_rad[:, 0] / np.pi, 1.0)
+    state[:, T] = np.where(skip, first, 0.0)
+    run = begin + state[:, T] / period
+    x = np.mod(run, 1.0)
+    state[:, PHASE1] = x * np.pi
+    if locked:
+        state[:, [PHASE2, CYCLES, UP, FILTER]] = _locked(constants, duty, period, x)
+    else:
+        state[:, [PHASE2, CYCLES, UP, FILTER]] = _at_quadrature(x)
+    high = period * (np.floor(run) * duty + np.minimum(x, duty) - np.minimum(begin, duty))
+    idle = constants.omega[3] - constants.omega[2] - constants.swing / 2
+    state[:, MEMBRANE] = -constants.lead + np.where(skip, idle * state[:, T] + constants.swing * high, 0.0)
+    state[:, PHASE3] = np.mod(start_rad[:, 1] + constants.omega[2] * state[:, T], 2 * np.pi)
+    return state
+
+
+def _quiet_until(constants: Constants, duty: float, first: Floats) -> NDArray[np.bool_]:
+    """True where drift and ripple keep the membrane within -π … 0 up to the first input; [trial]."""
+    if constants.waits_for_input:
+        return np.ones(len(first), dtype=bool)
+    drift = (constants.omega[3] - constants.omega[2] + constants.swing * (duty - 0.5)) * first
+    ripple = constants.swing * np.pi / constants.omega[0] / 2
+    highest, lowest = np.maximum(drift, 0.0) + ripple, np.minimum(drift, 0.0) - ripple
+    return np.asarray((highest < constants.lead) & (lowest > constants.lead - np.pi))
+
+
+def _locked(constants: Constants, duty: float, period: float, x: Floats) -> Floats:
+    """Phase of VCO2 since its edge, cycles, UP and filter in the periodic state, at position x; [trial, 4]."""
+    r = constants.r
+    valley = np.exp(-r * (1 - duty) * period) * np.expm1(-r * duty * period) / np.expm1(-r * period)
+    peak = 1 + (valley - 1) * np.exp(-r * duty * period)
+    up = (x < duty).astype(float)
+    since = np.where(up == 1, x, x - duty) * period
+    filtered = up + (np.where(up == 1, valley, peak) - up) * np.exp(-r * since)
+
+    def advance(t: Floats, start: Floats) -> Floats:
+        relaxing: Floats = np.pi * (start - up) * np.expm1(-r * t) / r
+        return (constants.omega[1] + np.pi * (up - 0.5)) * t - relaxing
+
+    to_edge = np.maximum(duty - x, 0.0) * period
+    phase2 = np.where(up == 1, np.pi - advance(to_edge, filtered), advance(since, np.full_like(x, peak)))
+    return np.stack([np.clip(phase2, 0.0, np.pi), up, up, filtered], axis=1)
+
+
+def _at_quadrature(x: Floats) -> Floats:
+    """VCO2 a quarter period behind VCO1, filter in the middle; [trial, 4]."""
+    up = (x < 0.5).astype(float)
+    return np.stack([(x - 0.5 + up) * np.pi, up, up, np.full_like(x, 0.5)], axis=1)
+
+
+def engine() -> str:
+    """What determines the numbers of this level."""
+    return f"edge/1 {'numpy' if native is None else 'native'}"
+
+
+def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
+    """This level leaves out nothing that a spec can say."""
+    return ()

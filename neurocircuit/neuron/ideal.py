@@ -1,0 +1,89 @@
+"""Level `ideal`: the closed form of the n-LIF neuron, eq. (3) and (4) of the paper."""
+
+import numpy as np
+
+from neurocircuit.record import FireRecord, Floats, Waveforms
+from neurocircuit.spec import NeuronSpec
+
+
+def fire(
+    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: np.ndarray
+) -> FireRecord:
+    """Fire times by eq. (4), exact causal set, from t_over_tau and weights, both [trial, input].
+
+    Eq. (3) between two inputs is V(t) = B - A e^{-(t - t_k)} with B = Σ_C w - θ and A = Σ_C w e^{-(t_k - t_i)}.
+    It rises where A > 0, so the first crossing lies ln(A/B) after the first t_k for which that comes before t_k+1.
+    """
+    trials, inputs = t_over_tau.shape
+    order = np.argsort(t_over_tau, axis=1, kind="stable")
+    times = np.take_along_axis(t_over_tau, order, axis=1)
+    ordered_weights = np.take_along_axis(weights, order, axis=1)
+    following = np.concatenate([times[:, 1:], np.full((trials, 1), np.inf)], axis=1)
+
+    A, B = np.zeros(trials), np.full(trials, -spec.threshold_weight)
+    fire_time, headroom = np.full(trials, np.inf), np.zeros(trials)
+    for k in range(inputs):
+        pending = np.isfinite(times[:, k]) & ~np.isfinite(fire_time)
+        A = np.where(pending, A + ordered_weights[:, k], A)
+        B = np.where(pending, B + ordered_weights[:, k], B)
+        headroom = np.where(pending, np.maximum(headroom, np.abs(A)), headroom)
+        gap = np.where(pending, following[:, k] - np.where(pending, times[:, k], 0.0), 0.0)
+        rising = pending & (A > 0) & (B > 0)
+        delay = np.log(np.maximum(np.divide(A, B, out=np.ones(trials), where=rising), 1.0))
+        hit = rising & (delay <= gap)
+        fire_time[hit] = times[hit, k] + delay[hit]
+        A *= np.exp(-gap)
+    late = fire_time > spec.window_over_tau
+    fire_time[late] = np.inf
+    return FireRecord(
+        fire_time_over_tau=fire_time,
+        headroom=headroom * spec.phase_per_weight_rad / (np.pi / 2),
+        false_fire=np.zeros(trials, dtype=bool),
+        engine=engine(),
+    )
+
+
+def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
+    """Synaptic current and membrane of eq. (1) and (3) over the window, from t_over_tau and weights, both [input].
+
+    There is no VCO here: VCO1 carries the sum of the inputs, VCO2 follows it with τ, VCO4 carries the membrane.
+    """
+    spikes = np.isfinite(t_over_tau)
+    grid = np.linspace(0.0, spec.window_over_tau, 2001)
+    time = np.unique(np.concatenate([grid, t_over_tau[spikes & (t_over_tau <= spec.window_over_tau)]]))
+    since = np.maximum(time[:, None] - t_over_tau[spikes][None, :], 0.0)
+    arrived = time[:, None] >= t_over_tau[spikes][None, :]
+    w = weights[spikes]
+    a = spec.phase_per_weight_rad
+    total, decaying = arrived @ w, (arrived * np.exp(-since)) @ w
+    membrane = (total - decaying) / spec.threshold_weight
+    fired_at = fire(spec, t_over_tau[None], weights[None], start_rad[None], np.zeros(1)).fire_time_over_tau[0]
+    duty = 0.5 + a * decaying / np.pi
+    lead = spec.membrane_gain_rad * spec.threshold_weight
+    return Waveforms(
+        time_over_tau=time,
+        vco_rad=np.stack([a * total, a * (total - decaying), np.full_like(time, lead), lead * membrane]),
+        up=duty,
+        loop_filter=duty,
+        membrane=membrane,
+        q=(time >= fired_at).astype(float),
+    )
+
+
+def engine() -> str:
+    """What determines the numbers of this level."""
+    return "ideal/1"
+
+
+def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
+    """What the spec switches on and eq. (4) leaves out."""
+    effects = {
+        "threshold ramp": spec.threshold.kind == "ramp",
+        "readout q": spec.readout == "q",
+        "phase noise": any(spec.phase_noise),
+        "frequency errors": any(spec.frequency_error.in_force),
+        "spike width": spec.spike_width_s > 0,
+        "finite loop filter": True,
+        "XOR range": True,
+    }
+    return tuple(name for name, active in effects.items() if active)

@@ -1,0 +1,147 @@
+"""Field types of all specs: SI floats in Python, text with a unit in files; one-line errors."""
+
+import tomllib
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import tomli_w
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+)
+
+from neurocircuit import units
+from neurocircuit.errors import InputError, SpecError, UnitError
+
+FROM_FILE = {"from_file": True}
+
+
+def _read(value: object, info: ValidationInfo, unit: str) -> object:
+    if isinstance(value, str):
+        try:
+            return units.parse_quantity(value, unit, "it")
+        except UnitError as error:
+            raise ValueError(str(error).removeprefix("it ")) from None
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    if unit and info.context == FROM_FILE:
+        raise ValueError(f'must be text with the unit {unit}, such as "1 {unit}"')
+    return value
+
+
+def _finite(value: float) -> float:
+    if value - value != 0.0:
+        raise ValueError("must be finite")
+    return value
+
+
+def _quantity(unit: str) -> Any:
+    return (
+        BeforeValidator(partial(_read, unit=unit)),
+        AfterValidator(_finite),
+        PlainSerializer(partial(units.format_quantity, unit=unit) if unit else float, when_used="json"),
+    )
+
+
+Seconds = Annotated[float, *_quantity("s")]
+Hertz = Annotated[float, *_quantity("Hz")]
+Radians = Annotated[float, *_quantity("rad")]
+RadiansPerSecond = Annotated[float, *_quantity("rad/s")]
+PhaseDiffusion = Annotated[float, *_quantity("rad2/s")]
+PerKelvin = Annotated[float, *_quantity("1/K")]
+Ratio = Annotated[float, *_quantity("")]
+
+
+class Spec(BaseModel):
+    """Base of the frozen, validated descriptions that travel as TOML."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+    def __init__(self, **values: Any) -> None:
+        """Build from SI values by field name. Raises SpecError naming field, bound and value."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SpecError(_one_line(type(self).__name__, error)) from None
+
+    # Without this mark pydantic sends nested models through __init__, which would cut the path from their errors.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from file content, where every dimensional quantity is text with its unit."""
+        try:
+            return cls.model_validate(values, context=FROM_FILE)
+        except ValidationError as error:
+            raise SpecError(_one_line(cls.__name__, error)) from None
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read a TOML file. Raises SpecError for a wrong field, InputError for an unreadable file."""
+        return cls.from_dict(read_toml(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """File content: by the names used in files, quantities as text; `from_dict` restores it exactly."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def to_toml(self) -> str:
+        """TOML text that `from_toml` reads back to an equal spec."""
+        return tomli_w.dumps(self.to_dict())
+
+    def replace(self, **values: Any) -> Self:
+        """A validated copy with some fields changed."""
+        unchanged = {name: getattr(self, name) for name in type(self).model_fields if name not in values}
+        return type(self)(**unchanged, **values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file. Raises InputError naming the file when it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} must be TOML: {error}") from None
+
+
+def _one_line(owner: str, error: ValidationError) -> str:
+    errors = error.errors(include_url=False)
+    # Of a union's complaints the last one speaks of the table form, the first one of the plain value.
+    first = errors[-1] if isinstance(errors[0]["input"], dict) else errors[0]
+    fields = [part for part in first["loc"] if isinstance(part, int) or (part[:1].islower() and "[" not in part)]
+    fields = [part for k, part in enumerate(fields) if k == 0 or part != fields[k - 1]]
+    where = owner + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fields)
+    bound = {
+        "greater_than": "must be > {gt}",
+        "greater_than_equal": "must be >= {ge}",
+        "less_than": "must be < {lt}",
+        "less_than_equal": "must be <= {le}",
+        "missing": "is missing",
+        "extra_forbidden": "is not a known field",
+        "literal_error": "must be {expected}",
+        "string_pattern_mismatch": "must match {pattern}",
+        "union_tag_invalid": "must have a {discriminator} among {expected_tags}",
+        "union_tag_not_found": "must have a {discriminator}",
+        "too_short": "must have at least {min_length} entries",
+        "too_long": "must have at most {max_length} entries",
+    }.get(first["type"])
+    text = bound.format(**first.get("ctx", {})) if bound else _plain(first["msg"])
+    text = f"{where} {text}" if fields else f"{where}.{text}"
+    complete = not fields or first["type"] == "missing" or ", got " in text
+    return text if complete else f"{text}, got {_short(first['input'])}"
+
+
+def _plain(message: str) -> str:
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return message.replace("should", "must", 1)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,246 @@
+"""NeuronSpec: one description of the neuron that every level reads. The defaults are the embedded circuit."""
+
+from math import inf
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from neurocircuit.errors import UnitError
+from neurocircuit.spec.bank import WeightBank
+from neurocircuit.spec.fields import (
+    Hertz,
+    PerKelvin,
+    PhaseDiffusion,
+    Radians,
+    RadiansPerSecond,
+    Ratio,
+    Seconds,
+    Spec,
+)
+from neurocircuit.units import format_quantity, parse_quantity
+
+Vcos = tuple[float, float, float, float]
+SMALL_ERROR = Annotated[Ratio, Field(gt=-0.5, lt=0.5)]
+
+
+class Lead(Spec):
+    """VCO3 leads VCO4 by a fixed phase from arming on, by an enable delay for instance: eq. (3) with a threshold."""
+
+    kind: Literal["lead"] = "lead"
+    lead_rad: Annotated[Radians, Field(alias="lead", gt=0, lt=3.141592653589793)] = 1.5
+
+
+class Ramp(Spec):
+    """Both start together and VCO3 runs faster: the paper read literally. The comparator waits for the first input."""
+
+    kind: Literal["ramp"] = "ramp"
+    offset_Hz: Annotated[Hertz, Field(alias="offset", gt=0)] = 8e6
+
+
+class FrequencyError(Spec):
+    """Static relative frequency errors of VCO1 … VCO4, and which of the two sets the circuit runs with."""
+
+    before_trim: tuple[SMALL_ERROR, SMALL_ERROR, SMALL_ERROR, SMALL_ERROR] = (0.0, 0.0, 0.0, 0.0)
+    after_trim: tuple[SMALL_ERROR, SMALL_ERROR, SMALL_ERROR, SMALL_ERROR] = (0.0, 0.0, 0.0, 0.0)
+    trimmed: bool = True
+
+    @property
+    def in_force(self) -> Vcos:
+        """The four relative errors that the circuit runs with."""
+        return self.after_trim if self.trimmed else self.before_trim
+
+
+class StartPhases(Spec):
+    """Phases of VCO1 and VCO3 at arming; VCO2 is in lock with VCO1, VCO4 stands behind VCO3 by the threshold."""
+
+    vco1_rad: Annotated[Radians, Field(alias="vco1")] = 0.0
+    vco3_rad: Annotated[Radians, Field(alias="vco3")] = 0.0
+
+
+class Sensitivity(Spec):
+    """How one field moves with the supply and the temperature; relative to its nominal value."""
+
+    field: Literal["tau_s", "f0_Hz", "loop_filter_rad_per_s", "phase_per_weight_rad", "vco4_swing_Hz", "spike_width_s"]
+    per_supply: Annotated[Ratio, Field(description="relative change per relative change of the supply")] = 0.0
+    per_kelvin: Annotated[PerKelvin, Field(description="relative change per kelvin from 27 °C")] = 0.0
+    source: Annotated[str, Field(min_length=1, description="where the two coefficients come from")]
+
+
+class NeuronSpec(Spec):
+    """Phase-domain n-LIF neuron (paper §3.1, Fig. 1, eq. 1-3). Python takes SI values, files take text with units."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]{0,63}$", description="a label")] = "embedded"
+    tau_s: Annotated[
+        Seconds,
+        Field(
+            alias="tau",
+            gt=0,
+            le=1.0,
+            description="loop time constant τ = 1/K, K = kpd·kvco; 20 ns as the transistor prototype was designed for",
+        ),
+    ] = 20e-9
+    f0_Hz: Annotated[
+        Hertz,
+        Field(alias="f0", gt=0, description="free-running frequency; the 65 nm ring at 10 µA: 15.3 cycles per τ"),
+    ] = 764e6
+    loop_filter_rad_per_s: Annotated[
+        RadiansPerSecond,
+        Field(
+            alias="loop_filter",
+            gt=0,
+            description="w_lf of eq. (2); r = w_lf·τ = 8 is overdamped and still smooths the XOR pulses",
+        ),
+    ] = 4e8
+    phase_per_weight_rad: Annotated[
+        Radians,
+        Field(
+            alias="phase_per_weight",
+            gt=0,
+            le=100.0,
+            description="phase jump of VCO1 per unit weight; 0.5 rad lets Σw reach π before the XOR leaves its range",
+        ),
+    ] = 0.5
+    threshold: Annotated[
+        Lead | Ramp,
+        Field(discriminator="kind", description="lead of VCO3 over VCO4; 1.5 rad stays below π/2, far from a wrap"),
+    ] = Lead()
+    vco4_swing_Hz: Annotated[
+        Hertz,
+        Field(
+            alias="vco4_swing",
+            gt=0,
+            description="frequency difference between I_H and I_L; lead/(2·phase_per_weight·τ) puts the threshold at 1",
+        ),
+    ] = 75e6
+    threshold_vco_ratio: Annotated[
+        Ratio,
+        Field(
+            gt=0,
+            le=10,
+            description="frequency of VCO3 and VCO4 over f0; 1 here, 1.25 where transistors pull each other",
+        ),
+    ] = 1.0
+    spike_width_s: Annotated[
+        Seconds,
+        Field(
+            alias="spike_width", ge=0, description="an input moves VCO1 evenly over this time; 1 ns as in the prototype"
+        ),
+    ] = 1e-9
+    readout: Annotated[
+        Literal["continuous", "q"],
+        Field(description="instant of the phase crossing, or the VCO3 edge at which the DFF sees it"),
+    ] = "continuous"
+    start_phases: Annotated[
+        Literal["random"] | StartPhases,
+        Field(description="VCO phases at arming: uniform per draw, since nothing locks the pattern to the oscillators"),
+    ] = "random"
+    phase_noise: Annotated[
+        tuple[PhaseDiffusion, PhaseDiffusion, PhaseDiffusion, PhaseDiffusion],
+        Field(
+            description="white-frequency noise of VCO1 … VCO4, phase variance per second; off, as in a SPICE transient"
+        ),
+    ] = (0.0, 0.0, 0.0, 0.0)
+    frequency_error: Annotated[
+        FrequencyError,
+        Field(description="static errors of VCO1 … VCO4 before and after trim; none in the nominal circuit"),
+    ] = FrequencyError()
+    weight_bank: Annotated[
+        WeightBank, Field(description="bits, range and code per sign; 4 bit over 2 as in the coarsest row of Table 3")
+    ] = WeightBank()
+    sensitivities: Annotated[
+        tuple[Sensitivity, ...],
+        Field(description="drift with supply and temperature; none before the circuit is characterised"),
+    ] = ()
+    arming_s: Annotated[
+        Seconds, Field(alias="arming", description="time origin: from here the membrane integrates; inputs come later")
+    ] = 0.0
+    window_s: Annotated[
+        Seconds, Field(alias="window", gt=0, description="from arming; not fired by then is silent; 10 τ")
+    ] = 200e-9
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alternatives(cls, values: Any) -> Any:
+        """K = kpd·kvco may stand for tau, cycles_per_tau for f0."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        if "K" in values:
+            values["tau_s"] = format_quantity(1.0 / _alternative(values, "K", ("tau", "tau_s"), "rad/s"), "s")
+        if "cycles_per_tau" in values:
+            cycles = _alternative(values, "cycles_per_tau", ("f0", "f0_Hz"), "")
+            tau = values.get("tau", values.get("tau_s", cls.model_fields["tau_s"].default))
+            values["f0_Hz"] = format_quantity(cycles / _positive(tau, "tau", "s"), "Hz")
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "NeuronSpec":
+        if self.cycles_per_tau < 1:
+            raise ValueError(f"f0·tau must be >= 1 cycle, got {self.cycles_per_tau:g}")
+        if self.vco4_swing_Hz > 2 * self.f0_Hz * self.threshold_vco_ratio:
+            bound = 2 * self.f0_Hz * self.threshold_vco_ratio
+            raise ValueError(f"vco4_swing must be <= 2·f0 (I_L >= 0), here {bound:g} Hz, got {self.vco4_swing_Hz:g}")
+        if min(self.phase_noise) < 0:
+            raise ValueError(f"phase_noise must be >= 0, got {min(self.phase_noise):g}")
+        if max(self.phase_noise) > 0.1 * self.f0_Hz:
+            raise ValueError(
+                f"phase_noise must be <= 0.1·f0 rad²/s (edges keep their order), here {0.1 * self.f0_Hz:g}, "
+                f"got {max(self.phase_noise):g}"
+            )
+        if not 1e-3 <= self.loop_ratio <= 1e9:
+            raise ValueError(f"loop_filter·tau must be within 1e-3 … 1e9, got {self.loop_ratio:g}")
+        if self.window_s > 1000 * self.tau_s:
+            raise ValueError(f"window must be <= 1000 tau, got {self.window_s / self.tau_s:g} tau")
+        if self.spike_width_s >= self.window_s:
+            raise ValueError(f"spike_width must be < window, got {self.spike_width_s:g} s")
+        return self
+
+    @property
+    def cycles_per_tau(self) -> float:
+        """f0·τ."""
+        return self.f0_Hz * self.tau_s
+
+    @property
+    def loop_ratio(self) -> float:
+        """R = w_lf/K = w_lf·τ; above 4 the loop of eq. (2) is overdamped."""
+        return self.loop_filter_rad_per_s * self.tau_s
+
+    @property
+    def membrane_gain_rad(self) -> float:
+        """Phase that VCO4 gains on VCO3 in the end per unit weight: 2·swing·phase_per_weight·τ."""
+        return 2.0 * self.vco4_swing_Hz * self.phase_per_weight_rad * self.tau_s
+
+    @property
+    def threshold_weight(self) -> float:
+        """The fixed threshold in units of weight, v_j(t_j)/τ of eq. (3); 1 under a ramp, which has no fixed one."""
+        return self.threshold.lead_rad / self.membrane_gain_rad if isinstance(self.threshold, Lead) else 1.0
+
+    @property
+    def window_over_tau(self) -> float:
+        """Observation window from arming, units of tau."""
+        return self.window_s / self.tau_s
+
+    def at(self, supply_ratio: float = 1.0, temperature_K: float = 300.15) -> "NeuronSpec":
+        """The spec at another supply (relative to nominal) and temperature, by the stated sensitivities."""
+        changed: dict[str, float] = {}
+        for item in self.sensitivities:
+            factor = 1.0 + item.per_supply * (supply_ratio - 1.0) + item.per_kelvin * (temperature_K - 300.15)
+            changed[item.field] = changed.get(item.field, getattr(self, item.field)) * factor
+        return self.replace(**changed) if changed else self
+
+
+def _alternative(values: dict[str, Any], name: str, instead_of: tuple[str, ...], unit: str) -> float:
+    """Take `name` out of `values` as a number > 0; its other spellings must be absent."""
+    if any(other in values for other in instead_of):
+        raise ValueError(f"{name} must not stand beside {instead_of[0]}: give one of the two")
+    return _positive(values.pop(name), name, unit)
+
+
+def _positive(given: object, name: str, unit: str) -> float:
+    try:
+        number = parse_quantity(given, unit, name) if isinstance(given, str) else float(given)  # type: ignore[arg-type]
+    except (UnitError, TypeError) as error:
+        raise ValueError(str(error)) from None
+    if not 0 < number < inf:
+        raise ValueError(f"{name} must be > 0, got {given!r}")
+    return number

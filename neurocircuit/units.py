@@ -1,0 +1,157 @@
+"""Quantities with units as text ⇄ SI floats, and the grammar of percentages and ranges.
+
+quantiphy reads the numbers and the SI prefixes. On top of it stand our two rules: the unit must be there
+and fit the field, so that a bare SPICE suffix ("1M" is 1e-3 in a deck) is never guessed at.
+"""
+
+import math
+import re
+from typing import TypeVar
+
+from quantiphy import QuantiPhyError, Quantity
+
+from neurocircuit.errors import UnitError
+
+_SPELLINGS = {
+    "s": ("s", "sec"),
+    "Hz": ("Hz",),
+    "rad": ("rad",),
+    "rad/s": ("rad/s",),
+    "rad2/s": ("rad2/s", "rad²/s", "rad^2/s"),
+    "K": ("K",),
+    "1/K": ("1/K", "/K"),
+}
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf")
+_PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
+_LARGEST_SWEEP = 1000
+_Number = TypeVar("_Number", int, float)
+
+
+def parse_quantity(text: str, unit: str, field: str) -> float:
+    """The SI value of `text`, such as "764 MHz" for unit "Hz". `field` names the culprit in an error.
+
+    Raises UnitError when the unit is missing or another, or when the number is not finite.
+    """
+    if unit == "":
+        return parse_ratio(text, field)
+    value = _without_prefix(text, unit)
+    if value is None:
+        value = _with_prefix(text, unit, field)
+    if not math.isfinite(value):
+        raise UnitError(f"{field} must be finite, got {text!r}")
+    return value
+
+
+def _without_prefix(text: str, unit: str) -> float | None:
+    """The number before the bare unit; quantiphy would read "0.5 rad" as 0.5 ronto-"ad"."""
+    for spelling in _SPELLINGS[unit]:
+        number = text.strip().removesuffix(spelling).strip()
+        if number != text.strip() and _NUMBER.fullmatch(number):
+            return float(number)
+    return None
+
+
+def _with_prefix(text: str, unit: str, field: str) -> float:
+    try:
+        quantity = Quantity(text, ignore_sf=False)
+    except QuantiPhyError as error:
+        raise UnitError(f"{field} must be a number with the unit {unit}, got {text!r}") from error
+    if quantity.units not in _SPELLINGS[unit]:
+        raise UnitError(f'{field} must carry the unit {unit}, such as "1 {unit}", got {text!r}')
+    return float(quantity.real)
+
+
+def parse_ratio(text: str, field: str) -> float:
+    """A pure number: "0.03" or "3 %". Raises UnitError for anything else."""
+    body, percent = (text.strip()[:-1].strip(), True) if text.strip().endswith("%") else (text.strip(), False)
+    if not _NUMBER.fullmatch(body) or not math.isfinite(float(body)):
+        raise UnitError(f"{field} must be a finite number or a percentage, got {text!r}")
+    return _hundredth(body) if percent else float(body)
+
+
+def format_quantity(value: float, unit: str) -> str:
+    """Text that `parse_quantity` reads back to exactly `value`: the shortest SI prefix form, else an exponent."""
+    if unit == "":
+        return repr(float(value))
+    if value == 0.0 or unit in ("rad", "1/K"):
+        return f"{float(value)!r}".removesuffix(".0") + f" {unit}"
+    for prefix, scale in _PREFIXES.items():
+        scaled = float(f"{value / scale:.12g}")
+        if 1 <= abs(scaled) < 1000:
+            text = f"{scaled:g} {prefix}{unit}"
+            if parse_quantity(text, unit, "value") == value:
+                return text
+    return f"{float(value)!r} {unit}"
+
+
+def parse_percentages(text: str, field: str = "--jitter") -> tuple[float, ...] | None:
+    """Ratios from "1-9%" (steps of 2 %, as in the paper), "1-9%:1", "1,3,5%", "3%"; None from "none".
+
+    Raises UnitError when the percent sign is missing, or when the step does not lead from the first to the last.
+    """
+    if text.strip() == "none":
+        return None
+    body, _, step_text = (part.strip() for part in text.partition(":"))
+    if not body.endswith("%"):
+        raise UnitError(f"{field} must end in %, such as 1-9% or 1,3,5%, got {text!r}")
+    body = body[:-1]
+    plain = r"(\d+\.?\d*|\.\d+)"
+    if ranged := re.fullmatch(rf"\s*{plain}\s*-\s*{plain}\s*", body):
+        if ":" in text and not re.fullmatch(rf"{plain}\s*%?", step_text):
+            raise UnitError(f"{field} must have a step in percent after the colon, such as 1-9%:1, got {text!r}")
+        step = step_text.rstrip("% ") or "2"
+        return _percent_range(ranged[1], ranged[2], step, text, field)
+    if ":" in text or not re.fullmatch(rf"\s*{plain}\s*(,\s*{plain}\s*)*", body):
+        raise UnitError(f"{field} must be a range or a list of percentages, such as 1-9% or 1,3,5%, got {text!r}")
+    return _distinct(tuple(_hundredth(item.strip()) for item in body.split(",")), text, field)
+
+
+def parse_integers(text: str, field: str = "--bits") -> tuple[int, ...] | None:
+    """Whole numbers from "4,8,16"; None from "none"."""
+    if text.strip() == "none":
+        return None
+    items = [item.strip() for item in text.split(",")]
+    if not all(re.fullmatch(r"\d{1,9}", item) for item in items):
+        raise UnitError(f"{field} must be whole numbers, such as 4,8,16, got {text!r}")
+    return _distinct(tuple(int(item) for item in items), text, field)
+
+
+def parse_times_over_tau(text: str, tau_s: float, field: str = "--inputs") -> tuple[float, ...]:
+    """Spike times, units of tau, from "0.16,0.16" (tau), "3.2ns,4ns" (seconds) or "inf" (a silent input)."""
+    return tuple(_time_over_tau(item.strip(), tau_s, field) for item in text.split(","))
+
+
+def parse_numbers(text: str, field: str) -> tuple[float, ...]:
+    """Finite numbers from "0.8,-0.2"."""
+    return tuple(parse_ratio(item, field) for item in text.split(","))
+
+
+def _time_over_tau(item: str, tau_s: float, field: str) -> float:
+    if item == "inf":
+        return math.inf
+    if _NUMBER.fullmatch(item):
+        return parse_ratio(item, field)
+    return parse_quantity(item, "s", field) / tau_s
+
+
+def _percent_range(first: str, last: str, step: str, text: str, field: str) -> tuple[float, ...]:
+    low, high, width = float(first), float(last), float(step)
+    if width <= 0 or high < low:
+        raise UnitError(f"{field} must rise in steps > 0, got {text!r}")
+    count = (high - low) / width
+    if count > _LARGEST_SWEEP:
+        raise UnitError(f"{field} must have at most {_LARGEST_SWEEP} steps, got {text!r}")
+    if abs(count - round(count)) > 1e-9:
+        raise UnitError(f"{field} must end on a step of {width:g} % (or name one, as in 1-9%:1), got {text!r}")
+    return tuple(_hundredth(f"{low + k * width:.12g}") for k in range(round(count) + 1))
+
+
+def _hundredth(number: str) -> float:
+    """Number / 100 rounded once: "7" gives exactly 0.07, as the literal does."""
+    return float(f"{number}e-2") if "e" not in number.lower() else float(number) / 100
+
+
+def _distinct(values: tuple[_Number, ...], text: str, field: str) -> tuple[_Number, ...]:
+    if len(set(values)) < len(values):
+        raise UnitError(f"{field} must not repeat a value, got {text!r}")
+    return tuple(sorted(values))

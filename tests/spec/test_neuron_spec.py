@@ -1,0 +1,112 @@
+"""NeuronSpec: defaults, round trip, one-line errors."""
+
+import math
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurocircuit.errors import InputError, SpecError
+from neurocircuit.spec import Lead, NeuronSpec, Ramp, Sensitivity
+
+PHASE_NOISE = "phase_noise = ['0 rad2/s', '0 rad2/s', '0 rad2/s', "
+
+
+def test_embedded_circuit_has_its_threshold_at_one_and_an_overdamped_loop():
+    spec = NeuronSpec()
+    assert spec.threshold_weight == pytest.approx(1.0)
+    assert spec.loop_ratio == pytest.approx(8.0)
+    assert spec.cycles_per_tau == pytest.approx(15.28)
+
+
+@given(
+    tau=st.floats(1e-10, 1e-6),
+    cycles=st.floats(1.5, 1e4),
+    ratio=st.floats(0.1, 1e6),
+    threshold=st.one_of(
+        st.builds(Lead, lead_rad=st.floats(1e-3, 3.14)), st.builds(Ramp, offset_Hz=st.floats(1e3, 1e9))
+    ),
+    noise=st.floats(0, 1e3),
+)
+def test_toml_round_trip_is_exact(tau, cycles, ratio, threshold, noise):
+    spec = NeuronSpec(
+        tau_s=tau,
+        f0_Hz=cycles / tau,
+        loop_filter_rad_per_s=ratio / tau,
+        vco4_swing_Hz=0.1 * cycles / tau,
+        spike_width_s=0.01 * tau,
+        window_s=7 * tau,
+        threshold=threshold,
+        phase_noise=(noise, 0.0, noise / 3, 1.0),
+        sensitivities=(Sensitivity(field="tau_s", per_supply=-0.3, per_kelvin=1e-3, source="planted"),),
+    )
+    assert NeuronSpec.from_dict(tomllib.loads(spec.to_toml())) == spec
+
+
+def test_loop_gain_and_cycles_may_stand_for_tau_and_f0():
+    by_gain = NeuronSpec.from_dict({"K": "50 Mrad/s", "cycles_per_tau": 70.0})
+    assert by_gain.tau_s == pytest.approx(20e-9)
+    assert by_gain.f0_Hz == pytest.approx(3.5e9)
+
+
+def test_sensitivities_move_their_field_only():
+    spec = NeuronSpec(sensitivities=(Sensitivity(field="f0_Hz", per_supply=1.2, per_kelvin=-5e-4, source="planted"),))
+    moved = spec.at(supply_ratio=1.05, temperature_K=310.15)
+    assert moved.f0_Hz == pytest.approx(spec.f0_Hz * (1 + 1.2 * 0.05 - 5e-4 * 10))
+    assert moved.replace(f0_Hz=spec.f0_Hz) == spec
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("f0 = '-1 GHz'", "NeuronSpec.f0 must be > 0, got '-1 GHz'"),
+        ("f0 = 764e6", "NeuronSpec.f0 must be text with the unit Hz"),
+        ("f0 = '1M'", "NeuronSpec.f0 must carry the unit Hz"),
+        ("f0 = '1 kHz'", "NeuronSpec.f0·tau must be >= 1 cycle"),
+        ("tau = '20 Hz'", "NeuronSpec.tau must carry the unit s"),
+        ("tau = 'nan s'", "NeuronSpec.tau must be finite"),
+        ("tau = '2 s'", "NeuronSpec.tau must be <= 1.0"),
+        ("tau = '20 ns'\nK = '50 Mrad/s'", "NeuronSpec.K must not stand beside tau"),
+        ("K = '-1 rad/s'", "NeuronSpec.K must be > 0"),
+        ("cycles_per_tau = 'many'", "NeuronSpec.cycles_per_tau must be a finite number"),
+        ("foo = 1", "NeuronSpec.foo is not a known field"),
+        ("readout = 'x'", "NeuronSpec.readout must be 'continuous' or 'q', got 'x'"),
+        ("threshold = { kind = 'lead', lead = '4 rad' }", "NeuronSpec.threshold.lead must be < 3.14"),
+        ("threshold = { kind = 'x' }", "NeuronSpec.threshold must have a 'kind' among 'lead', 'ramp'"),
+        ("phase_noise = ['1 rad2/s']", "NeuronSpec.phase_noise[1] is missing"),
+        (PHASE_NOISE + "'-1 rad2/s']", "NeuronSpec.phase_noise must be >= 0, got -1"),
+        (PHASE_NOISE + "'1e9 rad2/s']", "NeuronSpec.phase_noise must be <= 0.1·f0"),
+        ("frequency_error = { after_trim = [0, 0, 0, 0.9] }", "NeuronSpec.frequency_error.after_trim[3] must be < 0.5"),
+        ("weight_bank = { excitatory = { bits = 4.5 } }", "NeuronSpec.weight_bank.excitatory.bits must be a valid int"),
+        ("weight_bank = { inhibitory = { bits = 0 } }", "NeuronSpec.weight_bank.inhibitory.bits must be >= 1, got 0"),
+        ("sensitivities = [{ field = 'tau_s' }]", "NeuronSpec.sensitivities[0].source is missing"),
+        ("vco4_swing = '3 GHz'", "NeuronSpec.vco4_swing must be <= 2·f0"),
+        ("window = '1 ms'", "NeuronSpec.window must be <= 1000 tau"),
+        ("spike_width = '300 ns'", "NeuronSpec.spike_width must be < window"),
+        ("loop_filter = '1 rad/s'", "NeuronSpec.loop_filter·tau must be within"),
+        ("start_phases = 'fixed'", "NeuronSpec.start_phases must be 'random', got 'fixed'"),
+        ('name = "a\\n.include /etc/passwd"', "NeuronSpec.name must match"),
+    ],
+)
+def test_wrong_fields_give_one_line(toml, message):
+    with pytest.raises(SpecError) as caught:
+        NeuronSpec.from_dict(tomllib.loads(toml))
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_python_names_fields_by_their_si_name():
+    with pytest.raises(SpecError, match=r"^NeuronSpec.f0_Hz must be > 0, got -1"):
+        NeuronSpec(f0_Hz=-1)
+    with pytest.raises(SpecError, match=r"^NeuronSpec.tau_s must be finite"):
+        NeuronSpec(tau_s=math.inf)
+
+
+def test_unreadable_files_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"cannot read .*nowhere.toml: No such file"):
+        NeuronSpec.from_toml(tmp_path / "nowhere.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_bytes(b"\xff\xfe = [")
+    with pytest.raises(InputError, match=r"broken.toml must be TOML"):
+        NeuronSpec.from_toml(broken)
