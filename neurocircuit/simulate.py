@@ -81,7 +81,8 @@ def engine(level: str) -> str:
 
 def not_modelled(level: str, spec: NeuronSpec) -> tuple[str, ...]:
     """Effects that the spec switches on and the level leaves out."""
-    effects: tuple[str, ...] = _module(level).not_modelled(spec)
+    model = "averaged" if level == "bsource" else level  # the deck is that model
+    effects: tuple[str, ...] = _module(model).not_modelled(spec)
     return effects
 
 

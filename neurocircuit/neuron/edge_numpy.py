@@ -219,8 +219,9 @@ class _Batch:
     def _phase2_after(self, x: Floats) -> Floats:
         c = self.c
         steady = (c.omega[1] + self.noise[1] + np.pi * (self.up - 0.5)) * x
-        relaxing: Floats = np.pi * (self.filter - self.up) * np.expm1(-c.r * x) / c.r
-        return self.phase2 + steady - relaxing
+        relaxed = np.pi * (self.filter - self.up) * np.expm1(-c.r * x) / c.r
+        total: Floats = self.phase2 + steady - relaxed
+        return total
 
     def _time_of_edge2(self, whole: Floats) -> Floats:
         gained = self._phase2_after(whole) - self.phase2

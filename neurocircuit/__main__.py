@@ -1,0 +1,5 @@
+"""python -m neurocircuit."""
+
+from neurocircuit.cli import main
+
+main()

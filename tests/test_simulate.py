@@ -1,0 +1,87 @@
+"""The common entry to all levels."""
+
+import numpy as np
+import pytest
+
+from neurocircuit import simulate
+from neurocircuit.errors import InputError
+from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp, StartPhases
+
+
+@pytest.mark.parametrize(
+    ("t", "w", "message"),
+    [
+        ([0.1, 0.2], [1.0], "inputs and weights must be as many: got 2 spike times and 1 weights"),
+        ([], [], "inputs must be >= 1, got 0"),
+        ([np.nan], [1.0], "inputs and weights must be numbers"),
+        ([0.1], [np.inf], "inputs and weights must be numbers"),
+        ([-0.1], [1.0], "inputs must be >= 0 tau"),
+    ],
+)
+def test_wrong_inputs(t, w, message):
+    with pytest.raises(InputError, match=message):
+        simulate.evaluate("ideal", NeuronSpec(), t, w)
+
+
+def test_unknown_level():
+    with pytest.raises(InputError, match="level must be one of ideal, averaged, edge, bsource, got 'spectre'"):
+        simulate.evaluate("spectre", NeuronSpec(), [0.1], [1.0])
+
+
+@pytest.mark.parametrize("level", ["ideal", "averaged", "edge"])
+def test_refined_run_shows_the_numerical_floor(level):
+    """Inputs moved by some ulps: the answer moves, by no more than rounding times the neuron's gain."""
+    rng = np.random.default_rng(0)
+    t, w = rng.uniform(0.1, 1, (200, 2)), rng.uniform(0.8, 1.2, (200, 2))
+    plain, refined = (
+        simulate.evaluate(level, NeuronSpec(), t, w, refined=flag).fire_time_over_tau for flag in (False, True)
+    )
+    moved = np.abs(refined - plain)
+    assert 0 < np.max(moved) < 1e-13
+
+
+def test_window_decides_what_is_silent():
+    tau = 20e-9
+    for level in ("ideal", "averaged", "edge"):
+        fire_time = simulate.evaluate(level, NeuronSpec(), [0.3], [1.6]).fire_time_over_tau[0]
+        assert np.isfinite(fire_time)
+        for factor, fired in ((1.001, True), (0.999, False)):
+            spec = NeuronSpec(window_s=fire_time * factor * tau)
+            assert simulate.evaluate(level, spec, [0.3], [1.6]).fired[0] == fired
+
+
+def test_levels_say_what_they_leave_out():
+    spec = NeuronSpec(
+        readout="q",
+        phase_noise=(1.0, 0.0, 0.0, 0.0),
+        threshold=Ramp(),
+        frequency_error=FrequencyError(after_trim=(0.0, 1e-3, 0.0, 0.0)),
+    )
+    assert set(simulate.not_modelled("ideal", spec)) > {
+        "threshold ramp",
+        "readout q",
+        "phase noise",
+        "frequency errors",
+    }
+    assert set(simulate.not_modelled("averaged", spec)) > {"readout q", "phase noise"}
+    assert "frequency errors" not in simulate.not_modelled("averaged", spec)
+    assert simulate.not_modelled("edge", spec) == ()
+
+
+def test_start_phases_come_from_the_spec():
+    spec = NeuronSpec(start_phases=StartPhases(vco1_rad=1.0, vco3_rad=2.0))
+    named = simulate.evaluate("edge", spec, [0.3, 0.6], [0.9, 0.9])
+    given = simulate.evaluate("edge", NeuronSpec(), [0.3, 0.6], [0.9, 0.9], start_rad=np.array([[1.0, 2.0]]))
+    assert named.fire_time_over_tau[0] == given.fire_time_over_tau[0]
+
+
+def test_many_inputs_at_every_fast_level():
+    """801 inputs, half of them silent: the fan-in of the published network's second layer."""
+    rng = np.random.default_rng(3)
+    t = np.where(rng.random(801) < 0.5, np.inf, rng.uniform(0, 2, 801))
+    w = rng.normal(0.01, 0.02, 801)
+    times = [
+        simulate.evaluate(level, NeuronSpec(), t, w).fire_time_over_tau[0] for level in ("ideal", "averaged", "edge")
+    ]
+    assert np.isfinite(times).all()
+    assert np.ptp(times) < 0.3
