@@ -1,0 +1,1 @@
+"""The neuron as a SPICE deck: composing it, running ngspice, reading what it wrote."""

@@ -1,0 +1,161 @@
+"""Level `bsource`: the averaged neuron as a SPICE deck, one ngspice run for each neuron.
+
+ngspice integrates the loop and the membrane M; here its time points become the first crossing of the threshold.
+M' = 2π Δf e/π + 2π f3 (δ4 - δ3) is known at each point from the saved phase error e, so between two points M is taken
+as the cubic through both values and slopes, whose error is of a higher order than that of the time steps.
+"""
+
+from dataclasses import dataclass
+from math import inf, nan, pi
+
+import numpy as np
+from scipy.interpolate import CubicHermiteSpline
+from scipy.optimize import brentq
+
+from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
+from neurocircuit.record import FireRecord, Floats, Waveforms
+from neurocircuit.spec import NeuronSpec, Ramp
+from neurocircuit.spice import deck, ngspice
+from neurocircuit.spice.deck import netlist_sha256
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """One neuron over time, [point]: gap: membrane minus threshold, slope: its derivative by t/tau; both in rad.
+
+    headroom: as in FireRecord.
+    """
+
+    t_over_tau: Floats
+    phi1_rad: Floats
+    e_rad: Floats
+    vc: Floats
+    gap_rad: Floats
+    fire_time_over_tau: float
+    headroom: float
+
+
+def fire(
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    start_rad: Floats,
+    noise_seed: np.ndarray,
+    *,
+    timeout_s: float = 30.0,
+    step_divisor: int = 1,
+) -> FireRecord:
+    """First crossing of membrane and threshold, from t_over_tau and weights, both [trial, input].
+
+    start_rad and noise_seed have no effect: this level has no edges. step_divisor = 2 halves the time steps.
+    A run that times out or delivers no trustworthy waveforms leaves nan and its reason in `failures`.
+    Raises SimulatorMissing without ngspice, SpecError and InputError for what the deck cannot express.
+    """
+    if t_over_tau.ndim != 2 or t_over_tau.shape != weights.shape:
+        raise InputError(f"times and weights must both be [trial, input], got {t_over_tau.shape} and {weights.shape}")
+    trials = len(t_over_tau)
+    fire_time, headroom = np.full(trials, nan), np.full(trials, nan)
+    failures: dict[int, str] = {}
+    try:
+        name = engine(step_divisor)
+    except (SimulatorTimeout, SimulatorBadOutput) as error:
+        failures = dict.fromkeys(range(trials), ngspice.reason_of(error))
+        return FireRecord(fire_time, headroom, np.zeros(trials, dtype=bool), failures)
+    for trial in range(trials):
+        try:
+            solution = _solve(spec, t_over_tau[trial], weights[trial], timeout_s, step_divisor)
+        except (SimulatorTimeout, SimulatorBadOutput) as error:
+            failures[trial] = ngspice.reason_of(error)
+        else:
+            fire_time[trial], headroom[trial] = solution.fire_time_over_tau, solution.headroom
+    return FireRecord(fire_time, headroom, np.zeros(trials, dtype=bool), failures, name)
+
+
+def waveforms(
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    start_rad: Floats,
+    noise_seed: int,
+    *,
+    timeout_s: float = 30.0,
+    step_divisor: int = 1,
+) -> Waveforms:
+    """Waveforms over the window from t_over_tau and weights, both [input]; UP is its running mean.
+
+    Raises SimulatorMissing, SimulatorTimeout, SimulatorBadOutput, SpecError, InputError.
+    """
+    solution = _solve(spec, t_over_tau, weights, timeout_s, step_divisor)
+    time = solution.t_over_tau
+    d1, _, d3, _ = (2 * pi * spec.cycles_per_tau * delta for delta in spec.frequency_error.in_force)
+    vco1 = solution.phi1_rad + d1 * time
+    vco3 = _threshold_rad(spec, time) + d3 * spec.threshold_vco_ratio * time
+    return Waveforms(
+        time_over_tau=time,
+        vco_rad=np.stack([vco1, vco1 - solution.e_rad, vco3, vco3 + solution.gap_rad]),
+        up=0.5 + solution.e_rad / pi,
+        loop_filter=solution.vc,
+        membrane=1.0 + solution.gap_rad / (spec.membrane_gain_rad * spec.threshold_weight),
+        q=(time >= solution.fire_time_over_tau).astype(np.float64),
+    )
+
+
+def engine(step_divisor: int = 1) -> str:
+    """Version of ngspice, the numerical options and the netlist: what determines the numbers of this level.
+
+    Raises SimulatorMissing, SimulatorTimeout or SimulatorBadOutput when ngspice cannot say its version.
+    """
+    return f"ngspice-{ngspice.version().number} {deck.options(step_divisor)} netlist={netlist_sha256()[:12]}"
+
+
+def first_crossing(time: Floats, gap: Floats, slope: Floats, start: float = 0.0) -> float:
+    """First time >= start at which the gap has risen to 0, inf when it does not; all [point].
+
+    Between two points the gap is the cubic through both values and slopes. A gap >= 0 at `start` counts at once.
+    """
+    if start > time[-1]:
+        return inf
+    curve = CubicHermiteSpline(time, gap, slope)
+    if curve(start) >= 0:
+        return start
+    h = np.diff(time)
+    # A cubic lies below the largest of its Bernstein coefficients: few stretches need a closer look.
+    reach = np.max([gap[:-1], gap[:-1] + h * slope[:-1] / 3, gap[1:] - h * slope[1:] / 3, gap[1:]], axis=0)
+    for k in np.flatnonzero((reach >= 0) & (time[1:] > start)):
+        low = max(time[k], start)
+        turns = np.sort(np.roots(np.polyder(curve.c[:, k]))) + time[k]
+        inside = [turn.real for turn in turns if turn.imag == 0 and low < turn.real < time[k + 1]]
+        for high in (*inside, time[k + 1]):
+            if curve(high) >= 0:
+                return float(brentq(lambda t: float(curve(t)), low, high, xtol=1e-15, rtol=1e-14))
+            low = high
+    return inf
+
+
+def _solve(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, timeout_s: float, step_divisor: int) -> _Solution:
+    ready = deck.compose(spec, t_over_tau, weights, step_divisor)
+    vectors = ngspice.run(ready.text, ready.wanted, ready.t_stop_s, timeout_s=timeout_s, files=ready.files)
+    time = vectors["time"] / spec.tau_s
+    e_rad = vectors["v(e)"]
+    _, _, d3, d4 = spec.frequency_error.in_force
+    gap = vectors["v(membrane)"] - _threshold_rad(spec, time)
+    drift_Hz = spec.f0_Hz * spec.threshold_vco_ratio * (d4 - d3) - _ramp_Hz(spec)
+    slope = 2 * pi * spec.tau_s * (spec.vco4_swing_Hz * e_rad / pi + drift_Hz)
+    # A ramping threshold is compared only from the first input on (Ramp); a lead needs no such wait.
+    start = float(np.min(t_over_tau, initial=inf)) if isinstance(spec.threshold, Ramp) else 0.0
+    fired_at = first_crossing(time, gap, slope, start) if start < spec.window_over_tau else inf
+    seen = np.abs(e_rad[time <= fired_at])
+    at_crossing = abs(float(np.interp(fired_at, time, e_rad))) if fired_at < inf else 0.0
+    headroom = max(float(seen.max()), at_crossing) / (pi / 2)
+    return _Solution(time, vectors["v(phi1)"], e_rad, vectors["v(vc)"], gap, fired_at, headroom)
+
+
+def _threshold_rad(spec: NeuronSpec, time_over_tau: Floats) -> Floats:
+    """Phase by which VCO3 leads VCO4's unmoved phase; [point]."""
+    if isinstance(spec.threshold, Ramp):
+        return 2 * pi * spec.threshold.offset_Hz * spec.tau_s * time_over_tau
+    return np.full_like(time_over_tau, spec.threshold.lead_rad)
+
+
+def _ramp_Hz(spec: NeuronSpec) -> float:
+    return spec.threshold.offset_Hz if isinstance(spec.threshold, Ramp) else 0.0
