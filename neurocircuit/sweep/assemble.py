@@ -1,0 +1,185 @@
+"""From finished batches to fire times, statistics and the data files of a run; all reductions in trial order."""
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from neurocircuit import simulate
+from neurocircuit.errors import SimulatorError
+from neurocircuit.measure import curve_exponent, output_jitter, relative_error
+from neurocircuit.record import Floats, Waveforms
+from neurocircuit.spice.deck import netlist_sha256
+from neurocircuit.sweep.draws import draw
+from neurocircuit.sweep.identity import Environment, versions
+from neurocircuit.sweep.plan import Half, Row, SweepRequest, sha256_of
+from neurocircuit.sweep.readings import LEVEL, READINGS
+from neurocircuit.sweep.worker import BatchResult
+from neurocircuit.table import TransferTable
+
+_EXPONENT_STREAM = 2  # spawn key of the bootstrap, apart from the draws
+_SENSITIVITY_COLUMNS = "reading,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"
+
+
+class Fires:
+    """Fire times of a request, whole rows, units of tau from arming: inf silent, nan failed."""
+
+    def __init__(self, request: SweepRequest, results: Mapping[str, BatchResult], environment: Environment) -> None:
+        """Join the batches, which `results` gives by key, in trial order."""
+        self.request = request
+        self._rows: dict[tuple[str, Row], Floats] = {
+            (level, row): np.full(draws, math.nan) for level, draws in request.levels.items() for row in request.rows()
+        }
+        for batch in request.batches():
+            part = slice(batch.first, batch.first + batch.count)
+            self._rows[batch.level, batch.row][part] = results[batch.key(environment)].fire_time_over_tau
+
+    def measured(self, level: str, row: Row) -> Floats:
+        """Fire times of one row at one level; [trial]."""
+        return self._rows[level, row]
+
+    def desired(self, level: str, half: Half) -> Floats:
+        """The clean run of the level, or eq. (4) where the testbench says so; [trial]."""
+        eq4 = self.request.testbench.desired == "eq4"
+        return self._rows["ideal" if eq4 else level, Row(half, "clean")][: self.request.levels[level]]
+
+    def floor(self, level: str, half: Half) -> float:
+        """Mean |Δ|/t when only the numerics of the level are refined; nan when no draw fires."""
+        clean, refined = self._rows[level, Row(half, "clean")], self._rows[level, Row(half, "floor")]
+        moved = np.abs(relative_error(clean, refined, self._origin[: len(clean)]))
+        moved = moved[np.isfinite(moved)]
+        return float(moved.mean()) if moved.size else math.nan
+
+    def statistics(self, level: str, row: Row) -> dict[str, float]:
+        """`measure.output_jitter` of a disturbed row."""
+        desired = self.desired(level, row.half)
+        origin, floor = self._origin[: len(desired)], self.floor(level, row.half)
+        return output_jitter(desired, self.measured(level, row), origin_over_tau=origin, floor=floor)
+
+    def exponent(self, level: str) -> tuple[float, float, float]:
+        """Exponent of output over input jitter with its interval."""
+        rows, desired = self.request.disturbed("jitter"), self.desired(level, "jitter")
+        origin = self._origin[: len(desired)]
+        relative = np.stack([relative_error(desired, self.measured(level, row), origin) for row in rows])
+        seed = np.random.SeedSequence(self.request.sweep.seed, spawn_key=(0, _EXPONENT_STREAM))
+        return curve_exponent(np.array(self.request.sweep.jitter), relative, np.random.default_rng(seed))
+
+    @cached_property
+    def _origin(self) -> Floats:
+        most, request = max(self.request.levels.values()), self.request
+        if request.testbench.time_origin == "arming":
+            return np.zeros(most)
+        draws = draw(request.effective_spec, request.testbench, request.sweep.seed, 0, most)
+        return draws.origin_over_tau(request.testbench)
+
+
+def transfer_table(fires: Fires, environment: Environment) -> TransferTable:
+    """The table, the testbench's own level first."""
+    request = fires.request
+    levels = sorted(request.levels, key=lambda level: level != request.testbench.level)
+    rows = {
+        half: {(level, row.value): fires.statistics(level, row) for level in levels for row in request.disturbed(half)}
+        for half in ("jitter", "bits")
+    }
+    exponents = {level: fires.exponent(level) for level in levels} if request.sweep.jitter else {}
+    provenance = {
+        **request.to_dict(),
+        "seed": request.sweep.seed,
+        "spec_sha256": sha256_of(request.spec.to_dict()),
+        "netlist_sha256": netlist_sha256() if "bsource" in request.levels else None,
+        "engines": {level: environment.engines[level] for level in levels},
+        "not_modelled": {level: list(simulate.not_modelled(level, request.effective_spec)) for level in levels},
+        "versions": versions(),
+    }
+    return TransferTable.from_statistics(rows["jitter"], rows["bits"], exponents, provenance)
+
+
+def draws_dataset(fires: Fires) -> xr.Dataset:
+    """Every fire time: clean_jitter, clean_bits (desired) [level, trial]; jittered, quantised [level, row, trial]."""
+    request = fires.request
+    most, levels = max(request.levels.values()), list(request.levels)
+    variables: dict[str, Any] = {}
+    about = {"units": "tau", "long_name": "fire time from arming; inf silent, nan failed or not run"}
+    axes: tuple[tuple[Half, str, str], ...] = (("jitter", "input_jitter", "jittered"), ("bits", "bits", "quantised"))
+    for half, axis, name in axes:
+        if half not in request.halves:
+            continue
+        desired = [_padded(fires.desired(level, half), most) for level in levels]
+        rows = request.disturbed(half)
+        measured = [[_padded(fires.measured(level, row), most) for row in rows] for level in levels]
+        variables[f"clean_{half}"] = (("level", "trial"), np.array(desired), about)
+        variables[name] = (("level", axis, "trial"), np.array(measured), about)
+    coordinates: dict[str, Any] = {"level": np.array(levels)}
+    if request.sweep.jitter:
+        coordinates["input_jitter"] = np.array(request.sweep.jitter)
+    if request.sweep.bits:
+        coordinates["bits"] = np.array(request.sweep.bits, dtype=np.int32)
+    return xr.Dataset(variables, coordinates, {"schema_version": 1, "seed": str(request.sweep.seed)})
+
+
+def waveforms_dataset(fires: Fires) -> tuple[xr.Dataset, list[dict[str, Any]]]:
+    """Waveforms of one clean neuron at every level: the first draw that fires at the testbench's level, else draw 0.
+
+    A level whose simulator does not deliver is left out and named, with the reason, in the second result.
+    """
+    request = fires.request
+    half = request.halves[0]
+    fired = np.isfinite(fires.measured(request.testbench.level, Row(half, "clean")))
+    trial = int(np.argmax(fired))
+    spec = request.effective_spec.replace(phase_noise=(0.0, 0.0, 0.0, 0.0))
+    one = draw(spec, request.testbench, request.sweep.seed, trial, 1)
+    weights = (one.weights if half == "jitter" else one.quantised_weights)[0]
+    variables: dict[str, Any] = {}
+    failed: list[dict[str, Any]] = []
+    for level in request.levels:
+        try:
+            shown = simulate.waveforms(level, spec, one.t_over_tau[0], weights, one.start_rad[0], 0)
+        except SimulatorError as error:
+            failed.append(
+                {"level": level, "row": "waveforms", "trials": [trial], "reason": " ".join(str(error).split())}
+            )
+        else:
+            variables.update(_waveform_variables(level, shown))
+    about = {
+        "trial": trial,
+        "input_times_over_tau": one.t_over_tau[0],
+        "weights": weights,
+        "start_rad": one.start_rad[0],
+    }
+    return xr.Dataset(variables, attrs=about), failed
+
+
+def sensitivity_csv(readings: Mapping[str, Fires]) -> str:
+    """One line per reading and row; percent; the interval is that of the mean, empty for another metric."""
+    lines = [_SENSITIVITY_COLUMNS]
+    for reading in READINGS:
+        if reading.name not in readings:
+            continue
+        fires = readings[reading.name]
+        metric = fires.request.testbench.metric
+        for row in (row for half in fires.request.halves for row in fires.request.disturbed(half)):
+            found = fires.statistics(LEVEL, row)
+            low, high = (found["ci_low"], found["ci_high"]) if metric == "mean" else (math.nan, math.nan)
+            numbers = [_cell(100.0 * value) for value in (found[metric], low, high)]
+            counts = [str(int(found["fired"])), str(int(found["n"]))]
+            value = repr(row.value) if row.half == "jitter" else str(int(row.value))
+            lines.append(",".join([reading.name, f'"{reading.what}"', row.half, value, *numbers, *counts]))
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: float) -> str:
+    return repr(value) if math.isfinite(value) else ""
+
+
+def _padded(values: Floats, length: int) -> Floats:
+    return np.concatenate([values, np.full(length - len(values), math.nan)])
+
+
+def _waveform_variables(level: str, shown: Waveforms) -> dict[str, Any]:
+    sample = f"sample_{level}"
+    fields = ("time_over_tau", "up", "loop_filter", "membrane", "q")
+    variables: dict[str, Any] = {f"{name}_{level}": ((sample,), getattr(shown, name)) for name in fields}
+    return variables | {f"vco_rad_{level}": (("vco", sample), shown.vco_rad)}

@@ -1,0 +1,119 @@
+"""Where batches run: in this process, in processes of this machine, or on Dask workers."""
+
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, ParamSpec, TypeVar
+
+from neurocircuit.errors import InputError
+from neurocircuit.sweep.identity import machine_identity
+from neurocircuit.sweep.worker import start_worker
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Imported once by the fork server, so that each worker starts in milliseconds.
+_PRELOAD = [
+    "neurocircuit.sweep.worker",
+    "neurocircuit.neuron.ideal",
+    "neurocircuit.neuron.averaged",
+    "neurocircuit.neuron.edge",
+    "neurocircuit.spice.bsource",
+]
+_CONNECT_TIMEOUT = "10s"
+
+
+def default_jobs() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class InProcess(Executor):
+    """Runs a task at once, in the calling thread."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """A finished future; what `fn` raises leaves here, an interrupt included."""
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@contextmanager
+def open_executor(jobs: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
+    """An executor and how many tasks it works on at a time.
+
+    scheduler: None for this machine, "local" for a Dask cluster on this machine, or the address of a running one.
+    Raises InputError when Dask is missing, the scheduler does not answer, or its workers are of another type.
+    """
+    if scheduler is not None:
+        with _dask(jobs, scheduler) as opened:
+            yield opened
+    elif jobs == 1:
+        yield InProcess(), 1
+    else:
+        with _processes(jobs) as pool:
+            yield pool, jobs
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[Executor]:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOAD)
+    # This end is the life of the workers: it closes when we leave, and when this process is killed.
+    theirs, ours = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(theirs,))
+    clean = False
+    try:
+        yield pool
+        clean = True
+    finally:
+        if not clean:
+            ours.close()
+        pool.shutdown(wait=True, cancel_futures=True)
+        ours.close()
+        theirs.close()
+
+
+@contextmanager
+def _dask(jobs: int, scheduler: str) -> Iterator[tuple[Executor, int]]:
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        raise InputError("--scheduler needs Dask: pip install 'neurocircuit[dask]'") from None
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    cluster: Any = None
+    if scheduler == "local":
+        cluster = distributed.LocalCluster(
+            n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
+        )
+    try:
+        client = distributed.Client(cluster or scheduler, timeout=_CONNECT_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--scheduler must be local or the address of a running Dask scheduler, got {scheduler!r}: {error}"
+        ) from None
+    try:
+        _check_workers(client)
+        yield client.get_executor(pure=False), sum(client.nthreads().values())
+    finally:
+        client.close()
+        if cluster is not None:
+            cluster.close()
+
+
+def _check_workers(client: Any) -> None:
+    """Results are stored under our processor type and versions: the workers' must be the same."""
+    ours = machine_identity()
+    theirs = client.run(machine_identity)
+    if not theirs:
+        raise InputError("--scheduler must have workers, got none")
+    for address, identity in theirs.items():
+        for name, value in ours.items():
+            if identity.get(name) != value:
+                raise InputError(
+                    f"Dask worker {address} must have the {name} of this machine, {value}, got {identity.get(name)}"
+                )

@@ -1,0 +1,127 @@
+"""The work on one batch, and the life of a worker process."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit import simulate
+from neurocircuit.errors import SimulatorError, SimulatorMissing
+from neurocircuit.record import FireRecord, Floats
+from neurocircuit.sweep.draws import draw, noise_seeds
+from neurocircuit.sweep.plan import Batch
+
+BEFORE_ARMING = "a jittered input precedes arming"
+_GRACE_S = 2.0
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Fire times of a batch, units of tau from arming: inf silent, nan failed, with the reason by trial."""
+
+    fire_time_over_tau: Floats
+    failures: dict[int, str] = field(default_factory=dict)
+    duration_s: float = 0.0
+
+    @property
+    def to_retry(self) -> tuple[int, ...]:
+        """Trials that another attempt may mend: all failed ones but those that the draw itself rules out."""
+        return tuple(sorted(trial for trial, reason in self.failures.items() if reason != BEFORE_ARMING))
+
+
+def compute(batch: Batch, only: tuple[int, ...] | None = None) -> BatchResult:
+    """Evaluate a batch, or of its trials those in `only`; the others then stay nan.
+
+    A simulator error becomes the failure of the trials it concerns. Raises SimulatorMissing.
+    """
+    start = time.perf_counter()
+    t_over_tau, weights, start_rad = _inputs(batch)
+    fire_time, failures = np.full(batch.count, np.nan), {}
+    wanted = np.ones(batch.count, dtype=bool) if only is None else np.isin(_trials(batch), only)
+    early = (t_over_tau < 0).any(axis=1)
+    failures.update({int(trial): BEFORE_ARMING for trial in _trials(batch)[early & wanted]})
+    chosen = np.flatnonzero(wanted & ~early)
+    if chosen.size:
+        try:
+            record = _evaluate(batch, t_over_tau[chosen], weights[chosen], start_rad[chosen], chosen)
+        except SimulatorMissing:
+            raise
+        except SimulatorError as error:
+            failures.update({int(trial): _one_line(str(error)) for trial in _trials(batch)[chosen]})
+        else:
+            fire_time[chosen] = record.fire_time_over_tau
+            for k in np.flatnonzero(np.isnan(record.fire_time_over_tau)):
+                reason = record.failures.get(int(k), "not a number")
+                failures[int(_trials(batch)[chosen[k]])] = _one_line(reason)
+    return BatchResult(fire_time, failures, time.perf_counter() - start)
+
+
+def _evaluate(
+    batch: Batch, t_over_tau: Floats, weights: Floats, start_rad: Floats, chosen: NDArray[np.intp]
+) -> FireRecord:
+    """Evaluate the chosen trials of the batch; only the disturbed rows have phase noise."""
+    spec, noise_seed = batch.spec, None
+    if batch.row.kind == "disturbed" and any(spec.phase_noise):
+        noise_seed = noise_seeds(batch.seed, batch.row.number, batch.first, batch.count)[chosen]
+    elif any(spec.phase_noise):
+        spec = spec.replace(phase_noise=(0.0, 0.0, 0.0, 0.0))
+    return simulate.evaluate(
+        batch.level,
+        spec,
+        t_over_tau,
+        weights,
+        start_rad=start_rad,
+        noise_seed=noise_seed,
+        timeout_s=batch.testbench.timeout_s,
+        refined=batch.row.kind == "floor",
+    )
+
+
+def _inputs(batch: Batch) -> tuple[Floats, Floats, Floats]:
+    """Input times and weights [trial, input] of the batch's row, and start phases [trial, 2]."""
+    draws = draw(batch.spec, batch.testbench, batch.seed, batch.first, batch.count)
+    row = batch.row
+    if row.half == "jitter":
+        times = draws.t_over_tau
+        if row.kind == "disturbed":
+            times = draws.jittered_over_tau(batch.testbench, row.value)
+        return times, draws.weights, draws.start_rad
+    weights = draws.quantised_weights
+    if row.kind == "disturbed":
+        weights = batch.spec.weight_bank.with_bits(int(row.value)).quantise(weights)
+    return draws.t_over_tau, weights, draws.start_rad
+
+
+def _trials(batch: Batch) -> NDArray[np.int_]:
+    return np.arange(batch.first, batch.first + batch.count)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def start_worker(life: Connection) -> None:
+    """Prepare a worker process: it dies when the other end of `life` closes, that is with its parent at the latest.
+
+    Ctrl-C is for the parent to handle. The end comes first as an exception in the main thread, so that a running
+    simulator is killed by those who started it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_die_with_parent, args=(life,), daemon=True).start()
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(1)
+
+
+def _die_with_parent(life: Connection) -> None:
+    life.poll(None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE_S)
+    os._exit(1)

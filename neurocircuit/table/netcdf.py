@@ -1,0 +1,87 @@
+"""netCDF 3 bytes in and out: byte-stable, sealed by a hash, refused by name when damaged or foreign."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from neurocircuit.errors import FileFormatError, InputError
+
+SCHEMA_VERSION = 1
+CONVENTION = "neurocircuit TransferTable"
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """The whole content of a netCDF 3 file. Raises FileFormatError naming the file when it is damaged or another kind.
+
+    Raises InputError when it cannot be read at all.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    if data[:3] != b"CDF":
+        raise FileFormatError(f"{path} must be a netCDF 3 file, got one that starts with {data[:8]!r}")
+    try:
+        with xr.open_dataset(io.BytesIO(data), engine="scipy", decode_times=False, mask_and_scale=False) as dataset:
+            return dataset.load()
+    except Exception as error:  # a damaged header makes the parser raise nearly anything
+        raise FileFormatError(f"{path} is damaged or cut short ({len(data)} bytes): {error}") from error
+
+
+def dataset_bytes(dataset: xr.Dataset) -> bytes:
+    """Content of a netCDF 3 file; equal data give equal bytes (no date, no host, no fill values)."""
+    ordered = xr.Dataset(
+        {name: dataset[name].variable for name in sorted(map(str, dataset.data_vars))},
+        {name: dataset[name].variable for name in sorted(map(str, dataset.coords))},
+        dict(sorted(dataset.attrs.items())),
+    )
+    for name in ordered.variables:
+        ordered[name].encoding = {"_FillValue": None} if ordered[name].dtype.kind == "f" else {}
+    return bytes(ordered.to_netcdf(engine="scipy"))
+
+
+def seal(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with its content hash in the attributes."""
+    return dataset.assign_attrs(content_sha256=content_sha256(dataset))
+
+
+def check_seal(dataset: xr.Dataset, path: Path) -> None:
+    """Raises FileFormatError unless this is a transfer table of our schema, unchanged since it was written."""
+    if dataset.attrs.get("convention") != CONVENTION:
+        raise FileFormatError(f"{path} must be a transfer table of neurocircuit, got another netCDF file")
+    version = dataset.attrs.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise FileFormatError(f"{path} has schema version {version}; this program reads version {SCHEMA_VERSION}")
+    for axis in ("level", "input_jitter", "bits"):
+        if axis not in dataset.coords:
+            raise FileFormatError(f"{path} lacks the axis {axis}")
+    if content_sha256(dataset) != dataset.attrs.get("content_sha256"):
+        raise FileFormatError(f"{path} was changed after it was written: its content does not match its hash")
+
+
+def content_sha256(dataset: xr.Dataset) -> str:
+    """Hash over names, axes, values and attributes (but the hash itself), independent of the file layout."""
+    digest = hashlib.sha256()
+    _add(digest, _plain({key: value for key, value in dataset.attrs.items() if key != "content_sha256"}))
+    for name in sorted(map(str, dataset.variables)):
+        variable = dataset.variables[name]
+        _add(digest, [name, list(map(str, variable.dims)), list(variable.shape), _plain(variable.attrs)])
+        text = variable.dtype.kind not in "fiu"
+        _add(digest, list(map(str, variable.values.ravel()))) if text else digest.update(
+            np.ascontiguousarray(variable.values, dtype="<f8").tobytes()
+        )
+    return digest.hexdigest()
+
+
+def _add(digest: Any, value: Any) -> None:
+    digest.update(json.dumps(value, sort_keys=True).encode())
+
+
+def _plain(attributes: dict[Any, Any]) -> dict[str, Any]:
+    """Attributes as JSON takes them; numpy scalars come back from a file."""
+    return {str(key): value.item() if isinstance(value, np.generic) else value for key, value in attributes.items()}
