@@ -1,9 +1,10 @@
 """The compiled kernels. `native` is None where the package was built without a compiler."""
 
+from importlib import import_module
 from types import ModuleType
 
 native: ModuleType | None
 try:
-    from neurocircuit._kernel import _native as native
+    native = import_module("neurocircuit._kernel._native")
 except ImportError:
     native = None

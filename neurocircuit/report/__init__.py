@@ -1,0 +1,14 @@
+"""Figures, tables and pages from the files of a run directory; nothing here simulates."""
+
+from pathlib import Path
+
+
+def write_report(run_dir: Path) -> None:
+    """Write report.html, report.md, table.tex and figures/ into a finished run directory, from its files alone.
+
+    Everything is made before the first file is written. Raises InputError or FileFormatError naming the file that is
+    missing, foreign or damaged.
+    """
+    from neurocircuit.report import page, run  # jinja2 and xarray take a while to import
+
+    page.write(run.read_run(run_dir))

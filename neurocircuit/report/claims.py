@@ -1,0 +1,270 @@
+"""The paper's claims of §4.2 against the measurement; every verdict follows from the numbers of the run."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocircuit.measure import paired_difference
+from neurocircuit.report import paper
+from neurocircuit.report.agreement import relative_errors
+from neurocircuit.report.run import Run
+from neurocircuit.table import percent_text
+from neurocircuit.table.render import row_text, value_text
+
+SUPPORTED, PARTLY, NOT_SUPPORTED, OPEN = "supported", "partly supported", "not supported", "open"
+# Mean |ε| of unit standard deviation: the table's input column is a standard deviation, its output a mean size.
+_MEAN_SIZE = {"gaussian": math.sqrt(2 / math.pi), "uniform": math.sqrt(3) / 2}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim as a that-clause, the paper's words, the verdict, and the numbers behind it."""
+
+    title: str
+    paper_says: str
+    verdict: str
+    evidence: tuple[str, ...]
+
+
+def claims(run: Run) -> list[Claim]:
+    """Verdicts on all claims for which this run has the rows."""
+    judges: tuple[Callable[[Run], Claim | None], ...] = (
+        _jitter_suppression,
+        _below_input,
+        _superlinear,
+        _quantisation_floor,
+        _coarse_weights,
+        _rows_agree,
+    )
+    return [claim for claim in (judge(run) for judge in judges) if claim is not None]
+
+
+def _jitter_suppression(run: Run) -> Claim | None:
+    says = "The PLL low-pass-filters input jitter and so suppresses it (§4.2)."
+    title = "the PLL suppresses jitter"
+    if "jitter" not in run.table.halves:
+        return None
+    loops = [level for level in dict.fromkeys(("averaged", run.main)) if level in run.levels and level != "ideal"]
+    if "ideal" not in run.levels or not loops:
+        return Claim(title, says, OPEN, ("This run lacks a level without a PLL (ideal) or one with a PLL.",))
+    evidence, lower = [_without_pll(run)], {}
+    for level in loops:
+        sentence, lower[level] = _against_ideal(run, level)
+        evidence.append(sentence)
+    evidence += _common_jitter(run)
+    rows = len(run.table.rows("jitter"))
+    share = _share_of_loop(run, loops[0])
+    if lower[loops[0]] is None:
+        return Claim(title, says, OPEN, tuple(evidence))
+    if lower[loops[0]] == rows and share > 0.5:
+        return Claim(title, says, SUPPORTED, tuple(evidence))
+    if lower[loops[0]] == rows:
+        evidence.append(
+            f"The loop lowers every row, but it makes only {100 * share:.0f} % of the reduction (on a log scale)."
+        )
+        return Claim(title, says, PARTLY, tuple(evidence))
+    evidence.append("So the reduction comes from t_i/t_j < 1 and from averaging over the inputs, not from the PLL.")
+    if any(lower[level] for level in loops[1:]):
+        evidence.append(
+            f"Where {run.main} alone is lower, its oscillator edges do it, not the loop filter: "
+            "a small shift that meets no edge is not seen."
+        )
+    return Claim(title, says, NOT_SUPPORTED, tuple(evidence))
+
+
+def _without_pll(run: Run) -> str:
+    rows = run.table.rows("jitter")
+    ratios = [run.table.row("jitter", "ideal", row)[run.table.metric] / row for row in rows]
+    sentence = (
+        f"Without any PLL, eq. (4) alone brings input jitter down to {_span(ratios, 2)} of its standard deviation"
+    )
+    if run.table.metric == "mean":
+        factor = _MEAN_SIZE[run.testbench.jitter_distribution]
+        sentence += f"; a factor {factor:.2f} of that is only the mean size of jitter over its standard deviation"
+    return sentence + "."
+
+
+def _against_ideal(run: Run, level: str) -> tuple[str, int | None]:
+    """A sentence on the paired difference to eq. (4), and the number of rows in which the level is surely lower."""
+    mine, ideal = relative_errors(run, "jitter", level), relative_errors(run, "jitter", "ideal")
+    if mine is None or ideal is None:
+        return f"{level}: draws.nc does not tell the time origin of each draw, so no paired difference.", None
+    parts, lower = [], 0
+    for k, row in enumerate(run.table.rows("jitter")):
+        mean, low, high = paired_difference(np.abs(mine[k]), np.abs(ideal[k]))
+        lower += high < 0
+        parts.append(f"{row_text('jitter', row)} %: {_signed(mean)} [{_signed(low)}, {_signed(high)}]")
+    sentence = (
+        f"{level} minus ideal, |Δ|/t in percentage points, paired over the same draws with 95 % interval: "
+        f"{'; '.join(parts)}. Surely lower in {lower} of {len(parts)} rows."
+    )
+    return sentence, lower
+
+
+def _share_of_loop(run: Run, level: str) -> float:
+    """Part of the reduction from input to output, on a log scale over all rows, that eq. (4) alone does not give."""
+    rows, metric = run.table.rows("jitter"), run.table.metric
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole, ideal = (
+            float(np.sum(np.log([row / run.table.row("jitter", one, row)[metric] for row in rows])))
+            for one in (level, "ideal")
+        )
+    return 1 - ideal / whole if whole > 0 and math.isfinite(ideal) else math.nan
+
+
+def _common_jitter(run: Run) -> list[str]:
+    """A filter would lower common jitter as much as independent jitter; averaging lowers only the latter."""
+    found = {
+        (reading.name, reading.row): reading.output
+        for reading in run.readings
+        if reading.half == "jitter" and reading.name in ("baseline", "jitter-common")
+    }
+    parts = [
+        f"{percent_text(found['baseline', row])} → {percent_text(output)} % at {row_text('jitter', row)} %"
+        for (name, row), output in found.items()
+        if name == "jitter-common" and ("baseline", row) in found
+    ]
+    if not parts:
+        return []
+    return [
+        "From independent jitter to one jitter for all inputs, which a filter would lower as much: "
+        f"{'; '.join(parts)} of input jitter."
+    ]
+
+
+def _below_input(run: Run) -> Claim | None:
+    rows = run.table.rows("jitter")
+    if not rows:
+        return None
+    highs = [_upper(run, "jitter", row) for row in rows]
+    below = sum(high < row for high, row in zip(highs, rows, strict=True))
+    ratios = [run.table.row("jitter", run.main, row)[run.table.metric] / row for row in rows]
+    return Claim(
+        "output jitter stays below input jitter",
+        "Input jitter of 1-9 % gives output jitter of 0.024-0.997 % only, since t_j > t_i (§4.2).",
+        _all_or_some(below, len(rows)),
+        (
+            f"Output over input at level {run.main}: {_span(ratios, 3)}; "
+            f"the upper end of the interval is below the input in {below} of {len(rows)} rows.",
+        ),
+    )
+
+
+def _superlinear(run: Run) -> Claim | None:
+    if "jitter" not in run.table.halves:
+        return None
+    value, low, high = run.table.exponent(run.main)
+    theirs = paper.exponent()
+    says = f"Table 3's five points grow as input jitter to the power {theirs:.2f} (our fit through them)."
+    title = "output jitter grows faster than input jitter"
+    if math.isnan(low):
+        return Claim(title, says, OPEN, ("This run has too few rows with fired draws for an exponent.",))
+    others = [f"{level} {run.table.exponent(level)[0]:.2f}" for level in run.levels if level != run.main]
+    inside = "inside" if low <= theirs <= high else "outside"
+    evidence = (
+        f"Exponent at level {run.main}: {value:.3f} [{low:.3f}, {high:.3f}] (95 %); the paper's lies {inside} it.",
+        *([f"Other levels: {', '.join(others)}."] if others else []),
+    )
+    verdict = NOT_SUPPORTED if low <= 1 else SUPPORTED if inside == "inside" else PARTLY
+    return Claim(title, says, verdict, evidence)
+
+
+def _quantisation_floor(run: Run) -> Claim | None:
+    rows = [row for row in run.table.rows("bits") if row in (16, 24, 32)]
+    if not rows:
+        return None
+    evidence, explained, undecided = [], 0, 0
+    for row in rows:
+        mine, theirs = run.table.row("bits", run.main, row), paper.TABLE_3["bits"][row]
+        most = max(_upper(run, "bits", row), mine["floor"] if mine["floor"] > 0 else 0.0)
+        reachable = most >= theirs
+        undecided += bool(mine["floor"] >= theirs)
+        explained += bool(reachable and not mine["floor"] >= theirs)
+        evidence.append(
+            f"{row:g} bit: paper {percent_text(theirs)} %, ours {value_text(mine, run.table.metric)} % "
+            f"(numerical floor {percent_text(mine['floor'])} %{_ideal_text(run, row)})."
+        )
+    if undecided == len(rows):
+        verdict = OPEN
+        evidence.append("Our own floor lies above the paper's values, so this run cannot tell.")
+    else:
+        verdict = _all_or_some(explained, len(rows) - undecided)
+    if verdict in (NOT_SUPPORTED, PARTLY):
+        evidence.append(
+            f"In {len(rows) - undecided - explained} of {len(rows)} rows quantisation is too small for that: "
+            "there that is a floor of its simulation, not an effect of the weights."
+        )
+    says = "Weights of 16, 24 and 32 bit leave 0.008, 0.004 and 0.004 % of output jitter (Table 3)."
+    return Claim("weights of 16-32 bit leave a floor of 0.004-0.008 %", says, verdict, tuple(evidence))
+
+
+def _ideal_text(run: Run, row: float) -> str:
+    if run.main == "ideal" or "ideal" not in run.levels:
+        return ""
+    return f"; eq. (4) alone {value_text(run.table.row('bits', 'ideal', row), run.table.metric)} %"
+
+
+def _coarse_weights(run: Run) -> Claim | None:
+    if 4 not in run.table.rows("bits"):
+        return None
+    row = run.table.row("bits", run.main, 4)
+    value, high = row[run.table.metric], _upper(run, "bits", 4)
+    weights_dB = paper.DECIBEL_PER_BIT * 4
+    if not value > 0:
+        return None
+    ours_dB, least_dB = (-20 * math.log10(one) for one in (value, high))
+    verdict = SUPPORTED if least_dB > weights_dB else NOT_SUPPORTED if ours_dB <= weights_dB else OPEN
+    return Claim(
+        "the neuron is robust to 4-bit weights",
+        "At 4 bit the output's signal-to-noise ratio is 40 dB, above the 24 dB of the weights (§4.2).",
+        verdict,
+        (f"Ours: {percent_text(value)} % or {ours_dB:.1f} dB, against {weights_dB:.1f} dB of the weights.",),
+    )
+
+
+def _rows_agree(run: Run) -> Claim | None:
+    """Row by row: does the printed value lie inside our interval?"""
+    inside, ratios = [], []
+    if run.table.metric != "mean":
+        return None  # the paper's values would stand against another statistic, without an interval
+    for half in run.table.halves:
+        for row in run.table.rows(half):
+            theirs, mine = paper.value(half, row), run.table.row(half, run.main, row)
+            if theirs is not None and mine["fired"] > 0:
+                inside.append(bool(mine["ci_low"] <= theirs <= mine["ci_high"]))
+                if not mine["mean"] < mine["floor"]:
+                    ratios.append(mine["mean"] / theirs)
+    if not inside:
+        return None
+    spread = f" Ours over the paper's, where above our floor: {_span(ratios, 2)}." if ratios else ""
+    return Claim(
+        "Table 3's values lie inside our intervals",
+        "Ten printed values, each without an interval or a number of draws.",
+        _all_or_some(sum(inside), len(inside)),
+        (f"{sum(inside)} of {len(inside)} lie inside our 95 % interval of the mean.{spread}",),
+    )
+
+
+def _upper(run: Run, half: str, row: float) -> float:
+    """Upper end of the interval; the value itself for a metric without one."""
+    found = run.table.row(half, run.main, row)
+    high = found["ci_high"]
+    return high if run.table.metric == "mean" and not math.isnan(high) else found[run.table.metric]
+
+
+def _all_or_some(count: int, of: int) -> str:
+    return SUPPORTED if count == of else PARTLY if count else NOT_SUPPORTED
+
+
+def _span(values: list[float], digits: int) -> str:
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return "nothing (no draw fired)"
+    low, high = f"{min(finite):.{digits}f}", f"{max(finite):.{digits}f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _signed(ratio: float) -> str:
+    return f"{100 * ratio:+.3f}".replace("-", "−")

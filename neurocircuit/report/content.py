@@ -1,0 +1,260 @@
+"""What stands in the report, independent of HTML or Markdown: tables, sentences, order."""
+
+import json
+import math
+import re
+from dataclasses import dataclass
+
+from neurocircuit.measure import fraction_interval
+from neurocircuit.report import paper, pulses, words
+from neurocircuit.report.agreement import Agreement
+from neurocircuit.report.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim
+from neurocircuit.report.run import Reading, Run
+from neurocircuit.table import percent_text
+from neurocircuit.table.render import interval_text, row_text, value_text
+
+_ROW_HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}
+_EXPONENT = re.compile(r"(?<=\d)e([-+]\d\d)\b")
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+HALF_TITLE = {"jitter": "Input jitter", "bits": "Weight quantisation"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as text; the first column names the row, columns in `prose` hold words. A note stands below it."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    prose: tuple[int, ...] = ()
+
+
+def powers(text: str) -> str:
+    """The text with 3.1e-09 written as 3.1·10⁻⁹."""
+    return _EXPONENT.sub(lambda match: "·10" + str(int(match[1])).translate(_SUPERSCRIPT), text)
+
+
+def answer(run: Run, found: list[Claim]) -> str:
+    """Two sentences: what was measured against Table 3, and what becomes of the paper's claims."""
+    parts = [_half_answer(run, half) for half in run.table.halves]
+    leads = {SUPPORTED: "supports that", PARTLY: "partly supports that", NOT_SUPPORTED: "does not support that",
+             OPEN: "leaves open whether"}  # fmt: skip
+    verdicts = []
+    for verdict, lead in leads.items():
+        titles = [claim.title for claim in found if claim.verdict == verdict]
+        if titles:
+            verdicts.append(f"{lead} " + f", {lead.split()[-1]} ".join(titles))
+    return f"At level {run.main}, {'; '.join(parts)}. Of the paper's claims, this run {'; it '.join(verdicts)}."
+
+
+def _half_answer(run: Run, half: str) -> str:
+    rows = run.table.rows(half)
+    ends = [rows[0], rows[-1]] if len(rows) > 1 else [rows[0]]
+    ours = " … ".join(value_text(run.table.row(half, run.main, row), run.table.metric) for row in ends)
+    theirs = [paper.value(half, row) for row in ends]
+    named = " … ".join(row_text(half, row) for row in ends)
+    what = f"{named} % input jitter gives" if half == "jitter" else f"weights of {named} bit give"
+    known = " … ".join(percent_text(value) for value in theirs if value is not None)
+    printed = f" (paper: {known} %)" if known and None not in theirs else ""
+    return f"{what} {ours} % output jitter{printed}"
+
+
+def remarks(run: Run) -> list[str]:
+    """What a reader must know before the numbers: halves or levels that are absent, failures, effects left out."""
+    texts = [
+        f"This run has no {name.lower()} half." for half, name in HALF_TITLE.items() if half not in run.table.halves
+    ]
+    texts += [
+        f"The level {level} was not run." for level in ("ideal", "averaged", "bsource") if level not in run.levels
+    ]
+    if run.record.get("status") != "complete":
+        texts.append("Some points failed (listed at the end); the statistics leave them out.")
+    return texts
+
+
+def level_texts(run: Run) -> list[tuple[str, str]]:
+    """Each level in words, with what it leaves out of this neuron."""
+    left_out = run.table.provenance.get("not_modelled", {})
+    return [
+        (
+            level,
+            words.level_text(level)
+            + (f"; leaves out: {', '.join(effects)}" if (effects := left_out.get(level)) else ""),
+        )
+        for level in run.levels
+    ]
+
+
+def main_table(run: Run, half: str) -> Table:
+    """Table 3: the paper's column beside ours with the interval."""
+    header = (_ROW_HEADING[half], "paper (%)", f"{run.main} (%)", "95 % interval (%)", "paper lies")
+    rows = []
+    for row in run.table.rows(half):
+        mine, theirs = run.table.row(half, run.main, row), paper.value(half, row)
+        shown = value_text(mine, run.table.metric), interval_text(mine, run.table.metric) or "–"
+        rows.append(
+            (row_text(half, row), "–" if theirs is None else percent_text(theirs), *shown, _place(run, mine, theirs))
+        )
+    note = (
+        f"{run.table.metric} of |Δ|/t, t counted from {run.testbench.time_origin.replace('-', ' ')}. "
+        f"Interval: {run.table.dataset.attrs['interval_method'].replace('delta', 'Δ')}."
+    )
+    return Table(f"Table 3, {HALF_TITLE[half].lower()}: output jitter", header, tuple(rows), note, (4,))
+
+
+def _place(run: Run, mine: dict[str, float], theirs: float | None) -> str:
+    if theirs is None or run.table.metric != "mean" or math.isnan(mine["ci_low"]):
+        return "–"
+    if mine["mean"] < mine["floor"]:
+        return "above our floor" if theirs > mine["floor"] else "below our floor"
+    return "below" if theirs < mine["ci_low"] else "above" if theirs > mine["ci_high"] else "inside"
+
+
+def levels_table(run: Run, half: str) -> Table:
+    """All levels side by side, each with its interval."""
+    rows = []
+    for row in run.table.rows(half):
+        cells = []
+        for level in run.levels:
+            mine = run.table.row(half, level, row)
+            interval = interval_text(mine, run.table.metric)
+            value = value_text(mine, run.table.metric) if mine["n"] > 0 else "not run"
+            cells.append(f"{value} [{interval}]" if interval else value)
+        rows.append((row_text(half, row), *cells))
+    header = (_ROW_HEADING[half], *(f"{level} (%)" for level in run.levels))
+    caption = f"{HALF_TITLE[half]}, all levels: output jitter with 95 % interval"
+    return Table(caption, header, tuple(rows), pulses.note(run, half))
+
+
+def counts_table(run: Run, half: str) -> Table:
+    """Draws fired / silent / failed, and the numerical floor of each level."""
+    rows = [
+        (row_text(half, row), *(_counts(run.table.row(half, level, row)) for level in run.levels))
+        for row in run.table.rows(half)
+    ]
+    floors = [run.table.row(half, level, run.table.rows(half)[0])["floor"] for level in run.levels]
+    rows.append(("floor (%)", *(percent_text(floor) for floor in floors)))
+    silent = [run.table.row(half, run.main, row) for row in run.table.rows(half)]
+    least = min(silent, key=lambda row: row["n"])
+    note = "Floor: mean |Δ|/t between two clean runs that differ in their numerics only."
+    if all(row["silent_fraction"] == 0 for row in silent) and least["n"] > 0:
+        high = fraction_interval(0, int(least["n"]))[1]
+        note += f" No silent draw of {least['n']:g} at level {run.main}: at most {percent_text(high)} % (95 %, Wilson)."
+    return Table(
+        f"{HALF_TITLE[half]}: draws fired / silent / failed", (_ROW_HEADING[half], *run.levels), tuple(rows), note
+    )
+
+
+def _counts(row: dict[str, float]) -> str:
+    if not row["n"] > 0:
+        return "not run"
+    silent, failed = (round(row[f"{name}_fraction"] * row["n"]) for name in ("silent", "failed"))
+    return f"{row['fired']:g} / {silent} / {failed}"
+
+
+def agreement_table(found: list[Agreement]) -> Table:
+    """Numbers beside the scatter."""
+    header = ("levels", "draws", "median |Δt| (τ)", "worst |Δt| (τ)", "of the fire time (%)", "where", "only one fired")
+    rows = []
+    for one in found:
+        name, worst = f"{one.level} − {one.reference}", one.worst
+        if worst is None:
+            rows.append((name, f"{one.compared}", "–", "–", "–", "–", f"{one.only_one_fired}"))
+            continue
+        size = abs(float(one.difference_over_tau[worst]))
+        unit = "%" if one.half[worst] == "jitter" else "bit"
+        where = f"{row_text(str(one.half[worst]), float(one.row[worst]))} {unit}, draw {one.trial[worst]}"
+        relative = percent_text(size / float(one.reference_over_tau[worst]))
+        rows.append(
+            (name, f"{one.compared}", f"{one.median:.2g}", f"{size:.2g}", relative, where, f"{one.only_one_fired}")
+        )
+    return Table("Fire times of the levels against each other", header, tuple(rows), prose=(5,))
+
+
+def worst_sentence(one: Agreement) -> str:
+    """The caption's numbers."""
+    if one.worst is None:
+        return f"{one.level} against {one.reference}: no draw fired at both levels."
+    size = abs(float(one.difference_over_tau[one.worst]))
+    return (
+        f"{one.level} against {one.reference}, {one.compared} draws: worst disagreement {size:.2g} τ, "
+        f"median {one.median:.2g} τ; in {one.only_one_fired} draws only one of them fired."
+    )
+
+
+def readings_table(run: Run, half: str) -> Table:
+    """Every reading with its value in each row; the paper's values last."""
+    mine = [reading for reading in run.readings if reading.half == half]
+    rows = sorted({reading.row for reading in mine})
+    by_place = {(reading.name, reading.row): reading for reading in mine}
+    what = {reading.name: reading.what for reading in mine}
+    lines = [(name, *(_reading_cell(by_place, name, row) for row in rows), what[name]) for name in what]
+    theirs = [paper.value(half, row) for row in rows]
+    lines.append(("paper", *("–" if value is None else percent_text(value) for value in theirs), paper.SOURCE))
+    unit = "%" if half == "jitter" else "bit"
+    header = ("reading", *(f"{row_text(half, row)} {unit}" for row in rows), "what it means")
+    draws = max(reading.n for reading in mine)
+    return Table(
+        f"{HALF_TITLE[half]}: output jitter (%) by reading",
+        header,
+        tuple(lines),
+        f"{draws} draws per value.",
+        (len(rows) + 1,),
+    )
+
+
+def _reading_cell(by_place: dict[tuple[str, float], Reading], name: str, row: float) -> str:
+    found = by_place.get((name, row))
+    if found is None:
+        return "–"
+    text = percent_text(found.output)
+    return text if found.fired == found.n else f"{text} ({found.fired} of {found.n} fired)"
+
+
+def readings_sentence(run: Run, half: str) -> str:
+    """How far the answer moves, in numbers."""
+    parts = []
+    for row in sorted({reading.row for reading in run.readings if reading.half == half}):
+        found = [r for r in run.readings if r.half == half and r.row == row and math.isfinite(r.output)]
+        if not found:
+            continue
+        low, high = min(found, key=lambda r: r.output), max(found, key=lambda r: r.output)
+        place = f"{row_text(half, row)} {'% input jitter' if half == 'jitter' else 'bit'}"
+        span = f"{percent_text(low.output)} % ({low.name}) to {percent_text(high.output)} % ({high.name})"
+        theirs = paper.value(half, row)
+        parts.append(f"{place}: {span}" + ("" if theirs is None else f", paper {percent_text(theirs)} %"))
+    return f"{HALF_TITLE[half]}: " + "; ".join(parts) + "." if parts else ""
+
+
+def record_table(run: Run) -> Table:
+    """Versions, seed, command, hashes, host, date, duration."""
+    record, provenance = run.record, run.table.provenance
+    lines = [
+        ("seed", str(run.seed)),
+        ("command", " ".join(map(str, record.get("command", [])))),
+        ("date", str(record.get("date", "unknown"))),
+        ("host", str(record.get("host", "unknown"))),
+        ("duration", f"{record.get('duration_s', math.nan):g} s with {record.get('jobs', '?')} processes"),
+        ("batches", f"{record.get('computed_batches', '?')} computed, {record.get('reused_batches', '?')} reused"),
+        ("request hash", str(record.get("request_hash", "unknown"))),
+        ("table hash", str(run.table.dataset.attrs["content_sha256"])),
+        *((key.replace("_", " "), str(provenance[key])) for key in sorted(provenance) if key.endswith("sha256")),
+        *((f"engine of {level}", str(text)) for level, text in provenance.get("engines", {}).items()),
+        *((f"version of {name}", str(text)) for name, text in sorted(record.get("versions", {}).items())),
+    ]
+    if isinstance(record.get("ngspice"), dict):
+        lines.append(("ngspice", json.dumps(record["ngspice"])))
+    return Table("How this run was made", ("", ""), tuple(lines), prose=(1,))
+
+
+def failed_table(run: Run) -> Table | None:
+    """Failed points with their reasons; None when there is none."""
+    failed = run.record.get("failed", [])
+    rows = tuple((str(f["level"]), str(f["row"]), _trials(f["trials"]), str(f["reason"])) for f in failed)
+    return Table("Failed points", ("level", "row", "draws", "reason"), rows, prose=(1, 2, 3)) if rows else None
+
+
+def _trials(trials: list[int]) -> str:
+    shown = ", ".join(map(str, trials[:8]))
+    return shown if len(trials) <= 8 else f"{shown}, … ({len(trials)} in all)"

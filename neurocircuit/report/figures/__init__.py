@@ -1,0 +1,15 @@
+"""Figures of the report; each function draws one, and none keeps state."""
+
+from neurocircuit.report.figures.curves import quantisation_curve, transfer_curve
+from neurocircuit.report.figures.readings import readings_figure
+from neurocircuit.report.figures.scatter import level_scatter
+from neurocircuit.report.figures.waveforms import draw_waveforms, waveform_figure
+
+__all__ = [
+    "draw_waveforms",
+    "level_scatter",
+    "quantisation_curve",
+    "readings_figure",
+    "transfer_curve",
+    "waveform_figure",
+]

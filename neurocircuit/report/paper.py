@@ -1,0 +1,21 @@
+"""What the paper prints, in one place: Table 3 and the claims of §4.2, as ratios."""
+
+import numpy as np
+
+SOURCE = "paper, Table 3"
+TABLE_3 = {
+    "jitter": {0.01: 0.00024, 0.03: 0.00189, 0.05: 0.00397, 0.07: 0.00789, 0.09: 0.00997},
+    "bits": {4.0: 0.00957, 8.0: 0.00268, 16.0: 0.00008, 24.0: 0.00004, 32.0: 0.00004},
+}
+DECIBEL_PER_BIT = 6.02  # §4.2: quantisation SNR
+
+
+def value(half: str, row: float) -> float | None:
+    """The paper's ratio of output jitter in a row of "jitter" or "bits"; None where it has no such row."""
+    return TABLE_3[half].get(row)
+
+
+def exponent() -> float:
+    """Least-squares slope of log(output) over log(input) through the paper's five points of input jitter."""
+    amplitudes, outputs = np.log(list(TABLE_3["jitter"])), np.log(list(TABLE_3["jitter"].values()))
+    return float(np.polyfit(amplitudes, outputs, 1)[0])

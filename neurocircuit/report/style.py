@@ -1,0 +1,93 @@
+"""One look for all figures: 94.7 mm wide, so that text of 8 pt stays 8 pt on a phone; colours for all eyes.
+
+matplotlib is imported inside the functions, and its state is left as it was.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH_INCH = 3.73  # 358 px: what a phone of 390 px leaves between its margins
+PAPER_COLOUR = "#000000"
+# Okabe and Ito: told apart with any colour vision.
+LEVEL_COLOURS = {"edge": "#0072B2", "averaged": "#D55E00", "ideal": "#009E73", "bsource": "#CC79A7"}
+LEVEL_MARKERS = {"edge": "o", "averaged": "s", "ideal": "^", "bsource": "v"}
+LEVEL_LINES: dict[str, Any] = {
+    "edge": "-",
+    "averaged": (0, (4, 1.5)),
+    "ideal": (0, (1, 1.2)),
+    "bsource": (0, (5, 1, 1, 1)),
+}
+SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SERIES_MARKERS = ("o", "s", "^", "v", "D", "P")
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.labelsize": 8.5,
+    "axes.titlesize": 8.5,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#d9d9d9",
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "neurocircuit",
+    "svg.fonttype": "path",
+    "axes.unicode_minus": True,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw and save inside this."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def new_figure(height_inch: float, rows: int = 1, **options: Any) -> "tuple[Figure, list[Axes]]":
+    """A figure of our width with `rows` panels one below the other."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH_INCH, height_inch))
+    axes = figure.subplots(rows, 1, squeeze=False, **options)
+    return figure, list(axes[:, 0])
+
+
+def render(figure: "Figure", kind: str) -> bytes:
+    """The figure as "svg" (no date, fixed ids: equal figures give equal bytes) or "png" (200 dpi)."""
+    stream = io.BytesIO()
+    options: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {"pil_kwargs": {"compress_level": 4}}
+    figure.savefig(stream, format=kind, dpi=200, **options)
+    return stream.getvalue()
+
+
+def set_log_percent(axis: Any) -> None:
+    """Plain numbers on a logarithmic axis of percent: 0.01, 0.1, 1; powers of ten where they get small."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(10, numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _position: _plain(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _plain(value: float) -> str:
+    if 1e-3 <= value < 1e4:
+        return f"{value:g}"
+    exponent = f"{value:.0e}".partition("e")[2]
+    return "10" + str(int(exponent)).translate(_SUPERSCRIPT)  # the mathtext parser takes a second
