@@ -1,0 +1,59 @@
+# Every target sets the checkout up first where that is still to be done (.ci/setup; 20 ms when it is done).
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+# Two worker processes for two cores; PYTEST_ARGS="-k sweep -x" passes more to pytest.
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n 2 --dist loadgroup
+PYTEST_ARGS ?=
+
+.PHONY: help setup demo test check lint format test-long test-browser bench wheel published clean distclean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
+
+setup: ## Create .venv, install ngspice if it is missing, build and install the package
+	@.ci/setup
+
+demo: setup ## Sweep the embedded circuit; ends with the path of the report
+	@rm -rf reports/demo
+	@$(BIN)/neurocircuit sweep --jitter 1-9% --out reports/demo
+
+test: setup ## Run the default test suite, with format, lint, types and import contracts
+	@$(PYTEST) $(PARALLEL) $(PYTEST_ARGS)
+
+check: lint ## Format, ruff, mypy --strict, import contracts, tests: what CI checks, the quick part first
+	@$(PYTEST) $(PARALLEL) --deselect tests/packaging/test_quality.py $(PYTEST_ARGS)
+
+lint: setup ## Format, ruff, mypy --strict, import contracts
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: setup ## Put the sources in shape
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+test-long: setup ## Run the decks and studies that take minutes
+	@$(PYTEST) -m long $(PYTEST_ARGS)
+
+test-browser: ## Open the report in headless Chromium (installs Debian's chromium when root)
+	@.ci/setup chromium
+	@$(PYTEST) -m browser $(PYTEST_ARGS)
+
+bench: setup ## Run the benchmarks
+	@$(PYTEST) tests/benchmarks --benchmark-only $(PYTEST_ARGS)
+
+wheel: setup ## Build dist/neurocircuit-*.whl
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+published: setup ## Rebuild reports/published/table3
+	@rm -rf reports/published/table3
+	@$(BIN)/neurocircuit sweep --jitter 1-9% --out reports/published/table3
+
+clean: ## Remove what was built or generated (not .venv, not reports/published)
+	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv too: the next call sets up anew
+	@rm -rf .venv
