@@ -47,9 +47,7 @@ def group() -> None:
 def main() -> None:
     """Run the command line; every foreseen error is one line on stderr and an exit code."""
     try:
-        group(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        sys.exit(group(standalone_mode=False) or 0)  # click returns the code of ctx.exit()
     except click.ClickException as error:
         _fail(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):

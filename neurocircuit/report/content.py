@@ -100,6 +100,8 @@ def main_table(run: Run, half: str) -> Table:
         f"{run.table.metric} of |Δ|/t, t counted from {run.testbench.time_origin.replace('-', ' ')}. "
         f"Interval: {run.table.dataset.attrs['interval_method'].replace('delta', 'Δ')}."
     )
+    if run.main == "edge":
+        note = f"{note} {pulses.note(run, half)}".rstrip()
     return Table(f"Table 3, {HALF_TITLE[half].lower()}: output jitter", header, tuple(rows), note, (4,))
 
 
@@ -124,7 +126,7 @@ def levels_table(run: Run, half: str) -> Table:
         rows.append((row_text(half, row), *cells))
     header = (_ROW_HEADING[half], *(f"{level} (%)" for level in run.levels))
     caption = f"{HALF_TITLE[half]}, all levels: output jitter with 95 % interval"
-    return Table(caption, header, tuple(rows), pulses.note(run, half))
+    return Table(caption, header, tuple(rows), "" if run.main == "edge" else pulses.note(run, half))
 
 
 def counts_table(run: Run, half: str) -> Table:

@@ -63,7 +63,7 @@ def fire(
         return FireRecord(fire_time, headroom, np.zeros(trials, dtype=bool), failures)
     for trial in range(trials):
         try:
-            solution = _solve(spec, t_over_tau[trial], weights[trial], timeout_s, step_divisor)
+            solution = _decide(spec, t_over_tau[trial], weights[trial], timeout_s, step_divisor)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
         else:
@@ -130,6 +130,21 @@ def first_crossing(time: Floats, gap: Floats, slope: Floats, start: float = 0.0)
                 return float(brentq(lambda t: float(curve(t)), low, high, xtol=1e-15, rtol=1e-14))
             low = high
     return inf
+
+
+def _decide(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, timeout_s: float, step_divisor: int) -> _Solution:
+    """Up to a while after the last input, which nearly always decides; only a neuron silent by then takes the window.
+
+    The loop forgets with τ: what has not fired 4 τ after the last input needs a membrane that grazes the threshold.
+    """
+    heard = t_over_tau[t_over_tau < spec.window_over_tau]
+    horizon_s = (float(np.max(heard, initial=0.0)) + 4.0) * spec.tau_s + spec.spike_width_s
+    if horizon_s < spec.window_s:
+        short = spec.replace(window_s=horizon_s)
+        solution = _solve(short, t_over_tau, weights, timeout_s, step_divisor)
+        if solution.fire_time_over_tau < inf:
+            return solution
+    return _solve(spec, t_over_tau, weights, timeout_s, step_divisor)
 
 
 def _solve(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, timeout_s: float, step_divisor: int) -> _Solution:
