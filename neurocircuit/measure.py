@@ -67,6 +67,12 @@ def output_jitter(
     }
 
 
+def pulse_moves(desired: Floats, measured: Floats, spacing_over_tau: float) -> int:
+    """Draws whose spike moved by more than a quarter of the XOR pulses' spacing, from fire times [trial] in tau."""
+    both = np.isfinite(desired) & np.isfinite(measured)
+    return int(np.sum(np.abs(measured[both] - desired[both]) > spacing_over_tau / 4))
+
+
 def student_interval(values: Floats) -> tuple[float, float, float]:
     """Mean and 95 % Student t interval of `values` [trial]; nan where it takes more values than there are."""
     if values.size == 0:

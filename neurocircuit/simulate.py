@@ -18,6 +18,7 @@ _MODULES = {
     "bsource": "neurocircuit.spice.bsource",
 }
 _SPICE_LEVELS = ("bsource",)
+LARGEST_WEIGHT = 1e4  # units of the threshold; each XOR edge that a weight makes is an event
 _ROUNDING_STEPS = 4  # ulps by which a refined closed form moves its inputs
 
 
@@ -34,8 +35,9 @@ def evaluate(
 ) -> FireRecord:
     """Fire times from spike times and weights, both [trial, input]; times in units of tau from arming, inf: silent.
 
-    start_rad: phases of VCO1 and VCO3 at arming, [trial, 2]; default: those of the spec, 0 where it says random.
-    noise_seed: seed of the phase noise, [trial]; default 0.
+    start_rad: phases of VCO1 and VCO3 at arming, [trial, 2]; default: those of the spec, or where it says random,
+    one draw per trial from a generator with seed 0.
+    noise_seed: seed of the phase noise, [trial]; default: the trial's number.
     refined: the same physics with the level's numerics disturbed: half the time step in SPICE, inputs moved by a
     few ulps in a closed form. What that changes is the level's numerical floor.
 
@@ -45,9 +47,9 @@ def evaluate(
     _check(t_over_tau, weights)
     trials = len(t_over_tau)
     if start_rad is None:
-        start_rad = np.tile(fixed_start_rad(spec), (trials, 1))
+        start_rad = default_start_rad(spec, trials)
     if noise_seed is None:
-        noise_seed = np.zeros(trials, dtype=np.uint64)
+        noise_seed = np.arange(trials, dtype=np.uint64)
     options: dict[str, float] = {}
     if level in _SPICE_LEVELS:
         options = {"timeout_s": timeout_s, "step_divisor": 2 if refined else 1}
@@ -86,6 +88,13 @@ def not_modelled(level: str, spec: NeuronSpec) -> tuple[str, ...]:
     return effects
 
 
+def default_start_rad(spec: NeuronSpec, trials: int, seed: int = 0) -> Floats:
+    """Phases of VCO1 and VCO3 at arming, [trial, 2]: the spec's, or uniform draws where it says random."""
+    if spec.start_phases == "random":
+        return np.random.default_rng(seed).uniform(0.0, 2 * np.pi, (trials, 2))
+    return np.tile(fixed_start_rad(spec), (trials, 1))
+
+
 def fixed_start_rad(spec: NeuronSpec) -> Floats:
     """Phases of VCO1 and VCO3 at arming; 0 where the spec says random."""
     phases = spec.start_phases if isinstance(spec.start_phases, StartPhases) else StartPhases()
@@ -106,5 +115,7 @@ def _check(t_over_tau: Floats, weights: Floats) -> None:
         raise InputError("inputs must be >= 1, got 0")
     if np.isnan(t_over_tau).any() or not np.isfinite(weights).all():
         raise InputError("inputs and weights must be numbers, got nan or an infinite weight")
+    if np.abs(weights).max(initial=0.0) > LARGEST_WEIGHT:
+        raise InputError(f"weights must be within ±{LARGEST_WEIGHT:g}, got {weights.flat[np.abs(weights).argmax()]:g}")
     if t_over_tau.size and t_over_tau.min() < 0:
         raise InputError(f"inputs must be >= 0 tau (arming), got {t_over_tau.min():g}")

@@ -21,7 +21,7 @@ _SPELLINGS = {
     "K": ("K",),
     "1/K": ("1/K", "/K"),
 }
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf", re.ASCII)
 _PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
 _LARGEST_SWEEP = 1000
 _Number = TypeVar("_Number", int, float)
@@ -34,6 +34,8 @@ def parse_quantity(text: str, unit: str, field: str) -> float:
     """
     if unit == "":
         return parse_ratio(text, field)
+    if "," in text or any(not sign.isascii() and sign not in "µμ²" for sign in text):
+        raise UnitError(f"{field} must be a number with a decimal point and the unit {unit}, got {text!r}")
     value = _without_prefix(text, unit)
     if value is None:
         value = _with_prefix(text, unit, field)
@@ -95,7 +97,7 @@ def parse_percentages(text: str, field: str = "--jitter") -> tuple[float, ...] |
     if not body.endswith("%"):
         raise UnitError(f"{field} must end in %, such as 1-9% or 1,3,5%, got {text!r}")
     body = body[:-1]
-    plain = r"(\d+\.?\d*|\.\d+)"
+    plain = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
     if ranged := re.fullmatch(rf"\s*{plain}\s*-\s*{plain}\s*", body):
         if ":" in text and not re.fullmatch(rf"{plain}\s*%?", step_text):
             raise UnitError(f"{field} must have a step in percent after the colon, such as 1-9%:1, got {text!r}")
@@ -131,6 +133,8 @@ def _time_over_tau(item: str, tau_s: float, field: str) -> float:
         return math.inf
     if _NUMBER.fullmatch(item):
         return parse_ratio(item, field)
+    if not any(sign.isdigit() for sign in item):
+        raise UnitError(f"{field} must be times in tau (0.16), with a unit (3.2 ns), or inf, got {item!r}")
     return parse_quantity(item, "s", field) / tau_s
 
 

@@ -16,6 +16,7 @@ from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp, StartPhases
         ([np.nan], [1.0], "inputs and weights must be numbers"),
         ([0.1], [np.inf], "inputs and weights must be numbers"),
         ([-0.1], [1.0], "inputs must be >= 0 tau"),
+        ([0.1], [-1e300], "weights must be within ±10000, got -1e\\+300"),
     ],
 )
 def test_wrong_inputs(t, w, message):
@@ -73,6 +74,14 @@ def test_start_phases_come_from_the_spec():
     named = simulate.evaluate("edge", spec, [0.3, 0.6], [0.9, 0.9])
     given = simulate.evaluate("edge", NeuronSpec(), [0.3, 0.6], [0.9, 0.9], start_rad=np.array([[1.0, 2.0]]))
     assert named.fire_time_over_tau[0] == given.fire_time_over_tau[0]
+
+
+def test_random_start_phases_differ_between_trials():
+    spec = NeuronSpec()
+    record = simulate.evaluate("edge", spec, np.full((50, 2), 0.3), np.full((50, 2), 0.9))
+    assert np.std(record.fire_time_over_tau) > 1e-3
+    again = simulate.evaluate("edge", spec, np.full((50, 2), 0.3), np.full((50, 2), 0.9))
+    np.testing.assert_array_equal(record.fire_time_over_tau, again.fire_time_over_tau)
 
 
 def test_many_inputs_at_every_fast_level():

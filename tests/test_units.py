@@ -37,6 +37,9 @@ def test_reads_quantities(text, unit, value):
         ("764M", "Hz"),  # a SPICE suffix: 1e6 or 1e-3?
         ("20n", "s"),
         ("20", "s"),
+        ("7,64 MHz", "Hz"),
+        ("1,000 s", "s"),
+        ("７ MHz", "Hz"),
         ("20 ns", "Hz"),
         ("0.5", "rad"),
         ("nan s", "s"),
@@ -81,7 +84,23 @@ def test_reads_percentages(text, ratios):
 
 
 @pytest.mark.parametrize(
-    "text", ["1-9", "9-1%", "1-8%", "1-9%:0", "1-9%:x", "a%", "%", "", "1,1%", "1-9%:1:1", "3%:1", "-3%", "1-9%:0.0001"]
+    "text",
+    [
+        "1-9",
+        "9-1%",
+        "1-8%",
+        "1-9%:0",
+        "1-9%:x",
+        "a%",
+        "%",
+        "",
+        "1,1%",
+        "1-9%:1:1",
+        "3%:1",
+        "-3%",
+        "1-9%:0.0001",
+        "１-９%",
+    ],
 )
 def test_refuses_other_percentages(text):
     with pytest.raises(UnitError, match=r"^--jitter must .* got "):

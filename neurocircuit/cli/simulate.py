@@ -49,7 +49,7 @@ def command(
     names = _level_names(levels)
     picture = None if no_picture or (as_json and out is None) else _picture_path(out or Path("neuron.png"))
     timeout_s = _timeout_s(timeout)
-    start_rad = _start_rad(spec, seed)
+    start_rad = simulate.default_start_rad(spec, 1, seed)[0]
 
     results = {
         name: _outcome(name, spec, t_over_tau, weight_array, start_rad, seed, timeout_s, arming_over_tau)
@@ -87,13 +87,6 @@ def _picture_path(path: Path) -> Path:
     if not path.parent.is_dir():
         raise InputError(f"--out must lie in an existing directory, got {str(path)!r}")
     return path
-
-
-def _start_rad(spec: NeuronSpec, seed: int) -> Floats:
-    """Phases of VCO1 and VCO3 at arming, [2]: the spec's, or drawn from the seed."""
-    if spec.start_phases == "random":
-        return np.random.default_rng(seed).uniform(0.0, 2 * np.pi, 2)
-    return simulate.fixed_start_rad(spec)
 
 
 def _outcome(

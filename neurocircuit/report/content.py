@@ -10,11 +10,12 @@ from neurocircuit.report import paper, pulses, words
 from neurocircuit.report.agreement import Agreement
 from neurocircuit.report.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim
 from neurocircuit.report.run import Reading, Run
+from neurocircuit.spec import Uniform
 from neurocircuit.table import percent_text
-from neurocircuit.table.render import interval_text, row_text, value_text
+from neurocircuit.table.render import interval_text, is_unresolved, row_text, value_text
 
 _ROW_HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}
-_EXPONENT = re.compile(r"(?<=\d)e([-+]\d\d)\b")
+_EXPONENT = re.compile(r"(?<![=\w.])(\d+(?:\.\d+)?)e([-+]\d\d)\b")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 HALF_TITLE = {"jitter": "Input jitter", "bits": "Weight quantisation"}
 
@@ -32,7 +33,7 @@ class Table:
 
 def powers(text: str) -> str:
     """The text with 3.1e-09 written as 3.1·10⁻⁹."""
-    return _EXPONENT.sub(lambda match: "·10" + str(int(match[1])).translate(_SUPERSCRIPT), text)
+    return _EXPONENT.sub(lambda match: f"{match[1]}·10" + str(int(match[2])).translate(_SUPERSCRIPT), text)
 
 
 def answer(run: Run, found: list[Claim]) -> str:
@@ -50,14 +51,16 @@ def answer(run: Run, found: list[Claim]) -> str:
 
 def _half_answer(run: Run, half: str) -> str:
     rows = run.table.rows(half)
-    ends = [rows[0], rows[-1]] if len(rows) > 1 else [rows[0]]
+    known = [row for row in rows if not is_unresolved(run.table.row(half, run.main, row))] or list(rows)
+    ends = [known[0], known[-1]] if len(known) > 1 else [known[0]]
     ours = " … ".join(value_text(run.table.row(half, run.main, row), run.table.metric) for row in ends)
     theirs = [paper.value(half, row) for row in ends]
     named = " … ".join(row_text(half, row) for row in ends)
     what = f"{named} % input jitter gives" if half == "jitter" else f"weights of {named} bit give"
-    known = " … ".join(percent_text(value) for value in theirs if value is not None)
-    printed = f" (paper: {known} %)" if known and None not in theirs else ""
-    return f"{what} {ours} % output jitter{printed}"
+    values = " … ".join(percent_text(value) for value in theirs if value is not None)
+    printed = f" (paper: {values} %)" if values and None not in theirs else ""
+    rest = "" if len(known) == len(rows) else "; the finer rows are not resolved by so few draws"
+    return f"{what} {ours} % output jitter{printed}{rest}"
 
 
 def remarks(run: Run) -> list[str]:
@@ -68,9 +71,33 @@ def remarks(run: Run) -> list[str]:
     texts += [
         f"The level {level} was not run." for level in ("ideal", "averaged", "bsource") if level not in run.levels
     ]
+    if any(run.spec.phase_noise):
+        texts.append(
+            "Phase noise is on: at level edge every row also holds its spread, which stays when the input jitter is 0."
+        )
+    texts += _saturation(run)
     if run.record.get("status") != "complete":
         texts.append("Some points failed (listed at the end); the statistics leave them out.")
     return texts
+
+
+def _saturation(run: Run) -> list[str]:
+    """A warning where the testbench's weights lie beyond the weight bank's full scale."""
+    if "bits" not in run.table.halves:
+        return []
+    bank = run.spec.weight_bank
+    ends = [
+        end
+        for value in run.testbench.quantised_weights
+        for end in ((value.low, value.high) if isinstance(value, Uniform) else (value,))
+    ]
+    if max(ends) <= bank.excitatory.max_weight and -min(ends) <= bank.inhibitory.max_weight:
+        return []
+    return [
+        f"Weights of {min(ends):g} … {max(ends):g} lie beyond the weight bank's full scale "
+        f"(-{bank.inhibitory.max_weight:g} … {bank.excitatory.max_weight:g}): it saturates, and the quantisation rows "
+        "hold that error too."
+    ]
 
 
 def level_texts(run: Run) -> list[tuple[str, str]]:
@@ -100,13 +127,12 @@ def main_table(run: Run, half: str) -> Table:
         f"{run.table.metric} of |Δ|/t, t counted from {run.testbench.time_origin.replace('-', ' ')}. "
         f"Interval: {run.table.dataset.attrs['interval_method'].replace('delta', 'Δ')}."
     )
-    if run.main == "edge":
-        note = f"{note} {pulses.note(run, half)}".rstrip()
+    note = f"{note} {pulses.note(run, half)}".rstrip()
     return Table(f"Table 3, {HALF_TITLE[half].lower()}: output jitter", header, tuple(rows), note, (4,))
 
 
 def _place(run: Run, mine: dict[str, float], theirs: float | None) -> str:
-    if theirs is None or run.table.metric != "mean" or math.isnan(mine["ci_low"]):
+    if theirs is None or run.table.metric != "mean" or math.isnan(mine["ci_low"]) or is_unresolved(mine):
         return "–"
     if mine["mean"] < mine["floor"]:
         return "above our floor" if theirs > mine["floor"] else "below our floor"
@@ -126,7 +152,7 @@ def levels_table(run: Run, half: str) -> Table:
         rows.append((row_text(half, row), *cells))
     header = (_ROW_HEADING[half], *(f"{level} (%)" for level in run.levels))
     caption = f"{HALF_TITLE[half]}, all levels: output jitter with 95 % interval"
-    return Table(caption, header, tuple(rows), "" if run.main == "edge" else pulses.note(run, half))
+    return Table(caption, header, tuple(rows), pulses.note(run, half))
 
 
 def counts_table(run: Run, half: str) -> Table:
@@ -201,7 +227,7 @@ def readings_table(run: Run, half: str) -> Table:
         f"{HALF_TITLE[half]}: output jitter (%) by reading",
         header,
         tuple(lines),
-        f"{draws} draws per value.",
+        f"{draws} draws per value, so the baseline differs from the main rows by its fewer draws.",
         (len(rows) + 1,),
     )
 

@@ -82,9 +82,9 @@ class Spec(BaseModel):
             raise SpecError(_one_line(cls.__name__, error)) from None
 
     @classmethod
-    def from_toml(cls, path: Path) -> Self:
+    def from_toml(cls, path: Path | str) -> Self:
         """Read a TOML file. Raises SpecError for a wrong field, InputError for an unreadable file."""
-        return cls.from_dict(read_toml(path))
+        return cls.from_dict(read_toml(Path(path)))
 
     def to_dict(self) -> dict[str, Any]:
         """File content: by the names used in files, quantities as text; `from_dict` restores it exactly."""

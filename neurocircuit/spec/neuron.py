@@ -20,6 +20,7 @@ from neurocircuit.spec.fields import (
 from neurocircuit.units import format_quantity, parse_quantity
 
 Vcos = tuple[float, float, float, float]
+LARGEST_WINDOW_cycles = 1e7  # each is four events of the edge level
 SMALL_ERROR = Annotated[Ratio, Field(gt=-0.5, lt=0.5)]
 
 
@@ -31,7 +32,10 @@ class Lead(Spec):
 
 
 class Ramp(Spec):
-    """Both start together and VCO3 runs faster: the paper read literally. The comparator waits for the first input."""
+    """Both start together and VCO3 runs faster: the paper read literally. The comparator waits for the first input.
+
+    A young ramp is lower than the ripple of the XOR pulses: the edge level then fires early, the averaged one not.
+    """
 
     kind: Literal["ramp"] = "ramp"
     offset_Hz: Annotated[Hertz, Field(alias="offset", gt=0)] = 8e6
@@ -42,7 +46,7 @@ class FrequencyError(Spec):
 
     before_trim: tuple[SMALL_ERROR, SMALL_ERROR, SMALL_ERROR, SMALL_ERROR] = (0.0, 0.0, 0.0, 0.0)
     after_trim: tuple[SMALL_ERROR, SMALL_ERROR, SMALL_ERROR, SMALL_ERROR] = (0.0, 0.0, 0.0, 0.0)
-    trimmed: bool = True
+    trimmed: Annotated[bool, Field(strict=True)] = True
 
     @property
     def in_force(self) -> Vcos:
@@ -102,7 +106,10 @@ class NeuronSpec(Spec):
     ] = 0.5
     threshold: Annotated[
         Lead | Ramp,
-        Field(discriminator="kind", description="lead of VCO3 over VCO4; 1.5 rad stays below π/2, far from a wrap"),
+        Field(
+            discriminator="kind",
+            description="fixed `lead` of VCO3 over VCO4, 1.5 rad stays below π/2; or a ramp: VCO3 faster by `offset`",
+        ),
     ] = Lead()
     vco4_swing_Hz: Annotated[
         Hertz,
@@ -191,6 +198,9 @@ class NeuronSpec(Spec):
             raise ValueError(f"loop_filter·tau must be within 1e-3 … 1e9, got {self.loop_ratio:g}")
         if self.window_s > 1000 * self.tau_s:
             raise ValueError(f"window must be <= 1000 tau, got {self.window_s / self.tau_s:g} tau")
+        if self.f0_Hz * max(1.0, self.threshold_vco_ratio) * self.window_s > LARGEST_WINDOW_cycles:
+            cycles = self.f0_Hz * self.window_s
+            raise ValueError(f"f0·window must be <= {LARGEST_WINDOW_cycles:g} cycles, got {cycles:g}")
         if self.spike_width_s >= self.window_s:
             raise ValueError(f"spike_width must be < window, got {self.spike_width_s:g} s")
         return self

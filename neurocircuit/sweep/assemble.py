@@ -10,7 +10,7 @@ import xarray as xr
 
 from neurocircuit import simulate
 from neurocircuit.errors import SimulatorError
-from neurocircuit.measure import curve_exponent, output_jitter, relative_error
+from neurocircuit.measure import curve_exponent, output_jitter, pulse_moves, relative_error
 from neurocircuit.record import Floats, Waveforms
 from neurocircuit.spice.deck import netlist_sha256
 from neurocircuit.sweep.draws import draw
@@ -57,7 +57,11 @@ class Fires:
         """`measure.output_jitter` of a disturbed row."""
         desired = self.desired(level, row.half)
         origin, floor = self._origin[: len(desired)], self.floor(level, row.half)
-        return output_jitter(desired, self.measured(level, row), origin_over_tau=origin, floor=floor)
+        found = output_jitter(desired, self.measured(level, row), origin_over_tau=origin, floor=floor)
+        if level == "edge":
+            spacing = 1 / (2 * self.request.spec.cycles_per_tau)
+            found["pulse_moves"] = pulse_moves(self.desired("edge", row.half), self.measured(level, row), spacing)
+        return found
 
     def exponent(self, level: str) -> tuple[float, float, float]:
         """Exponent of output over input jitter with its interval."""

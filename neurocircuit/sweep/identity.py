@@ -9,6 +9,8 @@ from pathlib import Path
 
 import neurocircuit
 from neurocircuit import _kernel, simulate
+from neurocircuit.errors import SimulatorBadOutput, SimulatorMissing, SimulatorTimeout
+from neurocircuit.spice.ngspice import find_ngspice
 
 _DEPENDENCIES = ("numpy", "scipy")
 _CODE = ("neuron", "spice", "spec", "sweep/draws.py", "sweep/worker.py", "simulate.py")
@@ -23,8 +25,11 @@ class Environment:
 
     @classmethod
     def here(cls, levels: tuple[str, ...]) -> "Environment":
-        """Of this process. Raises SimulatorMissing when a level's simulator is not installed."""
-        return cls(machine_identity(), {level: simulate.engine(level) for level in levels})
+        """Of this process. Raises SimulatorMissing when a level's simulator is not installed or does not work."""
+        try:
+            return cls(machine_identity(), {level: simulate.engine(level) for level in levels})
+        except (SimulatorBadOutput, SimulatorTimeout) as error:
+            raise SimulatorMissing(f"{error} ({find_ngspice()}); mend it, or do without: --cross-check none") from None
 
 
 @cache

@@ -96,7 +96,11 @@ READINGS = (
     _of_testbench("desired-eq4", "the desired time is that of eq. (4), not the clean run", desired="eq4"),
     _of_testbench("metric-median", "the column shows the median of |Δ|/t", metric="median"),
     _of_testbench("metric-maximum", "the column shows the largest |Δ|/t of the draws", metric="maximum"),
-    _bank("code-resistance", "the code sets the resistance of the weight bank, not its conductance", code="resistance"),
+    _bank(
+        "code-resistance",
+        "the code sets the resistance, not the conductance: weights W/k, so none between W/2 and W at any resolution",
+        code="resistance",
+    ),
     _bank("weight-range-4", "the weight bank reaches to 4", max_weight=4.0),
 )
 

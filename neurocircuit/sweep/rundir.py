@@ -19,7 +19,7 @@ def read_request(out: Path) -> SweepRequest:
     try:
         values = json.loads(path.read_bytes())
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+        raise InputError(f"cannot read {path}: {error.strerror}; start the sweep without --resume") from None
     except ValueError as error:
         raise FileFormatError(f"{path} is not JSON: {error}") from None
     if not isinstance(values, dict):

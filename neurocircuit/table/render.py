@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from neurocircuit.table.transfer import TransferTable
 
-_COUNTS = ("fired", "n")
+_COUNTS = ("fired", "n", "pulse_moves")
+LEAST_MOVES = 10
+UNRESOLVED = (
+    f"* Fewer than {LEAST_MOVES} draws moved the spike to another XOR pulse. Such moves are rare and large: the mean "
+    "leaves out what they carry, and it has no interval. The averaged level shows the mean without pulses."
+)
 _HEADINGS = {"jitter": "input jitter (%)", "bits": "weight bits"}
 
 
@@ -21,15 +26,22 @@ def percent_text(ratio: float) -> str:
     return f"{percent:.3f}" if abs(percent) >= 0.00995 or percent == 0.0 else f"{percent:#.2g}"
 
 
+def is_unresolved(row: Mapping[str, float]) -> bool:
+    """Whether so few draws moved to another XOR pulse that the sample's mean leaves out what such moves carry."""
+    return row["pulse_moves"] < LEAST_MOVES
+
+
 def value_text(row: Mapping[str, float], metric: str) -> str:
-    """The shown statistic in percent, or "< floor" with the level's numerical floor when it lies below that."""
+    """The shown statistic in percent, "< floor" below the level's numerical floor; * marks an unresolved mean."""
     value, floor = row[metric], row["floor"]
-    return f"< {percent_text(floor)}" if value < floor else percent_text(value)
+    if value < floor:
+        return f"< {percent_text(floor)}"
+    return percent_text(value) + ("*" if metric == "mean" and is_unresolved(row) else "")
 
 
 def interval_text(row: Mapping[str, float], metric: str) -> str:
-    """The 95 % interval in percent; empty when there is none, or when the value is below the floor."""
-    if metric != "mean" or math.isnan(row["ci_low"]) or row["mean"] < row["floor"]:
+    """The 95 % interval in percent; empty when there is none: below the floor, or where the mean is not resolved."""
+    if metric != "mean" or math.isnan(row["ci_low"]) or row["mean"] < row["floor"] or is_unresolved(row):
         return ""
     return f"{percent_text(max(row['ci_low'], 0.0))} … {percent_text(row['ci_high'])}"
 
@@ -60,7 +72,10 @@ def csv_text(table: "TransferTable") -> str:
     writer.writerow(["half", "level", "input_jitter[1]", "bits[bit]", *names, *exponents])
     for half, level, value, row in run_rows(table):
         place = [repr(value), ""] if half == "jitter" else ["", str(int(value))]
-        numbers = [str(int(number)) if name in _COUNTS else _number(number) for name, number in row.items()]
+        numbers = [
+            str(int(number)) if name in _COUNTS and not math.isnan(number) else _number(number)
+            for name, number in row.items()
+        ]
         slope = [_number(number) for number in table.exponent(level)] if half == "jitter" else ["", "", ""]
         writer.writerow([half, level, *place, *numbers, *slope])
     return stream.getvalue()
@@ -94,7 +109,8 @@ def plain_text(table: "TransferTable") -> str:
             for line in lines
         ]
         blocks.append("")
-    return "\n".join(blocks[:-1])
+    text = "\n".join(blocks[:-1])
+    return f"{text}\n\n{UNRESOLVED}" if "*" in text else text
 
 
 def latex_text(table: "TransferTable", paper: Mapping[str, Mapping[float, float]]) -> str:
@@ -120,7 +136,7 @@ def _latex_cell(row: Mapping[str, float], metric: str) -> str:
     if not row["n"] > 0:
         return "--"
     value, interval = value_text(row, metric), interval_text(row, metric)
-    value = _latex_number(value)
+    value = _latex_number(value.rstrip("*")) + ("*" if value.endswith("*") else "")
     low_high = ", ".join(_latex_number(end) for end in interval.split(" … "))
     return f"{value} [{low_high}]" if interval else value
 

@@ -31,6 +31,7 @@ STATISTICS = {
     "fired": "draws in which both runs fired",
     "n": "draws",
     "floor": "numerical floor of the level: mean |delta|/t when only its numerics are disturbed",
+    "pulse_moves": "level edge: draws whose spike moved to another XOR pulse; with few the mean is not resolved",
 }
 # As computed by measure.py, which stands on the same floor.
 INTERVAL_METHOD = "95 % Student t on the mean of |delta|/t"

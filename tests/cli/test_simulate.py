@@ -88,11 +88,14 @@ def test_draws_all_levels(neurocircuit, tmp_path, suffix):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--inputs", "a", "--weights", "1"), "--inputs must be a number with the unit s"),
+        (
+            ("--inputs", "a", "--weights", "1"),
+            "--inputs must be times in tau (0.16), with a unit (3.2 ns), or inf, got",
+        ),
         (("--inputs", "3n", "--weights", "1"), "--inputs must carry the unit s"),
         (("--inputs", "0.1,0.2", "--weights", "1"), "inputs and weights must be as many: got 2 spike times and 1"),
         (("--inputs", "-0.1", "--weights", "1"), "inputs must be >= 0 tau"),
-        (("--inputs", "nan", "--weights", "1"), "--inputs must carry the unit s"),
+        (("--inputs", "nan", "--weights", "1"), "--inputs must be times in tau"),
         (("--inputs", "0.1", "--weights", "inf"), "--weights must be a finite number"),
         (("--inputs", "0.1", "--weights", ""), "--weights must be a finite number"),
         (("--inputs", "0.1", "--weights", "1", "--level", "spice"), "--level must be among"),

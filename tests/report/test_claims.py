@@ -46,9 +46,9 @@ def test_edges_alone_are_named_as_the_cause(make_run: RunMaker) -> None:
 
 
 def test_common_jitter_is_told_from_the_sensitivity_sweep(make_run: RunMaker) -> None:
-    assert "one jitter for all inputs" in " ".join(verdicts(make_run)["pll"].evidence)
+    assert "a jitter that all inputs share" in " ".join(verdicts(make_run)["pll"].evidence)
     without = verdicts(make_run, omit=("sensitivity.csv",))["pll"]
-    assert "one jitter for all inputs" not in " ".join(without.evidence)
+    assert "a jitter that all inputs share" not in " ".join(without.evidence)
 
 
 def test_without_a_level_without_a_pll_the_claim_stays_open(make_run: RunMaker) -> None:

@@ -1,31 +1,57 @@
 """Rows that the edge level's draws cannot resolve."""
 
-from neurocircuit.report import pulses
+import numpy as np
+import pytest
+
+from neurocircuit.measure import pulse_moves
+from neurocircuit.report import content, pulses
 from neurocircuit.report.run import read_run
-from neurocircuit.spec import NeuronSpec
+from neurocircuit.table import TransferTable
 
 
-def test_counts_draws_beyond_a_quarter_pulse(make_run):
-    """Planted: |Δ|/t = 0.3/2^b |N(0, 1)| at t = 1.05; the count must match the normal law within 5 sigma."""
-    from scipy.stats import norm
-
-    run = read_run(make_run())
-    found = pulses.moves(run, "bits")
-    quarter = 1 / (8 * NeuronSpec().cycles_per_tau)
-    for bits in (4, 8):
-        share = 2 * norm.sf(quarter / (1.05 * 0.3 / 2.0**bits))
-        expected, spread = 400 * share, (400 * share * (1 - share)) ** 0.5
-        assert abs(found[bits] - expected) <= 5 * spread + 1
-    assert found[32] == 0
+def test_counts_moves_beyond_a_quarter_of_the_spacing():
+    desired = np.array([1.0, 1.0, 1.0, 1.0, np.inf, np.nan])
+    measured = np.array([1.0, 1.0 + 0.0026, 1.0 - 0.0026, 1.0 + 0.0024, 1.0, 1.0])
+    assert pulse_moves(desired, measured, 0.01) == 2
 
 
-def test_note_names_the_rows(make_run):
-    run = read_run(make_run())
-    text = pulses.note(run, "bits")
-    assert "32 bit (0)" in text
-    assert "4 bit" not in text.replace("24 bit", "")
+@pytest.fixture
+def rare_run(make_run):
+    """The synthetic run, its table rewritten with few moves between pulses at 16 bit and finer."""
+    directory = make_run()
+    table = TransferTable.load(directory / "table.nc")
+    rows = {}
+    for half in ("jitter", "bits"):
+        rows[half] = {
+            (level, row): table.row(half, level, row)
+            | ({"pulse_moves": 3.0 if half == "bits" and row >= 16 else 200.0} if level == "edge" else {})
+            for level in table.levels
+            for row in table.rows(half)
+        }
+    exponents = {level: table.exponent(level) for level in table.levels}
+    TransferTable.from_statistics(rows["jitter"], rows["bits"], exponents, table.provenance).save(
+        directory / "table.nc"
+    )
+    return read_run(directory)
 
 
-def test_no_edge_level_no_note(make_run):
-    run = read_run(make_run(levels=("averaged", "ideal"), level="averaged"))
-    assert pulses.note(run, "bits") == ""
+def test_unresolved_rows_have_a_star_and_no_interval(rare_run):
+    assert pulses.unresolved(rare_run, "bits") == [16, 24, 32]
+    table = content.main_table(rare_run, "bits")
+    for name, _, value, interval, place in table.rows:
+        fine = float(name) >= 16
+        assert value.endswith("*") == fine
+        assert (interval == "–") == fine
+        assert (place == "–") == fine
+    assert "16 bit, 24 bit, 32 bit" in table.note
+    assert pulses.note(rare_run, "jitter") == ""
+
+
+def test_headline_speaks_of_resolved_rows(rare_run):
+    assert "weights of 4 … 8 bit give" in content.answer(rare_run, [])
+
+
+def test_text_and_latex_carry_the_star(rare_run):
+    text = rare_run.table.to_text()
+    assert text.count("*") == 4  # three rows and the footnote
+    assert rare_run.table.to_latex().count("*") == 3

@@ -83,6 +83,8 @@ def test_sensitivities_move_their_field_only():
         ("sensitivities = [{ field = 'tau_s' }]", "NeuronSpec.sensitivities[0].source is missing"),
         ("vco4_swing = '3 GHz'", "NeuronSpec.vco4_swing must be <= 2·f0"),
         ("window = '1 ms'", "NeuronSpec.window must be <= 1000 tau"),
+        ("f0 = '7640000 GHz'", "NeuronSpec.f0·window must be <= 1e+07 cycles"),
+        ("frequency_error = { trimmed = 'yes' }", "NeuronSpec.frequency_error.trimmed must be a valid boolean"),
         ("spike_width = '300 ns'", "NeuronSpec.spike_width must be < window"),
         ("loop_filter = '1 rad/s'", "NeuronSpec.loop_filter·tau must be within"),
         ("start_phases = 'fixed'", "NeuronSpec.start_phases must be 'random', got 'fixed'"),
@@ -105,7 +107,7 @@ def test_python_names_fields_by_their_si_name():
 
 def test_unreadable_files_are_named(tmp_path):
     with pytest.raises(InputError, match=r"cannot read .*nowhere.toml: No such file"):
-        NeuronSpec.from_toml(tmp_path / "nowhere.toml")
+        NeuronSpec.from_toml(str(tmp_path / "nowhere.toml"))
     broken = tmp_path / "broken.toml"
     broken.write_bytes(b"\xff\xfe = [")
     with pytest.raises(InputError, match=r"broken.toml must be TOML"):

@@ -56,7 +56,7 @@ def waveform_figure(
     axes[3].axhline(1.0, color="black", linewidth=0.8)
     axes[3].annotate(threshold_label, (0.0, 1.0), xycoords=("axes fraction", "data"), xytext=(4, 2),
                      textcoords="offset points", ha="left", va="bottom", fontsize=8)  # fmt: skip
-    labels = ("phase since\narming (rad)", "UP\n(0 … 1)", "loop filter\n(0 … 1)", "membrane\n(thresholds)", "Q\n(0, 1)")
+    labels = ("excess phase\n(rad)", "UP\n(0 … 1)", "loop filter\n(0 … 1)", "membrane\n(thresholds)", "Q\n(0, 1)")
     for panel, label in zip(axes, labels, strict=True):
         panel.set_ylabel(label, fontsize=8)
         for instant in inputs_over_tau:
