@@ -5,23 +5,29 @@ that have arrived, an event at z_k brings C -= w_k, and R += C (z_next - z_k) le
 before z_next when R would fall to 0 or below there, at z_k - R/C, and its slope is W_C - 1 = -C (eq. 3, 4).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from neurocircuit.errors import InputError
 from neurocircuit.snn._geometry import Padding, output_size
 
 ELEMENTS_AT_ONCE = 1 << 22  # of an unfolded chunk of images, and of the product of inputs and outputs in backward
 
-Grads = tuple[Tensor, Tensor, Tensor | None]
+
+def name() -> str:
+    """Name of this implementation."""
+    return "event loop"
 
 
 def forward(
     z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: Padding
 ) -> tuple[Tensor, Tensor]:
     """z_out and slope, both [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]."""
+    if not bool((z > 0).all()):
+        raise InputError("z must be > 0 everywhere (inf: silent); it has values that are not, or nan")
     out, _, *kernel = weight.shape
     height, width = output_size((z.shape[2], z.shape[3]), (kernel[0], kernel[1]), stride, padding)
     z_out, slope = z.new_empty(len(z), out, height, width), z.new_empty(len(z), out, height, width)
@@ -35,7 +41,7 @@ def forward(
 
 def backward(
     grad_z_out: Tensor,
-    grad_slope: Tensor,
+    grad_slope: Tensor | None,
     z: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -44,31 +50,46 @@ def backward(
     bias_z: float,
     stride: int,
     padding: Padding,
-) -> Grads:
-    """Gradients of z, weight and bias: ∂z_j/∂z_i = w_i/(W_C-1), ∂z_j/∂w_i = (z_i-z_j)/(W_C-1), ∂slope/∂w_i = 1."""
-    out, _, *kernel = weight.shape
-    matrix = _with_bias(weight, bias)
-    per_slope = torch.where(slope > 0, grad_z_out / slope, 0.0)
-    grad_z, grad_matrix = torch.empty_like(z), torch.zeros_like(matrix)
-    taps = weight[0].numel()
+    need_z: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of z (empty where not needed), weight and bias (empty without one).
+
+    ∂z_j/∂z_i = w_i/(W_C - 1), ∂z_j/∂w_i = (z_i - z_j)/(W_C - 1) and ∂slope_j/∂w_i = 1 for i in C, else 0.
+    """
+    taps, pixels = weight[0].numel(), z_out.shape[2] * z_out.shape[3]
+    kernel = (weight.shape[2], weight.shape[3])
     size = (z.shape[2] + padding.top + padding.bottom, z.shape[3] + padding.left + padding.right)
-    for images in _chunks(len(z), taps * z_out.shape[2] * z_out.shape[3]):
-        rows = _rows(z[images], (kernel[0], kernel[1]), stride, padding, bias, bias_z)
-        fired_at, per_slope_j, grad_slope_j = (
-            tensor[images].permute(0, 2, 3, 1).reshape(-1, out) for tensor in (z_out, per_slope, grad_slope)
-        )
-        grad_rows = torch.empty_like(rows)
-        for inputs in _chunks(rows.shape[1], fired_at.numel()):
-            causal = rows[:, inputs, None] < fired_at[:, None, :]
-            causal &= torch.isfinite(fired_at)[:, None, :]
-            grad_rows[:, inputs] = torch.einsum("nio,io->ni", causal * per_slope_j[:, None, :], matrix[inputs])
-            per_weight = (rows[:, inputs, None] - fired_at[:, None, :]) * per_slope_j[:, None, :]
-            grad_matrix[inputs] += torch.where(causal, per_weight + grad_slope_j[:, None, :], 0.0).sum(0)
-        columns = grad_rows[:, :taps].reshape(-1, z_out.shape[2] * z_out.shape[3], taps).transpose(1, 2)
+    matrix = _with_bias(weight, bias)
+    grad_z, grad_matrix = torch.empty_like(z), torch.zeros_like(matrix)
+    for images in _chunks(len(z), taps * pixels):
+        rows = _rows(z[images], kernel, stride, padding, bias, bias_z)
+        outputs = [_by_row(tensor, images) for tensor in (grad_z_out, grad_slope, z_out, slope)]
+        grad_rows = _backward_rows(rows, matrix, outputs, grad_matrix)
+        columns = grad_rows[:, :taps].reshape(-1, pixels, taps).transpose(1, 2)
         padded = functional.fold(columns, size, kernel, stride=stride)
         grad_z[images] = functional.pad(padded, [-side for side in padding])
     grad_weight = grad_matrix[:taps].t().reshape(weight.shape).contiguous()
-    return grad_z, grad_weight, None if bias is None else grad_matrix[taps].clone()
+    return grad_z if need_z else z.new_empty(0), grad_weight, grad_matrix[taps:].flatten().clone()
+
+
+def _backward_rows(
+    rows: Tensor, matrix: Tensor, outputs: Iterable[Tensor | None], grad_matrix: Tensor
+) -> Tensor:
+    """Gradient of rows [row, input]; adds that of the weights to grad_matrix [input, out]."""
+    grad_z_out, grad_slope, z_out, slope = outputs
+    assert grad_z_out is not None and z_out is not None and slope is not None
+    fired = slope > 0
+    per_slope = torch.where(fired, grad_z_out / slope, 0.0)[:, None, :]
+    grad_rows = torch.empty_like(rows)
+    for inputs in _chunks(rows.shape[1], z_out.numel()):
+        z_i = rows[:, inputs, None]
+        causal = (z_i < z_out[:, None, :]) & fired[:, None, :]
+        grad_rows[:, inputs] = torch.einsum("nio,io->ni", causal * per_slope, matrix[inputs])
+        per_weight = (z_i - z_out[:, None, :]) * per_slope
+        if grad_slope is not None:
+            per_weight = per_weight + grad_slope[:, None, :]
+        grad_matrix[inputs] += torch.where(causal, per_weight, 0.0).sum(0)
+    return grad_rows
 
 
 def _fire(rows: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -104,6 +125,11 @@ def _rows(
     if bias is None:
         return rows
     return torch.cat([rows, torch.full_like(rows[:, :1], bias_z)], dim=1)
+
+
+def _by_row(tensor: Tensor | None, images: slice) -> Tensor | None:
+    """[row, out] of some images, from [N, out, h, w]."""
+    return None if tensor is None else tensor[images].permute(0, 2, 3, 1).reshape(-1, tensor.shape[1])
 
 
 def _with_bias(weight: Tensor, bias: Tensor | None) -> Tensor:
