@@ -1,10 +1,11 @@
 """What happens between a gradient and the next weights: bounds, learning rate, optimiser, averaged weights."""
 
+import copy
 import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from neurocircuit.snn.recipe import OptimiserSpec, ScheduleSpec
 
@@ -14,7 +15,7 @@ _BETAS = (0.9, 0.999)
 def new_optimiser(network: nn.Module, spec: OptimiserSpec) -> torch.optim.Optimizer:
     """Adam or SGD with momentum over all parameters; the learning rate is set before each step."""
     if spec.kind == "adam":
-        return torch.optim.Adam(network.parameters(), lr=0.0, betas=_BETAS)
+        return torch.optim.Adam(network.parameters(), lr=0.0, betas=_BETAS, fused=True)
     return torch.optim.SGD(network.parameters(), lr=0.0, momentum=spec.momentum)
 
 
@@ -28,31 +29,34 @@ def learning_rate(step: int, steps: int, spec: ScheduleSpec) -> float:
 
 
 @torch.no_grad()
-def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> None:
-    """Scale each layer's gradient G [neuron, ...] as the recipe says.
+def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> float:
+    """Scale the gradient G [neuron, ...] of each layer's parameters as the recipe says; the largest |G| before that.
 
     clip_row_norm: its row-normalised Frobenius norm |G|/sqrt(neurons), the rms over neurons of the norm of a neuron's
     gradient, is brought down to the bound (paper §4.1 takes 10; the division is our reading of "row-normalized").
-    unit_per_layer: |G| = 1 for each layer.
+    unit_per_layer: |G| = 1 for each.
     """
-    if spec.gradient == "as_is":
-        return
-    for parameter in parameters:
-        gradient = parameter.grad
-        if gradient is None:
-            continue
-        norm = torch.linalg.vector_norm(gradient)
-        if spec.gradient == "clip_row_norm":
-            bound = spec.largest_row_norm * math.sqrt(len(gradient))
-            gradient.mul_((bound / norm).clamp(max=1.0))
-        else:
-            gradient.div_(torch.where(norm > 0, norm, 1.0))
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = torch.stack(torch._foreach_norm(gradients)).tolist()
+    for gradient, norm in zip(gradients, norms, strict=True):
+        bound = spec.largest_row_norm * math.sqrt(len(gradient))
+        if (spec.gradient == "clip_row_norm" and norm > bound) or (spec.gradient == "unit_per_layer" and norm > 0):
+            gradient.mul_((bound if spec.gradient == "clip_row_norm" else 1.0) / norm)
+    return float(max(norms))
 
 
-@torch.no_grad()
-def average_in(averaged: dict[str, Tensor], network: nn.Module, decay: float, step: int) -> None:
-    """Averaged <- d averaged + (1 - d) weights, d = min(decay, (1 + step)/(10 + step)) so that the start fades."""
-    share = 1.0 - min(decay, (1.0 + step) / (10.0 + step))
-    own = network.state_dict()
-    names = [name for name, tensor in own.items() if tensor.is_floating_point()]
-    torch._foreach_lerp_([averaged[name] for name in names], [own[name] for name in names], share)
+class AveragedWeights:
+    """A copy of a network whose weights and buffers follow the trained ones: a <- d a + (1 - d) w after each step."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        """Start as a copy; d = min(decay, (1 + step)/(10 + step)), so that the start fades."""
+        self.network = copy.deepcopy(network)
+        self._decay = decay
+        own, trained = self.network.state_dict(), network.state_dict()
+        self._averaged, self._trained = list(own.values()), [trained[name] for name in own]
+
+    @torch.no_grad()
+    def follow(self, step: int) -> None:
+        """Take in the trained weights after step 0, 1, ..."""
+        share = 1.0 - min(self._decay, (1.0 + step) / (10.0 + step))
+        torch._foreach_lerp_(self._averaged, self._trained, share)

@@ -1,6 +1,6 @@
 """Training by a recipe, one process or several, so that an interrupted run goes on to the same weights."""
 
-import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn import checkpoint, runlog
@@ -21,7 +22,7 @@ from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.loss import spike_loss, weight_terms
 from neurocircuit.snn.models import count_weights, spiking_layers
-from neurocircuit.snn.optimise import average_in, bound_gradients, learning_rate, new_optimiser
+from neurocircuit.snn.optimise import AveragedWeights, bound_gradients, learning_rate, new_optimiser
 from neurocircuit.snn.parallel import Processes
 from neurocircuit.snn.recipe import Recipe
 from neurocircuit.snn.runlog import LogRow
@@ -74,7 +75,10 @@ class Trainer:
         self.delay_rng = torch.Generator().manual_seed(self._torch_seed("delay"))
         weights_rng = torch.Generator().manual_seed(self._torch_seed("weights"))
         self.network = checkpoint.new_network(recipe, weights_rng).to(self.device)
-        self.averaged = copy.deepcopy(self.network) if recipe.optimiser.averaging else self.network
+        self._layers = spiking_layers(self.network)
+        decay = recipe.optimiser.averaging
+        self._averaging = AveragedWeights(self.network, decay) if decay else None
+        self.evaluated = self._averaging.network if self._averaging else self.network
         self.optimiser = new_optimiser(self.network, recipe.optimiser)
         self.totals = Totals()
         self.step = 0
@@ -88,7 +92,7 @@ class Trainer:
         while self.sampler.epoch < self.recipe.schedule.epochs:
             self._epoch(report)
         if self.processes.leads:
-            checkpoint.save(self.directory / FINAL, self.recipe.subject, self.averaged.state_dict())
+            checkpoint.save(self.directory / FINAL, self.recipe.subject, self.evaluated.state_dict())
         self.processes.wait()
 
     def resume(self) -> None:
@@ -103,7 +107,7 @@ class Trainer:
                 f"{path} was written under another recipe; give the same recipe and settings, or a new --out"
             )
         checkpoint.put_weights(self.network, state.get("weights"), path)
-        checkpoint.put_weights(self.averaged, content["weights"], path)
+        checkpoint.put_weights(self.evaluated, content["weights"], path)
         self.optimiser.load_state_dict(state["optimiser"])
         self.sampler.epoch, self.sampler.step, self.step = state["epoch"], state["epoch_step"], state["step"]
         self.augmentation_rng.bit_generator.state = state["numpy_rng"]
@@ -152,30 +156,26 @@ class Trainer:
         begun = time.perf_counter()
         z, target = self._inputs(indices)
         self.network.train()
-        z_out = self._forward(z)
-        layers = spiking_layers(self.network)
-        loss = spike_loss(z_out, target, self.recipe.loss)
-        loss = loss + weight_terms(
-            [layer.weight for layer in layers], [layer.bias for layer in layers], self.recipe.loss
-        )
+        with parametrize.cached():
+            z_out = self._forward(z)
+            loss = self._loss(z_out, target)
         self.optimiser.zero_grad()
         torch.autograd.backward(loss)
-        self._check(loss)
-        largest = max(float(torch.linalg.vector_norm(p.grad)) for p in self.network.parameters() if p.grad is not None)
-        bound_gradients(self.network.parameters(), self.recipe.optimiser)
+        loss_value = self._checked(loss)
+        largest = bound_gradients(self.network.parameters(), self.recipe.optimiser)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, self.steps, self.recipe.schedule)
         self.optimiser.step()
-        if self.averaged is not self.network:
-            average_in(self.averaged.state_dict(), self.network, self.recipe.optimiser.averaging, self.step)
+        if self._averaging is not None:
+            self._averaging.follow(self.step)
         self.step += 1
         totals = self.totals
         totals.steps, totals.images = totals.steps + 1, totals.images + len(target)
-        totals.loss += loss.item()
+        totals.loss += loss_value
         totals.right += int((first_spike(z_out.detach())[0] == target).sum())
         totals.largest_gradient += largest
         totals.seconds += time.perf_counter() - begun
-        return loss.item()
+        return loss_value
 
     def _inputs(self, indices: Indices) -> tuple[Tensor, Tensor]:
         """Input spikes and labels of this process's share; random numbers are drawn for the whole batch."""
@@ -188,9 +188,19 @@ class Trainer:
             z = z * torch.exp(self.recipe.augmentation.delay_over_tau * delay)
         return z.to(self.device), torch.from_numpy(labels).to(self.device)
 
-    def _check(self, loss: Tensor) -> None:
-        if not bool(torch.isfinite(loss)):
-            raise InputError(f"training diverged: the loss at step {self.step} is {loss.item()}; lower schedule.lr")
+    def _loss(self, z_out: Tensor, target: Tensor) -> Tensor:
+        spec = self.recipe.loss
+        loss = spike_loss(z_out, target, spec)
+        if spec.weight_sum or spec.l2:
+            layers = self._layers
+            loss = loss + weight_terms([layer.weight for layer in layers], [layer.bias for layer in layers], spec)
+        return loss
+
+    def _checked(self, loss: Tensor) -> float:
+        value = loss.item()
+        if not math.isfinite(value):
+            raise InputError(f"training diverged: the loss at step {self.step} is {value}; lower schedule.lr")
+        return value
 
     def _log_epoch(self) -> None:
         """One line of log.csv, and best.pt when the held-out images say so. The sampler stands at the next epoch."""
@@ -200,10 +210,10 @@ class Trainer:
         ).tolist()
         if self.processes.leads:
             if self.held_out is not None:
-                self.held_out_accuracy = accuracy(self.averaged, self.held_out, self.recipe)
+                self.held_out_accuracy = accuracy(self.evaluated, self.held_out, self.recipe)
                 if self.held_out_accuracy > self.best_accuracy:
                     self.best_accuracy = self.held_out_accuracy
-                    checkpoint.save(self.directory / BEST, self.recipe.subject, self.averaged.state_dict())
+                    checkpoint.save(self.directory / BEST, self.recipe.subject, self.evaluated.state_dict())
             totals, steps = self.totals, self.totals.steps
             row = LogRow(
                 epoch=self.sampler.epoch,
@@ -234,7 +244,7 @@ class Trainer:
             "totals": vars(self.totals),
             "best_accuracy": self.best_accuracy,
         }
-        checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.averaged.state_dict(), state)
+        checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated.state_dict(), state)
 
 
 class _SpikedFraction:

@@ -17,7 +17,7 @@ from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn import checkpoint, runlog
 from neurocircuit.snn.data import library
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.optimise import average_in, bound_gradients, learning_rate
+from neurocircuit.snn.optimise import AveragedWeights, bound_gradients, learning_rate
 from neurocircuit.snn.recipe import OptimiserSpec, ScheduleSpec, load_recipe
 from neurocircuit.snn.train import BEST, CHECKPOINT, FINAL, Trainer
 
@@ -51,14 +51,14 @@ def whole(tmp_path_factory):
 
 
 def test_digits_are_learned(tmp_path):
-    """Seed 1 reaches 0.96 of the held-out and 0.90 of the test digits in 12 epochs; in 4 at least 0.85."""
-    run = trainer(tmp_path, "epochs=4")
+    """Seed 1 reaches 0.96 of the held-out and 0.90 of the test digits in 12 epochs; in 6 at least 0.85."""
+    run = trainer(tmp_path, "epochs=6")
     run.run(lambda progress: None)
 
     subject, network = checkpoint.load_network(tmp_path / FINAL)
     assert accuracy(network, library.load(subject.data, "test"), subject) >= 0.85
     rows = runlog.read_rows(tmp_path)
-    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
     assert float(rows[-1]["loss"]) < 0.5 * float(rows[0]["loss"])
     assert float(rows[-1]["held_out_accuracy"]) >= 0.85
     assert (tmp_path / BEST).exists()
@@ -243,8 +243,11 @@ def test_row_norm_clipping_scales_the_whole_layer():
 def test_averaged_weights_follow_their_recursion():
     network = torch.nn.Linear(1, 1, bias=False)
     network.weight.data.fill_(2.0)
-    averaged = {"weight": torch.ones(1, 1)}
+    averaged = AveragedWeights(network, decay=0.5)
 
-    average_in(averaged, network, decay=0.5, step=1000)
+    network.weight.data.fill_(4.0)
+    averaged.follow(step=1000)
+    network.weight.data.fill_(8.0)
+    averaged.follow(step=1001)
 
-    assert averaged["weight"].item() == pytest.approx(1.5)
+    assert averaged.network.weight.item() == pytest.approx(((2 + 4) / 2 + 8) / 2)
