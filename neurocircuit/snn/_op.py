@@ -40,6 +40,18 @@ def _warn_once(device: str) -> None:
     warnings.warn(f"causal-set layers run as a slow torch event loop on {device}: {reason}", stacklevel=2)
 
 
+def call(
+    z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: list[int]
+) -> tuple[Tensor, Tensor]:
+    """The operator, with a plain word where torch.func meets it."""
+    try:
+        return causal_conv2d(z, weight, bias, bias_z, stride, padding)
+    except RuntimeError as error:
+        if "functorch" not in str(error):
+            raise
+        raise RuntimeError("causal-set layers do not work under torch.func: use backward or torch.autograd.grad") from error
+
+
 @torch.library.custom_op("neurocircuit::causal_conv2d", mutates_args=())
 def causal_conv2d(
     z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: list[int]

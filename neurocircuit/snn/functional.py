@@ -15,7 +15,10 @@ from torch import Tensor
 
 from neurocircuit.errors import InputError
 from neurocircuit.snn import _op
-from neurocircuit.snn._geometry import output_size, resolve_padding
+from neurocircuit.snn._geometry import PaddingArgument, output_size, resolve_padding
+from neurocircuit.snn._op import implementation_used
+
+__all__ = ["causal_conv2d", "causal_linear", "implementation_used"]
 
 
 def causal_conv2d(
@@ -24,7 +27,7 @@ def causal_conv2d(
     bias: Tensor | None = None,
     bias_z: float = 1.0,
     stride: int = 1,
-    padding: int | tuple[int, int, int, int] | str = 0,
+    padding: PaddingArgument = 0,
 ) -> tuple[Tensor, Tensor]:
     """Spikes z_out and slopes, both [N, out, h, w], from spikes z [N, in, H, W] and weight [out, in, kh, kw]. Eq. (4).
 
@@ -51,7 +54,7 @@ def causal_conv2d(
     image, kernel = (z.shape[2], z.shape[3]), (weight.shape[2], weight.shape[3])
     sides = resolve_padding(padding, image, kernel, stride)
     output_size(image, kernel, stride, sides)
-    return _op.causal_conv2d(z, weight, bias, float(bias_z), stride, list(sides))
+    return _op.call(z, weight, bias, float(bias_z), stride, list(sides))
 
 
 def causal_linear(
@@ -67,7 +70,7 @@ def causal_linear(
         raise InputError(f"weight must be [out, in], got shape {tuple(weight.shape)}")
     _check(z.movedim(-1, 0)[None], weight, bias, bias_z)
     rows = z.reshape(-1, z.shape[-1], 1, 1)
-    z_out, slope = _op.causal_conv2d(rows, weight[:, :, None, None], bias, float(bias_z), 1, [0, 0, 0, 0])
+    z_out, slope = _op.call(rows, weight[:, :, None, None], bias, float(bias_z), 1, [0, 0, 0, 0])
     shape = (*z.shape[:-1], weight.shape[0])
     return z_out.reshape(shape), slope.reshape(shape)
 
