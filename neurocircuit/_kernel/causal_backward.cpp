@@ -7,6 +7,7 @@
 
 #include "causal_conv.hpp"
 #include "causal_kernels.hpp"
+#include "causal_memory.hpp"
 #include "causal_threads.hpp"
 
 namespace neurocircuit {
@@ -224,10 +225,10 @@ class Backward {
   Layout layout_;
   Team team_;
   std::size_t block_;
-  std::vector<T> z_, z_out_, per_slope_, grad_slope_, bias_z_;  // of a block of images
-  std::vector<T> grad_;                                         // [tap and bias][output]
+  Numbers<T> z_, z_out_, per_slope_, grad_slope_, bias_z_;  // of a block of images
+  Numbers<T> grad_;                                             // [tap and bias][output]
   std::vector<TapPixels> pixels_;
-  std::vector<T> weights_, grad_images_;
+  Numbers<T> weights_, grad_images_;
 };
 
 }  // namespace

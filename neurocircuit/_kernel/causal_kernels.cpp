@@ -7,7 +7,7 @@
 namespace {
 
 using neurocircuit::EventLists;
-using neurocircuit::kTogether;
+using neurocircuit::kAhead;
 using neurocircuit::kUnroll;
 using neurocircuit::PatchPixels;
 using neurocircuit::PatchRows;
@@ -15,44 +15,57 @@ using neurocircuit::PatchRows;
 template <class T>
 constexpr T kInfinity = static_cast<T>(__builtin_inff());
 
-inline float after(float x) { return __builtin_nextafterf(x, __builtin_inff()); }
-inline double after(double x) { return __builtin_nextafter(x, __builtin_inf()); }
-
-// Spike of one channel from the state before z: rounding must not carry it out of (z, z_next], because backward takes
-// {i: z_i < z_out} for the causal set.
-template <class T>
-inline T crossing(T C, T R, T z, T z_next) {
-  const T at = z - R / C, earliest = after(z);
-  return at < earliest ? earliest : at > z_next ? z_next : at;
-}
-
 template <class T>
 struct Stream {  // one patch under the scan
   const T* z;
   const T* dz;
   const std::uint32_t* row;
-  T* z_out;
-  T* slope;
+  std::size_t count;
 };
 
-// The channels in `fired` cross within the kUnroll events from k on; C and R are their states before.
-template <class T, std::size_t kLanes>
-void resolve(unsigned fired, const Stream<T>& s, std::size_t k, std::size_t first, const T* weights, const T* C0,
-             const T* R0) {
-  for (; fired; fired &= fired - 1) {
-    const std::size_t lane = static_cast<std::size_t>(__builtin_ctz(fired)), channel = first + lane;
-    T C = C0[lane], R = R0[lane];
-    for (std::size_t u = k;; ++u) {
-      C -= weights[s.row[u] * kLanes + channel];
-      const T R_next = fused(C, s.dz[u], R);
-      if (R_next <= 0) {
-        s.z_out[channel] = crossing(C, R, s.z[u], s.z[u + 1]);
-        s.slope[channel] = -C;
-        break;
-      }
-      R = R_next;
-    }
+// State in which a channel was seen to cross: between z and z_next, C and R as at z. Before that: silent.
+template <class T>
+struct Crossing {
+  using V = typename Simd<T>::Vector;
+  V C = Simd<T>::all(-1), R = Simd<T>::all(kInfinity<T>), z = Simd<T>::all(0), z_next = Simd<T>::all(kInfinity<T>);
+
+  void take(typename Simd<T>::Mask where, V C_now, V R_now, T z_now, T z_after) {
+    C = Simd<T>::select(where, C_now, C);
+    R = Simd<T>::select(where, R_now, R);
+    z = Simd<T>::select(where, Simd<T>::all(z_now), z);
+    z_next = Simd<T>::select(where, Simd<T>::all(z_after), z_next);
   }
+
+  // Rounding must not carry a spike out of (z, z_next], because backward takes {i: z_i < z_out} for the causal set.
+  void resolve(T* z_out, T* slope) const {
+    using S = Simd<T>;
+    const V infinity = S::all(kInfinity<T>);
+    const V at = S::min(S::max(S::sub(z, S::div(R, C)), S::after(z)), z_next);
+    S::store(z_out, at);
+    S::store(slope, S::select(S::less(at, infinity), S::sub(S::all(0), C), S::all(0)));
+  }
+};
+
+// Channels of one vector that cross within the kUnroll events from k on, from the state C, R before; returns R behind
+// them, inf where fired.
+template <class T>
+typename Simd<T>::Vector find_crossings(const Stream<T>& s, std::size_t k, const T* weights, std::size_t lanes,
+                                        typename Simd<T>::Vector C, typename Simd<T>::Vector R, Crossing<T>& crossing) {
+  using S = Simd<T>;
+  for (std::size_t u = k; u < k + kUnroll; ++u) {
+    C = S::sub(C, S::load(weights + s.row[u] * lanes));
+    const auto R_next = S::fma(C, S::all(s.dz[u]), R);
+    const auto fires = S::less_equal(R_next, S::all(0));
+    crossing.take(fires, C, R, s.z[u], s.z[u + 1]);
+    R = S::select(fires, S::all(kInfinity<T>), R_next);
+  }
+  return R;
+}
+
+// Wide rows of weights outgrow the nearest cache, and their order is too irregular for the processor to guess.
+template <std::size_t kLanes, class T>
+inline void fetch(const T* weights) {
+  for (std::size_t lane = 0; lane < kLanes; lane += 64 / sizeof(T)) __builtin_prefetch(weights + lane);
 }
 
 // kPatches patches of kVectors vectors of channels side by side, enough of them to hide the latency of the sums.
@@ -63,21 +76,16 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
   using V = typename S::Vector;
   constexpr std::size_t kLanes = kVectors * kWidth<T>;
   V C[kPatches][kVectors], R[kPatches][kVectors];
+  Crossing<T> crossings[kPatches][kVectors];
   Stream<T> streams[kPatches];
   std::size_t steps = 0;
   for (std::size_t p = 0; p < kPatches; ++p) {
     const std::size_t begin = (first + p) * lists.capacity;
-    streams[p] = {lists.z + begin, lists.dz + begin, lists.row + begin, z_out + (first + p) * kLanes,
-                  slope + (first + p) * kLanes};
-    const std::size_t count = lists.count[first + p];
-    if (count > steps) steps = count;
+    streams[p] = {lists.z + begin, lists.dz + begin, lists.row + begin, lists.count[first + p]};
+    if (streams[p].count > steps) steps = streams[p].count;
     for (std::size_t v = 0; v < kVectors; ++v) {
       C[p][v] = S::all(1);
-      R[p][v] = S::all(count > 0 ? streams[p].z[0] : kInfinity<T>);
-    }
-    for (std::size_t i = 0; i < kLanes; ++i) {
-      streams[p].z_out[i] = kInfinity<T>;
-      streams[p].slope[i] = 0;
+      R[p][v] = S::all(streams[p].count > 0 ? streams[p].z[0] : kInfinity<T>);
     }
   }
   std::size_t silent = kPatches * lanes;
@@ -93,6 +101,7 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
       for (std::size_t u = 0; u < kUnroll; ++u) {
         const T* w = weights + streams[p].row[k + u] * kLanes;
         const V dz = S::all(streams[p].dz[k + u]);
+        if constexpr (kVectors > 2) fetch<kLanes>(weights + streams[p].row[k + u + kAhead] * kLanes);
 #pragma GCC unroll 4
         for (std::size_t v = 0; v < kVectors; ++v) {
           C[p][v] = S::sub(C[p][v], S::load(w + v * kWidth<T>));
@@ -101,36 +110,25 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
         }
       }
 #pragma GCC unroll 4
-      for (std::size_t v = 0; v < kVectors; ++v) any |= fired[p][v] = S::not_positive(lowest[v]);
+      for (std::size_t v = 0; v < kVectors; ++v) any |= fired[p][v] = S::bits(S::less_equal(lowest[v], S::all(0)));
     }
-    if (__builtin_expect(any != 0, 0)) {
-      for (std::size_t p = 0; p < kPatches; ++p)
-        for (std::size_t v = 0; v < kVectors; ++v) {
-          if (fired[p][v] == 0) continue;
-          T c[kWidth<T>], r[kWidth<T>], r_next[kWidth<T>];
-          S::store(c, C0[p][v]);
-          S::store(r, R0[p][v]);
-          S::store(r_next, R[p][v]);
-          resolve<T, kLanes>(fired[p][v], streams[p], k, v * kWidth<T>, weights, c, r);
-          for (unsigned bits = fired[p][v]; bits; bits &= bits - 1, --silent) r_next[__builtin_ctz(bits)] = kInfinity<T>;
-          R[p][v] = S::load(r_next);
-        }
-    }
+    if (__builtin_expect(any == 0, 1)) continue;
+    for (std::size_t p = 0; p < kPatches; ++p)
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        if (fired[p][v] == 0) continue;
+        R[p][v] = find_crossings(streams[p], k, weights + v * kWidth<T>, kLanes, C0[p][v], R0[p][v], crossings[p][v]);
+        silent -= static_cast<std::size_t>(__builtin_popcount(fired[p][v]));
+      }
   }
-  if (silent == 0) return;
-  for (std::size_t p = 0; p < kPatches; ++p) {  // behind the last input
-    if (lists.count[first + p] == 0) continue;
-    const T z_last = streams[p].z[lists.count[first + p] - 1];
-    T c[kLanes], r[kLanes];
-    for (std::size_t v = 0; v < kVectors; ++v) S::store(c + v * kWidth<T>, C[p][v]), S::store(r + v * kWidth<T>, R[p][v]);
-    for (std::size_t i = 0; i < kLanes; ++i) {
-      if (!(c[i] < 0 && r[i] < kInfinity<T>)) continue;
-      const T at = crossing(c[i], r[i], z_last, kInfinity<T>);
-      if (!(at < kInfinity<T>)) continue;  // too late for this type
-      streams[p].z_out[i] = at;
-      streams[p].slope[i] = -c[i];
+  for (std::size_t p = 0; p < kPatches; ++p)
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      if (streams[p].count > 0) {  // some cross behind the last input
+        const auto rising = S::both(S::less(C[p][v], S::all(0)), S::less(R[p][v], S::all(kInfinity<T>)));
+        crossings[p][v].take(rising, C[p][v], R[p][v], streams[p].z[streams[p].count - 1], kInfinity<T>);
+      }
+      const std::size_t channel = (first + p) * kLanes + v * kWidth<T>;
+      crossings[p][v].resolve(z_out + channel, slope + channel);
     }
-  }
 }
 
 template <class T, std::size_t kPatches, std::size_t kVectors>
@@ -183,7 +181,7 @@ void weight_gradient_tile(const PatchRows<T>& rows, std::size_t grad_stride, T* 
           for (std::size_t v = 0; v < kVectors; ++v) {
             if constexpr (kSlope) {
               const V term = S::fma(S::sub(z_i, z_out[v]), per_slope[v], grad_slope[v]);
-              sum[i][v] = S::add(sum[i][v], S::where_less(z_i, z_out[v], term));
+              sum[i][v] = S::add(sum[i][v], S::select(S::less(z_i, z_out[v]), term, S::all(0)));
             } else {
               sum[i][v] = S::fma(S::min(z_i, z_out[v]), per_slope[v], sum[i][v]);
             }
@@ -250,7 +248,7 @@ void input_gradient_tile(const std::uint32_t* patch, const std::uint32_t* pixel,
       const V time = S::all(z_j[p][j]), factor = S::all(g_j[p][j]);
 #pragma GCC unroll 2
       for (std::size_t v = 0; v < kInputVectors; ++v)
-        sum[p][v] = S::fma_where_less(z_i[p][v], time, w[v], factor, sum[p][v]);
+        sum[p][v] = S::fma_where(S::less(z_i[p][v], time), w[v], factor, sum[p][v]);
     }
   }
   for (std::size_t p = 0; p < kPatches; ++p)
@@ -273,7 +271,7 @@ void input_gradient(const PatchPixels& pixels, const T* z, std::size_t z_stride,
 }
 
 template <class T>
-constexpr neurocircuit::Kernels<T> kKernels{kWidth<T>, 4, kInputVectors, scan<T>, weight_gradient<T>, input_gradient<T>};
+constexpr neurocircuit::Kernels<T> kKernels{kWidth<T>, kInputVectors, scan<T>, weight_gradient<T>, input_gradient<T>};
 
 }  // namespace
 

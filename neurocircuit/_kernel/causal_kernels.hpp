@@ -7,18 +7,19 @@
 
 namespace neurocircuit {
 
-constexpr std::size_t kUnroll = 4;          // events between two looks at the threshold
-constexpr std::size_t kTogether = 4;        // event lists that share a length, so that they can be scanned together
+constexpr std::size_t kUnroll = 4;    // events between two looks at the threshold
+constexpr std::size_t kTogether = 4;  // event lists that share a length, so that they can be scanned together
+constexpr std::size_t kAhead = 8;     // events by which weights are fetched ahead
 
 // Events of patch p in order of time: z, dz to the next event (0 behind the last), row of the packed weights; from
 // p * capacity on. `count` events are real; up to the longest list of kTogether neighbours, rounded up to kUnroll,
-// follow events with dz = 0 and a row of zeros.
+// follow events with dz = 0 and a row of zeros; kAhead more rows can be read.
 template <class T>
 struct EventLists {
-  T* z;
-  T* dz;
-  std::uint32_t* row;
-  std::uint32_t* count;
+  const T* z;
+  const T* dz;
+  const std::uint32_t* row;
+  const std::uint32_t* count;
   std::size_t capacity, patches;
 };
 
@@ -46,10 +47,9 @@ struct PatchPixels {
 template <class T>
 struct Kernels {
   std::size_t width;          // channels in a vector
-  std::size_t block_vectors;  // most vectors that scan takes at once: 1, 2 or 4 in all
   std::size_t input_vectors;  // vectors of input channels that input_gradient takes at once
 
-  // z_out and slope [patch, vectors * width] of `lanes` channels, weights [row, vectors * width].
+  // z_out and slope [patch, vectors * width] of `lanes` channels, weights [row, vectors * width], vectors 1, 2 or 4.
   void (*scan)(const EventLists<T>& lists, const T* weights, std::size_t vectors, std::size_t lanes, T* z_out,
                T* slope);
 
