@@ -45,6 +45,7 @@ def command(
     import torch
 
     from neurocircuit.snn import parallel, runlog
+    from neurocircuit.snn.functional import implementation_used
     from neurocircuit.snn.recipe import load_recipe
     from neurocircuit.snn.train import FINAL, Trainer
 
@@ -62,7 +63,12 @@ def command(
             runlog.write_run(out, record | {"finished": False})
         with _shown_progress(recipe, processes.leads) as report:
             trainer.run(report)
-        result = {"finished": True, "steps_done": trainer.step, "held_out_accuracy": trainer.held_out_accuracy}
+        result = {
+            "finished": True,
+            "layer": implementation_used(),
+            "steps_done": trainer.step,
+            "held_out_accuracy": trainer.held_out_accuracy,
+        }
         if processes.leads:
             runlog.write_run(out, record | result)
     finally:

@@ -47,7 +47,7 @@ def import_directory(directory: Path, network: str, alpha: float) -> tuple[Subje
         weight, bias = _weights(_read(path), layer, shape, path)
         with torch.no_grad():
             layer.weight.copy_(weight)
-            layer.bias.copy_(bias)
+            layer.bias = nn.Parameter(bias)
     return subject, built
 
 

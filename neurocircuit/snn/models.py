@@ -38,8 +38,16 @@ class NetworkSpec(Spec):
         Literal["free", "fixed_sum"],
         Field(description="free: w itself; fixed_sum: w = V - mean(V) + S/I with S = 1 + e^s learned per neuron"),
     ] = "fixed_sum"
-    initial_sum: Annotated[Ratio, Field(gt=0, le=100, description="S, sum of a neuron's weights at the start")] = 3.0
-    initial_spread: Annotated[Ratio, Field(ge=0, le=10, description="s: weights start with deviation s/sqrt(I)")] = 0.5
+    initial_sum: Annotated[Ratio, Field(gt=0, le=100, description="S, sum of a neuron's weights at the start")] = 8.0
+    initial_spread: Annotated[
+        Ratio,
+        Field(
+            ge=0,
+            le=100,
+            description="s: weights start with deviation s/sqrt(I); what channels differ in passes a layer with about "
+            "s/(S - 1): near S - 1 gradients neither vanish nor explode with depth",
+        ),
+    ] = 5.0
     pooling: Annotated[
         Literal["earliest", "latest", "average"],
         Field(description="earliest: the paper; latest: its published code; average: of z"),

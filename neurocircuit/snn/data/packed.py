@@ -11,6 +11,7 @@ from typing import Any
 from neurocircuit.errors import FileFormatError, InputError
 
 LARGEST_FILE_BYTES = 1 << 30
+_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
 
 
 def find(directory: Path, name: str) -> Path | None:
@@ -21,9 +22,8 @@ def find(directory: Path, name: str) -> Path | None:
 
 def read(path: Path) -> bytes:
     """Unpacked content. Raises InputError when unreadable, FileFormatError when damaged or beyond 1 GiB."""
-    opened: Callable[..., Any] = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     try:
-        with opened(path, "rb") as stream:
+        with _OPENERS.get(path.suffix, open)(path, "rb") as stream:
             content: bytes = stream.read(LARGEST_FILE_BYTES + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
         raise FileFormatError(f"{path} is damaged: {error}") from None
