@@ -20,6 +20,7 @@ _SPELLINGS = {
     "rad2/s": ("rad2/s", "rad²/s", "rad^2/s"),
     "K": ("K",),
     "1/K": ("1/K", "/K"),
+    "J": ("J",),
 }
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf", re.ASCII)
 _PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}

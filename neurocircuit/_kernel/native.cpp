@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 
+#include "causal_bindings.hpp"
 #include "edge.hpp"
 
 namespace nb = nanobind;
@@ -43,4 +44,5 @@ void edge_fire(In1 constants, In2 state, In2 t, In2 w, Seeds seeds, Out fire_tim
 NB_MODULE(_native, m) {
   m.doc() = "compiled kernels of neurocircuit";
   m.def("edge_fire", &edge_fire);
+  neurocircuit::bind_causal(m);
 }

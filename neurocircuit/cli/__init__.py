@@ -13,6 +13,9 @@ COMMANDS = {
     "simulate": "Simulate one neuron at any level and draw it.",
     "report": "Write the HTML and Markdown report of a finished sweep.",
     "table": "Show and compare transfer tables.",
+    "train": "Train a network by a recipe; resumable.",
+    "evaluate": "Accuracy, sparsity, energy and latency of trained weights.",
+    "import-weights": "Read published numpy weights into a checkpoint.",
     "spec": "Print the embedded circuit, or check and print a spec file.",
     "doctor": "Check Python, ngspice and the levels of the neuron.",
 }
@@ -29,7 +32,7 @@ class LazyGroup(click.Group):
         """Import the one command that is called."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"neurocircuit.cli.{cmd_name}").command
+        command: click.Command = import_module(f"neurocircuit.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -17,6 +17,16 @@ spec_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of the data sets; default: NEUROCIRCUIT_DATA."
+)
+device_option = click.option(
+    "--device", type=click.Choice(("cpu", "cuda")), default="cpu", show_default=True, help="Where torch computes."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads of torch; part of what determines the last bits."
+)
+
 
 def load_spec(path: Path | None) -> NeuronSpec:
     """The neuron spec of a file, or the embedded circuit."""

@@ -1,0 +1,71 @@
+// Hot loops of the causal-set layer, compiled once per instruction set and chosen at run time.
+// The equations stand in neurocircuit/snn/functional.py. Every instruction set gives the same bits: fused
+// multiply-adds are explicit, and no sum depends on the vector width.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace neurocircuit {
+
+constexpr std::size_t kUnroll = 4;    // events between two looks at the threshold
+constexpr std::size_t kTogether = 4;  // event lists that share a length, so that they can be scanned together
+constexpr std::size_t kAhead = 8;     // events by which weights are fetched ahead
+
+// Events of patch p in order of time: z, dz to the next event (0 behind the last), row of the packed weights; from
+// p * capacity on. `count` events are real; up to the longest list of kTogether neighbours, rounded up to kUnroll,
+// follow events with dz = 0 and a row of zeros; kAhead more rows can be read.
+template <class T>
+struct EventLists {
+  const T* z;
+  const T* dz;
+  const std::uint32_t* row;
+  const std::uint32_t* count;
+  std::size_t capacity, patches;
+};
+
+// The patches over which a gradient of the weights is summed: `images` times height times width of them, inputs at
+// z + image * z_image + y * z_row + x * z_column, outputs at (image * image_patches + y * row_patches + x) * channels.
+// With grad_slope, times are e^t; without it, of each image some constant is taken off.
+template <class T>
+struct PatchRows {
+  std::size_t images, height, width;
+  const T* z;
+  std::size_t z_image, z_row, z_column;
+  const T* z_out;
+  const T* per_slope;   // dL/dz_out / slope, 0 where silent
+  const T* grad_slope;  // or nullptr
+  std::size_t image_patches, row_patches, channels;
+};
+
+// Patches whose input pixel is a real one, for one tap: their numbers and those pixels.
+struct PatchPixels {
+  const std::uint32_t* patch;
+  const std::uint32_t* pixel;
+  std::size_t count;
+};
+
+template <class T>
+struct Kernels {
+  std::size_t width;          // channels in a vector
+  std::size_t input_vectors;  // vectors of input channels that input_gradient takes at once
+
+  // z_out and slope [patch, vectors * width] of `lanes` channels, weights [row, vectors * width], vectors 1, 2 or 4.
+  void (*scan)(const EventLists<T>& lists, const T* weights, std::size_t vectors, std::size_t lanes, T* z_out,
+               T* slope);
+
+  // grad[tap, vectors * width] += sums over rows for `taps` neighbouring inputs.
+  void (*weight_gradient)(const PatchRows<T>& rows, std::size_t taps, std::size_t vectors, std::size_t grad_stride,
+                          T* grad);
+
+  // grad[pixel, input_vectors * width] += sums over outputs of w per_slope where z < z_out; weights [output, same].
+  void (*input_gradient)(const PatchPixels& pixels, const T* z, std::size_t z_stride, const T* z_out,
+                         const T* per_slope, std::size_t channels, std::size_t outputs, const T* weights,
+                         std::size_t grad_stride, T* grad);
+};
+
+template <class T>
+const Kernels<T>& kernels();  // the fastest that this processor runs
+
+const char* instruction_set();
+
+}  // namespace neurocircuit

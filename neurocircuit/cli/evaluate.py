@@ -1,0 +1,105 @@
+"""neurocircuit evaluate: accuracy, sparsity, energy and latency of trained weights."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neurocircuit.cli.common import (
+    data_option,
+    device_option,
+    echo_json,
+    json_option,
+    load_spec,
+    spec_option,
+    threads_option,
+)
+from neurocircuit.errors import InputError
+from neurocircuit.units import format_quantity, parse_quantity
+
+
+@click.command("evaluate")
+@click.argument("checkpoint_path", metavar="CHECKPOINT", type=click.Path(path_type=Path))
+@click.option(
+    "--part",
+    type=click.Choice(("test", "held_out", "official")),
+    default="test",
+    show_default=True,
+    help="Images that training never saw: the recipe's test set, those kept to choose by, or the published test set.",
+)
+@click.option("--energy-per-spike", default="10 pJ", show_default=True, help="Energy of one output spike.")
+@spec_option
+@data_option
+@device_option
+@threads_option
+@json_option
+def command(
+    checkpoint_path: Path,
+    part: str,
+    energy_per_spike: str,
+    spec_path: Path | None,
+    data: Path | None,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Evaluate the weights in CHECKPOINT: accuracy with its 95 % interval, sparsity, energy, latency.
+
+    tau comes from the neuron spec. --data may be a folder or one data file.
+    """
+    energy_J = parse_quantity(energy_per_spike, "J", "--energy-per-spike")
+    if energy_J <= 0:
+        raise InputError(f"--energy-per-spike must be > 0, got {energy_per_spike!r}")
+    tau_s = load_spec(spec_path).tau_s
+
+    import torch
+
+    from neurocircuit.snn import checkpoint, parallel
+    from neurocircuit.snn.data import library
+    from neurocircuit.snn.evaluate import evaluate, to_dict
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    subject, network = checkpoint.load_network(checkpoint_path)
+    source = library.load(subject.data, part, data)  # type: ignore[arg-type]
+    result = evaluate(network.to(parallel.device_of_process(device)), source, subject)
+    values = to_dict(result, energy_J, tau_s) | {
+        "name": subject.name,
+        "network": subject.network.name,
+        "data": subject.data.name,
+        "part": part,
+        "data_sha256": source.sha256,
+        "data_canonical": library.is_canonical(subject.data.name, source),
+    }
+    if as_json:
+        echo_json(values)
+    else:
+        click.echo(summary(values))
+
+
+def summary(values: dict[str, Any]) -> str:
+    """The result in a few lines."""
+    sparsity, energy, latency = values["sparsity"], values["energy"], values["latency"]
+    lines = [
+        f"accuracy   {values['accuracy']:.2%} ({values['accuracy_low']:.2%} to {values['accuracy_high']:.2%}), "
+        f"{values['n']} images, {values['undecided']} without an output spike",
+        f"sparsity   {sparsity['overall']:.3f} of {values['neurons']} neurons spike, "
+        f"{sparsity['before_decision']:.3f} before the decision",
+    ]
+    lines += [
+        f"  layer {layer['name']}: {layer['neurons']} neurons, {layer['overall']:.3f}, {layer['before_decision']:.3f}"
+        for layer in sparsity["layers"]
+    ]
+    lines += [
+        f"energy     {_energy(energy['measured_J'])} = {values['spikes']['per_inference']:.0f} spikes x "
+        f"{_energy(energy['per_spike_J'])}; {_energy(energy['measured_before_decision_J'])} before the decision",
+        f"           {_energy(energy['paper_formula_J'])} by the paper's formula: "
+        f"{values['weights']} weights x sparsity x 10 pJ",
+        f"latency    {latency['mean_over_tau']:.3f} tau mean, {latency['maximum_over_tau']:.3f} tau at most; "
+        f"{latency['mean_s'] * 1e9:.4g} ns mean at tau {latency['tau_s'] * 1e9:.4g} ns",
+    ]
+    return "\n".join(lines)
+
+
+def _energy(joule: float) -> str:
+    return format_quantity(float(f"{joule:.4g}"), "J")

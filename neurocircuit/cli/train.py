@@ -1,0 +1,133 @@
+"""neurocircuit train: one recipe, from random weights to a file of trained ones."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from neurocircuit.cli.common import data_option, device_option, echo_json, json_option, threads_option
+from neurocircuit.errors import InputError
+
+if TYPE_CHECKING:
+    from neurocircuit.snn.recipe import Recipe
+    from neurocircuit.snn.train import Progress, Trainer
+
+
+@click.command("train")
+@click.argument("recipe_path", metavar="RECIPE", type=click.Path(path_type=Path))
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe: --set lr=1e-3.")
+@click.option("--out", type=click.Path(path_type=Path), help="Directory of the run. Default: reports/NAME-<hash>.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the same recipe in --out.")
+@data_option
+@device_option
+@threads_option
+@json_option
+def command(
+    recipe_path: Path,
+    settings: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    data: Path | None,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Train the network of RECIPE (TOML); write weights.pt, checkpoint.pt, log.csv and run.json.
+
+    An interrupted run goes on with --resume to the same weights, at the same number of threads. For several processes:
+    torchrun --nproc-per-node 2 -m neurocircuit train RECIPE --out DIR.
+    """
+    import torch
+
+    from neurocircuit.snn import parallel, runlog
+    from neurocircuit.snn.functional import implementation_used
+    from neurocircuit.snn.recipe import load_recipe
+    from neurocircuit.snn.train import FINAL, Trainer
+
+    recipe = load_recipe(recipe_path, settings)
+    out = out or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
+    if threads is not None:
+        torch.set_num_threads(threads)
+    process_device = parallel.device_of_process(device)
+    processes = parallel.join(process_device)
+    try:
+        trainer = Trainer(recipe, out, data, process_device, processes)
+        _prepare(trainer, resume)
+        record = trainer.identity()
+        if processes.leads:
+            runlog.write_run(out, record | {"finished": False})
+        with _shown_progress(recipe, processes.leads) as report:
+            trainer.run(report)
+        result = {
+            "finished": True,
+            "layer": implementation_used(),
+            "steps_done": trainer.step,
+            "held_out_accuracy": trainer.held_out_accuracy,
+        }
+        if processes.leads:
+            runlog.write_run(out, record | result)
+    finally:
+        parallel.leave()
+    if not processes.leads:
+        return
+    if as_json:
+        echo_json(result | {"out": str(out), "weights": str(out / FINAL)})
+    else:
+        held_out = trainer.held_out_accuracy
+        chosen = "" if held_out is None else f"; {held_out:.2%} of {recipe.data.held_out} held-out images right"
+        click.echo(f"trained {trainer.step} steps{chosen}: {out / FINAL}")
+
+
+def _prepare(trainer: "Trainer", resume: bool) -> None:
+    """Make or check the directory; no file is touched when something does not fit."""
+    from neurocircuit.snn.train import CHECKPOINT
+
+    out = trainer.directory
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out must be a directory, got the file {out}")
+    if resume:
+        trainer.resume()
+        trainer.processes.wait()
+        return
+    trainer.processes.wait()
+    if trainer.processes.leads:
+        taken = [name for name in (CHECKPOINT, "run.json", "log.csv") if (out / name).exists()]
+        if taken:
+            raise InputError(f"--out {out} holds a run ({taken[0]}); go on with --resume, or give another directory")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write in {out}: {error.strerror}") from None
+
+
+@contextmanager
+def _shown_progress(recipe: "Recipe", leads: bool) -> Iterator[Callable[["Progress"], None]]:
+    """A bar on stderr; silent when stderr is no terminal or another process leads."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("epoch {task.fields[epoch]} loss {task.fields[loss]:.3f} held out {task.fields[held_out]}"),
+    )
+    with Bar(*columns, console=console, disable=not (leads and console.is_terminal)) as bar:
+        task = bar.add_task(recipe.name, total=None, epoch=0, loss=float("nan"), held_out="-")
+
+        def report(progress: "Progress") -> None:
+            held_out = "-" if progress.held_out_accuracy is None else f"{progress.held_out_accuracy:.2%}"
+            bar.update(
+                task,
+                completed=progress.step,
+                total=progress.steps,
+                epoch=progress.epoch,
+                loss=progress.loss,
+                held_out=held_out,
+            )
+
+        yield report

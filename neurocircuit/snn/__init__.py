@@ -1,0 +1,1 @@
+"""Deep networks of neurons that spike once, in torch."""

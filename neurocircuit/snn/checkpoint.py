@@ -1,0 +1,87 @@
+"""Files of weights: written whole or not at all, read without evaluating anything, refused by name when damaged."""
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.errors import FileFormatError, InputError, SpecError
+from neurocircuit.files import write_atomically
+from neurocircuit.snn.data.library import DATA_SETS
+from neurocircuit.snn.models import build
+from neurocircuit.snn.recipe import Subject
+
+FORMAT, VERSION = "neurocircuit-weights", 1
+
+
+def save(path: Path, subject: Subject, weights: dict[str, Tensor], training: dict[str, Any] | None = None) -> None:
+    """Write the weights that are to be evaluated, what they are for, and the state of training where it goes on."""
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "subject": subject.to_dict(),
+        "weights": weights,
+        "training": training,
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint: subject, weights, training. Raises InputError or FileFormatError naming the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise FileFormatError(f"{path} is damaged: {damaged} does not match its checksum")
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, NotImplementedError):
+        raise FileFormatError(f"{path} is not a checkpoint, or it is truncated") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise FileFormatError(f"{path} is not a checkpoint: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise FileFormatError(f"{path} is not a checkpoint of neurocircuit")
+    if content.get("version") != VERSION:
+        raise FileFormatError(f"{path} must be of version {VERSION}, got {content.get('version')!r}")
+    return content
+
+
+def load_network(path: Path) -> tuple[Subject, nn.Sequential]:
+    """What the weights are for, and the network that holds them. Raises FileFormatError naming what does not fit."""
+    content = load(path)
+    try:
+        subject = Subject.from_dict(content["subject"])
+    except (SpecError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path}: subject: {error}") from None
+    network = new_network(subject, torch.Generator().manual_seed(0))
+    put_weights(network, content.get("weights"), path)
+    return subject, network
+
+
+def new_network(subject: Subject, generator: torch.Generator) -> nn.Sequential:
+    """The subject's network with weights drawn from `generator`."""
+    data = DATA_SETS[subject.data.name]
+    return build(subject.network, data.shape, data.classes, generator)
+
+
+def put_weights(network: nn.Module, weights: Any, path: Path) -> None:
+    """Copy the tensors of a checkpoint into a network. Raises FileFormatError naming file, tensor and shape."""
+    own = network.state_dict()
+    if not isinstance(weights, dict) or weights.keys() != own.keys():
+        given = set(weights) if isinstance(weights, dict) else set()
+        odd = sorted(map(str, given ^ own.keys()))
+        raise FileFormatError(f"{path} must hold the weights of its network; missing or unknown: {', '.join(odd[:3])}")
+    for name, tensor in own.items():
+        shape = tuple(weights[name].shape) if isinstance(weights[name], Tensor) else type(weights[name]).__name__
+        if shape != tuple(tensor.shape):
+            raise FileFormatError(f"{path}: {name} must have the shape {tuple(tensor.shape)}, got {shape}")
+        if not bool(torch.isfinite(weights[name]).all()):
+            raise FileFormatError(f"{path}: {name} must be finite")
+    network.load_state_dict(weights)

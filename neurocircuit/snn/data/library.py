@@ -1,0 +1,180 @@
+"""The data sets by name: where their files are looked for, how to get them, and what is kept out of training."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from neurocircuit.errors import FileFormatError, InputError, SpecError
+from neurocircuit.snn.data import cifar10, idx
+from neurocircuit.snn.data.digits import read_digits
+from neurocircuit.snn.data.folder import ImageFolder
+from neurocircuit.snn.data.images import ImageSource, Part
+from neurocircuit.spec.fields import Spec
+
+VARIABLE = "NEUROCIRCUIT_DATA"
+DataName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "image_folder"]
+PartName = Literal["train", "held_out", "test", "official"]
+
+CANONICAL_SHA256 = {
+    "mnist": {
+        "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+    "fashion_mnist": {
+        "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    },
+    "cifar10": {
+        "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+        "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+        "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+        "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+        "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+        "test_batch_first1000.bin": "8314c96d7cd65618193bab23acdd5d4c4af15bf6dd00a1781d55beedf3be1ef5",
+    },
+}
+
+
+class DataSpec(Spec):
+    """Which images, and which of them training never sees."""
+
+    name: Annotated[DataName, Field(description="data set")] = "digits"
+    held_out: Annotated[
+        int,
+        Field(ge=0, strict=True, description="training images kept out to choose by: the last ones before the test"),
+    ] = 0
+    test_from_training: Annotated[
+        int,
+        Field(ge=0, strict=True, description="last training images that serve as the test set; 0: the official one"),
+    ] = 0
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One data set: shape [channel, row, column] and classes of its images, its folders, how to get it."""
+
+    shape: tuple[int, int, int]
+    classes: int
+    folders: tuple[str, ...] = ()
+    how_to_get: str = ""
+
+
+DATA_SETS: dict[str, DataSet] = {
+    "digits": DataSet((1, 8, 8), 10),
+    "mnist": DataSet(
+        (1, 28, 28),
+        10,
+        ("mnist", "MNIST/raw"),
+        "download the four idx files from https://ossci-datasets.s3.amazonaws.com/mnist/",
+    ),
+    "fashion_mnist": DataSet(
+        (1, 28, 28),
+        10,
+        ("fashion_mnist", "fashion-mnist", "FashionMNIST/raw", "/usr/share/datasets/fashion-mnist"),
+        "apt-get install dataset-fashion-mnist, or download the four idx files from https://github.com/zalandoresearch/fashion-mnist",
+    ),
+    "cifar10": DataSet(
+        (3, 32, 32),
+        10,
+        ("cifar10", "cifar-10", "cifar-10-batches-bin", "cifar-10-batches-py"),
+        "download cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html",
+    ),
+    "image_folder": DataSet(
+        (3, 224, 224),
+        1000,
+        ("imagenet",),
+        "make a folder with train/ and val/, each with one folder of pictures per class",
+    ),
+}
+_READERS: dict[str, Callable[[Path, bool], ImageSource]] = {
+    "mnist": idx.read_directory,
+    "fashion_mnist": idx.read_directory,
+    "cifar10": cifar10.read_directory,
+    "image_folder": lambda directory, train: ImageFolder(directory / ("train" if train else "val")),
+}
+
+
+def load(spec: DataSpec, part: PartName, given: Path | None = None) -> ImageSource:
+    """One part of a data set: train, held_out and test never overlap; `official` is the published test set.
+
+    given: a directory, or for a test one data file; without it the directory named by NEUROCIRCUIT_DATA.
+    Raises InputError in one line that says where was looked and how to get the data.
+    """
+    if given is not None and not given.exists():
+        raise InputError(f"--data must exist, got {given}")
+    if given is not None and given.is_file():
+        return _data_file(spec, part, given)
+    if part == "official" or (part == "test" and not spec.test_from_training):
+        return _whole(spec.name, False, given)
+    whole = _whole(spec.name, True, given)
+    kept_for_test = len(whole) - spec.test_from_training
+    trained = kept_for_test - spec.held_out
+    if trained <= 0:
+        raise SpecError(
+            f"data.held_out + data.test_from_training must be < {len(whole)} images, got {len(whole) - trained}"
+        )
+    if part == "held_out" and not spec.held_out:
+        raise SpecError("data.held_out must be > 0 to evaluate on held-out images, got 0")
+    bounds = {"train": (0, trained), "held_out": (trained, kept_for_test), "test": (kept_for_test, len(whole))}
+    return Part(whole, *bounds[part])
+
+
+def is_canonical(name: str, source: ImageSource) -> bool | None:
+    """Whether every file read has its published content; None when no checksum is known."""
+    known = CANONICAL_SHA256.get(name)
+    if known is None:
+        return None
+    return all(digest in known.values() for digest in source.sha256.values())
+
+
+def _whole(name: DataName, train: bool, given: Path | None) -> ImageSource:
+    if name == "digits":
+        return read_digits(train)
+    directory = _directory(name, given)
+    return _checked(name, _READERS[name](directory, train), str(directory))
+
+
+def _data_file(spec: DataSpec, part: PartName, path: Path) -> ImageSource:
+    if part not in ("test", "official"):
+        raise InputError(f"--data must be a directory to train from, got the file {path}")
+    if spec.name in ("mnist", "fashion_mnist"):
+        return _checked(spec.name, idx.read_images_file(path), str(path))
+    if spec.name == "cifar10":
+        return _checked(spec.name, cifar10.read_file(path), str(path))
+    raise InputError(f"--data must be a directory for {spec.name}, got the file {path}")
+
+
+def _directory(name: str, given: Path | None) -> Path:
+    """The first folder of the data set that exists, else the root itself."""
+    root = given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    folders = DATA_SETS[name].folders
+    candidates = (
+        [root / folder for folder in folders] if root else [Path(folder) for folder in folders if folder[0] == "/"]
+    )
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    if given is not None:
+        return given
+    hint = f"{DATA_SETS[name].how_to_get}; then name its folder by --data or {VARIABLE}"
+    raise InputError(f"data {name} was not found{f' under {root}' if root else ''}: {hint}")
+
+
+def _checked(name: str, source: ImageSource, where: str) -> ImageSource:
+    """Refuse the files of another data set and images of another shape."""
+    for other, known in CANONICAL_SHA256.items():
+        if other != name and set(known.values()) & set(source.sha256.values()):
+            raise FileFormatError(f"{where} holds {other}, asked for {name}")
+    shape = source.batch(np.arange(1))[0].shape[1:] if len(source) else None
+    if shape != DATA_SETS[name].shape:
+        raise FileFormatError(f"{where} must hold images of shape {DATA_SETS[name].shape}, got {shape}")
+    return source

@@ -1,0 +1,36 @@
+"""Pixels to input spikes, and output spikes to a decision."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from neurocircuit.spec.fields import Ratio, Spec
+
+
+class Encoding(Spec):
+    """How a pixel p in [0, 1] becomes a spike time, paper §4.1."""
+
+    kind: Annotated[
+        Literal["bright_first", "dark_first"],
+        Field(description="bright_first: t = alpha (1 - p), MNIST; dark_first: t = alpha p, CIFAR-10 and ImageNet"),
+    ] = "bright_first"
+    alpha: Annotated[Ratio, Field(gt=0, le=80, description="latest input spike, units of tau")] = 3.0
+
+
+def encode(pixels: Tensor, encoding: Encoding) -> Tensor:
+    """Input spikes z = e^t, same shape, from pixels in [0, 1]; t = alpha (1 - p) or t = alpha p. Paper §4.1."""
+    delay = 1.0 - pixels if encoding.kind == "bright_first" else pixels
+    return torch.exp(encoding.alpha * delay)
+
+
+def first_spike(z_out: Tensor) -> tuple[Tensor, Tensor]:
+    """Class of the first output spike [image] and whether there was one [image], from z_out [image, class].
+
+    The decision falls at the first spike (paper §3.2). Of simultaneous spikes the lower class wins; an image whose
+    outputs are all silent has no decision: class -1, which never counts as right.
+    """
+    z_first, decision = z_out.min(dim=1)
+    decided = torch.isfinite(z_first)
+    return torch.where(decided, decision, -1), decided

@@ -1,0 +1,164 @@
+"""What a network does on images: accuracy with its interval, sparsity, spikes and energy, latency."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.errors import InputError
+from neurocircuit.snn.data.augment import for_evaluation
+from neurocircuit.snn.data.images import ImageSource
+from neurocircuit.snn.encode import encode, first_spike
+from neurocircuit.snn.models import count_weights, spiking_layers
+from neurocircuit.snn.recipe import Subject
+from neurocircuit.snn.trace import trace
+
+PAPER_ENERGY_PER_SPIKE_J = 10e-12  # paper §3.1: "less than 10 pJ/spike in 65nm"
+_Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class LayerSparsity:
+    """Fractions of a layer's neurons that spiked, mean over images."""
+
+    name: str
+    neurons: int
+    overall: float
+    before_decision: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result on `n` images. accuracy_low and _high: 95 % interval of Wilson; latency: of images with a decision."""
+
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    n: int
+    undecided: int
+    weights: int
+    layers: tuple[LayerSparsity, ...]
+    decision_over_tau: np.ndarray = field(repr=False)
+
+    @property
+    def neurons(self) -> int:
+        """All neurons of all layers."""
+        return sum(layer.neurons for layer in self.layers)
+
+    @property
+    def overall(self) -> float:
+        """Fraction of all neurons that spiked at any time."""
+        return sum(layer.overall * layer.neurons for layer in self.layers) / self.neurons
+
+    @property
+    def before_decision(self) -> float:
+        """Fraction of all neurons that spiked no later than the first output spike."""
+        return sum(layer.before_decision * layer.neurons for layer in self.layers) / self.neurons
+
+
+def wilson_interval(right: int, n: int) -> tuple[float, float]:
+    """95 % confidence interval of a fraction right/n (Wilson 1927); n > 0."""
+    share, z2 = right / n, _Z_95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def batches(
+    source: ImageSource, subject: Subject, batch_size: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Input spikes z [image, channel, row, column] and labels [image] of all images, in order."""
+    for start in range(0, len(source), batch_size):
+        pixels, labels = source.batch(np.arange(start, min(start + batch_size, len(source))))
+        scaled = torch.from_numpy(for_evaluation(pixels, subject.augmentation)).to(device)
+        yield encode(scaled, subject.encoding), torch.from_numpy(labels).to(device)
+
+
+@torch.no_grad()
+def accuracy(network: nn.Module, source: ImageSource, subject: Subject, batch_size: int = 100) -> float:
+    """Fraction of images whose first output spike is that of their class; the network is put into evaluation mode."""
+    network.eval()
+    device = next(network.parameters()).device
+    right = sum(
+        int((first_spike(network(z))[0] == labels).sum()) for z, labels in batches(source, subject, batch_size, device)
+    )
+    return right / len(source)
+
+
+@torch.no_grad()
+def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batch_size: int = 100) -> Evaluation:
+    """All figures over all images of a source. Raises InputError when it holds none."""
+    if len(source) == 0:
+        raise InputError("--data must hold at least one image, got 0")
+    network.eval()
+    device = next(network.parameters()).device
+    totals = np.zeros((len(spiking_layers(network)), 2))
+    right, decisions, names, neurons = 0, [], [], []
+    for z, labels in batches(source, subject, batch_size, device):
+        spikes = trace(network, z)
+        decision, decided = first_spike(spikes.z_out)
+        right += int((decision == labels).sum())
+        at = spikes.t_over_tau[-1].amin(dim=1)
+        decisions.append(at[decided].double().cpu().numpy())
+        for index, t in enumerate(spikes.t_over_tau):
+            fired = torch.isfinite(t)
+            totals[index] += int(fired.sum()), int((fired & (t <= at[:, None])).sum())
+        names, neurons = spikes.names, [t.shape[1] for t in spikes.t_over_tau]
+    times = np.concatenate(decisions)
+    layers = tuple(
+        LayerSparsity(name, count, float(all_time / count / len(source)), float(before / count / len(source)))
+        for name, count, (all_time, before) in zip(names, neurons, totals, strict=True)
+    )
+    low, high = wilson_interval(right, len(source))
+    return Evaluation(
+        accuracy=right / len(source),
+        accuracy_low=low,
+        accuracy_high=high,
+        n=len(source),
+        undecided=len(source) - len(times),
+        weights=count_weights(network),
+        layers=layers,
+        decision_over_tau=times,
+    )
+
+
+def to_dict(result: Evaluation, energy_per_spike_J: float, tau_s: float) -> dict[str, object]:
+    """The result under stable keys, SI units, with energy at a given cost of a spike and latency at a given tau.
+
+    energy: measured: neurons that spiked x energy per spike; paper_formula: weights x fraction spiked x 10 pJ, which
+    reproduces the figures of paper §4.1.
+    """
+    times = result.decision_over_tau
+    times = times if len(times) else np.array([math.nan])
+    latency = {"mean": float(times.mean()), "median": float(np.median(times)), "maximum": float(times.max())}
+    spikes = result.overall * result.neurons
+    spikes_before = result.before_decision * result.neurons
+    return {
+        "accuracy": result.accuracy,
+        "accuracy_low": result.accuracy_low,
+        "accuracy_high": result.accuracy_high,
+        "n": result.n,
+        "undecided": result.undecided,
+        "weights": result.weights,
+        "neurons": result.neurons,
+        "sparsity": {
+            "overall": result.overall,
+            "before_decision": result.before_decision,
+            "layers": [vars(layer) for layer in result.layers],
+        },
+        "spikes": {"per_inference": spikes, "before_decision_per_inference": spikes_before},
+        "energy": {
+            "per_spike_J": energy_per_spike_J,
+            "measured_J": spikes * energy_per_spike_J,
+            "measured_before_decision_J": spikes_before * energy_per_spike_J,
+            "paper_formula_J": result.weights * result.overall * PAPER_ENERGY_PER_SPIKE_J,
+        },
+        "latency": {
+            **{f"{name}_over_tau": value for name, value in latency.items()},
+            **{f"{name}_s": value * tau_s for name, value in latency.items()},
+            "tau_s": tau_s,
+        },
+    }

@@ -1,0 +1,99 @@
+"""Losses over the output spikes z [image, class], each by the name of its source, and the terms over weights.
+
+A silent output (z = inf) enters as a spike at `silent_over_tau`: its loss is finite and it draws no gradient.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from neurocircuit.spec.fields import Ratio, Spec
+
+LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds; later than this counts as silent
+
+
+class LossSpec(Spec):
+    """The loss of eq. (5) and its variants: a term over output spikes, weight-sum and L2 terms over weights."""
+
+    kind: Annotated[
+        Literal["paper", "published_code", "relative"],
+        Field(
+            description="paper: eq. (5), z^-1 over i != c; published_code: softmax -z; relative: softmax -kappa z/z_min"
+        ),
+    ] = "relative"
+    kappa: Annotated[Ratio, Field(gt=0, description="sharpness of the relative loss")] = 8.0
+    silent_over_tau: Annotated[
+        Ratio,
+        Field(gt=0, le=80, description="time given to a silent output; relative: counted from the first output spike"),
+    ] = 4.0
+    weight_sum: Annotated[Ratio, Field(ge=0, description="K of eq. (5); the paper takes 100")] = 0.0
+    weight_sum_target: Annotated[Ratio, Field(ge=1, description="beta of eq. (5)")] = 1.0
+    l2: Annotated[Ratio, Field(ge=0, description="lambda of eq. (5); the paper takes 0.001")] = 0.0
+    reduction: Annotated[
+        Literal["sum", "mean"],
+        Field(description="weight-sum and L2 terms: sum as in eq. (5), mean per layer as in the published code"),
+    ] = "sum"
+
+
+def spike_loss(z_out: Tensor, target: Tensor, spec: LossSpec) -> Tensor:
+    """Mean loss, a scalar, of output spikes z_out [image, class] for target classes [image]."""
+    if spec.kind == "paper":
+        return paper_loss(z_out, target, spec.silent_over_tau)
+    if spec.kind == "published_code":
+        return published_code_loss(z_out, target, spec.silent_over_tau)
+    return relative_loss(z_out, target, spec.kappa, spec.silent_over_tau)
+
+
+def paper_loss(z_out: Tensor, target: Tensor, silent_over_tau: float) -> Tensor:
+    """-ln(z_c^-1 / sum over i != c of z_i^-1), first term of eq. (5); mean over z_out [image, class]."""
+    t = _finite_times(z_out, silent_over_tau)
+    own = functional.one_hot(target, t.shape[1]).bool()
+    others = torch.logsumexp((-t).masked_fill(own, -torch.inf), dim=1)
+    return (t[own] + others).mean()
+
+
+def published_code_loss(z_out: Tensor, target: Tensor, silent_over_tau: float) -> Tensor:
+    """Cross-entropy of softmax(-z) over all classes, as the authors' published code has it; mean over images."""
+    z = torch.exp(_finite_times(z_out, silent_over_tau))
+    return functional.cross_entropy(-z, target)
+
+
+def relative_loss(z_out: Tensor, target: Tensor, kappa: float, silent_over_tau: float) -> Tensor:
+    """Cross-entropy of softmax(-kappa z / z_min) over all classes; a common shift of time changes nothing."""
+    fired = torch.isfinite(z_out)
+    t = torch.log(torch.where(fired, z_out, 1.0))
+    first = t.masked_fill(~fired, torch.inf).amin(dim=1, keepdim=True)
+    since_first = t - torch.where(torch.isfinite(first), first, 0.0)
+    in_time = fired & (since_first < LATEST_OVER_TAU)
+    ratio = torch.exp(torch.where(in_time, since_first, silent_over_tau))
+    return functional.cross_entropy(-kappa * ratio, target)
+
+
+def weight_terms(weights: Iterable[Tensor], biases: Iterable[Tensor | None], spec: LossSpec) -> Tensor:
+    """K sum over neurons of max(0, beta - sum_i w_ji) + lambda sum of w_ji^2, second and third term of eq. (5).
+
+    weights: one [neuron, ...] a layer; biases: [neuron] or None; the bias is one more input and counts in both.
+    `mean` divides each layer's terms by its neurons and by its weights, as the published code does.
+    """
+    total = torch.zeros(())
+    for weight, bias in zip(weights, biases, strict=True):
+        rows = weight.flatten(1)
+        rows = rows if bias is None else torch.cat([rows, bias[:, None]], dim=1)
+        lacking = functional.relu(spec.weight_sum_target - rows.sum(dim=1))
+        squares = rows.square()
+        if spec.reduction == "sum":
+            layer = spec.weight_sum * lacking.sum() + spec.l2 * squares.sum()
+        else:
+            layer = spec.weight_sum * lacking.mean() + spec.l2 * squares.mean()
+        total = total.to(layer.device) + layer
+    return total
+
+
+def _finite_times(z: Tensor, silent_over_tau: float) -> Tensor:
+    """T = ln z, units of tau, with `silent_over_tau` in place of silence and no gradient there."""
+    fired = torch.isfinite(z)
+    return torch.where(fired, torch.log(torch.where(fired, z, 1.0)), silent_over_tau)

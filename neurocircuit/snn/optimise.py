@@ -1,0 +1,62 @@
+"""What happens between a gradient and the next weights: bounds, learning rate, optimiser, averaged weights."""
+
+import copy
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from neurocircuit.snn.recipe import OptimiserSpec, ScheduleSpec
+
+_BETAS = (0.9, 0.999)
+
+
+def new_optimiser(network: nn.Module, spec: OptimiserSpec) -> torch.optim.Optimizer:
+    """Adam or SGD with momentum over all parameters; the learning rate is set before each step."""
+    if spec.kind == "adam":
+        return torch.optim.Adam(network.parameters(), lr=0.0, betas=_BETAS, fused=True)
+    return torch.optim.SGD(network.parameters(), lr=0.0, momentum=spec.momentum)
+
+
+def learning_rate(step: int, steps: int, spec: ScheduleSpec) -> float:
+    """Rate of step 0 … steps - 1: a linear rise over the warm-up, then linear or cosine from lr to lr_end."""
+    if step < spec.warmup_steps:
+        return spec.lr * (step + 1) / spec.warmup_steps
+    progress = (step - spec.warmup_steps) / max(steps - 1 - spec.warmup_steps, 1)
+    share = progress if spec.decay == "linear" else (1 - math.cos(math.pi * progress)) / 2
+    return spec.lr + (spec.lr_end - spec.lr) * share
+
+
+@torch.no_grad()
+def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> float:
+    """Scale the gradient G [neuron, ...] of each layer's parameters as the recipe says; the largest |G| before that.
+
+    clip_row_norm: its row-normalised Frobenius norm |G|/sqrt(neurons), the rms over neurons of the norm of a neuron's
+    gradient, is brought down to the bound (paper §4.1 takes 10; the division is our reading of "row-normalized").
+    unit_per_layer: |G| = 1 for each.
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = torch.stack(torch._foreach_norm(gradients)).tolist()
+    for gradient, norm in zip(gradients, norms, strict=True):
+        bound = spec.largest_row_norm * math.sqrt(len(gradient))
+        if (spec.gradient == "clip_row_norm" and norm > bound) or (spec.gradient == "unit_per_layer" and norm > 0):
+            gradient.mul_((bound if spec.gradient == "clip_row_norm" else 1.0) / norm)
+    return float(max(norms))
+
+
+class AveragedWeights:
+    """A copy of a network whose weights and buffers follow the trained ones: a <- d a + (1 - d) w after each step."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        """Start as a copy; d = min(decay, (1 + step)/(10 + step)), so that the start fades."""
+        self.network = copy.deepcopy(network)
+        self._decay = decay
+        own, trained = self.network.state_dict(), network.state_dict()
+        self._averaged, self._trained = list(own.values()), [trained[name] for name in own]
+
+    @torch.no_grad()
+    def follow(self, step: int) -> None:
+        """Take in the trained weights after step 0, 1, ..."""
+        share = 1.0 - min(self._decay, (1.0 + step) / (10.0 + step))
+        torch._foreach_lerp_(self._averaged, self._trained, share)

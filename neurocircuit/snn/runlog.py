@@ -1,0 +1,102 @@
+"""The files of a training run beside its checkpoints: log.csv, one line an epoch, and run.json, its identity."""
+
+import csv
+import io
+import json
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import neurocircuit
+from neurocircuit.errors import FileFormatError
+from neurocircuit.files import write_atomically
+
+LOG, RUN = "log.csv", "run.json"
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One epoch. Accuracies are fractions; an empty field was not measured."""
+
+    epoch: int
+    step: int
+    lr: float
+    loss: float
+    train_accuracy: float  # running, of the augmented images as they were trained on
+    held_out_accuracy: float | None
+    fraction_spiked: float  # of all neurons, last batch
+    largest_gradient: float  # of |G| over layers, mean over the epoch
+    seconds: float
+
+
+def append_row(directory: Path, row: LogRow) -> None:
+    """Add a line to log.csv."""
+    write_rows(directory, [*read_rows(directory), {name: _text(value) for name, value in asdict(row).items()}])
+
+
+def keep_rows_until(directory: Path, epoch: int) -> None:
+    """Drop the lines of epochs that a resumed run trains again."""
+    write_rows(directory, [row for row in read_rows(directory) if int(row["epoch"]) <= epoch])
+
+
+def read_rows(directory: Path) -> list[dict[str, str]]:
+    """The lines of log.csv as text; none when there is no file. Raises FileFormatError for other columns."""
+    path = directory / LOG
+    if not path.exists():
+        return []
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    names = [field.name for field in fields(LogRow)]
+    if any(list(row) != names or not str(row["epoch"]).isdigit() for row in rows):
+        raise FileFormatError(f"{path} must have the columns {', '.join(names)}")
+    return rows
+
+
+def write_rows(directory: Path, rows: list[dict[str, str]]) -> None:
+    """Replace log.csv."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(LogRow)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(directory / LOG, text.getvalue())
+
+
+def write_run(directory: Path, record: dict[str, Any]) -> None:
+    """Replace run.json."""
+    write_atomically(directory / RUN, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def environment() -> dict[str, str]:
+    """Versions, processor and code state that a result depends on beside the recipe."""
+    return {
+        "neurocircuit": neurocircuit.__version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+    }
+
+
+def _commit() -> str:
+    """The commit of a working checkout, with + when files differ from it; empty for an installed package."""
+    root = Path(neurocircuit.__file__).parent.parent
+    try:
+        described = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12", "--match="],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return described.stdout.strip()
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

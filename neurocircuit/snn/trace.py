@@ -1,0 +1,64 @@
+"""All spikes of a network for a batch of images, on the one clock of its input."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
+from neurocircuit.snn.retime import Retime, first_over_tau
+
+
+@dataclass
+class Spikes:
+    """Layers in the order they computed.
+
+    t_over_tau: times [image, neuron] from the time origin of the input, units of the first layer's tau; inf: silent.
+    z_out: output spikes [image, class] on the last layer's own clock.
+    """
+
+    names: list[str] = field(default_factory=list)
+    t_over_tau: list[Tensor] = field(default_factory=list)
+    z_out: Tensor = field(default_factory=lambda: torch.empty(0))
+
+
+class _Clock:
+    """Follows Retime layers: own time t corresponds to offset + t · scale on the input's clock."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.spikes = Spikes()
+        self._offset: Tensor | float = 0.0
+        self._scale = 1.0
+        self._handles = [
+            module.register_forward_hook(self._retimed if isinstance(module, Retime) else self._spiked(name))
+            for name, module in network.named_modules()
+            if isinstance(module, Retime | SpikingConv2d | SpikingLinear)
+        ]
+
+    def remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _retimed(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        assert isinstance(module, Retime)  # noqa: S101
+        self._offset = self._offset + first_over_tau(inputs[0]).flatten()[:, None] * self._scale
+        self._scale /= float(module.gain)
+
+    def _spiked(self, name: str):  # type: ignore[no-untyped-def]
+        def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            self.spikes.names.append(name)
+            self.spikes.t_over_tau.append(self._offset + torch.log(output.flatten(1)) * self._scale)
+
+        return record
+
+
+@torch.no_grad()
+def trace(network: nn.Sequential, z: Tensor) -> Spikes:
+    """Spikes of every layer for input spikes z [image, channel, row, column]."""
+    clock = _Clock(network)
+    try:
+        z_out = network(z)
+    finally:
+        clock.remove()
+    clock.spikes.z_out = z_out
+    return clock.spikes

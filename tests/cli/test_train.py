@@ -1,0 +1,104 @@
+"""neurocircuit train, evaluate and import-weights, as a user calls them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+torch = pytest.importorskip("torch")
+DIGITS = str(Path(__file__).parents[2] / "training" / "digits.toml")
+QUICK = ("--set", "epochs=1", "--set", "batch_size=100", "--threads", "1")
+
+
+@pytest.fixture
+def trained(neurocircuit, tmp_path):
+    done = neurocircuit("train", DIGITS, *QUICK, "--out", "run")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "run"
+
+
+def test_a_run_leaves_weights_log_and_identity(neurocircuit, trained):
+    assert {path.name for path in trained.iterdir()} == {
+        "weights.pt",
+        "best.pt",
+        "checkpoint.pt",
+        "log.csv",
+        "run.json",
+    }
+    record = json.loads((trained / "run.json").read_text())
+    assert record["finished"] is True
+    assert record["threads"] == 1
+
+    done = neurocircuit("train", DIGITS, *QUICK, "--out", "run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "holds a run" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_evaluate_gives_stable_keys(neurocircuit, trained):
+    done = neurocircuit("evaluate", str(trained / "weights.pt"), "--json")
+
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert values["n"] == 360
+    assert 0 <= values["accuracy_low"] <= values["accuracy"] <= values["accuracy_high"] <= 1
+    assert values["sparsity"]["layers"][0]["neurons"] == 512
+    assert values["energy"]["per_spike_J"] == pytest.approx(10e-12)
+    assert values["latency"]["mean_s"] == pytest.approx(values["latency"]["mean_over_tau"] * 20e-9)
+    assert values["part"] == "test"
+
+
+def test_evaluate_speaks_in_words(neurocircuit, trained):
+    done = neurocircuit("evaluate", str(trained / "weights.pt"), "--energy-per-spike", "3 pJ", "--part", "held_out")
+
+    assert done.returncode == 0, done.stderr
+    assert "137 images" in done.stdout
+    assert "spikes x 3 pJ" in done.stdout
+    assert "by the paper's formula" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "none.toml"), "cannot read none.toml: No such file or directory"),
+        (("train", DIGITS, "--set", "lr=-1"), "Recipe.schedule.lr must be > 0, got -1"),
+        (("train", DIGITS, "--set", "batch_size=5000"), "schedule.batch_size must be <= 1300 training images"),
+        (("train", DIGITS, "--resume", "--out", "none"), "cannot read none/checkpoint.pt: No such file or directory"),
+        (("evaluate", "none.pt"), "cannot read none.pt: No such file or directory"),
+        (("evaluate", DIGITS), "is not a checkpoint"),
+        (("evaluate", "none.pt", "--energy-per-spike", "10"), "--energy-per-spike must carry the unit J"),
+        (("import-weights", "none", "--network", "mnist_scnn", "--out", "w.pt"), "DIR must be a directory, got none"),
+        (("import-weights", ".", "--network", "vgg", "--out", "w.pt"), "must be"),
+        (("import-weights", ".", "--network", "mnist_scnn", "--out", "no/w.pt"), "--out must lie in an existing"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing_behind(neurocircuit, tmp_path, arguments, message):
+    done = neurocircuit(*arguments)
+
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.startswith("neurocircuit: ")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_imported_weights_are_evaluated(neurocircuit, tmp_path):
+    """Every weight positive and alike: all neurons of the first layer spike, no output is told from another."""
+    (tmp_path / "published").mkdir()
+    for number, (rows, columns) in enumerate(((26, 32), (801, 16), (785, 10)), start=1):
+        np.save(tmp_path / "published" / f"w{number}.npy", np.full((rows, columns), 3.0 / rows, np.float32))
+    pixels, labels = np.zeros((5, 28, 28), np.uint8), np.arange(5, dtype=np.uint8)
+    images = tmp_path / "t10k-images-idx3-ubyte"
+    images.write_bytes(bytes((0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 28, 0, 0, 0, 28)) + pixels.tobytes())
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(bytes((0, 0, 8, 1, 0, 0, 0, 5)) + labels.tobytes())
+
+    imported = neurocircuit("import-weights", "published", "--network", "mnist_scnn", "--out", "w.pt", "--json")
+    done = neurocircuit("evaluate", "w.pt", "--data", str(images), "--json")
+
+    assert json.loads(imported.stdout)["weights"] == 21498
+    values = json.loads(done.stdout)
+    assert values["n"] == 5
+    assert values["accuracy"] == 0.2  # class 0, the lowest of equal outputs
+    assert values["data_canonical"] is False
