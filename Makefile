@@ -5,6 +5,10 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist loadgroup
 PYTEST_ARGS ?=
+# Tests on MNIST and CIFAR-10 read them here, and are skipped visibly where they are not.
+ifneq ($(wildcard ../shared/data),)
+export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
+endif
 
 .PHONY: help setup demo test check lint format test-long test-browser bench wheel published clean distclean
 
