@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kBlockBytes = std::size_t{3} << 19;  // of repacked images: they should stay in the cache
 constexpr std::size_t kRowsAtOnce = 32;                    // patches summed in registers, at least
+constexpr std::size_t kPatchesAtOnce = 16;                 // repacked
 constexpr std::size_t kTapsAtOnce = 64;                    // of one task
 
 std::size_t rounded_up(std::size_t x, std::size_t step) { return (x + step - 1) / step * step; }
@@ -29,6 +30,14 @@ Span real(std::size_t tap, std::size_t before, std::size_t size, std::size_t str
   const std::size_t first = before > tap ? (before - tap + stride - 1) / stride : 0;
   const std::size_t last = size + before > tap ? std::min((size + before - tap - 1) / stride + 1, outputs) : 0;
   return {std::min(first, last), last};
+}
+
+template <class T>
+T smallest(const T* values, std::size_t count) {
+  T lowest[8];
+  std::fill(lowest, lowest + 8, std::numeric_limits<T>::infinity());
+  for (std::size_t k = 0; k < count; ++k) lowest[k % 8] = std::min(lowest[k % 8], values[k]);
+  return *std::min_element(lowest, lowest + 8);
 }
 
 struct Layout {
@@ -113,26 +122,39 @@ class Backward {
     }
   }
 
-  // Image n, channels last, into place i of the block; silent inputs stay inf, silent outputs become 0.
+  // Image n, channels last, into place i of the block; padding is silent.
   void pack(std::size_t n, std::size_t i) {
     T* z = z_.data() + i * layout_.image;
     std::fill(z, z + layout_.image, std::numeric_limits<T>::infinity());
-    const T* source = in_.z + n * shape_.inputs * shape_.height * shape_.width;
-    for (std::size_t c = 0; c < shape_.inputs; ++c)
-      for (std::size_t y = 0; y < shape_.height; ++y) {
-        T* row = z + ((y + shape_.top) * layout_.padded_width + shape_.left) * shape_.inputs + c;
-        for (std::size_t x = 0; x < shape_.width; ++x) row[x * shape_.inputs] = *source++;
+    const std::size_t pixels = shape_.height * shape_.width;
+    const T* source = in_.z + n * shape_.inputs * pixels;
+    for (std::size_t y = 0; y < shape_.height; ++y)
+      for (std::size_t x = 0; x < shape_.width; ++x, ++source) {
+        T* target = z + ((y + shape_.top) * layout_.padded_width + x + shape_.left) * shape_.inputs;
+        for (std::size_t c = 0; c < shape_.inputs; ++c) target[c] = source[c * pixels];
       }
     bias_z_[i] = in_.bias_z;
+    for (std::size_t p = 0; p < layout_.patches; p += kPatchesAtOnce)
+      pack_outputs(n, i, p, std::min(kPatchesAtOnce, layout_.patches - p));
+  }
+
+  // Silent outputs become 0.
+  void pack_outputs(std::size_t n, std::size_t i, std::size_t first, std::size_t count) {
     for (std::size_t j = 0; j < shape_.outputs; ++j) {
-      const std::size_t from = (n * shape_.outputs + j) * layout_.patches;
-      for (std::size_t p = 0; p < layout_.patches; ++p) {
-        const std::size_t to = (i * layout_.patches + p) * layout_.channels + j;
-        const T slope = out_.slope[from + p];
-        const bool fired = slope > 0;
-        z_out_[to] = fired ? out_.z_out[from + p] : T(0);
-        per_slope_[to] = fired ? out_.grad_z_out[from + p] / slope : T(0);
-        if (out_.grad_slope != nullptr) grad_slope_[to] = fired ? out_.grad_slope[from + p] : T(0);
+      const std::size_t from = (n * shape_.outputs + j) * layout_.patches + first;
+      const T *slope = out_.slope + from, *z_out = out_.z_out + from, *grad = out_.grad_z_out + from;
+      T time[kPatchesAtOnce], factor[kPatchesAtOnce];
+      for (std::size_t p = 0; p < count; ++p) {
+        const bool fired = slope[p] > 0;
+        time[p] = fired ? z_out[p] : T(0);
+        factor[p] = fired ? grad[p] / slope[p] : T(0);
+      }
+      const std::size_t to = (i * layout_.patches + first) * layout_.channels + j;
+      for (std::size_t p = 0; p < count; ++p) {
+        z_out_[to + p * layout_.channels] = time[p];
+        per_slope_[to + p * layout_.channels] = factor[p];
+        if (out_.grad_slope != nullptr)
+          grad_slope_[to + p * layout_.channels] = slope[p] > 0 ? out_.grad_slope[from + p] : T(0);
       }
     }
   }
@@ -149,18 +171,19 @@ class Backward {
                           weights_.data() + (tap * blocks + block) * shape_.outputs * step, layout_.inputs,
                           grad + block * step);
     }
-    T* target = grad_z_ + n * shape_.inputs * shape_.height * shape_.width;
-    for (std::size_t c = 0; c < shape_.inputs; ++c)
-      for (std::size_t y = 0; y < shape_.height; ++y) {
-        const T* row = grad + ((y + shape_.top) * layout_.padded_width + shape_.left) * layout_.inputs + c;
-        for (std::size_t x = 0; x < shape_.width; ++x) *target++ = row[x * layout_.inputs];
+    const std::size_t pixels = shape_.height * shape_.width;
+    T* target = grad_z_ + n * shape_.inputs * pixels;
+    for (std::size_t y = 0; y < shape_.height; ++y)
+      for (std::size_t x = 0; x < shape_.width; ++x, ++target) {
+        const T* from = grad + ((y + shape_.top) * layout_.padded_width + x + shape_.left) * layout_.inputs;
+        for (std::size_t c = 0; c < shape_.inputs; ++c) target[c * pixels] = from[c];
       }
   }
 
   // Takes the earliest time of the image off all its times: smaller numbers, less cancellation in the sums.
   void shift(std::size_t i) {
     T* z = z_.data() + i * layout_.image;
-    T earliest = *std::min_element(z, z + layout_.image);
+    T earliest = smallest(z, layout_.image);
     if (in_.bias != nullptr) earliest = std::min(earliest, in_.bias_z);
     if (!(earliest < std::numeric_limits<T>::infinity())) return;
     for (std::size_t k = 0; k < layout_.image; ++k) z[k] -= earliest;

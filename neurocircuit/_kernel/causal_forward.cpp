@@ -75,8 +75,8 @@ template <class T>
 class Tile {
  public:
   Tile(const ConvShape& shape, const LayerInput<T>& in, std::size_t patches)
-      : shape_(shape), in_(in), fan_(fan_of(shape)), capacity_(list_capacity(shape)), z_(patches * capacity_ + fan_),
-        dz_(z_.size()), row_(z_.size()), next_(patches + fan_), count_(patches) {}
+      : shape_(shape), in_(in), fan_(fan_of(shape)), capacity_(list_capacity(shape)),
+        event_(patches * capacity_ + fan_), dz_(patches * capacity_), next_(patches + fan_), count_(patches) {}
 
   // Lists of the spikes that reach the outputs of the tile; false where a z is not > 0.
   bool collect(std::size_t image, Span ys, Span xs) {
@@ -87,7 +87,7 @@ class Tile {
     return true;
   }
 
-  EventLists<T> lists() const { return {z_.data(), dz_.data(), row_.data(), count_.data(), capacity_, patches_}; }
+  EventLists<T> lists() const { return {event_.data(), dz_.data(), count_.data(), capacity_, patches_}; }
 
  private:
   // Patch (oy, ox) sees a pixel of the padded image at tap (y - oy stride, x - ox stride). Every pixel gets as many
@@ -138,7 +138,7 @@ class Tile {
   // The spikes in order of time, each to the patches that see it.
   void hand_out() {
     for (std::size_t p = 0; p < patches_; ++p) next_[p] = p * capacity_;
-    for (std::size_t i = 0; i < fan_; ++i) next_[patches_ + i] = z_.size() - fan_ + i;
+    for (std::size_t i = 0; i < fan_; ++i) next_[patches_ + i] = event_.size() - fan_ + i;
     const std::size_t mask = (std::size_t{1} << pixel_bits_) - 1, patches = patches_, fan = fan_;
     const std::size_t pixels = shape_.kernel_height * shape_.kernel_width;
     bool bias_due = in_.bias != nullptr;
@@ -149,8 +149,7 @@ class Tile {
       const View* view = views_.data() + (spike.source & mask) * fan;
       for (const View* end = view + fan; view != end; ++view) {
         const std::size_t at = next_[view->patch];
-        z_[at] = z;
-        row_[at] = static_cast<std::uint32_t>(row + view->tap);
+        event_[at] = {z, static_cast<std::uint32_t>(row + view->tap)};
         next_[view->patch] = at + (view->patch < patches);
       }
     }
@@ -158,27 +157,24 @@ class Tile {
   }
 
   void hand_out_bias() {
-    for (std::size_t p = 0; p < patches_; ++p) {
-      z_[next_[p]] = in_.bias_z;
-      row_[next_[p]++] = static_cast<std::uint32_t>(shape_.taps());
-    }
+    const Event<T> event{in_.bias_z, static_cast<std::uint32_t>(shape_.taps())};
+    for (std::size_t p = 0; p < patches_; ++p) event_[next_[p]++] = event;
   }
 
   // Differences, and rows of zeros up to the length that kTogether neighbours share.
   void finish() {
-    const std::uint32_t zeros = static_cast<std::uint32_t>(shape_.taps() + 1);
+    const Event<T> nothing{T(1), static_cast<std::uint32_t>(shape_.taps() + 1)};
     for (std::size_t p = 0; p < patches_; ++p) count_[p] = static_cast<std::uint32_t>(next_[p] - p * capacity_);
     for (std::size_t first = 0; first < patches_; first += kTogether) {
       const std::size_t last = std::min(first + kTogether, patches_);
       const std::size_t longest = *std::max_element(count_.data() + first, count_.data() + last);
       const std::size_t padded = (longest + kUnroll - 1) / kUnroll * kUnroll;
       for (std::size_t p = first; p < last; ++p) {
-        const T* z = z_.data() + p * capacity_;
+        Event<T>* event = event_.data() + p * capacity_;
         T* dz = dz_.data() + p * capacity_;
-        std::uint32_t* row = row_.data() + p * capacity_;
-        for (std::size_t k = 0; k + 1 < count_[p]; ++k) dz[k] = z[k + 1] - z[k];
+        for (std::size_t k = 0; k + 1 < count_[p]; ++k) dz[k] = event[k + 1].z - event[k].z;
         std::fill(dz + (count_[p] > 0 ? count_[p] - 1 : 0), dz + padded, T(0));
-        std::fill(row + count_[p], row + padded, zeros);
+        std::fill(event + count_[p], event + padded, nothing);
       }
     }
   }
@@ -190,8 +186,8 @@ class Tile {
   std::uint32_t pixel_bits_ = 0;
   std::vector<View> views_;
   Sorter<T> sorter_;
-  std::vector<T> z_, dz_;
-  std::vector<std::uint32_t> row_;
+  std::vector<Event<T>> event_;
+  std::vector<T> dz_;
   std::vector<std::size_t> next_;  // where the next event of a patch goes
   std::vector<std::uint32_t> count_;
 };
@@ -222,7 +218,7 @@ class Forward {
       : shape_(shape), in_(in), z_out_(z_out), slope_(slope), weights_(shape, k_.width),
         lanes_(weights_.blocks()[0].vectors * k_.width),
         tiling_(shape.out_height(), shape.out_width(),
-                std::max(kListBytes / (list_capacity(shape) * (2 * sizeof(T) + 4)), std::size_t{1})),
+                std::max(kListBytes / (list_capacity(shape) * (sizeof(Event<T>) + sizeof(T))), std::size_t{1})),
         patches_(tiling_.rows * tiling_.columns),
         team_(std::min(threads, std::max(shape.images * tiling_.count, std::size_t{1}))),
         tiles_(team_.size(), Tile<T>(shape, in, patches_)),

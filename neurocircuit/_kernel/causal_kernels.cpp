@@ -17,9 +17,8 @@ constexpr T kInfinity = static_cast<T>(__builtin_inff());
 
 template <class T>
 struct Stream {  // one patch under the scan
-  const T* z;
+  const neurocircuit::Event<T>* event;
   const T* dz;
-  const std::uint32_t* row;
   std::size_t count;
 };
 
@@ -53,10 +52,10 @@ typename Simd<T>::Vector find_crossings(const Stream<T>& s, std::size_t k, const
                                         typename Simd<T>::Vector C, typename Simd<T>::Vector R, Crossing<T>& crossing) {
   using S = Simd<T>;
   for (std::size_t u = k; u < k + kUnroll; ++u) {
-    C = S::sub(C, S::load(weights + s.row[u] * lanes));
+    C = S::sub(C, S::load(weights + s.event[u].row * lanes));
     const auto R_next = S::fma(C, S::all(s.dz[u]), R);
     const auto fires = S::less_equal(R_next, S::all(0));
-    crossing.take(fires, C, R, s.z[u], s.z[u + 1]);
+    crossing.take(fires, C, R, s.event[u].z, s.event[u + 1].z);
     R = S::select(fires, S::all(kInfinity<T>), R_next);
   }
   return R;
@@ -81,11 +80,11 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
   std::size_t steps = 0;
   for (std::size_t p = 0; p < kPatches; ++p) {
     const std::size_t begin = (first + p) * lists.capacity;
-    streams[p] = {lists.z + begin, lists.dz + begin, lists.row + begin, lists.count[first + p]};
+    streams[p] = {lists.event + begin, lists.dz + begin, lists.count[first + p]};
     if (streams[p].count > steps) steps = streams[p].count;
     for (std::size_t v = 0; v < kVectors; ++v) {
       C[p][v] = S::all(1);
-      R[p][v] = S::all(streams[p].count > 0 ? streams[p].z[0] : kInfinity<T>);
+      R[p][v] = S::all(streams[p].count > 0 ? streams[p].event[0].z : kInfinity<T>);
     }
   }
   std::size_t silent = kPatches * lanes;
@@ -99,9 +98,9 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
       for (std::size_t v = 0; v < kVectors; ++v) C0[p][v] = C[p][v], R0[p][v] = R[p][v];
 #pragma GCC unroll 4
       for (std::size_t u = 0; u < kUnroll; ++u) {
-        const T* w = weights + streams[p].row[k + u] * kLanes;
+        const T* w = weights + streams[p].event[k + u].row * kLanes;
         const V dz = S::all(streams[p].dz[k + u]);
-        if constexpr (kVectors > 2) fetch<kLanes>(weights + streams[p].row[k + u + kAhead] * kLanes);
+        if constexpr (kVectors > 2) fetch<kLanes>(weights + streams[p].event[k + u + kAhead].row * kLanes);
 #pragma GCC unroll 4
         for (std::size_t v = 0; v < kVectors; ++v) {
           C[p][v] = S::sub(C[p][v], S::load(w + v * kWidth<T>));
@@ -124,7 +123,7 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
     for (std::size_t v = 0; v < kVectors; ++v) {
       if (streams[p].count > 0) {  // some cross behind the last input
         const auto rising = S::both(S::less(C[p][v], S::all(0)), S::less(R[p][v], S::all(kInfinity<T>)));
-        crossings[p][v].take(rising, C[p][v], R[p][v], streams[p].z[streams[p].count - 1], kInfinity<T>);
+        crossings[p][v].take(rising, C[p][v], R[p][v], streams[p].event[streams[p].count - 1].z, kInfinity<T>);
       }
       const std::size_t channel = (first + p) * kLanes + v * kWidth<T>;
       crossings[p][v].resolve(z_out + channel, slope + channel);

@@ -11,14 +11,19 @@ constexpr std::size_t kUnroll = 4;    // events between two looks at the thresho
 constexpr std::size_t kTogether = 4;  // event lists that share a length, so that they can be scanned together
 constexpr std::size_t kAhead = 8;     // events by which weights are fetched ahead
 
-// Events of patch p in order of time: z, dz to the next event (0 behind the last), row of the packed weights; from
-// p * capacity on. `count` events are real; up to the longest list of kTogether neighbours, rounded up to kUnroll,
-// follow events with dz = 0 and a row of zeros; kAhead more rows can be read.
+template <class T>
+struct Event {  // an input spike and the row of the packed weights that it brings
+  T z;
+  std::uint32_t row;
+};
+
+// Events of patch p in order of time, and the times dz to the next one (0 behind the last), from p * capacity on.
+// `count` events are real; up to the longest list of kTogether neighbours, rounded up to kUnroll, follow events with
+// dz = 0 and a row of zeros; kAhead more can be read.
 template <class T>
 struct EventLists {
-  const T* z;
+  const Event<T>* event;
   const T* dz;
-  const std::uint32_t* row;
   const std::uint32_t* count;
   std::size_t capacity, patches;
 };

@@ -16,9 +16,7 @@ class Padding(NamedTuple):
     bottom: int
 
 
-def resolve_padding(
-    padding: PaddingArgument, image: tuple[int, int], kernel: tuple[int, int], stride: int
-) -> Padding:
+def resolve_padding(padding: PaddingArgument, image: tuple[int, int], kernel: tuple[int, int], stride: int) -> Padding:
     """Padding of an `image` (height, width) for a `kernel` (height, width).
 
     "same" is TensorFlow's rule, for every stride: the output has ceil(size / stride) pixels, and where the padding

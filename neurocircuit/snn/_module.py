@@ -1,6 +1,7 @@
 """What spiking convolutions and fully connected layers share: weights, their initialisation, the slope."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -11,19 +12,19 @@ from neurocircuit.errors import InputError
 def init_spread(
     weight: Tensor, total: float = 3.0, spread: float = 0.5, generator: torch.Generator | None = None
 ) -> None:
-    """weight [out, ...] ~ N(total/I, spread²/I) over the I inputs of a neuron: deep networks stay alive with it."""
+    """Draw weight [out, ...] ~ N(total/I, spread²/I) over the I inputs of a neuron: deep nets stay alive with it."""
     inputs = weight[0].numel()
     with torch.no_grad():
         weight.normal_(total / inputs, spread / math.sqrt(inputs), generator=generator)
 
 
 def init_published(weight: Tensor, generator: torch.Generator | None = None) -> None:
-    """weight [out, ...] ~ U(0, 8/(I + 1)) over the I inputs of a neuron, as the paper's code does for n-LIF layers."""
+    """Draw weight [out, ...] ~ U(0, 8/(I + 1)) over the I inputs of a neuron, as the paper's published code does."""
     with torch.no_grad():
         weight.uniform_(0.0, 8.0 / (weight[0].numel() + 1), generator=generator)
 
 
-INITS = {"spread": init_spread, "published": init_published}
+INITS: dict[str, Callable[..., None]] = {"spread": init_spread, "published": init_published}
 
 
 class SpikingLayer(nn.Module):

@@ -1,16 +1,19 @@
 """The causal-set layer on the CPU by the compiled kernel."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from neurocircuit._kernel import native
+from neurocircuit import _kernel
 from neurocircuit.errors import InputError
 from neurocircuit.snn._geometry import Padding, output_size
+
+native: Any = _kernel.native  # the module is used only where there is one
 
 
 def name() -> str:
     """Implementation and instruction set."""
-    assert native is not None
     return f"native {native.instruction_set()}"
 
 
@@ -18,7 +21,6 @@ def forward(
     z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: Padding
 ) -> tuple[Tensor, Tensor]:
     """z_out and slope, both [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]."""
-    assert native is not None
     image, kernel = (z.shape[2], z.shape[3]), (weight.shape[2], weight.shape[3])
     shape = (len(z), len(weight), *output_size(image, kernel, stride, padding))
     z_out, slope = z.new_empty(shape), z.new_empty(shape)
@@ -43,7 +45,6 @@ def backward(
     need_z: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of z (empty where not needed), weight and bias (empty without one)."""
-    assert native is not None
     grad_z = torch.empty(z.shape if need_z else (0,), dtype=z.dtype)
     grad_weight = torch.empty(weight.shape, dtype=z.dtype)
     grad_bias = z.new_empty(0 if bias is None else len(bias))

@@ -45,11 +45,12 @@ def call(
 ) -> tuple[Tensor, Tensor]:
     """The operator, with a plain word where torch.func meets it."""
     try:
-        return causal_conv2d(z, weight, bias, bias_z, stride, padding)
+        result: tuple[Tensor, Tensor] = causal_conv2d(z, weight, bias, bias_z, stride, padding)
     except RuntimeError as error:
         if "functorch" not in str(error):
             raise
-        raise RuntimeError("causal-set layers do not work under torch.func: use backward or torch.autograd.grad") from error
+        raise RuntimeError("causal-set layers do not work under torch.func: use torch.autograd.grad") from error
+    return result
 
 
 @torch.library.custom_op("neurocircuit::causal_conv2d", mutates_args=())

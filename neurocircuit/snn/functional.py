@@ -57,9 +57,7 @@ def causal_conv2d(
     return _op.call(z, weight, bias, float(bias_z), stride, list(sides))
 
 
-def causal_linear(
-    z: Tensor, weight: Tensor, bias: Tensor | None = None, bias_z: float = 1.0
-) -> tuple[Tensor, Tensor]:
+def causal_linear(z: Tensor, weight: Tensor, bias: Tensor | None = None, bias_z: float = 1.0) -> tuple[Tensor, Tensor]:
     """Spikes z_out and slopes, both [..., out], from spikes z [..., in] and weight [out, in]. Eq. (4).
 
     Arguments, results and errors as in `causal_conv2d`.
