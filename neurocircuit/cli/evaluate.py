@@ -47,9 +47,7 @@ def command(
 
     tau comes from the neuron spec. --data may be a folder or one data file.
     """
-    energy_J = parse_quantity(energy_per_spike, "J", "--energy-per-spike")
-    if energy_J <= 0:
-        raise InputError(f"--energy-per-spike must be > 0, got {energy_per_spike!r}")
+    energy_J = _energy_J(energy_per_spike)
     tau_s = load_spec(spec_path).tau_s
 
     import torch
@@ -75,6 +73,13 @@ def command(
         echo_json(values)
     else:
         click.echo(summary(values))
+
+
+def _energy_J(text: str) -> float:
+    value = parse_quantity(text, "J", "--energy-per-spike")
+    if value <= 0:
+        raise InputError(f"--energy-per-spike must be > 0, got {text!r}")
+    return value
 
 
 def summary(values: dict[str, Any]) -> str:

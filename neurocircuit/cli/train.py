@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -42,45 +42,52 @@ def command(
     An interrupted run goes on with --resume to the same weights, at the same number of threads. For several processes:
     torchrun --nproc-per-node 2 -m neurocircuit train RECIPE --out DIR.
     """
+    from neurocircuit.snn import parallel
+    from neurocircuit.snn.recipe import load_recipe
+
+    recipe = load_recipe(recipe_path, settings)
+    out = out or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
+    result = None
+    try:
+        result = _train(recipe, out, resume, data, device, threads)
+    finally:
+        parallel.leave()
+    if result is None:
+        return
+    if as_json:
+        echo_json(result)
+        return
+    held_out = result["held_out_accuracy"]
+    chosen = "" if held_out is None else f"; {held_out:.2%} of {recipe.data.held_out} held-out images right"
+    click.echo(f"trained {result['steps_done']} steps{chosen}: {result['weights']}")
+
+
+def _train(
+    recipe: "Recipe", out: Path, resume: bool, data: Path | None, device: str, threads: int | None
+) -> dict[str, Any] | None:
+    """Train and write run.json; what was reached, or None in a process that does not lead."""
     import torch
 
     from neurocircuit.snn import parallel, runlog
     from neurocircuit.snn.functional import implementation_used
-    from neurocircuit.snn.recipe import load_recipe
     from neurocircuit.snn.train import FINAL, Trainer
 
-    recipe = load_recipe(recipe_path, settings)
-    out = out or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
     if threads is not None:
         torch.set_num_threads(threads)
     process_device = parallel.device_of_process(device)
     processes = parallel.join(process_device)
-    try:
-        trainer = Trainer(recipe, out, data, process_device, processes)
-        _prepare(trainer, resume)
-        record = trainer.identity()
-        if processes.leads:
-            runlog.write_run(out, record | {"finished": False})
-        with _shown_progress(recipe, processes.leads) as report:
-            trainer.run(report)
-        result = {
-            "finished": True,
-            "layer": implementation_used(),
-            "steps_done": trainer.step,
-            "held_out_accuracy": trainer.held_out_accuracy,
-        }
-        if processes.leads:
-            runlog.write_run(out, record | result)
-    finally:
-        parallel.leave()
+    trainer = Trainer(recipe, out, data, process_device, processes)
+    _prepare(trainer, resume)
+    record = trainer.identity()
+    if processes.leads:
+        runlog.write_run(out, record | {"finished": False})
+    with _shown_progress(recipe, processes.leads) as report:
+        trainer.run(report)
     if not processes.leads:
-        return
-    if as_json:
-        echo_json(result | {"out": str(out), "weights": str(out / FINAL)})
-    else:
-        held_out = trainer.held_out_accuracy
-        chosen = "" if held_out is None else f"; {held_out:.2%} of {recipe.data.held_out} held-out images right"
-        click.echo(f"trained {trainer.step} steps{chosen}: {out / FINAL}")
+        return None
+    reached = {"steps_done": trainer.step, "held_out_accuracy": trainer.held_out_accuracy}
+    runlog.write_run(out, record | {"finished": True, "layer": implementation_used(), **reached})
+    return {"finished": True, "out": str(out), "weights": str(out / FINAL), **reached}
 
 
 def _prepare(trainer: "Trainer", resume: bool) -> None:

@@ -7,6 +7,7 @@ import os
 import pickle
 import struct
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,18 @@ def test_where_data_is_missing_the_message_says_how_to_get_it(tmp_path, monkeypa
         library.load(DataSpec(name="mnist"), "test")
     with pytest.raises(InputError, match="--data must exist"):
         library.load(DataSpec(name="mnist"), "test", tmp_path / "none")
+
+
+def test_a_given_folder_is_read_whatever_else_is_installed(tmp_path, monkeypatch, rng):
+    installed, given = tmp_path / "installed", tmp_path / "given"
+    write_mnist(installed, rng, images=3)
+    write_mnist(given, rng, images=5)
+    data_set = library.DATA_SETS["fashion_mnist"]
+    monkeypatch.setitem(library.DATA_SETS, "fashion_mnist", replace(data_set, folders=("none", str(installed))))
+
+    assert len(library.load(DataSpec(name="fashion_mnist"), "test", given)) == 5
+    monkeypatch.setenv(library.VARIABLE, str(given))
+    assert len(library.load(DataSpec(name="fashion_mnist"), "test")) == 3
 
 
 def test_parts_do_not_overlap_and_cover_the_training_images(tmp_path, rng):

@@ -155,16 +155,15 @@ def _data_file(spec: DataSpec, part: PartName, path: Path) -> ImageSource:
 
 def _directory(name: str, given: Path | None) -> Path:
     """The first folder of the data set that exists, else the root itself."""
-    root = given or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     folders = DATA_SETS[name].folders
-    candidates = (
-        [root / folder for folder in folders] if root else [Path(folder) for folder in folders if folder[0] == "/"]
-    )
+    if given is not None:
+        own = [given / folder for folder in folders if not Path(folder).is_absolute()]
+        return next((folder for folder in own if folder.is_dir()), given)
+    root = os.environ.get(VARIABLE)
+    candidates = [Path(root or "/", folder) for folder in folders if root or Path(folder).is_absolute()]
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
-    if given is not None:
-        return given
     hint = f"{DATA_SETS[name].how_to_get}; then name its folder by --data or {VARIABLE}"
     raise InputError(f"data {name} was not found{f' under {root}' if root else ''}: {hint}")
 
