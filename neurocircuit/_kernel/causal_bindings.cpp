@@ -101,6 +101,7 @@ void bind_causal(nb::module_& m) {
         "right"_a, "top"_a, "bottom"_a, "threads"_a, "z_out"_a, "slope"_a, "grad_z_out"_a, none("grad_slope"),
         none("grad_z"), "grad_weight"_a, none("grad_bias"));
   m.def("instruction_set", &instruction_set);
+  m.def("use_instruction_set", &use_instruction_set);
 }
 
 }  // namespace neurocircuit

@@ -71,6 +71,9 @@ struct Kernels {
 template <class T>
 const Kernels<T>& kernels();  // the fastest that this processor runs
 
-const char* instruction_set();
+const char* instruction_set();  // "base", "avx2" or "avx512"
+
+// False where this processor does not run it; the results do not depend on it.
+bool use_instruction_set(const char* name);
 
 }  // namespace neurocircuit
