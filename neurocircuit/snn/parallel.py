@@ -1,6 +1,7 @@
 """One training run over several processes, as torchrun starts them."""
 
 import os
+import time
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +54,9 @@ def join(device: torch.device) -> Processes:
 def leave() -> None:
     """Leave the group that `join` joined."""
     if distributed.is_initialized():
+        # gloo's thread needs the GIL to let go of the last collective, and its destructor joins that thread under the
+        # GIL: without this pause the two can wait for each other for ever (seen with torch 2.13).
+        time.sleep(0.1)
         distributed.destroy_process_group()
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.nn.parallel import DistributedDataParallel
 
 from neurocircuit._kernel import native
 from neurocircuit.snn import _event_loop, _native, _op, functional, layers
@@ -135,19 +134,6 @@ def test_compiles_into_one_graph_with_the_slope_kept():
     compiled = gradients(torch.compile(network, fullgraph=True, backend="aot_eager"))
     for got, other in zip(compiled, expected, strict=True):
         torch.testing.assert_close(got, other)
-
-
-def test_runs_under_ddp(tmp_path):
-    torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
-    try:
-        layer = layers.SpikingLinear(6, 4)
-        parallel = DistributedDataParallel(layer)
-        z_out = parallel(torch.exp(torch.rand(5, 6)))
-        torch.where(torch.isfinite(z_out), z_out, 0.0).sum().backward()
-        assert torch.isfinite(layer.weight.grad).all()
-        assert layer.weight.grad.abs().sum() > 0
-    finally:
-        torch.distributed.destroy_process_group()
 
 
 def test_second_derivatives_and_torch_func_are_refused_in_words():
