@@ -249,6 +249,39 @@ def test_augmentation_is_decided_by_its_draws():
     assert out[1, 0].tolist() == pixels[1, 0].tolist()
 
 
+def test_quarter_turn_and_half_turn_permute_the_pixels(rng):
+    pixels = rng.random((2, 3, 6, 6)).astype(np.float32)
+    as_it_is = np.ones((2, 2))
+
+    turned = augment.warp(pixels, np.array([np.pi / 2, np.pi]), as_it_is)
+
+    assert np.allclose(turned[0], np.rot90(pixels[0], -1, (1, 2)), atol=1e-6)
+    assert np.allclose(turned[1], pixels[1, :, ::-1, ::-1], atol=1e-6)
+
+
+def test_stretched_image_keeps_its_centre_and_grows_by_the_factor():
+    pixels = np.zeros((1, 1, 24, 24), dtype=np.float32)
+    pixels[..., 8:16, 10:14] = 1
+
+    wide = augment.warp(pixels, np.zeros(1), np.array([[1.0, 2.0]]))
+
+    assert wide[0, 0, 12].sum() == pytest.approx(2 * 4)
+    assert wide[0, 0, :, 12].sum() == pytest.approx(8)
+    assert wide[0, 0].sum(axis=0) @ np.arange(24) / wide.sum() == pytest.approx(11.5)
+
+
+def test_rotation_and_zoom_are_decided_by_their_draws(rng):
+    pixels = rng.integers(0, 256, (2, 1, 8, 8), dtype=np.uint8)
+    draws = np.full((2, DRAWS), 0.5)  # in the middle: no turn, no zoom
+    draws[1, 7] = 1.0
+    spec = Augmentation(rotate_deg=90, zoom=0.2)
+
+    out = augment.for_training(pixels, spec, draws) * 255
+
+    assert np.allclose(out[0], pixels[0], atol=1e-3)
+    assert np.allclose(out[1], np.rot90(pixels[1], -1, (1, 2)), atol=1e-3)
+
+
 def test_whitened_images_are_uniform_whatever_their_contrast(rng):
     normal = rng.normal(100, 20, (2, 3, 32, 32)).astype(np.float32) / 255
     normal[1] = normal[0] * 0.3 + 0.1

@@ -1,17 +1,21 @@
-"""Augmentation of batches on the pixel scale 0 … 1: shift (crop), flip, whiten. All randomness is an argument."""
+"""Augmentation of batches on the pixel scale 0 … 1: shift, flip, rotate, zoom, whiten. All randomness is an argument."""
 
 from typing import Annotated
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import ndtr
+from torch.nn import functional
 
 from neurocircuit.snn.data.images import Draws, Pixels
 from neurocircuit.spec.fields import Ratio, Spec
 
 Floats32 = NDArray[np.float32]
+Floats = NDArray[np.float64]
 _SMALLEST_CONTRAST = 1 / 255
+_TURN, _STRETCH = 7, slice(8, 10)  # columns of the draws; those before belong to shift, flip and the readers
 
 
 class Augmentation(Spec):
@@ -21,6 +25,12 @@ class Augmentation(Spec):
         int, Field(ge=0, le=64, strict=True, description="move by up to so many pixels each way, edges filled by zeros")
     ] = 0
     flip: Annotated[bool, Field(strict=True, description="mirror left and right, half of the images")] = False
+    rotate_deg: Annotated[
+        Ratio, Field(ge=0, le=180, description="turn about the centre by up to so many degrees each way")
+    ] = 0.0
+    zoom: Annotated[
+        Ratio, Field(ge=0, lt=1, description="stretch height and width, each by up to this ratio each way")
+    ] = 0.0
     delay_over_tau: Annotated[
         Ratio,
         Field(
@@ -35,19 +45,23 @@ class Augmentation(Spec):
 
 
 def for_training(pixels: Pixels, spec: Augmentation, draws: Draws) -> Floats32:
-    """Pixels [image, channel, row, column] on 0 … 1 after shift, flip and whitening by `draws` [image, 3 or more]."""
+    """Pixels [image, channel, row, column] on 0 … 1 after all that `spec` asks for, by `draws` [image, DRAWS]."""
     if spec.shift_px:
         places = 2 * spec.shift_px + 1
         pixels = shift(pixels, (draws[:, :2] * places).astype(np.int64) - spec.shift_px)
     if spec.flip:
         mirrored = draws[:, 2] < 0.5
         pixels = np.where(mirrored[:, None, None, None], pixels[..., ::-1], pixels)
-    return for_evaluation(pixels, spec)
+    scaled = _scaled(pixels)
+    if spec.rotate_deg or spec.zoom:
+        turn, stretch = 2.0 * draws[:, _TURN] - 1.0, 2.0 * draws[:, _STRETCH] - 1.0
+        scaled = warp(scaled, np.deg2rad(spec.rotate_deg) * turn, 1.0 + spec.zoom * stretch)
+    return whiten(scaled) if spec.whiten else scaled
 
 
 def for_evaluation(pixels: Pixels, spec: Augmentation) -> Floats32:
     """Pixels [image, channel, row, column] on 0 … 1; nothing is random."""
-    scaled = pixels.astype(np.float32) / np.float32(255)
+    scaled = _scaled(pixels)
     return whiten(scaled) if spec.whiten else scaled
 
 
@@ -60,6 +74,21 @@ def shift(pixels: Pixels, offsets_px: NDArray[np.int64]) -> Pixels:
     return np.ascontiguousarray(windows[np.arange(len(pixels)), :, rows, columns])
 
 
+def warp(pixels: Floats32, rotate_rad: Floats, stretch: Floats) -> Floats32:
+    """Each image turned by rotate_rad [image] about its centre, then stretched by `stretch` [image, 2: height, width].
+
+    Bilinear between pixels, zeros beyond the edge.
+    """
+    images, _, rows, columns = pixels.shape
+    cos, sin, aspect = np.cos(rotate_rad), np.sin(rotate_rad), rows / columns
+    to_source = np.zeros((images, 2, 3))  # in units of half the width and half the height, as affine_grid counts
+    to_source[:, 0, 0], to_source[:, 0, 1] = cos / stretch[:, 1], sin * aspect / stretch[:, 0]
+    to_source[:, 1, 0], to_source[:, 1, 1] = -sin / aspect / stretch[:, 1], cos / stretch[:, 0]
+    grid = functional.affine_grid(torch.from_numpy(to_source).float(), list(pixels.shape), align_corners=False)
+    warped: Floats32 = functional.grid_sample(torch.from_numpy(pixels), grid, align_corners=False).numpy()
+    return warped
+
+
 def whiten(pixels: Floats32) -> Floats32:
     """Each image [channel, row, column] to zero mean and unit variance, then to 0 … 1 by the normal distribution."""
     axes = (1, 2, 3)
@@ -67,3 +96,7 @@ def whiten(pixels: Floats32) -> Floats32:
     contrast = np.maximum(pixels.std(axes, keepdims=True), _SMALLEST_CONTRAST)
     normal: Floats32 = ndtr((pixels - mean) / contrast).astype(np.float32)
     return normal
+
+
+def _scaled(pixels: Pixels) -> Floats32:
+    return pixels.astype(np.float32) / np.float32(255)

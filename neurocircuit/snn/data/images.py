@@ -14,7 +14,7 @@ Indices = NDArray[np.int64]
 Draws = NDArray[
     np.float64
 ]  # [image, DRAWS], uniform on 0 … 1: all that is random about reading and augmenting an image
-DRAWS = 7
+DRAWS = 10
 
 
 class ImageSource(Protocol):
