@@ -1,4 +1,4 @@
-"""Augmentation of batches on the pixel scale 0 … 1: shift, flip, rotate, zoom, whiten. All randomness is an argument."""
+"""Augmentation of batches on the pixel scale 0 … 1: shift, flip, turn, stretch, whiten. Randomness is an argument."""
 
 from typing import Annotated
 
