@@ -5,12 +5,14 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist loadgroup
 PYTEST_ARGS ?=
+RECIPE ?= mnist
+SEEDS ?= 1
 # Tests on MNIST and CIFAR-10 read them here, and are skipped visibly where they are not.
 ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help setup demo test check lint format test-long test-browser bench wheel published clean distclean
+.PHONY: help setup demo test check lint format test-long test-browser bench wheel published published-transistor published-datasheet published-network clean distclean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -54,6 +56,26 @@ wheel: setup ## Build dist/neurocircuit-*.whl
 published: setup ## Rebuild reports/published/table3
 	@rm -rf reports/published/table3
 	@$(BIN)/neurocircuit sweep --jitter 1-9% --out reports/published/table3
+
+published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 20 minutes of processor time)
+	@rm -rf reports/published/datasheet-generic65
+	@$(BIN)/neurocircuit characterize --corner tt,ss,ff --temp 0,27,85 --vdd 0.95,1.0,1.05 --one-at-a-time \
+	  --process generic65 --jobs 2 --out reports/published/datasheet-generic65
+
+published-network: setup ## Train RECIPE=mnist with SEEDS="1 2 3" and read its test set once: reports/published/networks
+	@for seed in $(SEEDS); do \
+	  out=reports/published/networks/$(RECIPE)-seed$$seed; \
+	  resume=$$(test -e $$out/checkpoint.pt && echo --resume); \
+	  $(BIN)/neurocircuit train training/$(RECIPE).toml --set seed=$$seed --threads 1 --out $$out $$resume && \
+	  $(BIN)/neurocircuit evaluate $$out/weights.pt --json >$$out/evaluation.json && \
+	  if grep -q test_from_training training/$(RECIPE).toml; then \
+	    $(BIN)/neurocircuit evaluate $$out/weights.pt --part official --json >$$out/official.json; fi && \
+	  rm -f $$out/checkpoint.pt $$out/best.pt || exit 1; \
+	done
+
+published-transistor: setup ## Rebuild reports/published/transistor (about 25 minutes on 2 cores)
+	@rm -rf reports/published/transistor
+	@$(BIN)/neurocircuit sweep --level transistor --process generic65 --jitter 1-9% --out reports/published/transistor
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

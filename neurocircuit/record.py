@@ -18,6 +18,7 @@ class FireRecord:
     false_fire: the phases met modulo 2 pi without the membrane reaching its threshold.
     failures: reason by trial, for the failed ones only.
     engine: what computed it, with its version; part of the identity of a result.
+    start_rad: phases of VCO1 and VCO3 that were really there at the time origin, [trial, 2]; None: as asked.
     """
 
     fire_time_over_tau: Floats
@@ -25,11 +26,24 @@ class FireRecord:
     false_fire: Bools
     failures: dict[int, str] = field(default_factory=dict)
     engine: str = ""
+    start_rad: Floats | None = None
 
     @property
     def fired(self) -> Bools:
         """True where a spike came within the window; [trial]."""
         return np.isfinite(self.fire_time_over_tau)
+
+
+@dataclass(frozen=True)
+class Arming:
+    """The arming that a level really makes: phases of VCO1 and VCO3 at it [trial, 2], rad, and the time to the origin.
+
+    wait_over_tau: from arming to the time origin, [trial], units of tau. Another level meets the same phases when it
+    arms at start_rad and gets its inputs later by wait_over_tau.
+    """
+
+    start_rad: Floats
+    wait_over_tau: Floats
 
 
 @dataclass(frozen=True)

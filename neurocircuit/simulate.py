@@ -1,5 +1,6 @@
 """One neuron, or a batch of them, at any level: the entry that the sweep and the command line share."""
 
+from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
 
@@ -7,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.errors import InputError
-from neurocircuit.record import FireRecord, Floats, Waveforms
+from neurocircuit.record import Arming, FireRecord, Floats, Waveforms
 from neurocircuit.spec import NeuronSpec, StartPhases
 
-LEVELS = ("ideal", "averaged", "edge", "bsource")
+LEVELS = ("ideal", "averaged", "edge", "bsource", "transistor")
 _MODULES = {
     "ideal": "neurocircuit.neuron.ideal",
     "averaged": "neurocircuit.neuron.averaged",
     "edge": "neurocircuit.neuron.edge",
     "bsource": "neurocircuit.spice.bsource",
+    "transistor": "neurocircuit.spice.transistor",
 }
-_SPICE_LEVELS = ("bsource",)
+SPICE_LEVELS = ("bsource", "transistor")
 LARGEST_WEIGHT = 1e4  # units of the threshold; each XOR edge that a weight makes is an event
 _ROUNDING_STEPS = 4  # ulps by which a refined closed form moves its inputs
 
@@ -51,12 +53,12 @@ def evaluate(
     if noise_seed is None:
         noise_seed = np.arange(trials, dtype=np.uint64)
     options: dict[str, float] = {}
-    if level in _SPICE_LEVELS:
+    if level in SPICE_LEVELS:
         options = {"timeout_s": timeout_s, "step_divisor": 2 if refined else 1}
     elif refined:
         t_over_tau = t_over_tau * (1.0 + _ROUNDING_STEPS * np.finfo(float).eps)
     record: FireRecord = _module(level).fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
-    return record
+    return record if level == "transistor" else _after_output_delay(record, spec)
 
 
 def waveforms(
@@ -72,12 +74,38 @@ def waveforms(
     _check(t_over_tau[None], weights[None])
     start = fixed_start_rad(spec) if start_rad is None else start_rad
     result: Waveforms = _module(level).waveforms(spec, t_over_tau, weights, start, noise_seed)
-    return result
+    if level == "transistor" or spec.output_delay_s == 0:
+        return result
+    late_over_tau = result.time_over_tau - spec.output_delay_s / spec.tau_s
+    before = np.searchsorted(result.time_over_tau, late_over_tau, side="right") - 1
+    return replace(result, q=np.where(before >= 0, result.q[np.maximum(before, 0)], 0.0))
+
+
+def arming(level: str, spec: NeuronSpec, start_rad: Floats, inputs: int) -> Arming:
+    """The arming of a neuron of `inputs` inputs when VCO1 and VCO3 are wanted at start_rad [trial, 2] at the origin.
+
+    The transistor level starts from saved states: its phases are near the wanted ones, and its membrane was armed
+    before the time origin. Every other level arms at the time origin, at the phases wanted.
+    Raises SimulatorMissing, SimulatorTimeout or SimulatorBadOutput where a state has yet to be made and cannot be.
+    """
+    module = _module(level)
+    if level != "transistor":
+        return Arming(start_rad, np.zeros(len(start_rad)))
+    armed: Arming = module.arming(spec, start_rad, inputs)
+    return armed
 
 
 def engine(level: str) -> str:
     """What determines the numbers of a level: code version, netlist, simulator and its options."""
     text: str = _module(level).engine()
+    return text
+
+
+def identity(level: str, spec: NeuronSpec, inputs: int) -> str:
+    """What determines the numbers beside level, engine and spec: the files of the circuit's process; "" for most."""
+    if level != "transistor":
+        return ""
+    text: str = _module(level).identity(spec, inputs)
     return text
 
 
@@ -99,6 +127,14 @@ def fixed_start_rad(spec: NeuronSpec) -> Floats:
     """Phases of VCO1 and VCO3 at arming; 0 where the spec says random."""
     phases = spec.start_phases if isinstance(spec.start_phases, StartPhases) else StartPhases()
     return np.array([phases.vco1_rad, phases.vco3_rad])
+
+
+def _after_output_delay(record: FireRecord, spec: NeuronSpec) -> FireRecord:
+    """The output spike comes output_delay_s after what the level decides; beyond the window the neuron is silent."""
+    if spec.output_delay_s == 0:
+        return record
+    late = record.fire_time_over_tau + spec.output_delay_s / spec.tau_s
+    return replace(record, fire_time_over_tau=np.where(late > spec.window_over_tau, np.inf, late))
 
 
 def _module(level: str) -> ModuleType:

@@ -21,6 +21,13 @@ _SPELLINGS = {
     "K": ("K",),
     "1/K": ("1/K", "/K"),
     "J": ("J",),
+    "V": ("V",),
+    "A": ("A",),
+    "Ohm": ("Ohm", "ohm", "Ω"),
+    "F": ("F",),
+    "m": ("m",),
+    "V*m": ("V*m", "V·m"),
+    "degC": ("degC", "°C"),
 }
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf", re.ASCII)
 _PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
@@ -35,7 +42,7 @@ def parse_quantity(text: str, unit: str, field: str) -> float:
     """
     if unit == "":
         return parse_ratio(text, field)
-    if "," in text or any(not sign.isascii() and sign not in "µμ²" for sign in text):
+    if "," in text or any(not sign.isascii() and sign not in "µμ²Ω·°" for sign in text):
         raise UnitError(f"{field} must be a number with a decimal point and the unit {unit}, got {text!r}")
     value = _without_prefix(text, unit)
     if value is None:
@@ -76,7 +83,7 @@ def format_quantity(value: float, unit: str) -> str:
     """Text that `parse_quantity` reads back to exactly `value`: the shortest SI prefix form, else an exponent."""
     if unit == "":
         return repr(float(value))
-    if value == 0.0 or unit in ("rad", "1/K"):
+    if value == 0.0 or unit in ("rad", "1/K", "degC", "V*m"):
         return f"{float(value)!r}".removesuffix(".0") + f" {unit}"
     for prefix, scale in _PREFIXES.items():
         scaled = float(f"{value / scale:.12g}")

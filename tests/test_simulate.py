@@ -25,7 +25,9 @@ def test_wrong_inputs(t, w, message):
 
 
 def test_unknown_level():
-    with pytest.raises(InputError, match="level must be one of ideal, averaged, edge, bsource, got 'spectre'"):
+    with pytest.raises(
+        InputError, match="level must be one of ideal, averaged, edge, bsource, transistor, got 'spectre'"
+    ):
         simulate.evaluate("spectre", NeuronSpec(), [0.1], [1.0])
 
 
@@ -49,6 +51,24 @@ def test_window_decides_what_is_silent():
         for factor, fired in ((1.001, True), (0.999, False)):
             spec = NeuronSpec(window_s=fire_time * factor * tau)
             assert simulate.evaluate(level, spec, [0.3], [1.6]).fired[0] == fired
+
+
+def test_the_output_spike_comes_by_the_output_delay_after_the_crossing():
+    """Logic behind the decision: fire times and the edge of q move by it; beyond the window the neuron is silent."""
+    delay_s, spec = 0.7e-9, NeuronSpec()
+    late = spec.replace(output_delay_s=delay_s)
+    for level in ("ideal", "averaged", "edge"):
+        crossing = simulate.evaluate(level, spec, [0.3], [1.6]).fire_time_over_tau[0]
+        spike = simulate.evaluate(level, late, [0.3], [1.6]).fire_time_over_tau[0]
+        assert spike - crossing == pytest.approx(delay_s / spec.tau_s, rel=1e-12)
+        silent = late.replace(window_s=crossing * spec.tau_s + delay_s / 2)
+        assert simulate.evaluate(level, silent.replace(output_delay_s=0.0), [0.3], [1.6]).fired[0]
+        assert not simulate.evaluate(level, silent, [0.3], [1.6]).fired[0]
+    plain, delayed = (simulate.waveforms("edge", one, np.array([0.3]), np.array([1.6])) for one in (spec, late))
+    rises = [one.time_over_tau[np.flatnonzero(np.diff(one.q) > 0)[0] + 1] for one in (plain, delayed)]
+    grid = np.max(np.diff(plain.time_over_tau))
+    assert rises[1] - rises[0] == pytest.approx(delay_s / spec.tau_s, abs=grid)
+    np.testing.assert_array_equal(plain.membrane, delayed.membrane)
 
 
 def test_levels_say_what_they_leave_out():

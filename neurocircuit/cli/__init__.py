@@ -16,6 +16,8 @@ COMMANDS = {
     "train": "Train a network by a recipe; resumable.",
     "evaluate": "Accuracy, sparsity, energy and latency of trained weights.",
     "import-weights": "Read published numpy weights into a checkpoint.",
+    "characterize": "Trim and measure the transistor neuron of a process; write its datasheet and spec.",
+    "process": "List the semiconductor processes; run a ring in one.",
     "spec": "Print the embedded circuit, or check and print a spec file.",
     "doctor": "Check Python, ngspice and the levels of the neuron.",
 }

@@ -19,9 +19,12 @@ from neurocircuit.errors import NeurocircuitError, SimulatorMissing
 from neurocircuit.simulate import LEVELS, evaluate
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import ngspice
+from neurocircuit.spice import process as processes
+from neurocircuit.spice.ring import check_ring
 from neurocircuit.sweep import ledger
 
 OLDEST_PYTHON = (3, 11)
+_PROCESS = "generic65"  # embedded: nothing else must be installed for it
 # One neuron of two inputs that every level must agree on: arrival times in units of tau, and weights.
 _TIMES_OVER_TAU, _WEIGHTS = (0.3, 0.6), (1.2, 1.2)
 
@@ -52,6 +55,10 @@ def all_checks(directory: Path) -> Iterator[Check]:
     yield check_writable("directory", directory)
     yield check_ledger(ledger.default_path())
     yield from check_levels()
+    yield check_transistors()
+    for name in processes.names():
+        if name != _PROCESS:
+            yield check_process(name)
 
 
 def check_python() -> Check:
@@ -131,7 +138,7 @@ def check_levels() -> Iterator[Check]:
     times, weights = np.array([_TIMES_OVER_TAU]), np.array([_WEIGHTS])
     tolerances = _tolerances(spec)
     fired: dict[str, float] = {}
-    for level in LEVELS:
+    for level in (name for name in LEVELS if name != "transistor"):
         try:
             evaluate(level, spec, times, weights)  # imports what the level needs; the second run tells the time
             began = time.perf_counter()
@@ -145,6 +152,33 @@ def check_levels() -> Iterator[Check]:
             continue
         fired[level] = float(record.fire_time_over_tau[0])
         yield _judged(level, fired, duration_s, record.failures.get(0, ""), tolerances)
+
+
+def check_transistors() -> Check:
+    """The transistor level's parts: the embedded process is there, and its ring oscillator runs at its nominal bias."""
+    name, remedy = "transistors", f"neurocircuit process check {_PROCESS}"
+    try:
+        began = time.perf_counter()
+        installed = processes.load(_PROCESS)
+        found = check_ring(installed, installed.condition())
+        duration_s = time.perf_counter() - began
+    except SimulatorMissing:
+        return Check(name, "problem", "not run: ngspice is missing", "see ngspice above")
+    except NeurocircuitError as error:
+        return Check(name, "problem", str(error), remedy)
+    detail = f"ring of {_PROCESS} at {found.f_Hz / 1e6:.1f} MHz, {duration_s:.1f} s; a neuron is trimmed first"
+    return Check(name, "ok", detail, values={"ring_Hz": found.f_Hz, "duration_s": duration_s})
+
+
+def check_process(name: str) -> Check:
+    """Whether the models of a foreign process are on this machine; nothing is simulated."""
+    try:
+        installed = processes.load(name)
+    except processes.ProcessMissing as error:
+        return Check(name, "absent", str(error).partition("; type: ")[0], processes.describe(name).install)
+    corners = ", ".join(installed.process.corners)
+    values = {"folder": str(installed.folder), "corners": list(installed.process.corners)}
+    return Check(name, "ok", f"process with corners {corners}; models in {installed.folder}", values=values)
 
 
 def _tolerances(spec: NeuronSpec) -> dict[str, tuple[str, float]]:

@@ -2,16 +2,18 @@
 
 import shlex
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from neurocircuit.cli import _circuits
 from neurocircuit.cli.common import echo_json, json_option, load_spec, spec_option
 from neurocircuit.errors import InputError
 from neurocircuit.simulate import LEVELS
-from neurocircuit.spec import SweepSpec, Testbench
+from neurocircuit.spec import NeuronSpec, SweepSpec, Testbench
 from neurocircuit.sweep import ledger, library, rundir
 from neurocircuit.sweep.plan import SweepRequest
 from neurocircuit.units import parse_integers, parse_percentages
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
 
 DEFAULT_TESTBENCH = "paper"
 DEFAULT_CROSS_CHECK = "bsource"
+TRANSISTOR = "transistor"  # the level, and the testbench that is its default
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the user gave of that which determines the result; None: not given."""
+    """What the user gave of that which determines the result; None: not given.
+
+    neuron, chips: from --process and --mc in place of the file.
+    """
 
     spec: Path | None
     testbench: str | None
@@ -36,6 +42,8 @@ class Given:
     trials: int | None
     cross_trials: int | None
     seed: int | None
+    neuron: NeuronSpec | None = None
+    chips: tuple[NeuronSpec, ...] = ()
 
 
 @click.command("sweep")
@@ -52,6 +60,13 @@ class Given:
 @click.option("--trials", type=int, help="Draws per row. Default: the testbench's.")
 @click.option("--cross-trials", type=int, help="Draws per row of the cross-check. Default: the testbench's.")
 @click.option("--seed", type=int, help="Root of all random draws. Default: 1.")
+@click.option("--process", help="Trim and fit the neuron of this process first: a name, or a process.toml.")
+@click.option("--corner", help="Corners of the process: tt,ss; one directory each. Default: the nominal one.")
+@click.option("--temp", help="Temperatures in degC. Default: 27.")
+@click.option("--vdd", help="Supplies over the nominal one. Default: 1.")
+@click.option(
+    "--mc", type=click.IntRange(min=1), help="Chips with mismatch, each trimmed; the draws take them in turn."
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes. Default: the processors of this machine.")
 @click.option("--scheduler", help="Run on Dask: the address of a scheduler, or local.")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the run. Default: reports/sweep-<hash>.")
@@ -70,44 +85,70 @@ def command(
     no_report: bool,
     as_json: bool,
     spec_path: Path | None,
+    process: str | None,
+    corner: str | None,
+    temp: str | None,
+    vdd: str | None,
+    mc: int | None,
     **given: Any,
 ) -> None:
     """Sweep input jitter and weight bits; write the transfer table and a report like Table 3.
 
     Ctrl-C keeps what is finished. Exit code 3: some draws failed, the rest is there.
     """
-    request, out = _checked_request(Given(spec=spec_path, **given), out, resume)
-    ledger_file = _checked_ledger(ledger_path)
-    if dry_run:
-        _print_estimate(request, ledger_file, jobs, as_json)
+    asked = _circuits.Asked(process, corner, temp, vdd, mc)
+    _circuits.check(asked, spec_path, resume)
+    worst = 0
+    for neuron, folder in _neurons(asked, out):
+        everything = Given(spec=spec_path, **given, neuron=neuron)
+        if mc is not None:
+            everything = replace(everything, chips=_circuits.chips(neuron or load_spec(spec_path), mc, given["seed"]))
+        request, where = _checked_request(everything, folder, resume)
+        ledger_file = _checked_ledger(ledger_path)
+        if dry_run:
+            _print_estimate(request, ledger_file, jobs, as_json)
+            continue
+        if ledger_path is None:
+            ledger_file.parent.mkdir(parents=True, exist_ok=True)
+        how = _resume_command(where, ledger_path, scheduler, no_report)
+        outcome = _run(request, where, ledger_file, jobs, scheduler, how)
+        _print_outcome(outcome, where, None if no_report else _report(where), as_json)
+        worst = max(worst, outcome.record["exit_code"])
+    if worst:
+        sys.exit(worst)
+
+
+def _neurons(asked: _circuits.Asked, out: Path | None) -> Iterator[tuple[NeuronSpec | None, Path | None]]:
+    """The neuron of each condition of the process with its directory; without a process that of --spec."""
+    if asked.process is None:
+        yield None, out
         return
-    if ledger_path is None:
-        ledger_file.parent.mkdir(parents=True, exist_ok=True)
-    outcome = _run(request, out, ledger_file, jobs, scheduler, _resume_command(out, ledger_path, scheduler, no_report))
-    report = None if no_report else _report(out)
-    _print_outcome(outcome, out, report, as_json)
-    if outcome.record["exit_code"]:
-        sys.exit(outcome.record["exit_code"])
+    found = _circuits.conditions(asked)
+    folders = [out if len(found) == 1 else _circuits.folder(out, condition) for condition in found]
+    for condition, folder in zip(found, folders, strict=True):
+        yield _circuits.neuron_at(asked, condition), folder
 
 
 def build_request(given: Given, base: SweepRequest | None) -> SweepRequest:
     """The request from what was given; the rest from `base` (a run to resume), else the defaults."""
-    spec = load_spec(given.spec) if given.spec or base is None else base.spec
+    spec = given.neuron or (load_spec(given.spec) if given.spec or base is None else base.spec)
     testbench, sweep = _testbench(given, base), _sweep(given, base)
     if base is not None and given.cross_check is None:
-        return SweepRequest(spec, testbench, sweep, base.levels)
+        return SweepRequest(spec, testbench, sweep, base.levels, base.chips)
     cross_check = given.cross_check
-    if cross_check is None and testbench.level != DEFAULT_CROSS_CHECK:
+    if cross_check is None and testbench.level not in (DEFAULT_CROSS_CHECK, TRANSISTOR):
         cross_check = DEFAULT_CROSS_CHECK
     if cross_check == testbench.level:
         raise InputError(f"--cross-check must differ from the level of the sweep, got {cross_check}")
-    return SweepRequest.build(spec, testbench, sweep, None if cross_check == "none" else cross_check)
+    chips = given.chips if base is None else base.chips
+    return SweepRequest.build(spec, testbench, sweep, None if cross_check == "none" else cross_check, chips)
 
 
 def _testbench(given: Given, base: SweepRequest | None) -> Testbench:
     changes = {"level": given.level, "trials": given.trials, "cross_check_trials": given.cross_trials}
     if base is None:
-        testbench = library.load_testbench(given.testbench or DEFAULT_TESTBENCH)
+        usual = TRANSISTOR if given.level == TRANSISTOR else DEFAULT_TESTBENCH
+        testbench = library.load_testbench(given.testbench or usual)
     elif given.testbench is None:
         testbench = base.testbench
     else:
@@ -118,7 +159,9 @@ def _testbench(given: Given, base: SweepRequest | None) -> Testbench:
 
 
 def _sweep(given: Given, base: SweepRequest | None) -> SweepSpec:
-    old = SweepSpec() if base is None else base.sweep
+    # The rows of Table 3 need more bits than a circuit has: without transistors they all run, with them none by itself.
+    usual = SweepSpec(bits=()) if _testbench(given, base).level == TRANSISTOR else SweepSpec()
+    old = usual if base is None else base.sweep
     return SweepSpec(
         jitter=old.jitter if given.jitter is None else parse_percentages(given.jitter) or (),
         bits=old.bits if given.bits is None else parse_integers(given.bits) or (),

@@ -9,6 +9,19 @@ def write_report(run_dir: Path) -> None:
     Everything is made before the first file is written. Raises InputError or FileFormatError naming the file that is
     missing, foreign or damaged.
     """
-    from neurocircuit.report import page, run  # jinja2 and xarray take a while to import
+    from neurocircuit.report import datasheet_run, page, run  # jinja2 and xarray take a while to import
 
-    page.write(run.read_run(run_dir))
+    if datasheet_run.is_characterisation(run_dir):
+        write_datasheet(run_dir)
+    else:
+        page.write(run.read_run(run_dir))
+
+
+def write_datasheet(run_dir: Path) -> None:
+    """Write report.html, report.md, datasheet.csv and figures/ into a finished characterisation, from its files alone.
+
+    Raises InputError or FileFormatError naming the file that is missing, foreign or damaged.
+    """
+    from neurocircuit.report import datasheet, datasheet_run
+
+    datasheet.write(datasheet_run.read(run_dir))

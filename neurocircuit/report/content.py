@@ -268,6 +268,10 @@ def record_table(run: Run) -> Table:
         ("request hash", str(record.get("request_hash", "unknown"))),
         ("table hash", str(run.table.dataset.attrs["content_sha256"])),
         *((key.replace("_", " "), str(provenance[key])) for key in sorted(provenance) if key.endswith("sha256")),
+        *(
+            (f"time per evaluation, {level}", f"{seconds:g} s")
+            for level, seconds in record.get("seconds_per_evaluation", {}).items()
+        ),
         *((f"engine of {level}", str(text)) for level, text in provenance.get("engines", {}).items()),
         *((f"version of {name}", str(text)) for name, text in sorted(record.get("versions", {}).items())),
     ]

@@ -10,7 +10,7 @@ import jinja2
 
 from neurocircuit.errors import InputError
 from neurocircuit.files import write_atomically
-from neurocircuit.report import claims, content, figures, paper, style, words
+from neurocircuit.report import claims, content, figures, paper, style, transistors, words
 from neurocircuit.report.agreement import Agreement, agreements
 from neurocircuit.report.run import Run
 
@@ -70,6 +70,7 @@ def _contents(run: Run) -> tuple[list[Picture], dict[str, Any]]:
     found, compared, halves = claims.claims(run), agreements(run), run.table.halves
     with style.styled():
         curves, scatters, waves, readings = _curves(run), _scatters(compared), _waveforms(run), _readings(run)
+        beside = _transistors(run)
     values = {
         "run": run,
         "answer": content.answer(run, found),
@@ -92,34 +93,47 @@ def _contents(run: Run) -> tuple[list[Picture], dict[str, Any]]:
         "readings_tables": [content.readings_table(run, half) for half in _reading_halves(run)],
         "left_out": run.record.get("readings_left_out", {}),
         "claims": found,
+        "transistor_figures": beside,
+        "transistor_sentence": transistors.sentence(run.transistor) if run.transistor else "",
+        "transistor_tables": transistors.tables(run.transistor),
         "record": content.record_table(run),
         "failed": content.failed_table(run),
     }
-    return [*curves, *scatters, *waves, *readings], values
+    return [*curves, *beside, *scatters, *waves, *readings], values
 
 
-def _drawn(name: str, caption: str, draw: Callable[[], "Figure"]) -> Picture:
+def drawn(name: str, caption: str, draw: Callable[[], "Figure"]) -> Picture:
+    """A figure in both formats; call it inside `style.styled`."""
     figure = draw()
     return Picture(name, caption, style.render(figure, "svg"), style.render(figure, "png"))
 
 
 def _curves(run: Run) -> list[Picture]:
-    drawn = []
+    found = []
     if "jitter" in run.table.halves:
         caption = (
             "Output jitter against input jitter, both axes logarithmic. Bars and band: 95 % interval of the mean; "
             "slope: exponent of the fitted power law with its 95 % interval (paired bootstrap over the draws)."
         )
-        drawn.append(_drawn("transfer_curve", caption, partial(figures.transfer_curve, run)))
+        found.append(drawn("transfer_curve", caption, partial(figures.transfer_curve, run)))
     if "bits" in run.table.halves:
         caption = "Output jitter against the resolution of the weights, with the numerical floor of each level."
-        drawn.append(_drawn("quantisation_curve", caption, partial(figures.quantisation_curve, run)))
-    return drawn
+        found.append(drawn("quantisation_curve", caption, partial(figures.quantisation_curve, run)))
+    return found
+
+
+def _transistors(run: Run) -> list[Picture]:
+    rows = tuple(row for row in run.transistor if row.half == "jitter")
+    caption = (
+        "Transistor rows beside the edge level at the same draws and phases. Bars: 95 % interval, grey without the "
+        "control variate; dotted: what halving the time step changes."
+    )
+    return [drawn("transistor_rows", caption, partial(figures.transistor_rows, rows))] if rows else []
 
 
 def _scatters(compared: list[Agreement]) -> list[Picture]:
     return [
-        _drawn(f"level_{one.level}", content.worst_sentence(one), partial(figures.level_scatter, one))
+        drawn(f"level_{one.level}", content.worst_sentence(one), partial(figures.level_scatter, one))
         for one in compared
     ]
 
@@ -135,7 +149,7 @@ def _waveforms(run: Run) -> list[Picture]:
     )
     shown = {level: run.waveforms[level] for level in run.levels if level in run.waveforms}
     draw = partial(figures.waveform_figure, shown, "threshold", run.shown_inputs_over_tau)
-    return [_drawn("waveforms", caption, draw)]
+    return [drawn("waveforms", caption, draw)]
 
 
 def _readings(run: Run) -> list[Picture]:
@@ -143,7 +157,7 @@ def _readings(run: Run) -> list[Picture]:
         "Output jitter by reading, one change at a time; full lines: baseline, dashed lines: the paper; bars: 95 %."
     )
     return [
-        _drawn(
+        drawn(
             f"readings_{half}",
             f"{content.HALF_TITLE[half]}. {caption}",
             partial(figures.readings_figure, run.readings, half),

@@ -12,6 +12,7 @@ import xarray as xr
 
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.record import Waveforms
+from neurocircuit.report import transistor_rows
 from neurocircuit.spec import NeuronSpec, Testbench
 from neurocircuit.table import TransferTable, read_dataset
 
@@ -51,6 +52,7 @@ class Run:
     waveforms: dict[str, Waveforms]
     shown_inputs_over_tau: tuple[float, ...]
     shown_weights: tuple[float, ...]
+    transistor: tuple[transistor_rows.ControlledRow, ...] = ()
 
     @property
     def main(self) -> str:
@@ -94,6 +96,7 @@ def read_run(directory: Path) -> Run:
         waveforms=waveforms,
         shown_inputs_over_tau=inputs,
         shown_weights=weights,
+        transistor=transistor_rows.read(directory / "transistor.csv"),
     )
 
 

@@ -15,13 +15,20 @@ if TYPE_CHECKING:
 WIDTH_INCH = 3.73  # 358 px: what a phone of 390 px leaves between its margins
 PAPER_COLOUR = "#000000"
 # Okabe and Ito: told apart with any colour vision.
-LEVEL_COLOURS = {"edge": "#0072B2", "averaged": "#D55E00", "ideal": "#009E73", "bsource": "#CC79A7"}
-LEVEL_MARKERS = {"edge": "o", "averaged": "s", "ideal": "^", "bsource": "v"}
+LEVEL_COLOURS = {
+    "edge": "#0072B2",
+    "averaged": "#D55E00",
+    "ideal": "#009E73",
+    "bsource": "#CC79A7",
+    "transistor": "#8B1A1A",
+}
+LEVEL_MARKERS = {"edge": "o", "averaged": "s", "ideal": "^", "bsource": "v", "transistor": "D"}
 LEVEL_LINES: dict[str, Any] = {
     "edge": "-",
     "averaged": (0, (4, 1.5)),
     "ideal": (0, (1, 1.2)),
     "bsource": (0, (5, 1, 1, 1)),
+    "transistor": "-",
 }
 SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SERIES_MARKERS = ("o", "s", "^", "v", "D", "P")

@@ -12,6 +12,7 @@ _LEVELS = {
     "averaged": "the phase-domain model with the loop averaged over each oscillator period",
     "edge": "every oscillator edge, XOR pulse and flip-flop clock, solved event by event",
     "bsource": "the averaged model as a SPICE deck, run by ngspice",
+    "transistor": "oscillators, XOR, loop, synapses and flip-flop in transistors, run by ngspice from a locked state",
 }
 
 
@@ -41,7 +42,21 @@ def neuron_sentences(spec: NeuronSpec) -> list[str]:
         f"{spec.loop_ratio:g} times as wide as the loop (r = w_lf·τ).",
         f"A spike of {format_quantity(spec.spike_width_s, 's')} moves VCO1 by {spec.phase_per_weight_rad:g} rad per "
         f"unit weight; the XOR is linear up to a phase error of π/2. {fires}",
+        *_circuit(spec),
         f"Silent means not fired within {spec.window_over_tau:g} τ of arming. Phase noise of VCO1 … VCO4: {noise}.",
+    ]
+
+
+def _circuit(spec: NeuronSpec) -> list[str]:
+    """Where the neuron has transistors: their process and condition, and what that means for the weights."""
+    if spec.circuit is None:
+        return []
+    circuit, condition = spec.circuit, spec.circuit.condition
+    return [
+        f"Its transistors: process {circuit.process}, corner {condition.corner}, {condition.temperature_C:g} °C, "
+        f"{format_quantity(condition.supply_V, 'V')}; VCO1 and VCO2 run at {format_quantity(circuit.f1_Hz, 'Hz')}, "
+        f"VCO3 and VCO4 at {format_quantity(circuit.f3_Hz, 'Hz')}. At every level the weights lie on the "
+        f"{circuit.weight_bits}-bit codes of its bank."
     ]
 
 

@@ -55,6 +55,13 @@ Radians = Annotated[float, *_quantity("rad")]
 RadiansPerSecond = Annotated[float, *_quantity("rad/s")]
 PhaseDiffusion = Annotated[float, *_quantity("rad2/s")]
 PerKelvin = Annotated[float, *_quantity("1/K")]
+Volts = Annotated[float, *_quantity("V")]
+Amperes = Annotated[float, *_quantity("A")]
+Ohms = Annotated[float, *_quantity("Ohm")]
+Farads = Annotated[float, *_quantity("F")]
+Metres = Annotated[float, *_quantity("m")]
+VoltMetres = Annotated[float, *_quantity("V*m")]
+Celsius = Annotated[float, *_quantity("degC")]
 Ratio = Annotated[float, *_quantity("")]
 
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from neurocircuit.errors import UnitError
 from neurocircuit.spec.bank import WeightBank
+from neurocircuit.spec.circuit import Circuit
 from neurocircuit.spec.fields import (
     Hertz,
     PerKelvin,
@@ -164,6 +165,18 @@ class NeuronSpec(Spec):
     window_s: Annotated[
         Seconds, Field(alias="window", gt=0, description="from arming; not fired by then is silent; 10 τ")
     ] = 200e-9
+    output_delay_s: Annotated[
+        Seconds,
+        Field(
+            alias="output_delay",
+            ge=0,
+            description="from the phase crossing to the output spike: comparator and logic; none embedded",
+        ),
+    ] = 0.0
+    circuit: Annotated[
+        Circuit | None,
+        Field(description="the transistors behind this spec, as `neurocircuit characterize` writes them; none here"),
+    ] = None
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from neurocircuit.spec.fields import Ratio, Seconds, Spec
 from neurocircuit.spec.neuron import StartPhases
 
-LevelName = Literal["ideal", "averaged", "edge", "bsource"]
+LevelName = Literal["ideal", "averaged", "edge", "bsource", "transistor"]
 
 
 class Uniform(Spec):

@@ -5,9 +5,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from neurocircuit.record import Floats
 from neurocircuit.spice.child import Ended, LARGEST_LOG_bytes, run_child
 from neurocircuit.spice.rawfile import read_raw
 
+_Result = TypeVar("_Result")
 EXECUTABLE_VARIABLE = "NEUROCIRCUIT_NGSPICE"
 RELATIVE_SLACK = 1e-9
 _DECK, _LOG, _RAW = "deck.cir", "ngspice.log", "out.raw"
@@ -24,11 +26,14 @@ _KEPT = "; deck and log kept in "
 # and source stepping, the transient operating point), often with exit code 0. From its messages and its strings.
 _TROUBLE = re.compile(
     r"\b(errors?|fatal|gmin|singular|supplies reduced|transient op|failed|undefined|unknown|unrecognized)\b"
-    r"|\babort|source step|timestep too small|iteration limit|convergence|trouble with|interrupted",
+    r"|\babort|source step|timestep too small|iteration limit|convergence|trouble with|interrupted|can't find",
     re.IGNORECASE,
 )
 # The title of the deck, and a row of the table of node voltages: there the deck's author chose the words.
 _QUOTED = re.compile(r"Circuit: .*|\S+ +[-+.\deE]+")
+# What ngspice 39 prints when the condition of `stop when` was met.
+_STOPPED = re.compile(r"\d+ *: condition met: stop  when .*|doAnalyses: pause requested|tran simulation interrupted")
+_MET = re.compile(r"\d+ *: condition met: stop ")
 _VERSION_DECK = "* version\n.control\nversion -f\nquit 0\n.endc\n.end\n"
 _VERSION_TIMEOUT_s = 10.0
 
@@ -40,6 +45,15 @@ class NgspiceVersion:
     number: str
     openmp: bool
     xspice: bool
+
+
+@dataclass(frozen=True)
+class ControlRun:
+    """What a deck that runs itself delivered: vectors [point], texts of its further files, and whether it stopped."""
+
+    vectors: dict[str, Floats]
+    texts: dict[str, str]
+    stopped: bool
 
 
 def find_ngspice() -> Path:
@@ -86,11 +100,93 @@ def run(
     Raises SimulatorMissing; SimulatorTimeout when it was killed after timeout_s; SimulatorBadOutput with the reason.
     In the last two deck and log are kept, and the message ends with their folder.
     """
+    texts = {**(files or {}), _DECK: deck_text}
+
+    def judge(ended: Ended, directory: Path) -> dict[str, Floats]:
+        vectors = _checked(ended, directory, wanted, timeout_s)
+        _check_time(vectors["time"], t_stop_s)
+        return vectors
+
+    return _in_folder(texts, {}, ("-b", "-r", _RAW), timeout_s, judge)
+
+
+def run_control(
+    deck_text: str,
+    wanted: tuple[str, ...],
+    t_stop_s: float,
+    *,
+    timeout_s: float,
+    files: Mapping[str, str] | None = None,
+    links: Mapping[str, Path] | None = None,
+    variables: Mapping[str, str] | None = None,
+    outputs: tuple[str, ...] = (),
+    first_by_s: float = 0.0,
+    may_stop: bool = False,
+) -> ControlRun:
+    """Run a deck whose .control block runs the transient analysis, writes out.raw, and ends with `quit 0`.
+
+    links: folders of this machine by the name under which the deck includes from them. variables: set before ngspice
+    reads the deck, such as {"ngbehavior": "hsa"}. outputs: further text files that the deck writes; each must be there
+    and not be empty. first_by_s: the latest first point; `tran … uic` writes none at 0. may_stop: `stop when` may end
+    the run before t_stop_s; only then, and only when ngspice says that its condition was met, is an earlier end
+    accepted. All else is asked and raised as by `run`.
+    """
+
+    def judge(ended: Ended, directory: Path) -> ControlRun:
+        stopped = may_stop and _MET.search(ended.log) is not None
+        vectors = _checked(ended, directory, wanted, timeout_s, _STOPPED if stopped else None)
+        time_s = vectors["time"]
+        end_s = min(t_stop_s, float(time_s[-1])) if stopped and len(time_s) else t_stop_s
+        _check_time(time_s, end_s, first_by_s)
+        return ControlRun(vectors, {name: _text(directory / name) for name in outputs}, stopped)
+
+    texts = {**(files or {}), _DECK: deck_text}
+    return _in_folder(texts, links or {}, _batch_arguments(variables), timeout_s, judge)
+
+
+def written(
+    deck_text: str,
+    name: str,
+    *,
+    timeout_s: float,
+    files: Mapping[str, str] | None = None,
+    links: Mapping[str, Path] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> str:
+    """The file `name` that the .control block of a deck writes without a simulation; believed and raised as by `run`.
+
+    A file and not the log, in which stdout and stderr meet in the middle of a line.
+    """
+
+    def judge(ended: Ended, directory: Path) -> str:
+        _check_end(ended, directory, timeout_s, None)
+        return _text(directory / name)
+
+    texts = {**(files or {}), _DECK: deck_text}
+    return _in_folder(texts, links or {}, _batch_arguments(variables), timeout_s, judge)
+
+
+def _batch_arguments(variables: Mapping[str, str] | None) -> list[str]:
+    return ["-b", *(word for name, value in (variables or {}).items() for word in ("-D", f"{name}={value}"))]
+
+
+def _in_folder(
+    texts: Mapping[str, str],
+    links: Mapping[str, Path],
+    arguments: Sequence[str],
+    timeout_s: float,
+    judge: Callable[[Ended, Path], _Result],
+) -> _Result:
+    """Run the deck among `texts` in a folder of its own and judge what it left there; the folder is removed.
+
+    When the run is refused, deck and log are kept, and the message ends with their folder.
+    """
     executable = find_ngspice()
     directory = Path(tempfile.mkdtemp(prefix="neurocircuit-ngspice-"))
     try:
-        ended = _batch(executable, directory, {**(files or {}), _DECK: deck_text}, timeout_s)
-        vectors = _checked(ended, directory, wanted, t_stop_s, timeout_s)
+        for name, target in links.items():
+            (directory / name).symlink_to(target)
+        result = judge(_batch(executable, directory, texts, timeout_s, arguments), directory)
     except (SimulatorTimeout, SimulatorBadOutput) as error:
         (directory / _RAW).unlink(missing_ok=True)
         raise type(error)(f"{error}{_KEPT}{directory}") from None
@@ -98,7 +194,7 @@ def run(
         shutil.rmtree(directory, ignore_errors=True)
         raise
     shutil.rmtree(directory, ignore_errors=True)
-    return vectors
+    return result
 
 
 def reason_of(error: SimulatorError) -> str:
@@ -106,13 +202,14 @@ def reason_of(error: SimulatorError) -> str:
     return str(error).partition(_KEPT)[0]
 
 
-def _batch(executable: Path, directory: Path, files: Mapping[str, str], timeout_s: float) -> Ended:
+def _batch(
+    executable: Path, directory: Path, files: Mapping[str, str], timeout_s: float, arguments: Sequence[str]
+) -> Ended:
     """Run the deck among `files` in `directory`, and put the log there too."""
     for name, text in files.items():
         (directory / name).write_text(text, encoding="utf-8")
-    arguments = [str(executable), "-n", "-b", "-r", _RAW, _DECK]
     try:
-        ended = run_child(arguments, directory, _environment(), timeout_s)
+        ended = run_child([str(executable), "-n", *arguments, _DECK], directory, _environment(), timeout_s)
     except OSError as error:
         raise SimulatorMissing(f"{executable} cannot be started: {error.strerror}") from None
     (directory / _LOG).write_text(ended.log, encoding="utf-8")
@@ -125,40 +222,60 @@ def _environment() -> dict[str, str]:
 
 
 def _checked(
-    ended: Ended, directory: Path, wanted: tuple[str, ...], t_stop_s: float, timeout_s: float
+    ended: Ended,
+    directory: Path,
+    wanted: tuple[str, ...],
+    timeout_s: float,
+    expected: re.Pattern[str] | None = None,
 ) -> dict[str, Floats]:
     """The wanted vectors, or SimulatorTimeout or SimulatorBadOutput with the reason."""
-    if ended.timed_out:
-        raise SimulatorTimeout(f"ngspice ran longer than {timeout_s:g} s and was killed")
-    if ended.flooded:
-        raise SimulatorBadOutput(f"ngspice printed more than {LARGEST_LOG_bytes >> 20} MiB and was killed")
-    complaint = _complaint(ended.log.replace(str(directory), "."))
-    if ended.exit_code != 0:
-        how = f"exit code {ended.exit_code}" if (ended.exit_code or 0) > 0 else f"signal {-(ended.exit_code or 0)}"
-        raise SimulatorBadOutput(f"ngspice ended with {how}" + (f": {complaint}" if complaint else ""))
-    if complaint:
-        raise SimulatorBadOutput(f"ngspice did not simply solve the circuit: {complaint}")
+    _check_end(ended, directory, timeout_s, expected)
     vectors = read_raw(directory / _RAW).vectors
     names = ("time", *wanted)
     missing = [name for name in names if name not in vectors]
     if missing:
         raise SimulatorBadOutput(f"ngspice did not deliver {', '.join(missing)}")
-    _check_time(vectors["time"], t_stop_s)
     return {name: vectors[name] for name in names}
 
 
-def _check_time(time_s: Floats, t_stop_s: float) -> None:
+def _check_end(ended: Ended, directory: Path, timeout_s: float, expected: re.Pattern[str] | None) -> None:
+    """Raise SimulatorTimeout or SimulatorBadOutput unless it ended well; expected: lines that are no trouble here."""
+    if ended.timed_out:
+        raise SimulatorTimeout(f"ngspice ran longer than {timeout_s:g} s and was killed")
+    if ended.flooded:
+        raise SimulatorBadOutput(f"ngspice printed more than {LARGEST_LOG_bytes >> 20} MiB and was killed")
+    complaint = _complaint(ended.log.replace(str(directory), "."), expected)
+    if ended.exit_code != 0:
+        how = f"exit code {ended.exit_code}" if (ended.exit_code or 0) > 0 else f"signal {-(ended.exit_code or 0)}"
+        raise SimulatorBadOutput(f"ngspice ended with {how}" + (f": {complaint}" if complaint else ""))
+    if complaint:
+        raise SimulatorBadOutput(f"ngspice did not simply solve the circuit: {complaint}")
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise SimulatorBadOutput(f"ngspice did not write {path.name}") from None
+    if not text.strip():
+        raise SimulatorBadOutput(f"ngspice wrote an empty {path.name}")
+    return text
+
+
+def _check_time(time_s: Floats, t_stop_s: float, first_by_s: float = 0.0) -> None:
     slack_s = RELATIVE_SLACK * t_stop_s
-    if len(time_s) < 2 or abs(time_s[0]) > slack_s or abs(time_s[-1] - t_stop_s) > slack_s:
+    if len(time_s) < 2 or not -slack_s <= time_s[0] <= first_by_s + slack_s or abs(time_s[-1] - t_stop_s) > slack_s:
         span = f"{time_s[0]:g} … {time_s[-1]:g} s" if len(time_s) else "no point"
         raise SimulatorBadOutput(f"ngspice must deliver 0 … {t_stop_s:g} s, got {span}")
     if not np.all(np.diff(time_s) > 0):
         raise SimulatorBadOutput(f"time must rise, got a step back after {time_s[np.argmin(np.diff(time_s))]:g} s")
 
 
-def _complaint(log: str) -> str:
+def _complaint(log: str, expected: re.Pattern[str] | None) -> str:
     """The first line that tells of trouble, "" when there is none."""
     for line in log.splitlines():
+        if expected is not None and expected.fullmatch(line.strip()):
+            continue
         if _TROUBLE.search(line) and not _QUOTED.fullmatch(line):
             return " ".join(line.split())[:200]
     return ""
@@ -168,7 +285,7 @@ def _complaint(log: str) -> str:
 def _version(executable: Path, modified_ns: int, size_bytes: int) -> NgspiceVersion:
     """`modified_ns` and `size_bytes` only tell one file at this path from another."""
     with tempfile.TemporaryDirectory(prefix="neurocircuit-ngspice-") as name:
-        ended = _batch(executable, Path(name), {_DECK: _VERSION_DECK}, _VERSION_TIMEOUT_s)
+        ended = _batch(executable, Path(name), {_DECK: _VERSION_DECK}, _VERSION_TIMEOUT_s, ("-b", "-r", _RAW))
     if ended.timed_out:
         raise SimulatorTimeout(f"ngspice did not say its version within {_VERSION_TIMEOUT_s:g} s")
     number = re.search(r"\bngspice-([0-9][0-9.+]*)", ended.log)

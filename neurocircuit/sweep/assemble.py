@@ -15,9 +15,9 @@ from neurocircuit.record import Floats, Waveforms
 from neurocircuit.spice.deck import netlist_sha256
 from neurocircuit.sweep.draws import draw
 from neurocircuit.sweep.identity import Environment, versions
-from neurocircuit.sweep.plan import Half, Row, SweepRequest, sha256_of
+from neurocircuit.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, SweepRequest, sha256_of
 from neurocircuit.sweep.readings import LEVEL, READINGS
-from neurocircuit.sweep.worker import BatchResult
+from neurocircuit.sweep.worker import BatchResult, inputs
 from neurocircuit.table import TransferTable
 
 _EXPONENT_STREAM = 2  # spawn key of the bootstrap, apart from the draws
@@ -31,7 +31,9 @@ class Fires:
         """Join the batches, which `results` gives by key, in trial order."""
         self.request = request
         self._rows: dict[tuple[str, Row], Floats] = {
-            (level, row): np.full(draws, math.nan) for level, draws in request.levels.items() for row in request.rows()
+            (level, row): np.full(draws, math.nan)
+            for level, draws in request.levels.items()
+            for row in request.rows(level)
         }
         for batch in request.batches():
             part = slice(batch.first, batch.first + batch.count)
@@ -46,17 +48,30 @@ class Fires:
         eq4 = self.request.testbench.desired == "eq4"
         return self._rows["ideal" if eq4 else level, Row(half, "clean")][: self.request.levels[level]]
 
-    def floor(self, level: str, half: Half) -> float:
-        """Mean |Δ|/t when only the numerics of the level are refined; nan when no draw fires."""
+    def signed(self, level: str, row: Row) -> Floats:
+        """Δ/t of a disturbed row, nan where not both runs fired; [trial]."""
+        desired = self.desired(level, row.half)
+        return relative_error(desired, self.measured(level, row), self.origin[: len(desired)])
+
+    def floor(self, level: str, row: Row) -> float:
+        """Mean |Δ|/t when only the numerics of the level are refined; nan when no draw fires.
+
+        A level that refines every row tells how far Δ/t itself moves; one that does not, how far the clean run does.
+        """
+        half = row.half
         clean, refined = self._rows[level, Row(half, "clean")], self._rows[level, Row(half, "floor")]
-        moved = np.abs(relative_error(clean, refined, self._origin[: len(clean)]))
-        moved = moved[np.isfinite(moved)]
+        origin = self.origin[: len(clean)]
+        moved = relative_error(clean, refined, origin)
+        if level == COSTLY_LEVEL:
+            fine = self._rows[level, Row(half, "floor", row.value)]
+            moved = relative_error(refined, fine, origin) - relative_error(clean, self.measured(level, row), origin)
+        moved = np.abs(moved[np.isfinite(moved)])
         return float(moved.mean()) if moved.size else math.nan
 
     def statistics(self, level: str, row: Row) -> dict[str, float]:
         """`measure.output_jitter` of a disturbed row."""
         desired = self.desired(level, row.half)
-        origin, floor = self._origin[: len(desired)], self.floor(level, row.half)
+        origin, floor = self.origin[: len(desired)], self.floor(level, row)
         found = output_jitter(desired, self.measured(level, row), origin_over_tau=origin, floor=floor)
         if level == "edge":
             spacing = 1 / (2 * self.request.spec.cycles_per_tau)
@@ -65,14 +80,13 @@ class Fires:
 
     def exponent(self, level: str) -> tuple[float, float, float]:
         """Exponent of output over input jitter with its interval."""
-        rows, desired = self.request.disturbed("jitter"), self.desired(level, "jitter")
-        origin = self._origin[: len(desired)]
-        relative = np.stack([relative_error(desired, self.measured(level, row), origin) for row in rows])
+        relative = np.stack([self.signed(level, row) for row in self.request.disturbed("jitter")])
         seed = np.random.SeedSequence(self.request.sweep.seed, spawn_key=(0, _EXPONENT_STREAM))
         return curve_exponent(np.array(self.request.sweep.jitter), relative, np.random.default_rng(seed))
 
     @cached_property
-    def _origin(self) -> Floats:
+    def origin(self) -> Floats:
+        """Where relative jitter counts from, units of tau; [trial]."""
         most, request = max(self.request.levels.values()), self.request
         if request.testbench.time_origin == "arming":
             return np.zeros(most)
@@ -134,13 +148,13 @@ def waveforms_dataset(fires: Fires) -> tuple[xr.Dataset, list[dict[str, Any]]]:
     fired = np.isfinite(fires.measured(request.testbench.level, Row(half, "clean")))
     trial = int(np.argmax(fired))
     spec = request.effective_spec.replace(phase_noise=(0.0, 0.0, 0.0, 0.0))
-    one = draw(spec, request.testbench, request.sweep.seed, trial, 1)
-    weights = (one.weights if half == "jitter" else one.quantised_weights)[0]
+    one = Batch(spec, request.testbench, request.sweep.seed, request.testbench.level, Row(half, "clean"), trial, 1)
+    t_over_tau, weights, start_rad = (array[0] for array in inputs(one))
     variables: dict[str, Any] = {}
     failed: list[dict[str, Any]] = []
     for level in request.levels:
         try:
-            shown = simulate.waveforms(level, spec, one.t_over_tau[0], weights, one.start_rad[0], 0)
+            shown = simulate.waveforms(level, spec, t_over_tau, weights, start_rad, 0)
         except SimulatorError as error:
             failed.append(
                 {"level": level, "row": "waveforms", "trials": [trial], "reason": " ".join(str(error).split())}
@@ -149,9 +163,9 @@ def waveforms_dataset(fires: Fires) -> tuple[xr.Dataset, list[dict[str, Any]]]:
             variables.update(_waveform_variables(level, shown))
     about = {
         "trial": trial,
-        "input_times_over_tau": one.t_over_tau[0],
+        "input_times_over_tau": t_over_tau,
         "weights": weights,
-        "start_rad": one.start_rad[0],
+        "start_rad": start_rad,
     }
     return xr.Dataset(variables, attrs=about), failed
 

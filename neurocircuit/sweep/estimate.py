@@ -12,7 +12,7 @@ from neurocircuit.sweep.plan import Batch, SweepRequest
 from neurocircuit.sweep.run import Work
 from neurocircuit.sweep.worker import compute
 
-_PROBE_TRIALS = {"bsource": 2}
+_PROBE_TRIALS = {"bsource": 2, "transistor": 1}
 _FAST_PROBE_TRIALS = 200
 
 

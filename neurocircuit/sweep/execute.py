@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from neurocircuit.sweep.plan import Batch
 from neurocircuit.sweep.worker import BatchResult, compute
 
 _IN_FLIGHT_PER_SLOT = 2
+Result = TypeVar("Result")
 
 
 class WorkerLost(NeurocircuitError):
@@ -96,8 +97,8 @@ def _submit(executor: Executor, running: dict[Future[BatchResult], Task], task: 
         raise WorkerLost(_LOST) from None
 
 
-def answer(future: Future[BatchResult]) -> BatchResult:
-    """The result of a batch; raises what it raised, WorkerLost when its process died."""
+def answer(future: Future[Result]) -> Result:
+    """The result of a task; raises what it raised, WorkerLost when its process died."""
     try:
         return future.result()
     except BrokenProcessPool:

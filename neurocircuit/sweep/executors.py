@@ -23,6 +23,7 @@ _PRELOAD = [
     "neurocircuit.neuron.averaged",
     "neurocircuit.neuron.edge",
     "neurocircuit.spice.bsource",
+    "neurocircuit.spice.transistor",
 ]
 _CONNECT_TIMEOUT = "10s"
 

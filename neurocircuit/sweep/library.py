@@ -6,7 +6,7 @@ from pathlib import Path
 from neurocircuit.errors import InputError
 from neurocircuit.spec import Testbench
 
-NAMES = ("paper", "paper-ideal", "random-operating-points")
+NAMES = ("paper", "paper-ideal", "random-operating-points", "transistor")
 
 
 def load_testbench(name_or_file: str) -> Testbench:

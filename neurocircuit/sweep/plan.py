@@ -7,13 +7,16 @@ from functools import cached_property, lru_cache
 from typing import Any, Literal, Self
 
 from neurocircuit import simulate
-from neurocircuit.errors import FileFormatError
+from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.spec import NeuronSpec, SweepSpec, Testbench
 from neurocircuit.sweep.identity import Environment
 
 SCHEMA = 1
 REFERENCE_LEVELS = ("ideal", "averaged")  # cheap and exact: they always stand beside the measured level
-_BATCH_TRIALS = {"bsource": 5}  # draws per batch; small where one draw takes milliseconds
+COSTLY_LEVEL = "transistor"  # seconds a draw: the edge level stands beside it as control variate
+COSTLY_REFERENCES = (*REFERENCE_LEVELS, "edge")
+_FAST_DRAWS = 2000  # of the fast levels beside a costly one, whose own draws are few
+_BATCH_TRIALS = {"bsource": 5, COSTLY_LEVEL: 1}  # draws per batch; small where one draw takes milliseconds or more
 _FAST_BATCH_TRIALS = 500
 # Of the testbench, these choose or reduce results but do not change what one evaluation gives.
 _NOT_IN_KEY = ("name", "summary", "level", "desired", "metric", "trials", "cross_check_trials", "timeout", "retries")
@@ -24,16 +27,26 @@ Kind = Literal["clean", "floor", "disturbed"]
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a half of the table. Clean: undisturbed; floor: the same with the level's numerics refined."""
+    """One row of a half of the table. Clean: undisturbed; floor: the same with the level's numerics refined.
+
+    value: of a disturbed row its jitter amplitude (a ratio) or bits; of a floor row that of the row it refines, 0 for
+    the clean one.
+    """
 
     half: Half
     kind: Kind
-    value: float = 0.0  # of a disturbed row: jitter amplitude (a ratio), or bits
+    value: float = 0.0
 
     @property
     def name(self) -> str:
-        """For example clean-jitter, floor-bits, jitter=0.01, bits=4."""
-        return f"{self.half}={self.value:g}" if self.kind == "disturbed" else f"{self.kind}-{self.half}"
+        """For example clean-jitter, floor-bits, jitter=0.01, bits=4, floor-jitter=0.01."""
+        place = f"{self.half}={self.value:g}" if self.value else self.half
+        return place if self.kind == "disturbed" else f"{self.kind}-{place}"
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether inputs or weights are disturbed: in a disturbed row and in the one that refines it."""
+        return self.value != 0.0
 
     @property
     def number(self) -> int:
@@ -66,6 +79,8 @@ class Batch:
             "environment": environment.identity,
             "schema": SCHEMA,
         }
+        if self.level == COSTLY_LEVEL:
+            content["circuit"] = _circuit_identity(self.spec, len(self.testbench.weights))
         return sha256_of(content)
 
     @property
@@ -74,7 +89,7 @@ class Batch:
         return self.count * TYPICAL_SECONDS[self.level]
 
 
-TYPICAL_SECONDS = {"ideal": 1e-6, "averaged": 1e-5, "edge": 1e-5, "bsource": 2e-2}
+TYPICAL_SECONDS = {"ideal": 1e-6, "averaged": 1e-5, "edge": 1e-5, "bsource": 2e-2, COSTLY_LEVEL: 3.0}
 
 
 @dataclass(frozen=True)
@@ -85,14 +100,33 @@ class SweepRequest:
     testbench: Testbench
     sweep: SweepSpec
     levels: dict[str, int]  # draws by level, in the order of simulate.LEVELS
+    chips: tuple[
+        NeuronSpec, ...
+    ] = ()  # with mismatch: draw k of the costly level is made on chip k modulo their number
 
     @classmethod
-    def build(cls, spec: NeuronSpec, testbench: Testbench, sweep: SweepSpec, cross_check: str | None) -> Self:
-        """The testbench's own level and the reference levels with all draws, `cross_check` with its fewer ones."""
+    def build(
+        cls,
+        spec: NeuronSpec,
+        testbench: Testbench,
+        sweep: SweepSpec,
+        cross_check: str | None,
+        chips: tuple[NeuronSpec, ...] = (),
+    ) -> Self:
+        """The testbench's own level and the reference levels with all draws, `cross_check` with its fewer ones.
+
+        Beside a costly level the references are cheap enough for more draws than it has, and edge is one of them.
+        Raises InputError for a neuron or for bits that a level cannot do.
+        """
         draws = dict.fromkeys((*REFERENCE_LEVELS, testbench.level), testbench.trials)
         if cross_check is not None:
             draws.setdefault(cross_check, testbench.cross_check_trials)
-        return cls(spec, testbench, sweep, {level: draws[level] for level in simulate.LEVELS if level in draws})
+        if COSTLY_LEVEL in draws:
+            check_costly(spec, sweep)
+            draws |= dict.fromkeys(COSTLY_REFERENCES, max(testbench.trials, _FAST_DRAWS))
+        elif chips:
+            raise InputError(f"--mc draws the mismatch of transistors: it needs the level {COSTLY_LEVEL}")
+        return cls(spec, testbench, sweep, {level: draws[level] for level in simulate.LEVELS if level in draws}, chips)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -110,6 +144,7 @@ class SweepRequest:
             Testbench.from_dict(parts[1]),
             SweepSpec.from_dict(parts[2]),
             {level: levels[level] for level in simulate.LEVELS if level in levels},
+            tuple(NeuronSpec.from_dict(chip) for chip in values.get("chips", ())),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,7 +155,7 @@ class SweepRequest:
             "testbench": self.testbench.to_dict(),
             "sweep": self.sweep.to_dict(),
             "levels": self.levels,
-        }
+        } | ({"chips": [chip.to_dict() for chip in self.chips]} if self.chips else {})
 
     @property
     def sha256(self) -> str:
@@ -130,8 +165,17 @@ class SweepRequest:
     @cached_property
     def effective_spec(self) -> NeuronSpec:
         """The neuron as the testbench reads it out."""
+        return self._as_read_out(self.spec)
+
+    def spec_of(self, level: str, trial: int) -> NeuronSpec:
+        """The neuron of a draw: with mismatch one of the chips at the costly level, else always the same."""
+        if level == COSTLY_LEVEL and self.chips:
+            return self._as_read_out(self.chips[trial % len(self.chips)])
+        return self.effective_spec
+
+    def _as_read_out(self, spec: NeuronSpec) -> NeuronSpec:
         readout = self.testbench.readout
-        return self.spec if readout == "spec" else self.spec.replace(readout=readout)
+        return spec if readout == "spec" else spec.replace(readout=readout)
 
     @property
     def halves(self) -> tuple[Half, ...]:
@@ -139,24 +183,52 @@ class SweepRequest:
         halves: tuple[Half, ...] = ("jitter", "bits")
         return tuple(half for half in halves if getattr(self.sweep, half))
 
-    def rows(self) -> list[Row]:
-        """Clean, floor and disturbed rows of each half."""
-        return [row for half in self.halves for row in (Row(half, "clean"), Row(half, "floor"), *self.disturbed(half))]
+    def rows(self, level: str = "") -> list[Row]:
+        """Clean, floor and disturbed rows of each half; at the costly level each disturbed row has a floor as well."""
+        rows = [row for half in self.halves for row in (Row(half, "clean"), Row(half, "floor"), *self.disturbed(half))]
+        if level != COSTLY_LEVEL:
+            return rows
+        return rows + [Row(half, "floor", row.value) for half in self.halves for row in self.disturbed(half)]
 
     def disturbed(self, half: Half) -> list[Row]:
         """The rows of the printed table."""
         values: tuple[float, ...] = getattr(self.sweep, half)
         return [Row(half, "disturbed", value) for value in values]
 
+    def draws(self, level: str, row: Row) -> int:
+        """Draws of one row; a costly level is refined for the first cross_check_trials draws only."""
+        if level == COSTLY_LEVEL and row.kind == "floor":
+            return min(self.levels[level], self.testbench.cross_check_trials)
+        return self.levels[level]
+
     def batches(self) -> list[Batch]:
         """All batches. Their borders depend on level and number of draws alone."""
         return [
-            Batch(self.effective_spec, self.testbench, self.sweep.seed, level, row, first, min(size, draws - first))
-            for level, draws in self.levels.items()
+            Batch(
+                self.spec_of(level, first),
+                self.testbench,
+                self.sweep.seed,
+                level,
+                row,
+                first,
+                min(size, self.draws(level, row) - first),
+            )
+            for level in self.levels
             for size in (_BATCH_TRIALS.get(level, _FAST_BATCH_TRIALS),)
-            for row in self.rows()
-            for first in range(0, draws, size)
+            for row in self.rows(level)
+            for first in range(0, self.draws(level, row), size)
         ]
+
+
+def check_costly(spec: NeuronSpec, sweep: SweepSpec) -> None:
+    """Raises InputError for a neuron without transistors, and for more bits than its weight bank has."""
+    if spec.circuit is None:
+        raise InputError(
+            f"level {COSTLY_LEVEL} needs a NeuronSpec with circuit, as `neurocircuit characterize` writes it"
+        )
+    most = spec.circuit.weight_bits
+    if max(sweep.bits, default=0) > most:
+        raise InputError(f"--bits must be <= {most}, the bits of the circuit's weight bank, got {max(sweep.bits)}")
 
 
 @lru_cache(maxsize=64)
@@ -165,6 +237,12 @@ def _what_is_measured(spec: NeuronSpec, testbench: Testbench) -> str:
     fields = {name: value for name, value in testbench.to_dict().items() if name not in _NOT_IN_KEY}
     neuron = {name: value for name, value in spec.to_dict().items() if name != "name"}
     return sha256_of({"spec": neuron, "testbench": fields})
+
+
+@lru_cache(maxsize=64)
+def _circuit_identity(spec: NeuronSpec, inputs: int) -> str:
+    """Hash of the netlists and models, asked once for each neuron: a file that changes meanwhile is not seen."""
+    return simulate.identity(COSTLY_LEVEL, spec, inputs)
 
 
 def sha256_of(content: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from neurocircuit.errors import SpecError
 from neurocircuit.spec import NeuronSpec, Ramp, StartPhases, SweepSpec, Testbench, WeightBank
-from neurocircuit.sweep.plan import Half, SweepRequest
+from neurocircuit.sweep.plan import COSTLY_LEVEL, Half, SweepRequest
 
 LEVEL = "edge"  # the level at which all readings make a difference
 _MOST_DRAWS = 500  # one batch of a fast level: the baseline then shares its batches with the sweep
@@ -108,8 +108,11 @@ READINGS = (
 def requests(main: SweepRequest) -> tuple[dict[str, SweepRequest], dict[str, str]]:
     """The small sweep behind each reading by name, and why a reading is left out where it does not fit this neuron.
 
-    A reading that concerns only a half that `main` does not run is not among them.
+    A reading that concerns only a half that `main` does not run is not among them. Beside a level with transistors
+    there are none: the circuit fixes most of what they vary.
     """
+    if COSTLY_LEVEL in main.levels:
+        return {}, {}
     draws = min(main.testbench.trials, _MOST_DRAWS)
     possible: dict[str, SweepRequest] = {}
     left_out: dict[str, str] = {}

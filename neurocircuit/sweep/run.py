@@ -5,21 +5,22 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from neurocircuit import simulate
 from neurocircuit.files import write_atomically
 from neurocircuit.spice import deck, ngspice
-from neurocircuit.sweep import assemble, progress, readings, rundir
+from neurocircuit.sweep import assemble, control, progress, readings, rundir
 from neurocircuit.sweep.execute import Task, answer, run_batches
 from neurocircuit.sweep.executors import open_executor
 from neurocircuit.sweep.identity import Environment
 from neurocircuit.sweep.ledger import Ledger
-from neurocircuit.sweep.plan import Batch, SweepRequest
-from neurocircuit.sweep.worker import BatchResult, compute
+from neurocircuit.sweep.plan import COSTLY_LEVEL, Batch, SweepRequest
+from neurocircuit.sweep.worker import BatchResult, prepare
 from neurocircuit.table import TransferTable
 from neurocircuit.table.netcdf import dataset_bytes
 
@@ -61,6 +62,16 @@ class Work:
         """What is to be computed, the long ones first, so that no slot is left with one at the end."""
         missing = [(key, batch) for key, batch in self.batches.items() if key not in self.results]
         return sorted(missing, key=lambda item: -item[1].cost)
+
+    @property
+    def seconds_per_evaluation(self) -> dict[str, float]:
+        """Mean time of an evaluation by level, of the attempts that gave these results; SPICE levels only."""
+        spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for key, batch in self.batches.items():
+            if batch.level in simulate.SPICE_LEVELS:
+                spent[batch.level][0] += self.results[key].duration_s
+                spent[batch.level][1] += batch.count
+        return {level: round(seconds / count, 4) for level, (seconds, count) in spent.items()}
 
     @property
     def failed(self) -> list[dict[str, Any]]:
@@ -129,6 +140,7 @@ def run_sweep(request: SweepRequest, settings: Settings) -> Outcome:
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES},
         "engines": environment.engines,
         "ngspice": _ngspice() if "bsource" in request.levels else None,
+        "seconds_per_evaluation": work.seconds_per_evaluation,
     }
     rundir.finish(settings.out, record)
     return Outcome(table, record)
@@ -156,10 +168,9 @@ def _compute(work: Work, settings: Settings, request: SweepRequest) -> None:
 
 
 def _try_levels(executor: Executor, batches: list[Batch]) -> None:
-    """One draw for each level and neuron: a level refuses a neuron here (InputError) or never."""
+    """Each level with each neuron: what it refuses, it refuses here."""
     firsts = {(batch.level, batch.spec): batch for batch in reversed(batches)}
-    probes = [executor.submit(compute, replace(batch, first=0, count=1)) for batch in firsts.values()]
-    for probe in probes:
+    for probe in [executor.submit(prepare, batch) for batch in firsts.values()]:
         answer(probe)
 
 
@@ -183,6 +194,8 @@ def _write_data(
     write_atomically(out / "draws.nc", dataset_bytes(assemble.draws_dataset(fires)))
     small = {name: assemble.Fires(variant, work.results, environment) for name, variant in variants.items()}
     write_atomically(out / "sensitivity.csv", assemble.sensitivity_csv(small))
+    if COSTLY_LEVEL in request.levels:
+        write_atomically(out / "transistor.csv", control.to_csv(control.controlled_rows(fires)))
     waveforms, failed = assemble.waveforms_dataset(fires)
     write_atomically(out / "waveforms.nc", dataset_bytes(waveforms))
     return table, failed

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -14,7 +14,7 @@ from neurocircuit import simulate
 from neurocircuit.errors import SimulatorError, SimulatorMissing
 from neurocircuit.record import FireRecord, Floats
 from neurocircuit.sweep.draws import draw, noise_seeds
-from neurocircuit.sweep.plan import Batch
+from neurocircuit.sweep.plan import COSTLY_LEVEL, Batch
 
 BEFORE_ARMING = "a jittered input precedes arming"
 _GRACE_S = 2.0
@@ -40,7 +40,7 @@ def compute(batch: Batch, only: tuple[int, ...] | None = None) -> BatchResult:
     A simulator error becomes the failure of the trials it concerns. Raises SimulatorMissing.
     """
     start = time.perf_counter()
-    t_over_tau, weights, start_rad = _inputs(batch)
+    t_over_tau, weights, start_rad = inputs(batch)
     fire_time, failures = np.full(batch.count, np.nan), {}
     wanted = np.ones(batch.count, dtype=bool) if only is None else np.isin(_trials(batch), only)
     early = (t_over_tau < 0).any(axis=1)
@@ -61,12 +61,29 @@ def compute(batch: Batch, only: tuple[int, ...] | None = None) -> BatchResult:
     return BatchResult(fire_time, failures, time.perf_counter() - start)
 
 
+def prepare(batch: Batch) -> None:
+    """One draw of a level and neuron: it refuses the neuron here (InputError) or never. Raises SimulatorMissing.
+
+    A draw of the costly level is too dear for that. Its saved states are made here instead, once for all processes;
+    where they cannot be made, each draw will say why.
+    """
+    if batch.level != COSTLY_LEVEL:
+        compute(replace(batch, first=0, count=1))
+        return
+    try:
+        simulate.arming(batch.level, batch.spec, np.zeros((1, 2)), len(batch.testbench.weights))
+    except SimulatorMissing:
+        raise
+    except SimulatorError:
+        return
+
+
 def _evaluate(
     batch: Batch, t_over_tau: Floats, weights: Floats, start_rad: Floats, chosen: NDArray[np.intp]
 ) -> FireRecord:
     """Evaluate the chosen trials of the batch; only the disturbed rows have phase noise."""
     spec, noise_seed = batch.spec, None
-    if batch.row.kind == "disturbed" and any(spec.phase_noise):
+    if batch.row.is_disturbed and any(spec.phase_noise):
         noise_seed = noise_seeds(batch.seed, batch.row.number, batch.first, batch.count)[chosen]
     elif any(spec.phase_noise):
         spec = spec.replace(phase_noise=(0.0, 0.0, 0.0, 0.0))
@@ -82,19 +99,21 @@ def _evaluate(
     )
 
 
-def _inputs(batch: Batch) -> tuple[Floats, Floats, Floats]:
-    """Input times and weights [trial, input] of the batch's row, and start phases [trial, 2]."""
+def inputs(batch: Batch) -> tuple[Floats, Floats, Floats]:
+    """Input times and weights [trial, input] of the batch's row, and start phases [trial, 2].
+
+    Where the neuron has transistors, weights are put on the codes of its bank, at every level.
+    """
     draws = draw(batch.spec, batch.testbench, batch.seed, batch.first, batch.count)
-    row = batch.row
-    if row.half == "jitter":
-        times = draws.t_over_tau
-        if row.kind == "disturbed":
-            times = draws.jittered_over_tau(batch.testbench, row.value)
-        return times, draws.weights, draws.start_rad
-    weights = draws.quantised_weights
-    if row.kind == "disturbed":
-        weights = batch.spec.weight_bank.with_bits(int(row.value)).quantise(weights)
-    return draws.t_over_tau, weights, draws.start_rad
+    row, bank = batch.row, batch.spec.weight_bank
+    times, weights = draws.t_over_tau, draws.weights
+    if row.half == "bits":
+        weights = draws.quantised_weights
+        if row.is_disturbed:
+            weights = bank.with_bits(int(row.value)).quantise(weights)
+    elif row.is_disturbed:
+        times = draws.jittered_over_tau(batch.testbench, row.value)
+    return times, weights if batch.spec.circuit is None else bank.quantise(weights), draws.start_rad
 
 
 def _trials(batch: Batch) -> NDArray[np.int_]:

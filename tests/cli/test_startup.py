@@ -27,7 +27,7 @@ def test_help_lists_every_command() -> None:
 def test_every_command_has_help_and_json(name: str) -> None:
     done = run(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    subcommands = ("show", "diff") if name == "table" else ()
+    subcommands = {"table": ("show", "diff"), "process": ("list", "check", "fan-in")}.get(name, ())
     for text in [run(name, sub, "--help").stdout for sub in subcommands] or [done.stdout]:
         assert "--json" in text
 

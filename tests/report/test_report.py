@@ -161,7 +161,7 @@ def test_a_partial_run_gives_a_report_that_says_so(
     if case in OTHER_FIGURES:
         monkeypatch.setattr(style, "render", _lay_out)
     else:
-        monkeypatch.setattr(page, "_drawn", _no_figure)
+        monkeypatch.setattr(page, "drawn", _no_figure)
     changes, told = PARTIAL[case]
     run = make_run(**changes)
     write_report(run)
@@ -209,7 +209,7 @@ def test_a_broken_run_is_refused_and_nothing_written(make_run: RunMaker, case: s
 
 
 def test_words_of_a_user_are_text_not_html(make_run: RunMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "_drawn", _no_figure)
+    monkeypatch.setattr(page, "drawn", _no_figure)
     run = make_run(summary="<script>alert(1)</script> & more")
     write_report(run)
     html = (run / "report.html").read_text()
@@ -225,7 +225,7 @@ def test_draws_of_other_rows_are_refused(make_run: RunMaker) -> None:
 
 
 def test_the_command_prints_the_path(make_run: RunMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "_drawn", _no_figure)
+    monkeypatch.setattr(page, "drawn", _no_figure)
     run = make_run()
     assert CliRunner().invoke(command, [str(run)]).stdout == f"{run / 'report.html'}\n"
     printed = json.loads(CliRunner().invoke(command, [str(run), "--json"]).stdout)

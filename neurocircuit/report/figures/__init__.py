@@ -3,6 +3,7 @@
 from neurocircuit.report.figures.curves import quantisation_curve, transfer_curve
 from neurocircuit.report.figures.readings import readings_figure
 from neurocircuit.report.figures.scatter import level_scatter
+from neurocircuit.report.figures.transistors import transistor_rows
 from neurocircuit.report.figures.waveforms import draw_waveforms, waveform_figure
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "quantisation_curve",
     "readings_figure",
     "transfer_curve",
+    "transistor_rows",
     "waveform_figure",
 ]

@@ -1,0 +1,100 @@
+"""Small test benches of single cells: what stands around the cell, and how it is run."""
+
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocircuit.characterize import waves
+from neurocircuit.characterize.ring_tuning import Rings
+from neurocircuit.record import Floats
+from neurocircuit.spec import Condition
+from neurocircuit.spice.process import Installed
+from neurocircuit.spice.transistor_deck import MAX_STEP_s, compose_bench, number, synapse_subcircuit
+from neurocircuit.spice.transistor_run import simulate
+
+TIMEOUT_s = 600.0
+START_s = 0.5e-9  # of the enables: the bias nodes have come up from 0 by then
+EDGE_s = 20e-12  # of an ideal source
+STANDING_s = 4e-6  # idle for so long, a synapse draws less than 1 nA (measured on generic65)
+SKIPPED_PERIODS = 3  # from the enable until a ring is periodic
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A process at a condition, and the processor time that its benches took."""
+
+    installed: Installed
+    condition: Condition
+
+    @property
+    def supply_V(self) -> float:
+        """Supply of the condition."""
+        return self.condition.supply_V
+
+    def run(self, body: str, saved: Sequence[str], stop_s: float, step_s: float = MAX_STEP_s) -> dict[str, Floats]:
+        """Vectors of a deck with these lines around the cells: `saved` and time, each [point].
+
+        The body finds the supply at node vdd, which stands from the first instant; all other nodes start at 0.
+        Raises SimulatorError.
+        """
+        supply = number(self.supply_V)
+        body = f"Vdd vdd 0 {supply}\n.ic v(vdd)={supply}\n{body}"
+        deck = compose_bench(self.installed, self.condition, body, tuple(saved), stop_s=stop_s, max_step_s=step_s)
+        return simulate(deck, timeout_s=TIMEOUT_s).vectors
+
+    def enable(self, node: str = "en") -> str:
+        """A source that rises once, START_s after the operating point."""
+        return step(node, START_s, 0.0, self.supply_V)
+
+    def rings(self, currents_A: Sequence[float]) -> Rings:
+        """Free rings at these bias currents, side by side in one run: long enough for 6 periods of the slowest."""
+        level = self.supply_V / 2
+        stop_s = START_s + (SKIPPED_PERIODS + 6) * self._period_s(min(currents_A))
+        lines = [self.enable()]
+        for k, current in enumerate(currents_A):
+            lines += [f"I{k} vdd ib{k} {number(current)}", f"xring{k} ib{k} en o{k} vdd ring_cco"]
+        saved = [f"v(o{k})" for k in range(len(currents_A))] + [f"v(ib{k})" for k in range(len(currents_A))]
+        found = self.run("\n".join(lines), saved, stop_s)
+        frequency, bias = [], []
+        for k in range(len(currents_A)):
+            edge_s = waves.edges(found["time"], found[f"v(o{k})"], level)[SKIPPED_PERIODS:]
+            frequency.append(waves.frequency_Hz(edge_s) if len(edge_s) > 2 else np.nan)
+            bias.append(waves.mean_between(found["time"], found[f"v(ib{k})"], stop_s / 2, stop_s))
+        return Rings(np.array(frequency), np.array(bias))
+
+    def standing(self, weight_A: float, vco1_V: float) -> tuple[float, float, float, float]:
+        """Voltages of wbn, wbp, and of the nodes between switch and mirror of an idle source and sink, after long idle.
+
+        From zero they come up over microseconds, by subthreshold currents; VCO1 feels each of these currents.
+        """
+        body = [
+            f"Iw vdd wbn {number(weight_A)}",
+            "xref wbn wbp vdd weight_reference",
+            f"Vib ib 0 {number(vco1_V)}",
+            "Vt t 0 0.0",
+            synapse_subcircuit(1),
+            "xw t 0 0 ib wbp wbn vdd synapse",
+        ]
+        saved = ("v(wbn)", "v(wbp)", "v(xw.x0.sp)", "v(xw.x0.sn)")
+        found = self.run("\n".join(body), saved, STANDING_s, STANDING_s / 2000)
+        wbn, wbp, source, sink = (float(found[name][-1]) for name in saved)
+        return wbn, wbp, source, sink
+
+    def _period_s(self, current_A: float) -> float:
+        """Generous guess of a ring's period: the nominal one, longer for less current, and half again."""
+        process = self.installed.process
+        return 1.4 / process.f1_Hz * max(1.0, process.nominal.vco1_A / current_A)
+
+
+def step(node: str, at_s: float, before_V: float, after_V: float) -> str:
+    """A voltage source that changes once."""
+    before, after = number(before_V), number(after_V)
+    return f"V{node} {node} 0 pwl(0.0 {before} {number(at_s)} {before} {number(at_s + EDGE_s)} {after})"
+
+
+def cpu_s() -> float:
+    """Processor time of the ended children of this process, s."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,220 @@
+"""Membrane kernel of the transistor neuron from single-input runs: what the spec of the fast levels needs of it.
+
+The membrane, not the phase of the loop, is fitted: the two decay differently where VCO4 is pulled or filtered. What the
+fit gives and what the spec needs: gain g = rad of membrane per rad of phase jump = 2 Δf τ, weights w_k = g a_k/θ with
+the jumps a_k of the codes and the lead θ, so that the threshold is at weight 1; phase per weight θ/g.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+
+from neurocircuit.characterize.bench import TIMEOUT_s, cpu_s
+from neurocircuit.characterize.context import Context
+from neurocircuit.characterize.membrane import KernelFit, Membrane, fit, response
+from neurocircuit.characterize.result import Measured, Quantity
+from neurocircuit.characterize.stored import trimmed, trimmed_circuit
+from neurocircuit.characterize.trim import lag_of
+from neurocircuit.errors import SimulatorBadOutput
+from neurocircuit.record import Floats
+from neurocircuit.spec import Circuit
+from neurocircuit.spice.readout import Course
+from neurocircuit.spice.states import SYNAPSES, Armed, Armory, armory
+from neurocircuit.spice.transistor_deck import Input, compose_neuron
+from neurocircuit.spice.transistor_run import simulate
+
+CODES = (6, 15, -6, -15)
+INPUT_s, LENGTH_s = 2e-9, 42e-9  # after the saved state; more than two time constants
+_SAVED = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fired"))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One single-input run: membrane and phase error over time from the input, means over a period of VCO1.
+
+    q_lag_s: from the edge of VCO3 that saw VCO4 ahead to the rise of Q; nan where it did not fire.
+    setup_rad: membrane at that edge and one period before, between which the flip-flop's threshold lies.
+    """
+
+    code: int
+    time_s: Floats
+    membrane_rad: Floats
+    error_rad: Floats
+    q_lag_s: float
+    setup_rad: tuple[float, float]
+
+
+def measure(context: Context) -> Measured:
+    """Single-input runs and an idle one from a saved state, and the fit over all of them."""
+    began, circuit, trim = cpu_s(), trimmed_circuit(context), trimmed(context)
+    states = armory(circuit, SYNAPSES, TIMEOUT_s)
+    swing_Hz = trim.gain3_Hz_per_A * 0.25 * context.condition.supply_V / circuit.components.r4_Ohm
+    runs = [single_input(circuit, states, code, swing_Hz) for code in CODES]
+    idle = single_input(circuit, states, 0, swing_Hz)
+    # What the idle neuron does is common to all runs and no part of the kernel.
+    own = [np.interp(run.time_s, idle.time_s, idle.membrane_rad) for run in runs]
+    own_error = [np.interp(run.time_s, idle.time_s, idle.error_rad) for run in runs]
+    series = circuit.components.r1_Ohm + circuit.components.r2_Ohm
+    found = fit(
+        [
+            Membrane(run.time_s + INPUT_s, run.membrane_rad - idling, INPUT_s)
+            for run, idling in zip(runs, own, strict=True)
+        ],
+        tau_s=series / (2 * context.condition.supply_V * trim.gain_Hz_per_A),
+        loop_filter_rad_per_s=1.0 / (circuit.components.c_F * circuit.components.r1_Ohm),
+        width_s=circuit.spike_width_s,
+    )
+    errors = [run.error_rad - idling for run, idling in zip(runs, own_error, strict=True)]
+    curves = {
+        f"code_{run.code}": {
+            "time_s": run.time_s,
+            "membrane_rad": run.membrane_rad,
+            "error_rad": errors[k],
+            "fitted_rad": _fitted(found, k, run.time_s) + own[k],
+        }
+        for k, run in enumerate(runs)
+    }
+    curves["idle"] = {"time_s": idle.time_s, "membrane_rad": idle.membrane_rad, "error_rad": idle.error_rad}
+    return Measured(
+        _quantities(found, runs, idle, errors, states, context.done["synapse"].curves["jumps"]),
+        curves,
+        details={"f1_Hz": states.f1_Hz, "f3_Hz": states.f3_Hz, "gains_rad": found.gain_rad.tolist()},
+        cpu_s=cpu_s() - began,
+    )
+
+
+def _quantities(
+    found: KernelFit,
+    runs: Sequence[Run],
+    idle: Run,
+    errors: Sequence[Floats],
+    states: Armory,
+    jumps: Mapping[str, Floats],
+) -> tuple[Quantity, ...]:
+    jump = np.array([_jump(jumps, code) for code in CODES])
+    plus, minus = jump > 0, jump < 0
+    gain, gain_minus = (float(found.gain_rad[k] @ jump[k] / (jump[k] @ jump[k])) for k in (plus, minus))
+    armed = states.armed[0]
+    drift, start = (float(value) for value in np.polyfit(idle.time_s + INPUT_s, idle.membrane_rad, 1))
+    begin = start + drift * (armed.armed_s - armed.state.time_s)
+    lead = ripple_rad(gain / (2 * found.tau_s), states.f1_Hz, armed.armed_rad[0]) - begin
+    delays = [run.q_lag_s for run in runs if np.isfinite(run.q_lag_s)]
+    largest = CODES.index(max(CODES))
+    time_s, error = runs[largest].time_s, errors[largest]
+    return (
+        Quantity("tau", "Time constant of the membrane kernel", found.tau_s, "s"),
+        Quantity("tau_loop", "Time constant of the loop's phase error", _decay_s(time_s, error), "s"),
+        Quantity("loop_filter", "Loop filter w_lf of the kernel", found.loop_filter_rad_per_s, "rad/s"),
+        Quantity("width", "Width over which an input is spread: spike, tail, delay", found.width_s, "s"),
+        Quantity("gain", "Membrane gain, rad per rad of phase jump, excitatory", gain, ""),
+        Quantity("gain_inhibitory", "Membrane gain, inhibitory", gain_minus, ""),
+        Quantity("gain_spread", "Largest deviation of a code's gain from it",
+                 float(np.abs(found.gain_rad / jump / np.where(plus, gain, gain_minus) - 1).max()), ""),
+        Quantity("swing", "VCO4 between UP = 0 and 1, from the kernel", gain / (2 * found.tau_s), "Hz"),
+        Quantity("lead", "Lead of VCO3 over VCO4, carried back to arming", lead, "rad"),
+        Quantity("setup", "Membrane above 0 at which the flip-flop sees VCO4 ahead", _setup_rad(runs), "rad"),
+        Quantity("idle_lag", "Phase error of the idle loop, mean", float(idle.error_rad.mean()), "rad"),
+        Quantity("drift", "Drift of the idle membrane", drift, "rad/s"),
+        Quantity("output_delay", "From VCO3's edge to Q", float(np.mean(delays)), "s"),
+        Quantity("residual", "Fit residual, root mean square over the lead", found.residual_rad / lead, ""),
+        Quantity("worst", "Fit residual, largest over the lead", found.worst_rad / lead, ""),
+        Quantity("settling", "Step response of the loop: until the phase error is within 5 % of the jump",
+                 _settling_s(time_s, error), "s"),
+    )  # fmt: skip
+
+
+def single_input(circuit: Circuit, states: Armory, code: int, swing_Hz: float) -> Run:
+    """One run from the first saved state: one synapse gets its spike INPUT_s later (code 0: none), the others idle."""
+    armed: Armed = states.armed[0]
+    origin_s = armed.state.time_s + INPUT_s
+    inputs = [Input((origin_s,), code) if code else Input(), *(Input() for _ in range(SYNAPSES - 1))]
+    deck = compose_neuron(
+        circuit, inputs, stop_s=armed.state.time_s + LENGTH_s, arm_s=(), saved=_SAVED, start=armed.state,
+        stop_when_fired=True,
+    )  # fmt: skip
+    vectors = simulate(deck, timeout_s=TIMEOUT_s).vectors
+    supply_V = circuit.condition.supply_V
+    course = Course(vectors["time"] - origin_s, vectors, supply_V, swing_Hz, -circuit.lead_rad)
+    period_s = 1.0 / states.f1_Hz
+    time_s = course.time_s[course.known]
+    at_s = np.arange(time_s[0] + period_s / 2, time_s[-1] - period_s / 2, period_s / 4)
+    if len(at_s) < 8:
+        raise SimulatorBadOutput(f"the run with code {code} must last at least 3 periods, it ended after {len(at_s)}/4")
+    lag_time, lag = lag_of(course.edges_s["o1"], course.edges_s["o2"])
+    return Run(
+        code,
+        at_s,
+        _period_mean(time_s, course.membrane_rad, at_s, period_s),
+        np.interp(at_s, lag_time, lag - pi / 2),
+        *_flip_flop(course),
+    )
+
+
+def ripple_rad(swing_Hz: float, f1_Hz: float, vco1_rad: float) -> float:
+    """Mean of the membrane over its value at arming when VCO1 stands at vco1_rad: half of UP's ripple less that there.
+
+    UP is high over the first half of each half period of VCO1; the membrane follows it as a triangle.
+    """
+    height = 2 * pi * swing_Hz / (8 * f1_Hz)
+    x = (vco1_rad / pi) % 1.0
+    return height / 2 - height * (2 * x if x < 0.5 else 2 - 2 * x)
+
+
+def _setup_rad(runs: Sequence[Run]) -> float:
+    """Middle between the membranes at the edge that saw VCO4 ahead and at the one before; mean over the runs.
+
+    Runs that fired by falling, at -π, do not count. Raises SimulatorBadOutput where none is left.
+    """
+    pairs = [run.setup_rad for run in runs if -1.0 < run.setup_rad[0] < 1.0]
+    if not pairs:
+        raise SimulatorBadOutput("the largest code must fire the neuron alone within the run, it stayed silent")
+    return float(np.mean(pairs))
+
+
+def _flip_flop(course: Course) -> tuple[float, tuple[float, float]]:
+    """Delay from VCO3's edge to Q, and the membrane at that edge and the one before; nan without Q."""
+    q_s, nan = course.q_s(), float("nan")
+    clocks = course.edges_s["o3"]
+    seen = clocks[clocks < q_s]
+    if not np.isfinite(q_s) or len(seen) < 2:
+        return nan, (nan, nan)
+    time_s = course.time_s[course.known]
+    after, before = np.interp(seen[-1], time_s, course.membrane_rad), np.interp(seen[-2], time_s, course.membrane_rad)
+    return float(q_s - seen[-1]), (float(before), float(after))
+
+
+def _period_mean(time_s: Floats, value: Floats, at_s: Floats, period_s: float) -> Floats:
+    """Mean over one period around each instant [at]: UP's ripple, at twice the frequency, goes away."""
+    area = np.concatenate([[0.0], np.cumsum(np.diff(time_s) * (value[1:] + value[:-1]) / 2)])
+    upper, lower = (np.interp(at_s + shift, time_s, area) for shift in (period_s / 2, -period_s / 2))
+    return np.asarray((upper - lower) / period_s)
+
+
+def _jump(jumps: Mapping[str, Floats], code: int) -> float:
+    row = int(np.flatnonzero(jumps["code"] == abs(code))[0])
+    return float(jumps["excitatory_rad"][row] if code > 0 else -jumps["inhibitory_rad"][row])
+
+
+def _fitted(found: KernelFit, k: int, time_s: Floats) -> Floats:
+    r = found.loop_filter_rad_per_s * found.tau_s
+    shape = response(time_s / found.tau_s, r, found.width_s / found.tau_s)
+    return np.asarray(found.start_rad[k] + found.drift_rad_per_s * (time_s + INPUT_s) + found.gain_rad[k] * shape)
+
+
+def _decay_s(time_s: Floats, error_rad: Floats) -> float:
+    """Time constant of the decay after the largest phase error, from the logarithm between 80 and 20 % of it."""
+    top = int(np.argmax(np.abs(error_rad)))
+    share = np.abs(error_rad[top:] / error_rad[top])
+    used = (share < 0.8) & (share > 0.2)
+    if used.sum() < 3:
+        return float("nan")
+    return float(-1.0 / np.polyfit(time_s[top:][used], np.log(share[used]), 1)[0])
+
+
+def _settling_s(time_s: Floats, error_rad: Floats) -> float:
+    """Last time at which the phase error is above 5 % of its largest; nan when the run ends before."""
+    size = np.abs(error_rad) / np.abs(error_rad).max()
+    above = np.flatnonzero(size > 0.05)
+    return float(time_s[above[-1]]) if above[-1] < len(time_s) - 1 else float("nan")

@@ -1,0 +1,123 @@
+"""The membrane kernel: how far VCO4 gains on VCO3 after one input, and its fit to measured membranes.
+
+The loop of eq. (2) in state form (neuron/arc.py) with r = w_lf τ and t in τ: after a unit phase jump at t = 0
+
+    e = c + r/2 s,   y = r s,   c = e^{-rt/2} cosh δt,   s = e^{-rt/2} sinh(δt)/δ,   δ² = r²/4 - r,
+    k(t) = ∫ e = 1 - e + y/r,                  which goes to 1,
+    n(t) = ∫ k = t - k + (1 - e)/r,            so that a jump spread over the width w gives (n(t) - n(t - w))/w.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from neurocircuit.errors import InputError
+from neurocircuit.neuron.arc import damping
+from neurocircuit.record import Floats
+
+SMALLEST_RATIO, LARGEST_RATIO = 0.3, 300.0  # of w_lf τ; beyond, a membrane sampled each period cannot tell
+
+
+@dataclass(frozen=True)
+class Membrane:
+    """One run with one input: phase of VCO4 less that of VCO3 over time, both [sample], and when the input came."""
+
+    time_s: Floats
+    membrane_rad: Floats
+    input_s: float
+
+
+@dataclass(frozen=True)
+class KernelFit:
+    """Fitted kernel; gains are those of the runs [run]: what the membrane gains in the end, rad.
+
+    width_s: time over which a jump is spread, which stands for the spike, its tail and the synapse's delay alike.
+    start_rad: membrane at time 0 of each run [run]; drift_rad_per_s: slope without input, common to the runs.
+    residual_rad: root mean square over all samples; worst_rad: largest.
+    """
+
+    tau_s: float
+    loop_filter_rad_per_s: float
+    width_s: float
+    gain_rad: Floats
+    start_rad: Floats
+    drift_rad_per_s: float
+    residual_rad: float
+    worst_rad: float
+
+
+def response(t_over_tau: Floats, r: float, width_over_tau: float = 0.0) -> Floats:
+    """Kernel at times since the input began, units of tau, any shape; 0 before, 1 in the end."""
+    if width_over_tau <= 0:
+        return _kernel(t_over_tau, r)[0]
+    late, early = (_kernel(t_over_tau - shift, r)[1] for shift in (0.0, width_over_tau))
+    return np.asarray((late - early) / width_over_tau)
+
+
+def _kernel(t: Floats, r: float) -> tuple[Floats, Floats]:
+    """K and its integral n, 0 before t = 0."""
+    t = np.maximum(np.asarray(t, dtype=np.float64), 0.0)
+    c, s = damping(r, t)
+    e = c + r / 2 * s
+    k = 1.0 - e + s
+    return np.asarray(k), np.asarray(t - k + (1.0 - e) / r)
+
+
+def fit(runs: Sequence[Membrane], *, tau_s: float, loop_filter_rad_per_s: float, width_s: float) -> KernelFit:
+    """Least squares over all samples of all runs; the keywords are where the search begins.
+
+    Nonlinear in τ, r and the width only: gains, starts and the common drift follow linearly at each step. Runs whose
+    input lies beyond their end take part as the idle run that fixes the drift.
+    Raises InputError without samples.
+    """
+    if not runs or min(len(run.time_s) for run in runs) < 8:
+        raise InputError("kernel fit needs runs of at least 8 samples each")
+    problem = _Problem(tuple(runs))
+    start = np.log([tau_s, tau_s * loop_filter_rad_per_s, width_s])
+    low = np.log([tau_s / 10, SMALLEST_RATIO, width_s / 10])
+    high = np.log([tau_s * 10, LARGEST_RATIO, width_s * 10])
+    inside = np.clip(start, low + 1e-9, high - 1e-9)
+    found = least_squares(problem.residual, inside, bounds=(low, high))
+    linear, residual = problem.solve(found.x)
+    count = len(runs)
+    tau, r, width = (float(value) for value in np.exp(found.x))
+    return KernelFit(
+        tau_s=tau,
+        loop_filter_rad_per_s=r / tau,
+        width_s=width,
+        gain_rad=linear[:count],
+        start_rad=linear[count : 2 * count],
+        drift_rad_per_s=float(linear[-1] / problem.span_s),
+        residual_rad=float(np.sqrt(np.mean(residual**2))),
+        worst_rad=float(np.abs(residual).max()),
+    )
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """All runs one below the other; solve() gives gains, starts and drift, and the residual of each sample."""
+
+    runs: tuple[Membrane, ...]
+
+    @property
+    def span_s(self) -> float:
+        return max(float(run.time_s[-1]) for run in self.runs)
+
+    def residual(self, x: Floats) -> Floats:
+        return self.solve(x)[1]
+
+    def solve(self, x: Floats) -> tuple[Floats, Floats]:
+        tau, r, width = (float(value) for value in np.exp(x))
+        count = len(self.runs)
+        blocks = []
+        for k, run in enumerate(self.runs):
+            block = np.zeros((len(run.time_s), 2 * count + 1))
+            block[:, k] = response((run.time_s - run.input_s) / tau, r, width / tau)
+            block[:, count + k] = 1.0
+            block[:, -1] = run.time_s / self.span_s
+            blocks.append(block)
+        matrix, wanted = np.concatenate(blocks), np.concatenate([run.membrane_rad for run in self.runs])
+        linear = np.linalg.lstsq(matrix, wanted, rcond=None)[0]
+        return linear, np.asarray(matrix @ linear - wanted)

@@ -1,0 +1,117 @@
+"""The signed synapse on a free VCO1: phase jump of every code of both signs, INL and DNL.
+
+Every code has a VCO1, a reference and a rested synapse of its own, side by side in one run: between two spikes the
+nodes behind the switches come back over microseconds only, so that a second spike on a synapse says less than a first.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocircuit.characterize import waves
+from neurocircuit.characterize.bench import Bench, START_s, cpu_s
+from neurocircuit.characterize.context import Context
+from neurocircuit.characterize.converter import Linearity, linearity
+from neurocircuit.characterize.result import Measured, Quantity
+from neurocircuit.characterize.stored import trimmed
+from neurocircuit.errors import SimulatorBadOutput
+from neurocircuit.record import Floats
+from neurocircuit.spec import Circuit
+from neurocircuit.spice.transistor_deck import code_lines, number, pulse_sources, synapse_subcircuit
+
+BITS = Circuit.model_fields["weight_bits"].default
+SPIKE_WIDTH_s = Circuit.model_fields["spike_width_s"].default
+STEP_s = 1e-11  # both oscillators of a difference make the same numerical error
+BEFORE_PERIODS, SETTLE_PERIODS, READ_PERIODS = 4.0, 5.0, 2.0  # before the spike; after it; in which the phase is read
+
+
+def measure(context: Context) -> Measured:
+    """Jump of codes 1 … 2^b - 1 as source and as sink: phase against a VCO1 of the same kind that gets no spike."""
+    began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
+    codes = np.arange(1, 2**BITS)
+    plan = _Plan((0, *codes.tolist(), *(-codes).tolist()), 1.0 / trim.f1_Hz)
+    found = bench.run(_body(bench, plan, trim.bias.vco1_A, trim.bias.weight_A), plan.saved, plan.stop_s, STEP_s)
+    edge_s = [waves.edges(found["time"], found[name], bench.supply_V / 2) for name in plan.saved]
+    time_s = np.linspace(START_s + 2 * plan.period_s, plan.stop_s - 1.2 * plan.period_s, 200)
+    phase = np.stack([moved_rad(edge, edge_s[0], time_s) for edge in edge_s[1:]])
+    read = time_s > plan.spike_s + SETTLE_PERIODS * plan.period_s
+    before = (time_s > plan.spike_s - 2 * plan.period_s) & (time_s < plan.spike_s - plan.period_s)
+    phase -= phase[:, before].mean(axis=1, keepdims=True)
+    jumps = phase[:, read].mean(axis=1)
+    plus, minus = jumps[: len(codes)], -jumps[len(codes) :]
+    if not min(plus.min(), minus.min()) > 0:
+        raise SimulatorBadOutput("every synapse code must move VCO1 by its sign, got one that does not")
+    up, down = (linearity(codes, values) for values in (plus, minus))
+    late = np.polyfit(time_s[read], phase[len(codes) - 1, read], 1)[0] / plus[-1]
+    return Measured(
+        quantities=(
+            *_quantities("excitatory", up, plus),
+            *_quantities("inhibitory", down, minus),
+            Quantity("sign_match", "LSB of the sinks over that of the sources", down.lsb_rad / up.lsb_rad, ""),
+            Quantity("tail", "Relative growth of the full-scale jump, 5 … 7 periods after the spike",
+                     float(late), "1/s"),
+        ),
+        curves={
+            "jumps": {"code": codes.astype(float), "excitatory_rad": plus, "inhibitory_rad": minus,
+                      "excitatory_inl": up.inl, "excitatory_dnl": up.dnl, "inhibitory_inl": down.inl,
+                      "inhibitory_dnl": down.dnl},
+            "course": {"time_s": time_s - plan.spike_s, "excitatory_rad": phase[len(codes) - 1],
+                       "inhibitory_rad": phase[-1]},
+        },
+        cpu_s=cpu_s() - began,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The codes of the rings, 0 first: the reference; and when what happens."""
+
+    codes: tuple[int, ...]
+    period_s: float
+
+    @property
+    def spike_s(self) -> float:
+        return START_s + BEFORE_PERIODS * self.period_s
+
+    @property
+    def stop_s(self) -> float:
+        return self.spike_s + (SETTLE_PERIODS + READ_PERIODS + 1.2) * self.period_s
+
+    @property
+    def saved(self) -> tuple[str, ...]:
+        return tuple(f"v(o{k})" for k in range(len(self.codes)))
+
+
+def moved_rad(edge_s: Floats, reference_s: Floats, at_s: Floats) -> Floats:
+    """Phase of an oscillator over its undisturbed twin at given times, from the rising edges of both, rad; [time]."""
+    return np.asarray(waves.phase_rad(edge_s, at_s) - waves.phase_rad(reference_s, at_s))
+
+
+def _quantities(sign: str, found: Linearity, jump_rad: Floats) -> tuple[Quantity, ...]:
+    return (
+        Quantity(f"{sign}_lsb", f"Phase jump of one LSB, {sign}", found.lsb_rad, "rad"),
+        Quantity(f"{sign}_full", f"Phase jump at full scale, {sign}", float(jump_rad[-1]), "rad"),
+        Quantity(f"{sign}_inl", f"INL, largest, {sign}", found.worst_inl, "LSB"),
+        Quantity(f"{sign}_dnl", f"DNL, largest, {sign}", found.worst_dnl, "LSB"),
+    )
+
+
+def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
+    vco1_V = float(bench.rings([vco1_A]).bias_V[0])
+    wbn, wbp, source, sink = bench.standing(weight_A, vco1_V)
+    lines = [bench.enable(), synapse_subcircuit(BITS)]
+    lines += pulse_sources("Vt", "t", [plan.spike_s], SPIKE_WIDTH_s, bench.supply_V)
+    for k, code in enumerate(plan.codes):
+        nodes = {f"wbn{k}": wbn, f"wbp{k}": wbp, f"ib{k}": vco1_V}
+        for bit in range(BITS):
+            inside, high = f"xw{k}.x{bit}.", bench.supply_V
+            nodes |= {inside + "sp": source, inside + "sn": sink, inside + "gp": high, inside + "gm": high}
+        lines += [
+            f"I{k} vdd ib{k} {number(vco1_A)}",
+            f"Iw{k} vdd wbn{k} {number(weight_A)}",
+            f"xref{k} wbn{k} wbp{k} vdd weight_reference",
+            f"xring{k} ib{k} en o{k} vdd ring_cco",
+            f"xw{k} t {code_lines(code, BITS, 'vdd')} ib{k} wbp{k} wbn{k} vdd synapse",
+            *(f".ic v({node})={number(value)}" for node, value in nodes.items()),
+        ]
+    return "\n".join(lines)

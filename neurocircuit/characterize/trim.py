@@ -1,0 +1,193 @@
+"""Trim of the transistor neuron: the circuit as the Plant of trimming.py, and the measurement of the datasheet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import isfinite, nan, pi
+
+import numpy as np
+from scipy.optimize import curve_fit
+
+from neurocircuit.characterize import waves
+from neurocircuit.characterize.bench import Bench, TIMEOUT_s, cpu_s
+from neurocircuit.characterize.context import Context
+from neurocircuit.characterize.result import Measured, Quantity
+from neurocircuit.characterize.ring_tuning import Rings
+from neurocircuit.characterize.stored import trim_to_dict
+from neurocircuit.characterize.trimming import DEFAULT_RESOLUTION, ARM_s, Idle, TrimResult, residual_bound, trim_plant
+from neurocircuit.record import Floats
+from neurocircuit.spec import Bias, Circuit, Components, Condition
+from neurocircuit.spice.devices import DeviceShift
+from neurocircuit.spice.process import Installed
+from neurocircuit.spice.states import SYNAPSES
+from neurocircuit.spice.transistor_deck import Input, compose_neuron
+from neurocircuit.spice.transistor_run import simulate
+
+# From power-up with standing bias lines VCO2 starts a quarter period after VCO1, near lock.
+SETTLED_s, STOP_s = 8e-9, ARM_s + 22e-9
+IDLE_SYNAPSES = SYNAPSES  # attached while trimming: their leakage is part of VCO1's current
+
+
+@dataclass(frozen=True)
+class CircuitPlant:
+    """The neuron of a process at a condition, as trim sees it."""
+
+    bench: Bench
+    components: Components
+    mismatch: Mapping[str, DeviceShift] = field(default_factory=dict)
+    bias_V: dict[float, float] = field(default_factory=dict, compare=False)  # of rings by current, as far as measured
+
+    @property
+    def supply_V(self) -> float:
+        """Supply of the condition."""
+        return self.bench.supply_V
+
+    def rings(self, currents_A: Sequence[float]) -> Rings:
+        """Free rings at these bias currents."""
+        found = self.bench.rings(currents_A)
+        self.bias_V.update(zip(currents_A, found.bias_V.tolist(), strict=True))
+        return found
+
+    def standing(self, bias: Bias) -> tuple[float, float, float, float]:
+        """Voltages of a neuron that has long been on: wbn, wbp, and behind the switches of an idle source and sink.
+
+        Needs rings measured before, among whose currents VCO1's lies.
+        """
+        currents = sorted(self.bias_V)
+        vco1_V = float(np.interp(bias.vco1_A, currents, [self.bias_V[i] for i in currents]))
+        return self.bench.standing(bias.weight_A, vco1_V)
+
+    def idle(self, bias: Bias, drift_per_lag: float) -> Idle:
+        """The armed neuron with its idle synapses, no input, from power-up."""
+        process = self.bench.installed.process
+        circuit = Circuit(
+            process=process.name, condition=self.bench.condition, components=self.components, bias=bias,
+            f1_Hz=process.f1_Hz, f3_Hz=process.f1_Hz * process.threshold_vco_ratio, standing_V=self.standing(bias),
+            arming_s=ARM_s,
+        )  # fmt: skip
+        inputs = [Input() for _ in range(IDLE_SYNAPSES)]
+        saved = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "fired"))
+        deck = compose_neuron(
+            circuit, inputs, stop_s=STOP_s, saved=saved, installed=self.bench.installed, mismatch=self.mismatch
+        )
+        return read_idle(simulate(deck, timeout_s=TIMEOUT_s).vectors, self.supply_V, drift_per_lag)
+
+
+def trim(
+    installed: Installed,
+    condition: Condition,
+    *,
+    resolution: float = DEFAULT_RESOLUTION,
+    nominal: Bias | None = None,
+    mismatch: Mapping[str, DeviceShift] | None = None,
+) -> TrimResult:
+    """Trim the neuron of a process at a condition, from the process's nominal currents.
+
+    resolution: step of the trim currents over the nominal ones. mismatch: of one chip with IDLE_SYNAPSES synapses; its
+    VCO1 and VCO3 keep the currents of nominal devices, VCO2 and VCO4 follow them. About 3 runs of rings and 3 or 4 of
+    the idle neuron, 30 s of processor time.
+    Raises InputError, SimulatorError; SimulatorBadOutput where it cannot be trimmed.
+    """
+    process, began = installed.process, cpu_s()
+    plant = CircuitPlant(Bench(installed, condition), process.components, mismatch or {})
+    result = trim_plant(
+        plant, nominal or process.nominal, process.components, process.f1_Hz, process.threshold_vco_ratio, resolution
+    )
+    return replace(result, standing_V=plant.standing(result.bias), cpu_s=cpu_s() - began)
+
+
+def read_idle(vectors: dict[str, Floats], supply_V: float, drift_per_lag: float) -> Idle:
+    """What an idle run from power-up shows; nan for what it does not."""
+    time, level = vectors["time"], supply_V / 2
+    fired = waves.edges(time, vectors["v(fired)"], level)
+    fired = fired[fired > ARM_s + 2e-9]
+    end_s = float(fired[0]) if len(fired) else float(time[-1])
+    e1, e2 = (waves.edges(time, vectors[f"v({node})"], level) for node in ("o1", "o2"))
+    e3, e4 = (_after(waves.edges(time, vectors[f"v({node})"], level), ARM_s, end_s) for node in ("o3", "o4"))
+    late1, late2 = (edge[edge > SETTLED_s] for edge in (e1, e2))
+    frequency = tuple(waves.frequency_Hz(edge) for edge in (late1, late2, e3[1:], e4[1:]))
+    missing = Idle((frequency[0], frequency[1], frequency[2], frequency[3]), nan, nan, nan)
+    if min(len(late1), len(late2)) < 8:
+        return missing
+    lag_time, lag = lag_of(e1, e2)
+    settled, fitted = _settled(lag_time, lag)
+    if not isfinite(settled):
+        return missing
+    membrane_time, membrane = membrane_of(e3, e4)
+    if len(membrane_time) < 6:
+        return replace(missing, lag_rad=settled)
+    # Lag beside its settled value moves VCO4: that part of the membrane is known and goes away with the lock.
+    excess = np.interp(membrane_time, lag_time, fitted) - settled
+    moved = drift_per_lag * np.concatenate([[0.0], np.cumsum(np.diff(membrane_time) * (excess[1:] + excess[:-1]) / 2)])
+    slope, start = np.polyfit(membrane_time - ARM_s, membrane - moved, 1)
+    return replace(missing, lag_rad=settled, drift_rad_per_s=float(slope), lead_rad=-float(start))
+
+
+def lag_of(e1_s: Floats, e2_s: Floats) -> tuple[Floats, Floats]:
+    """Phase of VCO1 over VCO2 at VCO2's edges, rad, with times [edge]; of its values modulo 2π the one near π/2."""
+    at = e2_s[(e2_s > e1_s[0]) & (e2_s < e1_s[-1])]
+    lag = waves.phase_rad(e1_s, at) - waves.TWO_PI * np.arange(len(at))
+    return at, lag - waves.TWO_PI * np.round((lag[0] - pi / 2) / waves.TWO_PI)
+
+
+def membrane_of(e3_s: Floats, e4_s: Floats) -> tuple[Floats, Floats]:
+    """Phase of VCO4 less that of VCO3 at VCO4's edges, rad, with times [edge]; both count from their first edges."""
+    if len(e3_s) < 2 or len(e4_s) < 2:
+        return np.empty(0), np.empty(0)
+    inside = (e4_s >= e3_s[0]) & (e4_s <= e3_s[-1])
+    return e4_s[inside], waves.TWO_PI * np.arange(len(e4_s))[inside] - waves.phase_rad(e3_s, e4_s[inside])
+
+
+def _after(edge_s: Floats, begin_s: float, end_s: float) -> Floats:
+    return edge_s[(edge_s > begin_s) & (edge_s < end_s)]
+
+
+def _settled(time_s: Floats, lag_rad: Floats) -> tuple[float, Floats]:
+    """Where the lag ends by an exponential from SETTLED_s on, nan when it slips; and the fitted course [edge]."""
+    late = time_s > SETTLED_s
+    t, lag = time_s[late] - SETTLED_s, lag_rad[late]
+    # The XOR's range is 0 … π; a slipping loop turns by 2π.
+    if np.ptp(lag) > pi or not 0 < lag[-1] < pi:
+        return nan, lag_rad
+    span = float(t[-1])
+
+    def course(t: Floats, end: float, start: float, tau: float) -> Floats:
+        return np.asarray(end + start * np.exp(-t / tau))
+
+    low, high = (-pi, -2 * pi, span / 12), (2 * pi, 2 * pi, span)
+    guess = (float(lag[-1]), float(lag[0] - lag[-1]), span / 2.5)
+    found, _ = curve_fit(course, t, lag, guess, bounds=(low, high))
+    if not -0.2 < found[0] < pi + 0.2:
+        return nan, lag_rad
+    fitted = np.where(late, course(time_s - SETTLED_s, *found), lag_rad)
+    return float(found[0]), np.asarray(fitted)
+
+
+def measure(context: Context) -> Measured:
+    """The trim as a measurement of the datasheet."""
+    found = trim(context.installed, context.condition, resolution=context.request.resolution)
+    nominal = context.installed.process.nominal
+    parts = context.installed.process.components
+    lag_bound, drift_bound = residual_bound(found, parts, context.condition.supply_V, nominal)
+    steps = found.steps
+    return Measured(
+        quantities=(
+            *(
+                Quantity(f"vco{k}", f"Bias current of VCO{k}", getattr(found.bias, f"vco{k}_A"), "A")
+                for k in (1, 2, 3, 4)
+            ),
+            Quantity("f1", "Frequency of VCO1 and VCO2 in lock", found.f1_Hz, "Hz"),
+            Quantity("f3", "Frequency of VCO3", found.f3_Hz, "Hz"),
+            Quantity("lead", "Lead of VCO3 over VCO4", found.lead_rad, "rad"),
+            Quantity("lag_residual", "Phase of VCO1 over VCO2 in lock, less π/2", found.lag_residual_rad, "rad"),
+            Quantity("lag_bound", "of it half a step of VCO2's current makes", lag_bound, "rad"),
+            Quantity("drift", "Drift of the idle membrane", found.drift_rad_per_s, "rad/s"),
+            Quantity("drift_bound", "of it half a step of VCO4's current makes", drift_bound, "rad/s"),
+            Quantity("gain1", "Tuning gain of VCO1", found.gain_Hz_per_A, "Hz/A"),
+            Quantity("gain3", "Tuning gain of VCO3", found.gain3_Hz_per_A, "Hz/A"),
+            Quantity("runs", "Runs: free rings and idle neurons", found.ring_runs + found.idle_runs, ""),
+        ),
+        curves={"steps": {name: np.array([getattr(step, name) for step in steps])
+                          for name in ("vco2_A", "vco4_A", "lag_rad", "drift_rad_per_s")}},
+        details={"trim": trim_to_dict(found)},
+        cpu_s=found.cpu_s,
+    )  # fmt: skip

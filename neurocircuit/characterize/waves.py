@@ -1,0 +1,44 @@
+"""Waveforms → edges, phases, frequencies: everything downstream speaks of these, not of volts."""
+
+import numpy as np
+
+from neurocircuit.record import Floats
+from neurocircuit.spice.phases import rising_edges
+
+TWO_PI = 2.0 * np.pi
+
+
+def edges(time_s: Floats, wave_V: Floats, level_V: float, *, falling: bool = False) -> Floats:
+    """Instants at which a wave [point] rises (or falls) through a level, by linear interpolation; [edge], s."""
+    sign = -1.0 if falling else 1.0
+    return rising_edges(time_s, sign * wave_V, sign * level_V)
+
+
+def frequency_Hz(edge_s: Floats) -> float:
+    """Mean frequency between the first and the last of the edges [edge]; nan with fewer than two."""
+    if len(edge_s) < 2:
+        return float("nan")
+    return float((len(edge_s) - 1) / (edge_s[-1] - edge_s[0]))
+
+
+def phase_rad(edge_s: Floats, at_s: Floats) -> Floats:
+    """Phase at given times [time] from rising edges [edge], 2π an edge, 0 at the first; nan outside the edges."""
+    turns = np.interp(at_s, edge_s, np.arange(len(edge_s)), left=np.nan, right=np.nan)
+    return np.asarray(TWO_PI * turns)
+
+
+def first_rise(time_s: Floats, value: Floats) -> float:
+    """First time at which a sampled value [time] comes from below 0 to 0 or above; nan where it does not."""
+    k = np.flatnonzero((value[:-1] < 0) & (value[1:] >= 0))
+    if not len(k):
+        return float("nan")
+    share = -value[k[0]] / (value[k[0] + 1] - value[k[0]])
+    return float(time_s[k[0]] + share * (time_s[k[0] + 1] - time_s[k[0]]))
+
+
+def mean_between(time_s: Floats, value: Floats, begin_s: float, end_s: float) -> float:
+    """Time average of a sampled value [point] between two instants, by trapezoids with interpolated ends."""
+    inside = (time_s > begin_s) & (time_s < end_s)
+    t = np.concatenate([[begin_s], time_s[inside], [end_s]])
+    v = np.interp(t, time_s, value)
+    return float(np.trapezoid(v, t) / (end_s - begin_s))

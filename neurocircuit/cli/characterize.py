@@ -1,0 +1,99 @@
+"""neurocircuit characterize: from a process to trim, datasheet and the spec for the fast levels."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neurocircuit.cli.common import echo_json, json_option
+from neurocircuit.units import parse_ratio
+
+if TYPE_CHECKING:
+    from neurocircuit.characterize.run import Event
+
+
+@click.command("characterize")
+@click.option("--process", "process", default="generic65", show_default=True, help="Name, or path of a process.toml.")
+@click.option("--corner", help="Corners: tt,ss,ff. Default: the nominal one.")
+@click.option("--temp", default="27", show_default=True, help="Temperatures in degC: 0,27,85.")
+@click.option("--vdd", default="1.0", show_default=True, help="Supplies over the nominal one: 0.95,1.0,1.05.")
+@click.option("--one-at-a-time", is_flag=True, help="Leave out conditions in which two of the three are not nominal.")
+@click.option("--only", help="Measurements: trim,cco,...; what they need runs too. Default: all.")
+@click.option("--resolution", default=1e-4, show_default=True, help="Step of the trim currents over the nominal ones.")
+@click.option("--cases", default=40, show_default=True, type=click.IntRange(2, 1000), help="Random prediction cases.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Root of all random draws.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory. Default: reports/datasheet-PROCESS.")
+@click.option("--resume", is_flag=True, help="Continue the run in --out; finished measurements are kept.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
+@click.option("--no-report", is_flag=True, help="Write the data files only.")
+@json_option
+def command(
+    process: str, corner: str | None, temp: str, vdd: str, one_at_a_time: bool,
+    only: str | None, resolution: float, cases: int, seed: int,
+    out: Path | None, resume: bool, jobs: int, no_report: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Trim and measure the neuron of a process in transistors; write its datasheet and its spec for the fast levels.
+
+    Phase noise and prediction are measured at the first condition only, which is the nominal one.
+    Ctrl-C keeps finished measurements. Exit code 3: some measurements failed, the rest is there.
+    """
+    from neurocircuit.characterize import request as requests
+    from neurocircuit.characterize import run, spec_files
+    from neurocircuit.spice.process import load, models_of
+
+    installed = load(process)
+    asked = requests.Request(
+        process=process,
+        conditions=requests.conditions(
+            tuple(corner.split(",")) if corner else (installed.process.nominal_corner,),
+            _numbers(temp, "--temp"),
+            _numbers(vdd, "--vdd"),
+            installed.process.supply_V,
+            one_at_a_time,
+        ),
+        measurements=requests.with_needs(only.split(",") if only else tuple(requests.NEEDS)),
+        resolution=resolution,
+        cases=cases,
+        seed=seed,
+    )
+    for condition in asked.conditions:
+        models_of(installed.process, condition.corner)  # an unknown corner is told before anything is written
+    out = out or Path("reports") / f"datasheet-{installed.process.name}"
+    run.begin(asked, out, resume)
+    try:
+        record = run.execute(asked, out, jobs, ("neurocircuit", *sys.argv[1:]), _tell)
+    except KeyboardInterrupt:
+        click.echo(f"neurocircuit: stopped; finished measurements are kept, add --resume --out {out}", err=True)
+        sys.exit(130)
+    specs = spec_files.write(asked, out)
+    report = None if no_report else _report(out)
+    if as_json:
+        echo_json({"out": str(out), "report": str(report) if report else None, **record})
+    else:
+        for path in specs:
+            click.echo(f"spec:   {path}")
+        if report:
+            click.echo(f"report: {report}")
+    if record["exit_code"]:
+        sys.exit(record["exit_code"])
+
+
+def _numbers(text: str, option: str) -> tuple[float, ...]:
+    return tuple(parse_ratio(item, option) for item in text.split(","))
+
+
+def _tell(event: "Event") -> None:
+    from neurocircuit.characterize.request import slug
+
+    if event.skipped:
+        return
+    what = f"failed: {event.error}" if event.error else "done"
+    click.echo(f"{slug(event.condition)} {event.measurement}: {what} ({event.duration_s:.1f} s)", err=True)
+
+
+def _report(out: Path) -> Path:
+    from neurocircuit.report import write_datasheet
+
+    write_datasheet(out)
+    return out / "report.html"

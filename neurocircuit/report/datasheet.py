@@ -1,0 +1,262 @@
+"""The datasheet of a process: report.html, report.md, datasheet.csv and figures/ from the files of `characterize`."""
+
+import csv
+import io
+from collections.abc import Sequence
+from functools import partial
+from math import isfinite
+
+import jinja2
+
+from neurocircuit.errors import InputError
+from neurocircuit.files import write_atomically
+from neurocircuit.report import content, style
+from neurocircuit.report.content import Table
+from neurocircuit.report.datasheet_run import Characterised, Quantity, words
+from neurocircuit.report.figures import datasheet as figures
+from neurocircuit.report.page import drawn
+
+TITLES = {
+    "trim": "Trim",
+    "untrimmed": "Without trim",
+    "cco": "Current-controlled oscillator",
+    "noise": "Phase noise",
+    "detector": "Phase detector, lock range and switched current",
+    "flipflop": "Flip-flop",
+    "synapse": "Signed synapse",
+    "kernel": "Membrane kernel and step response of the loop",
+    "prediction": "Fast levels against the transistors",
+    "energy": "Energy",
+}
+PICTURES = {
+    "cco": (("f_of_i", "Frequency of the ring over its bias current, and the tangent at VCO1's trimmed current."),),
+    "noise": (("noise", "Root mean square phase of noisy rings: measured, as drawn, and the random walk of theory."),),
+    "detector": (("detector", "Mean of UP over the phase between the XOR's inputs, and its deviation from the line."),),
+    "flipflop": (("flipflop", "Clock to Q over the time by which data comes before the clock."),),
+    "synapse": (
+        ("synapse", "Phase jump of VCO1 by code, INL and DNL, both signs."),
+        ("tail", "Course of VCO1's phase after a full-scale spike: the jump goes on after the spike."),
+    ),
+    "kernel": (
+        ("kernel", "Membrane after one input of each code: transistors and fit."),
+        ("step", "Step response of the loop: phase error of VCO1 against VCO2 after the same inputs."),
+    ),
+    "prediction": (("prediction", "Error of the predicted fire time over the time since the first input."),),
+    "energy": (("energy", "Energy of a spike by block and of the lock before it; dotted: the paper's bound."),),
+}
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"),
+             (1e-15, "f"))  # fmt: skip
+_OWN_SCALE = {"Hz/A": (1e12, "MHz/µA"), "rad/s": (1e6, "mrad/ns"), "1/s": (1e7, "%/ns")}
+_PREFIXED = ("A", "Hz", "s", "V", "W", "J", "rad")
+
+
+def write(run: Characterised) -> None:
+    """Write all files of the datasheet. Raises InputError when the directory cannot be written."""
+    with style.styled():
+        pictures = {
+            name: [drawn(f"{name}_{key}" if key != name else name, caption, partial(figures.DRAW[key], run))
+                   for key, caption in PICTURES.get(name, ())]
+            for name in run.measured
+        }  # fmt: skip
+    sections = [
+        {
+            "title": TITLES.get(name, name),
+            "tables": [table(run, name), *_per_condition(run, name)],
+            "pictures": pictures[name],
+            "remarks": _remarks(run, name),
+        }
+        for name in run.measured
+    ]
+    values = {
+        "run": run,
+        "answer": answer(run),
+        "conditions": ", ".join(words(condition) for condition in run.conditions),
+        "sections": sections,
+        "spec": spec_table(run),
+        "record": record_table(run),
+        "failed": run.record.get("failed", []),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("neurocircuit.report", "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["powers"] = content.powers
+    html, markdown = (environment.get_template(f"datasheet.{kind}.j2").render(values) for kind in ("html", "md"))
+    folder = run.directory / "figures"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from None
+    for picture in (picture for group in pictures.values() for picture in group):
+        write_atomically(folder / f"{picture.name}.svg", picture.svg)
+        write_atomically(folder / f"{picture.name}.png", picture.png)
+    write_atomically(run.directory / "datasheet.csv", to_csv(run))
+    write_atomically(run.directory / "report.md", markdown)
+    write_atomically(run.directory / "report.html", html)
+
+
+def answer(run: Characterised) -> str:
+    """What a reader wants first: does it trim, how well is it predicted, what does a spike cost."""
+    parts = []
+    trims = run.measured.get("trim", {})
+    if trims:
+        lag = max(abs(one.value("lag_residual")) for one in trims.values())
+        drift = max(abs(one.value("drift")) for one in trims.values())
+        parts.append(
+            f"Trim works at {len(trims)} of {len(run.conditions)} conditions; the phase in lock is left within "
+            f"{show(lag, 'rad')} of π/2, the membrane's drift within {show(drift, 'rad/s')}."
+        )
+    prediction = run.typical("prediction")
+    if prediction:
+        parts.append(
+            f"With the fitted spec the edge level predicts the fire time to {100 * prediction.value('edge_bias'):+.2f} "
+            f"± {100 * prediction.value('edge_std'):.2f} % of the time since the first input (worst "
+            f"{100 * prediction.value('edge_worst'):.1f} %, {prediction.value('edge_count'):.0f} cases), and fire or "
+            f"silent rightly in {100 * prediction.value('edge_right'):.0f} %."
+        )
+    energy = run.typical("energy")
+    if energy:
+        parts.append(
+            f"A spike takes {show(energy.value('spike'), 'J')} from arming to Q and "
+            f"{show(energy.value('with_lock'), 'J')} with the lock before it; the paper states < 10 pJ."
+        )
+    return " ".join(parts) or "No measurement finished."
+
+
+def table(run: Characterised, name: str) -> Table:
+    """Minimum, typical (the nominal condition) and maximum of each quantity over the conditions."""
+    found = run.measured[name]
+    typical = run.typical(name)
+    quantities = typical.quantities if typical else ()
+    if len(found) == 1:
+        (only,) = found
+        rows = tuple((q.label, *shown_with_unit([q.value], q.unit)) for q in quantities)
+        return Table(f"{TITLES.get(name, name)}, {only.replace('_', ', ')}", ("", "value", "unit"), rows)
+    rows = tuple((q.label, *shown_with_unit(_three(run, name, q), q.unit)) for q in quantities)
+    caption = f"{TITLES.get(name, name)}, over {len(found)} conditions; typ: {run.nominal.replace('_', ', ')}"
+    return Table(caption, ("", "min", "typ", "max", "unit"), rows)
+
+
+def _three(run: Characterised, name: str, quantity: Quantity) -> list[float]:
+    values = [one.value(quantity.key) for one in run.measured[name].values()]
+    known = [value for value in values if isfinite(value)] or [float("nan")]
+    return [min(known), quantity.value, max(known)]
+
+
+def _per_condition(run: Characterised, name: str) -> list[Table]:
+    """The few quantities of trim that a reader looks up condition by condition."""
+    keys = {
+        "trim": ("vco1", "vco2", "vco3", "vco4", "lag_residual", "drift", "runs"),
+        "untrimmed": ("error1", "error2", "error3", "error4", "locks", "drift_relative"),
+    }.get(name, ())
+    found, typical = run.measured[name], run.typical(name)
+    if not keys or typical is None or len(found) < 2:
+        return []
+    header = tuple(q.label for key in keys for q in typical.quantities if q.key == key)
+    rows = []
+    for condition, slug in zip(run.conditions, run.slugs, strict=True):
+        if slug in found:
+            cells = (show(q.value, q.unit) for key in keys for q in found[slug].quantities if q.key == key)
+            rows.append((words(condition), *cells))
+    return [Table(f"{TITLES[name]}, by condition", ("", *header), tuple(rows))]
+
+
+def _remarks(run: Characterised, name: str) -> list[str]:
+    found = run.measured[name]
+    if len(found) == 1:
+        return list(next(iter(found.values())).remarks)
+    return [
+        f"{words(condition)}: {text}"
+        for condition, slug in zip(run.conditions, run.slugs, strict=True)
+        if slug in found
+        for text in found[slug].remarks
+    ]
+
+
+def spec_table(run: Characterised) -> Table | None:
+    """What the fast levels are given."""
+    spec = run.spec
+    if spec is None:
+        return None
+    rows = [
+        ("tau", show(spec.tau_s, "s")),
+        ("f0", show(spec.f0_Hz, "Hz")),
+        ("loop_filter", f"{show(spec.loop_filter_rad_per_s, 'rad/s')}, r = {spec.loop_ratio:.3g}"),
+        ("phase_per_weight", show(spec.phase_per_weight_rad, "rad")),
+        ("threshold", f"lead {spec.threshold_weight * spec.membrane_gain_rad:.4g} rad"),
+        ("vco4_swing", show(spec.vco4_swing_Hz, "Hz")),
+        ("threshold_vco_ratio", f"{spec.threshold_vco_ratio:.4f}"),
+        ("spike_width", show(spec.spike_width_s, "s")),
+        ("output_delay", show(spec.output_delay_s, "s")),
+        ("largest weight", f"{spec.weight_bank.excitatory.max_weight:.3f} excitatory, "
+                           f"{spec.weight_bank.inhibitory.max_weight:.3f} inhibitory"),
+        *(
+            (f"sensitivity of {item.field}", f"{item.per_supply:+.3f} per relative supply, "
+                                             f"{100 * item.per_kelvin:+.4f} %/K")
+            for item in spec.sensitivities
+        ),
+    ]  # fmt: skip
+    return Table("NeuronSpec of the nominal condition (spec.toml)", ("", ""), tuple(rows), prose=(1,))
+
+
+def record_table(run: Characterised) -> Table:
+    """Versions, seed, command."""
+    record = run.record
+    rows = [
+        ("process", run.process),
+        ("trim resolution", f"{run.request['resolution']:g} of the nominal current"),
+        ("seed", str(run.request["seed"])),
+        ("command", " ".join(map(str, record.get("command", [])))),
+        ("date", str(record.get("date", "unknown"))),
+        ("host", str(record.get("host", "unknown"))),
+        ("processor time", f"{sum(one.cpu_s for found in run.measured.values() for one in found.values()):.0f} s"),
+        *((f"version of {name}", str(text)) for name, text in sorted(record.get("versions", {}).items())),
+    ]
+    return Table("How this run was made", ("", ""), tuple(rows), prose=(1,))
+
+
+def to_csv(run: Characterised) -> str:
+    """Every quantity at every condition, SI."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["measurement", "condition", "quantity", "label", "value", "unit"])
+    for name, found in run.measured.items():
+        for slug, one in found.items():
+            for q in one.quantities:
+                value = repr(q.value) if isfinite(q.value) else ""
+                writer.writerow([name, slug, q.key, q.label, value, q.unit])
+    return stream.getvalue()
+
+
+def shown_with_unit(values: Sequence[float], unit: str) -> tuple[str, ...]:
+    """Values in one common SI prefix, and the unit with it; a ratio below 10 % in percent."""
+    known = [abs(value) for value in values if isfinite(value)]
+    largest = max(known, default=0.0)
+    scale, prefixed = 1.0, unit
+    if unit == "" and 0 < largest < 0.1:
+        scale, prefixed = 0.01, "%"
+    elif unit in _OWN_SCALE:
+        scale, prefixed = _OWN_SCALE[unit]
+    elif unit in _PREFIXED and largest > 0:
+        scale, prefix = next(((s, p) for s, p in _PREFIXES if largest >= 0.9995 * s), _PREFIXES[-1])
+        prefixed = prefix + unit
+    digits = 5 if unit in ("A", "Hz") else 4
+    return *(_number(value / scale, digits) for value in values), prefixed
+
+
+def show(value: float, unit: str) -> str:
+    """One value with its unit: "751.6 MHz"."""
+    number, prefixed = shown_with_unit([value], unit)
+    return f"{number} {prefixed}".strip()
+
+
+def _number(value: float, digits: int) -> str:
+    if not isfinite(value):
+        return "–"
+    text = f"{value:.{digits}g}"
+    if "e" in text and abs(value) >= 1e4:
+        text = f"{value:.0f}"
+    return text.replace("-", "−") if "e" not in text else text

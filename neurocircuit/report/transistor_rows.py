@@ -1,0 +1,71 @@
+"""Transistor rows from transistor.csv, which stands beside table.nc where the level was run."""
+
+import csv
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from neurocircuit.errors import FileFormatError, InputError
+
+
+@dataclass(frozen=True)
+class ControlledRow:
+    """One disturbed row, ratios, nan where there is none; the names are the columns of the file."""
+
+    half: str
+    row: float
+    n: int
+    method: str
+    mean: float
+    ci_low: float
+    ci_high: float
+    plain_mean: float
+    plain_ci_low: float
+    plain_ci_high: float
+    correlation: float
+    correlation_edge: float
+    correlation_ideal: float
+    variance_reduction: float
+    edge_mean: float
+    edge_error: float
+    edge_n: int
+    difference: float
+    difference_ci_low: float
+    difference_ci_high: float
+    floor: float
+    floor_n: int
+    resolved: bool
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the interval of the paired difference holds 0; None where the row is not resolved or has none."""
+        if not self.resolved or math.isnan(self.difference_ci_low):
+            return None
+        return self.difference_ci_low <= 0 <= self.difference_ci_high
+
+
+def read(path: Path) -> tuple[ControlledRow, ...]:
+    """The rows of a file; none where there is no file. Raises FileFormatError naming a damaged one."""
+    if not path.exists():
+        return ()
+    try:
+        lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        return tuple(_row(line) for line in lines)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise FileFormatError(f"{path} is not a table of transistor rows: {error!r}") from None
+
+
+def _row(line: dict[str, str]) -> ControlledRow:
+    values: dict[str, Any] = {}
+    for field in fields(ControlledRow):
+        text = line[field.name]
+        if field.type is bool:
+            values[field.name] = {"yes": True, "no": False}[text]
+        elif field.type is float:
+            values[field.name] = float(text) if text else math.nan
+        else:
+            values[field.name] = int(text) if field.type is int else text
+    return ControlledRow(**values)

@@ -1,0 +1,112 @@
+"""Transistor rows beside edge rows: two tables, and whether the levels agree."""
+
+import math
+
+from neurocircuit.report.content import Table
+from neurocircuit.report.transistor_rows import ControlledRow
+from neurocircuit.table import percent_text
+from neurocircuit.table.render import row_text
+
+NOT_RESOLVED = "not resolved"
+_HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}
+
+
+def tables(rows: tuple[ControlledRow, ...]) -> list[Table]:
+    """For each half the rows of both levels with their difference, and how they were estimated."""
+    halves = dict.fromkeys(row.half for row in rows)
+    return [make(tuple(row for row in rows if row.half == half)) for half in halves for make in (_beside, _estimated)]
+
+
+def _beside(rows: tuple[ControlledRow, ...]) -> Table:
+    half = rows[0].half
+    lines = [
+        (
+            row_text(half, row.row),
+            percent_text(row.mean) if row.resolved else NOT_RESOLVED,
+            _interval(row.ci_low, row.ci_high) if row.resolved else "–",
+            percent_text(row.edge_mean),
+            f"{_signed(row.difference)} [{_signed(row.difference_ci_low)}, {_signed(row.difference_ci_high)}]",
+            {True: "yes", False: "no", None: "–"}[row.agrees],
+        )
+        for row in rows
+    ]
+    header = (_HEADING[half], "transistor (%)", "95 % interval (%)", "edge (%)", "transistor − edge (points)", "agree")
+    note = (
+        f"Mean of |Δ|/t. Edge: mean over {rows[0].edge_n} draws at the phases that the transistor level can start "
+        "from; difference: over the same draws and phases, with its 95 % interval; they agree where that holds 0."
+    )
+    return Table("Transistors beside edges: output jitter", header, tuple(lines), note)
+
+
+def _estimated(rows: tuple[ControlledRow, ...]) -> Table:
+    half = rows[0].half
+    lines = [
+        (
+            row_text(half, row.row),
+            f"{percent_text(row.plain_mean)} [{_interval(row.plain_ci_low, row.plain_ci_high)}]",
+            *(_number(value) for value in (row.correlation_edge, row.correlation_ideal, row.correlation)),
+            _number(row.variance_reduction),
+            row.method,
+            percent_text(row.floor),
+            f"{row.n}",
+        )
+        for row in rows
+    ]
+    header = (
+        _HEADING[half],
+        "plain Monte Carlo (%)",
+        "ρ edge",
+        "ρ ideal",
+        "ρ both",
+        "variance ÷",
+        "reported",
+        "floor (%)",
+        "draws",
+    )
+    note = (
+        "ρ: correlation of |Δ|/t with that of the fast levels over the same draws and phases; variance ÷: by which "
+        "both together divide the variance, with coefficients from the other four of five folds. Below ρ = 0.7 plain "
+        f"Monte Carlo is reported. Floor: mean change of Δ/t over {rows[0].floor_n} draws with both runs repeated at "
+        "half the time step (2.5 for 5 ps); a row below three floors is not resolved."
+    )
+    return Table("How the transistor rows were estimated", header, tuple(lines), note, (6,))
+
+
+def sentence(rows: tuple[ControlledRow, ...]) -> str:
+    """Whether transistors and edges agree, in words."""
+    named = {
+        verdict: [
+            f"{row_text(row.half, row.row)} {'%' if row.half == 'jitter' else 'bit'}"
+            for row in rows
+            if row.agrees is verdict
+        ]
+        for verdict in (True, False)
+    }
+    parts = []
+    if named[True]:
+        parts.append(f"the transistors agree with the edge level at {', '.join(named[True])}")
+    if named[False]:
+        worst = max((row for row in rows if row.agrees is False), key=lambda row: abs(row.difference))
+        parts.append(
+            f"they differ at {', '.join(named[False])}, by at most {_signed(worst.difference)} points "
+            f"({100 * worst.difference / worst.edge_mean:+.0f} % of the edge level's value)"
+        )
+    unresolved = [row_text(row.half, row.row) for row in rows if not row.resolved]
+    if unresolved:
+        parts.append(f"rows {', '.join(unresolved)} are not resolved by the time step")
+    used = sum(row.method == "control variate" for row in rows)
+    parts.append(f"the control variate serves {used} of {len(rows)} rows")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _interval(low: float, high: float) -> str:
+    return "–" if math.isnan(low) else f"{percent_text(max(low, 0.0))} … {percent_text(high)}"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3g}"
+
+
+def _signed(ratio: float) -> str:
+    return "–" if math.isnan(ratio) else f"{100 * ratio:+.3f}".replace("-", "−")

@@ -1,0 +1,128 @@
+"""A semiconductor process as the neuron needs it: models by corner, device names, sizes, nominal values, mismatch."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from neurocircuit.spec.circuit import Bias, Components
+from neurocircuit.spec.fields import Farads, Hertz, Metres, Ratio, Spec, VoltMetres, Volts
+
+Length = Annotated[Metres, Field(gt=0, lt=1e-3)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")]
+Text = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\n]*$")]
+
+
+class ModelFile(Spec):
+    """A file of models; with a section it is read by .lib, without one by .include."""
+
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$", description="path below the process's location")]
+    section: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$")] = ""
+
+
+class Location(Spec):
+    """Where the model files are: in an installed Python package, or below an environment variable's folder."""
+
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$", description="name of the distribution")] = ""
+    environment: Annotated[str, Field(pattern=r"^[A-Z0-9_]*$", description="name of the variable")] = ""
+    folder: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]*$", description="below the package or the variable")] = ""
+
+    @model_validator(mode="after")
+    def _one_root(self) -> "Location":
+        if bool(self.package) == bool(self.environment):
+            raise ValueError(f"must name a package or an environment variable, got {self.package or 'neither'!r}")
+        return self
+
+
+class Devices(Spec):
+    """The two transistors of the cells.
+
+    A model is called by an M line, a subcircuit by an X line with the ports d g s b and l w ad as pd ps.
+    """
+
+    kind: Literal["model", "subcircuit"]
+    nmos: Name
+    pmos: Name
+    synapse_nmos: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,64}$", description="in synapses, such as high Vth; empty: as nmos")
+    ] = ""
+    synapse_pmos: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,64}$")] = ""
+    length_unit_m: Annotated[Metres, Field(alias="length_unit", gt=0, description="of w, l on its lines")] = 1.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The different devices, as the card calls them."""
+        all_four = (self.nmos, self.pmos, self.synapse_nmos, self.synapse_pmos)
+        return tuple(dict.fromkeys(name for name in all_four if name))
+
+
+class Sizes(Spec):
+    """Lengths, widths and capacitances of the cells (netlists/cells); the fields are the names in the decks."""
+
+    l_min: Annotated[Length, Field(description="switching devices")]
+    l_bias: Annotated[Length, Field(description="current sources of the rings")]
+    l_weight: Annotated[Length, Field(description="current sources of the synapses")]
+    l_diffusion: Annotated[Length, Field(description="length of drain and source, for their areas")]
+    w_logic_n: Length
+    w_logic_p: Length
+    w_series_n: Annotated[Length, Field(description="two NMOS in series")]
+    w_series_p: Annotated[Length, Field(description="two PMOS in series")]
+    w_hold: Annotated[Length, Field(description="PMOS that holds a stopped ring")]
+    w_xor_n: Length
+    w_xor_p: Length
+    w_tail_n: Annotated[Length, Field(description="current source of a ring stage")]
+    w_tail_p: Length
+    w_gate: Annotated[Length, Field(description="transmission gates")]
+    w_up: Annotated[Length, Field(description="switch of VCO4's current; its capacitance costs membrane gain")]
+    w_switch: Annotated[Length, Field(description="switches of the synapses")]
+    w_weight_n: Annotated[Length, Field(description="unit sink of the synapses")]
+    w_weight_p: Annotated[Length, Field(description="unit source of the synapses")]
+    c_wire: Annotated[Farads, Field(ge=0, lt=1e-9, description="wiring of a ring node")]
+    c_line: Annotated[Farads, Field(ge=0, lt=1e-9, description="on the bias lines of the synapses")]
+    c_shape: Annotated[Farads, Field(gt=0, lt=1e-9, description="spike shaper: width near c_shape·(supply/2)/current")]
+
+
+class Mismatch(Spec):
+    """Pelgrom: σ(ΔVth) = A_vt/√(W L), σ(Δβ/β) = A_beta/√(W L), of one device, W L the area of all its fingers."""
+
+    a_vt_n: Annotated[VoltMetres, Field(ge=0)]
+    a_vt_p: Annotated[VoltMetres, Field(ge=0)]
+    a_beta_n: Annotated[Metres, Field(ge=0, description="relative times metre: 1 % µm is 10 nm")]
+    a_beta_p: Annotated[Metres, Field(ge=0)]
+    source: Text
+
+
+class Process(Spec):
+    """All that the neuron's decks take from a process; one TOML file (netlists/README.md: how to add one)."""
+
+    name: Name
+    summary: Text
+    source: Annotated[Text, Field(description="where the models come from")]
+    licence: Annotated[Text, Field(description="of the models")]
+    install: Annotated[str, Field(max_length=200, description="what to type to get the models; empty: here")] = ""
+    locations: Annotated[
+        tuple[Location, ...], Field(description="tried in this order; empty: the folder of this file")
+    ] = ()
+    ngbehavior: Annotated[str, Field(pattern=r"^[a-z]*$", description="ngspice's compatibility mode")] = ""
+    supply_V: Annotated[Volts, Field(alias="supply", gt=0, lt=6)]
+    f1_Hz: Annotated[Hertz, Field(alias="f1", gt=0, description="target of trim for VCO1 and VCO2")]
+    threshold_vco_ratio: Annotated[
+        Ratio, Field(gt=0.5, le=2, description="f3/f1; 1.25 keeps UP, at 2·f1, from pulling VCO4")
+    ] = 1.25
+    delay_stages: Annotated[Literal[2, 4], Field(description="stages of the replica delay: the lead")] = 2
+    devices: Devices
+    corners: Annotated[dict[Name, tuple[ModelFile, ...]], Field(min_length=1, description="the first is nominal")]
+    sizes: Sizes
+    components: Components
+    nominal: Annotated[Bias, Field(description="bias currents of the nominal corner, where trim starts")]
+    bias_lines_V: Annotated[
+        tuple[Volts, Volts],
+        Field(
+            alias="bias_lines", description="near which wbn and wbp of the weight reference settle; decks start there"
+        ),
+    ]
+    mismatch: Mismatch
+
+    @property
+    def nominal_corner(self) -> str:
+        """Name of the first corner."""
+        return next(iter(self.corners))

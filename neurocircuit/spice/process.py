@@ -1,0 +1,167 @@
+"""Processes: finding one and its model files, and the head of every deck that uses it."""
+
+import importlib.metadata
+import importlib.resources
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from neurocircuit.errors import InputError
+from neurocircuit.spec import Condition, Location, ModelFile, Process
+
+MODELS = "models"  # the name under which a deck finds the folder of the model files
+_TOML = "process.toml"
+_WRAPPERS = {
+    "model": """.subckt {wrapper} d g s b w=1 l=1 mult=1
+m{element} d g s b {device} w={{w}} l={{l}} ad={{w*l_diffusion}} as={{w*l_diffusion}}
++ pd={{2*(w+l_diffusion)}} ps={{2*(w+l_diffusion)}} m={{mult}}
+.ends {wrapper}""",
+    # Own names first: a parameter that the call gives is visible in the expressions after it on the same line.
+    "subcircuit": """.subckt {wrapper} d g s b w=1 l=1 mult=1
+.param own_w={{w/unit}} own_l={{l/unit}} own_area={{w*l_diffusion/(unit*unit)}} own_edge={{2*(w+l_diffusion)/unit}}
++ own_m={{mult}}
+x{element} d g s b {device} w={{own_w}} l={{own_l}} ad={{own_area}} as={{own_area}} pd={{own_edge}} ps={{own_edge}}
++ m={{own_m}}
+.ends {wrapper}""",
+}
+
+
+class ProcessMissing(InputError):
+    """The process is known, but its model files are not on this machine; the message says how to get them."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A process whose model files are here.
+
+    folder: where the files of `process.corners` are. toml_sha256: hash of its TOML file.
+    """
+
+    process: Process
+    folder: Path
+    toml_sha256: str
+
+    def models_sha256(self, corner: str) -> str:
+        """Hash of the model files of a corner (not of what these include in turn)."""
+        files = [self.folder / model.file for model in models_of(self.process, corner)]
+        return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+    def condition(self, corner: str = "", temperature_C: float = 27.0, supply_V: float | None = None) -> Condition:
+        """A condition of this process; what is left out is nominal. Raises InputError for an unknown corner."""
+        corner = corner or self.process.nominal_corner
+        models_of(self.process, corner)
+        supply_V = self.process.supply_V if supply_V is None else supply_V
+        return Condition(corner=corner, temperature_C=temperature_C, supply_V=supply_V)
+
+
+def names() -> tuple[str, ...]:
+    """The processes that come with the package, installed or not."""
+    return tuple(sorted(path.name for path in _shelf().iterdir() if (path / _TOML).is_file()))
+
+
+def describe(name_or_path: str) -> Process:
+    """The process of a name, or of a TOML file's path, whether its models are here or not.
+
+    Raises InputError for an unknown name and for a file that cannot be read or is wrong.
+    """
+    return Process.from_toml(_toml_path(name_or_path))
+
+
+def load(name_or_path: str) -> Installed:
+    """The process with its model files. Raises ProcessMissing when they are not here, and as `describe`."""
+    path = _toml_path(name_or_path)
+    process = Process.from_toml(path)
+    folder = _folder(process, path.parent)
+    for corner in process.corners:
+        for model in models_of(process, corner):
+            if not (folder / model.file).is_file():
+                raise ProcessMissing(f"process {process.name}, corner {corner}: no model file {folder / model.file}")
+    return Installed(process, folder, sha256(path.read_bytes()).hexdigest())
+
+
+def models_of(process: Process, corner: str) -> tuple[ModelFile, ...]:
+    """Model files of a corner. Raises InputError naming the known ones."""
+    if corner not in process.corners:
+        known = ", ".join(process.corners)
+        raise InputError(f"corner of process {process.name} must be one of {known}, got {corner!r}")
+    return process.corners[corner]
+
+
+def prelude(installed: Installed, condition: Condition) -> str:
+    """Head of a deck: models by relative path (links: MODELS to the folder), temperature, sizes, device wrappers.
+
+    The wrappers nmos, pmos, synapse_nmos, synapse_pmos (ports d g s b; w l in m, mult) make the cells the same for
+    devices that are models and devices that are subcircuits. Raises InputError for an unknown corner.
+    """
+    process = installed.process
+    sizes = process.sizes
+    unit = process.devices.length_unit_m
+    lines = [
+        *(
+            f".lib '{MODELS}/{model.file}' {model.section}" if model.section else f".include '{MODELS}/{model.file}'"
+            for model in models_of(process, condition.corner)
+        ),
+        f".options temp={condition.temperature_C!r} method=trap",
+        f".param unit={unit!r}",
+        *(f".param {name}={getattr(sizes, name)!r}" for name in type(sizes).model_fields),
+    ]
+    called = process.devices
+    for wrapper, device in {
+        "nmos": called.nmos,
+        "pmos": called.pmos,
+        "synapse_nmos": called.synapse_nmos or called.nmos,
+        "synapse_pmos": called.synapse_pmos or called.pmos,
+    }.items():
+        lines.append(_WRAPPERS[called.kind].format(wrapper=wrapper, element=wrapper[-4:], device=device))
+    return "\n".join(lines) + "\n"
+
+
+def cells_text(process: Process) -> str:
+    """All cells, one after the other, with the replica delay that the process asks for."""
+    folder = importlib.resources.files("neurocircuit") / "netlists" / "cells"
+    other = f"replica_delay_{6 - process.delay_stages}.cir"
+    paths = sorted((path for path in folder.iterdir() if path.name.endswith(".cir")), key=lambda path: path.name)
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.name != other)
+
+
+def _shelf() -> Path:
+    return Path(str(importlib.resources.files("neurocircuit") / "netlists" / "processes"))
+
+
+def _toml_path(name_or_path: str) -> Path:
+    if name_or_path.endswith(".toml"):
+        return Path(name_or_path)
+    if name_or_path not in names():
+        known = ", ".join(names())
+        raise InputError(f"process must be one of {known}, or the path of a TOML file, got {name_or_path!r}")
+    return _shelf() / name_or_path / _TOML
+
+
+def _folder(process: Process, beside: Path) -> Path:
+    if not process.locations:
+        return beside.absolute()
+    for location in process.locations:
+        root = _root(location)
+        if root is not None and (root / location.folder).is_dir():
+            return root / location.folder
+    wanted = " or ".join(_words(process.locations))
+    how = f"; type: {process.install}" if process.install else ""
+    raise ProcessMissing(f"process {process.name} is not installed (looked for {wanted}){how}")
+
+
+def _root(location: Location) -> Path | None:
+    if location.environment:
+        given = os.environ.get(location.environment)
+        return Path(given).absolute() if given else None
+    try:
+        # Asked of the package's list of files: nothing of it is imported.
+        return Path(str(importlib.metadata.distribution(location.package).locate_file("")))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _words(locations: tuple[Location, ...]) -> Iterator[str]:
+    for location in locations:
+        yield f"package {location.package}" if location.package else f"${location.environment}/{location.folder}"

@@ -1,0 +1,122 @@
+"""Phases, membrane and decision of a transistor run, from the rising edges of its oscillators.
+
+Edge n of an oscillator is phase 2π n. Between two of its edges VCO3 is steady, and VCO4 follows the saved UP:
+
+    φ4(t) = 2π (n + share of the period) + 2π swing (∫UP dt - its straight line between the two edges).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, pi
+
+import numpy as np
+
+from neurocircuit.errors import SimulatorBadOutput
+from neurocircuit.record import Floats
+from neurocircuit.spice.phases import rising_edges
+
+_LEAST_EDGES = 3
+_LARGEST_SETUP_rad = 0.3  # 50 ps of a VCO3 period of 1 ns; the clock's edge passes two inverters first
+
+
+@dataclass(frozen=True)
+class Course:
+    """One run. time_s: from the time origin, below 0 while waiting for it; vectors: volts; both [point].
+
+    start_membrane_rad: phase of VCO4 less that of VCO3 at the start, to a fraction of a turn: minus the lead.
+    """
+
+    time_s: Floats
+    vectors: dict[str, Floats]
+    supply_V: float
+    swing_Hz: float
+    start_membrane_rad: float
+
+    @cached_property
+    def edges_s(self) -> dict[str, Floats]:
+        """Rising edges of o1 … o4, each at least three. Raises SimulatorBadOutput for an oscillator with fewer."""
+        found = {name: rising_edges(self.time_s, self.vectors[f"v({name})"], self.supply_V / 2) for name in _RINGS}
+        for name, edges in found.items():
+            if len(edges) < _LEAST_EDGES:
+                raise SimulatorBadOutput(f"oscillator {name} must run, got {len(edges)} edges")
+        return found
+
+    @cached_property
+    def known(self) -> slice:
+        """The points at which all four phases are known."""
+        first = max(edges[0] for edges in self.edges_s.values())
+        last = min(self.edges_s[name][-1] for name in ("o1", "o2", "o4"))
+        inside = np.flatnonzero((self.time_s >= first) & (self.time_s <= last))
+        if not inside.size:
+            raise SimulatorBadOutput("the oscillators must run at the same time")
+        return slice(int(inside[0]), int(inside[-1]) + 1)
+
+    @property
+    def up(self) -> Floats:
+        """XOR output over the supply; [point]."""
+        return np.clip(self.vectors["v(up)"] / self.supply_V, 0.0, 1.0)
+
+    def phase_rad(self, name: str) -> Floats:
+        """Phase of an oscillator at the known points, 0 at its first edge; [point]."""
+        edges, time = self.edges_s[name], self.time_s[self.known]
+        turns = np.interp(time, edges, np.arange(len(edges)))
+        # VCO3's last edge may come just before VCO4's: it goes on at the same pace.
+        late = time > edges[-1]
+        turns[late] = len(edges) - 1 + (time[late] - edges[-1]) / (edges[-1] - edges[-2])
+        return np.asarray(2 * pi * turns)
+
+    @cached_property
+    def membrane_rad(self) -> Floats:
+        """Phase of VCO4 less that of VCO3 at the known points; [point]."""
+        time, up, known = self.time_s, self.up, self.known
+        area = np.concatenate([[0.0], np.cumsum(np.diff(time) * (up[1:] + up[:-1]) / 2)])
+        edges = self.edges_s["o4"]
+        straight = np.interp(time, edges, np.interp(edges, time, area))
+        membrane = self.phase_rad("o4") + 2 * pi * self.swing_Hz * (area - straight)[known] - self.phase_rad("o3")
+        turns = np.round((membrane[0] - self.start_membrane_rad) / (2 * pi))
+        return np.asarray(membrane - 2 * pi * turns)
+
+    @cached_property
+    def phase_error_rad(self) -> Floats:
+        """Phase of VCO1 less that of VCO2 less a quarter turn at the known points, 0 in lock; [point]."""
+        error = self.phase_rad("o1") - self.phase_rad("o2") - pi / 2
+        return np.asarray(error - 2 * pi * np.round(error[0] / (2 * pi)))
+
+    def crossing_s(self) -> float:
+        """First instant from the origin on at which the membrane enters 0 … π modulo 2π; inf when it does not.
+
+        A flip-flop that sees VCO4 a little after VCO3's edge fires before the phases have met: that edge counts then.
+        Raises SimulatorBadOutput where Q rises with the phases further apart.
+        """
+        met_s, q_s = min(self._enters(self.membrane_rad), self._enters(-self.membrane_rad - pi)), self.q_s()
+        if q_s == inf or met_s <= q_s:
+            return met_s
+        seen_s = float(self.edges_s["o3"][self.edges_s["o3"] < q_s][-1])
+        apart = float(np.interp(seen_s, self.time_s[self.known], self.membrane_rad))
+        if abs(apart - 2 * pi * round(apart / (2 * pi))) > _LARGEST_SETUP_rad:
+            raise SimulatorBadOutput(f"Q rose at {q_s:g} s with VCO4 {apart:.2g} rad from VCO3")
+        return seen_s
+
+    def q_s(self) -> float:
+        """First rise of Q from the origin on; inf when there is none."""
+        edges = rising_edges(self.time_s, self.vectors["v(q)"], self.supply_V / 2)
+        return float(edges[edges >= 0][0]) if (edges >= 0).any() else inf
+
+    def headroom(self, until_s: float) -> float:
+        """Largest size of the phase error from the origin to an instant, over π/2."""
+        time = self.time_s[self.known]
+        seen = np.abs(self.phase_error_rad[(time >= 0) & (time <= until_s)])
+        return float(seen.max(initial=0.0)) / (pi / 2)
+
+    def is_false_fire(self, at_s: float) -> bool:
+        """Whether the phases met modulo 2π only, the membrane having fallen instead of risen."""
+        time = self.time_s[self.known]
+        return bool(at_s < inf and np.interp(at_s, time, self.membrane_rad) < -pi / 2)
+
+    def _enters(self, gap: Floats) -> float:
+        """First instant from the origin on at which a gap [known point] rises through 0; inf when it does not."""
+        edges = rising_edges(self.time_s[self.known], gap, 0.0)
+        return float(edges[edges >= 0][0]) if (edges >= 0).any() else inf
+
+
+_RINGS = ("o1", "o2", "o3", "o4")

@@ -1,0 +1,137 @@
+"""Transistor rows beside edge rows: the edge level as control variate, their paired difference, the time-step floor."""
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from neurocircuit import simulate
+from neurocircuit.measure import paired_difference, relative_error
+from neurocircuit.record import Floats
+from neurocircuit.sweep.assemble import Fires
+from neurocircuit.sweep.draws import draw
+from neurocircuit.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, SweepRequest
+from neurocircuit.sweep.variate import estimate
+from neurocircuit.sweep.worker import inputs
+
+CONTROL_LEVELS = ("edge", "ideal")  # phases and pulses; and the jitter itself, whatever the pulses make of it
+CONTROL_DRAWS = 100_000  # behind the controls' means
+RESOLVED_FLOORS = 3.0  # a row counts from so many of its time-step floors on
+_CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class ControlledRow:
+    """One disturbed row, ratios: the reported mean of |Δ|/t with its 95 % interval, plain Monte Carlo, the controls.
+
+    correlation: with the controls together, and with each of them; edge_mean: that control's mean over edge_n other
+    draws, with its standard error. difference: transistor less edge |Δ|/t over the same draws and phases, with its
+    interval. floor: as Fires.floor, over floor_n draws.
+    """
+
+    half: Half
+    row: float
+    n: int
+    method: str  # "control variate" or "plain Monte Carlo"
+    mean: float
+    ci_low: float
+    ci_high: float
+    plain_mean: float
+    plain_ci_low: float
+    plain_ci_high: float
+    correlation: float
+    correlation_edge: float
+    correlation_ideal: float
+    variance_reduction: float
+    edge_mean: float
+    edge_error: float
+    edge_n: int
+    difference: float
+    difference_ci_low: float
+    difference_ci_high: float
+    floor: float
+    floor_n: int
+    resolved: bool
+
+
+def controlled_rows(fires: Fires) -> list[ControlledRow]:
+    """Every disturbed row of the costly level, which the request must have."""
+    request, draws = fires.request, fires.request.levels[COSTLY_LEVEL]
+    paired = control_errors(request, 0, draws)
+    chunks = [control_errors(request, draws + first, _CHUNK) for first in range(0, CONTROL_DRAWS, _CHUNK)]
+    others = {row: np.concatenate([chunk[row] for chunk in chunks], axis=1) for row in paired}
+    return [_controlled(fires, row, np.abs(paired[row]), np.abs(others[row])) for row in paired]
+
+
+def to_csv(rows: list[ControlledRow]) -> str:
+    """One line per row; ratios, empty where there is no number."""
+    names = [field.name for field in fields(ControlledRow)]
+    return "\n".join([",".join(names), *(",".join(_cell(getattr(row, name)) for name in names) for row in rows)]) + "\n"
+
+
+def _cell(value: float | str | bool) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else ""
+    return str(value)
+
+
+def _controlled(fires: Fires, row: Row, paired: Floats, others: Floats) -> ControlledRow:
+    """One row from the controls' |Δ|/t [control, trial] at the costly level's draws, `paired`, and at `others`."""
+    costly = np.abs(fires.signed(COSTLY_LEVEL, row))
+    others = others[:, np.isfinite(others).all(axis=0)]
+    count = others.shape[1]
+    means = others.mean(axis=1) if count > 1 else np.full(len(others), math.nan)
+    covariance = np.atleast_2d(np.cov(others)) / count if count > 1 else np.full((len(others),) * 2, math.nan)
+    found, floor = estimate(costly, paired, means, covariance), fires.floor(COSTLY_LEVEL, row)
+    return ControlledRow(
+        row.half,
+        row.value,
+        found.n,
+        "control variate" if found.used else "plain Monte Carlo",
+        *(found.mean, found.low, found.high),
+        *(found.plain_mean, found.plain_low, found.plain_high),
+        found.correlation,
+        found.correlations[0],
+        found.correlations[1],
+        found.variance_reduction,
+        *(float(means[0]), math.sqrt(covariance[0, 0]), count),
+        *paired_difference(costly, paired[0]),
+        floor,
+        fires.request.draws(COSTLY_LEVEL, Row(row.half, "floor", row.value)),
+        bool(found.mean >= RESOLVED_FLOORS * floor),
+    )
+
+
+def control_errors(request: SweepRequest, first: int, count: int) -> dict[Row, Floats]:
+    """Signed Δ/t of the control levels [control, trial] by disturbed row, at the costly level's draws and phases."""
+    found: dict[Row, Floats] = {}
+    drawn = draw(request.effective_spec, request.testbench, request.sweep.seed, first, count)
+    origin = drawn.origin_over_tau(request.testbench)
+    for half in request.halves:
+        clean = [_control_fires(request, level, Row(half, "clean"), first, count) for level in CONTROL_LEVELS]
+        desired = clean[1:] * 2 if request.testbench.desired == "eq4" else clean
+        for row in request.disturbed(half):
+            measured = [_control_fires(request, level, row, first, count) for level in CONTROL_LEVELS]
+            pairs = zip(desired, measured, strict=True)
+            found[row] = np.stack([relative_error(wanted, got, origin) for wanted, got in pairs])
+    return found
+
+
+def _control_fires(request: SweepRequest, level: str, row: Row, first: int, count: int) -> Floats:
+    """Fire times from the time origin, [trial], units of tau; nan for inputs before it."""
+    batch = Batch(request.effective_spec, request.testbench, request.sweep.seed, level, row, first, count)
+    t_over_tau, weights, start_rad = inputs(batch)
+    fire_time = np.full(count, math.nan)
+    chips = max(len(request.chips), 1)
+    for chip in range(chips):
+        trial = np.flatnonzero((np.arange(first, first + count) % chips == chip) & (t_over_tau >= 0).all(axis=1))
+        if trial.size:
+            armed = simulate.arming(
+                COSTLY_LEVEL, request.spec_of(COSTLY_LEVEL, chip), start_rad[trial], t_over_tau.shape[1]
+            )
+            later = t_over_tau[trial] + armed.wait_over_tau[:, None]
+            record = simulate.evaluate(level, batch.spec, later, weights[trial], start_rad=armed.start_rad)
+            fire_time[trial] = record.fire_time_over_tau - armed.wait_over_tau
+    return fire_time

@@ -1,0 +1,34 @@
+import shutil
+
+import pytest
+
+from neurocircuit.characterize.trim import trim
+from neurocircuit.characterize.trimming import residual_bound
+from neurocircuit.spice.process import load
+
+pytestmark = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")
+CORNERS = [(corner, temperature) for corner in ("tt", "ss", "ff") for temperature in (0.0, 27.0, 85.0)]
+
+
+def check(corner: str, temperature_C: float) -> None:
+    installed = load("generic65")
+    process = installed.process
+    condition = installed.condition(corner, temperature_C)
+    result = trim(installed, condition)
+    lag, drift = residual_bound(result, process.components, condition.supply_V, process.nominal)
+    # Half a step, and as much again for what 22 ns of idle run tell of the end of the settling.
+    assert abs(result.lag_residual_rad) < 2 * lag
+    assert abs(result.drift_rad_per_s) < 2 * drift + 1e5
+    assert result.f1_Hz == pytest.approx(process.f1_Hz, rel=0.01)
+    assert result.f3_Hz == pytest.approx(process.f1_Hz * process.threshold_vco_ratio, rel=0.01)
+    assert 1.0 < result.lead_rad < 2.6
+
+
+def test_trim_works_at_nominal() -> None:
+    check("tt", 27.0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("corner", "temperature_C"), [one for one in CORNERS if one != ("tt", 27.0)])
+def test_trim_works_in_corners_and_temperatures(corner: str, temperature_C: float) -> None:
+    check(corner, temperature_C)

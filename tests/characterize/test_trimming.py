@@ -1,0 +1,103 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import nan, pi
+
+import numpy as np
+import pytest
+
+from neurocircuit.characterize.ring_tuning import Rings
+from neurocircuit.characterize.trimming import Idle, residual_bound, trim_plant
+from neurocircuit.errors import InputError, SimulatorBadOutput
+from neurocircuit.spec import Bias, Components
+
+COMPONENTS = Components(r1_Ohm=300e3, r2_Ohm=1.5e6, c_F=10e-15, r4_Ohm=170e3)
+NOMINAL = Bias(vco1_A=10e-6, vco2_A=10e-6, vco3_A=12.5e-6, vco4_A=11.6e-6, weight_A=1e-6)
+
+
+@dataclass
+class SyntheticPlant:
+    """Square-root-like f(I), a loop with its own gain, offsets that trim does not know."""
+
+    supply_V: float = 1.0
+    fast: float = 1.0  # corner
+    offset2_A: float = 0.1e-6
+    offset4_A: float = -0.2e-6
+    idle_biases: list[Bias] = field(default_factory=list)
+
+    def f_Hz(self, current_A: float) -> float:
+        x = current_A / 10e-6
+        return self.fast * 750e6 * (0.35 + 0.75 * x - 0.1 * x * x)
+
+    def rings(self, currents_A: Sequence[float]) -> Rings:
+        return Rings(np.array([self.f_Hz(i) for i in currents_A]), np.full(len(currents_A), 0.5 * self.supply_V))
+
+    def idle(self, bias: Bias, drift_per_lag: float) -> Idle:
+        self.idle_biases.append(bias)
+        f1, f3 = self.f_Hz(bias.vco1_A), self.f_Hz(bias.vco3_A)
+        series = COMPONENTS.r1_Ohm + COMPONENTS.r2_Ohm
+
+        def f2(duty: float) -> float:
+            return self.f_Hz(bias.vco2_A + self.offset2_A + (duty - 0.5) * self.supply_V / series)
+
+        duty = np.interp(f1, [f2(0.0), f2(1.0)], [0.0, 1.0]) if f2(0) < f1 < f2(1) else nan
+        swing = 0.5 * self.supply_V / COMPONENTS.r4_Ohm
+        f4 = self.f_Hz(bias.vco4_A + self.offset4_A + (0.5 if np.isnan(duty) else duty) * swing)
+        lag = nan if np.isnan(duty) else pi * duty
+        locked2 = f1 if lag == lag else f2(0.5)
+        return Idle((f1, locked2, f3, f4), lag, 2 * pi * (f4 - f3) if lag == lag else nan, 1.7)
+
+
+@pytest.mark.parametrize("fast", [0.8, 1.0, 1.25])
+def test_trim_leaves_what_half_a_step_of_the_currents_leaves(fast: float) -> None:
+    plant = SyntheticPlant(fast=fast)
+    result = trim_plant(plant, NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
+    lag, drift = residual_bound(result, COMPONENTS, 1.0, NOMINAL)
+    # Half a step at the grid's best point; a lag beside π/2 adds its own drift until VCO4 has followed: factor 2.
+    assert abs(result.lag_residual_rad) < 2 * lag
+    assert abs(result.drift_rad_per_s) < 2 * drift
+    assert result.f1_Hz == pytest.approx(750e6, rel=2e-4)
+    assert result.f3_Hz == pytest.approx(1.25 * 750e6, rel=2e-4)
+    assert result.idle_runs <= 5
+
+
+def test_currents_stand_on_the_grid() -> None:
+    bias = trim_plant(SyntheticPlant(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-3).bias
+    for name in ("vco1_A", "vco2_A", "vco4_A"):
+        steps = getattr(bias, name) / (1e-3 * getattr(NOMINAL, name))
+        assert steps == pytest.approx(round(steps), abs=1e-6)
+
+
+def test_a_coarser_grid_leaves_more() -> None:
+    fine, coarse = (
+        trim_plant(SyntheticPlant(), NOMINAL, COMPONENTS, 750e6, 1.25, resolution) for resolution in (1e-5, 3e-3)
+    )
+    assert abs(coarse.drift_rad_per_s) > 10 * abs(fine.drift_rad_per_s)
+
+
+def test_a_slipping_loop_is_pulled_into_its_range() -> None:
+    plant = SyntheticPlant(offset2_A=1.5e-6)  # range of the loop: ± 0.28 µA
+    result = trim_plant(plant, NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
+    assert np.isnan(result.steps[0].lag_rad)
+    assert abs(result.lag_residual_rad) < 0.01
+
+
+def test_what_the_nominal_currents_would_do_is_told() -> None:
+    plant = SyntheticPlant(fast=1.1)
+    result = trim_plant(plant, NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
+    assert result.untrimmed[0] == pytest.approx(plant.f_Hz(10e-6) / 750e6 - 1, rel=1e-6)
+    exact = plant.f_Hz(NOMINAL.vco3_A) / (1.25 * 750e6) - 1
+    assert result.untrimmed[2] == pytest.approx(exact, rel=0.1)  # by the gain at f3: curvature is left out
+
+
+def test_what_cannot_be_trimmed_is_told_in_one_line() -> None:
+    with pytest.raises(InputError, match=r"trim resolution must be within 0 … 0.1"):
+        trim_plant(SyntheticPlant(), NOMINAL, COMPONENTS, 750e6, 1.25, 0.5)
+    with pytest.raises(SimulatorBadOutput, match=r"beyond 1/3 … 3 times the nominal 10 uA"):
+        trim_plant(SyntheticPlant(fast=0.3), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
+
+    class Dead(SyntheticPlant):
+        def rings(self, currents_A: Sequence[float]) -> Rings:
+            return Rings(np.full(len(currents_A), nan), np.full(len(currents_A), 0.5))
+
+    with pytest.raises(SimulatorBadOutput, match=r"the ring does not run at 8.5 uA, 10 uA, 12 uA and 1 V"):
+        trim_plant(Dead(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)

@@ -1,0 +1,89 @@
+"""neurocircuit process: what is listed, where models are looked for, and whether a ring runs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from neurocircuit.spice import fanin
+from neurocircuit.spice import process as processes
+
+
+@pytest.fixture
+def rooted(tmp_path, monkeypatch):
+    """A PDK_ROOT of open_pdks in which the models of sky130 are, as far as their names go."""
+    folder = tmp_path / "pdk/sky130A/libs.tech/combined/continuous"
+    folder.mkdir(parents=True)
+    (folder / "sky130.lib.spice").touch()
+    monkeypatch.setenv("PDK_ROOT", str(tmp_path / "pdk"))
+    return folder
+
+
+def rows(done):
+    return {row["name"]: row for row in json.loads(done.stdout)["processes"]}
+
+
+def test_list_names_each_process_with_its_models_or_how_to_get_them(neurocircuit):
+    done = neurocircuit("process", "list", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = rows(done)
+    assert tuple(found) == processes.names()
+    assert found["generic65"]["installed"]
+    for row in found.values():
+        assert row["installed"] == (row["missing"] == "") == bool(row["folder"])
+        assert row["installed"] or "type: pip install --no-deps" in row["missing"]
+        assert row["source"]
+        assert row["licence"]
+    text = neurocircuit("process", "list").stdout
+    assert all(f"corners {row['corners']}" in text for row in found.values())
+
+
+def test_pdk_root_goes_before_the_package(neurocircuit, rooted):
+    found = rows(neurocircuit("process", "list", "--json"))
+    assert found["sky130"]["folder"] == str(rooted)
+
+
+def test_a_pdk_root_without_the_process_is_passed_over(neurocircuit, tmp_path, monkeypatch):
+    monkeypatch.setenv("PDK_ROOT", str(tmp_path))
+    found = rows(neurocircuit("process", "list", "--json"))["sky130"]
+    assert not found["folder"].startswith(str(tmp_path))
+    assert found["installed"] or "$PDK_ROOT/sky130A" in found["missing"]
+
+
+def test_check_runs_a_ring_in_the_corner_asked_for(neurocircuit):
+    done = neurocircuit("process", "check", "generic65", "--corner", "ss", "--temp", "85", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert (found["process"], found["corner"], found["supply"]) == ("generic65", "ss", "1 V")
+    assert 0.4e9 < found["f_Hz"] < 1e9
+    assert 1e-5 < found["power_W"] < 1e-4
+    line = neurocircuit("process", "check", "generic65").stdout
+    assert line.startswith("generic65 tt 27 °C 1 V: the ring runs at 7")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("nowhere",), 2, "process must be one of freepdk45, generic65, sky130, or the path of a TOML file"),
+        (("absent.toml",), 2, "absent.toml"),
+        (("generic65", "--corner", "hot"), 2, "corner of process generic65 must be one of tt, ss, ff, sf, fs"),
+        (("generic65", "--vdd", "12"), 2, "--vdd must be within 0 … 6 V, got 12"),
+        (("generic65", "--vdd", "0.4"), 3, "the ring does not oscillate"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_line(neurocircuit, arguments, code, message):
+    done = neurocircuit("process", "check", *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_fan_in_is_a_table_with_its_limit(neurocircuit, monkeypatch):
+    found = fanin.FanIn((2, 26, 126), np.array([8e8, 8e8, 7.6e8]), np.array([0.5, 0.49, 0.41]))
+    monkeypatch.setattr(fanin, "measure", lambda *_: found)
+    lines = neurocircuit("process", "fan-in", "generic65").stdout.splitlines()
+    assert lines[3].split() == ["126", "760.00", "MHz", "-5.00", "%", "0.4100", "rad", "18.00", "%"]
+    assert lines[4] == "limit (either 10 %): 76 synapses"
+    read = json.loads(neurocircuit("process", "fan-in", "generic65", "--json").stdout)
+    assert read["limit"] == pytest.approx(76)
+    assert read["rows"][1]["jump_rad"] == pytest.approx(0.49)

@@ -1,0 +1,105 @@
+"""Processes: what is there, what is missing, and one clear line for each mistake."""
+
+import shutil
+
+import pytest
+
+from neurocircuit.errors import InputError, SimulatorBadOutput, SpecError
+from neurocircuit.spec import Process
+from neurocircuit.spice import process as processes
+from neurocircuit.spice.ring import check_ring
+
+GENERIC, DEVICES = "generic65", "[devices]"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A user's own process: generic65 in another folder; call it with replacements for its TOML."""
+
+    def write(*replacements):
+        folder = processes.load(GENERIC).folder
+        for path in folder.iterdir():
+            shutil.copy(path, tmp_path)
+        toml = tmp_path / "process.toml"
+        text = toml.read_text()
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new)
+        toml.write_text(text)
+        return str(toml)
+
+    return write
+
+
+def test_every_embedded_process_is_described_and_comes_back_from_its_toml():
+    assert processes.names() == ("freepdk45", "generic65", "sky130")
+    for name in processes.names():
+        process = processes.describe(name)
+        assert process.name == name
+        assert process.mismatch.source
+        assert process.licence
+        assert Process.from_dict(process.to_dict()) == process
+
+
+@pytest.mark.parametrize("corner", ["tt", "ss", "ff", "sf", "fs"])
+def test_the_ring_of_generic65_runs_in_every_corner(corner):
+    installed = processes.load(GENERIC)
+    ring = check_ring(installed, installed.condition(corner))
+    assert ring.f_Hz == pytest.approx(0.75e9, rel=0.25)
+    assert 1e-5 < ring.power_W < 1e-4
+
+
+@pytest.mark.parametrize(("name", "f_Hz"), [("freepdk45", 0.9e9), ("sky130", 0.45e9)])
+def test_the_ring_of_a_foreign_process_runs_where_it_is_installed(name, f_Hz):
+    try:
+        installed = processes.load(name)
+    except processes.ProcessMissing as error:
+        pytest.skip(str(error))
+    assert check_ring(installed, installed.condition()).f_Hz == pytest.approx(f_Hz, rel=0.05)
+
+
+def test_a_process_of_the_user_is_one_toml_file(copy):
+    installed = processes.load(copy(('name = "generic65"', 'name = "mine"')))
+    assert installed.process.name == "mine"
+    assert check_ring(installed, installed.condition()).f_Hz == pytest.approx(0.75e9, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("replacement", "error", "message"),
+    [
+        (('file = "generic65.lib", section = "ss"', 'file = "absent.lib"'), InputError, "ss: no model file"),
+        (('w_up = "400 nm"\n', ""), SpecError, r"Process.sizes.w_up is missing"),
+        (('supply = "1 V"', "supply = 1.0"), SpecError, r"Process.supply must be text with the unit V"),
+        (('nmos = "nch"', 'nmos = "a b"'), SpecError, "Process.devices.nmos must match"),
+        ((DEVICES, '[[locations]]\npackage = "not-there"\n\n[devices]'), InputError, "not installed .*package not-"),
+        ((DEVICES, '[[locations]]\nenvironment = "NOT_SET"\n\n[devices]'), InputError, r"looked for \$NOT_SET"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_process_are_named(copy, replacement, error, message):
+    with pytest.raises(error, match=message) as caught:
+        processes.load(copy(replacement))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_and_corners_are_answered_with_the_known_ones():
+    with pytest.raises(
+        InputError, match=r"process must be one of freepdk45, generic65, sky130, or the path .* got 'x'"
+    ):
+        processes.load("x")
+    with pytest.raises(InputError, match="corner of process generic65 must be one of tt, ss, ff, sf, fs, got 'x'"):
+        processes.load(GENERIC).condition("x")
+
+
+def test_device_names_that_are_not_in_the_card(copy):
+    installed = processes.load(copy(('nmos = "nch"', 'nmos = "absent"')))
+    with pytest.raises(InputError, match="corner tt, supply 1 V: the card has no model absent or pch"):
+        check_ring(installed, installed.condition())
+
+
+def test_a_supply_that_is_too_low_and_a_ring_that_does_not_start(copy):
+    installed = processes.load(GENERIC)
+    with pytest.raises(SimulatorBadOutput, match=r"supply 0.4 V: the ring does not oscillate .* raise the supply"):
+        check_ring(installed, installed.condition(supply_V=0.4))
+    starved = processes.load(copy(('vco1 = "10.08 uA"', 'vco1 = "0.1 uA"')))
+    with pytest.raises(SimulatorBadOutput, match="the ring does not oscillate"):
+        check_ring(starved, starved.condition())

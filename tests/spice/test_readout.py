@@ -1,0 +1,80 @@
+"""Planted oscillators: phases are known in closed form, so membrane, crossing and headroom can be told exactly."""
+
+from math import inf, pi
+
+import numpy as np
+import pytest
+
+from neurocircuit.errors import SimulatorBadOutput
+from neurocircuit.spice.readout import Course
+
+F1, F3, SWING, LEAD = 750e6, 937.5e6, 80e6, 1.9
+TIME = np.arange(-3e-9, 40e-9, 5e-12)
+
+
+def square(phase_rad):
+    """A steep wave of 0 … 1 V that rises through 0.5 V at multiples of 2π, points as dense as the simulator's."""
+    return 0.5 + 0.5 * np.tanh(20 * np.sin(phase_rad))
+
+
+def planted(error_rad=1.0, q_at=None, lead=LEAD):
+    """VCO1 jumps by error_rad at 2 ns and relaxes; VCO4 follows UP, which pulses at twice F1."""
+    since = np.maximum(TIME - 2e-9, 0.0)
+    error = error_rad * np.exp(-since / 20e-9) * (TIME >= 2e-9)
+    phase1 = 2 * pi * F1 * TIME + 1.0
+    phase2 = phase1 - pi / 2 - error
+    up = ((np.sin(phase1) > 0) != (np.sin(phase2) > 0)).astype(float)
+    area = np.concatenate([[0.0], np.cumsum(np.diff(TIME) * (up[1:] + up[:-1]) / 2)]) - 0.5 * (TIME - TIME[0])
+    membrane = -lead + 2 * pi * SWING * area
+    phase3 = 2 * pi * F3 * TIME + 0.4
+    q = np.zeros_like(TIME) if q_at is None else (q_at <= TIME).astype(float)
+    waves = {"o1": phase1, "o2": phase2, "o3": phase3, "o4": phase3 + membrane}
+    vectors = {f"v({name})": square(phase) for name, phase in waves.items()}
+    course = Course(TIME, vectors | {"v(up)": up, "v(q)": q}, 1.0, SWING, -lead)
+    return course, membrane, error
+
+
+def test_the_membrane_between_two_edges_follows_up():
+    course, membrane, error = planted()
+    known = course.known
+    # Edges are known to some fs, 1e-4 rad; a pulse of UP begins within one time step, 2π·80 MHz·5 ps = 2.5e-3 rad.
+    np.testing.assert_allclose(course.membrane_rad, membrane[known], atol=2.5e-3)
+    plain = np.interp(TIME, course.edges_s["o4"], 2 * pi * np.arange(len(course.edges_s["o4"])))
+    assert np.ptp((plain - course.phase_rad("o3")[0] - membrane)[known] % 1.0) > 0.02  # edges alone miss the ripple
+    late = TIME[known] > 4e-9
+    np.testing.assert_allclose(course.phase_error_rad[late], error[known][late], atol=5e-3)
+
+
+def test_the_crossing_is_where_the_planted_membrane_meets_zero():
+    course, membrane, _ = planted()
+    expected = TIME[np.flatnonzero((membrane >= 0) & (TIME >= 0))[0]]
+    assert course.crossing_s() == pytest.approx(expected, abs=10e-12)
+    assert not course.is_false_fire(course.crossing_s())
+    assert course.headroom(expected) == pytest.approx(1.0 / (pi / 2), abs=0.05)
+
+
+def test_a_silent_neuron_never_crosses():
+    course = planted(error_rad=0.1)[0]
+    assert (course.crossing_s(), course.q_s()) == (inf, inf)
+
+
+def test_a_membrane_that_falls_a_turn_back_is_a_false_fire():
+    course = planted(error_rad=-1.0)[0]
+    assert course.crossing_s() < inf
+    assert course.is_false_fire(course.crossing_s())
+
+
+def test_q_is_its_first_rise_after_the_origin():
+    assert planted(q_at=25e-9)[0].q_s() == pytest.approx(25e-9, abs=5e-12)
+
+
+def test_q_without_a_meeting_of_the_phases_is_refused():
+    with pytest.raises(SimulatorBadOutput, match="Q rose at 6"):
+        planted(error_rad=0.05, q_at=6e-9)[0].crossing_s()
+
+
+def test_an_oscillator_that_stands_still_is_named():
+    course = planted()[0]
+    course.vectors["v(o2)"][:] = 0.0
+    with pytest.raises(SimulatorBadOutput, match="oscillator o2 must run, got 0 edges"):
+        course.crossing_s()
