@@ -69,7 +69,7 @@ def measure(
 ) -> FanIn:
     """VCO1 alone, two rings for each number of synapses: in one of them one synapse spikes at full scale.
 
-    The jump is what the one has gained on the other seven periods of VCO1 after the spike began: the capacitance of
+    The jump is what the one has gained on the other 7.5 periods of VCO1 after the spike began: the capacitance of
     many synapses slows the current node, and a jump that comes later than that counts as lost.
 
     as_copies: the idle ones as one synapse of that multiplicity; otherwise drawn one by one. Raises SimulatorBadOutput
