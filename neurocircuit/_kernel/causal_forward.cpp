@@ -52,10 +52,8 @@ struct Axis {
   }
 };
 
-template <class T>
 struct Block {  // of output channels, scanned together
   std::size_t first, vectors, lanes, offset;
-  T largest;  // weight, or 0
 };
 
 // Weights as [block][channel, kernel pixel, lane], then those of the bias, then zeros.
@@ -67,30 +65,27 @@ class PackedWeights {
     for (std::size_t first = 0; first < shape.outputs;) {
       const std::size_t left = shape.outputs - first, vectors = left > 2 * width ? 4 : left > width ? 2 : 1;
       const std::size_t lanes = std::min(left, vectors * width);
-      blocks_.push_back({first, vectors, lanes, offset, T(0)});
+      blocks_.push_back({first, vectors, lanes, offset});
       offset += (shape.taps() + 2) * vectors * width;
       first += lanes;
     }
     packed_.resize(offset);
   }
 
-  const std::vector<Block<T>>& blocks() const { return blocks_; }
-  const T* of(const Block<T>& block) const { return packed_.data() + block.offset; }
+  const std::vector<Block>& blocks() const { return blocks_; }
+  const T* of(const Block& block) const { return packed_.data() + block.offset; }
 
-  void pack(std::size_t i, const T* weight, const T* bias) {
-    Block<T>& block = blocks_[i];
-    T* const begin = packed_.data() + block.offset;
-    T* target = begin;
+  void pack(const Block& block, const T* weight, const T* bias) {
+    T* target = packed_.data() + block.offset;
     for (std::size_t tap = 0; tap < shape_.taps(); ++tap, target += block.vectors * width_)
       for (std::size_t j = 0; j < block.lanes; ++j) target[j] = weight[(block.first + j) * shape_.taps() + tap];
     if (bias != nullptr) std::copy_n(bias + block.first, block.lanes, target);
-    block.largest = *std::max_element(begin, target + block.vectors * width_);
   }
 
  private:
   ConvShape shape_;
   std::size_t width_;
-  std::vector<Block<T>> blocks_;
+  std::vector<Block> blocks_;
   Numbers<T> packed_;
 };
 
@@ -236,7 +231,8 @@ class Forward {
 
   bool run() {
     team_.run([this](std::size_t thread) {
-      team_.share(weights_.blocks().size(), [&](std::size_t i) { weights_.pack(i, in_.weight, in_.bias); });
+      const auto& blocks = weights_.blocks();
+      team_.share(blocks.size(), [&](std::size_t i) { weights_.pack(blocks[i], in_.weight, in_.bias); });
       team_.share(shape_.images * tiling_.count, [&](std::size_t task) {
         fire(task / tiling_.count, task % tiling_.count, tiles_[thread], scratch_.data() + thread * scratch());
       });
@@ -256,8 +252,8 @@ class Forward {
     T* slopes = times + tiling_.columns * lanes_;
     for (std::size_t y = ys.first; y < ys.last; ++y) {
       const EventLists<T> lists = tile.lists(y - ys.first);
-      for (const Block<T>& block : weights_.blocks()) {
-        k_.scan(lists, weights_.of(block), block.largest, block.vectors, block.lanes, times, slopes);
+      for (const Block& block : weights_.blocks()) {
+        k_.scan(lists, weights_.of(block), block.vectors, block.lanes, times, slopes);
         const std::size_t stride = block.vectors * k_.width;
         for (std::size_t j = 0; j < block.lanes; ++j) {
           const std::size_t row = (image * shape_.outputs + block.first + j) * tiling_.height + y;

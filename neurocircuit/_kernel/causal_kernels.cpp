@@ -108,34 +108,21 @@ inline void fetch(const T* weights) {
   for (std::size_t lane = 0; lane < kLanes; lane += 64 / sizeof(T)) __builtin_prefetch(weights + lane);
 }
 
-constexpr std::size_t kBlind = 16;  // events that are passed without a look at the threshold where that is safe
-
-// Whether no channel of a vector can cross within the kBlind events from k on: C falls by no more than kBlind * largest.
-// The factors leave ample room for rounding, so that looking would change nothing.
-template <class T>
-bool is_safe(const Stream<T>& s, std::size_t k, T largest, typename Simd<T>::Vector C, typename Simd<T>::Vector R) {
-  using S = Simd<T>;
-  const T span = 2 * (s.z[k + kBlind] - s.z[k]);
-  const auto fall = S::fma(C, S::all(T(-0.999) * span), S::all(T(1.01) * static_cast<T>(kBlind) * largest * span));
-  return S::bits(S::less(fall, R)) == (1U << kWidth<T>) - 1;
-}
-
 // kPatches patches of kVectors vectors of channels side by side, enough of them to hide the latency of the sums.
 template <class T, std::size_t kPatches, std::size_t kVectors>
-void scan_together(const EventLists<T>& lists, std::size_t first, const T* weights, T largest, std::size_t lanes,
-                   T* z_out, T* slope) {
+void scan_together(const EventLists<T>& lists, std::size_t first, const T* weights, std::size_t lanes, T* z_out,
+                   T* slope) {
   using S = Simd<T>;
   using V = typename S::Vector;
   constexpr std::size_t kLanes = kVectors * kWidth<T>;
   V C[kPatches][kVectors], R[kPatches][kVectors];
   Crossing<T> crossings[kPatches][kVectors];
   Stream<T> streams[kPatches];
-  std::size_t steps = 0, shortest = static_cast<std::size_t>(-1);
+  std::size_t steps = 0;
   for (std::size_t p = 0; p < kPatches; ++p) {
     const std::size_t begin = (first + p) * lists.capacity;
     streams[p] = {lists.z + begin, lists.row + begin, lists.dz + begin, lists.count[first + p]};
     if (streams[p].count > steps) steps = streams[p].count;
-    if (streams[p].count < shortest) shortest = streams[p].count;
     for (std::size_t v = 0; v < kVectors; ++v) {
       C[p][v] = S::all(1);
       R[p][v] = S::all(streams[p].count > 0 ? streams[p].z[0] : kInfinity<T>);
@@ -143,31 +130,6 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
   }
   std::size_t silent = kPatches * lanes;
   for (std::size_t k = 0; k < steps && silent > 0; k += kUnroll) {
-    if (k % kBlind == 0 && k + kBlind < shortest) {
-      bool safe = true;
-#pragma GCC unroll 4
-      for (std::size_t p = 0; p < kPatches; ++p)
-#pragma GCC unroll 4
-        for (std::size_t v = 0; v < kVectors; ++v) safe &= is_safe(streams[p], k, largest, C[p][v], R[p][v]);
-      if (safe) {
-        for (const std::size_t end = k + kBlind; k < end; k += 2)
-#pragma GCC unroll 4
-          for (std::size_t p = 0; p < kPatches; ++p)
-#pragma GCC unroll 2
-            for (std::size_t u = k; u < k + 2; ++u) {
-              const T* w = weights + streams[p].row[u] * kLanes;
-              const V dz = S::all(streams[p].dz[u]);
-              if constexpr (kVectors > 2) fetch<kLanes>(weights + streams[p].row[u + kAhead] * kLanes);
-#pragma GCC unroll 4
-              for (std::size_t v = 0; v < kVectors; ++v) {
-                C[p][v] = S::sub(C[p][v], S::load(w + v * kWidth<T>));
-                R[p][v] = S::fma(C[p][v], dz, R[p][v]);
-              }
-            }
-        k -= kUnroll;
-        continue;
-      }
-    }
     V C0[kPatches][kVectors], R0[kPatches][kVectors];
     unsigned fired[kPatches][kVectors], any = 0;
 #pragma GCC unroll 4
@@ -210,18 +172,16 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
 }
 
 template <class T, std::size_t kPatches, std::size_t kVectors>
-void scan_all(const EventLists<T>& lists, const T* weights, T largest, std::size_t lanes, T* z_out, T* slope,
-              std::size_t p) {
+void scan_all(const EventLists<T>& lists, const T* weights, std::size_t lanes, T* z_out, T* slope, std::size_t p) {
   for (; p + kPatches <= lists.patches; p += kPatches)
-    scan_together<T, kPatches, kVectors>(lists, p, weights, largest, lanes, z_out, slope);
-  if constexpr (kPatches > 1) scan_all<T, kPatches - 1, kVectors>(lists, weights, largest, lanes, z_out, slope, p);
+    scan_together<T, kPatches, kVectors>(lists, p, weights, lanes, z_out, slope);
+  if constexpr (kPatches > 1) scan_all<T, kPatches - 1, kVectors>(lists, weights, lanes, z_out, slope, p);
 }
 
 template <class T>
-void scan(const EventLists<T>& lists, const T* weights, T largest, std::size_t vectors, std::size_t lanes, T* z_out,
-          T* slope) {
+void scan(const EventLists<T>& lists, const T* weights, std::size_t vectors, std::size_t lanes, T* z_out, T* slope) {
   auto* all = vectors == 1 ? scan_all<T, 4, 1> : vectors == 2 ? scan_all<T, 2, 2> : scan_all<T, 1, 4>;
-  all(lists, weights, largest, lanes, z_out, slope, 0);
+  all(lists, weights, lanes, z_out, slope, 0);
 }
 
 // min(z_i, z_j) - z_j is z_i - z_j within the causal set and 0 outside. The second term is summed as that of a silent

@@ -62,10 +62,9 @@ struct Kernels {
   std::size_t (*see)(const T* z, const std::uint32_t* source, std::size_t count, Window window, T* z_seen,
                      std::uint32_t* source_seen);
 
-  // z_out and slope [patch, vectors * width] of `lanes` channels, weights [row, vectors * width] none of which is above
-  // `largest` >= 0, vectors 1, 2 or 4.
-  void (*scan)(const EventLists<T>& lists, const T* weights, T largest, std::size_t vectors, std::size_t lanes,
-               T* z_out, T* slope);
+  // z_out and slope [patch, vectors * width] of `lanes` channels, weights [row, vectors * width], vectors 1, 2 or 4.
+  void (*scan)(const EventLists<T>& lists, const T* weights, std::size_t vectors, std::size_t lanes, T* z_out,
+               T* slope);
 
   // grad[tap, vectors * width] += sums over rows for `taps` neighbouring inputs.
   void (*weight_gradient)(const PatchRows<T>& rows, std::size_t taps, std::size_t vectors, std::size_t grad_stride,
