@@ -6,6 +6,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocircuit.chips import NeuronErrors
 from neurocircuit.errors import InputError
 from neurocircuit.record import FireRecord, Floats, Waveforms
 from neurocircuit.spec import NeuronSpec, StartPhases
@@ -32,6 +33,7 @@ def evaluate(
     noise_seed: NDArray[np.uint64] | None = None,
     timeout_s: float = 30.0,
     refined: bool = False,
+    errors: NeuronErrors | None = None,
 ) -> FireRecord:
     """Fire times from spike times and weights, both [trial, input]; times in units of tau from arming, inf: silent.
 
@@ -40,6 +42,7 @@ def evaluate(
     noise_seed: seed of the phase noise, [trial]; default: the trial's number.
     refined: the same physics with the level's numerics disturbed: half the time step in SPICE, inputs moved by a
     few ulps in a closed form. What that changes is the level's numerical floor.
+    errors: what a chip's neurons have of their own, each [trial].
 
     Raises InputError for times before arming, SimulatorMissing where a level needs ngspice and there is none.
     """
@@ -55,7 +58,7 @@ def evaluate(
         options = {"timeout_s": timeout_s, "step_divisor": 2 if refined else 1}
     elif refined:
         t_over_tau = t_over_tau * (1.0 + _ROUNDING_STEPS * np.finfo(float).eps)
-    record: FireRecord = _module(level).fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
+    record: FireRecord = _module(level).fire(spec, t_over_tau, weights, start_rad, noise_seed, errors, **options)
     return record
 
 
