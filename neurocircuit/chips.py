@@ -59,6 +59,7 @@ class NeuronErrors:
             threshold=spec.threshold.replace(lead_rad=spec.threshold.lead_rad * (1 + threshold))
             if spec.threshold.kind == "lead"
             else spec.threshold,
+            ripple_guard_rad=spec.ripple_guard_rad * (1 + threshold),
             frequency_error=spec.frequency_error.replace(before_trim=in_force, after_trim=in_force),
         )
 
@@ -89,8 +90,13 @@ class ChipLayer:
         return np.asarray(weights * (1.0 + self.die[3] + self.synapse))
 
 
-def draw_layer(variation: Variation, seed: int, chip: int, layer: int, neurons: int, inputs: int) -> ChipLayer:
-    """The errors of one layer of chip number `chip`; its die is that of all its layers."""
+def draw_layer(
+    variation: Variation, seed: int, chip: int, layer: int, neurons: int, inputs: int, synapse_sets: int | None = None
+) -> ChipLayer:
+    """The errors of one layer of chip number `chip`; its die is that of all its layers.
+
+    synapse_sets: how many sets of synapses are drawn; default: one for each neuron.
+    """
     die = _generator(seed, "die", chip).standard_normal(4)
     die *= (variation.die.tau, variation.die.gain, variation.die.threshold, variation.die.weight)
     raw = _generator(seed, "neuron", chip, layer).standard_normal((7, neurons))
@@ -98,7 +104,9 @@ def draw_layer(variation: Variation, seed: int, chip: int, layer: int, neurons: 
     raw *= np.array([own.tau, own.gain, own.threshold, *own.frequency])[:, None]
     synapse = np.zeros((1, 1), dtype=np.float32)
     if variation.synapse.weight:
-        synapse = _generator(seed, "synapse", chip, layer).standard_normal((neurons, inputs), dtype=np.float32)
+        synapse = _generator(seed, "synapse", chip, layer).standard_normal(
+            (synapse_sets or neurons, inputs), dtype=np.float32
+        )
         synapse *= np.float32(variation.synapse.weight)
     return ChipLayer(die, NeuronErrors(raw[0], raw[1], raw[2], (raw[3], raw[4], raw[5], raw[6])), synapse)
 

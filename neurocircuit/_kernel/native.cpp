@@ -5,10 +5,12 @@
 
 #include "causal_bindings.hpp"
 #include "edge.hpp"
+#include "operate.hpp"
 
 namespace nb = nanobind;
 
 using In2 = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Out2 = nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Out = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Flags = nb::ndarray<bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Seeds = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -39,10 +41,23 @@ void edge_fire(In2 constants, In2 state, In2 t, In2 w, Seeds seeds, Out fire_tim
   }
 }
 
+// t, w: [neuron, input]; out: [neuron, column].
+void operate(In2 t, In2 w, double window, Out2 out) {
+  const std::size_t neurons = t.shape(0), inputs = t.shape(1);
+  if (w.shape(0) != neurons || w.shape(1) != inputs || out.shape(0) != neurons ||
+      out.shape(1) != neurocircuit::kOperatingColumns)
+    throw std::invalid_argument("operate: shapes do not fit");
+  nb::gil_scoped_release released;
+  for (std::size_t i = 0; i < neurons; ++i)
+    neurocircuit::operate(t.data() + i * inputs, w.data() + i * inputs, inputs, window,
+                          out.data() + i * neurocircuit::kOperatingColumns);
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
   m.doc() = "compiled kernels of neurocircuit";
   m.def("edge_fire", &edge_fire);
+  m.def("operate", &operate);
   neurocircuit::bind_causal(m);
 }

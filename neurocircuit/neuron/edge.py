@@ -62,6 +62,7 @@ class Constants:
         ratio = spec.threshold_vco_ratio
         d1, d2, d3, d4 = (d + own for d, own in zip(spec.frequency_error.in_force, errors.frequency, strict=True))
         ramp = 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s if isinstance(spec.threshold, Ramp) else 0.0
+        lead_rad = spec.threshold.lead_rad + spec.ripple_guard_rad if isinstance(spec.threshold, Lead) else 0.0
         n1, n2, n3, n4 = (np.sqrt(d * spec.tau_s * 2 * spec.cycles_per_tau) * scale for d in spec.phase_noise)
         return cls(
             r=spec.loop_ratio,
@@ -78,7 +79,7 @@ class Constants:
             noise=(n1, n2, n3, n4),
             readout_q=spec.readout == "q",
             waits_for_input=isinstance(spec.threshold, Ramp),
-            lead=spec.threshold.lead_rad * (1.0 + errors.threshold) if isinstance(spec.threshold, Lead) else 0.0,
+            lead=lead_rad * (1.0 + errors.threshold),
             counts_turns=spec.comparator == "phase_counter",
             floor=-np.inf if spec.membrane_floor_rad is None else spec.membrane_floor_rad,
         )

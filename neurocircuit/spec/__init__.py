@@ -2,13 +2,17 @@
 
 from neurocircuit.spec.bank import Bank, WeightBank
 from neurocircuit.spec.neuron import FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
+from neurocircuit.spec.network import LayerMapping, MappedNetwork
 from neurocircuit.spec.testbench import LevelName, SweepSpec, Testbench, Uniform
+from neurocircuit.spec.variation import Variation
 
 __all__ = [
     "Bank",
     "FrequencyError",
+    "LayerMapping",
     "Lead",
     "LevelName",
+    "MappedNetwork",
     "NeuronSpec",
     "Ramp",
     "Sensitivity",
@@ -16,5 +20,6 @@ __all__ = [
     "SweepSpec",
     "Testbench",
     "Uniform",
+    "Variation",
     "WeightBank",
 ]

@@ -144,6 +144,15 @@ class NeuronSpec(Spec):
             "a phase_counter counts the turns: any lead, no wrap"
         ),
     ] = "modulo_2pi"
+    ripple_guard_rad: Annotated[
+        Radians,
+        Field(
+            alias="ripple_guard",
+            ge=0,
+            description="added to the lead against the ripple that the XOR's pulses leave on the membrane, "
+            "π·vco4_swing/(4·f0) at rest; levels without edges have neither",
+        ),
+    ] = 0.0
     membrane_floor_rad: Annotated[
         Radians | None,
         Field(alias="membrane_floor", lt=0, description="lowest VCO4 less VCO3 that a clamp allows; absent: no clamp"),
@@ -199,6 +208,7 @@ class NeuronSpec(Spec):
             bound = 2 * self.f0_Hz * self.threshold_vco_ratio
             raise ValueError(f"vco4_swing must be <= 2·f0 (I_L >= 0), here {bound:g} Hz, got {self.vco4_swing_Hz:g}")
         lead_rad = self.threshold.lead_rad if isinstance(self.threshold, Lead) else 0.0
+        lead_rad += self.ripple_guard_rad
         if self.comparator == "modulo_2pi" and lead_rad >= pi:
             raise ValueError(f"threshold.lead must be < {pi:.6g} rad for comparator modulo_2pi, got {lead_rad:g} rad")
         if self.membrane_floor_rad is not None and self.membrane_floor_rad > -lead_rad:

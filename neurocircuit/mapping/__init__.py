@@ -1,0 +1,1 @@
+"""A trained network on the circuit: unrolled, scaled layer by layer, run spike by spike at any level."""
