@@ -7,6 +7,7 @@ ones half are near the threshold. Cells are conditional on the point, so this ch
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Points:
     spec: NeuronSpec
     point: Operating
     neuron: NDArray[np.int64]
+    image: NDArray[np.int64]
     times: Floats  # [point, input]
     weights: Floats  # [point, input], in force, before any chip
     ranges: Floats
@@ -81,7 +83,7 @@ def _choose(
     image, neuron = np.divmod(chosen, layer.neurons)
     bias = circuit.mapped.bias_delay_over_tau(k)
     times = np.stack([layer.inputs(seen[i][1], bias)[j] for i, j in zip(image, neuron, strict=True)])
-    return Points(k, spec, every.take(chosen), neuron, times, circuit.weights[k][layer.row[neuron]], ranges)
+    return Points(k, spec, every.take(chosen), neuron, image, times, circuit.weights[k][layer.row[neuron]], ranges)
 
 
 def _half_even(
@@ -106,7 +108,7 @@ def simulate_points(
     sets = len(layer.kernel) if circuit.mapped.synapses == "shared" else layer.neurons
     drawn = chips.draw_layer(variation, seed, chip, k, layer.neurons, layer.fan_in, sets)
     rows = layer.row[points.neuron] if circuit.mapped.synapses == "shared" else points.neuron
-    synapse = drawn.synapse[rows] if len(drawn.synapse) > 1 else np.zeros((1, 1))
+    synapse: Floats = drawn.synapse[rows].astype(np.float64) if len(drawn.synapse) > 1 else np.zeros((1, 1))
     if not event:
         spec = spec.replace(start_phases=StartPhases(), phase_noise=(0.0, 0.0, 0.0, 0.0))
     start, seeds = chips.draw_event(spec, seed, chip, _EVENT, k, len(points.neuron))
@@ -219,3 +221,36 @@ def _first_order(points: Points, variation: Variation, fired: NDArray[np.bool_],
         "event: phase noise": phase_noise_spread(points.spec, points.point.at),
     }
     return {name: float(np.median((value / s)[fired])) for name, value in sigma.items()}
+
+
+def describe(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) -> list[dict[str, Any]]:
+    """What the table says of each layer, and the data beside it, for the report."""
+    rows = []
+    for k, (own, seen) in enumerate(zip(table.layers, samples, strict=True)):
+        fired = seen.point.fired & np.isfinite(seen.t_over_tau)
+        log_s, late = np.log(seen.point.slope[fired]), (seen.t_over_tau - seen.point.at)[fired]
+        edges = np.quantile(log_s, np.linspace(0, 1, 13))
+        groups = [late[(log_s >= low) & (log_s <= high)] for low, high in pairwise(edges)]
+        rows.append(
+            {
+                "name": circuit.mapped.layers[k].name,
+                "axes": list(table.axes(k)),
+                "gains": {name: list(gain) for name, gain in own.gains.items()},
+                "samples": len(seen.chip),
+                "kappa": dict(zip(COMPONENTS, own.kappa.tolist(), strict=True)),
+                "kappa_error": dict(zip(COMPONENTS, own.kappa_error.tolist(), strict=True)),
+                "component_spread": dict(zip(COMPONENTS, own.component_spread.tolist(), strict=True)),
+                "event_spread": float(np.median(own.spread)),
+                "bias": float(np.median(own.bias)),
+                "slope": np.exp((edges[:-1] + edges[1:]) / 2).tolist(),
+                "late_median": [float(np.median(group)) for group in groups],
+                "late_spread": [float(np.subtract(*np.quantile(group, (0.84, 0.16)))) / 2 for group in groups],
+                "approach": [[float(low), float(high)] for low, high in pairwise(fit.APPROACH_EDGES)],
+                "false_fire": own.false_fire.tolist(),
+                "false_low": own.false_low.tolist(),
+                "false_high": own.false_high.tolist(),
+                "false_n": own.false_n.tolist(),
+                "missed": float(np.mean(~np.isfinite(seen.t_over_tau[seen.point.fired]))),
+            }
+        )  # fmt: skip
+    return rows

@@ -46,7 +46,7 @@ class Layer:
     @property
     def fan_in(self) -> int:
         """Synapses of each, bias included."""
-        return self.index.shape[1]
+        return int(self.index.shape[1])
 
     def inputs(self, spikes: Floats, bias_over_tau: float) -> Floats:
         """Times that each neuron receives, [neuron, input], from the previous stage's spikes [number]."""
@@ -164,5 +164,6 @@ def _windows(
 def _output_size(stage: SpikingConv2d | SpikingLinear, numbers: torch.Tensor) -> tuple[int, ...]:
     if isinstance(stage, SpikingLinear):
         return (len(stage.weight),)
-    windows = _windows(numbers, *stage.weight.shape[2:], stage.stride, stage)
+    height, width = stage.weight.shape[2:]
+    windows = _windows(numbers, height, width, stage.stride, stage)
     return (len(stage.weight), *windows.shape[1:3])

@@ -98,9 +98,11 @@ class Constants:
             return value[min(trial, len(value) - 1)] if np.ndim(value) else value
 
         several = ("omega", "noise")
-        changed = {field.name: own(getattr(self, field.name)) for field in fields(self) if field.name not in several}
-        tuples = {name: tuple(own(value) for value in getattr(self, name)) for name in several}
-        return replace(self, **changed, **tuples)
+        changed: dict[str, Any] = {
+            field.name: own(getattr(self, field.name)) for field in fields(self) if field.name not in several
+        }
+        changed |= {name: tuple(own(value) for value in getattr(self, name)) for name in several}
+        return replace(self, **changed)
 
 
 def fire(
@@ -217,7 +219,8 @@ def _locked(constants: Constants, duty: Floats, period: Value, x: Floats) -> Flo
 
     def advance(t: Floats, start: Floats) -> Floats:
         relaxing: Floats = np.pi * (start - up) * np.expm1(-r * t) / r
-        return (constants.omega[1] + np.pi * (up - 0.5)) * t - relaxing
+        gained: Floats = (constants.omega[1] + np.pi * (up - 0.5)) * t - relaxing
+        return gained
 
     to_edge = np.maximum(duty - x, 0.0) * period
     phase2 = np.where(up == 1, np.pi - advance(to_edge, filtered), advance(since, np.full_like(x, peak)))

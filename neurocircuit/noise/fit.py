@@ -171,9 +171,8 @@ def choose_axes(
 
 def _cell_numbers(coordinates: Floats, edges: dict[str, Floats], names: list[str]) -> NDArray[np.int64]:
     kept = {name: edges[name] if name in names else np.array([-np.inf, np.inf]) for name in AXES}
-    return np.ravel_multi_index(tuple(cells_of(coordinates, kept)), tuple(len(kept[name]) - 1 for name in AXES)).astype(
-        np.int64
-    )
+    shape = tuple(len(kept[name]) - 1 for name in AXES)
+    return np.asarray(np.ravel_multi_index(tuple(cells_of(coordinates, kept)), shape), dtype=np.int64)
 
 
 def _held_out(rest: Floats, cell: NDArray[np.int64], clusters: NDArray[np.int64]) -> Floats:

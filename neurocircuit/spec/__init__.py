@@ -1,8 +1,8 @@
 """Frozen, validated descriptions of neuron, measurement and sweep; TOML in and out."""
 
 from neurocircuit.spec.bank import Bank, WeightBank
-from neurocircuit.spec.neuron import FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
 from neurocircuit.spec.network import LayerMapping, MappedNetwork
+from neurocircuit.spec.neuron import FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
 from neurocircuit.spec.testbench import LevelName, SweepSpec, Testbench, Uniform
 from neurocircuit.spec.variation import Variation
 
