@@ -220,7 +220,7 @@ def _first_order(points: Points, variation: Variation, fired: NDArray[np.bool_],
         "synapse: weights": variation.synapse.weight * points.point.root_synapse,
         "event: phase noise": phase_noise_spread(points.spec, points.point.at),
     }
-    return {name: float(np.median((value / s)[fired])) for name, value in sigma.items()}
+    return {name: float(np.median(value[fired] / s[fired])) for name, value in sigma.items()}
 
 
 def describe(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) -> list[dict[str, Any]]:

@@ -109,7 +109,7 @@ def places_figure(layers: list[dict[str, Any]]) -> "Figure":
         counts = np.array(layer["places"])
         panel.bar((np.arange(20) + 0.5) / 20, counts, 0.05, color=_COLOURS[0], edgecolor="white", linewidth=0.4)
         panel.axhline(counts.sum() / 20, color="black", linewidth=0.8)
-        panel.set_ylabel(f"layer {layer['name']}")
+        panel.set_ylabel(f"layer {layer['layer']}")
     axes[-1].set_xlabel("place in the predicted distribution")
     return figure
 
