@@ -115,7 +115,8 @@ class NoiseModel:
         # given that it fires, even[1]/share is evenly distributed: one draw decides both
         with np.errstate(divide="ignore", invalid="ignore"):
             when = np.where(share > 0, even[1] / share, 2.0)
-        delay = draw_quantile(np.broadcast_to(fit.false_delay, (len(when), len(QUANTILES))), np.clip(when, 0, 1))
+        place = np.clip(when, 0.0, 1.0) if "event" in self.causes else np.full(len(when), 0.5)
+        delay = draw_quantile(np.broadcast_to(fit.false_delay, (len(when), len(QUANTILES))), place)
         t = np.clip(point.at + delay, 0.0, window)
         return np.where(when < 1.0, t, np.inf)
 
