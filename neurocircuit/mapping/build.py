@@ -97,7 +97,8 @@ def with_delays(mapped: MappedNetwork, physical: PhysicalNetwork, spikes: list[F
             found = perfect.run(one, image, "edge", until=k)[k - 1].t_over_tau
             both = np.isfinite(before) & np.isfinite(found)
             late.append(found[both] - before[both])
-        latency = max(float(np.median(np.concatenate(late))), 0.0)
+        together = np.concatenate(late)  # empty where a broken scale silences a whole layer
+        latency = max(float(np.median(together)), 0.0) if len(together) else 0.0
         delay = float(f"{latency:.3g}") * mapped.neuron.tau_s
         own = [layer.replace(bias_delay_s=delay) if i == k else layer for i, layer in enumerate(mapped.layers)]
         mapped = mapped.replace(layers=tuple(own))
