@@ -151,7 +151,8 @@ class _Fit:
         ]
         row = numbers[0] * (len(self.time_edges) - 1) + numbers[1]
         other = torch.searchsorted(self.share.to(t.device)[row], even.double()[..., None]).squeeze(-1)
-        return row * self.others + other.clamp(max=self.others - 1)
+        cell: Tensor = row * self.others + other.clamp(max=self.others - 1)
+        return cell
 
     def event(self, cell: Tensor, even: Tensor) -> Tensor:
         """Draws of the event's disturbance, same shape."""

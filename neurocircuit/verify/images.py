@@ -72,10 +72,11 @@ def run(
         parts.append(part)
         report(len(parts), len(tasks))
     rows = [row for part in parts for row in part]
-    columns: Any = [np.array(column) for column in zip(*(row[:8] for row in rows), strict=True)]
+    names = ("image", "chip", "label", "software", "rounded", "decided", "predicted", "decision_over_tau")
+    columns: dict[str, Any] = {name: np.array([row[k] for row in rows]) for k, name in enumerate(names)}
     circuit_rows, model_rows = (np.array([row[k] for row in rows]) for k in (8, 9))
     count = Count(sum(row[10].asked for row in rows), sum(row[10].outside for row in rows))
-    return Rows(*columns, circuit=circuit_rows, model=model_rows, count=count)
+    return Rows(**columns, circuit=circuit_rows, model=model_rows, count=count)
 
 
 def _map(tasks: list[_Task], jobs: int) -> Iterator[list[tuple[Any, ...]]]:
