@@ -117,18 +117,20 @@ def _neurons(
         simulate.not_modelled(level, spec), simulate.not_modelled(calibrated, spec), level, calibrated
     )
     result: dict[str, Any] = {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": []}
+    every = neurons.points_of(circuit, spikes, runs, seed)
     for layer in layers:
         model = NoiseModel(table, outside="ideal")
         if differing:
             result["layers"].append(
-                levels.level_discrepancy(
-                    circuit, spikes, level, calibrated, runs=runs, chip_count=40, seed=seed, layer=layer
-                )
+                levels.level_discrepancy(circuit, every[layer], level, calibrated, chip_count=40, seed=seed)
             )
             continue
-        found = neurons.replay(circuit, model, spikes, level=level, runs=runs, chips=40, seed=seed, layer=layer)
+        chips = min(40, len(every[layer].neuron))
+        found = neurons.replay(circuit, model, every[layer], level=level, chips=chips, seed=seed)
         row = neurons.summary(circuit, model, found, seed)
         row |= {"outside_share": model.count.share, "valid": model.count.valid}
+        if not model.count.valid:
+            row["sentence"] += f" Marked INVALID: {model.count.share:.2%} of the points lie beyond the table."
         row["worst"] = levels.worst(circuit, found, level, seed)
         result["layers"].append(row)
     return result

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 
 from neurocircuit import chips, simulate
-from neurocircuit.calibrate import collect, simulate_points
+from neurocircuit.calibrate import Points, simulate_points
 from neurocircuit.mapping.replay import Circuit
-from neurocircuit.record import Floats
 from neurocircuit.verify.neurons import FIRST_CHIP, Runs, clustered_error, take
 
 EDGE_ONLY = ("edge",)  # start phases, ripple and sampling exist there alone
@@ -22,11 +21,10 @@ def differing_causes(here: tuple[str, ...], there: tuple[str, ...], level: str, 
 
 
 def level_discrepancy(
-    circuit: Circuit, images: list[Floats], level: str, table_level: str, *, runs: int, chip_count: int, seed: int,
-    layer: int,
-) -> dict[str, Any]:  # fmt: skip
+    circuit: Circuit, points: Points, level: str, table_level: str, *, chip_count: int, seed: int
+) -> dict[str, Any]:
     """Fire times of the same neurons on the same chips at two levels: median, spread and tails of the difference."""
-    points = collect(circuit, images, runs, seed + 1)[layer]
+    layer = points.layer
     chip = np.random.default_rng([seed, 11, layer]).permutation(np.arange(len(points.neuron)) % chip_count)
     times = np.full((2, len(chip)), np.nan)
     for c in range(chip_count):

@@ -44,21 +44,16 @@ class Runs:
     rows: NDArray[np.int64]  # of each run among the points
 
 
-def replay(
-    circuit: Circuit,
-    model: NoiseModel,
-    images: list[Floats],
-    *,
-    level: str,
-    runs: int,
-    chips: int,
-    seed: int,
-    layer: int,
-) -> Runs:
-    """`runs` neurons of one layer over `chips` chips and the images, at a level."""
-    if runs < chips:
-        raise InputError(f"--runs must be >= the {chips} chips, got {runs}")
-    points = collect(circuit, images, runs, seed + 1)[layer]
+def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int) -> list[Points]:
+    """About `runs` neurons of each layer as whole images on chips give them, none that calibration drew."""
+    return collect(circuit, images, runs, seed + 1)
+
+
+def replay(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int) -> Runs:
+    """The points of one layer spread evenly over `chips` chips, at a level."""
+    layer = points.layer
+    if len(points.neuron) < chips:
+        raise InputError(f"--runs must give each of {chips} chips a neuron, got {len(points.neuron)} neurons")
     generator = np.random.default_rng([seed, 11, layer])
     count = len(points.neuron)
     chip = np.arange(count) % chips

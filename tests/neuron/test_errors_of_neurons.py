@@ -72,3 +72,12 @@ def test_a_counter_takes_leads_beyond_pi(rng):
     found = simulate.evaluate("edge", spec, t, w, start_rad=start).fire_time_over_tau
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(ideal))
     np.testing.assert_allclose(found[np.isfinite(found)], ideal[np.isfinite(ideal)], atol=0.02)
+
+
+def test_kernel_and_numpy_agree_on_neurons_with_errors(rng, monkeypatch):
+    t, w, errors, start = _case(rng)
+    noisy = SPEC.replace(phase_noise=(1e3, 1e3, 1e3, 1e3))
+    with_kernel = simulate.evaluate("edge", noisy, t, w, start_rad=start, errors=errors)
+    monkeypatch.setattr(edge, "native", None)
+    without = simulate.evaluate("edge", noisy, t, w, start_rad=start, errors=errors)
+    np.testing.assert_allclose(without.fire_time_over_tau, with_kernel.fire_time_over_tau, rtol=1e-9)

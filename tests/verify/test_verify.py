@@ -24,7 +24,8 @@ def test_first_order_terms_hold_on_the_circuit(calibrated):
 def test_the_model_is_not_rejected_on_new_chips(circuit, spikes, calibrated):
     table, _, _ = calibrated
     model = NoiseModel(table, outside="ideal")
-    runs = neurons.replay(circuit, model, spikes, level="edge", runs=120, chips=12, seed=3, layer=0)
+    points = neurons.points_of(circuit, spikes, 120, 3)[0]
+    runs = neurons.replay(circuit, model, points, level="edge", chips=12, seed=3)
     row = neurons.summary(circuit, model, runs, 3)
     assert not row["coverage"][1]["rejected"]
     assert abs(row["within_chip"] - row["within_chip_expected"]) < 4 * row["within_chip_expected_spread"] + 0.1
@@ -57,7 +58,8 @@ def test_budget_has_every_cause(circuit, calibrated):
 def test_levels_with_other_causes_are_not_compared_by_coverage(circuit, spikes):
     assert levels.differing_causes(("XOR range",), ("XOR range",), "bsource", "averaged") == []
     assert levels.differing_causes(("XOR range",), (), "bsource", "edge")
-    row = levels.level_discrepancy(circuit, spikes, "averaged", "edge", runs=60, chip_count=3, seed=1, layer=0)
+    points = neurons.points_of(circuit, spikes, 60, 1)[0]
+    row = levels.level_discrepancy(circuit, points, "averaged", "edge", chip_count=3, seed=1)
     assert abs(row["median"]) < 0.2
     assert "no coverage" in row["sentence"]
 
