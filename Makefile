@@ -12,7 +12,8 @@ ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help setup demo test check lint format test-long test-browser bench wheel published published-transistor published-datasheet published-network clean distclean
+.PHONY: help setup demo test check lint format test-long test-browser bench wheel published published-transistor \
+	published-datasheet published-network published-embedded published-stressed clean distclean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -76,6 +77,29 @@ published-network: setup ## Train RECIPE=mnist with SEEDS="1 2 3" and read its t
 published-transistor: setup ## Rebuild reports/published/transistor (about 25 minutes on 2 cores)
 	@rm -rf reports/published/transistor
 	@$(BIN)/neurocircuit sweep --level transistor --process generic65 --jitter 1-9% --out reports/published/transistor
+
+# The demonstration network (training/mnist_mapped.toml) on the embedded and on the stressed circuit: mapping, noise
+# table with its budget, and the replay of neurons and of IMAGES whole images on three chips.
+NETWORK := reports/published/mnist-network
+IMAGES ?= 1000
+RUNS ?= 500
+REPLAY = $(BIN)/neurocircuit verify $@/network.toml --table $@/table.nc --part test --images $(IMAGES) --chips 3 \
+	--runs $(RUNS) --jobs 2
+
+published-embedded: $(NETWORK)/embedded ## Rebuild the mapping, budget and replay reports of the embedded circuit
+published-stressed: $(NETWORK)/stressed ## The same for the stressed circuit
+.PHONY: $(NETWORK)/embedded $(NETWORK)/stressed
+
+$(NETWORK)/embedded: setup
+	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 40 --out $@/network.toml
+	@$(BIN)/neurocircuit calibrate $@/network.toml --images 20 --points 240 --budget --out $@/table.nc
+	@$(REPLAY) --transfer reports/published/table3/table.nc --out $@/replay
+
+$(NETWORK)/stressed: setup
+	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 40 --spec training/circuits/stressed.toml \
+	  --variation training/circuits/stressed_variation.toml --out $@/network.toml
+	@$(BIN)/neurocircuit calibrate $@/network.toml --images 20 --points 240 --budget --out $@/table.nc
+	@$(REPLAY) --out $@/replay
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocircuit.chips import NeuronErrors
 from neurocircuit.errors import InputError
 from neurocircuit.record import Arming, FireRecord, Floats, Waveforms
 from neurocircuit.spec import NeuronSpec, StartPhases
@@ -34,6 +35,7 @@ def evaluate(
     noise_seed: NDArray[np.uint64] | None = None,
     timeout_s: float = 30.0,
     refined: bool = False,
+    errors: NeuronErrors | None = None,
 ) -> FireRecord:
     """Fire times from spike times and weights, both [trial, input]; times in units of tau from arming, inf: silent.
 
@@ -42,6 +44,7 @@ def evaluate(
     noise_seed: seed of the phase noise, [trial]; default: the trial's number.
     refined: the same physics with the level's numerics disturbed: half the time step in SPICE, inputs moved by a
     few ulps in a closed form. What that changes is the level's numerical floor.
+    errors: what a chip's neurons have of their own, each [trial].
 
     Raises InputError for times before arming, SimulatorMissing where a level needs ngspice and there is none.
     """
@@ -57,8 +60,14 @@ def evaluate(
         options = {"timeout_s": timeout_s, "step_divisor": 2 if refined else 1}
     elif refined:
         t_over_tau = t_over_tau * (1.0 + _ROUNDING_STEPS * np.finfo(float).eps)
-    record: FireRecord = _module(level).fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
-    return record if level == "transistor" else _after_output_delay(record, spec)
+    module = _module(level)
+    if level == "transistor":
+        if errors is not None:
+            raise InputError("errors must be none at level transistor, where a chip is Circuit.chip_seed, got some")
+        alone: FireRecord = module.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
+        return alone
+    record: FireRecord = module.fire(spec, t_over_tau, weights, start_rad, noise_seed, errors, **options)
+    return _after_output_delay(record, spec)
 
 
 def waveforms(

@@ -15,10 +15,14 @@ namespace {
 
 constexpr std::size_t kBlockBytes = std::size_t{3} << 19;  // of repacked images: they should stay in the cache
 constexpr std::size_t kRowsAtOnce = 32;                    // patches summed in registers, at least
-constexpr std::size_t kPatchesAtOnce = 16;                 // repacked
+constexpr std::size_t kPatchesAtOnce = 64;                 // repacked: long reads, and writes that stay in the cache
 constexpr std::size_t kTapsAtOnce = 64;                    // of one task
 
 std::size_t rounded_up(std::size_t x, std::size_t step) { return (x + step - 1) / step * step; }
+
+// Rows of so many numbers, an odd number of cache lines apart where they are long: else a column of them would fall
+// into a few sets of the cache.
+std::size_t spread(std::size_t x) { return x < 128 ? x : whole_lines(x) / 16 % 2 == 1 ? whole_lines(x) : whole_lines(x) + 16; }
 
 struct Span {
   std::size_t first, last;
@@ -44,13 +48,14 @@ struct Layout {
   Layout(const ConvShape& s, std::size_t width, std::size_t input_step)
       : padded_height(s.height + s.top + s.bottom),
         padded_width(s.width + s.left + s.right),
-        image(padded_height * padded_width * s.inputs),
+        pixel(spread(s.inputs)),
+        image(padded_height * padded_width * pixel),
         patches(s.out_height() * s.out_width()),
-        channels(rounded_up(s.outputs, width)),
+        channels(spread(rounded_up(s.outputs, width))),
         input_step(input_step),
         inputs(rounded_up(s.inputs, input_step)),
         images_together((kRowsAtOnce + patches - 1) / patches) {}
-  std::size_t padded_height, padded_width, image, patches, channels, input_step, inputs, images_together;
+  std::size_t padded_height, padded_width, pixel, image, patches, channels, input_step, inputs, images_together;
 };
 
 // Pixels of the padded image that the patches see at one tap, the real ones only.
@@ -126,12 +131,11 @@ class Backward {
   void pack(std::size_t n, std::size_t i) {
     T* z = z_.data() + i * layout_.image;
     std::fill(z, z + layout_.image, std::numeric_limits<T>::infinity());
-    const std::size_t pixels = shape_.height * shape_.width;
-    const T* source = in_.z + n * shape_.inputs * pixels;
-    for (std::size_t y = 0; y < shape_.height; ++y)
-      for (std::size_t x = 0; x < shape_.width; ++x, ++source) {
-        T* target = z + ((y + shape_.top) * layout_.padded_width + x + shape_.left) * shape_.inputs;
-        for (std::size_t c = 0; c < shape_.inputs; ++c) target[c] = source[c * pixels];
+    const T* source = in_.z + n * shape_.inputs * shape_.height * shape_.width;
+    for (std::size_t c = 0; c < shape_.inputs; ++c)
+      for (std::size_t y = 0; y < shape_.height; ++y) {
+        T* target = z + ((y + shape_.top) * layout_.padded_width + shape_.left) * layout_.pixel + c;
+        for (std::size_t x = 0; x < shape_.width; ++x, ++source) target[x * layout_.pixel] = *source;
       }
     bias_z_[i] = in_.bias_z;
     for (std::size_t p = 0; p < layout_.patches; p += kPatchesAtOnce)
@@ -165,18 +169,17 @@ class Backward {
     for (std::size_t tap = 0; tap < kernel_pixels(); ++tap) {
       const PatchPixels pixels{pixels_[tap].patch.data(), pixels_[tap].pixel.data(), pixels_[tap].patch.size()};
       for (std::size_t block = 0; block < blocks; ++block)
-        k_.input_gradient(pixels, z_.data() + i * layout_.image + block * step, shape_.inputs,
+        k_.input_gradient(pixels, z_.data() + i * layout_.image + block * step, layout_.pixel,
                           z_out_.data() + at * layout_.channels, per_slope_.data() + at * layout_.channels,
                           layout_.channels, shape_.outputs,
                           weights_.data() + (tap * blocks + block) * shape_.outputs * step, layout_.inputs,
                           grad + block * step);
     }
-    const std::size_t pixels = shape_.height * shape_.width;
-    T* target = grad_z_ + n * shape_.inputs * pixels;
-    for (std::size_t y = 0; y < shape_.height; ++y)
-      for (std::size_t x = 0; x < shape_.width; ++x, ++target) {
-        const T* from = grad + ((y + shape_.top) * layout_.padded_width + x + shape_.left) * layout_.inputs;
-        for (std::size_t c = 0; c < shape_.inputs; ++c) target[c * pixels] = from[c];
+    T* target = grad_z_ + n * shape_.inputs * shape_.height * shape_.width;
+    for (std::size_t c = 0; c < shape_.inputs; ++c)
+      for (std::size_t y = 0; y < shape_.height; ++y) {
+        const T* from = grad + ((y + shape_.top) * layout_.padded_width + shape_.left) * layout_.inputs + c;
+        for (std::size_t x = 0; x < shape_.width; ++x, ++target) *target = from[x * layout_.inputs];
       }
   }
 
@@ -200,7 +203,7 @@ class Backward {
   std::size_t tasks() const { return runs() * run_tasks() + (in_.bias != nullptr); }
 
   void weight_gradient(std::size_t task, std::size_t images) {
-    const std::size_t s = shape_.stride, pixel = layout_.padded_width * shape_.inputs;
+    const std::size_t s = shape_.stride, row = layout_.padded_width * layout_.pixel;
     const std::size_t run = task / run_tasks(), tap = task % run_tasks() * kTapsAtOnce;
     PatchRows<T> rows{};
     rows.row_patches = shape_.out_width(), rows.image_patches = layout_.patches, rows.channels = layout_.channels;
@@ -211,8 +214,8 @@ class Backward {
       const std::size_t kx = whole_rows() ? 0 : run % shape_.kernel_width;
       ys = real(ky, shape_.top, shape_.height, s, shape_.out_height());
       if (!whole_rows()) xs = real(kx, shape_.left, shape_.width, s, shape_.out_width());
-      rows.z = z_.data() + (ys.first * s + ky) * pixel + (xs.first * s + kx) * shape_.inputs + tap;
-      rows.z_image = layout_.image, rows.z_row = s * pixel, rows.z_column = s * shape_.inputs;
+      rows.z = z_.data() + (ys.first * s + ky) * row + (xs.first * s + kx) * layout_.pixel + tap;
+      rows.z_image = layout_.image, rows.z_row = s * row, rows.z_column = s * layout_.pixel;
       taps = std::min(kTapsAtOnce, run_taps() - tap), first_tap = run * run_taps() + tap;
     } else {
       rows.z = bias_z_.data(), rows.z_image = 1;
@@ -227,7 +230,7 @@ class Backward {
       part.z_out = z_out_.data() + at;
       part.per_slope = per_slope_.data() + at;
       part.grad_slope = out_.grad_slope != nullptr ? grad_slope_.data() + at : nullptr;
-      k_.weight_gradient(part, taps, layout_.channels / k_.width, layout_.channels,
+      k_.weight_gradient(part, taps, rounded_up(shape_.outputs, k_.width) / k_.width, layout_.channels,
                          grad_.data() + first_tap * layout_.channels);
     }
   }

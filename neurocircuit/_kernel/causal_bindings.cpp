@@ -30,8 +30,8 @@ ConvShape shape_of(const In<T, 4>& z, const In<T, 4>& weight, const Geometry& g)
   if (weight.shape(1) != shape.inputs || shape.stride == 0 || shape.kernel_height > shape.height + g.top + g.bottom ||
       shape.kernel_width > shape.width + g.left + g.right)
     throw std::invalid_argument("causal_conv2d: shapes do not fit");
-  if (shape.inputs * shape.height * shape.width > std::size_t{1} << 30 || shape.taps() > std::size_t{1} << 30)
-    throw std::invalid_argument("causal_conv2d: more than 2^30 inputs to an image or a neuron");
+  if (shape.inputs * (shape.height + g.top + g.bottom) * (shape.width + g.left + g.right) > std::size_t{1} << 30)
+    throw std::invalid_argument("causal_conv2d: more than 2^30 inputs to a padded image");
   return shape;
 }
 

@@ -1,4 +1,5 @@
-// Forward: one sort per image (or tile of it), every spike into the lists of the patches that see it, one scan per list.
+// Forward: one sort per image (or tile of it), every spike into the lists of the rows of outputs that see it, those of a
+// row into the lists of its patches, one scan per list.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -13,7 +14,7 @@
 namespace neurocircuit {
 namespace {
 
-constexpr std::size_t kListBytes = std::size_t{2} << 20;  // of the patches of a tile: they should stay in the cache
+constexpr std::size_t kTileBytes = std::size_t{2} << 20;  // of events of the patches of a tile
 
 struct Span {
   std::size_t first, last;
@@ -22,15 +23,33 @@ struct Span {
   bool operator==(const Span&) const = default;
 };
 
-std::size_t fan_of(const ConvShape& s) {
-  return ((s.kernel_height - 1) / s.stride + 1) * ((s.kernel_width - 1) / s.stride + 1);
-}
-
 std::size_t list_capacity(const ConvShape& s) { return s.taps() + 1 + kUnroll + kAhead; }
 
-// Where a pixel is seen: patch of the tile, and kernel pixel there.
-struct View {
-  std::uint32_t patch, tap;
+int bits_for(std::size_t count) {
+  int bits = 0;
+  while (std::size_t{1} << bits < count) ++bits;
+  return bits;
+}
+
+// One axis of a tile: its outputs and the pixels that they see.
+struct Axis {
+  Span outputs{0, 0}, pixels{0, 0};
+  std::size_t kernel, stride, before;
+
+  void place(Span at, std::size_t size) {
+    const std::size_t last = std::min(std::max((at.last - 1) * stride + kernel, before) - before, size);
+    outputs = at, pixels = {std::min(std::max(at.first * stride, before) - before, last), last};
+  }
+  int bits() const {
+    int bits = 0;
+    while (std::size_t{1} << bits < pixels.size()) ++bits;
+    return bits;
+  }
+  // Of output `i` of the tile, in `pixels`; begins before them (modulo 2^32) where it sees padding.
+  Window window(std::size_t i, int low_bits) const {
+    const std::size_t first = (outputs.first + i) * stride - before - pixels.first;
+    return {low_bits, bits(), static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(kernel)};
+  }
 };
 
 struct Block {  // of output channels, scanned together
@@ -74,121 +93,108 @@ class PackedWeights {
 template <class T>
 class Tile {
  public:
-  Tile(const ConvShape& shape, const LayerInput<T>& in, std::size_t patches)
-      : shape_(shape), in_(in), fan_(fan_of(shape)), capacity_(list_capacity(shape)),
-        event_(patches * capacity_ + fan_), dz_(patches * capacity_), next_(patches + fan_), count_(patches) {}
+  Tile(const ConvShape& shape, const LayerInput<T>& in, std::size_t columns)
+      : shape_(shape), in_(in), y_{.kernel = shape.kernel_height, .stride = shape.stride, .before = shape.top},
+        x_{.kernel = shape.kernel_width, .stride = shape.stride, .before = shape.left}, capacity_(list_capacity(shape)),
+        lists_(columns * capacity_ + kSlack), dz_(columns * capacity_), count_(columns) {}
 
-  // Lists of the spikes that reach the outputs of the tile; false where a z is not > 0.
+  // The spikes of the tile in order of time; false where a z is not > 0.
   bool collect(std::size_t image, Span ys, Span xs) {
-    if (!(ys == ys_ && xs == xs_)) place(ys, xs);
+    if (!(ys == y_.outputs && xs == x_.outputs)) place(ys, xs);
     if (!sort(in_.z + image * shape_.inputs * shape_.height * shape_.width)) return false;
-    hand_out();
-    finish();
+    const std::size_t count = static_cast<std::size_t>(sorter_.end() - sorter_.begin());
+    for (std::size_t i = 0; i < count; ++i) {
+      all_.z[i] = from_bits<T>(sorter_.begin()[i].key);
+      all_.source[i] = sorter_.begin()[i].source;
+    }
+    all_count_ = count;
     return true;
   }
 
-  EventLists<T> lists() const { return {event_.data(), dz_.data(), count_.data(), capacity_, patches_}; }
-
- private:
-  // Patch (oy, ox) sees a pixel of the padded image at tap (y - oy stride, x - ox stride). Every pixel gets as many
-  // views as a pixel can have, the missing ones of patches that nobody reads: a branch on their number would cost more.
-  void place(Span ys, Span xs) {
-    ys_ = ys, xs_ = xs, patches_ = ys.size() * xs.size();
-    const std::size_t kh = shape_.kernel_height, kw = shape_.kernel_width, s = shape_.stride;
-    rows_ = seen(ys, kh, shape_.top, shape_.height), columns_ = seen(xs, kw, shape_.left, shape_.width);
-    views_.clear();
-    for (std::size_t y = rows_.first + shape_.top; y < rows_.last + shape_.top; ++y)
-      for (std::size_t x = columns_.first + shape_.left; x < columns_.last + shape_.left; ++x)
-        for (std::size_t j = 0; j * s < kh; ++j)
-          for (std::size_t i = 0; i * s < kw; ++i) {
-            const std::size_t oy = y / s - j, ox = x / s - i, ky = y % s + j * s, kx = x % s + i * s;
-            const bool real = j <= y / s && ys.holds(oy) && ky < kh && i <= x / s && xs.holds(ox) && kx < kw;
-            const std::size_t patch = real ? (oy - ys.first) * xs.size() + ox - xs.first : patches_ + views_.size() % fan_;
-            views_.push_back({static_cast<std::uint32_t>(patch), static_cast<std::uint32_t>(real ? ky * kw + kx : 0)});
-          }
-    for (pixel_bits_ = 0; std::size_t{1} << pixel_bits_ < rows_.size() * columns_.size();) ++pixel_bits_;
-    sorter_.reserve(rows_.size() * columns_.size() * shape_.inputs);
+  // Lists of the patches of a row of outputs, counted from the first of the tile.
+  EventLists<T> lists(std::size_t row) {
+    const std::size_t count = k_.see(all_.z.data(), all_.source.data(), all_count_, y_.window(row, x_.bits()),
+                                     row_.z.data(), row_.source.data());
+    std::size_t early = count;  // spikes before the bias
+    if (in_.bias != nullptr)
+      early = static_cast<std::size_t>(std::lower_bound(row_.z.data(), row_.z.data() + count, in_.bias_z) - row_.z.data());
+    for (std::size_t p = 0; p < x_.outputs.size(); ++p) {
+      T* z = lists_.z.data() + p * capacity_;
+      std::uint32_t* tap = lists_.source.data() + p * capacity_;
+      const Window window = x_.window(p, 0);
+      std::size_t n = k_.see(row_.z.data(), row_.source.data(), early, window, z, tap);
+      if (in_.bias != nullptr) {
+        z[n] = in_.bias_z, tap[n] = static_cast<std::uint32_t>(shape_.taps()), ++n;
+        n += k_.see(row_.z.data() + early, row_.source.data() + early, count - early, window, z + n, tap + n);
+      }
+      count_[p] = static_cast<std::uint32_t>(n);
+    }
+    finish();
+    return {lists_.z.data(), lists_.source.data(), dz_.data(), count_.data(), capacity_, x_.outputs.size()};
   }
 
-  // Pixels of an axis that outputs `at` see.
-  Span seen(Span at, std::size_t kernel, std::size_t before, std::size_t size) const {
-    const std::size_t last = std::min(std::max((at.last - 1) * shape_.stride + kernel, before) - before, size);
-    return {std::min(std::max(at.first * shape_.stride, before) - before, last), last};
+ private:
+  struct Spikes {
+    Spikes() = default;
+    explicit Spikes(std::size_t capacity) : z(capacity), source(capacity) {}
+    std::vector<T> z;
+    std::vector<std::uint32_t> source;  // [channel, y, x], [channel and kernel row, x] or tap
+  };
+
+  void place(Span ys, Span xs) {
+    y_.place(ys, shape_.height), x_.place(xs, shape_.width);
+    const std::size_t row = x_.pixels.size() * shape_.inputs, all = y_.pixels.size() * row;
+    sorter_.reserve(all);
+    if (all_.z.size() < all) all_ = Spikes(all);
+    const std::size_t seen = std::min(shape_.kernel_height, y_.pixels.size()) * row + kSlack;
+    if (row_.z.size() < seen) row_ = Spikes(seen);
   }
 
   bool sort(const T* z) {
     const Bits<T> silent = bits(std::numeric_limits<T>::infinity());
+    const int y_bits = y_.bits(), x_bits = x_.bits();
     bool valid = true;
     sorter_.clear();
-    for (std::size_t c = 0; c < shape_.inputs; ++c) {
-      std::uint32_t source = static_cast<std::uint32_t>(c << pixel_bits_);
-      for (std::size_t y = rows_.first; y < rows_.last; ++y) {
+    for (std::size_t c = 0; c < shape_.inputs; ++c)
+      for (std::size_t y = y_.pixels.first; y < y_.pixels.last; ++y) {
         const T* row = z + (c * shape_.height + y) * shape_.width;
-        for (std::size_t x = columns_.first; x < columns_.last; ++x, ++source) {
+        std::uint32_t source = static_cast<std::uint32_t>((c << y_bits | (y - y_.pixels.first)) << x_bits);
+        for (std::size_t x = x_.pixels.first; x < x_.pixels.last; ++x, ++source) {
           const Bits<T> key = bits(row[x]);
           valid &= key - 1 < silent;
           if (key != silent) sorter_.push(key, source);
         }
       }
-    }
     if (valid) sorter_.sort();
     return valid;
   }
 
-  // The spikes in order of time, each to the patches that see it.
-  void hand_out() {
-    for (std::size_t p = 0; p < patches_; ++p) next_[p] = p * capacity_;
-    for (std::size_t i = 0; i < fan_; ++i) next_[patches_ + i] = event_.size() - fan_ + i;
-    const std::size_t mask = (std::size_t{1} << pixel_bits_) - 1, patches = patches_, fan = fan_;
-    const std::size_t pixels = shape_.kernel_height * shape_.kernel_width;
-    bool bias_due = in_.bias != nullptr;
-    for (const Spike<T>& spike : sorter_) {
-      const T z = from_bits<T>(spike.key);
-      if (bias_due && z >= in_.bias_z) hand_out_bias(), bias_due = false;
-      const std::size_t row = (spike.source >> pixel_bits_) * pixels;
-      const View* view = views_.data() + (spike.source & mask) * fan;
-      for (const View* end = view + fan; view != end; ++view) {
-        const std::size_t at = next_[view->patch];
-        event_[at] = {z, static_cast<std::uint32_t>(row + view->tap)};
-        next_[view->patch] = at + (view->patch < patches);
-      }
-    }
-    if (bias_due) hand_out_bias();
-  }
-
-  void hand_out_bias() {
-    const Event<T> event{in_.bias_z, static_cast<std::uint32_t>(shape_.taps())};
-    for (std::size_t p = 0; p < patches_; ++p) event_[next_[p]++] = event;
-  }
-
   // Differences, and rows of zeros up to the length that kTogether neighbours share.
   void finish() {
-    const Event<T> nothing{T(1), static_cast<std::uint32_t>(shape_.taps() + 1)};
-    for (std::size_t p = 0; p < patches_; ++p) count_[p] = static_cast<std::uint32_t>(next_[p] - p * capacity_);
-    for (std::size_t first = 0; first < patches_; first += kTogether) {
-      const std::size_t last = std::min(first + kTogether, patches_);
+    for (std::size_t first = 0, patches = x_.outputs.size(); first < patches; first += kTogether) {
+      const std::size_t last = std::min(first + kTogether, patches);
       const std::size_t longest = *std::max_element(count_.data() + first, count_.data() + last);
       const std::size_t padded = (longest + kUnroll - 1) / kUnroll * kUnroll;
       for (std::size_t p = first; p < last; ++p) {
-        Event<T>* event = event_.data() + p * capacity_;
-        T* dz = dz_.data() + p * capacity_;
-        for (std::size_t k = 0; k + 1 < count_[p]; ++k) dz[k] = event[k + 1].z - event[k].z;
+        T *z = lists_.z.data() + p * capacity_, *dz = dz_.data() + p * capacity_;
+        std::uint32_t* tap = lists_.source.data() + p * capacity_;
+        for (std::size_t k = 0; k + 1 < count_[p]; ++k) dz[k] = z[k + 1] - z[k];
         std::fill(dz + (count_[p] > 0 ? count_[p] - 1 : 0), dz + padded, T(0));
-        std::fill(event + count_[p], event + padded, nothing);
+        std::fill(z + count_[p], z + padded + 1, T(1));
+        std::fill(tap + count_[p], tap + padded, static_cast<std::uint32_t>(shape_.taps() + 1));
       }
     }
   }
 
+  const Kernels<T>& k_ = kernels<T>();
   ConvShape shape_;
   LayerInput<T> in_;
-  std::size_t fan_, capacity_, patches_ = 0;
-  Span ys_{0, 0}, xs_{0, 0}, rows_{0, 0}, columns_{0, 0};
-  std::uint32_t pixel_bits_ = 0;
-  std::vector<View> views_;
+  Axis y_, x_;
   Sorter<T> sorter_;
-  std::vector<Event<T>> event_;
+  Spikes all_, row_;  // of the tile, of a row of outputs
+  std::size_t all_count_ = 0, capacity_;
+  Spikes lists_;  // of each patch of the row
   std::vector<T> dz_;
-  std::vector<std::size_t> next_;  // where the next event of a patch goes
   std::vector<std::uint32_t> count_;
 };
 
@@ -218,10 +224,9 @@ class Forward {
       : shape_(shape), in_(in), z_out_(z_out), slope_(slope), weights_(shape, k_.width),
         lanes_(weights_.blocks()[0].vectors * k_.width),
         tiling_(shape.out_height(), shape.out_width(),
-                std::max(kListBytes / (list_capacity(shape) * (sizeof(Event<T>) + sizeof(T))), std::size_t{1})),
-        patches_(tiling_.rows * tiling_.columns),
+                std::max(kTileBytes / (list_capacity(shape) * (2 * sizeof(T) + sizeof(std::uint32_t))), std::size_t{1})),
         team_(std::min(threads, std::max(shape.images * tiling_.count, std::size_t{1}))),
-        tiles_(team_.size(), Tile<T>(shape, in, patches_)),
+        tiles_(team_.size(), Tile<T>(shape, in, tiling_.columns)),
         scratch_(team_.size() * scratch()) {}
 
   bool run() {
@@ -236,7 +241,7 @@ class Forward {
   }
 
  private:
-  std::size_t scratch() const { return whole_lines(2 * patches_ * lanes_); }
+  std::size_t scratch() const { return whole_lines(2 * tiling_.columns * lanes_); }
 
   void fire(std::size_t image, std::size_t number, Tile<T>& tile, T* times) {
     const Span ys = tiling_.ys(number), xs = tiling_.xs(number);
@@ -244,18 +249,20 @@ class Forward {
       valid_ = false;
       return;
     }
-    T* slopes = times + patches_ * lanes_;
-    for (const Block& block : weights_.blocks()) {
-      k_.scan(tile.lists(), weights_.of(block), block.vectors, block.lanes, times, slopes);
-      const std::size_t stride = block.vectors * k_.width;
-      for (std::size_t j = 0; j < block.lanes; ++j)
-        for (std::size_t y = ys.first, p = j; y < ys.last; ++y) {
+    T* slopes = times + tiling_.columns * lanes_;
+    for (std::size_t y = ys.first; y < ys.last; ++y) {
+      const EventLists<T> lists = tile.lists(y - ys.first);
+      for (const Block& block : weights_.blocks()) {
+        k_.scan(lists, weights_.of(block), block.vectors, block.lanes, times, slopes);
+        const std::size_t stride = block.vectors * k_.width;
+        for (std::size_t j = 0; j < block.lanes; ++j) {
           const std::size_t row = (image * shape_.outputs + block.first + j) * tiling_.height + y;
-          for (std::size_t x = xs.first; x < xs.last; ++x, p += stride) {
+          for (std::size_t x = xs.first, p = j; x < xs.last; ++x, p += stride) {
             z_out_[row * tiling_.width + x] = times[p];
             slope_[row * tiling_.width + x] = slopes[p];
           }
         }
+      }
     }
   }
 
@@ -266,7 +273,6 @@ class Forward {
   PackedWeights<T> weights_;
   std::size_t lanes_;
   Tiling tiling_;
-  std::size_t patches_;
   Team team_;
   std::vector<Tile<T>> tiles_;
   Numbers<T> scratch_;

@@ -11,13 +11,54 @@ using neurocircuit::kAhead;
 using neurocircuit::kUnroll;
 using neurocircuit::PatchPixels;
 using neurocircuit::PatchRows;
+using neurocircuit::Window;
 
 template <class T>
 constexpr T kInfinity = static_cast<T>(__builtin_inff());
 
+// No branch, and no counter in memory, on which the next spike would have to wait.
+template <class T>
+std::size_t see(const T* z, const std::uint32_t* source, std::size_t count, Window window, T* z_seen,
+                std::uint32_t* source_seen) {
+  const std::uint32_t middle = (std::uint32_t{1} << window.middle_bits) - 1;
+  const std::uint32_t low = (std::uint32_t{1} << window.low_bits) - 1;
+  std::size_t seen = 0, i = 0;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    const auto low_bits = _mm_cvtsi32_si128(window.low_bits), middle_bits = _mm_cvtsi32_si128(window.middle_bits);
+    const auto low_mask = _mm512_set1_epi32(static_cast<int>(low));
+    const auto middle_mask = _mm512_set1_epi32(static_cast<int>(middle));
+    const auto first = _mm512_set1_epi32(static_cast<int>(window.first));
+    const auto size = _mm512_set1_epi32(static_cast<int>(window.size));
+    for (; i < count; i += 16) {
+      const auto left = static_cast<__mmask16>(count - i < 16 ? (1U << (count - i)) - 1 : 0xffffU);
+      const auto from = _mm512_maskz_loadu_epi32(left, source + i), upper = _mm512_srl_epi32(from, low_bits);
+      const auto at = _mm512_sub_epi32(_mm512_and_si512(upper, middle_mask), first);
+      const auto high = _mm512_mullo_epi32(_mm512_srl_epi32(upper, middle_bits), size);
+      const auto to = _mm512_or_si512(_mm512_sll_epi32(_mm512_add_epi32(high, at), low_bits),
+                                      _mm512_and_si512(from, low_mask));
+      const auto inside = _mm512_mask_cmplt_epu32_mask(left, at, size);
+      _mm512_storeu_ps(z_seen + seen, _mm512_maskz_compress_ps(inside, _mm512_maskz_loadu_ps(left, z + i)));
+      _mm512_storeu_si512(source_seen + seen, _mm512_maskz_compress_epi32(inside, to));
+      seen += static_cast<std::size_t>(__builtin_popcount(inside));
+    }
+    return seen;
+  }
+#endif
+  for (; i < count; ++i) {
+    const std::uint32_t upper = source[i] >> window.low_bits, at = (upper & middle) - window.first;
+    const std::uint32_t high = (upper >> window.middle_bits) * window.size;
+    z_seen[seen] = z[i];
+    source_seen[seen] = (high + at) << window.low_bits | (source[i] & low);
+    seen += at < window.size;
+  }
+  return seen;
+}
+
 template <class T>
 struct Stream {  // one patch under the scan
-  const neurocircuit::Event<T>* event;
+  const T* z;
+  const std::uint32_t* row;
   const T* dz;
   std::size_t count;
 };
@@ -52,10 +93,10 @@ typename Simd<T>::Vector find_crossings(const Stream<T>& s, std::size_t k, const
                                         typename Simd<T>::Vector C, typename Simd<T>::Vector R, Crossing<T>& crossing) {
   using S = Simd<T>;
   for (std::size_t u = k; u < k + kUnroll; ++u) {
-    C = S::sub(C, S::load(weights + s.event[u].row * lanes));
+    C = S::sub(C, S::load(weights + s.row[u] * lanes));
     const auto R_next = S::fma(C, S::all(s.dz[u]), R);
     const auto fires = S::less_equal(R_next, S::all(0));
-    crossing.take(fires, C, R, s.event[u].z, s.event[u + 1].z);
+    crossing.take(fires, C, R, s.z[u], s.z[u + 1]);
     R = S::select(fires, S::all(kInfinity<T>), R_next);
   }
   return R;
@@ -80,11 +121,11 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
   std::size_t steps = 0;
   for (std::size_t p = 0; p < kPatches; ++p) {
     const std::size_t begin = (first + p) * lists.capacity;
-    streams[p] = {lists.event + begin, lists.dz + begin, lists.count[first + p]};
+    streams[p] = {lists.z + begin, lists.row + begin, lists.dz + begin, lists.count[first + p]};
     if (streams[p].count > steps) steps = streams[p].count;
     for (std::size_t v = 0; v < kVectors; ++v) {
       C[p][v] = S::all(1);
-      R[p][v] = S::all(streams[p].count > 0 ? streams[p].event[0].z : kInfinity<T>);
+      R[p][v] = S::all(streams[p].count > 0 ? streams[p].z[0] : kInfinity<T>);
     }
   }
   std::size_t silent = kPatches * lanes;
@@ -98,9 +139,9 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
       for (std::size_t v = 0; v < kVectors; ++v) C0[p][v] = C[p][v], R0[p][v] = R[p][v];
 #pragma GCC unroll 4
       for (std::size_t u = 0; u < kUnroll; ++u) {
-        const T* w = weights + streams[p].event[k + u].row * kLanes;
+        const T* w = weights + streams[p].row[k + u] * kLanes;
         const V dz = S::all(streams[p].dz[k + u]);
-        if constexpr (kVectors > 2) fetch<kLanes>(weights + streams[p].event[k + u + kAhead].row * kLanes);
+        if constexpr (kVectors > 2) fetch<kLanes>(weights + streams[p].row[k + u + kAhead] * kLanes);
 #pragma GCC unroll 4
         for (std::size_t v = 0; v < kVectors; ++v) {
           C[p][v] = S::sub(C[p][v], S::load(w + v * kWidth<T>));
@@ -123,7 +164,7 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
     for (std::size_t v = 0; v < kVectors; ++v) {
       if (streams[p].count > 0) {  // some cross behind the last input
         const auto rising = S::both(S::less(C[p][v], S::all(0)), S::less(R[p][v], S::all(kInfinity<T>)));
-        crossings[p][v].take(rising, C[p][v], R[p][v], streams[p].event[streams[p].count - 1].z, kInfinity<T>);
+        crossings[p][v].take(rising, C[p][v], R[p][v], streams[p].z[streams[p].count - 1], kInfinity<T>);
       }
       const std::size_t channel = (first + p) * kLanes + v * kWidth<T>;
       crossings[p][v].resolve(z_out + channel, slope + channel);
@@ -131,21 +172,16 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
 }
 
 template <class T, std::size_t kPatches, std::size_t kVectors>
-void scan_all(const EventLists<T>& lists, const T* weights, std::size_t lanes, T* z_out, T* slope) {
-  std::size_t p = 0;
+void scan_all(const EventLists<T>& lists, const T* weights, std::size_t lanes, T* z_out, T* slope, std::size_t p) {
   for (; p + kPatches <= lists.patches; p += kPatches)
     scan_together<T, kPatches, kVectors>(lists, p, weights, lanes, z_out, slope);
-  for (; p < lists.patches; ++p) scan_together<T, 1, kVectors>(lists, p, weights, lanes, z_out, slope);
+  if constexpr (kPatches > 1) scan_all<T, kPatches - 1, kVectors>(lists, weights, lanes, z_out, slope, p);
 }
 
 template <class T>
 void scan(const EventLists<T>& lists, const T* weights, std::size_t vectors, std::size_t lanes, T* z_out, T* slope) {
-  if (vectors == 1)
-    scan_all<T, 4, 1>(lists, weights, lanes, z_out, slope);
-  else if (vectors == 2)
-    scan_all<T, 2, 2>(lists, weights, lanes, z_out, slope);
-  else
-    scan_all<T, 1, 4>(lists, weights, lanes, z_out, slope);
+  auto* all = vectors == 1 ? scan_all<T, 4, 1> : vectors == 2 ? scan_all<T, 2, 2> : scan_all<T, 1, 4>;
+  all(lists, weights, lanes, z_out, slope, 0);
 }
 
 // min(z_i, z_j) - z_j is z_i - z_j within the causal set and 0 outside. The second term is summed as that of a silent
@@ -270,7 +306,7 @@ void input_gradient(const PatchPixels& pixels, const T* z, std::size_t z_stride,
 }
 
 template <class T>
-constexpr neurocircuit::Kernels<T> kKernels{kWidth<T>, kInputVectors, scan<T>, weight_gradient<T>, input_gradient<T>};
+constexpr neurocircuit::Kernels<T> kKernels{kWidth<T>, kInputVectors, see<T>, scan<T>, weight_gradient<T>, input_gradient<T>};
 
 }  // namespace
 

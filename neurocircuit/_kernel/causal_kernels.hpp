@@ -11,22 +11,25 @@ constexpr std::size_t kUnroll = 4;    // events between two looks at the thresho
 constexpr std::size_t kTogether = 4;  // event lists that share a length, so that they can be scanned together
 constexpr std::size_t kAhead = 8;     // events by which weights are fetched ahead
 
-template <class T>
-struct Event {  // an input spike and the row of the packed weights that it brings
-  T z;
-  std::uint32_t row;
-};
-
-// Events of patch p in order of time, and the times dz to the next one (0 behind the last), from p * capacity on.
-// `count` events are real; up to the longest list of kTogether neighbours, rounded up to kUnroll, follow events with
-// dz = 0 and a row of zeros; kAhead more can be read.
+// Events (input spikes) of patch p in order of time, from p * capacity on: z, the row of the packed weights that it
+// brings, and the time dz to the next one (0 behind the last). `count` events are real; up to the longest list of
+// kTogether neighbours, rounded up to kUnroll, follow events with dz = 0 and a row of zeros; kAhead more can be read.
 template <class T>
 struct EventLists {
-  const Event<T>* event;
+  const T* z;
+  const std::uint32_t* row;
   const T* dz;
   const std::uint32_t* count;
   std::size_t capacity, patches;
 };
+
+// A number of three fields [high, middle, low], and those of it that a window of `size` from `first` on sees.
+struct Window {
+  int low_bits, middle_bits;
+  std::uint32_t first, size;
+};
+
+constexpr std::size_t kSlack = 16;  // `see` may write so many numbers behind the last that it keeps
 
 // The patches over which a gradient of the weights is summed: `images` times height times width of them, inputs at
 // z + image * z_image + y * z_row + x * z_column, outputs at (image * image_patches + y * row_patches + x) * channels.
@@ -53,6 +56,11 @@ template <class T>
 struct Kernels {
   std::size_t width;          // channels in a vector
   std::size_t input_vectors;  // vectors of input channels that input_gradient takes at once
+
+  // Of `count` spikes, those whose middle field the window sees, in the same order; their sources become
+  // [high * size + middle - first, low]. Returns how many.
+  std::size_t (*see)(const T* z, const std::uint32_t* source, std::size_t count, Window window, T* z_seen,
+                     std::uint32_t* source_seen);
 
   // z_out and slope [patch, vectors * width] of `lanes` channels, weights [row, vectors * width], vectors 1, 2 or 4.
   void (*scan)(const EventLists<T>& lists, const T* weights, std::size_t vectors, std::size_t lanes, T* z_out,

@@ -54,8 +54,11 @@ void collect_corners(const EdgeConstants& c, const double* t, const double* w, s
   std::stable_sort(corners.begin(), corners.end());
 }
 
-// The flip-flop compares phases modulo 2 pi: it sees VCO4 ahead for a difference in [0, pi).
-inline bool looks_ahead(double membrane) { return membrane - 2 * kPi * std::floor(membrane / (2 * kPi)) < kPi; }
+// The flip-flop compares phases modulo 2 pi: it sees VCO4 ahead for a difference in [0, pi); a counter for any > 0.
+inline bool looks_ahead(const EdgeConstants& c, double membrane) {
+  if (c.counts_turns) return membrane >= 0.0;
+  return membrane - 2 * kPi * std::floor(membrane / (2 * kPi)) < kPi;
+}
 
 struct Neuron {
   const EdgeConstants& c;
@@ -116,30 +119,30 @@ struct Neuron {
 
   bool fire_at(double delay, double membrane) {
     decision.fire_time = s.t + delay;
-    decision.false_fire = membrane < -1e-9 || membrane >= kPi;
+    decision.false_fire = membrane < -1e-9 || (membrane >= kPi && !c.counts_turns);
     return true;
   }
 
   // Does the comparator decide within the next `length`, in which the membrane moves at `slope`?
   bool decides(double length, double slope) {
     if (!c.readout_q) {
-      const double end = s.membrane + slope * length;
+      const double end = std::max(s.membrane + slope * length, c.floor);
       if (end >= base) return fire_at((base - s.membrane) / slope, base);
-      if (end < base - kPi) return fire_at((base - kPi - s.membrane) / slope, base - kPi);
+      if (end < base - kPi && !c.counts_turns) return fire_at((base - kPi - s.membrane) / slope, base - kPi);
       return false;
     }
     const double speed3 = c.omega[2] + g[2];
     for (double x = (2 * kPi - s.phase3) / speed3; x <= length; x += 2 * kPi / speed3) {
-      const double membrane = s.membrane + slope * x;
-      if (looks_ahead(membrane)) return fire_at(x, membrane);
+      const double membrane = std::max(s.membrane + slope * x, c.floor);
+      if (looks_ahead(c, membrane)) return fire_at(x, membrane);
     }
     return false;
   }
 
   bool fires_when_enabled() {
     comparing = true;
-    base = 2 * kPi * std::floor((s.membrane + kPi) / (2 * kPi));
-    return !c.readout_q && looks_ahead(s.membrane) && fire_at(0.0, s.membrane);
+    if (!c.counts_turns) base = 2 * kPi * std::floor((s.membrane + kPi) / (2 * kPi));
+    return !c.readout_q && looks_ahead(c, s.membrane) && fire_at(0.0, s.membrane);
   }
 
   // Does VCO2 reach its edge within `length`? If so, shorten it to that. Leaves e^{-r length} in `decay`.
@@ -179,7 +182,7 @@ struct Neuron {
     s.phase2 = edge2 ? kPi : k.phase_after(length, decay);
     s.filter = s.up + (s.filter - s.up) * decay;
     s.phase1 += speed1 * length;
-    s.membrane += slope * length;
+    s.membrane = std::max(s.membrane + slope * length, c.floor);
     s.t = (edge1 || edge2) ? s.t + length : limit;
     if (c.readout_q) s.phase3 = std::fmod(s.phase3 + (c.omega[2] + g[2]) * length, 2 * kPi);
     watch();

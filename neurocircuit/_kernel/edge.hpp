@@ -16,6 +16,8 @@ struct EdgeConstants {
   double noise[4];             // standard deviation of the frequency noise held for half a period, rad per tau
   bool readout_q;              // decide at VCO3 edges instead of at the crossing
   bool waits_for_input;        // the comparator is off until the first input
+  bool counts_turns;           // the comparator counts turns instead of comparing modulo 2 pi
+  double floor;                // lowest membrane that a clamp allows; -inf: no clamp
 };
 
 struct EdgeState {

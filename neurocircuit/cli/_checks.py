@@ -72,11 +72,13 @@ def check_python() -> Check:
 
 
 def check_kernel() -> Check:
-    """The compiled kernel is there; without it the edge level runs on numpy."""
+    """The compiled kernel is there, and which instructions its layers use; without it numpy and torch step in."""
     if native is None:
         remedy = "install a C++ compiler (apt-get install g++ python3-dev), then install neurocircuit again"
-        return Check("kernel", "absent", "not compiled: the edge level runs on numpy, slowly", remedy)
-    return Check("kernel", "ok", "compiled")
+        detail = "not compiled: the edge level runs on numpy, causal-set layers as a torch event loop, both slowly"
+        return Check("kernel", "absent", detail, remedy, {"layers_on_cpu": "event loop"})
+    layers = f"native {native.instruction_set()}"
+    return Check("kernel", "ok", f"compiled; causal-set layers: {layers}", values={"layers_on_cpu": layers})
 
 
 def check_ngspice() -> Check:

@@ -10,9 +10,11 @@ Static frequency errors shift the lock point and let the membrane drift: both ar
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from neurocircuit.chips import NeuronErrors
 from neurocircuit.neuron.arc import Arc, first_crossing
 from neurocircuit.record import FireRecord, Floats, Waveforms
 from neurocircuit.spec import NeuronSpec, Ramp
@@ -20,44 +22,57 @@ from neurocircuit.spec import NeuronSpec, Ramp
 
 @dataclass(frozen=True)
 class Constants:
-    """The spec in the units of this level."""
+    """The spec in the units of this level; with errors of neurons, some are [trial]."""
 
     r: float
-    static_error: float  # phase error at which VCO2 locks
-    drift: float  # d, less the slope of a ramping threshold
-    start: float  # membrane minus threshold at arming
-    spike_width: float
-    window: float
+    static_error: Any  # phase error at which VCO2 locks
+    drift: Any  # d, less the slope of a ramping threshold
+    start: Any  # membrane minus threshold at arming
+    spike_width: Any
+    window: Any
     waits_for_input: bool
 
     @classmethod
-    def of(cls, spec: NeuronSpec) -> "Constants":
-        """Convert; δ1 … δ4 are the relative frequency errors of the VCOs."""
-        d1, d2, d3, d4 = spec.frequency_error.in_force
-        static = 2 * np.pi * spec.cycles_per_tau * (d1 - d2) / spec.phase_per_weight_rad
-        slip = 2 * np.pi * spec.cycles_per_tau * spec.threshold_vco_ratio * (d4 - d3) / spec.membrane_gain_rad
+    def of(cls, spec: NeuronSpec, errors: NeuronErrors | None = None) -> "Constants":
+        """Convert, on the clock of each neuron's own τ; δ1 … δ4 are the relative frequency errors of the VCOs."""
+        errors = NeuronErrors.none() if errors is None else errors
+        scale = 1.0 + errors.tau
+        d1, d2, d3, d4 = (d + own for d, own in zip(spec.frequency_error.in_force, errors.frequency, strict=True))
+        cycles, gain = spec.cycles_per_tau * scale, spec.membrane_gain_rad * scale * (1.0 + errors.gain)
+        static = 2 * np.pi * cycles * (d1 - d2) / spec.phase_per_weight_rad
+        slip = 2 * np.pi * cycles * spec.threshold_vco_ratio * (d4 - d3) / gain
         ramp = spec.threshold.offset_Hz if isinstance(spec.threshold, Ramp) else 0.0
+        start = 0.0 if isinstance(spec.threshold, Ramp) else -spec.threshold_weight * errors.threshold_factor
         return cls(
             r=spec.loop_ratio,
             static_error=static,
-            drift=static + slip - 2 * np.pi * ramp * spec.tau_s / spec.membrane_gain_rad,
-            start=0.0 if isinstance(spec.threshold, Ramp) else -spec.threshold_weight,
-            spike_width=spec.spike_width_s / spec.tau_s,
-            window=spec.window_over_tau,
+            drift=static + slip - 2 * np.pi * ramp * spec.tau_s * scale / gain,
+            start=start,
+            spike_width=spec.spike_width_s / spec.tau_s / scale,
+            window=spec.window_over_tau / scale,
             waits_for_input=isinstance(spec.threshold, Ramp),
         )
 
 
 def fire(
-    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: np.ndarray
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    start_rad: Floats,
+    noise_seed: np.ndarray,
+    errors: NeuronErrors | None = None,
 ) -> FireRecord:
     """First crossing of membrane and threshold, from t_over_tau and weights, both [trial, input]."""
-    constants = Constants.of(spec)
+    constants = Constants.of(spec, errors)
+    scale: Any = 1.0
+    if errors is not None:
+        scale = 1.0 + np.reshape(errors.tau, (-1,))
+        t_over_tau = t_over_tau / scale[:, None]
     corners, jumps, rates = _corners(constants, t_over_tau, weights)
     trials = len(corners)
     e, y, u = np.zeros(trials), np.zeros(trials), np.zeros(trials)
     gap, now = np.full(trials, constants.start), np.zeros(trials)
-    fire_time, peak = np.full(trials, np.inf), np.full(trials, abs(constants.static_error))
+    fire_time, peak = np.full(trials, np.inf), np.full(trials, np.abs(constants.static_error))
     armed = np.full(trials, not constants.waits_for_input)
     for k in range(corners.shape[1]):
         length = corners[:, k] - now
@@ -78,7 +93,7 @@ def fire(
             armed = now < constants.window
             fire_time[armed & (gap >= 0)] = now[armed & (gap >= 0)]
     return FireRecord(
-        fire_time_over_tau=fire_time,
+        fire_time_over_tau=fire_time * scale,
         headroom=peak * spec.phase_per_weight_rad / (np.pi / 2),
         false_fire=np.zeros(trials, dtype=bool),
         engine=engine(),
@@ -91,18 +106,18 @@ def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> tuple
     The last corner is the window's end; what comes later is put there and does nothing.
     """
     trials, _ = t_over_tau.shape
-    width = constants.spike_width
-    if width > 0:
+    width, window = (np.reshape(value, (-1, 1)) for value in (constants.spike_width, constants.window))
+    if np.all(width > 0):
         times = np.concatenate([t_over_tau, t_over_tau + width], axis=1)
         rates = np.concatenate([weights / width, -weights / width], axis=1)
         jumps = np.zeros_like(rates)
     else:
         times, jumps, rates = t_over_tau, weights, np.zeros_like(weights)
-    late = times >= constants.window
-    times = np.where(late, constants.window, times)
+    late = times >= window
+    times = np.where(late, window, times)
     jumps, rates = np.where(late, 0.0, jumps), np.where(late, 0.0, rates)
     order = np.argsort(times, axis=1, kind="stable")
-    end = np.full((trials, 1), constants.window)
+    end = np.full((trials, 1), window)
     times = np.concatenate([np.take_along_axis(times, order, axis=1), end], axis=1)
     none = np.zeros((trials, 1))
     return (
@@ -183,6 +198,8 @@ def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
     effects = {
         "readout q": spec.readout == "q",
         "phase noise": any(spec.phase_noise),
+        "wrap modulo 2π": spec.comparator == "modulo_2pi",
+        "membrane floor": spec.membrane_floor_rad is not None,
         "XOR range": True,
         "VCO edges": True,
     }

@@ -11,82 +11,138 @@ Time in τ, ω = 2π f τ. Between two events UP (0 or 1) is constant, and
 The XOR's cycle slips follow by themselves. The flip-flop samples VCO4 at rising edges of VCO3 and compares phases
 modulo 2π: it fires for m in [0, π) modulo 2π, so also for a membrane below -π, a false fire. The readout
 `continuous` is the instant at which m enters that range, `q` the VCO3 edge at which the flip-flop sees it.
+A phase counter instead of the flip-flop fires for every m >= 0 and never below; a clamp keeps m above its floor.
+
+Each neuron may have errors of its own (chips.py). An error of τ moves K and w_lf alike, so that r stays: the neuron is
+solved on the clock of its own τ, on which its frequencies, pulses and window scale.
 
 Phase noise is white frequency noise, drawn anew at each edge of VCO1 (for VCO1 and VCO3) and of VCO2 (for VCO2 and
 VCO4) and held for that half period, with the variance that makes the phase a random walk of the stated rad²/s.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit._kernel import native
+from neurocircuit.chips import NeuronErrors
 from neurocircuit.neuron import edge_numpy
 from neurocircuit.record import FireRecord, Floats, Waveforms
 from neurocircuit.spec import Lead, NeuronSpec, Ramp
 
+Value = Any  # float, or [trial] with errors
 T, PHASE1, PHASE2, CYCLES, UP, FILTER, MEMBRANE, PHASE3 = range(8)  # columns of a state, as in _kernel/edge.hpp
 
 
 @dataclass(frozen=True)
 class Constants:
-    """The spec in units of τ and rad."""
+    """The spec in units of τ and rad; with errors, some are [trial]."""
 
     r: float
     phase_per_weight: float
-    omega: tuple[float, float, float, float]
-    swing: float
-    spike_width: float
-    window: float
-    noise: tuple[float, float, float, float]
+    omega: tuple[Value, Value, Value, Value]
+    swing: Value
+    spike_width: Value
+    window: Value
+    noise: tuple[Value, Value, Value, Value]
     readout_q: bool
     waits_for_input: bool
-    lead: float
+    lead: Value
+    counts_turns: bool
+    floor: float
 
     @classmethod
-    def of(cls, spec: NeuronSpec) -> "Constants":
+    def of(cls, spec: NeuronSpec, errors: NeuronErrors | None = None) -> "Constants":
         """Convert; the noise is the standard deviation of a frequency held for half a period."""
-        base = 2 * np.pi * spec.cycles_per_tau
+        errors = NeuronErrors.none() if errors is None else errors
+        scale = 1.0 + errors.tau
+        base = 2 * np.pi * spec.cycles_per_tau * scale
         ratio = spec.threshold_vco_ratio
-        d1, d2, d3, d4 = spec.frequency_error.in_force
+        d1, d2, d3, d4 = (d + own for d, own in zip(spec.frequency_error.in_force, errors.frequency, strict=True))
         ramp = 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s if isinstance(spec.threshold, Ramp) else 0.0
-        n1, n2, n3, n4 = (float(np.sqrt(d * spec.tau_s * 2 * spec.cycles_per_tau)) for d in spec.phase_noise)
+        lead_rad = spec.threshold.lead_rad + spec.ripple_guard_rad if isinstance(spec.threshold, Lead) else 0.0
+        n1, n2, n3, n4 = (np.sqrt(d * spec.tau_s * 2 * spec.cycles_per_tau) * scale for d in spec.phase_noise)
         return cls(
             r=spec.loop_ratio,
             phase_per_weight=spec.phase_per_weight_rad,
-            omega=(base * (1 + d1), base * (1 + d2), base * ratio * (1 + d3) + ramp, base * ratio * (1 + d4)),
-            swing=2 * np.pi * spec.vco4_swing_Hz * spec.tau_s,
-            spike_width=spec.spike_width_s / spec.tau_s,
-            window=spec.window_over_tau,
+            omega=(
+                base * (1 + d1),
+                base * (1 + d2),
+                base * ratio * (1 + d3) + ramp * scale,
+                base * ratio * (1 + d4),
+            ),
+            swing=2 * np.pi * spec.vco4_swing_Hz * spec.tau_s * scale * (1.0 + errors.gain),
+            spike_width=spec.spike_width_s / spec.tau_s / scale,
+            window=spec.window_over_tau / scale,
             noise=(n1, n2, n3, n4),
             readout_q=spec.readout == "q",
             waits_for_input=isinstance(spec.threshold, Ramp),
-            lead=spec.threshold.lead_rad if isinstance(spec.threshold, Lead) else 0.0,
+            lead=lead_rad * (1.0 + errors.threshold),
+            counts_turns=spec.comparator == "phase_counter",
+            floor=-np.inf if spec.membrane_floor_rad is None else spec.membrane_floor_rad,
         )
 
     def as_array(self) -> Floats:
-        """In the order that the kernel reads."""
-        flags = (float(self.readout_q), float(self.waits_for_input))
+        """[trial or 1, constant] in the order that the kernel reads."""
+        flags = (float(self.readout_q), float(self.waits_for_input), float(self.counts_turns), self.floor)
         head = (self.r, self.phase_per_weight, *self.omega, self.swing, self.spike_width, self.window)
-        return np.array([*head, *self.noise, *flags])
+        columns = np.broadcast_arrays(*np.atleast_1d(*head, *self.noise, *flags))
+        return np.ascontiguousarray(np.stack(columns, axis=1))
+
+    def row(self, trial: int) -> "Constants":
+        """Those of one trial."""
+
+        def own(value: Any) -> Any:
+            return value[min(trial, len(value) - 1)] if np.ndim(value) else value
+
+        several = ("omega", "noise")
+        changed: dict[str, Any] = {
+            field.name: own(getattr(self, field.name)) for field in fields(self) if field.name not in several
+        }
+        changed |= {name: tuple(own(value) for value in getattr(self, name)) for name in several}
+        return replace(self, **changed)
 
 
 def fire(
-    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: NDArray[np.uint64]
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    start_rad: Floats,
+    noise_seed: NDArray[np.uint64],
+    errors: NeuronErrors | None = None,
 ) -> FireRecord:
     """Decisions from t_over_tau and weights, both [trial, input], VCO1 and VCO3 phases at arming [trial, 2]."""
-    constants = Constants.of(spec)
+    constants = Constants.of(spec, errors)
+    scale: Any = 1.0
+    if errors is not None:
+        scale = 1.0 + np.reshape(errors.tau, (-1,))
+        t_over_tau = t_over_tau / scale[:, None]
     state = start_state(constants, t_over_tau, start_rad)
     trials = len(t_over_tau)
     if native is None:
-        fire_time, headroom, false_fire = edge_numpy.fire(constants, state, t_over_tau, weights, noise_seed)
+        fire_time, headroom, false_fire = _fire_numpy(constants, state, t_over_tau, weights, noise_seed)
     else:
         fire_time, headroom, false_fire = np.empty(trials), np.empty(trials), np.empty(trials, dtype=bool)
         arrays = (np.ascontiguousarray(array, dtype=np.float64) for array in (t_over_tau, weights))
         seeds = np.ascontiguousarray(noise_seed, dtype=np.uint64)
         native.edge_fire(constants.as_array(), state, *arrays, seeds, fire_time, headroom, false_fire)
-    return FireRecord(fire_time, headroom / (np.pi / 2), false_fire, engine=engine())
+    return FireRecord(fire_time * scale, headroom / (np.pi / 2), false_fire, engine=engine())
+
+
+def _fire_numpy(
+    constants: Constants, state: Floats, t_over_tau: Floats, weights: Floats, seeds: NDArray[np.uint64]
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Side by side where all neurons are alike, else one after another."""
+    if np.ndim(constants.swing) == 0:
+        return edge_numpy.fire(constants, state, t_over_tau, weights, seeds)
+    one = [
+        edge_numpy.fire(constants.row(k), state[[k]], t_over_tau[[k]], weights[[k]], seeds[[k]])
+        for k in range(len(state))
+    ]
+    fire_time, headroom, false_fire = (np.concatenate(parts) for parts in zip(*one, strict=True))
+    return fire_time, headroom, false_fire
 
 
 def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
@@ -120,20 +176,19 @@ def start_state(constants: Constants, t_over_tau: Floats, start_rad: Floats, may
     """
     trials = len(t_over_tau)
     state = np.zeros((trials, 8))
-    duty = 0.5 + (constants.omega[0] - constants.omega[1]) / np.pi
-    locked = 0 < duty < 1
+    duty = np.broadcast_to(0.5 + (constants.omega[0] - constants.omega[1]) / np.pi, trials)
+    locked = (duty > 0) & (duty < 1)
+    duty = np.where(locked, duty, 0.5)
     first = np.minimum(np.min(t_over_tau, axis=1), constants.window)
-    skip = _quiet_until(constants, duty, first) & (may_skip and locked and not any(constants.noise))
+    skip = _quiet_until(constants, duty, first) & locked & (may_skip and not np.any(constants.noise))
     period = np.pi / constants.omega[0]
     begin = np.mod(start_rad[:, 0] / np.pi, 1.0)
     state[:, T] = np.where(skip, first, 0.0)
     run = begin + state[:, T] / period
     x = np.mod(run, 1.0)
     state[:, PHASE1] = x * np.pi
-    if locked:
-        state[:, [PHASE2, CYCLES, UP, FILTER]] = _locked(constants, duty, period, x)
-    else:
-        state[:, [PHASE2, CYCLES, UP, FILTER]] = _at_quadrature(x)
+    in_lock, outside = _locked(constants, duty, period, x), _at_quadrature(x)
+    state[:, [PHASE2, CYCLES, UP, FILTER]] = np.where(locked[:, None], in_lock, outside)
     high = period * (np.floor(run) * duty + np.minimum(x, duty) - np.minimum(begin, duty))
     idle = constants.omega[3] - constants.omega[2] - constants.swing / 2
     state[:, MEMBRANE] = -constants.lead + np.where(skip, idle * state[:, T] + constants.swing * high, 0.0)
@@ -141,17 +196,19 @@ def start_state(constants: Constants, t_over_tau: Floats, start_rad: Floats, may
     return state
 
 
-def _quiet_until(constants: Constants, duty: float, first: Floats) -> NDArray[np.bool_]:
+def _quiet_until(constants: Constants, duty: Floats, first: Floats) -> NDArray[np.bool_]:
     """True where drift and ripple keep the membrane within -π … 0 up to the first input; [trial]."""
     if constants.waits_for_input:
         return np.ones(len(first), dtype=bool)
     drift = (constants.omega[3] - constants.omega[2] + constants.swing * (duty - 0.5)) * first
     ripple = constants.swing * np.pi / constants.omega[0] / 2
     highest, lowest = np.maximum(drift, 0.0) + ripple, np.minimum(drift, 0.0) - ripple
-    return np.asarray((highest < constants.lead) & (lowest > constants.lead - np.pi))
+    lower_end = constants.floor + constants.lead if constants.counts_turns else constants.lead - np.pi
+    above = lowest > np.maximum(lower_end, constants.floor + constants.lead)
+    return np.asarray((highest < constants.lead) & above)
 
 
-def _locked(constants: Constants, duty: float, period: float, x: Floats) -> Floats:
+def _locked(constants: Constants, duty: Floats, period: Value, x: Floats) -> Floats:
     """Phase of VCO2 since its edge, cycles, UP and filter in the periodic state, at position x; [trial, 4]."""
     r = constants.r
     valley = np.exp(-r * (1 - duty) * period) * np.expm1(-r * duty * period) / np.expm1(-r * period)
@@ -162,7 +219,8 @@ def _locked(constants: Constants, duty: float, period: float, x: Floats) -> Floa
 
     def advance(t: Floats, start: Floats) -> Floats:
         relaxing: Floats = np.pi * (start - up) * np.expm1(-r * t) / r
-        return (constants.omega[1] + np.pi * (up - 0.5)) * t - relaxing
+        gained: Floats = (constants.omega[1] + np.pi * (up - 0.5)) * t - relaxing
+        return gained
 
     to_edge = np.maximum(duty - x, 0.0) * period
     phase2 = np.where(up == 1, np.pi - advance(to_edge, filtered), advance(since, np.full_like(x, peak)))

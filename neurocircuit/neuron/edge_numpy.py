@@ -33,7 +33,8 @@ def fire(
         decided = np.isfinite(at)
         headroom[index] = np.where(decided, headroom[index], batch.peak)
         fire_time[index[decided]] = at[decided]
-        false_fire[index[decided]] = (membrane[decided] < -1e-9) | (membrane[decided] >= np.pi)
+        beyond = (membrane[decided] >= np.pi) & (not constants.counts_turns)
+        false_fire[index[decided]] = (membrane[decided] < -1e-9) | beyond
         going = ~decided & (batch.t < constants.window)
         if not going.all():
             index = index[going]
@@ -160,7 +161,7 @@ class _Batch:
         self.phase2 = np.where(edge2, np.pi, self._phase2_after(length))
         self.filter = self.up + (self.filter - self.up) * np.exp(-self.c.r * length)
         self.phase1 = self.phase1 + speed1 * length
-        self.membrane = self.membrane + slope * length
+        self.membrane = np.maximum(self.membrane + slope * length, self.c.floor)
         self.t = np.where(edge1 | edge2, self.t + length, limit)
         total3 = self.phase3 + (self.c.omega[2] + self.noise[2]) * length
         self.turns3 = self.turns3 + np.floor(total3 / (2 * np.pi))
@@ -182,10 +183,11 @@ class _Batch:
         if not here.any():
             return
         enabled = here & ~self.comparing
-        self.base = np.where(enabled, 2 * np.pi * np.floor((self.membrane + np.pi) / (2 * np.pi)), self.base)
+        if not self.c.counts_turns:
+            self.base = np.where(enabled, 2 * np.pi * np.floor((self.membrane + np.pi) / (2 * np.pi)), self.base)
         self.comparing = self.comparing | enabled
         if not self.c.readout_q:
-            at_once = enabled & ~np.isfinite(at) & _looks_ahead(self.membrane)
+            at_once = enabled & ~np.isfinite(at) & self._looks_ahead(self.membrane)
             at[at_once], membrane[at_once] = self.t[at_once], self.membrane[at_once]
         _, jump, rate, pulses = self.corners[:, rows, self.next]
         total = self.phase1 + np.where(here, jump, 0.0)
@@ -201,8 +203,9 @@ class _Batch:
     def _decide(self, length: Floats, slope: Floats) -> tuple[Floats, Floats]:
         at, membrane = np.full(len(length), np.inf), np.zeros(len(length))
         if not self.c.readout_q:
-            end = self.membrane + slope * length
-            for hit, level in ((end >= self.base, self.base), (end < self.base - np.pi, self.base - np.pi)):
+            end = np.maximum(self.membrane + slope * length, self.c.floor)
+            wrapped = (end < self.base - np.pi) & (not self.c.counts_turns)
+            for hit, level in ((end >= self.base, self.base), (wrapped, self.base - np.pi)):
                 hit = hit & self.comparing
                 at[hit] = (self.t + np.divide(level - self.membrane, slope, out=np.zeros_like(slope), where=hit))[hit]
                 membrane[hit] = level[hit]
@@ -210,8 +213,8 @@ class _Batch:
         speed3 = self.c.omega[2] + self.noise[2]
         x = (2 * np.pi - self.phase3) / speed3
         while (due := (x <= length) & self.comparing & ~np.isfinite(at)).any():
-            seen = self.membrane + slope * x
-            hit = due & _looks_ahead(seen)
+            seen = np.maximum(self.membrane + slope * x, self.c.floor)
+            hit = due & self._looks_ahead(seen)
             at[hit], membrane[hit] = (self.t + x)[hit], seen[hit]
             x = x + 2 * np.pi / speed3
         return at, membrane
@@ -236,6 +239,12 @@ class _Batch:
     def _error(self) -> Floats:
         return np.asarray(self.cycles * np.pi + self.phase1 - self.phase2 - np.pi / 2)
 
+    def _looks_ahead(self, membrane: Floats) -> Bools:
+        """The flip-flop compares modulo 2 pi, it sees VCO4 ahead for a difference in [0, pi); a counter for any > 0."""
+        if self.c.counts_turns:
+            return np.asarray(membrane >= 0)
+        return np.asarray(np.mod(membrane, 2 * np.pi) < np.pi)
+
     def _draw(self, stream: int, where: Bools) -> None:
         if not any(self.c.noise):
             return
@@ -243,8 +252,3 @@ class _Batch:
         self.noise[stream] = np.where(where, self.c.noise[stream] * first, self.noise[stream])
         self.noise[stream + 2] = np.where(where, self.c.noise[stream + 2] * second, self.noise[stream + 2])
         self.draws[stream] += where.astype(np.uint64)
-
-
-def _looks_ahead(membrane: Floats) -> Bools:
-    """The flip-flop compares modulo 2 pi: it sees VCO4 ahead for a difference in [0, pi)."""
-    return np.asarray(np.mod(membrane, 2 * np.pi) < np.pi)

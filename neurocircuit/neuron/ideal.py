@@ -2,12 +2,18 @@
 
 import numpy as np
 
+from neurocircuit.chips import NeuronErrors
 from neurocircuit.record import FireRecord, Floats, Waveforms
 from neurocircuit.spec import NeuronSpec
 
 
 def fire(
-    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: np.ndarray
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    start_rad: Floats,
+    noise_seed: np.ndarray,
+    errors: NeuronErrors | None = None,
 ) -> FireRecord:
     """Fire times by eq. (4), exact causal set, from t_over_tau and weights, both [trial, input].
 
@@ -15,12 +21,17 @@ def fire(
     It rises where A > 0, so the first crossing lies ln(A/B) after the first t_k for which that comes before t_k+1.
     """
     trials, inputs = t_over_tau.shape
+    scale, threshold, window = np.ones(trials), np.full(trials, spec.threshold_weight), spec.window_over_tau
+    if errors is not None:
+        scale = scale + errors.tau
+        threshold = threshold * errors.threshold_factor
+        t_over_tau = t_over_tau / scale[:, None]
     order = np.argsort(t_over_tau, axis=1, kind="stable")
     times = np.take_along_axis(t_over_tau, order, axis=1)
     ordered_weights = np.take_along_axis(weights, order, axis=1)
     following = np.concatenate([times[:, 1:], np.full((trials, 1), np.inf)], axis=1)
 
-    A, B = np.zeros(trials), np.full(trials, -spec.threshold_weight)
+    A, B = np.zeros(trials), -threshold
     fire_time, headroom = np.full(trials, np.inf), np.zeros(trials)
     for k in range(inputs):
         pending = np.isfinite(times[:, k]) & ~np.isfinite(fire_time)
@@ -33,7 +44,8 @@ def fire(
         hit = rising & (delay <= gap)
         fire_time[hit] = times[hit, k] + delay[hit]
         A *= np.exp(-gap)
-    late = fire_time > spec.window_over_tau
+    fire_time = fire_time * scale
+    late = fire_time > window
     fire_time[late] = np.inf
     return FireRecord(
         fire_time_over_tau=fire_time,
@@ -81,6 +93,8 @@ def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
         "threshold ramp": spec.threshold.kind == "ramp",
         "readout q": spec.readout == "q",
         "phase noise": any(spec.phase_noise),
+        "wrap modulo 2π": spec.comparator == "modulo_2pi",
+        "membrane floor": spec.membrane_floor_rad is not None,
         "frequency errors": any(spec.frequency_error.in_force),
         "spike width": spec.spike_width_s > 0,
         "finite loop filter": True,

@@ -21,6 +21,7 @@ from neurocircuit.snn.data.sampler import EpochSampler
 from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.loss import spike_loss, weight_terms
+from neurocircuit.snn.margins import Margins
 from neurocircuit.snn.models import count_weights, spiking_layers
 from neurocircuit.snn.optimise import AveragedWeights, bound_gradients, learning_rate, new_optimiser
 from neurocircuit.snn.parallel import Processes
@@ -28,7 +29,12 @@ from neurocircuit.snn.recipe import Recipe
 from neurocircuit.snn.runlog import LogRow
 
 CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", "weights.pt"
-_STREAMS = {"weights": 1, "augmentation": 2, "delay": 3}  # one independent stream of random numbers for each
+_STREAMS = {
+    "weights": 1,
+    "augmentation": 2,
+    "delay": 3,
+    "margins": 4,
+}  # one independent stream of random numbers for each
 
 
 @dataclass
@@ -76,6 +82,10 @@ class Trainer:
         weights_rng = torch.Generator().manual_seed(self._torch_seed("weights"))
         self.network = checkpoint.new_network(recipe, weights_rng).to(self.device)
         self._layers = spiking_layers(self.network)
+        loss = recipe.loss
+        limits = (loss.largest_current, loss.largest_depth, loss.margin_window_over_tau)
+        self._margins = Margins(self.network, *limits) if loss.margin else None
+        self.margins_rng = torch.Generator().manual_seed(self._torch_seed("margins"))
         decay = recipe.optimiser.averaging
         self._averaging = AveragedWeights(self.network, decay) if decay else None
         self.evaluated = self._averaging.network if self._averaging else self.network
@@ -112,6 +122,8 @@ class Trainer:
         self.sampler.epoch, self.sampler.step, self.step = state["epoch"], state["epoch_step"], state["step"]
         self.augmentation_rng.bit_generator.state = state["numpy_rng"]
         self.delay_rng.set_state(state["torch_rng"])
+        if "margins_rng" in state:
+            self.margins_rng.set_state(state["margins_rng"])
         self.totals, self.best_accuracy = Totals(**state["totals"]), state["best_accuracy"]
         if self.processes.leads:
             runlog.keep_rows_until(self.directory, self.sampler.epoch)
@@ -194,6 +206,8 @@ class Trainer:
         if spec.weight_sum or spec.l2:
             layers = self._layers
             loss = loss + weight_terms([layer.weight for layer in layers], [layer.bias for layer in layers], spec)
+        if self._margins is not None:
+            loss = loss + spec.margin * self._margins.term(self.margins_rng)
         return loss
 
     def _checked(self, loss: Tensor) -> float:
@@ -241,6 +255,7 @@ class Trainer:
             "step": self.step,
             "numpy_rng": self.augmentation_rng.bit_generator.state,
             "torch_rng": self.delay_rng.get_state(),
+            "margins_rng": self.margins_rng.get_state(),
             "totals": vars(self.totals),
             "best_accuracy": self.best_accuracy,
         }

@@ -2,9 +2,11 @@
 
 from neurocircuit.spec.bank import Bank, WeightBank
 from neurocircuit.spec.circuit import Bias, Circuit, Components, Condition
+from neurocircuit.spec.network import LayerMapping, MappedNetwork
 from neurocircuit.spec.neuron import FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
 from neurocircuit.spec.process import Devices, Location, Mismatch, ModelFile, Process, Sizes
 from neurocircuit.spec.testbench import LevelName, SweepSpec, Testbench, Uniform
+from neurocircuit.spec.variation import Variation
 
 __all__ = [
     "Bank",
@@ -14,9 +16,11 @@ __all__ = [
     "Condition",
     "Devices",
     "FrequencyError",
+    "LayerMapping",
     "Lead",
     "LevelName",
     "Location",
+    "MappedNetwork",
     "Mismatch",
     "ModelFile",
     "NeuronSpec",
@@ -28,5 +32,6 @@ __all__ = [
     "SweepSpec",
     "Testbench",
     "Uniform",
+    "Variation",
     "WeightBank",
 ]

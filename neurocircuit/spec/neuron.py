@@ -1,6 +1,6 @@
 """NeuronSpec: one description of the neuron that every level reads. The defaults are the embedded circuit."""
 
-from math import inf
+from math import inf, pi
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -29,7 +29,7 @@ class Lead(Spec):
     """VCO3 leads VCO4 by a fixed phase from arming on, by an enable delay for instance: eq. (3) with a threshold."""
 
     kind: Literal["lead"] = "lead"
-    lead_rad: Annotated[Radians, Field(alias="lead", gt=0, lt=3.141592653589793)] = 1.5
+    lead_rad: Annotated[Radians, Field(alias="lead", gt=0, le=1e3)] = 1.5
 
 
 class Ramp(Spec):
@@ -138,6 +138,26 @@ class NeuronSpec(Spec):
         Literal["continuous", "q"],
         Field(description="instant of the phase crossing, or the VCO3 edge at which the DFF sees it"),
     ] = "continuous"
+    comparator: Annotated[
+        Literal["modulo_2pi", "phase_counter"],
+        Field(
+            description="the DFF compares phases modulo 2π: a lead < π, and a deep membrane wraps into a false fire; "
+            "a phase_counter counts the turns: any lead, no wrap"
+        ),
+    ] = "modulo_2pi"
+    ripple_guard_rad: Annotated[
+        Radians,
+        Field(
+            alias="ripple_guard",
+            ge=0,
+            description="added to the lead against the ripple that the XOR's pulses leave on the membrane, "
+            "π·vco4_swing/(4·f0) at rest; levels without edges have neither",
+        ),
+    ] = 0.0
+    membrane_floor_rad: Annotated[
+        Radians | None,
+        Field(alias="membrane_floor", lt=0, description="lowest VCO4 less VCO3 that a clamp allows; absent: no clamp"),
+    ] = None
     start_phases: Annotated[
         Literal["random"] | StartPhases,
         Field(description="VCO phases at arming: uniform per draw, since nothing locks the pattern to the oscillators"),
@@ -200,6 +220,12 @@ class NeuronSpec(Spec):
         if self.vco4_swing_Hz > 2 * self.f0_Hz * self.threshold_vco_ratio:
             bound = 2 * self.f0_Hz * self.threshold_vco_ratio
             raise ValueError(f"vco4_swing must be <= 2·f0 (I_L >= 0), here {bound:g} Hz, got {self.vco4_swing_Hz:g}")
+        lead_rad = self.threshold.lead_rad if isinstance(self.threshold, Lead) else 0.0
+        lead_rad += self.ripple_guard_rad
+        if self.comparator == "modulo_2pi" and lead_rad >= pi:
+            raise ValueError(f"threshold.lead must be < {pi:.6g} rad for comparator modulo_2pi, got {lead_rad:g} rad")
+        if self.membrane_floor_rad is not None and self.membrane_floor_rad > -lead_rad:
+            raise ValueError(f"membrane_floor must be <= -lead = {-lead_rad:g} rad, got {self.membrane_floor_rad:g}")
         if min(self.phase_noise) < 0:
             raise ValueError(f"phase_noise must be >= 0, got {min(self.phase_noise):g}")
         if max(self.phase_noise) > 0.1 * self.f0_Hz:

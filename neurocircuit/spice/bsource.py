@@ -12,6 +12,7 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
+from neurocircuit.chips import NeuronErrors
 from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
 from neurocircuit.record import FireRecord, Floats, Waveforms
 from neurocircuit.spec import NeuronSpec, Ramp
@@ -41,6 +42,7 @@ def fire(
     weights: Floats,
     start_rad: Floats,
     noise_seed: np.ndarray,
+    errors: NeuronErrors | None = None,
     *,
     timeout_s: float = 30.0,
     step_divisor: int = 1,
@@ -63,11 +65,13 @@ def fire(
         return FireRecord(fire_time, headroom, np.zeros(trials, dtype=bool), failures)
     for trial in range(trials):
         try:
-            solution = _decide(spec, t_over_tau[trial], weights[trial], timeout_s, step_divisor)
+            own = spec if errors is None else errors.spec_of(spec, trial)
+            scale = own.tau_s / spec.tau_s
+            solution = _decide(own, t_over_tau[trial] / scale, weights[trial], timeout_s, step_divisor)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
         else:
-            fire_time[trial], headroom[trial] = solution.fire_time_over_tau, solution.headroom
+            fire_time[trial], headroom[trial] = solution.fire_time_over_tau * scale, solution.headroom
     return FireRecord(fire_time, headroom, np.zeros(trials, dtype=bool), failures, name)
 
 

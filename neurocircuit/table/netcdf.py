@@ -52,12 +52,20 @@ def seal(dataset: xr.Dataset) -> xr.Dataset:
 
 def check_seal(dataset: xr.Dataset, path: Path) -> None:
     """Raises FileFormatError unless this is a transfer table of our schema, unchanged since it was written."""
-    if dataset.attrs.get("convention") != CONVENTION:
-        raise FileFormatError(f"{path} must be a transfer table of neurocircuit, got another netCDF file")
-    version = dataset.attrs.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise FileFormatError(f"{path} has schema version {version}; this program reads version {SCHEMA_VERSION}")
-    for axis in ("level", "input_jitter", "bits"):
+    axes = ("level", "input_jitter", "bits")
+    check_sealed(dataset, path, CONVENTION, "a transfer table", SCHEMA_VERSION, axes)
+
+
+def check_sealed(
+    dataset: xr.Dataset, path: Path, convention: str, kind: str, version: int, axes: tuple[str, ...]
+) -> None:
+    """Raises FileFormatError unless this is a file of that convention and version, unchanged since it was written."""
+    if dataset.attrs.get("convention") != convention:
+        raise FileFormatError(f"{path} must be {kind} of neurocircuit, got another netCDF file")
+    found = dataset.attrs.get("schema_version")
+    if found != version:
+        raise FileFormatError(f"{path} has schema version {found}; this program reads version {version}")
+    for axis in axes:
         if axis not in dataset.coords:
             raise FileFormatError(f"{path} lacks the axis {axis}")
     if content_sha256(dataset) != dataset.attrs.get("content_sha256"):

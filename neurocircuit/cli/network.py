@@ -1,0 +1,66 @@
+"""What the commands on mapped networks share: options, images, numbers of a run, and its record."""
+
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from neurocircuit import __version__
+from neurocircuit.cli.common import finite_or_null
+from neurocircuit.errors import InputError
+from neurocircuit.files import write_atomically
+
+if TYPE_CHECKING:
+    from neurocircuit.mapping.physical import PhysicalNetwork
+    from neurocircuit.record import Floats
+
+part_option = click.option(
+    "--part",
+    type=click.Choice(("train", "held_out", "test", "official")),
+    default="train",
+    show_default=True,
+    help="Which images.",
+)
+seed_option = click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Root of all random draws."
+)
+
+
+def images(
+    physical: "PhysicalNetwork", part: str, data: Path | None, count: int, first: int = 0
+) -> "tuple[list[Floats], np.ndarray]":
+    """Input spikes [number] and labels of images first … first + count - 1. Raises InputError when there are fewer."""
+    import torch
+
+    from neurocircuit.mapping.replay import input_spikes
+    from neurocircuit.snn.data import library
+    from neurocircuit.snn.data.augment import for_evaluation
+    from neurocircuit.snn.encode import encode
+
+    source = library.load(physical.subject.data, part, data)  # type: ignore[arg-type]
+    if first + count > len(source):
+        raise InputError(f"--images must be <= {len(source) - first} for part {part}, got {count}")
+    pixels, labels = source.batch(np.arange(first, first + count))
+    scaled = torch.from_numpy(for_evaluation(pixels, physical.subject.augmentation)).double()
+    return input_spikes(encode(scaled, physical.subject.encoding).numpy()), labels
+
+
+def record(started: float, **values: Any) -> dict[str, Any]:
+    """What a run was, beside its results."""
+    return {
+        "command": " ".join(["neurocircuit", *sys.argv[1:]]),
+        "version": __version__,
+        "python": platform.python_version(),
+        "cpu_seconds": round(time.process_time() - started, 1),
+        **values,
+    }
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """A file of numbers that the reports read."""
+    write_atomically(path, json.dumps(finite_or_null(values), indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,198 @@
+"""neurocircuit verify: whole images and single neurons on the circuit, against eq. (4) and the noise model."""
+
+import csv
+import io
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neurocircuit.cli.common import data_option, echo_json, json_option
+from neurocircuit.cli.network import images, part_option, record, seed_option, write_json
+from neurocircuit.errors import InputError
+
+if TYPE_CHECKING:
+    from neurocircuit.mapping.replay import Circuit
+    from neurocircuit.noise.table import NoiseTable
+    from neurocircuit.record import Floats
+    from neurocircuit.verify.images import Rows
+
+
+@click.command("verify")
+@click.argument("network_path", metavar="NETWORK", type=click.Path(path_type=Path))
+@click.option("--table", "table_path", type=click.Path(path_type=Path), help="Noise table to hold against the circuit.")
+@click.option("--level", default="edge", show_default=True, help="Level of the neuron on the circuit's side.")
+@click.option("--images", "count", default=20, show_default=True, type=click.IntRange(min=1), help="Images.")
+@click.option("--chips", default=3, show_default=True, type=click.IntRange(min=1), help="Chips for whole images.")
+@click.option("--runs", default=0, show_default=True, type=click.IntRange(min=0),
+              help="Single neurons of each layer, each on one of 40 other chips; needs --table.")  # fmt: skip
+@click.option("--layers", "layer_text", help="Layers of the single neurons, by name: 0,1. Default: all.")
+@click.option("--no-images", is_flag=True, help="Single neurons only.")
+@click.option("--transfer", "transfer_path", type=click.Path(path_type=Path),
+              help="Transfer table (sweep): also the paper's reading, output jitter from its curve.")  # fmt: skip
+@click.option("--input-jitter", default=0.01, show_default=True, help="Relative input jitter for --transfer.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes; changes no number.")
+@click.option("--out", type=click.Path(path_type=Path), help="Directory of the result; default: only print.")
+@part_option
+@seed_option
+@data_option
+@json_option
+def command(
+    network_path: Path,
+    table_path: Path | None,
+    level: str,
+    count: int,
+    chips: int,
+    runs: int,
+    layer_text: str | None,
+    no_images: bool,
+    transfer_path: Path | None,
+    input_jitter: float,
+    jobs: int,
+    out: Path | None,
+    part: str,
+    seed: int,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Run NETWORK (a mapped network, .toml) on the circuit: whole images, and with --runs single neurons.
+
+    Chips are the network's variation, drawn by number; with --table the noise model says what the same chips do.
+    """
+    started = time.process_time()
+    if runs and table_path is None:
+        raise InputError("--runs must come with --table: single neurons are held against a noise table")
+
+    from neurocircuit import simulate
+    from neurocircuit.mapping.physical import load_mapped
+    from neurocircuit.mapping.replay import Circuit
+    from neurocircuit.noise.table import NoiseTable
+    from neurocircuit.verify import images as whole
+
+    if level not in simulate.LEVELS:
+        raise InputError(f"--level must be among {', '.join(simulate.LEVELS)}, got {level!r}")
+    mapped, network = load_mapped(network_path)
+    table = None if table_path is None else NoiseTable.load(table_path)
+    if table is not None:
+        table.check_network(mapped.to_dict(), str(table_path))
+    circuit = Circuit.of(mapped, network)
+    spikes, labels = images(network, part, data, count)
+    names = tuple(layer.name for layer in mapped.layers)
+    numbers: dict[str, Any] = {"name": mapped.name, "level": level, "part": part, "seed": seed}
+    rows = None
+    if not no_images:
+        shown = None if as_json else _progress
+        rows = whole.run(
+            circuit, spikes, labels, chips=chips, level=level, seed=seed, table=table, jobs=jobs,
+            report=shown or (lambda done, every: None),
+        )  # fmt: skip
+        numbers["images"] = whole.summary(rows, names)
+    if transfer_path is not None:
+        from neurocircuit.verify.transfer import transfer_mode
+
+        numbers["transfer"] = transfer_mode(circuit, spikes, labels, transfer_path, input_jitter, chips, seed)
+    if runs and table is not None:
+        numbers["neurons"] = _neurons(circuit, table, spikes, level, runs, seed, _chosen(layer_text, names))
+    numbers["run"] = record(started)
+    if out is not None:
+        _write(out, numbers, rows)
+    if as_json:
+        echo_json(numbers)
+    else:
+        click.echo(summary(numbers))
+
+
+def _neurons(
+    circuit: "Circuit", table: "NoiseTable", spikes: "list[Floats]", level: str, runs: int, seed: int,
+    layers: tuple[int, ...],
+) -> dict[str, Any]:  # fmt: skip
+    from neurocircuit import simulate
+    from neurocircuit.noise.model import NoiseModel
+    from neurocircuit.verify import levels, neurons
+
+    spec = circuit.mapped.neuron_of(0)
+    calibrated = str(table.provenance["level"])
+    differing = levels.differing_causes(
+        simulate.not_modelled(level, spec), simulate.not_modelled(calibrated, spec), level, calibrated
+    )
+    result: dict[str, Any] = {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": []}
+    every = neurons.points_of(circuit, spikes, runs, seed)
+    for layer in layers:
+        model = NoiseModel(table, outside="ideal")
+        if differing:
+            result["layers"].append(
+                levels.level_discrepancy(circuit, every[layer], level, calibrated, chip_count=40, seed=seed)
+            )
+            continue
+        chips = min(40, len(every[layer].neuron))
+        found = neurons.replay(circuit, model, every[layer], level=level, chips=chips, seed=seed)
+        row = neurons.summary(circuit, model, found, seed)
+        row |= {"outside_share": model.count.share, "valid": model.count.valid}
+        if not model.count.valid:
+            row["sentence"] += f" Marked INVALID: {model.count.share:.2%} of the points lie beyond the table."
+        row["worst"] = levels.worst(circuit, found, level, seed)
+        result["layers"].append(row)
+    return result
+
+
+def _chosen(text: str | None, names: tuple[str, ...]) -> tuple[int, ...]:
+    if text is None:
+        return tuple(range(len(names)))
+    given = [name.strip() for name in text.split(",")]
+    for name in given:
+        if name not in names:
+            raise InputError(f"--layers must be among {', '.join(names)}, got {name!r}")
+    return tuple(names.index(name) for name in given)
+
+
+def _progress(done: int, every: int) -> None:
+    if done % 10 == 0 or done == every:
+        click.echo(f"{done} of {every} batches", err=True)
+
+
+def _write(out: Path, numbers: dict[str, Any], rows: "Rows | None") -> None:
+    from neurocircuit.files import write_atomically
+    from neurocircuit.report.network import write_replay_report
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write in {out}: {error.strerror}") from None
+    write_json(out / "result.json", numbers)
+    if rows is not None:
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        columns = ("image", "chip", "label", "software", "rounded", "decided", "predicted")
+        writer.writerow([*columns, "decision_over_tau"])
+        values = zip(*(getattr(rows, name) for name in (*columns, "decision_over_tau")), strict=True)
+        writer.writerows([[int(v) for v in row[:-1]] + [f"{row[-1]:.6g}"] for row in values])
+        write_atomically(out / "images.csv", stream.getvalue())
+    write_replay_report(out / "result.json")
+
+
+def summary(numbers: dict[str, Any]) -> str:
+    """The result in lines."""
+    lines = []
+    if "images" in numbers:
+        found = numbers["images"]
+        lines.append(f"{found['images']} images on {found['chips']} chips at level {numbers['level']}")
+        for kind in ("accuracy", "agreement"):
+            lines += [f"  {kind} {name}: {_interval(value, 2)}" for name, value in found[kind].items()]
+        for layer in found["layers"]:
+            lines.append(
+                f"  layer {layer['name']}: latency {layer['latency'][0]:.4f}, deviation {layer['deviation'][0]:.4f} "
+                f"tau, missed {layer['missed'][0]:.2%}, false {layer['false'][0]:.2%}, "
+                f"wrapped {layer['wrapped'][0]:.2%}"
+            )
+        if not found["valid"]:
+            lines.append(f"  INVALID prediction: {found['outside_share']:.2%} of operating points beyond the table")
+    if "transfer" in numbers:
+        lines.append(f"  paper's reading (Table 3's curve): accuracy {_interval(numbers['transfer']['accuracy'], 2)}")
+    for layer in numbers.get("neurons", {}).get("layers", ()):
+        lines.append(layer["sentence"])
+    return "\n".join(lines)
+
+
+def _interval(value: list[float], digits: int) -> str:
+    return f"{value[0]:.{digits}%} ({value[1]:.{digits}%} to {value[2]:.{digits}%})"

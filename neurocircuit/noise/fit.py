@@ -1,0 +1,283 @@
+"""From simulated deviations of one layer to the cells of a noise table.
+
+A firing neuron's deviation Δ is turned into what the membrane must have seen, m = s (1 - e^{-Δ}), s = W_C - 1; one
+that missed its spike has at least what moves it to the window's end. Then, by operating point,
+
+    m = b(cell) + κ_die u_die + κ_neuron u_neuron + κ_synapse u_synapse + ε(cell)
+
+u: first-order terms of the chip that was simulated (terms.py), κ near 1 where first order holds, ε the event. Cells
+span the axes that improve the likelihood of operating points that were held out; a neuron that stays silent has the
+probability to fire by its closest approach to the threshold, chip terms included.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from neurocircuit.measure import fraction_interval
+from neurocircuit.neuron.operating import Operating
+from neurocircuit.noise.terms import COMPONENTS
+from neurocircuit.record import Floats
+from neurocircuit.spec import NeuronSpec
+
+AXES = ("slope", "time", "margin", "headroom", "root_sum_w2")
+BINS = {"slope": 8, "time": 4, "margin": 4, "headroom": 3, "root_sum_w2": 3}
+QUANTILES = np.array(
+    [0.0, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
+     0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 1.0]
+)  # fmt: skip
+APPROACH_EDGES = np.array([-np.inf, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, np.inf])
+LEAST_SAMPLES = 60
+LARGEST_EVENT = 50.0  # thresholds; an earlier spike than this says is no deviation but another event
+_DEGREES = 4.0  # Student's t of the likelihood: events have tails
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Simulated neurons of one layer, all [sample]; point: their operating points; u: membrane terms [3, sample]."""
+
+    point: Operating
+    headroom: Floats
+    u: Floats
+    t_over_tau: Floats  # on the circuit; inf: silent
+    operating_point: NDArray[np.int64]  # number of the neuron and image
+    chip: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LayerFit:
+    """The cells of one layer: [slope, time, margin, headroom, root_sum_w2], 1 cell for a dropped axis."""
+
+    edges: dict[str, Floats]
+    n: Floats
+    bias: Floats
+    bias_low: Floats
+    bias_high: Floats
+    spread: Floats
+    spread_low: Floats
+    spread_high: Floats
+    missed: Floats
+    quantiles: Floats  # [..., quantile]
+    kappa: Floats  # [component]
+    kappa_error: Floats
+    component_spread: Floats  # [component]: of κ u over the samples
+    false_fire: Floats  # [approach]
+    false_low: Floats
+    false_high: Floats
+    false_n: Floats
+    false_delay: Floats  # [quantile], from the closest approach
+    gains: dict[str, tuple[float, float]]  # axis: held-out gain of log-likelihood per operating point, its error
+
+
+def features(spec: NeuronSpec, point: Operating, headroom: Floats) -> Floats:
+    """Coordinates on AXES, [axis, neuron]: ln(W_C - 1), t, log10 of the margin, headroom, √Σw²."""
+    with np.errstate(divide="ignore"):
+        return np.stack(
+            [
+                np.log(np.maximum(point.slope, 1e-300)),
+                point.at,
+                np.log10(np.maximum(point.margin, 1e-6)),
+                headroom,
+                point.root_sum_w2,
+            ]
+        )
+
+
+def membrane_seen(point: Operating, t_over_tau: Floats, window: float) -> Floats:
+    """Disturbance m [sample] from circuit fire times; a miss counts as what moves the spike to the window's end."""
+    delay = np.where(np.isfinite(t_over_tau), t_over_tau, window) - point.at
+    m: Floats = np.maximum(-point.slope * np.expm1(-delay), -LARGEST_EVENT)
+    return m
+
+
+def fit_layer(
+    spec: NeuronSpec, samples: Samples, window: float, ranges: Floats, axes: tuple[str, ...] | None = None
+) -> LayerFit:
+    """Cells of one layer.
+
+    ranges: lowest and highest coordinate that the network uses, [axis, 2]; axes: those to span, None to choose.
+    """
+    fired = samples.point.fired
+    point = samples.point.take(fired)
+    coordinates = features(spec, point, samples.headroom[fired])
+    m, u = membrane_seen(point, samples.t_over_tau[fired], window), samples.u[:, fired]
+    clusters, chips = samples.operating_point[fired], samples.chip[fired]
+    kappa, error = _fit_kappa(m, u, chips)
+    rest = m - kappa @ u
+    edges = {name: _edges(coordinates[k], BINS[name], ranges[k]) for k, name in enumerate(AXES)}
+    gains: dict[str, tuple[float, float]] = {}
+    if axes is None:
+        axes, gains = choose_axes(rest, coordinates, edges, clusters)
+    kept = {name: edges[name] if name in axes else ranges[k] for k, name in enumerate(AXES)}
+    shape = tuple(len(kept[name]) - 1 for name in AXES)
+    cell = np.ravel_multi_index(tuple(cells_of(coordinates, kept)), shape)
+    missed = ~np.isfinite(samples.t_over_tau[fired])
+    stats = _cell_statistics(rest, missed, cell, int(np.prod(shape)), cells_of(coordinates, kept)[0], clusters, shape)
+    silent = _fit_silent(samples, ~fired)
+    return LayerFit(
+        edges=kept,
+        **{name: values.reshape(*shape, *values.shape[1:]) for name, values in stats.items()},
+        kappa=kappa,
+        kappa_error=error,
+        component_spread=np.std(kappa[:, None] * u, axis=1) if u.size else np.zeros(3),
+        **silent,
+        gains=gains,
+    )
+
+
+def cells_of(coordinates: Floats, edges: dict[str, Floats]) -> NDArray[np.int64]:
+    """Cell number along each axis, [axis, neuron]; beyond the ends the last cell (range checks come before)."""
+    return np.stack(
+        [
+            np.clip(np.searchsorted(edges[name], coordinates[k], side="right") - 1, 0, len(edges[name]) - 2)
+            for k, name in enumerate(AXES)
+        ]
+    )
+
+
+def choose_axes(
+    rest: Floats, coordinates: Floats, edges: dict[str, Floats], clusters: NDArray[np.int64]
+) -> tuple[tuple[str, ...], dict[str, tuple[float, float]]]:
+    """Forward selection: an axis stays when it improves the held-out log-likelihood by more than two errors.
+
+    Half of the operating points fit, the other half judges, and then the other way round; the error of a gain is over
+    operating points, since samples of one are not independent.
+    """
+    chosen: list[str] = []
+    gains: dict[str, tuple[float, float]] = {}
+    likelihood = _held_out(rest, np.zeros(len(rest), dtype=np.int64), clusters)
+    while True:
+        best: tuple[float, float, str, Floats] | None = None
+        for name in AXES:
+            if name in chosen:
+                continue
+            cell = _cell_numbers(coordinates, edges, [*chosen, name])
+            trial = _held_out(rest, cell, clusters)
+            gain = trial - likelihood
+            mean, error = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
+            gains[name] = (mean, error)
+            if mean > 2 * error and (best is None or mean > best[0]):
+                best = (mean, error, name, trial)
+        if best is None:
+            return tuple(chosen), gains
+        chosen.append(best[2])
+        gains[best[2]] = best[:2]
+        likelihood = best[3]
+        if len(chosen) == 3:  # more cells than samples could fill
+            return tuple(chosen), gains
+
+
+def _cell_numbers(coordinates: Floats, edges: dict[str, Floats], names: list[str]) -> NDArray[np.int64]:
+    kept = {name: edges[name] if name in names else np.array([-np.inf, np.inf]) for name in AXES}
+    shape = tuple(len(kept[name]) - 1 for name in AXES)
+    return np.asarray(np.ravel_multi_index(tuple(cells_of(coordinates, kept)), shape), dtype=np.int64)
+
+
+def _held_out(rest: Floats, cell: NDArray[np.int64], clusters: NDArray[np.int64]) -> Floats:
+    """Mean log-likelihood of each operating point under cells fitted to the other half, [operating point]."""
+    names, number = np.unique(clusters, return_inverse=True)
+    half = number % 2
+    each = np.empty(len(rest))
+    for judged in (0, 1):
+        fitting, test = half != judged, half == judged
+        overall = _location_scale(rest[fitting])
+        place, scale = np.full(cell.max() + 1, overall[0]), np.full(cell.max() + 1, overall[1])
+        for one in np.unique(cell[fitting]):
+            mine = rest[fitting & (cell == one)]
+            if len(mine) >= LEAST_SAMPLES:
+                place[one], scale[one] = _location_scale(mine)
+        at = (rest[test] - place[cell[test]]) / scale[cell[test]]
+        each[test] = student.logpdf(at, _DEGREES) - np.log(scale[cell[test]])
+    return np.asarray(np.bincount(number, each) / np.bincount(number, minlength=len(names)))
+
+
+def _location_scale(values: Floats) -> tuple[float, float]:
+    middle = float(np.median(values))
+    return middle, max(float(np.median(np.abs(values - middle))) / 0.741, 1e-9)  # MAD of Student's t with 4 degrees
+
+
+def _fit_kappa(m: Floats, u: Floats, chips: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Least squares of clipped m on the terms, [component], and errors that let samples of a chip correlate."""
+    kappa, error = np.ones(len(COMPONENTS)), np.zeros(len(COMPONENTS))
+    live = [k for k in range(len(COMPONENTS)) if len(m) and u[k].std() > 0]
+    if not live:
+        return kappa, error
+    low, high = np.quantile(m, (0.01, 0.99))
+    design = np.stack([np.ones_like(m), *(u[k] for k in live)], axis=1)
+    y = np.clip(m, low, high)
+    inverse = np.linalg.inv(design.T @ design)
+    found = inverse @ design.T @ y
+    residual = y - design @ found
+    scores = np.zeros((chips.max() + 1, design.shape[1]))
+    np.add.at(scores, chips, design * residual[:, None])
+    covariance = inverse @ (scores.T @ scores) @ inverse
+    kappa[live], error[live] = found[1:], np.sqrt(np.diag(covariance))[1:]
+    return kappa, error
+
+
+def _edges(values: Floats, bins: int, limits: Floats) -> Floats:
+    """Equal shares of the samples inside the range that the network uses."""
+    inner = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])) if len(values) else np.empty(0)
+    inner = inner[(inner > limits[0]) & (inner < limits[1])]
+    return np.concatenate([[limits[0]], inner, [limits[1]]])
+
+
+def _cell_statistics(
+    rest: Floats,
+    missed: NDArray[np.bool_],
+    cell: NDArray[np.int64],
+    cells: int,
+    slope_cell: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+    shape: tuple[int, ...],
+) -> dict[str, Floats]:
+    """By cell; one with too few samples takes those of its slope, or of all."""
+    names = ("n", "bias", "bias_low", "bias_high", "spread", "spread_low", "spread_high", "missed")
+    result = {name: np.zeros(cells) for name in names} | {"quantiles": np.zeros((cells, len(QUANTILES)))}
+    slope_of = np.unravel_index(np.arange(cells), shape)[0]
+    for one in range(cells):
+        mine = cell == one
+        result["n"][one] = mine.sum()
+        if mine.sum() < LEAST_SAMPLES:
+            mine = slope_cell == slope_of[one]
+        if mine.sum() < LEAST_SAMPLES:
+            mine = np.ones(len(rest), dtype=bool)
+        values = rest[mine]
+        middle = float(np.median(values))
+        event = values - middle
+        points = max(len(np.unique(clusters[mine])), 2)
+        spread = float(event.std())
+        error, spread_error = 1.96 * 1.25 * spread / np.sqrt(points), 1.96 * spread / np.sqrt(2 * points)
+        result["bias"][one], result["spread"][one] = middle, spread
+        result["bias_low"][one], result["bias_high"][one] = middle - error, middle + error
+        result["spread_low"][one], result["spread_high"][one] = max(spread - spread_error, 0), spread + spread_error
+        result["missed"][one] = missed[mine].mean()
+        result["quantiles"][one] = np.quantile(event, QUANTILES)
+    return result
+
+
+def _fit_silent(samples: Samples, silent: NDArray[np.bool_]) -> dict[str, Floats]:
+    """False fires by closest approach with the chip's terms, and their delay from it."""
+    approach = 1.0 - samples.point.highest[silent] + samples.u[:, silent].sum(axis=0)
+    t, at = samples.t_over_tau[silent], samples.point.at[silent]
+    fired = np.isfinite(t)
+    where = np.searchsorted(APPROACH_EDGES, approach, side="right") - 1
+    bins = len(APPROACH_EDGES) - 1
+    n, hits = np.bincount(where, minlength=bins), np.bincount(where, fired, minlength=bins)
+    ends = np.array(
+        [fraction_interval(int(k), int(total)) if total else (0.0, 1.0) for k, total in zip(hits, n, strict=True)]
+    )
+    share = np.divide(hits, n, out=np.zeros(bins), where=n > 0)
+    known = n > 0
+    if known.any():  # an empty bin takes its neighbours' value
+        share = np.interp(np.arange(bins), np.flatnonzero(known), share[known])
+    delay = np.quantile((t - at)[fired], QUANTILES) if fired.any() else np.zeros(len(QUANTILES))
+    return {
+        "false_fire": share,
+        "false_low": ends[:, 0],
+        "false_high": ends[:, 1],
+        "false_n": n.astype(float),
+        "false_delay": delay,
+    }

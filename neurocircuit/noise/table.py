@@ -1,0 +1,140 @@
+"""NoiseTable: the cells of every layer in one sealed netCDF file, by the conventions of the table package."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+
+from neurocircuit.errors import FileFormatError
+from neurocircuit.files import write_atomically
+from neurocircuit.noise.fit import APPROACH_EDGES, AXES, QUANTILES, LayerFit
+from neurocircuit.noise.terms import COMPONENTS
+from neurocircuit.record import Floats
+from neurocircuit.table.netcdf import check_sealed, dataset_bytes, read_dataset, seal
+
+CONVENTION = "neurocircuit NoiseTable"
+SCHEMA_VERSION = 1
+_COORDINATES = {
+    "slope": "ln(W_C - 1)",
+    "time": "time since arming of the ideal spike, units of tau",
+    "margin": "log10 of the time to the next causal spike, units of tau",
+    "headroom": "largest |phase error| over pi/2 under eq. (4)",
+    "root_sum_w2": "sqrt of the sum of the squared causal weights",
+}
+_CELL = {
+    "n": "samples in the cell; few: its numbers are those of its slope, or of the layer",
+    "bias": "median of the membrane disturbance that no chip term explains, thresholds",
+    "bias_low": "lower end of its 95 % interval",
+    "bias_high": "upper end of its 95 % interval",
+    "spread": "standard deviation by events, thresholds",
+    "spread_low": "lower end of its 95 % interval",
+    "spread_high": "upper end of its 95 % interval",
+    "missed": "share of spikes of eq. (4) that did not come within the window",
+}
+_LAYER = {
+    "kappa": "response over the first-order term, by component",
+    "kappa_error": "standard error of kappa, clustered by chip",
+    "component_spread": "standard deviation of kappa times the term over the samples, thresholds",
+}
+_SILENT = {
+    "false_fire": "probability of a spike of a neuron that eq. (4) leaves silent, by closest approach",
+    "false_low": "lower end of its 95 % interval",
+    "false_high": "upper end of its 95 % interval",
+    "false_n": "samples",
+}
+
+
+class NoiseTable:
+    """Fits by layer, and what determined them: network, level, causes, chips, seed."""
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        """Wrap a sealed dataset; use `from_fits` or `load`."""
+        self.dataset = dataset
+
+    @classmethod
+    def from_fits(cls, fits: list[LayerFit], provenance: dict[str, Any]) -> Self:
+        """`provenance` must be what JSON can hold; layers have variables of their own, as their cells differ."""
+        variables: dict[str, Any] = {}
+        for k, fit in enumerate(fits):
+            dims = tuple(f"cell{k}_{name}" for name in AXES)
+            for name in AXES:
+                variables[f"edges{k}_{name}"] = (
+                    (f"edge{k}_{name}",),
+                    fit.edges[name],
+                    {"long_name": _COORDINATES[name]},
+                )
+            for name, meaning in _CELL.items():
+                variables[f"{name}{k}"] = (dims, getattr(fit, name), {"units": "1", "long_name": meaning})
+            about = {"units": "1", "long_name": "quantiles of the event's disturbance about the bias, thresholds"}
+            variables[f"quantiles{k}"] = ((*dims, "quantile"), fit.quantiles, about)
+        for name, meaning in _LAYER.items():
+            values = np.stack([getattr(fit, name) for fit in fits])
+            variables[name] = (("layer", "component"), values, {"units": "1", "long_name": meaning})
+        for name, meaning in _SILENT.items():
+            values = np.stack([getattr(fit, name) for fit in fits])
+            variables[name] = (("layer", "approach"), values, {"units": "1", "long_name": meaning})
+        delay = np.stack([fit.false_delay for fit in fits])
+        meaning = "quantiles of the false spike's time after the closest approach, units of tau"
+        variables["false_delay"] = (("layer", "quantile"), delay, {"units": "1", "long_name": meaning})
+        variables["approach_edges"] = (("approach_edge",), APPROACH_EDGES, {"long_name": "1 - v_max + chip terms"})
+        coordinates = {
+            "quantile": ("quantile", QUANTILES),
+            "component": ("component", np.array(COMPONENTS)),
+            "layer": ("layer", np.arange(len(fits), dtype=np.int32)),
+        }
+        gains = [{name: list(gain) for name, gain in fit.gains.items()} for fit in fits]
+        attributes = {
+            "convention": CONVENTION,
+            "schema_version": SCHEMA_VERSION,
+            "provenance": json.dumps(provenance | {"axis_gains": gains}, sort_keys=True, allow_nan=False),
+        }
+        return cls(seal(xr.Dataset(variables, coordinates, attributes)))
+
+    def save(self, path: Path) -> None:
+        """Write a netCDF 3 file whose bytes depend on the content only."""
+        write_atomically(path, dataset_bytes(self.dataset))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a file of `save`. Raises FileFormatError for a foreign, damaged, changed, older or newer one."""
+        dataset = read_dataset(path)
+        check_sealed(dataset, path, CONVENTION, "a noise table", SCHEMA_VERSION, ("layer", "component", "quantile"))
+        for k in range(len(dataset["layer"])):
+            for name in AXES:
+                if f"edges{k}_{name}" not in dataset:
+                    raise FileFormatError(f"{path} lacks the axis {name} of layer {k}")
+        return cls(dataset)
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """What determined the numbers."""
+        found: dict[str, Any] = json.loads(self.dataset.attrs["provenance"])
+        return found
+
+    @cached_property
+    def layers(self) -> tuple[LayerFit, ...]:
+        """The cells of each layer."""
+        values = {str(name): variable.values for name, variable in self.dataset.data_vars.items()}
+        fits = []
+        for k in range(len(self.dataset["layer"])):
+            cells: dict[str, Floats] = {name: values[f"{name}{k}"] for name in (*_CELL, "quantiles")}
+            wide: dict[str, Floats] = {name: values[name][k] for name in (*_LAYER, *_SILENT, "false_delay")}
+            gains = {name: (gain[0], gain[1]) for name, gain in self.provenance["axis_gains"][k].items()}
+            fits.append(
+                LayerFit(edges={name: values[f"edges{k}_{name}"] for name in AXES}, **cells, **wide, gains=gains)
+            )
+        return tuple(fits)
+
+    def axes(self, layer: int) -> tuple[str, ...]:
+        """Axes with more than one cell."""
+        return tuple(name for name in AXES if len(self.layers[layer].edges[name]) > 2)
+
+    def check_network(self, network: dict[str, Any], where: str) -> None:
+        """Raises FileFormatError unless this table was calibrated for that mapped network (as `to_dict` gives it)."""
+        known = self.provenance.get("network", {})
+        for key in sorted(known.keys() | network.keys()):
+            if known.get(key) != network.get(key) and key != "checkpoint":
+                raise FileFormatError(f"{where} belongs to another network: its {key} differs")

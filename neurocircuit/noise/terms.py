@@ -1,0 +1,91 @@
+"""What a chip's errors do to a membrane, in thresholds: first-order sensitivities at an operating point.
+
+A positive term raises the threshold, so the neuron fires later (neuron/operating.py). With V the membrane at the
+instant looked at (1 where the neuron fires), t the time since arming, θ the lead, a the phase per weight:
+
+    threshold   δ (θ + guard)/θ        gain, weight   -δ V        τ    -δ (1 - J)
+    VCO1, VCO2  -2π f0 τ (δ1 - δ2) t/a                 VCO3, VCO4   -2π f0 τ ratio (δ4 - δ3) t/θ
+    synapses    -Σ_C δ_i w_i (1 - e^{-x_i})
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocircuit.chips import ChipLayer
+from neurocircuit.neuron.operating import Operating
+from neurocircuit.record import Floats
+from neurocircuit.spec import Lead, NeuronSpec
+
+COMPONENTS = ("die", "neuron", "synapse")
+PARAMETERS = ("tau", "gain", "threshold", "weight", "vco1_vco2", "vco3_vco4")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Membrane terms of a layer's neurons by component, each [neuron], units of the threshold."""
+
+    die: Floats
+    neuron: Floats
+    synapse: Floats
+
+    def of(self, component: str) -> Floats:
+        """One component."""
+        found: Floats = getattr(self, component)
+        return found
+
+    def take(self, which: np.ndarray) -> "Terms":
+        """Those of some neurons."""
+        return Terms(self.die[which], self.neuron[which], self.synapse[which])
+
+
+def sensitivities(spec: NeuronSpec, point: Operating) -> dict[str, Floats]:
+    """Membrane term per relative error of each parameter, [neuron]; those of frequencies for δ1 and for δ4."""
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    lead = spec.threshold.lead_rad
+    cycles = 2.0 * np.pi * spec.cycles_per_tau * point.at
+    return {
+        "tau": -point.tau_term,
+        "gain": -point.highest,
+        "threshold": np.full_like(point.at, (lead + spec.ripple_guard_rad) / lead),
+        "weight": -point.highest,
+        "vco1_vco2": -cycles / spec.phase_per_weight_rad,
+        "vco3_vco4": -cycles * spec.threshold_vco_ratio / lead,
+    }
+
+
+def membrane_terms(spec: NeuronSpec, point: Operating, chip: ChipLayer, synapse: Floats) -> Terms:
+    """Terms of one chip's layer; `synapse`: that component's term [neuron], exact or drawn. All [neuron]."""
+    per = sensitivities(spec, point)
+    tau, gain, threshold, weight = chip.die
+    d1, d2, d3, d4 = chip.own.frequency
+    return Terms(
+        die=per["tau"] * tau + per["gain"] * gain + per["threshold"] * threshold + per["weight"] * weight,
+        neuron=per["tau"] * chip.own.tau
+        + per["gain"] * chip.own.gain
+        + per["threshold"] * chip.own.threshold
+        + per["vco1_vco2"] * (d1 - d2)
+        + per["vco3_vco4"] * (d4 - d3),
+        synapse=synapse,
+    )
+
+
+def synapse_term(point: Operating, times: Floats, weights: Floats, errors: Floats) -> Floats:
+    """The exact term of synapse errors, [neuron]; times, weights and relative errors are [neuron, input]."""
+    x = np.maximum(point.at[:, None] - times, 0.0)
+    term: Floats = np.sum(errors * weights * np.expm1(-x), axis=1)
+    return term
+
+
+def phase_noise_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
+    """First-order spread of the membrane by phase noise after t since arming, thresholds; same shape.
+
+    VCO3 and VCO4 walk freely: (D3 + D4) t. VCO1 and VCO2 are held by the loop, the integral of whose error gains
+    (D1 + D2)/a² (t - 3/2 + 2 e^{-t} - e^{-2t}/2 + (1 - e^{-t})²/2), the last term from the error at arming.
+    """
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    d1, d2, d3, d4 = (value * spec.tau_s for value in spec.phase_noise)
+    fading = np.exp(-t_over_tau)
+    held = t_over_tau - 1.5 + 2.0 * fading - fading**2 / 2 + (1.0 - fading) ** 2 / 2
+    free = (d3 + d4) * t_over_tau / spec.threshold.lead_rad**2
+    return np.asarray(np.sqrt(free + (d1 + d2) / spec.phase_per_weight_rad**2 * held))

@@ -1,0 +1,75 @@
+"""A report of headed parts, as one offline HTML file and as Markdown; what mapping, calibration and replay share."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.files import write_atomically
+from neurocircuit.report import content
+from neurocircuit.report.content import Table
+from neurocircuit.report.page import Picture
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading and what stands under it."""
+
+    heading: str
+    paragraphs: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A whole report; `answer` says in a sentence or two what was found."""
+
+    title: str
+    answer: str
+    parts: tuple[Part, ...]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The numbers of a run. Raises InputError or FileFormatError naming the file."""
+    try:
+        values = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise FileFormatError(f"{path} must be JSON: {error}") from None
+    if not isinstance(values, dict) or "run" not in values:
+        raise FileFormatError(f"{path} must hold the result of map, calibrate or verify")
+    return values
+
+
+def write(sheet: Sheet, path: Path) -> None:
+    """Write `path` (.html), the same as .md, and figures/ beside it."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("neurocircuit.report", "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(["html.j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["powers"] = content.powers
+    pages = {suffix: environment.get_template(f"sheet{suffix}.j2").render(sheet=sheet) for suffix in (".html", ".md")}
+    folder = path.parent / "figures"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from None
+    for part in sheet.parts:
+        for picture in part.pictures:
+            write_atomically(folder / f"{picture.name}.svg", picture.svg)
+    for suffix, text in pages.items():
+        write_atomically(path.with_suffix(suffix), text)
+
+
+def record_part(values: dict[str, Any]) -> Part:
+    """Command, versions and cost of the run."""
+    rows = tuple((name, f"{value}") for name, value in values["run"].items())
+    return Part("Run", tables=(Table("How this was made", ("field", "value"), rows, prose=(1,)),))

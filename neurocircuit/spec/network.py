@@ -1,0 +1,74 @@
+"""MappedNetwork: a trained network laid onto the circuit. One file that mapping writes and every level reads."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from neurocircuit.spec.bank import WeightBank
+from neurocircuit.spec.fields import Hertz, Radians, Seconds, Spec
+from neurocircuit.spec.neuron import Lead, NeuronSpec
+from neurocircuit.spec.variation import Variation
+
+
+class LayerMapping(Spec):
+    """What differs from layer to layer; the rest of the neuron is the network's."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="name in the checkpoint")]
+    phase_per_weight_rad: Annotated[
+        Radians, Field(alias="phase_per_weight", gt=0, le=100.0, description="a: phase jump of VCO1 per unit weight")
+    ]
+    lead_rad: Annotated[Radians, Field(alias="lead", gt=0, le=1e3, description="θ: lead of VCO3 over VCO4")]
+    ripple_guard_rad: Annotated[
+        Radians, Field(alias="ripple_guard", ge=0, description="added to the lead against the ripple of the XOR")
+    ] = 0.0
+    vco4_swing_Hz: Annotated[
+        Hertz, Field(alias="vco4_swing", gt=0, description="lead/(2·phase_per_weight·τ) puts the threshold at 1")
+    ]
+    weight_bank: Annotated[WeightBank, Field(description="bits, range and code per sign; weights are rounded to it")]
+    bias_delay_s: Annotated[
+        Seconds,
+        Field(alias="bias_delay", ge=0, description="from arming to the bias spike: makes up for the layers' latency"),
+    ] = 0.0
+
+
+class MappedNetwork(Spec):
+    """A checkpoint on the circuit. Times count from arming, which all neurons share; layers cascade."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="a label")]
+    checkpoint: Annotated[str, Field(min_length=1, description="file of the weights, from this file's directory")]
+    checkpoint_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="hash of that file")]
+    synapses: Annotated[
+        Literal["unrolled", "shared"],
+        Field(description="unrolled: every position of a convolution has synapses of its own; shared: one set for all"),
+    ] = "unrolled"
+    neuron: Annotated[NeuronSpec, Field(description="the circuit; its window decides what is silent, in every layer")]
+    variation: Annotated[Variation, Field(description="how far chips, neurons and synapses differ")] = Variation()
+    layers: Annotated[tuple[LayerMapping, ...], Field(min_length=1, description="layers of neurons, first to last")]
+
+    @model_validator(mode="after")
+    def _lead_only(self) -> "MappedNetwork":
+        if not isinstance(self.neuron.threshold, Lead):
+            raise ValueError(f"neuron.threshold must be a lead: eq. (4) has no ramp, got {self.neuron.threshold.kind}")
+        for k in range(len(self.layers)):
+            self.neuron_of(k)  # its own limits: I_L >= 0, lead against the comparator
+        return self
+
+    def neuron_of(self, layer: int) -> NeuronSpec:
+        """The neuron that all neurons of one layer are."""
+        own = self.layers[layer]
+        return self.neuron.replace(
+            phase_per_weight_rad=own.phase_per_weight_rad,
+            threshold=Lead(lead_rad=own.lead_rad),
+            ripple_guard_rad=own.ripple_guard_rad,
+            vco4_swing_Hz=own.vco4_swing_Hz,
+            weight_bank=own.weight_bank,
+        )
+
+    def bias_delay_over_tau(self, layer: int) -> float:
+        """When the bias spike of a layer comes, units of τ from arming."""
+        return self.layers[layer].bias_delay_s / self.neuron.tau_s
+
+    def checkpoint_path(self, beside: Path) -> Path:
+        """Where the weights are, for a network read from the file `beside`."""
+        return beside.parent / self.checkpoint

@@ -1,0 +1,211 @@
+"""Single trained neurons on the circuit against the predictive mixture of the noise model.
+
+Each run is one neuron of one image on one chip that calibration never saw. The prediction knows the operating point
+and the variation, not the chip: draws of chips and events give a distribution of the fire time with an atom at
+silence. The place of the measured time in it (ties at silence broken evenly) is even if the model is right, so 50 %
+and 95 % of the runs fall into the central intervals. Runs share chips and images: the errors of the shares add the
+variance between chips and between images (two-way clustering).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from neurocircuit.calibrate import Points, collect, simulate_points
+from neurocircuit.errors import InputError
+from neurocircuit.mapping.replay import Circuit
+from neurocircuit.neuron.operating import Operating
+from neurocircuit.noise.model import NoiseModel
+from neurocircuit.noise.terms import Terms, sensitivities
+from neurocircuit.record import Floats
+from neurocircuit.spec import NeuronSpec, Variation
+
+DRAWS = 600
+INTERVALS = (0.5, 0.95)
+Z_99, Z_95 = 2.5758, 1.96
+FIRST_CHIP = 50_000
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Single neurons on chips of their own; all [run]."""
+
+    layer: int
+    place: Floats  # in the predictive distribution, 0 … 1
+    t_over_tau: Floats
+    ideal_over_tau: Floats
+    median_over_tau: Floats  # of the prediction
+    chip: NDArray[np.int64]
+    image: NDArray[np.int64]
+    points: Points
+    rows: NDArray[np.int64]  # of each run among the points
+
+
+def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int) -> list[Points]:
+    """About `runs` neurons of each layer as whole images on chips give them, none that calibration drew."""
+    return collect(circuit, images, runs, seed + 1)
+
+
+def replay(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int) -> Runs:
+    """The points of one layer spread evenly over `chips` chips, at a level."""
+    layer = points.layer
+    if len(points.neuron) < chips:
+        raise InputError(f"--runs must give each of {chips} chips a neuron, got {len(points.neuron)} neurons")
+    generator = np.random.default_rng([seed, 11, layer])
+    count = len(points.neuron)
+    chip = np.arange(count) % chips
+    chip = generator.permutation(chip)
+    t = np.full(count, np.nan)
+    for c in range(chips):
+        mine = np.flatnonzero(chip == c)
+        if len(mine):
+            part = take(points, mine)
+            t[mine], _ = simulate_points(
+                circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level, event=True
+            )
+    place, median = places(model, points, circuit.mapped.variation, t, generator)
+    ideal = np.where(points.point.fired, points.point.at, np.inf)
+    return Runs(layer, place, t, ideal, median, chip, points.image, points, np.arange(count))
+
+
+def places(
+    model: NoiseModel, points: Points, variation: Variation, t: Floats, generator: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Place of each measured time in its predictive mixture, and that mixture's median, [point]."""
+    drawn = np.stack([draw_mixture(model, points, variation, generator) for _ in range(DRAWS)])
+    below = (drawn < t).mean(axis=0)
+    ties = (drawn == t).mean(axis=0)
+    return below + ties * generator.random(len(t)), np.quantile(drawn, 0.5, axis=0, method="nearest")
+
+
+def draw_mixture(model: NoiseModel, points: Points, variation: Variation, generator: np.random.Generator) -> Floats:
+    """One draw of chip and event for each point, independent between them, [point]."""
+    terms = draw_terms(points.spec, points.point, variation, generator)
+    return model.times(points.layer, points.spec, points.point, terms, generator)
+
+
+def draw_terms(
+    spec: NeuronSpec, point: Operating, variation: Variation, generator: np.random.Generator, shared_die: bool = False
+) -> Terms:
+    """Membrane terms of chips that nobody has seen; shared_die: all points on one die."""
+    per = sensitivities(spec, point)
+    n = len(point.at)
+    die = generator.standard_normal((4, 1 if shared_die else n))
+    own = generator.standard_normal((7, n))
+    d, v = variation.die, variation.neuron
+    f1, f2, f3, f4 = v.frequency
+    return Terms(
+        die=per["tau"] * d.tau * die[0]
+        + per["gain"] * d.gain * die[1]
+        + per["threshold"] * d.threshold * die[2]
+        + per["weight"] * d.weight * die[3],
+        neuron=per["tau"] * v.tau * own[0]
+        + per["gain"] * v.gain * own[1]
+        + per["threshold"] * v.threshold * own[2]
+        + per["vco1_vco2"] * (f1 * own[3] - f2 * own[4])
+        + per["vco3_vco4"] * (f4 * own[5] - f3 * own[6]),
+        synapse=variation.synapse.weight * point.root_synapse * generator.standard_normal(n),
+    )
+
+
+def coverage(runs: Runs) -> list[dict[str, Any]]:
+    """Share of runs in each central interval, its clustered 99 % interval, and whether that holds the nominal share."""
+    rows = []
+    for nominal in INTERVALS:
+        inside = np.abs(runs.place - 0.5) <= nominal / 2
+        error = clustered_error(inside.astype(float), runs.chip, runs.image)
+        share = float(inside.mean())
+        low, high = max(share - Z_99 * error, 0.0), min(share + Z_99 * error, 1.0)
+        rows.append(
+            {"nominal": nominal, "share": share, "error": error, "low": low, "high": high,
+             "rejected": not low <= nominal <= high}
+        )  # fmt: skip
+    return rows
+
+
+def clustered_error(values: Floats, *clusters: NDArray[np.int64]) -> float:
+    """Standard error of a mean with two-way clusters (Cameron, Gelbach and Miller 2011), at least the plain one."""
+    n, rest = len(values), values - values.mean()
+
+    def variance(label: NDArray[np.int64]) -> float:
+        sums = np.bincount(label, rest)
+        groups = max(len(np.unique(label)), 2)
+        return float(np.sum(sums**2) / n**2 * groups / (groups - 1))
+
+    plain = float(rest.var() / n)
+    both = np.unique(np.stack(clusters), axis=1, return_inverse=True)[1].ravel()
+    total = sum(variance(label) for label in clusters) - (variance(both) if len(clusters) > 1 else 0.0)
+    return float(np.sqrt(max(total, plain, 1e-12)))
+
+
+def within_chip(place: Floats, chip: NDArray[np.int64]) -> float:
+    """Mean product of the normal scores of pairs of runs on one chip."""
+    score = ndtri(np.clip(place, 1e-3, 1 - 1e-3))
+    score = (score - score.mean()) / max(float(score.std()), 1e-9)
+    sums, squares = np.bincount(chip, score), np.bincount(chip, score**2)
+    pairs = np.sum(np.bincount(chip) * (np.bincount(chip) - 1))
+    return float(np.sum(sums**2 - squares) / max(pairs, 1))
+
+
+def expected_within_chip(
+    model: NoiseModel, runs: Runs, variation: Variation, generator: np.random.Generator, repeats: int = 12
+) -> tuple[float, float]:
+    """What the model says `within_chip` should be: mean and standard deviation over replicates of the whole study."""
+    points, found = runs.points, []
+    for _ in range(repeats):
+        t = np.empty(len(runs.chip))
+        for c in np.unique(runs.chip):
+            mine = np.flatnonzero(runs.chip == c)
+            part = take(points, mine)
+            terms = draw_terms(points.spec, part.point, variation, generator, shared_die=True)
+            t[mine] = model.times(points.layer, points.spec, part.point, terms, generator)
+        drawn = np.stack([draw_mixture(model, points, variation, generator) for _ in range(100)])
+        place = (drawn < t).mean(axis=0) + (drawn == t).mean(axis=0) * generator.random(len(t))
+        found.append(within_chip(place, runs.chip))
+    return float(np.mean(found)), float(np.std(found, ddof=1))
+
+
+def summary(circuit: Circuit, model: NoiseModel, runs: Runs, seed: int) -> dict[str, Any]:
+    """Coverage, bias, correlation within chips, misses and false fires, in numbers and in a sentence."""
+    fired, expected = np.isfinite(runs.t_over_tau), np.isfinite(runs.ideal_over_tau)
+    both = fired & expected
+    score = ndtri(np.clip(runs.place, 0.5 / DRAWS, 1 - 0.5 / DRAWS))
+    mean, deviation = expected_within_chip(model, runs, circuit.mapped.variation, np.random.default_rng([seed, 12]))
+    cover = coverage(runs)
+    name = circuit.mapped.layers[runs.layer].name
+    wide = cover[1]
+    verdict = "rejected" if wide["rejected"] else "not rejected"
+    sentence = (
+        f"Layer {name}: the noise model is {verdict}: {wide['share']:.1%} of {len(runs.place)} runs lie in its 95 % "
+        f"intervals (99 % interval of that share {wide['low']:.1%} … {wide['high']:.1%}, clustered by chip and image)."
+    )
+    return {
+        "layer": name,
+        "runs": len(runs.place),
+        "chips": int(runs.chip.max()) + 1,
+        "coverage": cover,
+        "rejected": wide["rejected"],
+        "sentence": sentence,
+        "score_mean": float(score.mean()),
+        "score_error": clustered_error(score, runs.chip, runs.image),
+        "score_spread": float(score.std()),
+        "within_chip": within_chip(runs.place, runs.chip),
+        "within_chip_expected": mean,
+        "within_chip_expected_spread": deviation,
+        "deviation_median": float(np.median(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
+        "deviation_spread": float(np.std(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
+        "missed": int((expected & ~fired).sum()),
+        "false": int((~expected & fired).sum()),
+        "places": np.histogram(runs.place, bins=20, range=(0, 1))[0].tolist(),
+    }
+
+
+def take(points: Points, which: NDArray[np.int64]) -> Points:
+    """Some of the points."""
+    return Points(
+        points.layer, points.spec, points.point.take(which), points.neuron[which], points.image[which],
+        points.times[which], points.weights[which], points.ranges,
+    )  # fmt: skip
