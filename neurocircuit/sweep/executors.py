@@ -88,8 +88,9 @@ def _dask(jobs: int, scheduler: str) -> Iterator[tuple[Executor, int]]:
     logging.getLogger("distributed").setLevel(logging.ERROR)
     cluster: Any = None
     if scheduler == "local":
+        # What fails comes back as an exception; a worker's last heartbeat into a closing scheduler is no news.
         cluster = distributed.LocalCluster(
-            n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
+            n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
         )
     try:
         client = distributed.Client(cluster or scheduler, timeout=_CONNECT_TIMEOUT, set_as_default=False)

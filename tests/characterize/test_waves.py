@@ -51,7 +51,7 @@ def planted_idle(lag_rad: float, drift: float, lead: float, fired: bool = False)
     for name in ("o3", "o4"):
         started = edge[name][edge[name] > ARM_s]
         waves_V[f"v({name})"] = np.where(time > ARM_s, square(time, started), 0.0)
-    return {"time": time, "v(fired)": np.where(time > 14e-9, 1.0, 0.0) * fired, **waves_V}
+    return {"time": time, "v(fired)": np.where(time > ARM_s + 3e-9, 1.0, 0.0) * fired, **waves_V}
 
 
 def test_planted_idle_run_is_read() -> None:

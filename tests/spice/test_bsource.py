@@ -1,12 +1,12 @@
 import re
 
-import averaged_ode
 import numpy as np
 import pytest
 
 from neurocircuit.errors import InputError, SimulatorMissing, SpecError
 from neurocircuit.spec import FrequencyError, Lead, NeuronSpec, Ramp
 from neurocircuit.spice import bsource
+from tests.spice import averaged_ode
 
 NONE = np.zeros(2)
 
