@@ -58,3 +58,13 @@ def differences(recorded, now, where=""):
     if not isinstance(recorded, dict):
         return [] if recorded == now else [f"{where}: {recorded} -> {now}"]
     return [line for key, value in recorded.items() for line in differences(value, now.get(key), f"{where}.{key}")]
+
+
+def test_readme_states_the_mean_over_the_seeds_of_mnist():
+    found = [
+        json.loads((ROOT / f"reports/published/networks/mnist-seed{seed}/evaluation.json").read_text())
+        for seed in (1, 2, 3)
+    ]
+    mean = sum(result["accuracy"] for result in found) / 3
+
+    assert f"MNIST: {100 * mean:.2f} % in the mean of the three seeds" in (ROOT / "training/README.md").read_text()
