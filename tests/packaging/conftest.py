@@ -8,7 +8,8 @@ from environments import Installed, build_wheel
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_wheel(tmp_path_factory.mktemp("wheel"))
+    folder = tmp_path_factory.mktemp("wheel")
+    return build_wheel(folder, f"--config-settings=build-dir={folder / 'build'}")  # nothing stale, nobody else in it
 
 
 @pytest.fixture(scope="session")
