@@ -4,12 +4,12 @@ from math import log, pi
 
 import numpy as np
 
+from neurocircuit.characterize import waves
 from neurocircuit.characterize.bench import TIMEOUT_s, cpu_s
 from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.neuron import spec_of
 from neurocircuit.characterize.result import Measured, Quantity
 from neurocircuit.errors import SimulatorBadOutput
-from neurocircuit.record import Floats
 from neurocircuit.spice.states import SYNAPSES, armory
 from neurocircuit.spice.transistor_deck import SAVED, SUPPLIES, Input, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
@@ -42,9 +42,9 @@ def measure(context: Context) -> Measured:
     time, fire_s = outcome.vectors["time"], float(fired[0])
     power = {block: -outcome.vectors[f"i(v{block})"] * deck.supply_V for block in SUPPLIES}
     first_s = inputs[0].times_s[0]
-    idle_W = {block: energy_J(time, power[block], time[0], first_s) / (first_s - time[0]) for block in SUPPLIES}
+    idle_W = {block: waves.mean_between(time, power[block], time[0], first_s) for block in SUPPLIES}
     spike_J = {
-        block: energy_J(time, power[block], time[0], fire_s) + idle_W[block] * (time[0] - armed.armed_s)
+        block: waves.integral_between(time, power[block], time[0], fire_s) + idle_W[block] * (time[0] - armed.armed_s)
         for block in SUPPLIES
     }
     lock_s = spec.tau_s * log(pi / 2 / LOCKED_rad)
@@ -68,10 +68,3 @@ def measure(context: Context) -> Measured:
         ),
         cpu_s=cpu_s() - began,
     )  # fmt: skip
-
-
-def energy_J(time_s: Floats, power_W: Floats, begin_s: float, end_s: float) -> float:
-    """Integral of a sampled power [point] between two instants, by trapezoids with interpolated ends."""
-    inside = (time_s > begin_s) & (time_s < end_s)
-    t = np.concatenate([[begin_s], time_s[inside], [end_s]])
-    return float(np.trapezoid(np.interp(t, time_s, power_W), t))

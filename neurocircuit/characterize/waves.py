@@ -27,18 +27,13 @@ def phase_rad(edge_s: Floats, at_s: Floats) -> Floats:
     return np.asarray(TWO_PI * turns)
 
 
-def first_rise(time_s: Floats, value: Floats) -> float:
-    """First time at which a sampled value [time] comes from below 0 to 0 or above; nan where it does not."""
-    k = np.flatnonzero((value[:-1] < 0) & (value[1:] >= 0))
-    if not len(k):
-        return float("nan")
-    share = -value[k[0]] / (value[k[0] + 1] - value[k[0]])
-    return float(time_s[k[0]] + share * (time_s[k[0] + 1] - time_s[k[0]]))
+def integral_between(time_s: Floats, value: Floats, begin_s: float, end_s: float) -> float:
+    """Integral of a sampled value [point] between two instants, by trapezoids with interpolated ends."""
+    inside = (time_s > begin_s) & (time_s < end_s)
+    t = np.concatenate([[begin_s], time_s[inside], [end_s]])
+    return float(np.trapezoid(np.interp(t, time_s, value), t))
 
 
 def mean_between(time_s: Floats, value: Floats, begin_s: float, end_s: float) -> float:
-    """Time average of a sampled value [point] between two instants, by trapezoids with interpolated ends."""
-    inside = (time_s > begin_s) & (time_s < end_s)
-    t = np.concatenate([[begin_s], time_s[inside], [end_s]])
-    v = np.interp(t, time_s, value)
-    return float(np.trapezoid(v, t) / (end_s - begin_s))
+    """Time average of a sampled value [point] between two instants."""
+    return integral_between(time_s, value, begin_s, end_s) / (end_s - begin_s)

@@ -8,7 +8,7 @@ import click
 
 from neurocircuit.errors import InputError
 from neurocircuit.spec import NeuronSpec, SweepSpec
-from neurocircuit.units import parse_ratio
+from neurocircuit.units import parse_numbers
 
 if TYPE_CHECKING:
     from neurocircuit.spec import Condition
@@ -49,7 +49,7 @@ def conditions(asked: Asked) -> "list[Condition]":
     corners = tuple((asked.corner or process.nominal_corner).split(","))
     for corner in corners:
         models_of(process, corner)
-    temperatures, supplies = _numbers(asked.temp or "27", "--temp"), _numbers(asked.vdd or "1", "--vdd")
+    temperatures, supplies = parse_numbers(asked.temp or "27", "--temp"), parse_numbers(asked.vdd or "1", "--vdd")
     return list(combined(corners, temperatures, supplies, process.supply_V))
 
 
@@ -78,7 +78,3 @@ def folder(out: Path | None, condition: "Condition") -> Path:
     if out is None:
         raise InputError("several conditions must come with --out: each gets a folder below it")
     return out / slug(condition)
-
-
-def _numbers(text: str, option: str) -> tuple[float, ...]:
-    return tuple(parse_ratio(item, option) for item in text.split(","))

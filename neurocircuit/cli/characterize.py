@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neurocircuit.cli.common import echo_json, json_option
-from neurocircuit.units import parse_ratio
+from neurocircuit.units import parse_numbers
 
 if TYPE_CHECKING:
     from neurocircuit.characterize.run import Event
@@ -47,8 +47,8 @@ def command(
         process=process,
         conditions=requests.conditions(
             tuple(corner.split(",")) if corner else (installed.process.nominal_corner,),
-            _numbers(temp, "--temp"),
-            _numbers(vdd, "--vdd"),
+            parse_numbers(temp, "--temp"),
+            parse_numbers(vdd, "--vdd"),
             installed.process.supply_V,
             one_at_a_time,
         ),
@@ -77,10 +77,6 @@ def command(
             click.echo(f"report: {report}")
     if record["exit_code"]:
         sys.exit(record["exit_code"])
-
-
-def _numbers(text: str, option: str) -> tuple[float, ...]:
-    return tuple(parse_ratio(item, option) for item in text.split(","))
 
 
 def _tell(event: "Event") -> None:

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from neurocircuit.characterize import waves
-from neurocircuit.characterize.energy import energy_J
 from neurocircuit.characterize.trim import ARM_s, lag_of, membrane_of, read_idle
 
 
@@ -29,8 +28,8 @@ def test_edges_frequency_and_phase() -> None:
 def test_mean_and_energy_between_two_instants() -> None:
     time = np.array([0.0, 1.0, 1.5, 4.0])
     assert waves.mean_between(time, 2.0 * time, 0.25, 3.25) == pytest.approx(3.5)
-    assert energy_J(time, 2.0 * time, 0.25, 3.25) == pytest.approx(3.25**2 - 0.25**2)
-    assert waves.first_rise(np.array([0.0, 1.0, 2.0]), np.array([-1.0, -0.5, 0.5])) == pytest.approx(1.5)
+    assert waves.integral_between(time, 2.0 * time, 0.25, 3.25) == pytest.approx(3.25**2 - 0.25**2)
+    assert waves.edges(np.array([0.0, 1.0, 2.0]), np.array([-1.0, -0.5, 0.5]), 0.0) == pytest.approx([1.5])
 
 
 def planted_idle(lag_rad: float, drift: float, lead: float, fired: bool = False) -> dict[str, np.ndarray]:
