@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 from math import isfinite
 
-import jinja2
-
 from neurocircuit.errors import InputError
 from neurocircuit.files import write_atomically
-from neurocircuit.report import content, style
+from neurocircuit.report import style
 from neurocircuit.report.content import Table
 from neurocircuit.report.datasheet_run import Characterised, Quantity, words
 from neurocircuit.report.figures import datasheet as figures
 from neurocircuit.report.page import drawn
+from neurocircuit.report.templating import template
 
 TITLES = {
     "trim": "Trim",
@@ -76,15 +75,7 @@ def write(run: Characterised) -> None:
         "record": record_table(run),
         "failed": run.record.get("failed", []),
     }
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("neurocircuit.report", "templates"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=jinja2.select_autoescape(["html.j2"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["powers"] = content.powers
-    html, markdown = (environment.get_template(f"datasheet.{kind}.j2").render(values) for kind in ("html", "md"))
+    html, markdown = (template(f"datasheet.{kind}.j2").render(values) for kind in ("html", "md"))
     folder = run.directory / "figures"
     try:
         folder.mkdir(exist_ok=True)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
 from neurocircuit.errors import InputError
 from neurocircuit.files import write_atomically
 from neurocircuit.report import claims, content, figures, paper, style, transistors, words
 from neurocircuit.report.agreement import Agreement, agreements
 from neurocircuit.report.run import Run
+from neurocircuit.report.templating import template
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,16 +42,8 @@ class Picture:
 def write(run: Run) -> None:
     """Write all files of the report. Raises InputError when the directory cannot be written."""
     pictures, values = _contents(run)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("neurocircuit.report", "templates"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=jinja2.select_autoescape(["html.j2"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["powers"] = content.powers
-    html = environment.get_template("report.html.j2").render(values)
-    markdown = environment.get_template("report.md.j2").render(values)
+    html = template("report.html.j2").render(values)
+    markdown = template("report.md.j2").render(values)
     folder = run.directory / "figures"
     try:
         folder.mkdir(exist_ok=True)

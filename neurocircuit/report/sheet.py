@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.files import write_atomically
-from neurocircuit.report import content
 from neurocircuit.report.content import Table
 from neurocircuit.report.page import Picture
+from neurocircuit.report.templating import template
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def write(sheet: Sheet, path: Path) -> None:
     """Write `path` (.html), the same as .md, and figures/ beside it."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("neurocircuit.report", "templates"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=jinja2.select_autoescape(["html.j2"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["powers"] = content.powers
-    pages = {suffix: environment.get_template(f"sheet{suffix}.j2").render(sheet=sheet) for suffix in (".html", ".md")}
+    pages = {suffix: template(f"sheet{suffix}.j2").render(sheet=sheet) for suffix in (".html", ".md")}
     folder = path.parent / "figures"
     try:
         folder.mkdir(exist_ok=True)
