@@ -91,18 +91,18 @@ class Backward {
   }
 
   void run() {
-    team_.run([this](std::size_t thread) {
-      if (grad_z_ != nullptr) team_.share(shape_.outputs, [this](std::size_t j) { pack_weights(j); });
+    team_.run([this](Team::Member member) {
+      if (grad_z_ != nullptr) member.share(shape_.outputs, [this](std::size_t j) { pack_weights(j); });
       for (std::size_t first = 0; first < shape_.images; first += block_) {
         const std::size_t count = std::min(block_, shape_.images - first);
-        team_.share(count, [&](std::size_t i) {
+        member.share(count, [&](std::size_t i) {
           pack(first + i, i);
-          if (grad_z_ != nullptr) input_gradient(first + i, i, grad_images_.data() + thread * grad_image());
+          if (grad_z_ != nullptr) input_gradient(first + i, i, grad_images_.data() + member.number * grad_image());
           if (out_.grad_slope == nullptr) shift(i);
         });
-        team_.share(tasks(), [&](std::size_t task) { weight_gradient(task, count); });
+        member.share(tasks(), [&](std::size_t task) { weight_gradient(task, count); });
       }
-      team_.share(shape_.outputs, [this](std::size_t j) { unpack_gradient(j); });
+      member.share(shape_.outputs, [this](std::size_t j) { unpack_gradient(j); });
     });
   }
 

@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 
+#include <bit>
 #include <optional>
 #include <stdexcept>
 
@@ -32,6 +33,8 @@ ConvShape shape_of(const In<T, 4>& z, const In<T, 4>& weight, const Geometry& g)
     throw std::invalid_argument("causal_conv2d: shapes do not fit");
   if (shape.inputs * (shape.height + g.top + g.bottom) * (shape.width + g.left + g.right) > std::size_t{1} << 30)
     throw std::invalid_argument("causal_conv2d: more than 2^30 inputs to a padded image");
+  if (shape.taps() * std::bit_ceil(shape.height) * std::bit_ceil(shape.width) > std::size_t{1} << 32)
+    throw std::invalid_argument("causal_conv2d: more than 2^32 pairs of a weight and a pixel");
   return shape;
 }
 

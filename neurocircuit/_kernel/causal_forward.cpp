@@ -10,6 +10,7 @@
 #include "causal_memory.hpp"
 #include "causal_sort.hpp"
 #include "causal_threads.hpp"
+#include "causal_transpose.hpp"
 
 namespace neurocircuit {
 namespace {
@@ -46,9 +47,10 @@ struct Axis {
     return bits;
   }
   // Of output `i` of the tile, in `pixels`; begins before them (modulo 2^32) where it sees padding.
-  Window window(std::size_t i, int low_bits) const {
+  Window window(std::size_t i, int low_bits, std::size_t step) const {
     const std::size_t first = (outputs.first + i) * stride - before - pixels.first;
-    return {low_bits, bits(), static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(kernel)};
+    return {low_bits, bits(), static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(kernel),
+            static_cast<std::uint32_t>(step)};
   }
 };
 
@@ -113,7 +115,7 @@ class Tile {
 
   // Lists of the patches of a row of outputs, counted from the first of the tile.
   EventLists<T> lists(std::size_t row) {
-    const std::size_t count = k_.see(all_.z.data(), all_.source.data(), all_count_, y_.window(row, x_.bits()),
+    const std::size_t count = k_.see(all_.z.data(), all_.source.data(), all_count_, y_.window(row, x_.bits(), shape_.kernel_width),
                                      row_.z.data(), row_.source.data());
     std::size_t early = count;  // spikes before the bias
     if (in_.bias != nullptr)
@@ -121,7 +123,7 @@ class Tile {
     for (std::size_t p = 0; p < x_.outputs.size(); ++p) {
       T* z = lists_.z.data() + p * capacity_;
       std::uint32_t* tap = lists_.source.data() + p * capacity_;
-      const Window window = x_.window(p, 0);
+      const Window window = x_.window(p, 0, 1);
       std::size_t n = k_.see(row_.z.data(), row_.source.data(), early, window, z, tap);
       if (in_.bias != nullptr) {
         z[n] = in_.bias_z, tap[n] = static_cast<std::uint32_t>(shape_.taps()), ++n;
@@ -138,7 +140,7 @@ class Tile {
     Spikes() = default;
     explicit Spikes(std::size_t capacity) : z(capacity), source(capacity) {}
     std::vector<T> z;
-    std::vector<std::uint32_t> source;  // [channel, y, x], [channel and kernel row, x] or tap
+    std::vector<std::uint32_t> source;  // [tap, y, x], [tap, x] or tap: that of the channel, of the kernel row, its own
   };
 
   void place(Span ys, Span xs) {
@@ -155,10 +157,11 @@ class Tile {
     const int y_bits = y_.bits(), x_bits = x_.bits();
     bool valid = true;
     sorter_.clear();
-    for (std::size_t c = 0; c < shape_.inputs; ++c)
+    const std::size_t channel_taps = shape_.kernel_height * shape_.kernel_width;
+    for (std::size_t c = 0, first_tap = 0; c < shape_.inputs; ++c, first_tap += channel_taps)
       for (std::size_t y = y_.pixels.first; y < y_.pixels.last; ++y) {
         const T* row = z + (c * shape_.height + y) * shape_.width;
-        std::uint32_t source = static_cast<std::uint32_t>((c << y_bits | (y - y_.pixels.first)) << x_bits);
+        std::uint32_t source = static_cast<std::uint32_t>((first_tap << y_bits | (y - y_.pixels.first)) << x_bits);
         for (std::size_t x = x_.pixels.first; x < x_.pixels.last; ++x, ++source) {
           const Bits<T> key = bits(row[x]);
           valid &= key - 1 < silent;
@@ -176,12 +179,11 @@ class Tile {
       const std::size_t longest = *std::max_element(count_.data() + first, count_.data() + last);
       const std::size_t padded = (longest + kUnroll - 1) / kUnroll * kUnroll;
       for (std::size_t p = first; p < last; ++p) {
-        T *z = lists_.z.data() + p * capacity_, *dz = dz_.data() + p * capacity_;
+        T* z = lists_.z.data() + p * capacity_;
         std::uint32_t* tap = lists_.source.data() + p * capacity_;
-        for (std::size_t k = 0; k + 1 < count_[p]; ++k) dz[k] = z[k + 1] - z[k];
-        std::fill(dz + (count_[p] > 0 ? count_[p] - 1 : 0), dz + padded, T(0));
-        std::fill(z + count_[p], z + padded + 1, T(1));
+        std::fill(z + count_[p], z + padded + 1, count_[p] > 0 ? z[count_[p] - 1] : T(1));
         std::fill(tap + count_[p], tap + padded, static_cast<std::uint32_t>(shape_.taps() + 1));
+        k_.differences(z, padded, dz_.data() + p * capacity_);
       }
     }
   }
@@ -230,11 +232,11 @@ class Forward {
         scratch_(team_.size() * scratch()) {}
 
   bool run() {
-    team_.run([this](std::size_t thread) {
+    team_.run([this](Team::Member member) {
       const auto& blocks = weights_.blocks();
-      team_.share(blocks.size(), [&](std::size_t i) { weights_.pack(blocks[i], in_.weight, in_.bias); });
-      team_.share(shape_.images * tiling_.count, [&](std::size_t task) {
-        fire(task / tiling_.count, task % tiling_.count, tiles_[thread], scratch_.data() + thread * scratch());
+      member.share(blocks.size(), [&](std::size_t i) { weights_.pack(blocks[i], in_.weight, in_.bias); });
+      member.share(shape_.images * tiling_.count, [&](std::size_t task) {
+        fire(task / tiling_.count, task % tiling_.count, tiles_[member.number], scratch_.data() + member.number * scratch());
       });
     });
     return valid_;
@@ -254,14 +256,10 @@ class Forward {
       const EventLists<T> lists = tile.lists(y - ys.first);
       for (const Block& block : weights_.blocks()) {
         k_.scan(lists, weights_.of(block), block.vectors, block.lanes, times, slopes);
-        const std::size_t stride = block.vectors * k_.width;
-        for (std::size_t j = 0; j < block.lanes; ++j) {
-          const std::size_t row = (image * shape_.outputs + block.first + j) * tiling_.height + y;
-          for (std::size_t x = xs.first, p = j; x < xs.last; ++x, p += stride) {
-            z_out_[row * tiling_.width + x] = times[p];
-            slope_[row * tiling_.width + x] = slopes[p];
-          }
-        }
+        const std::size_t stride = block.vectors * k_.width, outputs = tiling_.height * tiling_.width;
+        const std::size_t to = (image * shape_.outputs + block.first) * outputs + y * tiling_.width + xs.first;
+        transpose(times, stride, xs.size(), block.lanes, z_out_ + to, outputs);
+        transpose(slopes, stride, xs.size(), block.lanes, slope_ + to, outputs);
       }
     }
   }

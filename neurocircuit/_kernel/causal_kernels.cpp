@@ -25,34 +25,42 @@ std::size_t see(const T* z, const std::uint32_t* source, std::size_t count, Wind
   std::size_t seen = 0, i = 0;
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == 4) {
-    const auto low_bits = _mm_cvtsi32_si128(window.low_bits), middle_bits = _mm_cvtsi32_si128(window.middle_bits);
+    const auto low_bits = _mm512_set1_epi32(window.low_bits);
+    const auto middle_bits = _mm512_set1_epi32(window.middle_bits);
     const auto low_mask = _mm512_set1_epi32(static_cast<int>(low));
     const auto middle_mask = _mm512_set1_epi32(static_cast<int>(middle));
     const auto first = _mm512_set1_epi32(static_cast<int>(window.first));
     const auto size = _mm512_set1_epi32(static_cast<int>(window.size));
-    for (; i < count; i += 16) {
-      const auto left = static_cast<__mmask16>(count - i < 16 ? (1U << (count - i)) - 1 : 0xffffU);
-      const auto from = _mm512_maskz_loadu_epi32(left, source + i), upper = _mm512_srl_epi32(from, low_bits);
+    const auto step = _mm512_set1_epi32(static_cast<int>(window.step));
+    const auto keep = [&](__m512i from, __m512 times, __mmask16 left) {
+      const auto upper = window.low_bits == 0 ? from : _mm512_srlv_epi32(from, low_bits);
       const auto at = _mm512_sub_epi32(_mm512_and_si512(upper, middle_mask), first);
-      const auto high = _mm512_mullo_epi32(_mm512_srl_epi32(upper, middle_bits), size);
-      const auto to = _mm512_or_si512(_mm512_sll_epi32(_mm512_add_epi32(high, at), low_bits),
-                                      _mm512_and_si512(from, low_mask));
       const auto inside = _mm512_mask_cmplt_epu32_mask(left, at, size);
-      _mm512_storeu_ps(z_seen + seen, _mm512_maskz_compress_ps(inside, _mm512_maskz_loadu_ps(left, z + i)));
+      const auto shift = window.step == 1 ? at : _mm512_mullo_epi32(at, step);
+      auto to = _mm512_add_epi32(_mm512_srlv_epi32(upper, middle_bits), shift);
+      if (window.low_bits != 0) to = _mm512_or_si512(_mm512_sllv_epi32(to, low_bits), _mm512_and_si512(from, low_mask));
+      _mm512_storeu_ps(z_seen + seen, _mm512_maskz_compress_ps(inside, times));
       _mm512_storeu_si512(source_seen + seen, _mm512_maskz_compress_epi32(inside, to));
       seen += static_cast<std::size_t>(__builtin_popcount(inside));
-    }
+    };
+    for (; i + 16 <= count; i += 16) keep(_mm512_loadu_si512(source + i), _mm512_loadu_ps(z + i), 0xffff);
+    const auto left = static_cast<__mmask16>((1U << (count - i)) - 1);
+    if (left != 0) keep(_mm512_maskz_loadu_epi32(left, source + i), _mm512_maskz_loadu_ps(left, z + i), left);
     return seen;
   }
 #endif
   for (; i < count; ++i) {
     const std::uint32_t upper = source[i] >> window.low_bits, at = (upper & middle) - window.first;
-    const std::uint32_t high = (upper >> window.middle_bits) * window.size;
     z_seen[seen] = z[i];
-    source_seen[seen] = (high + at) << window.low_bits | (source[i] & low);
+    source_seen[seen] = ((upper >> window.middle_bits) + at * window.step) << window.low_bits | (source[i] & low);
     seen += at < window.size;
   }
   return seen;
+}
+
+template <class T>
+void differences(const T* __restrict z, std::size_t count, T* __restrict dz) {
+  for (std::size_t k = 0; k < count; ++k) dz[k] = z[k + 1] - z[k];
 }
 
 template <class T>
@@ -306,7 +314,7 @@ void input_gradient(const PatchPixels& pixels, const T* z, std::size_t z_stride,
 }
 
 template <class T>
-constexpr neurocircuit::Kernels<T> kKernels{kWidth<T>, kInputVectors, see<T>, scan<T>, weight_gradient<T>, input_gradient<T>};
+constexpr neurocircuit::Kernels<T> kKernels{kWidth<T>, kInputVectors, see<T>, differences<T>, scan<T>, weight_gradient<T>, input_gradient<T>};
 
 }  // namespace
 

@@ -27,6 +27,7 @@ struct EventLists {
 struct Window {
   int low_bits, middle_bits;
   std::uint32_t first, size;
+  std::uint32_t step;  // by which a place within the window counts
 };
 
 constexpr std::size_t kSlack = 16;  // `see` may write so many numbers behind the last that it keeps
@@ -58,9 +59,12 @@ struct Kernels {
   std::size_t input_vectors;  // vectors of input channels that input_gradient takes at once
 
   // Of `count` spikes, those whose middle field the window sees, in the same order; their sources become
-  // [high * size + middle - first, low]. Returns how many.
+  // [high + (middle - first) * step, low]. Returns how many.
   std::size_t (*see)(const T* z, const std::uint32_t* source, std::size_t count, Window window, T* z_seen,
                      std::uint32_t* source_seen);
+
+  // dz[k] = z[k + 1] - z[k] for k < count.
+  void (*differences)(const T* z, std::size_t count, T* dz);
 
   // z_out and slope [patch, vectors * width] of `lanes` channels, weights [row, vectors * width], vectors 1, 2 or 4.
   void (*scan)(const EventLists<T>& lists, const T* weights, std::size_t vectors, std::size_t lanes, T* z_out,

@@ -199,3 +199,20 @@ def test_wrong_arguments_of_a_fully_connected_layer():
         causal_linear(torch.ones(2, 3), torch.ones(2, 3, 1))
     with pytest.raises(InputError, match="weight must have 3 inputs"):
         causal_linear(torch.ones(2, 3), torch.ones(2, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("late", [3.0, 1e30])
+def test_spikes_a_few_rounding_steps_apart_keep_their_order(dtype, late):
+    """A late spike widens the range, so that the digits of a radix sort do not see what separates the others."""
+    rng = np.random.default_rng(4)
+    steps, w = rng.integers(0, 4000, (20, 700)), 0.004 / torch.finfo(dtype).eps
+    z = 1 + torch.finfo(dtype).eps * tensor(steps, dtype)
+    z[:, 5] = late
+    z_out, slope = causal_linear(z, torch.full((1, 700), w, dtype=dtype))
+    for row in range(20):  # exactly, in rounding steps from z = 1: W_C (t - mean) = z, where z = 1 within 1e-3
+        early = np.sort(np.delete(steps[row], 5)).astype(float)
+        crossing = (1 / 0.004 + np.cumsum(early)) / np.arange(1, 700)
+        n = int(np.argmax(crossing <= np.append(early[1:], np.inf))) + 1
+        assert (z_out[row].item() - 1) / torch.finfo(dtype).eps == pytest.approx(crossing[n - 1], abs=2)
+        assert slope[row].item() / w == pytest.approx(n, abs=1.01)  # a spike within the rounding of the crossing

@@ -1,5 +1,9 @@
 """The operator as torch sees it, and the implementations behind it against each other."""
 
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 import torch
 
@@ -96,6 +100,30 @@ def test_every_instruction_set_and_thread_count_gives_the_same_bits(case):
     finally:
         torch.set_num_threads(threads)
         native.use_instruction_set(fastest)
+
+
+WITHOUT_OPENMP = """
+import ctypes, sys
+sys.modules["torch"] = None
+import numpy as np
+from neurocircuit._kernel import native
+assert not hasattr(ctypes.CDLL(None), "GOMP_parallel")
+z, weight, z_out, slope = (np.load(path) for path in sys.argv[1:5])
+for threads in (1, 3):
+    z_again, slope_again = np.empty_like(z_out), np.empty_like(slope)
+    assert native.causal_forward(z, weight, None, 1.0, 2, 1, 2, 1, 2, threads, z_again, slope_again)
+    assert np.array_equal(z_again, z_out) and np.array_equal(slope_again, slope), threads
+"""
+
+
+def test_threads_of_our_own_give_the_same_bits_where_there_is_no_openmp(tmp_path):
+    z, weight, _, bias_z, stride, padding = draw("mnist 1", torch.float32)
+    arrays = [z, weight, *_native.forward(z, weight, None, bias_z, stride, padding)]
+    paths = [str(tmp_path / f"{k}.npy") for k in range(len(arrays))]
+    for path, array in zip(paths, arrays, strict=True):
+        np.save(path, array.numpy())
+    ran = subprocess.run([sys.executable, "-c", WITHOUT_OPENMP, *paths], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_one_that_ran_is_recorded_and_its_absence_said_once(monkeypatch):
