@@ -12,7 +12,7 @@ ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help setup demo test check lint format test-long test-browser bench wheel published published-transistor \
+.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel published published-transistor \
 	published-datasheet published-network published-embedded published-stressed clean distclean
 
 help: ## List the targets
@@ -47,6 +47,15 @@ test-long: setup ## Run the decks and studies that take minutes
 test-browser: ## Open the report in headless Chromium (installs Debian's chromium when root)
 	@.ci/setup chromium
 	@$(PYTEST) -m browser $(PYTEST_ARGS)
+
+# 290 MB unpacked, for these tests alone: a folder of its own keeps it out of the development environment.
+TRITON := build/triton
+$(TRITON):
+	@$(BIN)/python -m pip install --quiet --no-deps --constraint .ci/constraints.txt --target $@.part triton
+	@mv $@.part $@
+
+test-triton: setup $(TRITON) ## Run the GPU kernels of the layer in Triton's interpreter (downloads Triton)
+	@PYTHONPATH=$(TRITON) TRITON_INTERPRET=1 $(PYTEST) tests/snn/test_op_triton.py $(PYTEST_ARGS)
 
 bench: setup ## Run the benchmarks
 	@$(PYTEST) tests/benchmarks --benchmark-only $(PYTEST_ARGS)

@@ -45,3 +45,4 @@ def test_peak_memory_within_dense(benchmark, name):
     ours, other = peak_MiB(name, "kernel_side"), peak_MiB(name, "dense_side")
     benchmark.extra_info |= {"ours_MiB": ours, "dense_MiB": other}
     benchmark.pedantic(lambda: None, rounds=1)
+    assert ours <= other
