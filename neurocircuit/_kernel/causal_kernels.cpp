@@ -243,6 +243,8 @@ template <class T, std::size_t kVectors, bool kSlope>
 void weight_gradient_taps(PatchRows<T> rows, std::size_t taps, std::size_t stride, T* grad) {
   for (; taps >= 8; taps -= 8, rows.z += 8, grad += 8 * stride)
     weight_gradient_tile<T, 8, kVectors, kSlope>(rows, stride, grad);
+  for (; taps >= 5; taps -= 5, rows.z += 5, grad += 5 * stride)  // a row of a 5x5 kernel
+    weight_gradient_tile<T, 5, kVectors, kSlope>(rows, stride, grad);
   for (; taps >= 4; taps -= 4, rows.z += 4, grad += 4 * stride)
     weight_gradient_tile<T, 4, kVectors, kSlope>(rows, stride, grad);
   for (; taps > 0; --taps, ++rows.z, grad += stride) weight_gradient_tile<T, 1, kVectors, kSlope>(rows, stride, grad);
