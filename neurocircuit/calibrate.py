@@ -2,7 +2,8 @@
 
 Points come from whole images run on chips, so they are those the network really uses, the spread of its inputs
 included. Of each layer's firing neurons half are drawn as they come and half evenly over ln(W_C - 1); of its silent
-ones half are near the threshold. Cells are conditional on the point, so this choice weights nothing.
+ones half are near the threshold; some are those nearest to a wrap. Cells are conditional on the point, so this choice
+weights nothing.
 """
 
 from collections.abc import Callable
@@ -17,10 +18,18 @@ from neurocircuit import chips, simulate
 from neurocircuit.mapping.physical import Layer
 from neurocircuit.mapping.replay import Circuit
 from neurocircuit.neuron.operating import Operating, concatenate, operate
-from neurocircuit.noise import fit
+from neurocircuit.noise import curves, fit
 from neurocircuit.noise.table import NoiseTable
-from neurocircuit.noise.terms import COMPONENTS, membrane_terms, phase_noise_spread, sensitivities, synapse_term
-from neurocircuit.record import Floats
+from neurocircuit.noise.terms import (
+    COMPONENTS,
+    TERMS,
+    membrane_terms,
+    phase_noise_spread,
+    sensitivities,
+    synapse_term,
+    wrap_distance,
+)  # fmt: skip
+from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec, StartPhases, Variation
 
 _EVENT = 10**6  # events of the calibration: beyond the numbers of images
@@ -29,7 +38,7 @@ NEAR_APPROACH = 0.35
 
 @dataclass(frozen=True)
 class Points:
-    """Operating points of one layer; ranges [axis, 2]: what all neurons of all images span."""
+    """Operating points of one layer; every [axis, firing neuron of any image]: coordinates (noise/fit.py) of all."""
 
     layer: int
     spec: NeuronSpec
@@ -38,7 +47,24 @@ class Points:
     image: NDArray[np.int64]
     times: Floats  # [point, input]
     weights: Floats  # [point, input], in force, before any chip
-    ranges: Floats
+    every: Floats
+
+    @property
+    def coordinates(self) -> Floats:
+        """Those of the points, [axis, point]."""
+        return fit.features(self.spec, self.point, self.headroom)
+
+    @property
+    def ranges(self) -> Floats:
+        """What all neurons of all images span, [axis, 2]."""
+        return np.stack([self.every.min(axis=1), self.every.max(axis=1)], axis=1)
+
+    def take(self, which: NDArray[np.int64]) -> "Points":
+        """Some of the points."""
+        return Points(
+            self.layer, self.spec, self.point.take(which), self.neuron[which], self.image[which], self.times[which],
+            self.weights[which], self.every,
+        )  # fmt: skip
 
     @property
     def headroom(self) -> Floats:
@@ -74,16 +100,19 @@ def _choose(
     every = concatenate([point for point, _ in seen])
     headroom = every.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
     coordinates = fit.features(spec, every, headroom)[:, every.fired]
-    ranges = np.stack([coordinates.min(axis=1), coordinates.max(axis=1)], axis=1)
     fired, silent = np.flatnonzero(every.fired), np.flatnonzero(~every.fired)
     chosen = _half_even(fired, every.slope[fired], count - count // 4, generator)
     near = silent[every.highest[silent] > 1.0 - NEAR_APPROACH]
     rest = [generator.permutation(part)[: count // 8] for part in (near, silent)]
-    chosen = np.unique(np.concatenate([chosen, *rest]))
+    distance = wrap_distance(spec, every)
+    deep = np.argsort(distance)[: count // 16] if np.isfinite(distance).any() else np.empty(0, dtype=np.int64)
+    chosen = np.unique(np.concatenate([chosen, *rest, deep]))
+    others = np.setdiff1d(fired, chosen)  # what was drawn twice leaves room
+    chosen = np.sort(np.concatenate([chosen, generator.permutation(others)[: max(count - len(chosen), 0)]]))
     image, neuron = np.divmod(chosen, layer.neurons)
     bias = circuit.mapped.bias_delay_over_tau(k)
     times = np.stack([layer.inputs(seen[i][1], bias)[j] for i, j in zip(image, neuron, strict=True)])
-    return Points(k, spec, every.take(chosen), neuron, image, times, circuit.weights[k][layer.row[neuron]], ranges)
+    return Points(k, spec, every.take(chosen), neuron, image, times, circuit.weights[k][layer.row[neuron]], coordinates)
 
 
 def _half_even(
@@ -98,9 +127,11 @@ def _half_even(
 
 
 def simulate_points(
-    circuit: Circuit, points: Points, variation: Variation, seed: int, chip: int, level: str, event: bool = True
-) -> tuple[Floats, Floats]:
-    """Circuit times [point] and membrane terms [component, point] of one chip; event: else all oscillators start at 0.
+    circuit: Circuit, points: Points, variation: Variation, seed: int, chip: int, level: str, event: int | None = 0
+) -> tuple[Floats, Floats, Bools]:
+    """Circuit times [point], membrane terms [component, point] and wraps [point] of one chip.
+
+    event: its number; None: all oscillators start at 0 and have no phase noise.
 
     Terms are first order at the ideal operating point, that of the synapses exact in each weight's error.
     """
@@ -109,9 +140,9 @@ def simulate_points(
     drawn = chips.draw_layer(variation, seed, chip, k, layer.neurons, layer.fan_in, sets)
     rows = layer.row[points.neuron] if circuit.mapped.synapses == "shared" else points.neuron
     synapse: Floats = drawn.synapse[rows].astype(np.float64) if len(drawn.synapse) > 1 else np.zeros((1, 1))
-    if not event:
+    if event is None:
         spec = spec.replace(start_phases=StartPhases(), phase_noise=(0.0, 0.0, 0.0, 0.0))
-    start, seeds = chips.draw_event(spec, seed, chip, _EVENT, k, len(points.neuron))
+    start, seeds = chips.draw_event(spec, seed, chip, _EVENT + (event or 0), k, len(points.neuron))
     own = replace(drawn, own=drawn.own.take(points.neuron))
     weights = points.weights * (1.0 + own.die[3] + synapse)
     record = simulate.evaluate(
@@ -119,7 +150,7 @@ def simulate_points(
     )
     term = synapse_term(points.point, points.times, points.weights, synapse)
     terms = membrane_terms(spec, points.point, own, term)
-    return record.fire_time_over_tau, np.stack([terms.of(name) for name in COMPONENTS])
+    return record.fire_time_over_tau, np.stack([terms.of(name) for name in COMPONENTS]), record.false_fire
 
 
 def calibrate(
@@ -149,10 +180,11 @@ def calibrate(
             fit.Samples(
                 point=repeated,
                 headroom=np.tile(points.headroom, chip_count),
-                u=np.concatenate([u for _, u in runs], axis=1),
-                t_over_tau=np.concatenate([t for t, _ in runs]),
+                u=np.concatenate([u for _, u, _ in runs], axis=1),
+                t_over_tau=np.concatenate([t for t, _, _ in runs]),
                 operating_point=np.tile(np.arange(n), chip_count),
                 chip=np.repeat(np.arange(chip_count), n),
+                wrapped=np.concatenate([wrapped for _, _, wrapped in runs]),
             )
         )
         fits.append(fit.fit_layer(points.spec, samples[-1], circuit.window, points.ranges, axes))
@@ -182,14 +214,14 @@ def budget(
         fired = points.point.fired
         variation = circuit.mapped.variation
         row: dict[str, Any] = {"layer": circuit.mapped.layers[points.layer].name, "points": int(fired.sum())}
-        cases = {name: (variation.only(name), False) for name in COMPONENTS}
-        cases |= {"event": (Variation(), True), "all": (variation, True)}
+        cases: dict[str, tuple[Variation, int | None]] = {name: (variation.only(name), None) for name in COMPONENTS}
+        cases |= {"event": (Variation(), 0), "all": (variation, 0)}
         for name, (which, event) in cases.items():
             t = np.stack(
                 [simulate_points(circuit, points, which, seed, 20_000 + c, level, event)[0] for c in range(chip_count)]
             )
             row[name] = _median_spread(t[:, fired])
-        perfect, _ = simulate_points(circuit, points, Variation(), seed, 0, level, event=False)
+        perfect = simulate_points(circuit, points, Variation(), seed, 0, level, event=None)[0]
         both = fired & np.isfinite(perfect)
         row["bias"] = float(np.median(perfect[both] - points.point.at[both])) if both.any() else 0.0
         row["parameters"] = _first_order(points, variation, fired, s)
@@ -240,16 +272,23 @@ def describe(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) ->
                 "kappa": dict(zip(COMPONENTS, own.kappa.tolist(), strict=True)),
                 "kappa_error": dict(zip(COMPONENTS, own.kappa_error.tolist(), strict=True)),
                 "component_spread": dict(zip(COMPONENTS, own.component_spread.tolist(), strict=True)),
-                "event_spread": float(np.median(own.spread)),
+                "term_kappa": dict(zip(TERMS, own.term_kappa.tolist(), strict=True)),
+                "term_kappa_error": dict(zip(TERMS, own.term_kappa_error.tolist(), strict=True)),
+                "event_spread": float(np.median(own.rest_spread)),
+                "spread_without_terms": float(np.median(own.spread)),
                 "bias": float(np.median(own.bias)),
                 "slope": np.exp((edges[:-1] + edges[1:]) / 2).tolist(),
                 "late_median": [float(np.median(group)) for group in groups],
                 "late_spread": [float(np.subtract(*np.quantile(group, (0.84, 0.16)))) / 2 for group in groups],
-                "approach": [[float(low), float(high)] for low, high in pairwise(fit.APPROACH_EDGES)],
+                "approach": [[float(low), float(high)] for low, high in pairwise(curves.APPROACH_EDGES)],
                 "false_fire": own.false_fire.tolist(),
                 "false_low": own.false_low.tolist(),
                 "false_high": own.false_high.tolist(),
                 "false_n": own.false_n.tolist(),
+                "wrapped": float(seen.wrapped.mean()),
+                "wrap_edges": curves.WRAP_EDGES[1:-1].tolist(),
+                "wrap_fire": own.wrap_fire.tolist(),
+                "wrap_n": own.wrap_n.tolist(),
                 "missed": float(np.mean(~np.isfinite(seen.t_over_tau[seen.point.fired]))),
             }
         )  # fmt: skip

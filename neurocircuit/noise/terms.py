@@ -6,6 +6,11 @@ instant looked at (1 where the neuron fires), t the time since arming, θ the le
     threshold   δ (θ + guard)/θ        gain, weight   -δ V        τ    -δ (1 - J)
     VCO1, VCO2  -2π f0 τ (δ1 - δ2) t/a                 VCO3, VCO4   -2π f0 τ ratio (δ4 - δ3) t/θ
     synapses    -Σ_C δ_i w_i (1 - e^{-x_i})
+
+Two terms every neuron has, whatever its chip, in the same units; s = W_C - 1 is the membrane's slope at the crossing:
+
+    loop   -J/r           the second pole of the loop adds x e^{-x}/r to the kernel 1 - e^{-x}: first order in 1/r
+    lag    s width/2τ     a spike of some width acts as a step in its middle
 """
 
 from dataclasses import dataclass
@@ -18,6 +23,7 @@ from neurocircuit.record import Floats
 from neurocircuit.spec import Lead, NeuronSpec
 
 COMPONENTS = ("die", "neuron", "synapse")
+TERMS = ("loop", "lag")
 PARAMETERS = ("tau", "gain", "threshold", "weight", "vco1_vco2", "vco3_vco4")
 
 
@@ -68,6 +74,22 @@ def membrane_terms(spec: NeuronSpec, point: Operating, chip: ChipLayer, synapse:
         + per["vco3_vco4"] * (d4 - d3),
         synapse=synapse,
     )
+
+
+def common_terms(spec: NeuronSpec, point: Operating) -> Floats:
+    """Membrane terms that all chips have in common, [TERMS, neuron]; the lag is 0 where no threshold is crossed."""
+    j = point.highest - point.tau_term
+    lag = np.where(point.fired, point.slope * spec.spike_width_s / (2.0 * spec.tau_s), 0.0)
+    return np.stack([-j / spec.loop_ratio, lag])
+
+
+def wrap_distance(spec: NeuronSpec, point: Operating) -> Floats:
+    """Thresholds from the lowest membrane down to where phases modulo 2π read as a crossing, [neuron]; inf: never."""
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    if spec.comparator != "modulo_2pi":
+        return np.full_like(point.at, np.inf)
+    lead = spec.threshold.lead_rad
+    return np.asarray((np.pi - lead - spec.ripple_guard_rad) / lead + point.lowest)
 
 
 def synapse_term(point: Operating, times: Floats, weights: Floats, errors: Floats) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 from neurocircuit import chips, simulate
 from neurocircuit.calibrate import Points, simulate_points
 from neurocircuit.mapping.replay import Circuit
-from neurocircuit.verify.neurons import FIRST_CHIP, Runs, clustered_error, take
+from neurocircuit.verify.neurons import FIRST_CHIP, Runs, clustered_error
 
 EDGE_ONLY = ("edge",)  # start phases, ripple and sampling exist there alone
 
@@ -31,9 +31,8 @@ def level_discrepancy(
         mine = np.flatnonzero(chip == c)
         for k, one in enumerate((level, table_level)):
             if len(mine):
-                times[k, mine], _ = simulate_points(
-                    circuit, take(points, mine), circuit.mapped.variation, seed, FIRST_CHIP + c, one
-                )
+                part = points.take(mine)
+                times[k, mine] = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, one)[0]
     fired = np.isfinite(times)
     both = fired.all(axis=0)
     late = times[0, both] - times[1, both]
