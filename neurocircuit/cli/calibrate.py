@@ -19,6 +19,9 @@ from neurocircuit.errors import InputError
 @click.option("--images", "count", default=30, show_default=True, type=click.IntRange(min=1), help="Images to look at.")
 @click.option("--chips", default=100, show_default=True, type=click.IntRange(min=2), help="Chips.")
 @click.option("--points", default=400, show_default=True, type=click.IntRange(min=40), help="Neurons of each layer.")
+@click.option("--headroom", type=click.FloatRange(0, 2, min_open=True),
+              help="Only neurons within this share of the XOR's range; others lie outside the table.")  # fmt: skip
+@click.option("--latest", type=click.FloatRange(0, min_open=True), help="Only neurons that fire by then, tau.")
 @click.option("--budget", is_flag=True, help="Also simulate each cause alone and draw the noise budget.")
 @click.option(
     "--mode", type=click.Choice(("calibrated", "transfer")), default="calibrated", show_default=True,
@@ -37,6 +40,8 @@ def command(
     count: int,
     chips: int,
     points: int,
+    headroom: float | None,
+    latest: float | None,
     budget: bool,
     mode: str,
     curve: Path | None,
@@ -72,6 +77,7 @@ def command(
     spikes, _ = images(network, part, data, count)
     table, found, samples = calibrate.calibrate(
         circuit, spikes, level=level, seed=seed, chip_count=chips, points_per_layer=points,
+        within=calibrate.Within(headroom or float("inf"), latest or float("inf")),
         report=lambda text: None if as_json else click.echo(text, err=True),
     )  # fmt: skip
     numbers: dict[str, Any] = {

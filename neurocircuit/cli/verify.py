@@ -71,6 +71,8 @@ def command(
 
     if level not in simulate.LEVELS:
         raise InputError(f"--level must be among {', '.join(simulate.LEVELS)}, got {level!r}")
+    if level == "transistor" and not no_images:
+        raise InputError("--level transistor must come with --no-images: whole images would take days")
     mapped, network = load_mapped(network_path)
     table = None if table_path is None else NoiseTable.load(table_path)
     if table is not None:
@@ -96,9 +98,10 @@ def command(
             circuit, spikes[:TRANSFER_IMAGES], labels[:TRANSFER_IMAGES], said["jitter_by_layer"], chips, seed
         )
     if runs and table is not None:
-        from neurocircuit.verify.single import single_neurons
+        from neurocircuit.verify.single import in_transistors, single_neurons
 
-        numbers["neurons"] = single_neurons(
+        single = in_transistors if level == "transistor" else single_neurons
+        numbers["neurons"] = single(
             circuit, table, spikes[:SINGLE_IMAGES], level=level, runs=runs, seed=seed, layers=chosen
         )
     numbers["run"] = record(started)

@@ -9,7 +9,7 @@ import numpy as np
 
 from neurocircuit.measure import fraction_interval
 from neurocircuit.neuron.operating import Operating
-from neurocircuit.noise.terms import common_terms, wrap_distance
+from neurocircuit.noise.terms import common_shift, wrap_distance
 from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec
 
@@ -23,7 +23,7 @@ WRAP_EDGES = np.array([-np.inf, -0.4, -0.2, -0.1, 0.0, 0.1, 0.2, 0.4, 0.7, 1.2, 
 
 def approach_of(spec: NeuronSpec, point: Operating, shift: Floats | float, term_kappa: Floats) -> Floats:
     """Thresholds that the membrane of a silent neuron lacks, the chip's shift and common terms included, [neuron]."""
-    lacks: Floats = 1.0 - point.highest + shift + term_kappa @ common_terms(spec, point)
+    lacks: Floats = 1.0 - point.highest + shift + common_shift(spec, point, term_kappa)
     return lacks
 
 

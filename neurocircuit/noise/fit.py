@@ -23,7 +23,7 @@ from scipy.stats import t as student
 from neurocircuit.neuron.operating import Operating
 from neurocircuit.noise import curves
 from neurocircuit.noise.curves import QUANTILES as QUANTILES  # users of the cells need them
-from neurocircuit.noise.terms import COMPONENTS, TERMS, common_terms
+from neurocircuit.noise.terms import COMPONENTS, TERMS, common_shift, common_terms, drift_term
 from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec
 
@@ -124,9 +124,10 @@ def fit_layer(
     coordinates = features(spec, point, samples.headroom[fired])
     m, u = membrane_seen(point, samples.t_over_tau[fired], window), samples.u[:, fired]
     common, clusters = common_terms(spec, point), samples.operating_point[fired]
-    kappa, error, term_kappa, term_error = _fit_kappa(m, u, common, samples.chip[fired], clusters)
+    chips, drift = samples.chip[fired], drift_term(spec, point)
+    kappa, error, term_kappa, term_error = _fit_kappa(m - drift, u, common, chips, clusters)
     whole = m - kappa @ u
-    rest = whole - term_kappa @ common
+    rest = whole - common_shift(spec, point, term_kappa)
     spans = {name: (float(low), float(high)) for name, (low, high) in zip(AXES, ranges, strict=True)}
     ends = {name: np.array([spans[name][0] - REACH[name][0], spans[name][1] + REACH[name][1]]) for name in AXES}
     edges = {name: _edges(coordinates[k], BINS[name], ends[name]) for k, name in enumerate(AXES)}

@@ -24,7 +24,7 @@ from neurocircuit.noise.curves import (
 )  # fmt: skip
 from neurocircuit.noise.fit import AXES, LayerFit, cells_of, features
 from neurocircuit.noise.table import NoiseTable
-from neurocircuit.noise.terms import COMPONENTS, Terms, common_terms, wrap_distance
+from neurocircuit.noise.terms import COMPONENTS, Terms, common_shift, wrap_distance
 from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec
 
@@ -108,7 +108,7 @@ class NoiseModel:
         cell = tuple(cells_of(coordinates, fit.edges))
         m = self.chip_shift(fit, terms, point.at)
         if "systematic" in self.causes:
-            m = m + fit.rest_bias[cell] + fit.term_kappa @ common_terms(spec, point)
+            m = m + fit.rest_bias[cell] + common_shift(spec, point, fit.term_kappa)
         if "event" in self.causes:
             m = m + draw_quantile(fit.rest_quantiles[cell], even[0])
         s = np.where(point.fired, point.slope, 1.0)

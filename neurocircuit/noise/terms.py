@@ -11,6 +11,8 @@ Two terms every neuron has, whatever its chip, in the same units; s = W_C - 1 is
 
     loop   -J/r           the second pole of the loop adds x e^{-x}/r to the kernel 1 - e^{-x}: first order in 1/r
     lag    s width/2τ     a spike of some width acts as a step in its middle
+
+and the drift by the frequency errors of the spec itself, which is taken as it is.
 """
 
 from dataclasses import dataclass
@@ -81,6 +83,20 @@ def common_terms(spec: NeuronSpec, point: Operating) -> Floats:
     j = point.highest - point.tau_term
     lag = np.where(point.fired, point.slope * spec.spike_width_s / (2.0 * spec.tau_s), 0.0)
     return np.stack([-j / spec.loop_ratio, lag])
+
+
+def drift_term(spec: NeuronSpec, point: Operating) -> Floats:
+    """Membrane term of the frequency errors that the spec itself has, [neuron]: 0 for a perfect trim."""
+    per = sensitivities(spec, point)
+    d1, d2, d3, d4 = spec.frequency_error.in_force
+    return np.asarray(per["vco1_vco2"] * (d1 - d2) + per["vco3_vco4"] * (d4 - d3))
+
+
+def common_shift(spec: NeuronSpec, point: Operating, term_kappa: Floats) -> Floats:
+    """Disturbance by terms and drift, [neuron]; 0 for a table whose cells hold them (no kappa: version 1)."""
+    if not term_kappa.any():
+        return np.zeros_like(point.at)
+    return np.asarray(term_kappa @ common_terms(spec, point) + drift_term(spec, point))
 
 
 def wrap_distance(spec: NeuronSpec, point: Operating) -> Floats:

@@ -6,11 +6,12 @@ import numpy as np
 
 from neurocircuit import simulate
 from neurocircuit.calibrate import Points
+from neurocircuit.errors import InputError
 from neurocircuit.mapping.replay import Circuit
 from neurocircuit.noise.model import LARGEST_OUTSIDE, NoiseModel
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.record import Floats
-from neurocircuit.verify import correlation, levels, neurons
+from neurocircuit.verify import correlation, levels, neurons, transistors
 
 CHIPS = 40
 CORRELATION_CHIPS = 60
@@ -36,6 +37,20 @@ def single_neurons(
     else:
         found = [_layer(circuit, table, every[layer], level, seed) for layer in layers]
     return {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": found}
+
+
+def in_transistors(
+    circuit: Circuit, table: NoiseTable, images: list[Floats], *, level: str, runs: int, seed: int,
+    layers: tuple[int, ...],
+) -> dict[str, Any]:  # fmt: skip
+    """`runs` neurons of the first layer at level transistor. Raises InputError for other layers."""
+    if layers != (0,):
+        raise InputError(
+            f"--layers must be {circuit.mapped.layers[0].name} at level transistor: others have too many inputs"
+        )
+    found = transistors.replay(circuit, NoiseModel(table, outside="ideal"), images, runs, seed)
+    calibrated = str(table.provenance["level"])
+    return {"level": level, "table_level": calibrated, "differing_causes": [], "layers": [found]}
 
 
 def _layer(circuit: Circuit, table: NoiseTable, points: Points, level: str, seed: int) -> dict[str, Any]:
