@@ -28,7 +28,7 @@ from neurocircuit.verify import levels, neurons
 
 LARGEST_HEADROOM = 0.9
 LEAST_WRAP_DISTANCE = 0.15
-LATEST_over_tau = 2.0
+LATEST_over_tau = 1.6
 HEARD_after_over_tau = 0.7  # inputs later than this after the ideal spike stay idle
 MOST_ACTIVE = 8
 TIMEOUT_s = 300.0
@@ -45,7 +45,15 @@ class Chosen:
     eligible: float
 
 
-def choose(circuit: Circuit, images: list[Floats], count: int, seed: int) -> Chosen:
+def choose(
+    circuit: Circuit,
+    images: list[Floats],
+    count: int,
+    seed: int,
+    *,
+    latest: float = LATEST_over_tau,
+    most_active: int = MOST_ACTIVE,
+) -> Chosen:
     """`count` firing neurons of the first layer from images given by their input spikes [number], one in each slot.
 
     Spread evenly over ln(W_C - 1) among those that are eligible. Raises InputError when there are fewer.
@@ -61,7 +69,7 @@ def choose(circuit: Circuit, images: list[Floats], count: int, seed: int) -> Cho
     headroom = point.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
     held = point.fired & (headroom <= LARGEST_HEADROOM) & (wrap_distance(spec, point) >= LEAST_WRAP_DISTANCE)
     active = np.sum(_active(times, repeated, point.at), axis=1)
-    eligible = np.flatnonzero(held & (point.at <= LATEST_over_tau) & (active <= MOST_ACTIVE))
+    eligible = np.flatnonzero(held & (point.at <= latest) & (active <= most_active))
     if len(eligible) < count:
         raise InputError(f"--runs must be <= {len(eligible)}, the neurons of these images that fit, got {count}")
     order = eligible[np.argsort(point.slope[eligible])]

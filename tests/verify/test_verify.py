@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from neurocircuit import calibrate
-from neurocircuit.errors import FileFormatError
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.neuron.operating import operate
 from neurocircuit.noise import NoiseModel, NoiseTable, fit
 from neurocircuit.noise.terms import common_terms
 from neurocircuit.spec import Variation
-from neurocircuit.verify import correlation, images, levels, neurons, single, transfer
+from neurocircuit.verify import correlation, images, levels, neurons, single, transfer, transistors
 
 
 @pytest.fixture(scope="session")
@@ -184,3 +185,47 @@ def test_without_jitter_the_papers_reading_is_eq_4(circuit, spikes):
     assert found["agreement"][0] == 1.0
     assert max(found["deviation"]) == 0.0
     assert transfer.transfer_mode(circuit, spikes, labels, [0.05] * 4, 1, 1)["deviation"][0] > 0.01
+
+
+def test_neurons_for_transistors_fit_the_circuit_and_its_time(circuit, spikes):
+    found = transistors.choose(circuit, spikes, 5, 1, latest=2.5, most_active=20)
+    points = found.points
+    assert len(points.neuron) == 5
+    assert points.point.fired.all()
+    assert points.headroom.max() <= transistors.LARGEST_HEADROOM
+    assert points.point.at.max() <= 2.5
+    late = points.times >= points.point.at[:, None] + transistors.HEARD_after_over_tau
+    assert np.sum((points.weights != 0) & ~late, axis=1).max() <= 20
+    assert 0 < found.eligible <= found.held <= 1
+    for k, (neuron, image) in enumerate(zip(points.neuron, points.image, strict=True)):
+        received = circuit.physical.layers[0].inputs(spikes[image], 0.0)[neuron]
+        np.testing.assert_array_equal(points.times[k], received)
+    with pytest.raises(InputError, match=r"--runs must be <= \d+, the neurons of these images that fit, got 100000"):
+        transistors.choose(circuit, spikes, 100_000, 1)
+    with pytest.raises(InputError, match="map the network with a --variation of zeros"):
+        transistors.replay(circuit, NoiseModel(NoiseTable(None)), spikes, 5, 1)
+
+
+def test_idle_inputs_change_nothing_under_eq_4(circuit, spikes):
+    """What the transistor level leaves idle comes too late or has no weight: the spike stays, within rounding."""
+    points = transistors.choose(circuit, spikes, 5, 1, latest=2.5, most_active=20).points
+    active = (points.weights != 0) & (points.times < points.point.at[:, None] + transistors.HEARD_after_over_tau)
+    heard = np.where(active, points.times, np.inf)
+    whole = operate(points.times, points.weights, circuit.window)
+    part = operate(heard, points.weights, circuit.window)
+    np.testing.assert_allclose(part.at, whole.at, rtol=1e-12)
+
+
+def test_a_table_of_points_within_limits_refuses_those_beyond(circuit, spikes):
+    within = calibrate.Within(headroom=0.6, latest=5.0)
+    table, points, _ = calibrate.calibrate(circuit, spikes, chip_count=4, points_per_layer=60, within=within)
+    for own in points:
+        assert own.headroom.max() <= 0.6
+        assert own.point.at.max() <= 5.0
+    assert {"headroom", "time"} <= set(table.axes(0))
+    model = NoiseModel(table, outside="ideal")
+    answered, known = model.reach(0, points[0].every)
+    headroom = points[0].every[fit.AXES.index("headroom")]
+    assert (headroom > 0.75).sum() > 10
+    assert not answered[headroom > 0.75].any()
+    assert not known[headroom > 0.61].any()
