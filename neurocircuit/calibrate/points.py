@@ -54,6 +54,7 @@ class Points:
     weights: Floats  # [point, input], in force, before any chip
     every: Floats
     within: Within = EVERYWHERE  # where the points were drawn
+    early: fit.Early = fit.NOT_EARLY  # spikes long before their time, of all those neurons on their chips
 
     @property
     def coordinates(self) -> Floats:
@@ -71,7 +72,7 @@ class Points:
         """Some of the points."""
         return Points(
             self.layer, self.spec, self.point.take(which), self.neuron[which], self.image[which], self.times[which],
-            self.weights[which], self.every, self.within,
+            self.weights[which], self.every, self.within, self.early,
         )  # fmt: skip
 
     @property
@@ -92,9 +93,9 @@ def collect(
 
     Raises InputError where a layer has no firing neuron within.
     """
-    found: list[list[tuple[Operating, Floats]]] = [[] for _ in circuit.physical.layers]
+    found: list[list[tuple[Operating, Floats, Floats]]] = [[] for _ in circuit.physical.layers]
     for number, spikes in enumerate(images):
-        runs = circuit.chip(seed, number).run(spikes, number, level, until=len(found) - 1)
+        runs = circuit.chip(seed, number).run(spikes, number, level)
         k = 0
         for stage in circuit.physical.stages:
             if not isinstance(stage, Layer):
@@ -104,8 +105,9 @@ def collect(
                 stage.inputs(spikes, circuit.mapped.bias_delay_over_tau(k)), circuit.weights[k][stage.row],
                 circuit.window,
             )  # fmt: skip
-            found[k].append((point, spikes))
-            spikes = runs[k].t_over_tau if k < len(runs) else spikes
+            t = runs[k].t_over_tau
+            found[k].append((point, spikes, np.where(runs[k].false_fire, np.inf, t)))
+            spikes = t
             k += 1
     generator = np.random.default_rng([seed, 7])
     return [_choose(circuit, k, seen, count, generator, within) for k, seen in enumerate(found)]
@@ -114,13 +116,13 @@ def collect(
 def _choose(
     circuit: Circuit,
     k: int,
-    seen: list[tuple[Operating, Floats]],
+    seen: list[tuple[Operating, Floats, Floats]],
     count: int,
     generator: np.random.Generator,
     within: Within,
 ) -> Points:
     layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
-    every = concatenate([point for point, _ in seen])
+    every = concatenate([point for point, _, _ in seen])
     headroom = every.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
     coordinates = fit.features(spec, every, headroom)[:, every.fired]
     inside = (headroom <= within.headroom) & (every.at <= within.latest)
@@ -140,9 +142,10 @@ def _choose(
     image, neuron = np.divmod(chosen, layer.neurons)
     bias = circuit.mapped.bias_delay_over_tau(k)
     times = np.stack([layer.inputs(seen[i][1], bias)[j] for i, j in zip(image, neuron, strict=True)])
+    early = fit.Early.of(every.take(fired), np.concatenate([t for _, _, t in seen])[fired], circuit.window)
     return Points(
         k, spec, every.take(chosen), neuron, image, times, circuit.weights[k][layer.row[neuron]], coordinates,
-        within,
+        within, early,
     )  # fmt: skip
 
 

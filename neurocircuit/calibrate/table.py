@@ -55,7 +55,7 @@ def calibrate(
                 wrapped=np.concatenate([wrapped for _, _, wrapped in runs]),
             )
         )
-        fits.append(fit.fit_layer(points.spec, samples[-1], circuit.window, points.ranges, axes))
+        fits.append(fit.fit_layer(points.spec, samples[-1], circuit.window, points.ranges, axes, points.early))
     provenance = {
         "network": circuit.mapped.to_dict(),
         "level": level,
@@ -105,6 +105,7 @@ def describe(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) ->
                 "false_low": own.false_low.tolist(),
                 "false_high": own.false_high.tolist(),
                 "false_n": own.false_n.tolist(),
+                "early": float(own.early_share[0]),
                 "wrapped": float(seen.wrapped.mean()),
                 "wrap_edges": curves.WRAP_EDGES[1:-1].tolist(),
                 "wrap_fire": own.wrap_fire.tolist(),

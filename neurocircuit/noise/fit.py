@@ -10,6 +10,10 @@ first order holds, ε the event. Cells span the axes that improve the likelihood
 They hold b and ε twice: about the terms c (`rest_…`), and with the terms c in them, for a user who knows slope and time
 only. Beyond the calibrated points by up to REACH the outermost cells speak: what the terms leave varies slowly.
 
+A spike can also come long before its time, where an earlier bump of the membrane nearly reached the threshold. Such
+events are no tail of ε: m below EARLY_SCALES spreads leaves the cells, and comes back as often as it does over all
+neurons of the images, not over the chosen points.
+
 A neuron that stays silent has the probability to fire by its closest approach to the threshold, terms included. Any
 neuron wraps, and fires at once, with a probability by how close its lowest membrane comes to that (wrap_distance).
 """
@@ -23,7 +27,11 @@ from scipy.stats import t as student
 from neurocircuit.neuron.operating import Operating
 from neurocircuit.noise import curves
 from neurocircuit.noise.curves import QUANTILES as QUANTILES  # users of the cells need them
-from neurocircuit.noise.terms import COMPONENTS, TERMS, common_shift, common_terms, drift_term
+from neurocircuit.noise.response import NOT_EARLY as NOT_EARLY
+from neurocircuit.noise.response import Early as Early
+from neurocircuit.noise.response import fit_kappa, least_late
+from neurocircuit.noise.response import membrane_seen as membrane_seen
+from neurocircuit.noise.terms import common_shift, common_terms, drift_term
 from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec
 
@@ -32,8 +40,6 @@ BINS = {"slope": 8, "time": 4, "margin": 4, "headroom": 3, "root_sum_w2": 3}
 REACH = {"slope": (np.log(4.0), np.log(2.0)), "time": (9.0, 9.0), "margin": (6.0, 6.0), "headroom": (0.1, 0.1),
          "root_sum_w2": (0.2, 0.5)}  # fmt: skip  # what an axis extends below and above the calibrated points
 LEAST_SAMPLES = 60
-LARGEST_EVENT = 50.0  # thresholds; an earlier spike than this says is no deviation but another event
-_WINSOR_ROUNDS = 6
 _DEGREES = 4.0  # Student's t of the likelihood: events have tails
 
 
@@ -87,6 +93,8 @@ class LayerFit:
     wrap_high: Floats
     wrap_n: Floats
     wrap_time: Floats  # [quantile], over the time of the ideal spike or closest approach
+    early_share: Floats  # [1], of firing neurons as they come
+    early_time: Floats  # [quantile], over the time of the ideal spike
     gains: dict[str, tuple[float, float]]  # axis: held-out gain of log-likelihood per operating point, its error
 
 
@@ -104,15 +112,13 @@ def features(spec: NeuronSpec, point: Operating, headroom: Floats) -> Floats:
         )
 
 
-def membrane_seen(point: Operating, t_over_tau: Floats, window: float) -> Floats:
-    """Disturbance m [sample] from circuit fire times; a miss counts as what moves the spike to the window's end."""
-    delay = np.where(np.isfinite(t_over_tau), t_over_tau, window) - point.at
-    m: Floats = np.maximum(-point.slope * np.expm1(-delay), -LARGEST_EVENT)
-    return m
-
-
 def fit_layer(
-    spec: NeuronSpec, samples: Samples, window: float, ranges: Floats, axes: tuple[str, ...] | None = None
+    spec: NeuronSpec,
+    samples: Samples,
+    window: float,
+    ranges: Floats,
+    axes: tuple[str, ...] | None = None,
+    early: Early = NOT_EARLY,
 ) -> LayerFit:
     """Cells of one layer.
 
@@ -120,12 +126,17 @@ def fit_layer(
     Wrapped samples enter by their curve only.
     """
     fired = samples.point.fired & ~samples.wrapped
+    least = -np.inf
+    if early.among:
+        every = membrane_seen(samples.point.take(fired), samples.t_over_tau[fired], window)
+        least = least_late(every)
+        fired[fired] = every >= least
     point = samples.point.take(fired)
     coordinates = features(spec, point, samples.headroom[fired])
     m, u = membrane_seen(point, samples.t_over_tau[fired], window), samples.u[:, fired]
     common, clusters = common_terms(spec, point), samples.operating_point[fired]
     chips, drift = samples.chip[fired], drift_term(spec, point)
-    kappa, error, term_kappa, term_error = _fit_kappa(m - drift, u, common, chips, clusters)
+    kappa, error, term_kappa, term_error = fit_kappa(m - drift, u, common, chips, clusters)
     whole = m - kappa @ u
     rest = whole - common_shift(spec, point, term_kappa)
     spans = {name: (float(low), float(high)) for name, (low, high) in zip(AXES, ranges, strict=True)}
@@ -155,6 +166,7 @@ def fit_layer(
         component_spread=np.std(kappa[:, None] * u, axis=1) if u.size else np.zeros(3),
         **curves.false_fires(spec, samples.point.take(silent), samples.t_over_tau[silent], shift, term_kappa),
         **curves.wraps(spec, samples.point, samples.t_over_tau, samples.wrapped),
+        **early.beyond(least),
         gains=gains,
     )
 
@@ -228,40 +240,6 @@ def _held_out(rest: Floats, cell: NDArray[np.int64], clusters: NDArray[np.int64]
 def _location_scale(values: Floats) -> tuple[float, float]:
     middle = float(np.median(values))
     return middle, max(float(np.median(np.abs(values - middle))) / 0.741, 1e-9)  # MAD of Student's t with 4 degrees
-
-
-def _fit_kappa(
-    m: Floats, u: Floats, common: Floats, chips: NDArray[np.int64], clusters: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Least squares of m on the chips' terms [component] and the common ones [term]: coefficients and their errors.
-
-    What lies beyond the 1 % and 99 % quantiles of the residual is moved there, again and again. Errors let samples of
-    a chip correlate, those of the common terms samples of an operating point.
-    """
-    regressors = np.concatenate([u, common])
-    found = np.concatenate([np.ones(len(COMPONENTS)), np.zeros(len(TERMS))])
-    error = np.zeros(len(found))
-    live = [k for k in range(len(found)) if len(m) and regressors[k].std() > 1e-12]
-    if live:
-        design = np.stack([np.ones_like(m), *(regressors[k] for k in live)], axis=1)
-        inverse = np.linalg.inv(design.T @ design)
-        y = np.clip(m, *np.quantile(m, (0.01, 0.99)))
-        for _ in range(_WINSOR_ROUNDS):
-            fitted = design @ (inverse @ (design.T @ y))
-            y = fitted + np.clip(m - fitted, *np.quantile(m - fitted, (0.01, 0.99)))
-        beta = inverse @ (design.T @ y)
-        residual = y - design @ beta
-        by_chip, by_point = (_clustered(design, residual, inverse, label) for label in (chips, clusters))
-        found[live] = beta[1:]
-        error[live] = np.where(np.array(live) < len(COMPONENTS), by_chip[1:], by_point[1:])
-    split = len(COMPONENTS)
-    return found[:split], error[:split], found[split:], error[split:]
-
-
-def _clustered(design: Floats, residual: Floats, inverse: Floats, label: NDArray[np.int64]) -> Floats:
-    scores = np.zeros((label.max() + 1, design.shape[1]))
-    np.add.at(scores, label, design * residual[:, None])
-    return np.asarray(np.sqrt(np.diag(inverse @ (scores.T @ scores) @ inverse)))
 
 
 def _edges(values: Floats, bins: int, limits: Floats) -> Floats:

@@ -133,16 +133,19 @@ class NoiseModel:
         return np.where(when < 1.0, t, np.inf)
 
     def _wrapped(self, fit: LayerFit, spec: NeuronSpec, point: Operating, even: Floats) -> Floats:
-        """Times of wraps, inf where there is none; part of what every neuron of the circuit does: systematic."""
-        if "systematic" not in self.causes or not fit.wrap_fire.any():
-            return np.full_like(point.at, np.inf)
-        share = share_at(fit.wrap_fire, WRAP_EDGES, wrap_distance(spec, point))
+        """Times of wraps and of early spikes, inf where there is none: what every neuron may do, so systematic."""
+        wrap, early = np.zeros((2, len(point.at)))
+        if "systematic" in self.causes:
+            wrap = share_at(fit.wrap_fire, WRAP_EDGES, wrap_distance(spec, point))
+            early = np.where(point.fired, fit.early_share[0], 0.0)
         if "event" not in self.causes:
-            share = (share > 0.5).astype(float)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            when = np.where(share > 0, even / share, 2.0)
-        ratio = draw_quantile(np.broadcast_to(fit.wrap_time, (len(when), len(QUANTILES))), np.clip(when, 0.0, 1.0))
-        return np.where(when < 1.0, np.clip(point.at * ratio, 0.0, spec.window_over_tau), np.inf)
+            wrap, early = (wrap > 0.5).astype(float), (early > 0.5).astype(float)
+        # one draw decides whether, which and when: below the one share a wrap, below both an early spike
+        wraps, comes_early = even < wrap, (even >= wrap) & (even < wrap + early)
+        place = np.where(wraps, even / np.maximum(wrap, 1e-12), (even - wrap) / np.maximum(early, 1e-12))
+        times = np.where(wraps[:, None], fit.wrap_time, fit.early_time)
+        t = np.clip(point.at * draw_quantile(times, np.clip(place, 0.0, 1.0)), 0.0, spec.window_over_tau)
+        return np.where(wraps | comes_early, t, np.inf)
 
     def reach(self, layer: int, coordinates: Floats) -> tuple[Bools, Bools]:
         """Which firing neurons the table answers for, and which lie within the calibrated points; both [neuron].

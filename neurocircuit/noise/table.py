@@ -57,8 +57,10 @@ _WRAP = {
     "wrap_high": "upper end of its 95 % interval",
     "wrap_n": "samples",
 }
+_EARLY = {"early_share": "share of firing neurons whose spike comes long before its time"}
 _TIMES = {
     "false_delay": "quantiles of the false spike's time after the closest approach, units of tau",
+    "early_time": "quantiles of an early spike's time over that of the ideal spike",
     "wrap_time": "quantiles of a wrap's time over that of the ideal spike or the closest approach",
 }
 
@@ -95,7 +97,13 @@ class NoiseTable:
             about = {"units": "1", "long_name": "quantiles of the event's disturbance about the bias, thresholds"}
             for name in ("quantiles", "rest_quantiles"):
                 variables[f"{name}{k}"] = ((*dims, "quantile"), getattr(fit, name), about)
-        for group, dimension in ((_LAYER, "component"), (_TERM, "term"), (_SILENT, "approach"), (_WRAP, "distance")):
+        for group, dimension in (
+            (_LAYER, "component"),
+            (_TERM, "term"),
+            (_SILENT, "approach"),
+            (_WRAP, "distance"),
+            (_EARLY, "one"),
+        ):
             for name, meaning in group.items():
                 values = np.stack([getattr(fit, name) for fit in fits])
                 variables[name] = (("layer", dimension), values, {"units": "1", "long_name": meaning})
@@ -150,7 +158,9 @@ class NoiseTable:
                 _complete(values, k)
             rest = (*(f"rest_{name}" for name in _REST), "rest_quantiles")
             cells: dict[str, Floats] = {name: values[f"{name}{k}"] for name in (*_CELL, "quantiles", *rest)}
-            wide: dict[str, Floats] = {name: values[name][k] for name in (*_LAYER, *_TERM, *_SILENT, *_WRAP, *_TIMES)}
+            wide: dict[str, Floats] = {
+                name: values[name][k] for name in (*_LAYER, *_TERM, *_SILENT, *_WRAP, *_EARLY, *_TIMES)
+            }
             gains = {name: (gain[0], gain[1]) for name, gain in self.provenance["axis_gains"][k].items()}
             edges = {name: values[f"edges{k}_{name}"] for name in AXES}
             spans = {name: (float(low), float(high)) for name, (low, high) in
@@ -179,4 +189,5 @@ def _complete(values: dict[str, Floats], k: int) -> None:
     layers = len(values["kappa"])
     values |= {name: np.zeros((layers, len(TERMS))) for name in _TERM}
     values |= {name: np.zeros((layers, len(WRAP_EDGES) - 1)) for name in _WRAP}
-    values["wrap_time"] = np.zeros((layers, len(QUANTILES)))
+    values |= {name: np.zeros((layers, len(QUANTILES))) for name in ("wrap_time", "early_time")}
+    values["early_share"] = np.zeros((layers, 1))
