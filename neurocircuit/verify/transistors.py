@@ -4,9 +4,12 @@ The neuron has all its synapses. An input whose code is 0, or that comes so long
 nothing, stays idle; the idle ones stand as one device of their number (spice/states.py), which halves the time. What
 the transistors cannot hold is left out and counted: neurons beyond the XOR's range or near a wrap (the circuit's scale
 is fixed). Late spikes and many active inputs are left out for time alone.
+
+The fast level's spec was fitted with few synapses attached. More of them slow VCO1, which the saved state shows: the
+prediction takes that shift as a frequency error of VCO1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +27,7 @@ from neurocircuit.noise.terms import wrap_distance
 from neurocircuit.record import Floats
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import transistor
+from neurocircuit.spice.states import armory
 from neurocircuit.verify import levels, neurons
 
 LARGEST_HEADROOM = 0.9
@@ -98,14 +102,14 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     t, w = np.full((runs, MOST_ACTIVE), np.inf), np.zeros((runs, MOST_ACTIVE))
     for k, mine in enumerate(active):
         t[k, : mine.sum()], w[k, : mine.sum()] = points.times[k, mine], points.weights[k, mine]
-    record = transistor.fire(
-        points.spec, t, w, start, seeds, timeout_s=TIMEOUT_s, attached=circuit.physical.layers[0].fan_in
-    )
+    fan_in = circuit.physical.layers[0].fan_in
+    record = transistor.fire(points.spec, t, w, start, seeds, timeout_s=TIMEOUT_s, attached=fan_in)
     good = ~np.isnan(record.fire_time_over_tau)
     if not good.any():
         raise InputError(f"level transistor: no run delivered a result: {next(iter(record.failures.values()))}")
     rows = np.flatnonzero(good)
-    kept, measured = points.take(rows), record.fire_time_over_tau[rows]
+    spec, shift = loaded(points.spec, fan_in)
+    kept, measured = replace(points.take(rows), spec=spec), record.fire_time_over_tau[rows]
     edge = simulate.evaluate(
         "edge", kept.spec, kept.times, kept.weights, noise_seed=seeds[rows],
         start_rad=start if record.start_rad is None else record.start_rad[rows],
@@ -117,7 +121,7 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     )
     row = neurons.summary(circuit, runs_of)
     row |= {"failures": len(record.failures), "held": chosen.held, "eligible": chosen.eligible}
-    row |= {"fan_in": circuit.physical.layers[0].fan_in, "left_out": 0, "tail_share": 0.0, "outside_share": 0.0}
+    row |= {"fan_in": fan_in, "vco1_shift": shift, "left_out": 0, "tail_share": 0.0, "outside_share": 0.0}
     row |= _lateness(measured, median, edge, kept)
     row["worst"] = [
         _case(points.spec, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], row["fan_in"])
@@ -126,10 +130,20 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     row["sentence"] += (
         f" In transistors ({len(rows)} nominal neurons of {row['fan_in']} synapses) the spike comes "
         f"{row['late_median']:+.3f} τ after the model's median (quartiles {row['late_quartiles'][0]:+.3f}, "
-        f"{row['late_quartiles'][1]:+.3f}); {row['missed']} did not fire. The circuit's fixed scale holds "
+        f"{row['late_quartiles'][1]:+.3f}); {row['missed']} did not fire. The synapses shift VCO1 by "
+        f"{shift:+.2e}, which the prediction has. The circuit's fixed scale holds "
         f"{chosen.held:.1%} of the layer's firing neurons."
     )
     return row
+
+
+def loaded(spec: NeuronSpec, synapses: int) -> tuple[NeuronSpec, float]:
+    """The spec with VCO1 as slow as so many synapses make it, and that relative shift."""
+    armed = armory(transistor.circuit_of(spec), MOST_ACTIVE, transistor.STATE_TIMEOUT_s, synapses)
+    shift = armed.f1_Hz / spec.f0_Hz - 1.0
+    first, *others = spec.frequency_error.in_force
+    error = spec.frequency_error.replace(after_trim=(first + shift, *others), trimmed=True)
+    return spec.replace(frequency_error=error), float(shift)
 
 
 def _lateness(measured: Floats, median: Floats, edge: Floats, points: Points) -> dict[str, Any]:
