@@ -88,7 +88,7 @@ published-transistor: setup ## Rebuild reports/published/transistor (about 25 mi
 	@$(BIN)/neurocircuit sweep --level transistor --process generic65 --jitter 1-9% --out reports/published/transistor
 
 # The demonstration network (training/mnist_mapped.toml) on the embedded and on the stressed circuit: mapping, noise
-# table with its budget, and the replay of neurons and of IMAGES whole images on three chips.
+# table with its budget, and the replay of neurons and of IMAGES whole images on three chips. About 12 CPU-minutes each.
 NETWORK := reports/published/mnist-network
 IMAGES ?= 1000
 RUNS ?= 500
@@ -100,14 +100,16 @@ published-stressed: $(NETWORK)/stressed ## The same for the stressed circuit
 .PHONY: $(NETWORK)/embedded $(NETWORK)/stressed
 
 $(NETWORK)/embedded: setup
-	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 40 --out $@/network.toml
-	@$(BIN)/neurocircuit calibrate $@/network.toml --images 20 --points 240 --budget --out $@/table.nc
-	@$(REPLAY) --transfer reports/published/table3/table.nc --out $@/replay
+	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 300 --out $@/network.toml
+	@$(BIN)/neurocircuit calibrate $@/network.toml --images 150 --budget --out $@/table.nc
+	@$(BIN)/neurocircuit calibrate $@/network.toml --mode transfer --curve reports/published/table3/table.nc \
+	  --out $@/transfer.json
+	@$(REPLAY) --transfer $@/transfer.json --out $@/replay
 
 $(NETWORK)/stressed: setup
-	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 40 --spec training/circuits/stressed.toml \
+	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 300 --spec training/circuits/stressed.toml \
 	  --variation training/circuits/stressed_variation.toml --out $@/network.toml
-	@$(BIN)/neurocircuit calibrate $@/network.toml --images 20 --points 240 --budget --out $@/table.nc
+	@$(BIN)/neurocircuit calibrate $@/network.toml --images 150 --budget --out $@/table.nc
 	@$(REPLAY) --out $@/replay
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)

@@ -14,15 +14,21 @@ from neurocircuit.errors import InputError
 @click.command("calibrate")
 @click.argument("network_path", metavar="NETWORK", type=click.Path(path_type=Path))
 @click.option("--level", default="edge", show_default=True, help="Level of the neuron: edge, averaged, bsource.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File of the noise table (.nc).")
+@click.option("--out", required=True, type=click.Path(path_type=Path),
+              help="File of the noise table (.nc); with --mode transfer of the jitters (.json).")  # fmt: skip
 @click.option("--images", "count", default=30, show_default=True, type=click.IntRange(min=1), help="Images to look at.")
 @click.option("--chips", default=100, show_default=True, type=click.IntRange(min=2), help="Chips.")
 @click.option("--points", default=400, show_default=True, type=click.IntRange(min=40), help="Neurons of each layer.")
+@click.option("--headroom", type=click.FloatRange(0, 2, min_open=True),
+              help="Only neurons within this share of the XOR's range; others lie outside the table.")  # fmt: skip
+@click.option("--latest", type=click.FloatRange(0, min_open=True), help="Only neurons that fire by then, tau.")
 @click.option("--budget", is_flag=True, help="Also simulate each cause alone and draw the noise budget.")
 @click.option(
     "--mode", type=click.Choice(("calibrated", "transfer")), default="calibrated", show_default=True,
-    help="transfer: the paper's reading instead, jitter by Table 3's curve (see verify); writes no table.",
+    help="transfer: the paper's simpler reading, each layer's jitter by the curve of --curve.",
 )  # fmt: skip
+@click.option("--curve", type=click.Path(path_type=Path), help="Transfer table of a sweep over jitter (.nc).")
+@click.option("--input-jitter", default=0.01, show_default=True, help="Relative jitter of the image, with --curve.")
 @part_option
 @seed_option
 @data_option
@@ -34,8 +40,12 @@ def command(
     count: int,
     chips: int,
     points: int,
+    headroom: float | None,
+    latest: float | None,
     budget: bool,
     mode: str,
+    curve: Path | None,
+    input_jitter: float,
     part: str,
     seed: int,
     data: Path | None,
@@ -43,11 +53,15 @@ def command(
 ) -> None:
     """Simulate the operating points of NETWORK (a mapped network, .toml) on many chips; write a noise table.
 
-    Beside it OUT.calibration.json and a report.
+    Beside it OUT.calibration.json and a report. With --mode transfer nothing is simulated: layer by layer the output
+    jitter that the curve gives for the layer before it, for verify --transfer to compare.
     """
     started = time.process_time()
+    if (mode == "transfer") != (curve is not None):
+        raise InputError(f"--curve must be given with --mode transfer and only there, got mode {mode}")
     if mode == "transfer":
-        raise InputError("--mode transfer needs no calibration: give it to verify, with --transfer TABLE")
+        _transfer(network_path, out, Path(str(curve)), input_jitter, as_json)
+        return
     if out.suffix != ".nc" or not out.parent.is_dir():
         raise InputError(f"--out must be a .nc file in an existing directory, got {str(out)!r}")
 
@@ -63,6 +77,7 @@ def command(
     spikes, _ = images(network, part, data, count)
     table, found, samples = calibrate.calibrate(
         circuit, spikes, level=level, seed=seed, chip_count=chips, points_per_layer=points,
+        within=calibrate.Within(headroom or float("inf"), latest or float("inf")),
         report=lambda text: None if as_json else click.echo(text, err=True),
     )  # fmt: skip
     numbers: dict[str, Any] = {
@@ -83,9 +98,30 @@ def command(
         echo_json(numbers)
         return
     for own in numbers["layers"]:
-        kappa = ", ".join(f"{name} {value:.2f}" for name, value in own["kappa"].items())
+        kappa = ", ".join(f"{name} {value:.2f}" for name, value in (own["kappa"] | own["term_kappa"]).items())
         click.echo(
             f"layer {own['name']}: axes {', '.join(own['axes']) or 'none'}; median event spread "
             f"{own['event_spread']:.3g} thresholds; kappa {kappa}; {own['samples']} samples"
         )
     click.echo(f"noise table: {out}")
+
+
+def _transfer(network_path: Path, out: Path, curve: Path, input_jitter: float, as_json: bool) -> None:
+    started = time.process_time()
+    if out.suffix != ".json" or not out.parent.is_dir():
+        raise InputError(f"--out must be a .json file in an existing directory, got {str(out)!r}")
+
+    from neurocircuit.mapping.physical import load_mapped
+    from neurocircuit.verify import transfer
+
+    mapped, _ = load_mapped(network_path)
+    numbers = transfer.jitter_of(mapped, curve, input_jitter)
+    numbers["run"] = record(started)
+    write_json(out, numbers)
+    if as_json:
+        echo_json(numbers)
+        return
+    for name, value in zip(("input", *(f"layer {own.name}" for own in mapped.layers)), numbers["jitter_by_layer"],
+                           strict=True):  # fmt: skip
+        click.echo(f"{name}: relative jitter {value:.3g}")
+    click.echo(f"jitters: {out}")

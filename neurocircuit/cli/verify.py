@@ -13,10 +13,10 @@ from neurocircuit.cli.network import images, part_option, record, seed_option, w
 from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
-    from neurocircuit.mapping.replay import Circuit
-    from neurocircuit.noise.table import NoiseTable
-    from neurocircuit.record import Floats
     from neurocircuit.verify.images import Rows
+
+SINGLE_IMAGES = 100  # single neurons come from the first images: each of them runs on a chip first
+TRANSFER_IMAGES = 300  # the paper's reading says little: fewer images do
 
 
 @click.command("verify")
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 @click.option("--layers", "layer_text", help="Layers of the single neurons, by name: 0,1. Default: all.")
 @click.option("--no-images", is_flag=True, help="Single neurons only.")
 @click.option("--transfer", "transfer_path", type=click.Path(path_type=Path),
-              help="Transfer table (sweep): also the paper's reading, output jitter from its curve.")  # fmt: skip
-@click.option("--input-jitter", default=0.01, show_default=True, help="Relative input jitter for --transfer.")
+              help="File of calibrate --mode transfer: also what the paper's simpler reading says.")  # fmt: skip
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes; changes no number.")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the result; default: only print.")
 @part_option
@@ -48,7 +47,6 @@ def command(
     layer_text: str | None,
     no_images: bool,
     transfer_path: Path | None,
-    input_jitter: float,
     jobs: int,
     out: Path | None,
     part: str,
@@ -69,16 +67,22 @@ def command(
     from neurocircuit.mapping.replay import Circuit
     from neurocircuit.noise.table import NoiseTable
     from neurocircuit.verify import images as whole
+    from neurocircuit.verify import transfer
 
     if level not in simulate.LEVELS:
         raise InputError(f"--level must be among {', '.join(simulate.LEVELS)}, got {level!r}")
+    if level == "transistor" and not no_images:
+        raise InputError("--level transistor must come with --no-images: whole images would take days")
     mapped, network = load_mapped(network_path)
     table = None if table_path is None else NoiseTable.load(table_path)
     if table is not None:
         table.check_network(mapped.to_dict(), str(table_path))
+    if transfer_path is not None:
+        transfer.load(transfer_path, mapped)  # refused before hours of work
     circuit = Circuit.of(mapped, network)
     spikes, labels = images(network, part, data, count)
     names = tuple(layer.name for layer in mapped.layers)
+    chosen = _chosen(layer_text, names)
     numbers: dict[str, Any] = {"name": mapped.name, "level": level, "part": part, "seed": seed}
     rows = None
     if not no_images:
@@ -89,11 +93,17 @@ def command(
         )  # fmt: skip
         numbers["images"] = whole.summary(rows, names)
     if transfer_path is not None:
-        from neurocircuit.verify.transfer import transfer_mode
-
-        numbers["transfer"] = transfer_mode(circuit, spikes, labels, transfer_path, input_jitter, chips, seed)
+        said = transfer.load(transfer_path, mapped)
+        numbers["transfer"] = said | transfer.transfer_mode(
+            circuit, spikes[:TRANSFER_IMAGES], labels[:TRANSFER_IMAGES], said["jitter_by_layer"], chips, seed
+        )
     if runs and table is not None:
-        numbers["neurons"] = _neurons(circuit, table, spikes, level, runs, seed, _chosen(layer_text, names))
+        from neurocircuit.verify.single import in_transistors, single_neurons
+
+        single = in_transistors if level == "transistor" else single_neurons
+        numbers["neurons"] = single(
+            circuit, table, spikes[:SINGLE_IMAGES], level=level, runs=runs, seed=seed, layers=chosen
+        )
     numbers["run"] = record(started)
     if out is not None:
         _write(out, numbers, rows)
@@ -101,39 +111,6 @@ def command(
         echo_json(numbers)
     else:
         click.echo(summary(numbers))
-
-
-def _neurons(
-    circuit: "Circuit", table: "NoiseTable", spikes: "list[Floats]", level: str, runs: int, seed: int,
-    layers: tuple[int, ...],
-) -> dict[str, Any]:  # fmt: skip
-    from neurocircuit import simulate
-    from neurocircuit.noise.model import NoiseModel
-    from neurocircuit.verify import levels, neurons
-
-    spec = circuit.mapped.neuron_of(0)
-    calibrated = str(table.provenance["level"])
-    differing = levels.differing_causes(
-        simulate.not_modelled(level, spec), simulate.not_modelled(calibrated, spec), level, calibrated
-    )
-    result: dict[str, Any] = {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": []}
-    every = neurons.points_of(circuit, spikes, runs, seed)
-    for layer in layers:
-        model = NoiseModel(table, outside="ideal")
-        if differing:
-            result["layers"].append(
-                levels.level_discrepancy(circuit, every[layer], level, calibrated, chip_count=40, seed=seed)
-            )
-            continue
-        chips = min(40, len(every[layer].neuron))
-        found = neurons.replay(circuit, model, every[layer], level=level, chips=chips, seed=seed)
-        row = neurons.summary(circuit, model, found, seed)
-        row |= {"outside_share": model.count.share, "valid": model.count.valid}
-        if not model.count.valid:
-            row["sentence"] += f" Marked INVALID: {model.count.share:.2%} of the points lie beyond the table."
-        row["worst"] = levels.worst(circuit, found, level, seed)
-        result["layers"].append(row)
-    return result
 
 
 def _chosen(text: str | None, names: tuple[str, ...]) -> tuple[int, ...]:
@@ -183,7 +160,7 @@ def summary(numbers: dict[str, Any]) -> str:
             lines.append(
                 f"  layer {layer['name']}: latency {layer['latency'][0]:.4f}, deviation {layer['deviation'][0]:.4f} "
                 f"tau, missed {layer['missed'][0]:.2%}, false {layer['false'][0]:.2%}, "
-                f"wrapped {layer['wrapped'][0]:.2%}"
+                f"wrapped {layer['wrapped'][0]:.3%}"
             )
         if not found["valid"]:
             lines.append(f"  INVALID prediction: {found['outside_share']:.2%} of operating points beyond the table")

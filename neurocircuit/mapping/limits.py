@@ -78,27 +78,33 @@ class Limit:
 def choose_layer(
     name: str, base: NeuronSpec, kernel: Floats, recorded: Recorded, choice: Choice, keep_scale: bool = False
 ) -> LayerMapping:
-    """Scale and bank of one layer: the largest a and θ that the limits allow, never beyond the base circuit's."""
+    """Scale and bank of one layer: the largest a and θ that the limits allow, never beyond the base circuit's.
+
+    keep_scale: phase per weight, lead, swing and guard are those of the base, to the last digit.
+    """
     if not isinstance(base.threshold, Lead):
         raise InputError(f"threshold must be a lead to map a network, got {base.threshold.kind}")
     a, lead = base.phase_per_weight_rad, base.threshold.lead_rad
-    ripple = 0.0  # over θ
-    if not keep_scale:
-        peak = float(np.quantile(recorded.peak_current, choice.xor_quantile))
-        a = min(a, choice.use * HALF_PI / max(peak, 1e-12))
-        if base.comparator == "modulo_2pi":
-            depth = float(np.quantile(recorded.depth, choice.wrap_quantile))
-            ripple = ripple_over_lead(base, a)
-            lead = min(lead, choice.use * np.pi / (1.0 + depth + (1.0 + GUARD_OVER_RIPPLE) * ripple))
-        ripple = ripple_over_lead(base, a)
-        lead = min(lead, choice.use * largest_lead_rad(base, a))
+    bank = _bank(base.weight_bank, kernel)
+    if keep_scale:
+        return LayerMapping(
+            name=name, phase_per_weight_rad=a, lead_rad=lead, ripple_guard_rad=base.ripple_guard_rad,
+            vco4_swing_Hz=lead / (2.0 * a * base.tau_s), weight_bank=bank,
+        )  # fmt: skip
+    peak = float(np.quantile(recorded.peak_current, choice.xor_quantile))
+    a = min(a, choice.use * HALF_PI / max(peak, 1e-12))
+    ripple = ripple_over_lead(base, a)
+    if base.comparator == "modulo_2pi":
+        depth = float(np.quantile(recorded.depth, choice.wrap_quantile))
+        lead = min(lead, choice.use * np.pi / (1.0 + depth + (1.0 + GUARD_OVER_RIPPLE) * ripple))
+    lead = min(lead, choice.use * largest_lead_rad(base, a))
     return LayerMapping(
         name=name,
         phase_per_weight_rad=_rounded(a),
         lead_rad=_rounded(lead),
         ripple_guard_rad=float(f"{_rounded(lead) * ripple * GUARD_OVER_RIPPLE:.3g}"),
         vco4_swing_Hz=_rounded(lead) / (2.0 * _rounded(a) * base.tau_s),
-        weight_bank=_bank(base.weight_bank, kernel),
+        weight_bank=bank,
     )
 
 
@@ -167,10 +173,10 @@ def as_dict(limit: Limit) -> dict[str, Any]:
 
 
 def _bank(bank: WeightBank, kernel: Floats) -> WeightBank:
-    """The base circuit's bits and code with the layer's own full scale."""
+    """The base circuit's bits and code with the layer's own full scale; measured weights are what they are."""
 
     def fitted(one: Bank, largest: float) -> Bank:
-        return one.replace(max_weight=max(_rounded(largest, up=True), 1e-6))
+        return one if one.weights else one.replace(max_weight=max(_rounded(largest, up=True), 1e-6))
 
     return WeightBank(
         excitatory=fitted(bank.excitatory, float(kernel.max(initial=0.0))),

@@ -3,11 +3,19 @@
 A firing neuron's deviation Δ is turned into what the membrane must have seen, m = s (1 - e^{-Δ}), s = W_C - 1; one
 that missed its spike has at least what moves it to the window's end. Then, by operating point,
 
-    m = b(cell) + κ_die u_die + κ_neuron u_neuron + κ_synapse u_synapse + ε(cell)
+    m = b(cell) + κ_die u_die + κ_neuron u_neuron + κ_synapse u_synapse + κ_loop c_loop + κ_lag c_lag + ε(cell)
 
-u: first-order terms of the chip that was simulated (terms.py), κ near 1 where first order holds, ε the event. Cells
-span the axes that improve the likelihood of operating points that were held out; a neuron that stays silent has the
-probability to fire by its closest approach to the threshold, chip terms included.
+u: first-order terms of the chip that was simulated, c: those that all chips have in common (terms.py), κ near 1 where
+first order holds, ε the event. Cells span the axes that improve the likelihood of operating points that were held out.
+They hold b and ε twice: about the terms c (`rest_…`), and with the terms c in them, for a user who knows slope and time
+only. Beyond the calibrated points by up to REACH the outermost cells speak: what the terms leave varies slowly.
+
+A spike can also come long before its time, where an earlier bump of the membrane nearly reached the threshold. Such
+events are no tail of ε: m below EARLY_SCALES spreads leaves the cells, and comes back as often as it does over all
+neurons of the images, not over the chosen points.
+
+A neuron that stays silent has the probability to fire by its closest approach to the threshold, terms included. Any
+neuron wraps, and fires at once, with a probability by how close its lowest membrane comes to that (wrap_distance).
 """
 
 from dataclasses import dataclass
@@ -16,21 +24,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from neurocircuit.measure import fraction_interval
 from neurocircuit.neuron.operating import Operating
-from neurocircuit.noise.terms import COMPONENTS
-from neurocircuit.record import Floats
+from neurocircuit.noise import curves
+from neurocircuit.noise.curves import QUANTILES as QUANTILES  # users of the cells need them
+from neurocircuit.noise.response import NOT_EARLY as NOT_EARLY
+from neurocircuit.noise.response import Early as Early
+from neurocircuit.noise.response import fit_kappa, least_late
+from neurocircuit.noise.response import membrane_seen as membrane_seen
+from neurocircuit.noise.terms import common_shift, common_terms, drift_term
+from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec
 
 AXES = ("slope", "time", "margin", "headroom", "root_sum_w2")
 BINS = {"slope": 8, "time": 4, "margin": 4, "headroom": 3, "root_sum_w2": 3}
-QUANTILES = np.array(
-    [0.0, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
-     0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 1.0]
-)  # fmt: skip
-APPROACH_EDGES = np.array([-np.inf, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, np.inf])
+REACH = {"slope": (np.log(4.0), np.log(2.0)), "time": (9.0, 9.0), "margin": (6.0, 6.0), "headroom": (0.1, 0.1),
+         "root_sum_w2": (0.2, 0.5)}  # fmt: skip  # what an axis extends below and above the calibrated points
 LEAST_SAMPLES = 60
-LARGEST_EVENT = 50.0  # thresholds; an earlier spike than this says is no deviation but another event
 _DEGREES = 4.0  # Student's t of the likelihood: events have tails
 
 
@@ -44,6 +53,7 @@ class Samples:
     t_over_tau: Floats  # on the circuit; inf: silent
     operating_point: NDArray[np.int64]  # number of the neuron and image
     chip: NDArray[np.int64]
+    wrapped: Bools  # fired where phases modulo 2π read as a crossing
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ class LayerFit:
     """The cells of one layer: [slope, time, margin, headroom, root_sum_w2], 1 cell for a dropped axis."""
 
     edges: dict[str, Floats]
+    calibrated: dict[str, tuple[float, float]]  # what the points spanned; the edges end REACH beyond
     n: Floats
     bias: Floats
     bias_low: Floats
@@ -60,6 +71,15 @@ class LayerFit:
     spread_high: Floats
     missed: Floats
     quantiles: Floats  # [..., quantile]
+    rest_bias: Floats  # as above, about the terms that all chips have in common
+    rest_bias_low: Floats
+    rest_bias_high: Floats
+    rest_spread: Floats
+    rest_spread_low: Floats
+    rest_spread_high: Floats
+    rest_quantiles: Floats
+    term_kappa: Floats  # [term]
+    term_kappa_error: Floats
     kappa: Floats  # [component]
     kappa_error: Floats
     component_spread: Floats  # [component]: of κ u over the samples
@@ -68,6 +88,13 @@ class LayerFit:
     false_high: Floats
     false_n: Floats
     false_delay: Floats  # [quantile], from the closest approach
+    wrap_fire: Floats  # [wrap distance]
+    wrap_low: Floats
+    wrap_high: Floats
+    wrap_n: Floats
+    wrap_time: Floats  # [quantile], over the time of the ideal spike or closest approach
+    early_share: Floats  # [1], of firing neurons as they come
+    early_time: Floats  # [quantile], over the time of the ideal spike
     gains: dict[str, tuple[float, float]]  # axis: held-out gain of log-likelihood per operating point, its error
 
 
@@ -85,44 +112,61 @@ def features(spec: NeuronSpec, point: Operating, headroom: Floats) -> Floats:
         )
 
 
-def membrane_seen(point: Operating, t_over_tau: Floats, window: float) -> Floats:
-    """Disturbance m [sample] from circuit fire times; a miss counts as what moves the spike to the window's end."""
-    delay = np.where(np.isfinite(t_over_tau), t_over_tau, window) - point.at
-    m: Floats = np.maximum(-point.slope * np.expm1(-delay), -LARGEST_EVENT)
-    return m
-
-
 def fit_layer(
-    spec: NeuronSpec, samples: Samples, window: float, ranges: Floats, axes: tuple[str, ...] | None = None
+    spec: NeuronSpec,
+    samples: Samples,
+    window: float,
+    ranges: Floats,
+    axes: tuple[str, ...] | None = None,
+    early: Early = NOT_EARLY,
 ) -> LayerFit:
     """Cells of one layer.
 
     ranges: lowest and highest coordinate that the network uses, [axis, 2]; axes: those to span, None to choose.
+    Wrapped samples enter by their curve only.
     """
-    fired = samples.point.fired
+    fired = samples.point.fired & ~samples.wrapped
+    least = -np.inf
+    if early.among:
+        every = membrane_seen(samples.point.take(fired), samples.t_over_tau[fired], window)
+        least = least_late(every)
+        fired[fired] = every >= least
     point = samples.point.take(fired)
     coordinates = features(spec, point, samples.headroom[fired])
     m, u = membrane_seen(point, samples.t_over_tau[fired], window), samples.u[:, fired]
-    clusters, chips = samples.operating_point[fired], samples.chip[fired]
-    kappa, error = _fit_kappa(m, u, chips)
-    rest = m - kappa @ u
-    edges = {name: _edges(coordinates[k], BINS[name], ranges[k]) for k, name in enumerate(AXES)}
+    common, clusters = common_terms(spec, point), samples.operating_point[fired]
+    chips, drift = samples.chip[fired], drift_term(spec, point)
+    kappa, error, term_kappa, term_error = fit_kappa(m - drift, u, common, chips, clusters)
+    whole = m - kappa @ u
+    rest = whole - common_shift(spec, point, term_kappa)
+    spans = {name: (float(low), float(high)) for name, (low, high) in zip(AXES, ranges, strict=True)}
+    ends = {name: np.array([spans[name][0] - REACH[name][0], spans[name][1] + REACH[name][1]]) for name in AXES}
+    edges = {name: _edges(coordinates[k], BINS[name], ends[name]) for k, name in enumerate(AXES)}
     gains: dict[str, tuple[float, float]] = {}
     if axes is None:
         axes, gains = choose_axes(rest, coordinates, edges, clusters)
-    kept = {name: edges[name] if name in axes else ranges[k] for k, name in enumerate(AXES)}
+    kept = {name: edges[name] if name in axes else ends[name] for name in AXES}
     shape = tuple(len(kept[name]) - 1 for name in AXES)
-    cell = np.ravel_multi_index(tuple(cells_of(coordinates, kept)), shape)
+    cells = cells_of(coordinates, kept)
+    cell = np.ravel_multi_index(tuple(cells), shape)
     missed = ~np.isfinite(samples.t_over_tau[fired])
-    stats = _cell_statistics(rest, missed, cell, int(np.prod(shape)), cells_of(coordinates, kept)[0], clusters, shape)
-    silent = _fit_silent(samples, ~fired)
+    stats = _cell_statistics(whole, missed, cell, cells[0], clusters, shape)
+    about = _cell_statistics(rest, missed, cell, cells[0], clusters, shape)
+    stats |= {f"rest_{name}": about[name] for name in about if name not in ("n", "missed")}
+    silent = ~samples.point.fired & ~samples.wrapped
+    shift = samples.u[:, silent].sum(axis=0)
     return LayerFit(
         edges=kept,
+        calibrated=spans,
         **{name: values.reshape(*shape, *values.shape[1:]) for name, values in stats.items()},
+        term_kappa=term_kappa,
+        term_kappa_error=term_error,
         kappa=kappa,
         kappa_error=error,
         component_spread=np.std(kappa[:, None] * u, axis=1) if u.size else np.zeros(3),
-        **silent,
+        **curves.false_fires(spec, samples.point.take(silent), samples.t_over_tau[silent], shift, term_kappa),
+        **curves.wraps(spec, samples.point, samples.t_over_tau, samples.wrapped),
+        **early.beyond(least),
         gains=gains,
     )
 
@@ -198,25 +242,6 @@ def _location_scale(values: Floats) -> tuple[float, float]:
     return middle, max(float(np.median(np.abs(values - middle))) / 0.741, 1e-9)  # MAD of Student's t with 4 degrees
 
 
-def _fit_kappa(m: Floats, u: Floats, chips: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Least squares of clipped m on the terms, [component], and errors that let samples of a chip correlate."""
-    kappa, error = np.ones(len(COMPONENTS)), np.zeros(len(COMPONENTS))
-    live = [k for k in range(len(COMPONENTS)) if len(m) and u[k].std() > 0]
-    if not live:
-        return kappa, error
-    low, high = np.quantile(m, (0.01, 0.99))
-    design = np.stack([np.ones_like(m), *(u[k] for k in live)], axis=1)
-    y = np.clip(m, low, high)
-    inverse = np.linalg.inv(design.T @ design)
-    found = inverse @ design.T @ y
-    residual = y - design @ found
-    scores = np.zeros((chips.max() + 1, design.shape[1]))
-    np.add.at(scores, chips, design * residual[:, None])
-    covariance = inverse @ (scores.T @ scores) @ inverse
-    kappa[live], error[live] = found[1:], np.sqrt(np.diag(covariance))[1:]
-    return kappa, error
-
-
 def _edges(values: Floats, bins: int, limits: Floats) -> Floats:
     """Equal shares of the samples inside the range that the network uses."""
     inner = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])) if len(values) else np.empty(0)
@@ -228,13 +253,13 @@ def _cell_statistics(
     rest: Floats,
     missed: NDArray[np.bool_],
     cell: NDArray[np.int64],
-    cells: int,
     slope_cell: NDArray[np.int64],
     clusters: NDArray[np.int64],
     shape: tuple[int, ...],
 ) -> dict[str, Floats]:
     """By cell; one with too few samples takes those of its slope, or of all."""
     names = ("n", "bias", "bias_low", "bias_high", "spread", "spread_low", "spread_high", "missed")
+    cells = int(np.prod(shape))
     result = {name: np.zeros(cells) for name in names} | {"quantiles": np.zeros((cells, len(QUANTILES)))}
     slope_of = np.unravel_index(np.arange(cells), shape)[0]
     for one in range(cells):
@@ -256,28 +281,3 @@ def _cell_statistics(
         result["missed"][one] = missed[mine].mean()
         result["quantiles"][one] = np.quantile(event, QUANTILES)
     return result
-
-
-def _fit_silent(samples: Samples, silent: NDArray[np.bool_]) -> dict[str, Floats]:
-    """False fires by closest approach with the chip's terms, and their delay from it."""
-    approach = 1.0 - samples.point.highest[silent] + samples.u[:, silent].sum(axis=0)
-    t, at = samples.t_over_tau[silent], samples.point.at[silent]
-    fired = np.isfinite(t)
-    where = np.searchsorted(APPROACH_EDGES, approach, side="right") - 1
-    bins = len(APPROACH_EDGES) - 1
-    n, hits = np.bincount(where, minlength=bins), np.bincount(where, fired, minlength=bins)
-    ends = np.array(
-        [fraction_interval(int(k), int(total)) if total else (0.0, 1.0) for k, total in zip(hits, n, strict=True)]
-    )
-    share = np.divide(hits, n, out=np.zeros(bins), where=n > 0)
-    known = n > 0
-    if known.any():  # an empty bin takes its neighbours' value
-        share = np.interp(np.arange(bins), np.flatnonzero(known), share[known])
-    delay = np.quantile((t - at)[fired], QUANTILES) if fired.any() else np.zeros(len(QUANTILES))
-    return {
-        "false_fire": share,
-        "false_low": ends[:, 0],
-        "false_high": ends[:, 1],
-        "false_n": n.astype(float),
-        "false_delay": delay,
-    }

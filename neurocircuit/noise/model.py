@@ -3,6 +3,9 @@
 Causes, each of which can be off: `systematic` (the bias that every neuron of a cell has), `die`, `neuron` and `synapse`
 (the chip's terms, constant for a chip) and `event` (drawn anew for every image). With all of them off the times come
 back untouched, bit for bit.
+
+A point beyond the calibrated ones, but within what the table's axes reach, is answered by the outermost cell and
+counted as `tail`; one beyond that is `outside`.
 """
 
 from dataclasses import dataclass, field
@@ -11,9 +14,17 @@ import numpy as np
 
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.operating import Operating
-from neurocircuit.noise.fit import APPROACH_EDGES, AXES, QUANTILES, LayerFit, cells_of, features
+from neurocircuit.noise.curves import (
+    APPROACH_EDGES,
+    QUANTILES,
+    WRAP_EDGES,
+    approach_of,
+    draw_quantile,
+    share_at,
+)  # fmt: skip
+from neurocircuit.noise.fit import AXES, LayerFit, cells_of, features
 from neurocircuit.noise.table import NoiseTable
-from neurocircuit.noise.terms import COMPONENTS, Terms
+from neurocircuit.noise.terms import COMPONENTS, Terms, common_shift, wrap_distance
 from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec
 
@@ -24,10 +35,11 @@ _TOLERANCE = 1e-9
 
 @dataclass
 class Count:
-    """Operating points that the model was asked for, and those beyond what was calibrated."""
+    """Operating points that the model was asked for, those in the table's tails, and those beyond the table."""
 
     asked: int = 0
     outside: int = 0
+    tail: int = 0
 
     @property
     def share(self) -> float:
@@ -67,20 +79,20 @@ class NoiseModel:
         """Circuit fire times [neuron] for operating points of eq. (4); inf: silent within the window.
 
         terms: those of a chip, None without one. Raises InputError naming axis and range for a point beyond it,
-        unless `outside` is "ideal". Two numbers per neuron are drawn whatever the causes: switching one off leaves
+        unless `outside` is "ideal". Three numbers per neuron are drawn whatever the causes: switching one off leaves
         the others' luck as it was.
         """
-        even = generator.random((2, len(point.at)))
+        even = generator.random((3, len(point.at)))
         ideal = np.where(point.fired, point.at, np.inf)
         if not self.causes:
             return ideal
-        fit, window = self.table.layers[layer], spec.window_over_tau
+        fit = self.table.layers[layer]
         headroom = point.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
         coordinates = features(spec, point, headroom)
         inside = self._inside(layer, fit, coordinates, point.fired)
-        moved = self._moved(fit, coordinates, point, terms, even, window)
-        moved = np.where(point.fired, moved, self._false(fit, point, terms, even, window))
-        return np.where(inside, moved, ideal)
+        moved = self._moved(fit, spec, coordinates, point, terms, even)
+        moved = np.where(point.fired, moved, self._false(fit, spec, point, terms, even))
+        return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, even[2])), ideal)
 
     def chip_shift(self, fit: LayerFit, terms: Terms | None, like: Floats) -> Floats:
         """Membrane disturbance by the chip, [neuron]."""
@@ -91,25 +103,25 @@ class NoiseModel:
         return total
 
     def _moved(
-        self, fit: LayerFit, coordinates: Floats, point: Operating, terms: Terms | None, even: Floats, window: float
+        self, fit: LayerFit, spec: NeuronSpec, coordinates: Floats, point: Operating, terms: Terms | None, even: Floats
     ) -> Floats:
         cell = tuple(cells_of(coordinates, fit.edges))
         m = self.chip_shift(fit, terms, point.at)
         if "systematic" in self.causes:
-            m = m + fit.bias[cell]
+            m = m + fit.rest_bias[cell] + common_shift(spec, point, fit.term_kappa)
         if "event" in self.causes:
-            m = m + draw_quantile(fit.quantiles[cell], even[0])
+            m = m + draw_quantile(fit.rest_quantiles[cell], even[0])
         s = np.where(point.fired, point.slope, 1.0)
         with np.errstate(divide="ignore"):
             t = point.at - np.log1p(-np.minimum(m / s, 1.0))
-        return np.where(t < window - _TOLERANCE, np.maximum(t, 0.0), np.inf)
+        return np.where(t < spec.window_over_tau - _TOLERANCE, np.maximum(t, 0.0), np.inf)
 
-    def _false(self, fit: LayerFit, point: Operating, terms: Terms | None, even: Floats, window: float) -> Floats:
+    def _false(self, fit: LayerFit, spec: NeuronSpec, point: Operating, terms: Terms | None, even: Floats) -> Floats:
         chip = np.zeros_like(point.at)
         if terms is not None:
             chip = sum((terms.of(one) for one in COMPONENTS if one in self.causes), chip)
-        approach = 1.0 - point.highest + chip
-        share = fit.false_fire[np.searchsorted(APPROACH_EDGES, approach, side="right") - 1]
+        approach = approach_of(spec, point, chip, fit.term_kappa * ("systematic" in self.causes))
+        share = share_at(fit.false_fire, APPROACH_EDGES, approach)
         if "event" not in self.causes:
             share = (share > 0.5).astype(float) if "systematic" in self.causes else (approach < 0).astype(float)
         # given that it fires, even[1]/share is evenly distributed: one draw decides both
@@ -117,32 +129,56 @@ class NoiseModel:
             when = np.where(share > 0, even[1] / share, 2.0)
         place = np.clip(when, 0.0, 1.0) if "event" in self.causes else np.full(len(when), 0.5)
         delay = draw_quantile(np.broadcast_to(fit.false_delay, (len(when), len(QUANTILES))), place)
-        t = np.clip(point.at + delay, 0.0, window)
+        t = np.clip(point.at + delay, 0.0, spec.window_over_tau)
         return np.where(when < 1.0, t, np.inf)
 
-    def _inside(self, layer: int, fit: LayerFit, coordinates: Floats, fired: Bools) -> Bools:
-        ok = np.ones(len(fired), dtype=bool)
+    def _wrapped(self, fit: LayerFit, spec: NeuronSpec, point: Operating, even: Floats) -> Floats:
+        """Times of wraps and of early spikes, inf where there is none: what every neuron may do, so systematic."""
+        wrap, early = np.zeros((2, len(point.at)))
+        if "systematic" in self.causes:
+            wrap = share_at(fit.wrap_fire, WRAP_EDGES, wrap_distance(spec, point))
+            early = np.where(point.fired, fit.early_share[0], 0.0)
+        if "event" not in self.causes:
+            wrap, early = (wrap > 0.5).astype(float), (early > 0.5).astype(float)
+        # one draw decides whether, which and when: below the one share a wrap, below both an early spike
+        wraps, comes_early = even < wrap, (even >= wrap) & (even < wrap + early)
+        place = np.where(wraps, even / np.maximum(wrap, 1e-12), (even - wrap) / np.maximum(early, 1e-12))
+        times = np.where(wraps[:, None], fit.wrap_time, fit.early_time)
+        t = np.clip(point.at * draw_quantile(times, np.clip(place, 0.0, 1.0)), 0.0, spec.window_over_tau)
+        return np.where(wraps | comes_early, t, np.inf)
+
+    def reach(self, layer: int, coordinates: Floats) -> tuple[Bools, Bools]:
+        """Which firing neurons the table answers for, and which lie within the calibrated points; both [neuron].
+
+        coordinates: [axis, neuron] (fit.features). An axis that the table does not span bounds nothing.
+        """
+        fit = self.table.layers[layer]
+        ok, known = np.ones((2, coordinates.shape[1]), dtype=bool)
         for k, name in enumerate(AXES):
             if len(fit.edges[name]) <= 2:
                 continue
-            low, high = fit.edges[name][0], fit.edges[name][-1]
-            good = ~fired | ((coordinates[k] >= low - _TOLERANCE) & (coordinates[k] <= high + _TOLERANCE))
-            if self.outside == "error" and not good.all():
-                worst = coordinates[k][~good][0]
-                raise InputError(
-                    f"noise table layer {layer}: {name} must be within {low:.4g} … {high:.4g}, got {worst:.4g}"
-                )
-            ok &= good
+            ok &= _within(coordinates[k], (float(fit.edges[name][0]), float(fit.edges[name][-1])))
+            known &= _within(coordinates[k], fit.calibrated[name])
+        return ok, known
+
+    def _inside(self, layer: int, fit: LayerFit, coordinates: Floats, fired: Bools) -> Bools:
+        ok, known = (found | ~fired for found in self.reach(layer, coordinates))
+        if self.outside == "error" and not ok.all():
+            self._refuse(layer, fit, coordinates[:, ~ok])
         self.count.asked += len(ok)
         self.count.outside += int((~ok).sum())
+        self.count.tail += int((ok & ~known).sum())
         return ok
 
+    def _refuse(self, layer: int, fit: LayerFit, beyond: Floats) -> None:
+        for k, name in enumerate(AXES):
+            low, high = float(fit.edges[name][0]), float(fit.edges[name][-1])
+            bad = beyond[k][~_within(beyond[k], (low, high))]
+            if len(fit.edges[name]) > 2 and len(bad):
+                raise InputError(
+                    f"noise table layer {layer}: {name} must be within {low:.4g} … {high:.4g}, got {bad[0]:.4g}"
+                )
 
-def draw_quantile(quantiles: Floats, even: Floats) -> Floats:
-    """Values [neuron] at the even deviates [neuron] of distributions given by their quantiles [neuron, quantile]."""
-    right = np.clip(np.searchsorted(QUANTILES, even, side="right"), 1, len(QUANTILES) - 1)
-    rows = np.arange(len(even))
-    share = (even - QUANTILES[right - 1]) / (QUANTILES[right] - QUANTILES[right - 1])
-    low, high = quantiles[rows, right - 1], quantiles[rows, right]
-    value: Floats = low + share * (high - low)
-    return value
+
+def _within(values: Floats, ends: tuple[float, float]) -> Bools:
+    return np.asarray((values >= ends[0] - _TOLERANCE) & (values <= ends[1] + _TOLERANCE))

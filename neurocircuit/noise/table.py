@@ -10,13 +10,14 @@ import xarray as xr
 
 from neurocircuit.errors import FileFormatError
 from neurocircuit.files import write_atomically
-from neurocircuit.noise.fit import APPROACH_EDGES, AXES, QUANTILES, LayerFit
-from neurocircuit.noise.terms import COMPONENTS
+from neurocircuit.noise.curves import APPROACH_EDGES, QUANTILES, WRAP_EDGES
+from neurocircuit.noise.fit import AXES, LayerFit
+from neurocircuit.noise.terms import COMPONENTS, TERMS
 from neurocircuit.record import Floats
 from neurocircuit.table.netcdf import check_sealed, dataset_bytes, read_dataset, seal
 
 CONVENTION = "neurocircuit NoiseTable"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: neither terms that all chips have in common nor wraps nor tails
 _COORDINATES = {
     "slope": "ln(W_C - 1)",
     "time": "time since arming of the ideal spike, units of tau",
@@ -34,6 +35,11 @@ _CELL = {
     "spread_high": "upper end of its 95 % interval",
     "missed": "share of spikes of eq. (4) that did not come within the window",
 }
+_REST = ("bias", "bias_low", "bias_high", "spread", "spread_low", "spread_high")
+_TERM = {
+    "term_kappa": "response over the first-order term that all chips have in common, by term",
+    "term_kappa_error": "standard error of term_kappa, clustered by operating point",
+}
 _LAYER = {
     "kappa": "response over the first-order term, by component",
     "kappa_error": "standard error of kappa, clustered by chip",
@@ -44,6 +50,18 @@ _SILENT = {
     "false_low": "lower end of its 95 % interval",
     "false_high": "upper end of its 95 % interval",
     "false_n": "samples",
+}
+_WRAP = {
+    "wrap_fire": "probability that phases modulo 2 pi read as a crossing, by the distance of the lowest membrane",
+    "wrap_low": "lower end of its 95 % interval",
+    "wrap_high": "upper end of its 95 % interval",
+    "wrap_n": "samples",
+}
+_EARLY = {"early_share": "share of firing neurons whose spike comes long before its time"}
+_TIMES = {
+    "false_delay": "quantiles of the false spike's time after the closest approach, units of tau",
+    "early_time": "quantiles of an early spike's time over that of the ideal spike",
+    "wrap_time": "quantiles of a wrap's time over that of the ideal spike or the closest approach",
 }
 
 
@@ -66,23 +84,38 @@ class NoiseTable:
                     fit.edges[name],
                     {"long_name": _COORDINATES[name]},
                 )
+                variables[f"calibrated{k}_{name}"] = (
+                    ("end",),
+                    np.array(fit.calibrated[name]),
+                    {"long_name": f"span of the calibrated points; {_COORDINATES[name]}"},
+                )
             for name, meaning in _CELL.items():
                 variables[f"{name}{k}"] = (dims, getattr(fit, name), {"units": "1", "long_name": meaning})
+            for name in _REST:
+                about = {"units": "1", "long_name": f"{_CELL[name]}; about the terms that all chips have in common"}
+                variables[f"rest_{name}{k}"] = (dims, getattr(fit, f"rest_{name}"), about)
             about = {"units": "1", "long_name": "quantiles of the event's disturbance about the bias, thresholds"}
-            variables[f"quantiles{k}"] = ((*dims, "quantile"), fit.quantiles, about)
-        for name, meaning in _LAYER.items():
+            for name in ("quantiles", "rest_quantiles"):
+                variables[f"{name}{k}"] = ((*dims, "quantile"), getattr(fit, name), about)
+        for group, dimension in (
+            (_LAYER, "component"),
+            (_TERM, "term"),
+            (_SILENT, "approach"),
+            (_WRAP, "distance"),
+            (_EARLY, "one"),
+        ):
+            for name, meaning in group.items():
+                values = np.stack([getattr(fit, name) for fit in fits])
+                variables[name] = (("layer", dimension), values, {"units": "1", "long_name": meaning})
+        for name, meaning in _TIMES.items():
             values = np.stack([getattr(fit, name) for fit in fits])
-            variables[name] = (("layer", "component"), values, {"units": "1", "long_name": meaning})
-        for name, meaning in _SILENT.items():
-            values = np.stack([getattr(fit, name) for fit in fits])
-            variables[name] = (("layer", "approach"), values, {"units": "1", "long_name": meaning})
-        delay = np.stack([fit.false_delay for fit in fits])
-        meaning = "quantiles of the false spike's time after the closest approach, units of tau"
-        variables["false_delay"] = (("layer", "quantile"), delay, {"units": "1", "long_name": meaning})
-        variables["approach_edges"] = (("approach_edge",), APPROACH_EDGES, {"long_name": "1 - v_max + chip terms"})
+            variables[name] = (("layer", "quantile"), values, {"units": "1", "long_name": meaning})
+        variables["approach_edges"] = (("approach_edge",), APPROACH_EDGES, {"long_name": "1 - v_max + all terms"})
+        variables["wrap_edges"] = (("distance_edge",), WRAP_EDGES, {"long_name": "distance from wrapping, thresholds"})
         coordinates = {
             "quantile": ("quantile", QUANTILES),
             "component": ("component", np.array(COMPONENTS)),
+            "term": ("term", np.array(TERMS)),
             "layer": ("layer", np.arange(len(fits), dtype=np.int32)),
         }
         gains = [{name: list(gain) for name, gain in fit.gains.items()} for fit in fits]
@@ -99,9 +132,10 @@ class NoiseTable:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file of `save`. Raises FileFormatError for a foreign, damaged, changed, older or newer one."""
+        """Read a file of `save`, version 1 included. Raises FileFormatError for a foreign, damaged or changed one."""
         dataset = read_dataset(path)
-        check_sealed(dataset, path, CONVENTION, "a noise table", SCHEMA_VERSION, ("layer", "component", "quantile"))
+        version = 1 if dataset.attrs.get("schema_version") == 1 else SCHEMA_VERSION
+        check_sealed(dataset, path, CONVENTION, "a noise table", version, ("layer", "component", "quantile"))
         for k in range(len(dataset["layer"])):
             for name in AXES:
                 if f"edges{k}_{name}" not in dataset:
@@ -120,12 +154,18 @@ class NoiseTable:
         values = {str(name): variable.values for name, variable in self.dataset.data_vars.items()}
         fits = []
         for k in range(len(self.dataset["layer"])):
-            cells: dict[str, Floats] = {name: values[f"{name}{k}"] for name in (*_CELL, "quantiles")}
-            wide: dict[str, Floats] = {name: values[name][k] for name in (*_LAYER, *_SILENT, "false_delay")}
+            if self.dataset.attrs["schema_version"] == 1:
+                _complete(values, k)
+            rest = (*(f"rest_{name}" for name in _REST), "rest_quantiles")
+            cells: dict[str, Floats] = {name: values[f"{name}{k}"] for name in (*_CELL, "quantiles", *rest)}
+            wide: dict[str, Floats] = {
+                name: values[name][k] for name in (*_LAYER, *_TERM, *_SILENT, *_WRAP, *_EARLY, *_TIMES)
+            }
             gains = {name: (gain[0], gain[1]) for name, gain in self.provenance["axis_gains"][k].items()}
-            fits.append(
-                LayerFit(edges={name: values[f"edges{k}_{name}"] for name in AXES}, **cells, **wide, gains=gains)
-            )
+            edges = {name: values[f"edges{k}_{name}"] for name in AXES}
+            spans = {name: (float(low), float(high)) for name, (low, high) in
+                     ((name, values[f"calibrated{k}_{name}"]) for name in AXES)}  # fmt: skip
+            fits.append(LayerFit(edges=edges, calibrated=spans, **cells, **wide, gains=gains))
         return tuple(fits)
 
     def axes(self, layer: int) -> tuple[str, ...]:
@@ -138,3 +178,16 @@ class NoiseTable:
         for key in sorted(known.keys() | network.keys()):
             if known.get(key) != network.get(key) and key != "checkpoint":
                 raise FileFormatError(f"{where} belongs to another network: its {key} differs")
+
+
+def _complete(values: dict[str, Floats], k: int) -> None:
+    """What version 1 does not have, in its sense: all disturbance in the cells, no wraps, no tails."""
+    for name in (*_REST, "quantiles"):
+        values[f"rest_{name}{k}"] = values[f"{name}{k}"]
+    for name in AXES:
+        values[f"calibrated{k}_{name}"] = values[f"edges{k}_{name}"][[0, -1]]
+    layers = len(values["kappa"])
+    values |= {name: np.zeros((layers, len(TERMS))) for name in _TERM}
+    values |= {name: np.zeros((layers, len(WRAP_EDGES) - 1)) for name in _WRAP}
+    values |= {name: np.zeros((layers, len(QUANTILES))) for name in ("wrap_time", "early_time")}
+    values["early_share"] = np.zeros((layers, 1))

@@ -6,6 +6,13 @@ instant looked at (1 where the neuron fires), t the time since arming, θ the le
     threshold   δ (θ + guard)/θ        gain, weight   -δ V        τ    -δ (1 - J)
     VCO1, VCO2  -2π f0 τ (δ1 - δ2) t/a                 VCO3, VCO4   -2π f0 τ ratio (δ4 - δ3) t/θ
     synapses    -Σ_C δ_i w_i (1 - e^{-x_i})
+
+Two terms every neuron has, whatever its chip, in the same units; s = W_C - 1 is the membrane's slope at the crossing:
+
+    loop   -J/r           the second pole of the loop adds x e^{-x}/r to the kernel 1 - e^{-x}: first order in 1/r
+    lag    s width/2τ     a spike of some width acts as a step in its middle
+
+and the drift by the frequency errors of the spec itself, which is taken as it is.
 """
 
 from dataclasses import dataclass
@@ -18,6 +25,7 @@ from neurocircuit.record import Floats
 from neurocircuit.spec import Lead, NeuronSpec
 
 COMPONENTS = ("die", "neuron", "synapse")
+TERMS = ("loop", "lag")
 PARAMETERS = ("tau", "gain", "threshold", "weight", "vco1_vco2", "vco3_vco4")
 
 
@@ -68,6 +76,36 @@ def membrane_terms(spec: NeuronSpec, point: Operating, chip: ChipLayer, synapse:
         + per["vco3_vco4"] * (d4 - d3),
         synapse=synapse,
     )
+
+
+def common_terms(spec: NeuronSpec, point: Operating) -> Floats:
+    """Membrane terms that all chips have in common, [TERMS, neuron]; the lag is 0 where no threshold is crossed."""
+    j = point.highest - point.tau_term
+    lag = np.where(point.fired, point.slope * spec.spike_width_s / (2.0 * spec.tau_s), 0.0)
+    return np.stack([-j / spec.loop_ratio, lag])
+
+
+def drift_term(spec: NeuronSpec, point: Operating) -> Floats:
+    """Membrane term of the frequency errors that the spec itself has, [neuron]: 0 for a perfect trim."""
+    per = sensitivities(spec, point)
+    d1, d2, d3, d4 = spec.frequency_error.in_force
+    return np.asarray(per["vco1_vco2"] * (d1 - d2) + per["vco3_vco4"] * (d4 - d3))
+
+
+def common_shift(spec: NeuronSpec, point: Operating, term_kappa: Floats) -> Floats:
+    """Disturbance by terms and drift, [neuron]; 0 for a table whose cells hold them (no kappa: version 1)."""
+    if not term_kappa.any():
+        return np.zeros_like(point.at)
+    return np.asarray(term_kappa @ common_terms(spec, point) + drift_term(spec, point))
+
+
+def wrap_distance(spec: NeuronSpec, point: Operating) -> Floats:
+    """Thresholds from the lowest membrane down to where phases modulo 2π read as a crossing, [neuron]; inf: never."""
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    if spec.comparator != "modulo_2pi":
+        return np.full_like(point.at, np.inf)
+    lead = spec.threshold.lead_rad
+    return np.asarray((np.pi - lead - spec.ripple_guard_rad) / lead + point.lowest)
 
 
 def synapse_term(point: Operating, times: Floats, weights: Floats, errors: Floats) -> Floats:

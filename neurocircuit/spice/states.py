@@ -61,20 +61,22 @@ class Armory:
 
 
 @functools.lru_cache(maxsize=64)
-def armory(circuit: Circuit, inputs: int, timeout_s: float) -> Armory:
+def armory(circuit: Circuit, inputs: int, timeout_s: float, attached: int = SYNAPSES) -> Armory:
     """The states of a circuit, from the user's cache directory where they are, else by simulation.
+
+    attached: as in `idle`.
 
     Raises SimulatorMissing, SimulatorTimeout; SimulatorBadOutput where an oscillator does not start or run.
     """
     mismatch = shifts_of(circuit, inputs)
-    lock = _lock_deck(circuit, inputs, mismatch)
+    lock = _lock_deck(circuit, inputs, mismatch, attached)
     key = hashlib.sha256(
         f"{_SCHEMA} {STATES} {ngspice.version().number} {lock.identity} {_code()}".encode()
     ).hexdigest()
     path = Path(platformdirs.user_cache_dir("neurocircuit")) / "states" / f"{key[:32]}.json"
     found = _read(path)
     if found is None:
-        found = _simulate(circuit, inputs, lock, mismatch, timeout_s)
+        found = _simulate(circuit, inputs, lock, mismatch, timeout_s, attached)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(asdict(found)) + "\n")
@@ -83,9 +85,9 @@ def armory(circuit: Circuit, inputs: int, timeout_s: float) -> Armory:
     return found
 
 
-def idle(circuit: Circuit, inputs: int, from_power_up: bool = False) -> str:
-    """The synapses beyond the inputs up to SYNAPSES, as one in parallel: a third of the time of six apart."""
-    count = SYNAPSES - inputs
+def idle(circuit: Circuit, inputs: int, from_power_up: bool = False, attached: int = SYNAPSES) -> str:
+    """The synapses beyond the inputs up to `attached`, as one in parallel: a third of the time of six apart."""
+    count = attached - inputs
     if count <= 0:
         return ""
     codes = code_lines(0, circuit.weight_bits, "vdd_synapse")
@@ -98,7 +100,7 @@ def idle(circuit: Circuit, inputs: int, from_power_up: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _lock_deck(circuit: Circuit, inputs: int, mismatch: Mapping[str, DeviceShift]) -> TransistorDeck:
+def _lock_deck(circuit: Circuit, inputs: int, mismatch: Mapping[str, DeviceShift], attached: int) -> TransistorDeck:
     return compose_neuron(
         circuit,
         [Input()] * inputs,
@@ -106,17 +108,22 @@ def _lock_deck(circuit: Circuit, inputs: int, mismatch: Mapping[str, DeviceShift
         arm_s=(),
         saved=_WATCHED,
         save_state_at_s=circuit.arming_s,
-        extra=idle(circuit, inputs, from_power_up=True),
+        extra=idle(circuit, inputs, from_power_up=True, attached=attached),
         mismatch=mismatch,
     )
 
 
 def _simulate(
-    circuit: Circuit, inputs: int, lock: TransistorDeck, mismatch: Mapping[str, DeviceShift], timeout_s: float
+    circuit: Circuit,
+    inputs: int,
+    lock: TransistorDeck,
+    mismatch: Mapping[str, DeviceShift],
+    timeout_s: float,
+    attached: int,
 ) -> Armory:
     locked = transistor_run.simulate(lock, timeout_s=timeout_s)
     made = [
-        _arm(circuit, [Input()] * inputs, locked, (1.0 + k / STATES) / circuit.f1_Hz, mismatch, timeout_s)
+        _arm(circuit, [Input()] * inputs, locked, (1.0 + k / STATES) / circuit.f1_Hz, mismatch, timeout_s, attached)
         for k in range(STATES)
     ]
     f1_Hz, f3_Hz = (float(np.mean([frequencies[k] for _, frequencies in made])) for k in range(2))
@@ -130,6 +137,7 @@ def _arm(
     later_s: float,
     mismatch: Mapping[str, DeviceShift],
     timeout_s: float,
+    attached: int,
 ) -> tuple[Armed, tuple[float, float]]:
     """From lock to a saved state armed later_s after it, and the frequencies of VCO1 and VCO3 in that run."""
     arm_s = circuit.arming_s + later_s
@@ -141,7 +149,7 @@ def _arm(
         saved=_WATCHED,
         start=locked.state,
         save_state_at_s=arm_s + _ARM_PERIODS / circuit.f1_Hz,
-        extra=idle(circuit, len(inputs)),
+        extra=idle(circuit, len(inputs), attached=attached),
         mismatch=mismatch,
     )
     ran = transistor_run.simulate(deck, timeout_s=timeout_s)

@@ -24,7 +24,7 @@ from neurocircuit.spice.mismatch import shifts_of
 from neurocircuit.spice.phases import Placement, place
 from neurocircuit.spice.process import load
 from neurocircuit.spice.readout import Course
-from neurocircuit.spice.states import Armory, armory, idle
+from neurocircuit.spice.states import SYNAPSES, Armory, armory, idle
 from neurocircuit.spice.transistor_deck import CELLS, Input, MAX_STEP_s, compose_neuron
 
 STATE_TIMEOUT_s = 600.0  # making the states, once for each circuit
@@ -40,11 +40,13 @@ def fire(
     *,
     timeout_s: float = 30.0,
     step_divisor: int = 1,
+    attached: int = SYNAPSES,
 ) -> FireRecord:
     """Fire times of spec.circuit from t_over_tau and weights, both [trial, input]; weights must be codes of its bank.
 
     The phases start_rad [trial, 2] are met as `arming` says; those really there come back in the record. noise_seed has
     no effect: a transient has no device noise. step_divisor = 2 halves the time steps after the saved state.
+    attached: synapses on each neuron at least, idle beyond the inputs.
     A run that times out or delivers no trustworthy waveforms leaves nan and its reason in `failures`.
     Raises SimulatorMissing without ngspice, InputError for a spec without circuit or a weight that is no code.
     """
@@ -53,13 +55,14 @@ def fire(
     fire_time, headroom = np.full(trials, nan), np.full(trials, nan)
     false_fire, failures = np.zeros(trials, dtype=bool), {}
     try:
-        name, found = engine(), armory(circuit, inputs, STATE_TIMEOUT_s)
+        name, found = engine(), armory(circuit, inputs, STATE_TIMEOUT_s, attached)
     except (SimulatorTimeout, SimulatorBadOutput) as error:
         return FireRecord(fire_time, headroom, false_fire, dict.fromkeys(range(trials), ngspice.reason_of(error)))
     placed = place(start_rad, found.saved_rad, found.f1_Hz, found.f3_Hz)
     for trial in range(trials):
         try:
-            course = _run(spec, found, placed, trial, t_over_tau[trial], codes[trial], timeout_s, step_divisor)
+            given = t_over_tau[trial], codes[trial]
+            course = _run(spec, found, placed, trial, *given, timeout_s, step_divisor, attached)
             decided = _decision(course, spec)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
@@ -68,12 +71,19 @@ def fire(
     return FireRecord(fire_time, headroom, false_fire, failures, name, placed.start_rad)
 
 
-def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
+def waveforms(
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    start_rad: Floats,
+    noise_seed: int,
+    attached: int = SYNAPSES,
+) -> Waveforms:
     """Waveforms from the time origin until shortly after Q, which stops VCO3 and VCO4, or over the whole window."""
     circuit, codes = circuit_of(spec), spec.weight_bank.codes(weights)
-    found = armory(circuit, len(t_over_tau), STATE_TIMEOUT_s)
+    found = armory(circuit, len(t_over_tau), STATE_TIMEOUT_s, attached)
     placed = place(start_rad[None], found.saved_rad, found.f1_Hz, found.f3_Hz)
-    course = _run(spec, found, placed, 0, t_over_tau, codes, STATE_TIMEOUT_s, 1)
+    course = _run(spec, found, placed, 0, t_over_tau, codes, STATE_TIMEOUT_s, 1, attached)
     known = slice(max(course.known.start, int(np.searchsorted(course.time_s, 0.0))), course.known.stop)
     time_s, skipped = course.time_s[known], known.start - course.known.start
     base = 2 * pi * spec.f0_Hz * time_s
@@ -149,6 +159,7 @@ def _run(
     codes: NDArray[np.int_],
     timeout_s: float,
     step_divisor: int,
+    attached: int = SYNAPSES,
 ) -> Course:
     """One trial, from its state to Q or to the end of the window; an input that comes after the window stays idle."""
     circuit, armed = circuit_of(spec), found.armed[placed.state[trial]]
@@ -166,7 +177,7 @@ def _run(
         saved=_SAVED,
         start=armed.state,
         stop_when_fired=True,
-        extra=idle(circuit, len(inputs)),
+        extra=idle(circuit, len(inputs), attached=attached),
         mismatch=shifts_of(circuit, len(inputs)),
     )
     vectors = transistor_run.simulate(deck, timeout_s=timeout_s).vectors

@@ -52,7 +52,7 @@ class _Task:
     images: list[Floats]
     labels: NDArray[np.int64]
     first: int
-    chip: int
+    chips: int
     seed: int
     level: str
 
@@ -63,8 +63,7 @@ def run(
 ) -> Rows:  # fmt: skip
     """All images on all chips; what a row is does not depend on jobs."""
     tasks = [
-        _Task(circuit, table, images[k : k + _PER_TASK], labels[k : k + _PER_TASK], k, chip, seed, level)
-        for chip in range(chips)
+        _Task(circuit, table, images[k : k + _PER_TASK], labels[k : k + _PER_TASK], k, chips, seed, level)
         for k in range(0, len(images), _PER_TASK)
     ]
     parts: list[list[tuple[Any, ...]]] = []
@@ -75,7 +74,9 @@ def run(
     names = ("image", "chip", "label", "software", "rounded", "decided", "predicted", "decision_over_tau")
     columns: dict[str, Any] = {name: np.array([row[k] for row in rows]) for k, name in enumerate(names)}
     circuit_rows, model_rows = (np.array([row[k] for row in rows]) for k in (8, 9))
-    count = Count(sum(row[10].asked for row in rows), sum(row[10].outside for row in rows))
+    count = Count(
+        sum(row[10].asked for row in rows), sum(row[10].outside for row in rows), sum(row[10].tail for row in rows)
+    )
     return Rows(**columns, circuit=circuit_rows, model=model_rows, count=count)
 
 
@@ -88,16 +89,18 @@ def _map(tasks: list[_Task], jobs: int) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _work(task: _Task) -> list[tuple[Any, ...]]:
-    chip = task.circuit.chip(task.seed, task.chip)
-    return [
-        _row(task, chip, task.first + k, spikes, int(label))
-        for k, (spikes, label) in enumerate(zip(task.images, task.labels, strict=True))
-    ]
+    every = [task.circuit.chip(task.seed, number) for number in range(task.chips)]
+    rows = []
+    for k, (spikes, label) in enumerate(zip(task.images, task.labels, strict=True)):
+        exact, ideal = task.circuit.ideal(spikes, exact_weights=True), task.circuit.ideal(spikes)
+        software = decide(spikes_of(exact[-1]))
+        rows += [_row(task, chip, task.first + k, spikes, int(label), software, ideal) for chip in every]
+    return rows
 
 
-def _row(task: _Task, chip: Chip, image: int, spikes: Floats, label: int) -> tuple[Any, ...]:
-    circuit = task.circuit
-    exact, ideal = circuit.ideal(spikes, exact_weights=True), circuit.ideal(spikes)
+def _row(
+    task: _Task, chip: Chip, image: int, spikes: Floats, label: int, software: int, ideal: list[Operating]
+) -> tuple[Any, ...]:
     runs = chip.run(spikes, image, task.level)
     seen = [
         _statistics(point, run.t_over_tau, float(run.false_fire.mean()), float((run.headroom > 1).mean()))
@@ -111,7 +114,7 @@ def _row(task: _Task, chip: Chip, image: int, spikes: Floats, label: int) -> tup
         count, predicted = model.count, decide(times[-1])
     last = runs[-1].t_over_tau
     return (
-        image, chip.number, label, decide(spikes_of(exact[-1])), decide(spikes_of(ideal[-1])), decide(last), predicted,
+        image, chip.number, label, software, decide(spikes_of(ideal[-1])), decide(last), predicted,
         float(last.min()), seen, expected, count,
     )  # fmt: skip
 
@@ -179,6 +182,7 @@ def summary(rows: Rows, names: tuple[str, ...]) -> dict[str, Any]:
         "outside": rows.count.outside,
         "asked": rows.count.asked,
         "outside_share": rows.count.share,
+        "tail_share": rows.count.tail / max(rows.count.asked, 1),
         "valid": rows.count.valid,
     }
     if has_model:

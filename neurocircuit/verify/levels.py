@@ -7,7 +7,7 @@ import numpy as np
 from neurocircuit import chips, simulate
 from neurocircuit.calibrate import Points, simulate_points
 from neurocircuit.mapping.replay import Circuit
-from neurocircuit.verify.neurons import FIRST_CHIP, Runs, clustered_error, take
+from neurocircuit.verify.neurons import FIRST_CHIP, Runs, clustered_error
 
 EDGE_ONLY = ("edge",)  # start phases, ripple and sampling exist there alone
 
@@ -31,9 +31,8 @@ def level_discrepancy(
         mine = np.flatnonzero(chip == c)
         for k, one in enumerate((level, table_level)):
             if len(mine):
-                times[k, mine], _ = simulate_points(
-                    circuit, take(points, mine), circuit.mapped.variation, seed, FIRST_CHIP + c, one
-                )
+                part = points.take(mine)
+                times[k, mine] = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, one)[0]
     fired = np.isfinite(times)
     both = fired.all(axis=0)
     late = times[0, both] - times[1, both]
@@ -60,23 +59,22 @@ def level_discrepancy(
 def worst(circuit: Circuit, runs: Runs, level: str, seed: int, count: int = 2) -> list[dict[str, Any]]:
     """The runs farthest out in their predictions, with waveforms of the neuron that was simulated."""
     order = np.argsort(np.minimum(runs.place, 1.0 - runs.place))[:count]
-    found = []
-    for k in order:
-        found.append(
-            {
-                "place": float(runs.place[k]),
-                "measured_over_tau": float(runs.t_over_tau[k]),
-                "predicted_over_tau": float(runs.median_over_tau[k]),
-                "ideal_over_tau": float(runs.ideal_over_tau[k]),
-                "slope": float(runs.points.point.slope[k]),
-                "highest": float(runs.points.point.highest[k]),
-                "chip": int(runs.chip[k]),
-                "image": int(runs.image[k]),
-                "neuron": int(runs.points.neuron[k]),
-                "wave": _wave(circuit, runs, int(k), level, seed),
-            }
-        )
-    return found
+    return [case_of(runs, int(k)) | {"wave": _wave(circuit, runs, int(k), level, seed)} for k in order]
+
+
+def case_of(runs: Runs, k: int) -> dict[str, Any]:
+    """One run in numbers, for the report."""
+    return {
+        "place": float(runs.place[k]),
+        "measured_over_tau": float(runs.t_over_tau[k]),
+        "predicted_over_tau": float(runs.median_over_tau[k]),
+        "ideal_over_tau": float(runs.ideal_over_tau[k]),
+        "slope": float(runs.points.point.slope[k]),
+        "highest": float(runs.points.point.highest[k]),
+        "chip": int(runs.chip[k]),
+        "image": int(runs.image[k]),
+        "neuron": int(runs.points.neuron[k]),
+    }
 
 
 def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[str, list[float]]:

@@ -62,10 +62,8 @@ def replay(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, c
     for c in range(chips):
         mine = np.flatnonzero(chip == c)
         if len(mine):
-            part = take(points, mine)
-            t[mine], _ = simulate_points(
-                circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level, event=True
-            )
+            part = points.take(mine)
+            t[mine] = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)[0]
     place, median = places(model, points, circuit.mapped.variation, t, generator)
     ideal = np.where(points.point.fired, points.point.at, np.inf)
     return Runs(layer, place, t, ideal, median, chip, points.image, points, np.arange(count))
@@ -87,13 +85,11 @@ def draw_mixture(model: NoiseModel, points: Points, variation: Variation, genera
     return model.times(points.layer, points.spec, points.point, terms, generator)
 
 
-def draw_terms(
-    spec: NeuronSpec, point: Operating, variation: Variation, generator: np.random.Generator, shared_die: bool = False
-) -> Terms:
-    """Membrane terms of chips that nobody has seen; shared_die: all points on one die."""
+def draw_terms(spec: NeuronSpec, point: Operating, variation: Variation, generator: np.random.Generator) -> Terms:
+    """Membrane terms of chips that nobody has seen, another for each point."""
     per = sensitivities(spec, point)
     n = len(point.at)
-    die = generator.standard_normal((4, 1 if shared_die else n))
+    die = generator.standard_normal((4, n))
     own = generator.standard_normal((7, n))
     d, v = variation.die, variation.neuron
     f1, f2, f3, f4 = v.frequency
@@ -141,39 +137,11 @@ def clustered_error(values: Floats, *clusters: NDArray[np.int64]) -> float:
     return float(np.sqrt(max(total, plain, 1e-12)))
 
 
-def within_chip(place: Floats, chip: NDArray[np.int64]) -> float:
-    """Mean product of the normal scores of pairs of runs on one chip."""
-    score = ndtri(np.clip(place, 1e-3, 1 - 1e-3))
-    score = (score - score.mean()) / max(float(score.std()), 1e-9)
-    sums, squares = np.bincount(chip, score), np.bincount(chip, score**2)
-    pairs = np.sum(np.bincount(chip) * (np.bincount(chip) - 1))
-    return float(np.sum(sums**2 - squares) / max(pairs, 1))
-
-
-def expected_within_chip(
-    model: NoiseModel, runs: Runs, variation: Variation, generator: np.random.Generator, repeats: int = 12
-) -> tuple[float, float]:
-    """What the model says `within_chip` should be: mean and standard deviation over replicates of the whole study."""
-    points, found = runs.points, []
-    for _ in range(repeats):
-        t = np.empty(len(runs.chip))
-        for c in np.unique(runs.chip):
-            mine = np.flatnonzero(runs.chip == c)
-            part = take(points, mine)
-            terms = draw_terms(points.spec, part.point, variation, generator, shared_die=True)
-            t[mine] = model.times(points.layer, points.spec, part.point, terms, generator)
-        drawn = np.stack([draw_mixture(model, points, variation, generator) for _ in range(100)])
-        place = (drawn < t).mean(axis=0) + (drawn == t).mean(axis=0) * generator.random(len(t))
-        found.append(within_chip(place, runs.chip))
-    return float(np.mean(found)), float(np.std(found, ddof=1))
-
-
-def summary(circuit: Circuit, model: NoiseModel, runs: Runs, seed: int) -> dict[str, Any]:
-    """Coverage, bias, correlation within chips, misses and false fires, in numbers and in a sentence."""
+def summary(circuit: Circuit, runs: Runs) -> dict[str, Any]:
+    """Coverage, bias, misses and false fires, in numbers and in a sentence."""
     fired, expected = np.isfinite(runs.t_over_tau), np.isfinite(runs.ideal_over_tau)
     both = fired & expected
     score = ndtri(np.clip(runs.place, 0.5 / DRAWS, 1 - 0.5 / DRAWS))
-    mean, deviation = expected_within_chip(model, runs, circuit.mapped.variation, np.random.default_rng([seed, 12]))
     cover = coverage(runs)
     name = circuit.mapped.layers[runs.layer].name
     wide = cover[1]
@@ -192,20 +160,9 @@ def summary(circuit: Circuit, model: NoiseModel, runs: Runs, seed: int) -> dict[
         "score_mean": float(score.mean()),
         "score_error": clustered_error(score, runs.chip, runs.image),
         "score_spread": float(score.std()),
-        "within_chip": within_chip(runs.place, runs.chip),
-        "within_chip_expected": mean,
-        "within_chip_expected_spread": deviation,
         "deviation_median": float(np.median(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
         "deviation_spread": float(np.std(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
         "missed": int((expected & ~fired).sum()),
         "false": int((~expected & fired).sum()),
         "places": np.histogram(runs.place, bins=20, range=(0, 1))[0].tolist(),
     }
-
-
-def take(points: Points, which: NDArray[np.int64]) -> Points:
-    """Some of the points."""
-    return Points(
-        points.layer, points.spec, points.point.take(which), points.neuron[which], points.image[which],
-        points.times[which], points.weights[which], points.ranges,
-    )  # fmt: skip

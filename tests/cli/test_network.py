@@ -83,6 +83,9 @@ def test_a_broken_limit_is_exit_code_3_and_says_what_helps(neurocircuit, tmp_pat
         (("calibrate", "none.toml", "--out", "t.nc", "--level", "x"), "--level must be among"),
         (("verify", "none.toml", "--runs", "5"), "--runs must come with --table"),
         (("verify", "none.toml"), "cannot read none.toml"),
+        (("verify", "none.toml", "--level", "transistor"), "--level transistor must come with --no-images"),
+        (("calibrate", "none.toml", "--out", "t.json", "--mode", "transfer"), "--curve must be given with --mode"),
+        (("calibrate", "none.toml", "--out", "t.nc", "--curve", "c.nc"), "--curve must be given with --mode"),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing_behind(neurocircuit, tmp_path, arguments, message):

@@ -4,11 +4,16 @@ import numpy as np
 
 from neurocircuit.neuron.operating import Operating
 from neurocircuit.noise import fit
+from neurocircuit.noise.terms import common_terms
+from neurocircuit.spec import NeuronSpec
 
 WINDOW = 4.0
+SPEC = NeuronSpec(window_s=WINDOW * 20e-9)
+TERM_KAPPA = (1.0, 1.5)  # loop, lag
 SIGMA = {"die": 0.03, "neuron": 0.06, "synapse": 0.02}
 KAPPA = (1.0, 0.9, 1.1)
 EVENT, BIAS = 0.05, 0.02
+WRAPS_BELOW, WRAP_SHARE = -1.9, 0.3
 
 
 def points(rng, count=150, silent=60):
@@ -30,7 +35,7 @@ def points(rng, count=150, silent=60):
 
 
 def samples(rng, chips=100, count=150, silent=60):
-    """The circuit's answers under m = bias + Σ κ u + event, Δ = -ln(1 - m/s)."""
+    """The circuit's answers under m = bias + Σ κ u + Σ κ c + event, Δ = -ln(1 - m/s); wraps below -1.9 thresholds."""
     point = points(rng, count, silent)
     n = count + silent
     parts = []
@@ -42,13 +47,16 @@ def samples(rng, chips=100, count=150, silent=60):
                 SIGMA["synapse"] * rng.standard_normal(n),
             ]
         )
-        m = BIAS + np.array(KAPPA) @ u + EVENT * rng.standard_normal(n)
+        common = np.array(TERM_KAPPA) @ common_terms(SPEC, point)
+        m = BIAS + np.array(KAPPA) @ u + common + EVENT * rng.standard_normal(n)
         share = np.minimum(m / point.slope, 1 - 1e-12)
         t = point.at - np.log1p(-share)
         t = np.where(t < WINDOW, t, np.inf)
-        hit = rng.random(n) < 1 / (1 + np.exp((1 - point.highest + u.sum(axis=0) - 0.1) / 0.03))
+        hit = rng.random(n) < 1 / (1 + np.exp((1 - point.highest + u.sum(axis=0) + common - 0.1) / 0.03))
         t = np.where(point.fired, t, np.where(hit, point.at + rng.uniform(-0.1, 0.1, n), np.inf))
-        parts.append((u, t, np.full(n, chip)))
+        wrapped = (point.lowest < WRAPS_BELOW) & (rng.random(n) < WRAP_SHARE)
+        t = np.where(wrapped, 0.3 * point.at, t)
+        parts.append((u, t, np.full(n, chip), wrapped))
     fields = {name: np.tile(getattr(point, name), chips) for name in vars(point)}
     return fit.Samples(
         point=Operating(**fields),
@@ -57,4 +65,5 @@ def samples(rng, chips=100, count=150, silent=60):
         t_over_tau=np.concatenate([p[1] for p in parts]),
         operating_point=np.tile(np.arange(n), chips),
         chip=np.concatenate([p[2] for p in parts]),
+        wrapped=np.concatenate([p[3] for p in parts]),
     )

@@ -8,12 +8,12 @@ import pytest
 
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.noise import CAUSES, NoiseModel, NoiseTable, fit
-from neurocircuit.noise.terms import Terms
-from neurocircuit.spec import NeuronSpec
+from neurocircuit.noise.curves import WRAP_EDGES
+from neurocircuit.noise.terms import Terms, wrap_distance
 from neurocircuit.table.netcdf import dataset_bytes, seal
 from tests.noise import planted
 
-SPEC = NeuronSpec(window_s=planted.WINDOW * 20e-9)
+SPEC = planted.SPEC
 FIXTURE = Path(__file__).parent / "table_version_1.nc"
 
 
@@ -141,9 +141,41 @@ def test_foreign_older_and_incomplete_files_are_refused(table, tmp_path):
         table.check_network({"name": "other", "neuron": SPEC.to_dict()}, "t.nc")
 
 
+def test_between_the_calibrated_points_and_the_ends_is_the_tail(table):
+    """A slope a fifth below the least calibrated one is answered by the outermost cell, and counted."""
+    point = planted.points(np.random.default_rng(1))
+    low, high = (np.exp(end) for end in table.layers[0].calibrated["slope"])
+    for slope, tail, outside in ((0.8 * low, 1, 0), (1.5 * high, 1, 0), (low / 5, 0, 1), (np.sqrt(low * high), 0, 0)):
+        moved = point.take(np.arange(1))
+        moved = planted.Operating(**(vars(moved) | {"slope": np.array([slope])}))
+        model = NoiseModel(table, outside="ideal")
+        model.times(0, SPEC, moved, None, np.random.default_rng(0))
+        assert (model.count.tail, model.count.outside) == (tail, outside)
+
+
+def test_wraps_are_drawn_as_planted(table):
+    """2000 deep neurons wrap with the planted share, error 1 %; the bin may straddle the planted depth: within 6 %."""
+    point = planted.points(np.random.default_rng(1), count=2000, silent=0)
+    at = {"lowest": np.full(2000, -1.99)}
+    deep = planted.Operating(**(vars(point) | at))
+    assert wrap_distance(SPEC, deep)[0] < wrap_distance(SPEC, point).max()
+    t = NoiseModel(table, outside="ideal").times(0, SPEC, deep, None, np.random.default_rng(0))
+    own = table.layers[0]
+    expected = own.wrap_fire[np.searchsorted([*map(float, WRAP_EDGES[1:-1])], wrap_distance(SPEC, deep)[0])]
+    assert 0.05 < expected < 0.4
+    assert np.mean(np.abs(t / deep.at - 0.3) < 1e-9) == pytest.approx(expected, abs=0.05)
+    never = NoiseModel(table, causes=("event",), outside="ideal").times(0, SPEC, deep, None, np.random.default_rng(0))
+    assert not np.any(np.abs(never / deep.at - 0.3) < 1e-9)
+
+
 def test_a_version_1_table_stays_readable():
     old = NoiseTable.load(FIXTURE)
     assert json.loads(old.dataset.attrs["provenance"])["network"]["name"] == "planted"
     assert old.axes(0) == ("slope", "time")
+    own = old.layers[0]
+    np.testing.assert_array_equal(own.rest_quantiles, own.quantiles)
+    assert not own.term_kappa.any()
+    assert not own.wrap_fire.any()
+    assert own.calibrated["slope"] == (own.edges["slope"][0], own.edges["slope"][-1])
     point = planted.points(np.random.default_rng(1))
     NoiseModel(old, outside="ideal").times(0, SPEC, point, None, np.random.default_rng(0))

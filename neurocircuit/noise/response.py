@@ -1,0 +1,86 @@
+"""What a membrane must have seen, from a spike's time; its regression on first-order terms; spikes long before time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.neuron.operating import Operating
+from neurocircuit.noise.curves import QUANTILES
+from neurocircuit.noise.terms import COMPONENTS, TERMS
+from neurocircuit.record import Floats
+
+LARGEST_EVENT = 50.0  # thresholds; an earlier spike than this says is no deviation but another event
+EARLY_LEAST, EARLY_SCALES = 0.5, 6.0  # thresholds; spreads by the median absolute deviation
+_WINSOR_ROUNDS = 6
+
+
+def membrane_seen(point: Operating, t_over_tau: Floats, window: float) -> Floats:
+    """Disturbance m [sample] from circuit fire times; a miss counts as what moves the spike to the window's end."""
+    delay = np.where(np.isfinite(t_over_tau), t_over_tau, window) - point.at
+    m: Floats = np.maximum(-point.slope * np.expm1(-delay), -LARGEST_EVENT)
+    return m
+
+
+def least_late(m: Floats) -> float:
+    """The m [sample] below which a spike is early, not late by little."""
+    return -max(EARLY_LEAST, EARLY_SCALES * float(np.median(np.abs(m - np.median(m)))) / 0.6745)
+
+
+@dataclass(frozen=True)
+class Early:
+    """Spikes long before their time among firing neurons as they come: m below -EARLY_LEAST, all [spike]."""
+
+    m: Floats
+    ratio: Floats  # time over that of the ideal spike
+    among: int
+
+    @classmethod
+    def of(cls, point: Operating, t_over_tau: Floats, window: float) -> "Early":
+        """From firing neurons as a level ran them, [neuron]."""
+        m = membrane_seen(point, t_over_tau, window)
+        which = m < -EARLY_LEAST
+        return cls(m[which], t_over_tau[which] / np.maximum(point.at[which], 1e-9), len(m))
+
+    def beyond(self, least: float) -> dict[str, Floats]:
+        """Share of those with m below `least`, [1], and quantiles of their time over that of the ideal spike."""
+        ratio = self.ratio[self.m < least]
+        time = np.quantile(ratio, QUANTILES) if len(ratio) else np.zeros(len(QUANTILES))
+        return {"early_share": np.array([len(ratio) / max(self.among, 1)]), "early_time": time}
+
+
+NOT_EARLY = Early(np.empty(0), np.empty(0), 0)
+
+
+def fit_kappa(
+    m: Floats, u: Floats, common: Floats, chips: NDArray[np.int64], clusters: NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Least squares of m on the chips' terms [component] and the common ones [term]: coefficients and their errors.
+
+    What lies beyond the 1 % and 99 % quantiles of the residual is moved there, again and again. Errors let samples of
+    a chip correlate, those of the common terms samples of an operating point.
+    """
+    regressors = np.concatenate([u, common])
+    found = np.concatenate([np.ones(len(COMPONENTS)), np.zeros(len(TERMS))])
+    error = np.zeros(len(found))
+    live = [k for k in range(len(found)) if len(m) and regressors[k].std() > 1e-12]
+    if live:
+        design = np.stack([np.ones_like(m), *(regressors[k] for k in live)], axis=1)
+        inverse = np.linalg.inv(design.T @ design)
+        y = np.clip(m, *np.quantile(m, (0.01, 0.99)))
+        for _ in range(_WINSOR_ROUNDS):
+            fitted = design @ (inverse @ (design.T @ y))
+            y = fitted + np.clip(m - fitted, *np.quantile(m - fitted, (0.01, 0.99)))
+        beta = inverse @ (design.T @ y)
+        residual = y - design @ beta
+        by_chip, by_point = (_clustered(design, residual, inverse, label) for label in (chips, clusters))
+        found[live] = beta[1:]
+        error[live] = np.where(np.array(live) < len(COMPONENTS), by_chip[1:], by_point[1:])
+    split = len(COMPONENTS)
+    return found[:split], error[:split], found[split:], error[split:]
+
+
+def _clustered(design: Floats, residual: Floats, inverse: Floats, label: NDArray[np.int64]) -> Floats:
+    scores = np.zeros((label.max() + 1, design.shape[1]))
+    np.add.at(scores, label, design * residual[:, None])
+    return np.asarray(np.sqrt(np.diag(inverse @ (scores.T @ scores) @ inverse)))

@@ -1,0 +1,96 @@
+"""How far runs that share a chip, or a neuron of a chip, err alike: on the circuit and in the noise model.
+
+Every operating point meets every chip in two events. A run's place in its predictive mixture (neurons.py) becomes a
+normal score; the mean product of the scores of two neurons of one chip is the correlation by the die, that of one
+neuron's two events is what all of a chip's components leave. The model is asked for the very same chips, so that the
+draw of the dies is no part of the difference; its error is that of a mean over chips.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from neurocircuit.calibrate import Points, simulate_points
+from neurocircuit.mapping.replay import Circuit
+from neurocircuit.noise.model import NoiseModel
+from neurocircuit.noise.terms import Terms
+from neurocircuit.record import Floats
+from neurocircuit.verify.neurons import DRAWS, FIRST_CHIP, draw_mixture
+
+EVENTS = 2
+_FIRST = FIRST_CHIP + 10_000  # chips of its own
+_CLIP = 0.5 / DRAWS
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Normal scores of the circuit and of the model on the same chips, both [chip, event, point]."""
+
+    circuit: Floats
+    model: Floats
+
+
+def scores(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int) -> Scores:
+    """Every point on every chip twice; points that eq. (4) leaves silent only say whether they fire, and are left out.
+
+    points must lie within the model's table.
+    """
+    points = points.take(np.flatnonzero(points.point.fired))
+    variation, generator = circuit.mapped.variation, np.random.default_rng([seed, 12, points.layer])
+    drawn = np.sort([draw_mixture(model, points, variation, generator) for _ in range(DRAWS)], axis=0)
+    found: list[list[list[Floats]]] = [[], []]
+    for chip in range(chips):
+        both: list[list[Floats]] = [[], []]
+        for event in range(EVENTS):
+            t, u, _ = simulate_points(circuit, points, variation, seed, _FIRST + chip, level, event)
+            said = model.times(points.layer, points.spec, points.point, Terms(*u), generator)
+            for times, into in ((t, both[0]), (said, both[1])):
+                into.append(_scores(drawn, times, generator))
+        for kept, one in zip(found, both, strict=True):
+            kept.append(one)
+    return Scores(np.array(found[0]), np.array(found[1]))
+
+
+def summary(seen: Scores) -> dict[str, Any]:
+    """Correlations within a chip and within a neuron, circuit and model, their difference and its standard error."""
+    result: dict[str, Any] = {"chips": len(seen.circuit), "points": seen.circuit.shape[2]}
+    for name, products in (("within_chip", within_chip), ("within_neuron", within_neuron)):
+        circuit, model = products(seen.circuit), products(seen.model)
+        late = circuit - model
+        error = float(late.std(ddof=1) / np.sqrt(len(late)))
+        result |= {
+            name: float(circuit.mean()),
+            f"{name}_model": float(model.mean()),
+            f"{name}_difference": float(late.mean()),
+            f"{name}_error": error,
+        }
+    return result
+
+
+def within_chip(score: Floats) -> Floats:
+    """Mean product of the scores of two neurons on each chip, [chip], from [chip, event, point]; overall mean 0."""
+    score = _standard(score)
+    one = score.mean(axis=1)
+    n = one.shape[1]
+    pairs: Floats = (one.sum(axis=1) ** 2 - (one**2).sum(axis=1)) / (n * (n - 1))
+    return pairs
+
+
+def within_neuron(score: Floats) -> Floats:
+    """Mean product of the scores of one neuron's two events, [chip], from [chip, event, point]; each point's mean 0."""
+    score = score - score.mean(axis=(0, 1))
+    product: Floats = (score[:, 0] * score[:, 1]).mean(axis=1) / score.var()
+    return product
+
+
+def _standard(score: Floats) -> Floats:
+    standard: Floats = (score - score.mean()) / max(float(score.std()), 1e-9)
+    return standard
+
+
+def _scores(drawn: Floats, t: Floats, generator: np.random.Generator) -> Floats:
+    """Normal scores [point] of times [point] in sorted draws [draw, point]; ties (at silence) broken evenly."""
+    below, ties = (drawn < t).mean(axis=0), (drawn == t).mean(axis=0)
+    return np.asarray(ndtri(np.clip(below + ties * generator.random(len(t)), _CLIP, 1 - _CLIP)))

@@ -1,0 +1,79 @@
+"""Single trained neurons of every layer against a noise table, or level against level where causes differ."""
+
+from typing import Any
+
+import numpy as np
+
+from neurocircuit import simulate
+from neurocircuit.calibrate import Points
+from neurocircuit.errors import InputError
+from neurocircuit.mapping.replay import Circuit
+from neurocircuit.noise.model import LARGEST_OUTSIDE, NoiseModel
+from neurocircuit.noise.table import NoiseTable
+from neurocircuit.record import Floats
+from neurocircuit.verify import correlation, levels, neurons, transistors
+
+CHIPS = 40
+CORRELATION_CHIPS = 60
+FAST = ("edge", "averaged")  # levels at which every point can meet every chip
+
+
+def single_neurons(
+    circuit: Circuit, table: NoiseTable, images: list[Floats], *, level: str, runs: int, seed: int,
+    layers: tuple[int, ...],
+) -> dict[str, Any]:  # fmt: skip
+    """About `runs` neurons of each of `layers`, from images given by their input spikes [number]."""
+    spec = circuit.mapped.neuron_of(0)
+    calibrated = str(table.provenance["level"])
+    differing = levels.differing_causes(
+        simulate.not_modelled(level, spec), simulate.not_modelled(calibrated, spec), level, calibrated
+    )
+    every = neurons.points_of(circuit, images, runs, seed)
+    if differing:
+        found = [
+            levels.level_discrepancy(circuit, every[layer], level, calibrated, chip_count=CHIPS, seed=seed)
+            for layer in layers
+        ]
+    else:
+        found = [_layer(circuit, table, every[layer], level, seed) for layer in layers]
+    return {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": found}
+
+
+def in_transistors(
+    circuit: Circuit, table: NoiseTable, images: list[Floats], *, level: str, runs: int, seed: int,
+    layers: tuple[int, ...],
+) -> dict[str, Any]:  # fmt: skip
+    """`runs` neurons of the first layer at level transistor. Raises InputError for other layers."""
+    if layers != (0,):
+        raise InputError(
+            f"--layers must be {circuit.mapped.layers[0].name} at level transistor: others have too many inputs"
+        )
+    found = transistors.replay(circuit, NoiseModel(table, outside="ideal"), images, runs, seed)
+    calibrated = str(table.provenance["level"])
+    return {"level": level, "table_level": calibrated, "differing_causes": [], "layers": [found]}
+
+
+def _layer(circuit: Circuit, table: NoiseTable, points: Points, level: str, seed: int) -> dict[str, Any]:
+    model = NoiseModel(table, outside="ideal")
+    answered, known = model.reach(points.layer, points.every)
+    own, _ = model.reach(points.layer, points.coordinates)
+    inside = np.flatnonzero(own | ~points.point.fired)
+    left_out = len(own) - len(inside)
+    points = points.take(inside)
+    runs = neurons.replay(circuit, model, points, level=level, chips=min(CHIPS, len(inside)), seed=seed)
+    row = neurons.summary(circuit, runs)
+    share = float(np.mean(~answered))
+    row |= {
+        "points_of_all_images": len(answered),
+        "outside_share": share,
+        "tail_share": float(np.mean(answered & ~known)),
+        "left_out": left_out,
+        "valid": share <= LARGEST_OUTSIDE,
+        "worst": levels.worst(circuit, runs, level, seed),
+    }
+    if not row["valid"]:
+        row["sentence"] += f" Marked INVALID: {share:.2%} of the layer's firing neurons lie beyond the table."
+    if level in FAST:
+        seen = correlation.scores(circuit, model, points, level=level, chips=CORRELATION_CHIPS, seed=seed)
+        row["correlation"] = correlation.summary(seen)
+    return row
