@@ -16,16 +16,18 @@ from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.membrane import KernelFit, Membrane, fit, response
 from neurocircuit.characterize.result import Measured, Quantity
 from neurocircuit.characterize.stored import trimmed, trimmed_circuit
-from neurocircuit.characterize.trim import lag_of
+from neurocircuit.characterize.trim import lag_of, settled_membrane
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.record import Floats
 from neurocircuit.spec import Circuit
 from neurocircuit.spice.readout import Course
-from neurocircuit.spice.states import SYNAPSES, Armed, Armory, armory
+from neurocircuit.spice.states import Armed, Armory, armory
+from neurocircuit.spice.states import idle as idle_synapses
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import simulate
 
 CODES = (6, 15, -6, -15)
+INPUTS = 2  # drawn one by one, as the sweep's states have them; the others as one
 INPUT_s, LENGTH_s = 2e-9, 42e-9  # after the saved state; more than two time constants
 _SAVED = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fired"))
 
@@ -49,7 +51,7 @@ class Run:
 def measure(context: Context) -> Measured:
     """Single-input runs and an idle one from a saved state, and the fit over all of them."""
     began, circuit, trim = cpu_s(), trimmed_circuit(context), trimmed(context)
-    states = armory(circuit, SYNAPSES, TIMEOUT_s)
+    states = armory(circuit, INPUTS, TIMEOUT_s)
     swing_Hz = trim.gain3_Hz_per_A * 0.25 * context.condition.supply_V / circuit.components.r4_Ohm
     runs = [single_input(circuit, states, code, swing_Hz) for code in CODES]
     idle = single_input(circuit, states, 0, swing_Hz)
@@ -129,24 +131,22 @@ def single_input(circuit: Circuit, states: Armory, code: int, swing_Hz: float) -
     """One run from the first saved state: one synapse gets its spike INPUT_s later (code 0: none), the others idle."""
     armed: Armed = states.armed[0]
     origin_s = armed.state.time_s + INPUT_s
-    inputs = [Input((origin_s,), code) if code else Input(), *(Input() for _ in range(SYNAPSES - 1))]
+    inputs = [Input((origin_s,), code) if code else Input(), *[Input()] * (INPUTS - 1)]
     deck = compose_neuron(
         circuit, inputs, stop_s=armed.state.time_s + LENGTH_s, arm_s=(), saved=_SAVED, start=armed.state,
-        stop_when_fired=True,
+        stop_when_fired=True, extra=idle_synapses(circuit, INPUTS),
     )  # fmt: skip
     vectors = simulate(deck, timeout_s=TIMEOUT_s).vectors
     supply_V = circuit.condition.supply_V
     course = Course(vectors["time"] - origin_s, vectors, supply_V, swing_Hz, -circuit.lead_rad)
-    period_s = 1.0 / states.f1_Hz
-    time_s = course.time_s[course.known]
-    at_s = np.arange(time_s[0] + period_s / 2, time_s[-1] - period_s / 2, period_s / 4)
+    at_s, membrane = settled_membrane(course, 1.0 / states.f1_Hz)
     if len(at_s) < 8:
         raise SimulatorBadOutput(f"the run with code {code} must last at least 3 periods, it ended after {len(at_s)}/4")
     lag_time, lag = lag_of(course.edges_s["o1"], course.edges_s["o2"])
     return Run(
         code,
         at_s,
-        _period_mean(time_s, course.membrane_rad, at_s, period_s),
+        membrane,
         np.interp(at_s, lag_time, lag - pi / 2),
         *_flip_flop(course),
     )
@@ -183,13 +183,6 @@ def _flip_flop(course: Course) -> tuple[float, tuple[float, float]]:
     time_s = course.time_s[course.known]
     after, before = np.interp(seen[-1], time_s, course.membrane_rad), np.interp(seen[-2], time_s, course.membrane_rad)
     return float(q_s - seen[-1]), (float(before), float(after))
-
-
-def _period_mean(time_s: Floats, value: Floats, at_s: Floats, period_s: float) -> Floats:
-    """Mean over one period around each instant [at]: UP's ripple, at twice the frequency, goes away."""
-    area = np.concatenate([[0.0], np.cumsum(np.diff(time_s) * (value[1:] + value[:-1]) / 2)])
-    upper, lower = (np.interp(at_s + shift, time_s, area) for shift in (period_s / 2, -period_s / 2))
-    return np.asarray((upper - lower) / period_s)
 
 
 def _jump(jumps: Mapping[str, Floats], code: int) -> float:

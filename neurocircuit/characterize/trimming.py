@@ -15,7 +15,7 @@ from neurocircuit.spec import Bias, Components
 
 DEFAULT_RESOLUTION = 1e-4  # of the nominal current: 1 nA at 10 µA, a 14-bit DAC over 1.6 times the nominal current
 LARGEST_IDLE_RUNS = 6
-ARM_s = 14e-9  # of idle runs and of the trimmed circuit: from standing lines and near lock it has locked by then
+ARM_s = 20e-9  # of idle runs and of the trimmed circuit: from standing lines the loop is within 5 mrad of lock by then
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Idle:
 class Plant(RingSource, Protocol):
     """What trim asks the circuit."""
 
-    def idle(self, bias: Bias, drift_per_lag: float) -> Idle:
-        """The armed neuron with its idle synapses, no input; drift_per_lag: rad/s that a lag of 1 rad moves VCO4 by."""
+    def idle(self, bias: Bias, swing_Hz: float) -> Idle:
+        """The armed neuron with its idle synapses, no input; swing_Hz: of VCO4 between UP = 0 and 1, roughly."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def trim_plant(
     )
     while len(steps) < LARGEST_IDLE_RUNS:
         bias = nominal.replace(vco1_A=rings.vco1_A, vco2_A=current[0], vco3_A=rings.vco3_A, vco4_A=current[1])
-        idles.append(plant.idle(bias, secant.drift_per_lag))
+        idles.append(plant.idle(bias, secant.drift_per_lag / 2))
         steps.append(Step(*current, idles[-1].lag_rad, idles[-1].drift_rad_per_s))
         following = secant.next(steps, idles[-1], grid)
         if following in [(step.vco2_A, step.vco4_A) for step in steps]:
