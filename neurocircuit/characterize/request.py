@@ -17,9 +17,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "detector": ("trim",),
     "flipflop": ("trim",),
     "synapse": ("trim",),
-    "kernel": ("trim", "synapse"),
-    "prediction": ("trim", "synapse", "kernel"),
-    "energy": ("trim", "synapse", "kernel"),
+    "kernel": ("trim", "synapse", "flipflop"),
+    "prediction": ("trim", "synapse", "flipflop", "kernel"),
+    "energy": ("trim", "synapse", "flipflop", "kernel"),
 }
 NOMINAL_ONLY = ("noise", "prediction")  # made at the first condition: minutes each, and they say how well others hold
 

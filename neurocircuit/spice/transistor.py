@@ -105,11 +105,16 @@ def _ended(shown: Waveforms, q_over_tau: float) -> Waveforms:
 
 
 def arming(spec: NeuronSpec, start_rad: Floats, inputs: int) -> Arming:
-    """The arming behind each wanted pair of phases [trial, 2]: its own phases, and the time from it to the origin."""
-    found = armory(circuit_of(spec), inputs, STATE_TIMEOUT_s)
+    """The arming behind each wanted pair of phases [trial, 2]: its own phases, and the time from it to the origin.
+
+    VCO1's is the phase that VCO4 sees: earlier by the detector's delay, which levels without gates do not have.
+    """
+    circuit = circuit_of(spec)
+    found = armory(circuit, inputs, STATE_TIMEOUT_s)
     placed = place(start_rad, found.saved_rad, found.f1_Hz, found.f3_Hz)
     since_s = np.array([one.state.time_s - one.armed_s for one in found.armed])
     armed_rad = np.array([one.armed_rad for one in found.armed])
+    armed_rad[:, 0] = np.mod(armed_rad[:, 0] - 2 * pi * found.f1_Hz * circuit.detector_delay_s, 2 * pi)
     return Arming(armed_rad[placed.state], (since_s[placed.state] + placed.wait_s) / spec.tau_s)
 
 
