@@ -35,7 +35,9 @@ class CircuitPlant:
     bench: Bench
     components: Components
     mismatch: Mapping[str, DeviceShift] = field(default_factory=dict)
-    bias_V: dict[float, float] = field(default_factory=dict, compare=False)  # of rings by current, as far as measured
+    # Of rings by current, as far as measured:
+    bias_V: dict[float, float] = field(default_factory=dict, compare=False)
+    frequency_Hz: dict[float, float] = field(default_factory=dict, compare=False)
 
     @property
     def supply_V(self) -> float:
@@ -46,6 +48,7 @@ class CircuitPlant:
         """Free rings at these bias currents."""
         found = self.bench.rings(currents_A)
         self.bias_V.update(zip(currents_A, found.bias_V.tolist(), strict=True))
+        self.frequency_Hz.update(zip(currents_A, found.frequency_Hz.tolist(), strict=True))
         return found
 
     def standing(self, bias: Bias) -> tuple[float, float, float, float]:
@@ -53,17 +56,14 @@ class CircuitPlant:
 
         Needs rings measured before, among whose currents VCO1's lies.
         """
-        currents = sorted(self.bias_V)
-        vco1_V = float(np.interp(bias.vco1_A, currents, [self.bias_V[i] for i in currents]))
-        return self.bench.standing(bias.weight_A, vco1_V)
+        return self.bench.standing(bias.weight_A, _at(bias.vco1_A, self.bias_V))
 
     def idle(self, bias: Bias, swing_Hz: float) -> Idle:
         """The armed neuron with its idle synapses, no input, from power-up."""
-        process = self.bench.installed.process
         circuit = Circuit(
-            process=process.name, condition=self.bench.condition, components=self.components, bias=bias,
-            f1_Hz=process.f1_Hz, f3_Hz=process.f1_Hz * process.threshold_vco_ratio, standing_V=self.standing(bias),
-            arming_s=ARM_s,
+            process=self.bench.installed.process.name, condition=self.bench.condition, components=self.components,
+            bias=bias, f1_Hz=_at(bias.vco1_A, self.frequency_Hz), f3_Hz=_at(bias.vco3_A, self.frequency_Hz),
+            standing_V=self.standing(bias), arming_s=ARM_s,
         )  # fmt: skip
         # A chip's synapses differ; nominal ones are drawn as one.
         inputs = [Input()] * IDLE_SYNAPSES if self.mismatch else []
@@ -73,6 +73,12 @@ class CircuitPlant:
             extra=idle_synapses(circuit, len(inputs), from_power_up=True),
         )  # fmt: skip
         return read_idle(simulate(deck, timeout_s=TIMEOUT_s).vectors, self.supply_V, swing_Hz)
+
+
+def _at(current_A: float, measured: Mapping[float, float]) -> float:
+    """What rings show at a current, between those measured."""
+    currents = sorted(measured)
+    return float(np.interp(current_A, currents, [measured[i] for i in currents]))
 
 
 def trim(

@@ -1,10 +1,9 @@
 """Spikes that overlap: the phase jumps of a compressive VCO1 do not add up.
 
 With f(I) = k I - c I² of VCO1's tuning curve, spikes of jumps a and b (rad) that coincide move the phase by
-a + b - crowding·a·b: two of one sign by less than their sum, a source and a sink
-by more than it, since the sink alone finds a steeper curve. Spikes that overlap for a share of their width do so in that
-share. Each of the two weights carries
-half of the difference, so that every level sees it without knowing of currents.
+a + b - crowding·a·b: two sources by less than their sum; a source and a sink that cancel as currents by nothing, where
+their jumps alone would differ. Spikes that overlap for a share of their width do so in that share. Each of the two
+weights carries half of the difference, so that every level sees it without knowing of currents.
 """
 
 import numpy as np
