@@ -31,7 +31,7 @@ class SyntheticPlant:
     def rings(self, currents_A: Sequence[float]) -> Rings:
         return Rings(np.array([self.f_Hz(i) for i in currents_A]), np.full(len(currents_A), 0.5 * self.supply_V))
 
-    def idle(self, bias: Bias, drift_per_lag: float) -> Idle:
+    def idle(self, bias: Bias, swing_Hz: float) -> Idle:
         self.idle_biases.append(bias)
         f1, f3 = self.f_Hz(bias.vco1_A), self.f_Hz(bias.vco3_A)
         series = COMPONENTS.r1_Ohm + COMPONENTS.r2_Ohm
