@@ -21,7 +21,7 @@ from neurocircuit.spice.states import SYNAPSES
 CASES = "prediction.cases.json.part"
 FEWEST = 2  # inputs of a case; the most are SYNAPSES
 EARLIEST_over_tau, LATEST_over_tau = 0.2, 3.0  # of inputs, and of the fire time as the averaged level sees it
-WINDOW_over_tau = 4.2
+WINDOW_over_tau = 3.5
 SILENT_EACH = 5
 LARGEST_DRAWS = 400  # for one case
 INHIBITORY_SHARE = 0.3
