@@ -122,7 +122,12 @@ def _tuned(plant: Plant, nominal: Bias, f1_Hz: float, ratio: float, resolution: 
     """Rings on the highest frequency at which VCO3 keeps its gain, and that frequency of VCO1."""
     runs = 0
     for derating in DERATINGS:
-        rings = tune_rings(plant, nominal, derating * f1_Hz, ratio, resolution)
+        try:
+            rings = tune_rings(plant, nominal, derating * f1_Hz, ratio, resolution)
+        except SimulatorBadOutput:  # a frequency that no current within bounds reaches
+            if derating == DERATINGS[-1]:
+                raise
+            continue
         runs += rings.runs
         if rings.gain3_Hz_per_A >= LEAST_GAIN_RATIO * rings.gain_Hz_per_A:
             return replace(rings, runs=runs), derating * f1_Hz

@@ -81,6 +81,24 @@ def test_a_slipping_loop_is_pulled_into_its_range() -> None:
     assert abs(result.lag_residual_rad) < 0.01
 
 
+def test_rings_that_saturate_run_slower() -> None:
+    class Saturating(SyntheticPlant):
+        def f_Hz(self, current_A: float) -> float:
+            return 1000e6 * (1.0 - np.exp(-current_A / 7.2e-6))  # 937.5 MHz is within 7 % of all it can do
+
+    result = trim_plant(Saturating(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
+    # The slope at f is in proportion to 1000 MHz - f: that at 1.25 f is 0.4 of it where f = 706 MHz, above 0.9 of 750.
+    assert result.f1_Hz == pytest.approx(0.9 * 750e6, rel=2e-3)
+    assert result.f3_Hz == pytest.approx(1.25 * 0.9 * 750e6, rel=2e-3)
+
+    class Flat(SyntheticPlant):
+        def f_Hz(self, current_A: float) -> float:
+            return 750e6 * (0.6 + 0.4 * current_A / 10e-6 if current_A < 10e-6 else 1 + 0.01 * (current_A / 10e-6 - 1))
+
+    with pytest.raises(SimulatorBadOutput):
+        trim_plant(Flat(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
+
+
 def test_what_the_nominal_currents_would_do_is_told() -> None:
     plant = SyntheticPlant(fast=1.1)
     result = trim_plant(plant, NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
