@@ -10,7 +10,7 @@ from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.neuron import spec_of
 from neurocircuit.characterize.result import Measured, Quantity
 from neurocircuit.errors import SimulatorBadOutput
-from neurocircuit.spice.states import SYNAPSES, armory
+from neurocircuit.spice.states import SYNAPSES, armory, idle
 from neurocircuit.spice.transistor_deck import SAVED, SUPPLIES, Input, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 
@@ -25,15 +25,14 @@ def measure(context: Context) -> Measured:
     circuit = spec.circuit
     if circuit is None:
         raise SimulatorBadOutput("the spec of a characterised condition must hold its circuit")
-    armed = armory(circuit, SYNAPSES, TIMEOUT_s).armed[0]
+    armed = armory(circuit, len(TIMES_over_tau), TIMEOUT_s).armed[0]
     codes = spec.weight_bank.codes(spec.weight_bank.quantise(np.array(WEIGHTS)))
     inputs = [
         Input((armed.armed_s + t * spec.tau_s,), int(code)) for t, code in zip(TIMES_over_tau, codes, strict=True)
     ]
-    inputs += [Input() for _ in range(SYNAPSES - len(inputs))]
     deck = compose_neuron(
         circuit, inputs, stop_s=armed.armed_s + spec.window_s, arm_s=(), saved=SAVED, start=armed.state,
-        stop_when_fired=True,
+        stop_when_fired=True, extra=idle(circuit, len(inputs)),
     )  # fmt: skip
     outcome = simulate(deck, timeout_s=TIMEOUT_s)
     fired = fire_times_s(outcome, deck.supply_V)

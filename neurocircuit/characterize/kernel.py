@@ -14,18 +14,21 @@ import numpy as np
 from neurocircuit.characterize.bench import TIMEOUT_s, cpu_s
 from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.membrane import KernelFit, Membrane, fit, response
+from neurocircuit.characterize.rest import at_edges, fit_rest
 from neurocircuit.characterize.result import Measured, Quantity
 from neurocircuit.characterize.stored import trimmed, trimmed_circuit
-from neurocircuit.characterize.trim import lag_of
+from neurocircuit.characterize.trim import lag_of, settled_membrane
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.record import Floats
 from neurocircuit.spec import Circuit
 from neurocircuit.spice.readout import Course
-from neurocircuit.spice.states import SYNAPSES, Armed, Armory, armory
+from neurocircuit.spice.states import Armed, Armory, armory
+from neurocircuit.spice.states import idle as idle_synapses
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import simulate
 
 CODES = (6, 15, -6, -15)
+INPUTS = 2  # drawn one by one, as the sweep's states have them; the others as one
 INPUT_s, LENGTH_s = 2e-9, 42e-9  # after the saved state; more than two time constants
 _SAVED = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fired"))
 
@@ -34,22 +37,20 @@ _SAVED = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fir
 class Run:
     """One single-input run: membrane and phase error over time from the input, means over a period of VCO1.
 
-    q_lag_s: from the edge of VCO3 that saw VCO4 ahead to the rise of Q; nan where it did not fire.
-    setup_rad: membrane at that edge and one period before, between which the flip-flop's threshold lies.
+    edges_s: rising edges of o1 … o4 on the same axis.
     """
 
     code: int
     time_s: Floats
     membrane_rad: Floats
     error_rad: Floats
-    q_lag_s: float
-    setup_rad: tuple[float, float]
+    edges_s: Mapping[str, Floats]
 
 
 def measure(context: Context) -> Measured:
     """Single-input runs and an idle one from a saved state, and the fit over all of them."""
     began, circuit, trim = cpu_s(), trimmed_circuit(context), trimmed(context)
-    states = armory(circuit, SYNAPSES, TIMEOUT_s)
+    states = armory(circuit, INPUTS, TIMEOUT_s)
     swing_Hz = trim.gain3_Hz_per_A * 0.25 * context.condition.supply_V / circuit.components.r4_Ohm
     runs = [single_input(circuit, states, code, swing_Hz) for code in CODES]
     idle = single_input(circuit, states, 0, swing_Hz)
@@ -78,7 +79,7 @@ def measure(context: Context) -> Measured:
     }
     curves["idle"] = {"time_s": idle.time_s, "membrane_rad": idle.membrane_rad, "error_rad": idle.error_rad}
     return Measured(
-        _quantities(found, runs, idle, errors, states, context.done["synapse"].curves["jumps"]),
+        _quantities(found, runs, idle, errors, states, context.done["synapse"].curves["jumps"], circuit.lead_rad),
         curves,
         details={"f1_Hz": states.f1_Hz, "f3_Hz": states.f3_Hz, "gains_rad": found.gain_rad.tolist()},
         cpu_s=cpu_s() - began,
@@ -92,15 +93,16 @@ def _quantities(
     errors: Sequence[Floats],
     states: Armory,
     jumps: Mapping[str, Floats],
+    lead_rad: float,
 ) -> tuple[Quantity, ...]:
     jump = np.array([_jump(jumps, code) for code in CODES])
     plus, minus = jump > 0, jump < 0
     gain, gain_minus = (float(found.gain_rad[k] @ jump[k] / (jump[k] @ jump[k])) for k in (plus, minus))
+    swing = gain / (2 * found.tau_s)
     armed = states.armed[0]
-    drift, start = (float(value) for value in np.polyfit(idle.time_s + INPUT_s, idle.membrane_rad, 1))
-    begin = start + drift * (armed.armed_s - armed.state.time_s)
-    lead = ripple_rad(gain / (2 * found.tau_s), states.f1_Hz, armed.armed_rad[0]) - begin
-    delays = [run.q_lag_s for run in runs if np.isfinite(run.q_lag_s)]
+    at_s, bare = at_edges(idle.edges_s, lead_rad)
+    armed_s = armed.armed_s - armed.state.time_s - INPUT_s
+    rest = fit_rest(at_s, bare, armed_s, armed.armed_rad[0], states.f1_Hz, swing)
     largest = CODES.index(max(CODES))
     time_s, error = runs[largest].time_s, errors[largest]
     return (
@@ -112,14 +114,14 @@ def _quantities(
         Quantity("gain_inhibitory", "Membrane gain, inhibitory", gain_minus, ""),
         Quantity("gain_spread", "Largest deviation of a code's gain from it",
                  float(np.abs(found.gain_rad / jump / np.where(plus, gain, gain_minus) - 1).max()), ""),
-        Quantity("swing", "VCO4 between UP = 0 and 1, from the kernel", gain / (2 * found.tau_s), "Hz"),
-        Quantity("lead", "Lead of VCO3 over VCO4, carried back to arming", lead, "rad"),
-        Quantity("setup", "Membrane above 0 at which the flip-flop sees VCO4 ahead", _setup_rad(runs), "rad"),
+        Quantity("swing", "VCO4 between UP = 0 and 1, from the kernel", swing, "Hz"),
+        Quantity("lead", "Lead of VCO3 over VCO4, carried back to arming", rest.lead_rad, "rad"),
+        Quantity("detector_delay", "From VCO1 to VCO4: XOR, switch, ring", rest.delay_s, "s"),
+        Quantity("ripple_residual", "Idle membrane less drift and ripple, root mean square", rest.residual_rad, "rad"),
         Quantity("idle_lag", "Phase error of the idle loop, mean", float(idle.error_rad.mean()), "rad"),
-        Quantity("drift", "Drift of the idle membrane", drift, "rad/s"),
-        Quantity("output_delay", "From VCO3's edge to Q", float(np.mean(delays)), "s"),
-        Quantity("residual", "Fit residual, root mean square over the lead", found.residual_rad / lead, ""),
-        Quantity("worst", "Fit residual, largest over the lead", found.worst_rad / lead, ""),
+        Quantity("drift", "Drift of the idle membrane", rest.drift_rad_per_s, "rad/s"),
+        Quantity("residual", "Fit residual, root mean square over the lead", found.residual_rad / rest.lead_rad, ""),
+        Quantity("worst", "Fit residual, largest over the lead", found.worst_rad / rest.lead_rad, ""),
         Quantity("settling", "Step response of the loop: until the phase error is within 5 % of the jump",
                  _settling_s(time_s, error), "s"),
     )  # fmt: skip
@@ -129,67 +131,25 @@ def single_input(circuit: Circuit, states: Armory, code: int, swing_Hz: float) -
     """One run from the first saved state: one synapse gets its spike INPUT_s later (code 0: none), the others idle."""
     armed: Armed = states.armed[0]
     origin_s = armed.state.time_s + INPUT_s
-    inputs = [Input((origin_s,), code) if code else Input(), *(Input() for _ in range(SYNAPSES - 1))]
+    inputs = [Input((origin_s,), code) if code else Input(), *[Input()] * (INPUTS - 1)]
     deck = compose_neuron(
         circuit, inputs, stop_s=armed.state.time_s + LENGTH_s, arm_s=(), saved=_SAVED, start=armed.state,
-        stop_when_fired=True,
+        stop_when_fired=True, extra=idle_synapses(circuit, INPUTS),
     )  # fmt: skip
     vectors = simulate(deck, timeout_s=TIMEOUT_s).vectors
     supply_V = circuit.condition.supply_V
     course = Course(vectors["time"] - origin_s, vectors, supply_V, swing_Hz, -circuit.lead_rad)
-    period_s = 1.0 / states.f1_Hz
-    time_s = course.time_s[course.known]
-    at_s = np.arange(time_s[0] + period_s / 2, time_s[-1] - period_s / 2, period_s / 4)
+    at_s, membrane = settled_membrane(course, 1.0 / states.f1_Hz)
     if len(at_s) < 8:
         raise SimulatorBadOutput(f"the run with code {code} must last at least 3 periods, it ended after {len(at_s)}/4")
     lag_time, lag = lag_of(course.edges_s["o1"], course.edges_s["o2"])
     return Run(
         code,
         at_s,
-        _period_mean(time_s, course.membrane_rad, at_s, period_s),
+        membrane,
         np.interp(at_s, lag_time, lag - pi / 2),
-        *_flip_flop(course),
+        course.edges_s,
     )
-
-
-def ripple_rad(swing_Hz: float, f1_Hz: float, vco1_rad: float) -> float:
-    """Mean of the membrane over its value at arming when VCO1 stands at vco1_rad: half of UP's ripple less that there.
-
-    UP is high over the first half of each half period of VCO1; the membrane follows it as a triangle.
-    """
-    height = 2 * pi * swing_Hz / (8 * f1_Hz)
-    x = (vco1_rad / pi) % 1.0
-    return height / 2 - height * (2 * x if x < 0.5 else 2 - 2 * x)
-
-
-def _setup_rad(runs: Sequence[Run]) -> float:
-    """Middle between the membranes at the edge that saw VCO4 ahead and at the one before; mean over the runs.
-
-    Runs that fired by falling, at -π, do not count. Raises SimulatorBadOutput where none is left.
-    """
-    pairs = [run.setup_rad for run in runs if -1.0 < run.setup_rad[0] < 1.0]
-    if not pairs:
-        raise SimulatorBadOutput("the largest code must fire the neuron alone within the run, it stayed silent")
-    return float(np.mean(pairs))
-
-
-def _flip_flop(course: Course) -> tuple[float, tuple[float, float]]:
-    """Delay from VCO3's edge to Q, and the membrane at that edge and the one before; nan without Q."""
-    q_s, nan = course.q_s(), float("nan")
-    clocks = course.edges_s["o3"]
-    seen = clocks[clocks < q_s]
-    if not np.isfinite(q_s) or len(seen) < 2:
-        return nan, (nan, nan)
-    time_s = course.time_s[course.known]
-    after, before = np.interp(seen[-1], time_s, course.membrane_rad), np.interp(seen[-2], time_s, course.membrane_rad)
-    return float(q_s - seen[-1]), (float(before), float(after))
-
-
-def _period_mean(time_s: Floats, value: Floats, at_s: Floats, period_s: float) -> Floats:
-    """Mean over one period around each instant [at]: UP's ripple, at twice the frequency, goes away."""
-    area = np.concatenate([[0.0], np.cumsum(np.diff(time_s) * (value[1:] + value[:-1]) / 2)])
-    upper, lower = (np.interp(at_s + shift, time_s, area) for shift in (period_s / 2, -period_s / 2))
-    return np.asarray((upper - lower) / period_s)
 
 
 def _jump(jumps: Mapping[str, Floats], code: int) -> float:

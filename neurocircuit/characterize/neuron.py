@@ -14,15 +14,16 @@ WINDOW_over_tau = 8.0  # inputs within 3 τ, and five more until a neuron counts
 
 
 def spec_of(context: Context) -> NeuronSpec:
-    """The spec of a condition from its trim, synapse and kernel. Threshold at weight 1, readout Q, trimmed.
+    """The spec of a condition from its trim, synapse, flip-flop and kernel. Threshold at weight 1, readout Q, trimmed.
 
     Raises SpecError where a measured value breaks a field's bound.
     """
     trim, kernel, circuit = trimmed(context), context.done["kernel"], trimmed_circuit(context)
     gain, tau_s, physical_rad = (kernel.value(key) for key in ("gain", "tau", "lead"))
-    # The flip-flop sees VCO4 ahead a little late: its setup adds to the threshold.
-    lead = physical_rad + kernel.value("setup")
     f1_Hz, f3_Hz = kernel.details["f1_Hz"], kernel.details["f3_Hz"]
+    # The flip-flop sees VCO4 ahead a little late: what data must come before the clock adds to the threshold.
+    flip_flop = context.done["flipflop"]
+    lead = physical_rad + 2 * pi * f3_Hz * flip_flop.value("edge")
     swing_Hz = gain / (2 * tau_s)
     jumps = context.done["synapse"].curves["jumps"]
     lag = kernel.value("idle_lag")
@@ -46,8 +47,12 @@ def spec_of(context: Context) -> NeuronSpec:
             inhibitory=_bank(jumps["inhibitory_rad"] * kernel.value("gain_inhibitory") / lead),
         ),
         window_s=WINDOW_over_tau * tau_s,
-        output_delay_s=kernel.value("output_delay"),
-        circuit=circuit.replace(lead_rad=physical_rad),
+        output_delay_s=flip_flop.value("near"),
+        circuit=circuit.replace(
+            lead_rad=physical_rad,
+            detector_delay_s=kernel.value("detector_delay"),
+            crowding=context.done["synapse"].value("crowding"),
+        ),
     )
 
 

@@ -15,13 +15,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "cco": ("trim",),
     "noise": ("trim", "cco"),
     "detector": ("trim",),
+    "lock": ("trim",),
     "flipflop": ("trim",),
     "synapse": ("trim",),
-    "kernel": ("trim", "synapse"),
-    "prediction": ("trim", "synapse", "kernel"),
-    "energy": ("trim", "synapse", "kernel"),
+    "kernel": ("trim", "synapse", "flipflop"),
+    "prediction": ("trim", "synapse", "flipflop", "kernel"),
+    "energy": ("trim", "synapse", "flipflop", "kernel"),
 }
-NOMINAL_ONLY = ("noise", "prediction")  # made at the first condition: minutes each, and they say how well others hold
+NOMINAL_ONLY = ("noise", "lock", "prediction")  # made at the first condition: dear, and they say how well others hold
 
 
 @dataclass(frozen=True)

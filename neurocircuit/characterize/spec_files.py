@@ -4,13 +4,14 @@ from pathlib import Path
 
 from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.neuron import sensitivities, spec_of
-from neurocircuit.characterize.request import Request, slug
+from neurocircuit.characterize.request import NEEDS, Request, slug
 from neurocircuit.characterize.run import results
 from neurocircuit.files import write_atomically
 from neurocircuit.spec import Condition, NeuronSpec
 from neurocircuit.spice.process import Installed, load
 
 SPEC = "spec.toml"
+SPEC_NEEDS = {*NEEDS["kernel"], "kernel"}
 
 
 def write(request: Request, out: Path) -> tuple[Path, ...]:
@@ -22,7 +23,7 @@ def write(request: Request, out: Path) -> tuple[Path, ...]:
     specs = {
         condition: spec_of(Context(installed, condition, request, done))
         for condition in request.conditions
-        if {"trim", "synapse", "kernel"} <= (done := results(out, condition, request)).keys()
+        if (done := results(out, condition, request)).keys() >= SPEC_NEEDS
     }
     written = []
     for condition, spec in specs.items():

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from neurocircuit.characterize.context import Context
-from neurocircuit.characterize.trimming import Step, TrimResult
+from neurocircuit.characterize.trimming import ARM_s, Step, TrimResult
 from neurocircuit.spec import Bias, Circuit
 
 
@@ -46,4 +46,5 @@ def trimmed_circuit(context: Context) -> Circuit:
         f3_Hz=trim.f3_Hz,
         lead_rad=trim.lead_rad,
         standing_V=trim.standing_V,
+        arming_s=ARM_s,
     )

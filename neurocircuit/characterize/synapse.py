@@ -22,6 +22,7 @@ from neurocircuit.spice.transistor_deck import code_lines, number, pulse_sources
 BITS = Circuit.model_fields["weight_bits"].default
 SPIKE_WIDTH_s = Circuit.model_fields["spike_width_s"].default
 STEP_s = 1e-11  # both oscillators of a difference make the same numerical error
+PAIRS = ((7, 7), (-8, -8), (12, -12), (15, -8))  # spikes that coincide: the tuning curve's curvature over all signs
 BEFORE_PERIODS, SETTLE_PERIODS, READ_PERIODS = 4.0, 5.0, 2.0  # before the spike; after it; in which the phase is read
 
 
@@ -29,7 +30,7 @@ def measure(context: Context) -> Measured:
     """Jump of codes 1 … 2^b - 1 as source and as sink: phase against a VCO1 of the same kind that gets no spike."""
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
     codes = np.arange(1, 2**BITS)
-    plan = _Plan((0, *codes.tolist(), *(-codes).tolist()), 1.0 / trim.f1_Hz)
+    plan = _Plan(((0,), *((k,) for k in codes.tolist()), *((-k,) for k in codes.tolist()), *PAIRS), 1.0 / trim.f1_Hz)
     found = bench.run(_body(bench, plan, trim.bias.vco1_A, trim.bias.weight_A), plan.saved, plan.stop_s, STEP_s)
     edge_s = [waves.edges(found["time"], found[name], bench.supply_V / 2) for name in plan.saved]
     time_s = np.linspace(START_s + 2 * plan.period_s, plan.stop_s - 1.2 * plan.period_s, 200)
@@ -38,7 +39,7 @@ def measure(context: Context) -> Measured:
     before = (time_s > plan.spike_s - 2 * plan.period_s) & (time_s < plan.spike_s - plan.period_s)
     phase -= phase[:, before].mean(axis=1, keepdims=True)
     jumps = phase[:, read].mean(axis=1)
-    plus, minus = jumps[: len(codes)], -jumps[len(codes) :]
+    plus, minus, together = jumps[: len(codes)], -jumps[len(codes) : 2 * len(codes)], jumps[2 * len(codes) :]
     if not min(plus.min(), minus.min()) > 0:
         raise SimulatorBadOutput("every synapse code must move VCO1 by its sign, got one that does not")
     up, down = (linearity(codes, values) for values in (plus, minus))
@@ -48,6 +49,8 @@ def measure(context: Context) -> Measured:
             *_quantities("excitatory", up, plus),
             *_quantities("inhibitory", down, minus),
             Quantity("sign_match", "LSB of the sinks over that of the sources", down.lsb_rad / up.lsb_rad, ""),
+            Quantity("crowding", "Jump that two coincident spikes lose of their sum, over the product of their jumps",
+                     _crowding(together, plus, minus), "1/rad"),
             Quantity("tail", "Relative growth of the full-scale jump, 5 … 7 periods after the spike",
                      float(late), "1/s"),
         ),
@@ -64,9 +67,9 @@ def measure(context: Context) -> Measured:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The codes of the rings, 0 first: the reference; and when what happens."""
+    """The codes that spike into each ring, (0,) first: the reference; and when what happens."""
 
-    codes: tuple[int, ...]
+    codes: tuple[tuple[int, ...], ...]
     period_s: float
 
     @property
@@ -87,6 +90,13 @@ def moved_rad(edge_s: Floats, reference_s: Floats, at_s: Floats) -> Floats:
     return np.asarray(waves.phase_rad(edge_s, at_s) - waves.phase_rad(reference_s, at_s))
 
 
+def _crowding(together_rad: Floats, plus_rad: Floats, minus_rad: Floats) -> float:
+    """Least squares of a + b - together = crowding a b over PAIRS; jumps of single codes are magnitudes [code]."""
+    alone = np.array([[plus_rad[k - 1] if k > 0 else -minus_rad[-k - 1] for k in pair] for pair in PAIRS])
+    lost, product = alone.sum(axis=1) - together_rad, alone.prod(axis=1)
+    return float(lost @ product / (product @ product))
+
+
 def _quantities(sign: str, found: Linearity, jump_rad: Floats) -> tuple[Quantity, ...]:
     return (
         Quantity(f"{sign}_lsb", f"Phase jump of one LSB, {sign}", found.lsb_rad, "rad"),
@@ -101,17 +111,22 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
     wbn, wbp, source, sink = bench.standing(weight_A, vco1_V)
     lines = [bench.enable(), synapse_subcircuit(BITS)]
     lines += pulse_sources("Vt", "t", [plan.spike_s], SPIKE_WIDTH_s, bench.supply_V)
-    for k, code in enumerate(plan.codes):
+    for k, codes in enumerate(plan.codes):
         nodes = {f"wbn{k}": wbn, f"wbp{k}": wbp, f"ib{k}": vco1_V}
-        for bit in range(BITS):
-            inside, high = f"xw{k}.x{bit}.", bench.supply_V
-            nodes |= {inside + "sp": source, inside + "sn": sink, inside + "gp": high, inside + "gm": high}
+        names = [f"xw{k}_{n}" for n in range(len(codes))]
+        for name in names:
+            for bit in range(BITS):
+                inside, high = f"{name}.x{bit}.", bench.supply_V
+                nodes |= {inside + "sp": source, inside + "sn": sink, inside + "gp": high, inside + "gm": high}
         lines += [
             f"I{k} vdd ib{k} {number(vco1_A)}",
             f"Iw{k} vdd wbn{k} {number(weight_A)}",
             f"xref{k} wbn{k} wbp{k} vdd weight_reference",
             f"xring{k} ib{k} en o{k} vdd ring_cco",
-            f"xw{k} t {code_lines(code, BITS, 'vdd')} ib{k} wbp{k} wbn{k} vdd synapse",
+            *(
+                f"{name} t {code_lines(code, BITS, 'vdd')} ib{k} wbp{k} wbn{k} vdd synapse"
+                for name, code in zip(names, codes, strict=True)
+            ),
             *(f".ic v({node})={number(value)}" for node, value in nodes.items()),
         ]
     return "\n".join(lines)

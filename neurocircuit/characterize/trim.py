@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from math import isfinite, nan, pi
 
 import numpy as np
-from scipy.optimize import curve_fit
 
 from neurocircuit.characterize import waves
 from neurocircuit.characterize.bench import Bench, TIMEOUT_s, cpu_s
@@ -18,12 +17,14 @@ from neurocircuit.record import Floats
 from neurocircuit.spec import Bias, Circuit, Components, Condition
 from neurocircuit.spice.devices import DeviceShift
 from neurocircuit.spice.process import Installed
+from neurocircuit.spice.readout import Course
 from neurocircuit.spice.states import SYNAPSES
+from neurocircuit.spice.states import idle as idle_synapses
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import simulate
 
-# From power-up with standing bias lines VCO2 starts a quarter period after VCO1, near lock.
-SETTLED_s, STOP_s = 8e-9, ARM_s + 22e-9
+# Lag and drift are read where evaluations run: those start from states saved some 9 ns after arming (spice/states.py).
+READ_s, STOP_s = ARM_s + 6e-9, ARM_s + 34e-9
 IDLE_SYNAPSES = SYNAPSES  # attached while trimming: their leakage is part of VCO1's current
 
 
@@ -34,7 +35,9 @@ class CircuitPlant:
     bench: Bench
     components: Components
     mismatch: Mapping[str, DeviceShift] = field(default_factory=dict)
-    bias_V: dict[float, float] = field(default_factory=dict, compare=False)  # of rings by current, as far as measured
+    # Of rings by current, as far as measured:
+    bias_V: dict[float, float] = field(default_factory=dict, compare=False)
+    frequency_Hz: dict[float, float] = field(default_factory=dict, compare=False)
 
     @property
     def supply_V(self) -> float:
@@ -45,6 +48,7 @@ class CircuitPlant:
         """Free rings at these bias currents."""
         found = self.bench.rings(currents_A)
         self.bias_V.update(zip(currents_A, found.bias_V.tolist(), strict=True))
+        self.frequency_Hz.update(zip(currents_A, found.frequency_Hz.tolist(), strict=True))
         return found
 
     def standing(self, bias: Bias) -> tuple[float, float, float, float]:
@@ -52,24 +56,29 @@ class CircuitPlant:
 
         Needs rings measured before, among whose currents VCO1's lies.
         """
-        currents = sorted(self.bias_V)
-        vco1_V = float(np.interp(bias.vco1_A, currents, [self.bias_V[i] for i in currents]))
-        return self.bench.standing(bias.weight_A, vco1_V)
+        return self.bench.standing(bias.weight_A, _at(bias.vco1_A, self.bias_V))
 
-    def idle(self, bias: Bias, drift_per_lag: float) -> Idle:
+    def idle(self, bias: Bias, swing_Hz: float) -> Idle:
         """The armed neuron with its idle synapses, no input, from power-up."""
-        process = self.bench.installed.process
         circuit = Circuit(
-            process=process.name, condition=self.bench.condition, components=self.components, bias=bias,
-            f1_Hz=process.f1_Hz, f3_Hz=process.f1_Hz * process.threshold_vco_ratio, standing_V=self.standing(bias),
-            arming_s=ARM_s,
+            process=self.bench.installed.process.name, condition=self.bench.condition, components=self.components,
+            bias=bias, f1_Hz=_at(bias.vco1_A, self.frequency_Hz), f3_Hz=_at(bias.vco3_A, self.frequency_Hz),
+            standing_V=self.standing(bias), arming_s=ARM_s,
         )  # fmt: skip
-        inputs = [Input() for _ in range(IDLE_SYNAPSES)]
-        saved = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "fired"))
+        # A chip's synapses differ; nominal ones are drawn as one.
+        inputs = [Input()] * IDLE_SYNAPSES if self.mismatch else []
+        saved = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fired"))
         deck = compose_neuron(
-            circuit, inputs, stop_s=STOP_s, saved=saved, installed=self.bench.installed, mismatch=self.mismatch
-        )
-        return read_idle(simulate(deck, timeout_s=TIMEOUT_s).vectors, self.supply_V, drift_per_lag)
+            circuit, inputs, stop_s=STOP_s, saved=saved, installed=self.bench.installed, mismatch=self.mismatch,
+            extra=idle_synapses(circuit, len(inputs), from_power_up=True),
+        )  # fmt: skip
+        return read_idle(simulate(deck, timeout_s=TIMEOUT_s).vectors, self.supply_V, swing_Hz)
+
+
+def _at(current_A: float, measured: Mapping[float, float]) -> float:
+    """What rings show at a current, between those measured."""
+    currents = sorted(measured)
+    return float(np.interp(current_A, currents, [measured[i] for i in currents]))
 
 
 def trim(
@@ -95,31 +104,40 @@ def trim(
     return replace(result, standing_V=plant.standing(result.bias), cpu_s=cpu_s() - began)
 
 
-def read_idle(vectors: dict[str, Floats], supply_V: float, drift_per_lag: float) -> Idle:
-    """What an idle run from power-up shows; nan for what it does not."""
+def read_idle(vectors: dict[str, Floats], supply_V: float, swing_Hz: float) -> Idle:
+    """What an idle run from power-up shows, lag and drift as means over READ_s … STOP_s; nan for what it does not.
+
+    The loop and the nodes behind the switches go on settling for long, by less and less: what a fit would find at
+    infinity is not what a neuron meets after arming.
+    """
     time, level = vectors["time"], supply_V / 2
     fired = waves.edges(time, vectors["v(fired)"], level)
     fired = fired[fired > ARM_s + 2e-9]
     end_s = float(fired[0]) if len(fired) else float(time[-1])
     e1, e2 = (waves.edges(time, vectors[f"v({node})"], level) for node in ("o1", "o2"))
     e3, e4 = (_after(waves.edges(time, vectors[f"v({node})"], level), ARM_s, end_s) for node in ("o3", "o4"))
-    late1, late2 = (edge[edge > SETTLED_s] for edge in (e1, e2))
+    late1, late2 = (edge[edge > READ_s] for edge in (e1, e2))
     frequency = tuple(waves.frequency_Hz(edge) for edge in (late1, late2, e3[1:], e4[1:]))
     missing = Idle((frequency[0], frequency[1], frequency[2], frequency[3]), nan, nan, nan)
     if min(len(late1), len(late2)) < 8:
         return missing
-    lag_time, lag = lag_of(e1, e2)
-    settled, fitted = _settled(lag_time, lag)
-    if not isfinite(settled):
-        return missing
-    membrane_time, membrane = membrane_of(e3, e4)
-    if len(membrane_time) < 6:
-        return replace(missing, lag_rad=settled)
-    # Lag beside its settled value moves VCO4: that part of the membrane is known and goes away with the lock.
-    excess = np.interp(membrane_time, lag_time, fitted) - settled
-    moved = drift_per_lag * np.concatenate([[0.0], np.cumsum(np.diff(membrane_time) * (excess[1:] + excess[:-1]) / 2)])
-    slope, start = np.polyfit(membrane_time - ARM_s, membrane - moved, 1)
-    return replace(missing, lag_rad=settled, drift_rad_per_s=float(slope), lead_rad=-float(start))
+    lag = _lock(*lag_of(e1, e2))
+    # A membrane that leaves its range before it can be read: VCO4 is far off, and its frequency says by how much.
+    if not isfinite(lag) or min(len(e3), len(e4)) < 10:
+        return replace(missing, lag_rad=lag)
+    armed = slice(int(np.searchsorted(time, ARM_s)), int(np.searchsorted(time, end_s)))
+    course = Course(time[armed], {name: wave[armed] for name, wave in vectors.items()}, supply_V, swing_Hz, -pi / 2)
+    at_s, membrane = settled_membrane(course, 1.0 / missing.frequency_Hz[0])
+    late = at_s > (READ_s if end_s > READ_s + 8e-9 else 0.0)
+    slope, start = np.polyfit(at_s[late] - ARM_s, membrane[late], 1)
+    return replace(missing, lag_rad=lag, drift_rad_per_s=float(slope), lead_rad=-float(start))
+
+
+def settled_membrane(course: Course, period_s: float) -> tuple[Floats, Floats]:
+    """Times and membrane without the ripple of UP: means over a period of VCO1, four a period; both [sample]."""
+    time_s = course.time_s[course.known]
+    at_s = np.arange(time_s[0] + period_s / 2, time_s[-1] - period_s / 2, period_s / 4)
+    return at_s, waves.mean_around(time_s, course.membrane_rad, at_s, period_s)
 
 
 def lag_of(e1_s: Floats, e2_s: Floats) -> tuple[Floats, Floats]:
@@ -129,37 +147,14 @@ def lag_of(e1_s: Floats, e2_s: Floats) -> tuple[Floats, Floats]:
     return at, lag - waves.TWO_PI * np.round((lag[0] - pi / 2) / waves.TWO_PI)
 
 
-def membrane_of(e3_s: Floats, e4_s: Floats) -> tuple[Floats, Floats]:
-    """Phase of VCO4 less that of VCO3 at VCO4's edges, rad, with times [edge]; both count from their first edges."""
-    if len(e3_s) < 2 or len(e4_s) < 2:
-        return np.empty(0), np.empty(0)
-    inside = (e4_s >= e3_s[0]) & (e4_s <= e3_s[-1])
-    return e4_s[inside], waves.TWO_PI * np.arange(len(e4_s))[inside] - waves.phase_rad(e3_s, e4_s[inside])
-
-
 def _after(edge_s: Floats, begin_s: float, end_s: float) -> Floats:
     return edge_s[(edge_s > begin_s) & (edge_s < end_s)]
 
 
-def _settled(time_s: Floats, lag_rad: Floats) -> tuple[float, Floats]:
-    """Where the lag ends by an exponential from SETTLED_s on, nan when it slips; and the fitted course [edge]."""
-    late = time_s > SETTLED_s
-    t, lag = time_s[late] - SETTLED_s, lag_rad[late]
-    # The XOR's range is 0 … π; a slipping loop turns by 2π.
-    if np.ptp(lag) > pi or not 0 < lag[-1] < pi:
-        return nan, lag_rad
-    span = float(t[-1])
-
-    def course(t: Floats, end: float, start: float, tau: float) -> Floats:
-        return np.asarray(end + start * np.exp(-t / tau))
-
-    low, high = (-pi, -2 * pi, span / 12), (2 * pi, 2 * pi, span)
-    guess = (float(lag[-1]), float(lag[0] - lag[-1]), span / 2.5)
-    found, _ = curve_fit(course, t, lag, guess, bounds=(low, high))
-    if not -0.2 < found[0] < pi + 0.2:
-        return nan, lag_rad
-    fitted = np.where(late, course(time_s - SETTLED_s, *found), lag_rad)
-    return float(found[0]), np.asarray(fitted)
+def _lock(time_s: Floats, lag_rad: Floats) -> float:
+    """Mean lag after READ_s; nan when the loop slips: the XOR's range is 0 … π, a slipping loop turns by 2π."""
+    late = lag_rad[time_s > READ_s]
+    return float(late.mean()) if np.ptp(late) < pi and 0 < late[-1] < pi else nan
 
 
 def measure(context: Context) -> Measured:

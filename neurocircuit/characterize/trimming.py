@@ -5,7 +5,7 @@ the grid of a trim DAC. Signs: φ1 - φ2 falls when VCO2 gets more current, the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite, pi
 from typing import Protocol
 
@@ -15,7 +15,10 @@ from neurocircuit.spec import Bias, Components
 
 DEFAULT_RESOLUTION = 1e-4  # of the nominal current: 1 nA at 10 µA, a 14-bit DAC over 1.6 times the nominal current
 LARGEST_IDLE_RUNS = 6
-ARM_s = 14e-9  # of idle runs and of the trimmed circuit: from standing lines and near lock it has locked by then
+# generic65 tt has 0.59; ss at 85 °C and 750 MHz has 0.14, where no input fires the neuron.
+LEAST_GAIN_RATIO = 0.4
+DERATINGS = (1.0, 0.9, 0.8, 0.7)  # of the nominal f1
+ARM_s = 20e-9  # of idle runs and of the trimmed circuit: from standing lines the loop is within 5 mrad of lock by then
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Idle:
 class Plant(RingSource, Protocol):
     """What trim asks the circuit."""
 
-    def idle(self, bias: Bias, drift_per_lag: float) -> Idle:
-        """The armed neuron with its idle synapses, no input; drift_per_lag: rad/s that a lag of 1 rad moves VCO4 by."""
+    def idle(self, bias: Bias, swing_Hz: float) -> Idle:
+        """The armed neuron with its idle synapses, no input; swing_Hz: of VCO4 between UP = 0 and 1, roughly."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,14 @@ def trim_plant(
 ) -> TrimResult:
     """Bias currents on a grid of `resolution` (of the nominal current) with f1, f3 = ratio·f1, lock at π/2, no drift.
 
+    Where rings are so slow that VCO3 hardly answers to its current at f3, both frequencies are lowered together: the
+    membrane's gain would be lost (DERATINGS; the result's f1 says so).
     Raises InputError for a resolution outside (0, 0.1), SimulatorBadOutput when a ring does not run, when a current
     would leave 1/3 … 3 times the nominal one, or when VCO2 does not lock.
     """
     if not 0 < resolution < 0.1:
         raise InputError(f"trim resolution must be within 0 … 0.1 of the nominal current, got {resolution:g}")
-    rings = tune_rings(plant, nominal, f1_Hz, ratio, resolution)
+    rings, f1_Hz = _tuned(plant, nominal, f1_Hz, ratio, resolution)
     secant = _Secant(
         lag_per_A=-pi * (components.r1_Ohm + components.r2_Ohm) / plant.supply_V,
         drift_per_A=2 * pi * rings.gain3_Hz_per_A,
@@ -103,7 +108,7 @@ def trim_plant(
     )
     while len(steps) < LARGEST_IDLE_RUNS:
         bias = nominal.replace(vco1_A=rings.vco1_A, vco2_A=current[0], vco3_A=rings.vco3_A, vco4_A=current[1])
-        idles.append(plant.idle(bias, secant.drift_per_lag))
+        idles.append(plant.idle(bias, secant.drift_per_lag / 2))
         steps.append(Step(*current, idles[-1].lag_rad, idles[-1].drift_rad_per_s))
         following = secant.next(steps, idles[-1], grid)
         if following in [(step.vco2_A, step.vco4_A) for step in steps]:
@@ -111,6 +116,25 @@ def trim_plant(
         current = following
     best = min(range(len(steps)), key=lambda k: _badness(steps[k], secant))
     return _result(steps, idles, best, rings, nominal, f1_Hz, ratio, resolution)
+
+
+def _tuned(plant: Plant, nominal: Bias, f1_Hz: float, ratio: float, resolution: float) -> tuple[Tuned, float]:
+    """Rings on the highest frequency at which VCO3 keeps its gain, and that frequency of VCO1."""
+    runs = 0
+    for derating in DERATINGS:
+        try:
+            rings = tune_rings(plant, nominal, derating * f1_Hz, ratio, resolution)
+        except SimulatorBadOutput:  # a frequency that no current within bounds reaches
+            if derating == DERATINGS[-1]:
+                raise
+            continue
+        runs += rings.runs
+        if rings.gain3_Hz_per_A >= LEAST_GAIN_RATIO * rings.gain_Hz_per_A:
+            return replace(rings, runs=runs), derating * f1_Hz
+    raise SimulatorBadOutput(
+        f"VCO3 must keep {LEAST_GAIN_RATIO:g} of VCO1's tuning gain, it has "
+        f"{rings.gain3_Hz_per_A / rings.gain_Hz_per_A:.2g} of it at {DERATINGS[-1]:g} of the nominal frequencies"
+    )
 
 
 def residual_bound(result: TrimResult, components: Components, supply_V: float, nominal: Bias) -> tuple[float, float]:

@@ -20,8 +20,8 @@ def measure(context: Context) -> Measured:
     nominal = process.nominal
     f1_Hz = float(plant.rings([nominal.vco1_A, nominal.vco2_A, nominal.vco3_A, nominal.vco4_A]).frequency_Hz[0])
     bias3_V = plant.bias_V[nominal.vco3_A]
-    per_lag = 2 * trim.gain3_Hz_per_A * (plant.supply_V - bias3_V) / process.components.r4_Ohm
-    idle = plant.idle(nominal, per_lag)
+    swing_Hz = trim.gain3_Hz_per_A * (plant.supply_V - bias3_V) / process.components.r4_Ohm
+    idle = plant.idle(nominal, swing_Hz)
     parts = process.components
     tau_s = (parts.r1_Ohm + parts.r2_Ohm) / (2 * plant.supply_V * trim.gain_Hz_per_A)
     drift = idle.drift_rad_per_s

@@ -37,3 +37,10 @@ def integral_between(time_s: Floats, value: Floats, begin_s: float, end_s: float
 def mean_between(time_s: Floats, value: Floats, begin_s: float, end_s: float) -> float:
     """Time average of a sampled value [point] between two instants."""
     return integral_between(time_s, value, begin_s, end_s) / (end_s - begin_s)
+
+
+def mean_around(time_s: Floats, value: Floats, at_s: Floats, span_s: float) -> Floats:
+    """Mean of a sampled value [point] over a span around each instant [at]."""
+    area = np.concatenate([[0.0], np.cumsum(np.diff(time_s) * (value[1:] + value[:-1]) / 2)])
+    upper, lower = (np.interp(at_s + shift, time_s, area) for shift in (span_s / 2, -span_s / 2))
+    return np.asarray((upper - lower) / span_s)

@@ -21,6 +21,7 @@ TITLES = {
     "cco": "Current-controlled oscillator",
     "noise": "Phase noise",
     "detector": "Phase detector, lock range and switched current",
+    "lock": "Lock",
     "flipflop": "Flip-flop",
     "synapse": "Signed synapse",
     "kernel": "Membrane kernel and step response of the loop",
@@ -31,6 +32,9 @@ PICTURES = {
     "cco": (("f_of_i", "Frequency of the ring over its bias current, and the tangent at VCO1's trimmed current."),),
     "noise": (("noise", "Root mean square phase of noisy rings: measured, as drawn, and the random walk of theory."),),
     "detector": (("detector", "Mean of UP over the phase between the XOR's inputs, and its deviation from the line."),),
+    "lock": (
+        ("lock", "Phase error from a quarter turn; VCO1 at f1, and 0.8 and 1.2 of the way to the ends of the range."),
+    ),
     "flipflop": (("flipflop", "Clock to Q over the time by which data comes before the clock."),),
     "synapse": (
         ("synapse", "Phase jump of VCO1 by code, INL and DNL, both signs."),

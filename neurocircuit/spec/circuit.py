@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from neurocircuit.spec.fields import Amperes, Celsius, Farads, Hertz, Ohms, Radians, Seconds, Spec, Volts
+from neurocircuit.spec.fields import Amperes, Celsius, Farads, Hertz, Ohms, Radians, Ratio, Seconds, Spec, Volts
 
 Current = Annotated[Amperes, Field(gt=0, lt=1e-2)]
 
@@ -56,6 +56,24 @@ class Circuit(Spec):
         Seconds, Field(alias="arming", gt=0, le=1e-6, description="from power-up; the loop has locked by then")
     ] = 60e-9
     lead_rad: Annotated[Radians, Field(alias="lead", gt=0, lt=6.3)] = 1.5
+    detector_delay_s: Annotated[
+        Seconds,
+        Field(
+            alias="detector_delay",
+            ge=0,
+            lt=1e-8,
+            description="from an edge of VCO1 to VCO4: XOR, switch, ring; known modulo half a period of VCO1",
+        ),
+    ] = 0.0
+    crowding: Annotated[
+        Ratio,
+        Field(
+            gt=-2,
+            lt=2,
+            description="VCO1's f(I) is compressive: spikes of jumps a and b that coincide move it by "
+            "a + b - crowding·a·b (per rad), in proportion where they overlap in part",
+        ),
+    ] = 0.0
     standing_V: Annotated[
         tuple[()] | tuple[Volts, Volts, Volts, Volts],
         Field(

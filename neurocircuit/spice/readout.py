@@ -2,12 +2,14 @@
 
 Edge n of an oscillator is phase 2π n. Between two of its edges VCO3 is steady, and VCO4 follows the saved UP:
 
-    φ4(t) = 2π (n + share of the period) + 2π swing (∫UP dt - its straight line between the two edges).
+    φ4(t) = 2π (n + share of the period) + 2π swing (∫UP dt - its straight line between the two edges),
+
+UP as VCO4 answers to it, that is later than at its node by what the XOR leaves of the detector's whole delay.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, pi
+from math import inf, isnan, nan, pi
 
 import numpy as np
 
@@ -24,6 +26,8 @@ class Course:
     """One run. time_s: from the time origin, below 0 while waiting for it; vectors: volts; both [point].
 
     start_membrane_rad: phase of VCO4 less that of VCO3 at the start, to a fraction of a turn: minus the lead.
+    setup_rad: membrane from which on the flip-flop sees VCO4 ahead. detector_delay_s: from an edge of VCO1 to VCO4's
+    answer; nan: no later than UP.
     """
 
     time_s: Floats
@@ -31,6 +35,8 @@ class Course:
     supply_V: float
     swing_Hz: float
     start_membrane_rad: float
+    setup_rad: float = 0.0
+    detector_delay_s: float = nan
 
     @cached_property
     def edges_s(self) -> dict[str, Floats]:
@@ -70,6 +76,7 @@ class Course:
         """Phase of VCO4 less that of VCO3 at the known points; [point]."""
         time, up, known = self.time_s, self.up, self.known
         area = np.concatenate([[0.0], np.cumsum(np.diff(time) * (up[1:] + up[:-1]) / 2)])
+        area = np.interp(time - self._switch_delay_s, time, area)
         edges = self.edges_s["o4"]
         straight = np.interp(time, edges, np.interp(edges, time, area))
         membrane = self.phase_rad("o4") + 2 * pi * self.swing_Hz * (area - straight)[known] - self.phase_rad("o3")
@@ -83,12 +90,15 @@ class Course:
         return np.asarray(error - 2 * pi * np.round(error[0] / (2 * pi)))
 
     def crossing_s(self) -> float:
-        """First instant from the origin on at which the membrane enters 0 … π modulo 2π; inf when it does not.
+        """First instant from the origin on at which the membrane enters setup … π modulo 2π; inf when it does not.
 
         A flip-flop that sees VCO4 a little after VCO3's edge fires before the phases have met: that edge counts then.
         Raises SimulatorBadOutput where Q rises with the phases further apart.
         """
-        met_s, q_s = min(self._enters(self.membrane_rad), self._enters(-self.membrane_rad - pi)), self.q_s()
+        met_s, q_s = (
+            min(self._enters(self.membrane_rad - self.setup_rad), self._enters(-self.membrane_rad - pi)),
+            self.q_s(),
+        )
         if q_s == inf or met_s <= q_s:
             return met_s
         seen_s = float(self.edges_s["o3"][self.edges_s["o3"] < q_s][-1])
@@ -112,6 +122,19 @@ class Course:
         """Whether the phases met modulo 2π only, the membrane having fallen instead of risen."""
         time = self.time_s[self.known]
         return bool(at_s < inf and np.interp(at_s, time, self.membrane_rad) < -pi / 2)
+
+    @property
+    def _switch_delay_s(self) -> float:
+        """From UP to VCO4: the detector's delay less the XOR's, which is that from VCO1's edges to the next of UP."""
+        if isnan(self.detector_delay_s):
+            return 0.0
+        up_s = rising_edges(self.time_s, self.vectors["v(up)"], self.supply_V / 2)
+        first_s = self.edges_s["o1"]
+        first_s = first_s[first_s < up_s[-1]] if len(up_s) else first_s[:0]
+        if not len(first_s):
+            raise SimulatorBadOutput("UP must follow VCO1, it never rises")
+        xor_s = float(np.median(up_s[np.searchsorted(up_s, first_s)] - first_s))
+        return self.detector_delay_s - xor_s
 
     def _enters(self, gap: Floats) -> float:
         """First instant from the origin on at which a gap [known point] rises through 0; inf when it does not."""

@@ -1,9 +1,10 @@
 """Level `transistor`: the neuron of `spec.circuit` in ngspice, from a locked, armed state to its decision.
 
 A run starts from a saved state (`states`), waits until VCO1 and VCO3 stand at the phases wanted (`phases`) and ends
-when the latch has seen Q. The readout `q` is the rise of Q. The readout `continuous` is the instant at which the
-phases of VCO4 and VCO3 meet, plus the spec's output delay, as at the other levels: phases are known at rising edges,
-and between two of them VCO4 follows UP, which is saved: 2π (n + share of the period) with the swing of UP on it.
+when the latch has seen Q. The readout `q` is the rise of Q. The readout `continuous` is the instant at which
+VCO4 is ahead of VCO3 by what the flip-flop needs to see it (the spec's lead less the circuit's), plus the spec's
+output delay, as at the other levels: phases are known at rising edges, and between two of them VCO4 follows UP, saved:
+2π (n + share of the period) with the swing of UP on it.
 
 Measured on generic65 tt, two inputs at 0.16 τ and four idle synapses: 5.3 CPU-s an evaluation, at 0.2 CPU-s a
 nanosecond, of which 130 ns from power-up at the same step would take 26.
@@ -115,11 +116,16 @@ def _ended(shown: Waveforms, q_over_tau: float) -> Waveforms:
 
 
 def arming(spec: NeuronSpec, start_rad: Floats, inputs: int) -> Arming:
-    """The arming behind each wanted pair of phases [trial, 2]: its own phases, and the time from it to the origin."""
-    found = armory(circuit_of(spec), inputs, STATE_TIMEOUT_s)
+    """The arming behind each wanted pair of phases [trial, 2]: its own phases, and the time from it to the origin.
+
+    VCO1's is the phase that VCO4 sees: earlier by the detector's delay, which levels without gates do not have.
+    """
+    circuit = circuit_of(spec)
+    found = armory(circuit, inputs, STATE_TIMEOUT_s)
     placed = place(start_rad, found.saved_rad, found.f1_Hz, found.f3_Hz)
     since_s = np.array([one.state.time_s - one.armed_s for one in found.armed])
     armed_rad = np.array([one.armed_rad for one in found.armed])
+    armed_rad[:, 0] = np.mod(armed_rad[:, 0] - 2 * pi * found.f1_Hz * circuit.detector_delay_s, 2 * pi)
     return Arming(armed_rad[placed.state], (since_s[placed.state] + placed.wait_s) / spec.tau_s)
 
 
@@ -181,8 +187,16 @@ def _run(
         mismatch=shifts_of(circuit, len(inputs)),
     )
     vectors = transistor_run.simulate(deck, timeout_s=timeout_s).vectors
-    lead = spec.threshold.lead_rad if isinstance(spec.threshold, Lead) else 0.0
-    return Course(vectors["time"] - origin_s, vectors, circuit.condition.supply_V, spec.vco4_swing_Hz, -lead)
+    lead_rad = spec.threshold.lead_rad if isinstance(spec.threshold, Lead) else 0.0
+    return Course(
+        vectors["time"] - origin_s,
+        vectors,
+        circuit.condition.supply_V,
+        spec.vco4_swing_Hz,
+        -circuit.lead_rad,
+        setup_rad=max(lead_rad - circuit.lead_rad, 0.0),
+        detector_delay_s=circuit.detector_delay_s or nan,
+    )
 
 
 def _decision(course: Course, spec: NeuronSpec) -> tuple[float, float, bool]:

@@ -37,6 +37,9 @@ __all__ = [
 MAX_STEP_s = 5e-12
 EDGE_s = 50e-12  # rise and fall of an input spike
 ENABLE_s = 5e-9  # VCO1 starts here, its bias node charged; VCO2 a quarter period later: close to lock
+# With standing voltages nothing needs charging, and a longer wait would discharge the loop filter, whose UP rests at 0.
+STANDING_ENABLE_s = 0.3e-9
+HEAD_START_turns = 0.019  # of VCO2, which its filter's first periods hold back: 0.12 rad, measured on generic65 tt
 RESET_s = 2e-9  # end of the power-on reset
 ARM_WIDTH_s = 1e-9
 SUPPLIES = ("pll", "membrane", "synapse", "logic")
@@ -207,10 +210,11 @@ def _supplies(condition: Condition) -> list[str]:
 def _controls(circuit: Circuit, arms_s: tuple[float, ...], resets_s: Sequence[float], begin_s: float) -> list[str]:
     """Enables, reset and arm; at power-up a first reset, from a saved state static enables."""
     supply_V = circuit.condition.supply_V
-    later_s = ENABLE_s + 0.25 / circuit.f1_Hz
+    enable_s = STANDING_ENABLE_s if circuit.standing_V else ENABLE_s
+    later_s = enable_s + (0.25 - (HEAD_START_turns if circuit.standing_V else 0.0)) / circuit.f1_Hz
     if begin_s == 0:
         lines = [
-            f"Ven1 en1 0 pulse(0.0 {number(supply_V)} {number(ENABLE_s)} 20e-12 20e-12 1.0 2.0)",
+            f"Ven1 en1 0 pulse(0.0 {number(supply_V)} {number(enable_s)} 20e-12 20e-12 1.0 2.0)",
             f"Ven2 en2 0 pulse(0.0 {number(supply_V)} {number(later_s)} 20e-12 20e-12 1.0 2.0)",
             f"Vpower_up reset reset_later pulse({number(supply_V)} 0.0 {number(RESET_s)} 20e-12 20e-12 1.0 2.0)",
         ]

@@ -6,14 +6,14 @@ import pytest
 
 from neurocircuit.characterize import spec_files
 from neurocircuit.characterize.context import Context
-from neurocircuit.characterize.kernel import _decay_s, _period_mean, _settling_s, ripple_rad
+from neurocircuit.characterize.kernel import _decay_s, _settling_s
 from neurocircuit.characterize.neuron import spec_of
 from neurocircuit.characterize.request import Request, slug
 from neurocircuit.characterize.result import Measured, Quantity, save
 from neurocircuit.characterize.stored import trim_from_dict, trim_to_dict
 from neurocircuit.characterize.trimming import Step, TrimResult
-from neurocircuit.neuron import averaged, edge
-from neurocircuit.spec import Bias, NeuronSpec
+from neurocircuit.neuron import averaged
+from neurocircuit.spec import Bias, Lead, NeuronSpec
 from neurocircuit.spice.process import load
 
 TRIM = TrimResult(
@@ -27,14 +27,14 @@ KERNEL = {
     "gain": 2.6,
     "gain_inhibitory": 2.4,
     "lead": 1.8,
-    "setup": 0.1,
+    "detector_delay": 2.8e-10,
     "idle_lag": 4e-3,
     "tau": 18e-9,
     "loop_filter": 4e8,
     "drift": 2e5,
     "width": 1.8e-9,
-    "output_delay": 9e-11,
 }
+FLIP_FLOP = {"edge": 2e-11, "near": 4e-10}
 CODES = np.arange(1.0, 16.0)
 JUMPS = {"code": CODES, "excitatory_rad": 0.062 * CODES - 4e-4 * CODES**2, "inhibitory_rad": 0.07 * CODES}
 
@@ -42,12 +42,16 @@ JUMPS = {"code": CODES, "excitatory_rad": 0.062 * CODES - 4e-4 * CODES**2, "inhi
 def context() -> Context:
     installed = load("generic65")
     condition = installed.condition()
-    request = Request("generic65", (condition,), ("trim", "synapse", "kernel"), 1e-4, 4, 1)
+    request = Request("generic65", (condition,), ("trim", "synapse", "flipflop", "kernel"), 1e-4, 4, 1)
     kernel = Measured(
         tuple(Quantity(key, key, value, "") for key, value in KERNEL.items()),
         details={"f1_Hz": 749e6, "f3_Hz": 937e6},
     )
-    done = {"trim": Measured((), details={"trim": trim_to_dict(TRIM)}), "synapse": Measured((), {"jumps": JUMPS})}
+    done = {
+        "trim": Measured((), details={"trim": trim_to_dict(TRIM)}),
+        "synapse": Measured((Quantity("crowding", "crowding", 0.2, "1/rad"),), {"jumps": JUMPS}),
+        "flipflop": Measured(tuple(Quantity(key, key, value, "s") for key, value in FLIP_FLOP.items())),
+    }
     return Context(installed, condition, request, {**done, "kernel": kernel})
 
 
@@ -71,12 +75,17 @@ def test_spec_says_what_was_measured() -> None:
     assert NeuronSpec.from_dict(spec.to_dict()) == spec
     assert spec.circuit is not None
     assert spec.circuit.bias == TRIM.bias
+    assert (spec.circuit.lead_rad, spec.circuit.crowding, spec.circuit.detector_delay_s) == (1.8, 0.2, 2.8e-10)
+    # What the flip-flop needs is a phase of VCO3 on top of the lead.
+    assert isinstance(spec.threshold, Lead)
+    assert spec.threshold.lead_rad == pytest.approx(1.8 + 2 * np.pi * 937e6 * 2e-11)
 
 
 def test_residuals_of_trim_come_back_in_the_averaged_level() -> None:
     spec = spec_of(context())
     waves = averaged.waveforms(spec, np.array([np.inf]), np.array([0.5]), np.zeros(2), 0)
-    slope = np.polyfit(waves.time_over_tau * spec.tau_s, (waves.membrane - 1) * 1.9, 1)[0]
+    assert isinstance(spec.threshold, Lead)
+    slope = np.polyfit(waves.time_over_tau * spec.tau_s, (waves.membrane - 1) * spec.threshold.lead_rad, 1)[0]
     assert slope == pytest.approx(2e5, rel=1e-6)
     lag = waves.vco_rad[0] - waves.vco_rad[1]
     assert lag == pytest.approx(4e-3, rel=1e-6)
@@ -99,16 +108,3 @@ def test_readings_of_a_planted_step_response() -> None:
     assert _decay_s(time, error) == pytest.approx(14e-9, rel=1e-6)
     assert _settling_s(time, error) == pytest.approx(14e-9 * np.log(20), abs=0.3e-9)
     assert np.isnan(_settling_s(time[:60], error[:60]))
-    fine = np.arange(0.0, 20e-9, 5e-12)
-    rippled = 3.0 * fine / 20e-9 + 0.05 * np.sin(2 * np.pi * 1.5e9 * fine)
-    at = np.arange(2e-9, 18e-9, 1e-9)
-    assert _period_mean(fine, rippled, at, 1 / 750e6) == pytest.approx(3.0 * at / 20e-9, abs=1e-5)
-
-
-def test_ripple_at_arming_is_that_of_the_edge_level() -> None:
-    spec = NeuronSpec(f0_Hz=750e6, vco4_swing_Hz=65e6, loop_filter_rad_per_s=2e8)
-    for vco1_rad in (0.1, 1.6, 3.0, 5.0):
-        waves = edge.waveforms(spec, np.array([np.inf]), np.array([0.0]), np.array([vco1_rad, 0.0]), 0)
-        at = np.linspace(0.0, 12 / 750e6, 24001) / spec.tau_s
-        mean = np.interp(at, waves.time_over_tau, waves.membrane).mean() * 1.5
-        assert mean == pytest.approx(ripple_rad(65e6, 750e6, vco1_rad), abs=2e-3)

@@ -36,9 +36,9 @@ def test_a_failure_takes_only_what_needs_it(request_of_two: Request, tmp_path: P
     assert record["failed"][0]["reason"] == "no pulse"  # without the folder: the same in every repetition
     assert record["failed"][1]["reason"] == "it needs synapse, which failed"
     tt, ss = (run.results(tmp_path / "r", condition, request_of_two) for condition in request_of_two.conditions)
-    assert set(tt) == {"trim", "cco", "synapse", "kernel"}
-    assert set(ss) == {"trim", "cco"}
-    assert len(events) == 8
+    assert set(tt) == {"trim", "cco", "flipflop", "synapse", "kernel"}
+    assert set(ss) == {"trim", "cco", "flipflop"}
+    assert len(events) == 10
 
 
 def test_resume_repeats_only_what_is_missing(request_of_two: Request, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_what_stands_in_the_way_is_told(request_of_two: Request, tmp_path: Path)
 
 
 def test_needs_come_along_in_the_order_of_work() -> None:
-    assert with_needs(("prediction",)) == ("trim", "synapse", "kernel", "prediction")
+    assert with_needs(("prediction",)) == ("trim", "flipflop", "synapse", "kernel", "prediction")
     assert with_needs(tuple(NEEDS)) == tuple(NEEDS)
     for name, needs in NEEDS.items():
         assert set().union(*(NEEDS[need] for need in needs)) <= set(needs), name  # closed: one step is enough

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from neurocircuit.characterize.trim import trim
-from neurocircuit.characterize.trimming import residual_bound
+from neurocircuit.characterize.trimming import DERATINGS, LEAST_GAIN_RATIO, residual_bound
 from neurocircuit.spice.process import load
 
 pytestmark = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")
@@ -16,11 +16,15 @@ def check(corner: str, temperature_C: float) -> None:
     condition = installed.condition(corner, temperature_C)
     result = trim(installed, condition)
     lag, drift = residual_bound(result, process.components, condition.supply_V, process.nominal)
-    # Half a step, and as much again for what 22 ns of idle run tell of the end of the settling.
+    # Half a step, and as much again for what an idle run of 28 ns tells of a loop that still settles.
     assert abs(result.lag_residual_rad) < 2 * lag
     assert abs(result.drift_rad_per_s) < 2 * drift + 1e5
-    assert result.f1_Hz == pytest.approx(process.f1_Hz, rel=0.01)
-    assert result.f3_Hz == pytest.approx(process.f1_Hz * process.threshold_vco_ratio, rel=0.01)
+    # Slow rings run at a stated share of the nominal frequencies, so that VCO3 keeps its gain.
+    assert min(abs(result.f1_Hz / process.f1_Hz - derating) for derating in DERATINGS) < 0.01
+    assert result.f3_Hz == pytest.approx(result.f1_Hz * process.threshold_vco_ratio, rel=0.01)
+    assert result.gain3_Hz_per_A > 0.9 * LEAST_GAIN_RATIO * result.gain_Hz_per_A
+    if corner == "tt":
+        assert result.f1_Hz == pytest.approx(process.f1_Hz, rel=0.01)
     assert 1.0 < result.lead_rad < 2.6
 
 

@@ -31,7 +31,7 @@ class SyntheticPlant:
     def rings(self, currents_A: Sequence[float]) -> Rings:
         return Rings(np.array([self.f_Hz(i) for i in currents_A]), np.full(len(currents_A), 0.5 * self.supply_V))
 
-    def idle(self, bias: Bias, drift_per_lag: float) -> Idle:
+    def idle(self, bias: Bias, swing_Hz: float) -> Idle:
         self.idle_biases.append(bias)
         f1, f3 = self.f_Hz(bias.vco1_A), self.f_Hz(bias.vco3_A)
         series = COMPONENTS.r1_Ohm + COMPONENTS.r2_Ohm
@@ -79,6 +79,24 @@ def test_a_slipping_loop_is_pulled_into_its_range() -> None:
     result = trim_plant(plant, NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
     assert np.isnan(result.steps[0].lag_rad)
     assert abs(result.lag_residual_rad) < 0.01
+
+
+def test_rings_that_saturate_run_slower() -> None:
+    class Saturating(SyntheticPlant):
+        def f_Hz(self, current_A: float) -> float:
+            return 1000e6 * (1.0 - np.exp(-current_A / 7.2e-6))  # 937.5 MHz is within 7 % of all it can do
+
+    result = trim_plant(Saturating(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
+    # The slope at f is in proportion to 1000 MHz - f: that at 1.25 f is 0.4 of it where f = 706 MHz, above 0.9 of 750.
+    assert result.f1_Hz == pytest.approx(0.9 * 750e6, rel=2e-3)
+    assert result.f3_Hz == pytest.approx(1.25 * 0.9 * 750e6, rel=2e-3)
+
+    class Flat(SyntheticPlant):
+        def f_Hz(self, current_A: float) -> float:
+            return 750e6 * (0.6 + 0.4 * current_A / 10e-6 if current_A < 10e-6 else 1 + 0.01 * (current_A / 10e-6 - 1))
+
+    with pytest.raises(SimulatorBadOutput):
+        trim_plant(Flat(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
 
 
 def test_what_the_nominal_currents_would_do_is_told() -> None:

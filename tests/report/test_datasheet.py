@@ -46,6 +46,8 @@ def contents(k: int) -> dict[str, str]:
             "time_s": TIME, "measured_rad": up, "drawn_rad": up, "theory_rad": up}}),
         "detector": measurement({"linear_low": (0.2, "rad"), "linear_high": (2.9, "rad")}, {"transfer": {
             "phase_rad": np.linspace(0, 6.2, 30).tolist(), "up": up, "line": up}}),
+        "lock": measurement({"lock_time": (5e-8, "s")}, {
+            f"loop_{offset}": {"time_s": TIME, "error_rad": up} for offset in ("0", "-0.8", "1.2")}),
         "flipflop": measurement({"edge": (2e-11, "s")}, {"delay": {
             "data_before_clock_s": [-1e-11, 2e-11, 1e-10], "clock_to_q_s": [None, 2e-10, 1e-10]}}),
         "synapse": measurement({"excitatory_inl": (0.3, "LSB")}, {

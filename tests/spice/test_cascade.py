@@ -23,7 +23,7 @@ def test_the_shaped_spike_of_the_first_neuron_makes_the_second_one_fire(circuit)
     for node in ("ib1", "wbp", "wbn"):
         second = second.replace(f" {node} ", f" {node}{SECOND} ")
     deck = compose_cascade(
-        circuit, [Input(INPUTS_s[:1], 15)], 15, stop_s=64 * NS, arm_s=ARM_s, extra=f"{first}\n{second}"
+        circuit, [Input(INPUTS_s[:1], 15)], 15, stop_s=105 * NS, arm_s=ARM_s, extra=f"{first}\n{second}"
     )
     vectors = simulate(deck, timeout_s=1200).vectors
     pulse = vectors["v(shaped)"]

@@ -45,6 +45,29 @@ def test_the_membrane_between_two_edges_follows_up():
     np.testing.assert_allclose(course.phase_error_rad[late], error[known][late], atol=5e-3)
 
 
+def test_the_ripple_comes_as_late_as_the_detector():
+    course, membrane, _ = planted()
+    xor_s, whole_s = 60e-12, 280e-12
+    vectors = dict(course.vectors)
+    vectors["v(up)"] = np.interp(TIME - xor_s, TIME, course.vectors["v(up)"])
+    late = np.interp(TIME - whole_s, TIME, membrane)
+    vectors["v(o4)"] = square(2 * pi * F3 * TIME + 0.4 + late)
+    seen = Course(TIME, vectors, 1.0, SWING, -LEAD, detector_delay_s=whole_s)
+    known = seen.known
+    settled = TIME[known] > TIME[known][0] + whole_s
+    np.testing.assert_allclose(seen.membrane_rad[settled], late[known][settled], atol=4e-3)
+    at_once = Course(TIME, vectors, 1.0, SWING, -LEAD)
+    assert np.abs(at_once.membrane_rad - late[known])[settled].max() > 0.03
+
+
+def test_the_crossing_waits_for_what_the_flip_flop_needs():
+    course, membrane, _ = planted()
+    needs = Course(TIME, course.vectors, 1.0, SWING, -LEAD, setup_rad=0.12)
+    expected = TIME[np.flatnonzero((membrane >= 0.12) & (TIME >= 0))[0]]
+    assert needs.crossing_s() == pytest.approx(expected, abs=10e-12)
+    assert needs.crossing_s() > course.crossing_s()
+
+
 def test_the_crossing_is_where_the_planted_membrane_meets_zero():
     course, membrane, _ = planted()
     expected = TIME[np.flatnonzero((membrane >= 0) & (TIME >= 0))[0]]

@@ -69,6 +69,19 @@ def detector(run: Characterised) -> "Figure":
     return figure
 
 
+def lock(run: Characterised) -> "Figure":
+    """Phase error over time of loops inside and outside the lock range."""
+    figure, (axes,) = style.new_figure(2.8)
+    figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.18)
+    for name, curve in _typical(run, "lock").curves.items():
+        offset = float(name.removeprefix("loop_"))
+        label = "VCO1 at f1" if offset == 0 else f"{offset:+g} of the range"
+        axes.plot(1e9 * curve["time_s"], curve["error_rad"] / np.pi, label=label, linewidth=1.0)
+    axes.set(xlabel="time from the enable (ns)", ylabel="phase error (π rad)")
+    axes.legend(loc="upper left", fontsize=7, ncols=2)
+    return figure
+
+
 def flipflop(run: Characterised) -> "Figure":
     """Clock to Q over how early data is."""
     figure, (axes,) = style.new_figure(2.8)
@@ -197,6 +210,7 @@ DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
     "f_of_i": f_of_i,
     "noise": noise,
     "detector": detector,
+    "lock": lock,
     "flipflop": flipflop,
     "synapse": synapse,
     "tail": tail,

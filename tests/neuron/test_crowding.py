@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from neurocircuit import simulate
+from neurocircuit.neuron.crowding import crowded
+from neurocircuit.spec import Bias, Circuit, Components, Condition, NeuronSpec
+
+
+def spec(crowding: float) -> NeuronSpec:
+    circuit = Circuit(
+        process="generic65",
+        condition=Condition(corner="tt", supply_V=1.0),
+        components=Components(r1_Ohm=3e5, c_F=1e-14, r2_Ohm=1e6, r4_Ohm=8e4),
+        bias=Bias(vco1_A=1e-5, vco2_A=1e-5, vco3_A=1e-5, vco4_A=1e-5, weight_A=1e-6),
+        f1_Hz=750e6,
+        f3_Hz=940e6,
+        crowding=crowding,
+    )
+    return NeuronSpec(circuit=circuit, phase_per_weight_rad=0.75)
+
+
+def phase_rad(times_s: list[float], jumps_rad: list[float], crowding: float) -> float:
+    """What a tuning curve x - crowding/2 x² (x in rad per width) makes of rectangular pulses: its integral, exactly."""
+    time = np.linspace(0.0, 5e-9, 500_001)
+    rate = sum(jump * ((time >= at) & (time < at + 1e-9)) for at, jump in zip(times_s, jumps_rad, strict=True))
+    alone = [jump - crowding / 2 * jump**2 for jump in jumps_rad]
+    together = float(np.trapezoid(rate - crowding / 2 * rate**2, time) / 1e-9)
+    return together - sum(alone)
+
+
+@pytest.mark.parametrize("times_s", [[1e-9, 1e-9, 1e-9], [1e-9, 1.3e-9, 1.9e-9], [1e-9, 2.2e-9, 3.5e-9]])
+def test_overlapping_spikes_add_up_as_on_a_quadratic_tuning_curve(times_s: list[float]) -> None:
+    chosen, weights = spec(0.2), np.array([[0.8, -0.6, 0.3]])
+    times = np.array([times_s]) / chosen.tau_s
+    difference = (crowded(chosen, times, weights) - weights).sum() * chosen.phase_per_weight_rad
+    assert difference == pytest.approx(phase_rad(times_s, (0.75 * weights[0]).tolist(), 0.2), abs=1e-4)
+
+
+def test_late_or_absent_spikes_and_single_ones_stay_as_they_are() -> None:
+    weights = np.array([[0.8, 0.8, 0.8]])
+    times = np.array([[0.1, np.inf, np.inf]])
+    assert np.array_equal(crowded(spec(0.2), times, weights), weights)
+    both = np.array([[0.1, 0.1, 0.1]])
+    assert crowded(spec(0.0), both, weights) is weights
+    assert crowded(NeuronSpec(), both, weights) is weights
+
+
+def test_all_fast_levels_see_it() -> None:
+    times, weights = np.full((1, 2), 0.2), np.full((1, 2), 0.8)
+    for level in ("ideal", "averaged", "edge"):
+        plain, crowd = (
+            simulate.evaluate(level, spec(crowding), times, weights).fire_time_over_tau[0] for crowding in (0.0, 0.15)
+        )
+        lost = 0.15 * 0.75 * 0.8 * 0.8 / 2
+        by_hand = simulate.evaluate(level, spec(0.0), times, weights - lost).fire_time_over_tau[0]
+        assert crowd == pytest.approx(by_hand, rel=1e-12)
+        assert crowd > plain + 0.02
