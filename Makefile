@@ -13,7 +13,7 @@ export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel published published-transistor \
-	published-datasheet published-network published-embedded published-stressed clean distclean
+	published-datasheet published-network published-embedded published-stressed published-codesign clean distclean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -112,6 +112,13 @@ $(NETWORK)/stressed: setup
 	  --variation training/circuits/stressed_variation.toml --out $@/network.toml
 	@$(BIN)/neurocircuit calibrate $@/network.toml --images 150 --budget --out $@/table.nc
 	@$(REPLAY) --out $@/replay
+
+# Goes on where it was stopped; what only a study in progress needs is removed at the end.
+published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 10 minutes on 2 cores)
+	@out=reports/published/codesign; \
+	test -e $$out/study.db || rm -rf $$out; \
+	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers 2 --out $$out && \
+	rm -rf $$out/study.db $$out/study.lock $$out/workers
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

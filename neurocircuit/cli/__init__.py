@@ -18,6 +18,8 @@ COMMANDS = {
     "map": "Lay a trained network onto the circuit; say what it costs and what does not fit.",
     "calibrate": "Make the noise table of a mapped network at its own operating points.",
     "verify": "Run a mapped network on the circuit, against eq. (4) and the noise table.",
+    "codesign": "Search circuit parameters for accuracy, energy and latency; recommend designs.",
+    "pvt": "Accuracy, energy and latency of a mapped network at characterised corners.",
     "import-weights": "Read published numpy weights into a checkpoint.",
     "characterize": "Trim and measure the transistor neuron of a process; write its datasheet and spec.",
     "process": "List the semiconductor processes; run a ring in one.",

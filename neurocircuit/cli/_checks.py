@@ -52,6 +52,7 @@ def all_checks(directory: Path) -> Iterator[Check]:
     yield check_ngspice()
     yield check_extra("torch", "snn", "training")
     yield check_extra("distributed", "dask", "sweep --scheduler")
+    yield check_extra("optuna", "codesign", "codesign")
     yield check_writable("directory", directory)
     yield check_ledger(ledger.default_path())
     yield from check_levels()

@@ -1,0 +1,128 @@
+"""neurocircuit codesign: circuit parameters against accuracy, energy and latency."""
+
+import csv
+import importlib.util
+import io
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neurocircuit.cli.common import data_option, echo_json, json_option
+from neurocircuit.cli.network import record, write_json
+from neurocircuit.errors import InputError
+
+if TYPE_CHECKING:
+    from neurocircuit.codesign.study import Files, StudySpec
+    from neurocircuit.codesign.trial import Evaluator
+
+
+@click.command("codesign")
+@click.argument("study_path", metavar="STUDY", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the study. Default: reports/codesign-NAME.")
+@click.option("--trials", type=click.IntRange(min=1), help="Designs at the first fidelity, instead of the study's.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes on this machine.")
+@click.option("--timeout", type=click.FloatRange(min=0), help="Minutes after which no further trial begins.")
+@click.option("--no-verify", is_flag=True, help="Stop before the recommended designs are replayed.")
+@data_option
+@json_option
+def command(
+    study_path: Path, out: Path | None, trials: int | None, workers: int, timeout: float | None, no_verify: bool,
+    data: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Search the circuit parameters of STUDY (.toml) for accuracy, energy and latency; recommend and replay designs.
+
+    The same command again continues a study that was stopped or killed; several at once share its trials.
+    Exit code 4: the time was up before all designs were seen.
+    """
+    started = time.process_time()
+    if importlib.util.find_spec("optuna") is None:
+        raise InputError("codesign needs optuna; type: pip install 'neurocircuit[codesign]'")
+
+    import torch
+
+    from neurocircuit.codesign import run
+    from neurocircuit.codesign.study import StudySpec, files_of
+    from neurocircuit.codesign.trial import Problem
+
+    study = StudySpec.from_toml(study_path)
+    if trials is not None:
+        study = study.replace(trials=trials)
+    files = files_of(study_path, study)
+    torch.set_num_threads(1)  # the workers share the machine
+    problem = Problem.load(study, files, data)
+    problem.images(study.part, 1)  # missing data is told before anything is written
+    out = out or Path("reports") / f"codesign-{study.name}"
+    definition = run.Definition(study, problem.base, problem.variation, problem.checkpoint_sha256)
+    deadline = None if timeout is None else time.monotonic() + 60.0 * timeout
+
+    def tell(text: str) -> None:
+        click.echo(text, err=True)
+
+    done = run.run(
+        definition, out, partial(prepare, study, files, data), run.Options(workers, deadline),
+        (lambda text: None) if as_json else tell,
+    )  # fmt: skip
+    if not done:
+        click.echo(f"stopped after {timeout:g} minutes; the same command continues: {out}", err=True)
+        click.get_current_context().exit(4)
+    if no_verify:
+        click.echo(f"all designs are seen: {out}")
+        return
+    from neurocircuit.codesign.finish import finish
+    from neurocircuit.report.codesign import write_codesign_report
+
+    numbers = finish(problem, out, workers, (lambda text: None) if as_json else tell)
+    trials_s = sum(row["details"]["cpu_s"] for one in numbers["fidelities"] for row in one["trials"])
+    numbers["run"] = record(started, workers=workers, cpu_seconds_of_all_trials=round(trials_s, 1))
+    write_json(out / "result.json", numbers)
+    write_csv(out / "trials.csv", numbers)
+    write_codesign_report(out / "result.json")
+    if as_json:
+        echo_json(numbers)
+    else:
+        click.echo(summary(numbers) + f"\nreport: {out / 'report.html'}")
+
+
+def prepare(study: "StudySpec", files: "Files", data: Path | None) -> "Evaluator":
+    """What evaluates designs, made in each worker."""
+    import torch
+
+    from neurocircuit.codesign.trial import Evaluator, Problem
+
+    torch.set_num_threads(1)
+    return Evaluator(Problem.load(study, files, data))
+
+
+def write_csv(path: Path, numbers: dict[str, Any]) -> None:
+    """All trials of all fidelities, a row each."""
+    from neurocircuit.files import write_atomically
+
+    names = list(numbers["study"]["parameters"])
+    objectives = list(numbers["study"]["objectives"])
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["fidelity", "number", "source", *names, *objectives, "feasible", "front"])
+    for fidelity in numbers["fidelities"]:
+        for row in fidelity["trials"]:
+            values = [f"{row['values'][name]:.6g}" for name in names]
+            found = [f"{row['objectives'][name]:.6g}" for name in objectives]
+            flags = [int(row["feasible"]), int(row["front"])]
+            writer.writerow([fidelity["name"], row["number"], row["source"], *values, *found, *flags])
+    write_atomically(path, stream.getvalue())
+
+
+def summary(numbers: dict[str, Any]) -> str:
+    """The recommended designs in lines."""
+    lines = []
+    for role, one in numbers["recommended"].items():
+        details, replay = one["outcome"]["details"], one["verification"]["images"]
+        accuracy = replay["accuracy"]["circuit"]
+        lines.append(
+            f"{role}: {1e9 * details['energy_J']:.3g} nJ, {1e9 * details['latency_s']:.3g} ns; whole images at edge "
+            f"{accuracy[0]:.1%} ({accuracy[1]:.1%} to {accuracy[2]:.1%}); {one['folder']}/network.toml"
+        )
+        lines.append("  " + ", ".join(f"{name} {value:.3g}" for name, value in one["values"].items()))
+    return "\n".join(lines)

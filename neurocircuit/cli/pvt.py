@@ -1,0 +1,91 @@
+"""neurocircuit pvt: a mapped network at characterised corners, temperatures and supplies."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neurocircuit.cli.common import data_option, echo_json, json_option
+from neurocircuit.cli.network import images, record, seed_option, write_json
+from neurocircuit.errors import InputError
+from neurocircuit.units import parse_numbers
+
+
+@click.command("pvt")
+@click.argument("network_path", metavar="NETWORK", type=click.Path(path_type=Path))
+@click.argument("datasheet", metavar="DATASHEET", type=click.Path(path_type=Path))
+@click.option("--corner", help="Corners: tt,ss,ff. Default: all that were characterised.")
+@click.option("--temp", help="Temperatures in degC: 0,27,85. Default: all.")
+@click.option("--vdd", help="Supplies over the nominal one: 0.95,1.0,1.05. Default: all.")
+@click.option("--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True,
+              help="Level of the neuron.")  # fmt: skip
+@click.option("--images", "count", default=40, show_default=True, type=click.IntRange(min=1), help="Images.")
+@click.option("--chips", default=2, show_default=True, type=click.IntRange(min=1), help="Chips.")
+@click.option("--part", type=click.Choice(("train", "held_out", "test", "official")), default="test",
+              show_default=True, help="Which images.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), help="Directory of the result; default: only print.")
+@seed_option
+@data_option
+@json_option
+def command(
+    network_path: Path, datasheet: Path, corner: str | None, temp: str | None, vdd: str | None, level: str,
+    count: int, chips: int, part: str, out: Path | None, seed: int, data: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Run NETWORK (a mapped network, .toml) at the conditions in DATASHEET, a directory of neurocircuit characterize.
+
+    Each condition twice: trimmed there again, and trimmed at the nominal condition only.
+    """
+    started = time.process_time()
+
+    from neurocircuit.codesign import pvt
+    from neurocircuit.mapping.physical import load_mapped
+    from neurocircuit.report.pvt import write_pvt_report
+
+    mapped, network = load_mapped(network_path)
+    nominal, every = pvt.read(datasheet)
+    conditions = pvt.chosen(
+        every, nominal,
+        corner.split(",") if corner else None,
+        parse_numbers(temp, "--temp") if temp else None,
+        parse_numbers(vdd, "--vdd") if vdd else None,
+    )  # fmt: skip
+    if not conditions:
+        raise InputError("--corner, --temp and --vdd must leave a condition that was characterised, none has all three")
+    spikes, labels = images(network, part, data, count)
+    rows = pvt.run(
+        mapped, network, nominal, conditions, spikes, labels, chips=chips, level=level, seed=seed,
+        weights=sum(layer.kernel.size for layer in network.layers),
+        tell=lambda text: None if as_json else click.echo(text, err=True),
+    )  # fmt: skip
+    numbers: dict[str, Any] = {
+        "name": mapped.name, "level": level, "part": part, "images": count, "chips": chips, "seed": seed,
+        "datasheet": str(datasheet), "nominal": nominal.label, "rows": rows, "run": record(started),
+    }  # fmt: skip
+    if out is not None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write in {out}: {error.strerror}") from None
+        write_json(out / "result.json", numbers)
+        write_pvt_report(out / "result.json")
+    if as_json:
+        echo_json(numbers)
+    else:
+        click.echo(summary(numbers))
+
+
+def summary(numbers: dict[str, Any]) -> str:
+    """A line for each condition and trim."""
+    lines = [f"{numbers['images']} images on {numbers['chips']} chips at level {numbers['level']}"]
+    for row in numbers["rows"]:
+        what = f"{row['label']}, trimmed {'there' if row['trim'] == 'again' else 'at nominal only'}"
+        if row["failed"]:
+            lines.append(f"{what}: {row['failed']}")
+            continue
+        energy = "" if row["energy_J"] != row["energy_J"] else f", {1e9 * row['energy_J']:.3g} nJ"
+        lines.append(
+            f"{what}: {row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%}), "
+            f"{1e9 * row['latency_s']:.3g} ns{energy}, undecided {row['undecided']:.1%}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,225 @@
+"""The study file: what may vary and how far, what is wanted, and how exactly each fidelity looks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from neurocircuit.spec.fields import Amperes, Hertz, Radians, Ratio, Spec, Watts
+
+Scale = Literal["linear", "log"]
+Objective = Literal["accuracy", "energy", "latency"]
+MAXIMISED = ("accuracy",)
+Part = Literal["train", "held_out", "test", "official"]
+
+
+class _Range(Spec):
+    scale: Scale = "linear"
+
+
+class RatioRange(_Range):
+    """Of a pure number."""
+
+    low: Ratio
+    high: Ratio
+
+
+class RadiansRange(_Range):
+    """Of an angle."""
+
+    low: Radians
+    high: Radians
+
+
+class HertzRange(_Range):
+    """Of a frequency."""
+
+    low: Hertz
+    high: Hertz
+
+
+class AmperesRange(_Range):
+    """Of a current."""
+
+    low: Amperes
+    high: Amperes
+
+
+class CountRange(Spec):
+    """Of whole numbers, both ends included."""
+
+    low: Annotated[int, Field(strict=True)]
+    high: Annotated[int, Field(strict=True)]
+    scale: Literal["linear"] = "linear"
+
+
+Range = RatioRange | RadiansRange | HertzRange | AmperesRange | CountRange
+# Widest ranges: beyond them no spec is valid, or a trial would take minutes.
+BOUNDS: dict[str, tuple[float, float, str]] = {
+    "cycles_per_tau": (2.0, 200.0, ""),
+    "f0": (1e6, 1e11, "Hz"),
+    "loop_ratio": (0.5, 1000.0, ""),
+    "phase_per_weight": (1e-3, 10.0, "rad"),
+    "lead": (1e-2, 100.0, "rad"),
+    "weight_bits": (1, 16, ""),
+    "bias": (1e-8, 1e-2, "A"),
+    "trim_resolution": (1e-8, 0.1, ""),
+    "window": (1.0, 50.0, "τ"),
+}
+
+
+class Parameters(Spec):
+    """What varies; what is absent stays as in the base circuit."""
+
+    cycles_per_tau: Annotated[RatioRange | None, Field(description="f0·τ: sets τ at the frequency of the circuit")] = (
+        None
+    )
+    f0: Annotated[HertzRange | None, Field(description="frequency of the oscillators, at the same cycles per τ")] = None
+    loop_ratio: Annotated[RatioRange | None, Field(description="w_lf·τ of the loop filter")] = None
+    phase_per_weight: Annotated[RadiansRange | None, Field(description="a: the mapping may lower it by layer")] = None
+    lead: Annotated[RadiansRange | None, Field(description="θ: the mapping may lower it by layer")] = None
+    weight_bits: Annotated[CountRange | None, Field(description="bits of the bank's magnitude, both signs")] = None
+    bias: Annotated[AmperesRange | None, Field(description="current of each oscillator: power and phase noise")] = None
+    trim_resolution: Annotated[
+        RatioRange | None, Field(description="relative frequency step of the trim; leaves σ = step/√12 for each VCO")
+    ] = None
+    window: Annotated[RatioRange | None, Field(description="observation window, units of τ; absent: by the map")] = None
+
+    @model_validator(mode="after")
+    def _within(self) -> "Parameters":
+        if not self.ranges:
+            raise ValueError("must name at least one parameter")
+        for name, own in self.ranges.items():
+            low, high, unit = BOUNDS[name]
+            for end in ("low", "high"):
+                value = getattr(own, end)
+                if not low <= value <= high:
+                    raise ValueError(
+                        f"{name}.{end} must be within {low:g} … {high:g} {unit}".rstrip() + f", got {value:g}"
+                    )
+            if own.low >= own.high:
+                raise ValueError(f"{name}.high must be > low = {own.low:g}, got {own.high:g}")
+        return self
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """Those that vary, by name."""
+        return {name: own for name in type(self).model_fields if (own := getattr(self, name)) is not None}
+
+
+class Power(Spec):
+    """What one armed neuron draws, and how that follows the design.
+
+    P = oscillators · I/I_0 + rest · f0/f0_0, phase diffusion D = D_0 (f0/f0_0)² I_0/I: a ring's jitter κ² is inverse
+    to its power (McNeill, JSSC 32 (1997) 870; Hajimiri, Limotyrakis, Lee, JSSC 34 (1999) 790: κ² = 8/(3η) · kT/P ·
+    V_DD/V_char, without f0), and D = (2π f0)² κ². Widths scale with the current, so that f0 stays.
+    """
+
+    bias_A: Annotated[Amperes, Field(alias="bias", gt=0, description="I_0: of each oscillator in the base circuit")]
+    oscillators_W: Annotated[Watts, Field(alias="oscillators", ge=0, description="the four rings together")]
+    rest_W: Annotated[Watts, Field(alias="rest", ge=0, description="detector, flip-flop, weight reference")]
+    source: Annotated[str, Field(min_length=1, description="where these numbers come from")]
+
+
+class Fidelity(Spec):
+    """How a design is looked at.
+
+    table: a noise table is calibrated on the design, then many images run as a torch network under it. circuit: every
+    neuron of whole images at `level`, no table.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    method: Literal["table", "circuit"]
+    level: Literal["edge", "averaged"] = "edge"
+    map_images: Annotated[int, Field(ge=2, le=1000, strict=True, description="images that the mapping sees")] = 8
+    calibration_images: Annotated[int, Field(ge=1, le=1000, strict=True)] = 4
+    calibration_chips: Annotated[int, Field(ge=4, le=1000, strict=True)] = 10
+    points: Annotated[int, Field(ge=40, le=5000, strict=True, description="neurons of each layer in the table")] = 60
+    images: Annotated[int, Field(ge=1, strict=True, description="for accuracy, energy and latency")] = 400
+    chips: Annotated[int, Field(ge=1, strict=True)] = 2
+    designs: Annotated[
+        int | None, Field(ge=1, strict=True, description="how many are taken over from the fidelity before this one")
+    ] = None
+
+
+class Verification(Spec):
+    """Of the recommended designs: whole images at `edge`, and neurons of each layer as SPICE decks."""
+
+    part: Part = "test"
+    map_images: Annotated[int, Field(ge=2, le=1000, strict=True)] = 40
+    images: Annotated[int, Field(ge=1, strict=True)] = 50
+    chips: Annotated[int, Field(ge=1, strict=True)] = 3
+    bsource_neurons: Annotated[int, Field(ge=0, strict=True, description="of each layer; 0: none")] = 0
+
+
+class Limits(Spec):
+    """What a design must keep to beside the limits of the mapping."""
+
+    accuracy_at_least: Annotated[
+        Ratio, Field(ge=0, le=1, description="at each fidelity; a coarse noise table says less than the circuit has")
+    ] = 0.5
+    undecided_at_most: Annotated[Ratio, Field(ge=0, le=1)] = 0.5
+
+
+class Mapping(Spec):
+    """How designs are mapped: as `neurocircuit map`."""
+
+    scale: Annotated[
+        Literal["lowered", "kept"],
+        Field(description="lowered: a and θ of each layer as far down as its limits ask; kept: broken is infeasible"),
+    ] = "lowered"
+    xor_quantile: Annotated[Ratio, Field(gt=0, le=1)] = 0.999
+    wrap_quantile: Annotated[Ratio, Field(gt=0, le=1)] = 1.0
+    use: Annotated[Ratio, Field(gt=0, le=1)] = 0.9
+    part: Part = "train"
+
+
+class StudySpec(Spec):
+    """A co-design study. Paths count from the study file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    checkpoint: Annotated[str, Field(min_length=1, description="weights, fixed in all trials")]
+    circuit: Annotated[str, Field(description="base NeuronSpec; empty: the embedded circuit")] = ""
+    variation: Annotated[str, Field(description="how chips differ; empty: the embedded numbers")] = ""
+    part: Annotated[Part, Field(description="images that designs are chosen by")] = "held_out"
+    seed: Annotated[int, Field(ge=0, lt=2**31, strict=True)] = 1
+    sampler: Literal["tpe", "nsga2"] = "tpe"
+    population: Annotated[int, Field(ge=4, le=1000, strict=True, description="of nsga2; start-up trials of tpe")] = 20
+    trials: Annotated[int, Field(ge=1, strict=True, description="designs at the first fidelity")] = 100
+    objectives: Annotated[tuple[Objective, ...], Field(min_length=2, max_length=3)] = ("accuracy", "energy", "latency")
+    parameters: Parameters
+    power: Power
+    limits: Limits = Limits()
+    mapping: Mapping = Mapping()
+    fidelities: Annotated[tuple[Fidelity, ...], Field(min_length=1, max_length=5, description="cheapest first")]
+    verification: Verification = Verification()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "StudySpec":
+        if len(set(self.objectives)) < len(self.objectives) or "accuracy" not in self.objectives:
+            raise ValueError(f"objectives must differ and hold accuracy, got {', '.join(self.objectives)}")
+        names = [fidelity.name for fidelity in self.fidelities]
+        if len(set(names)) < len(names):
+            raise ValueError(f"fidelities must have different names, got {', '.join(names)}")
+        for k, fidelity in enumerate(self.fidelities):
+            if (fidelity.designs is None) != (k == 0):
+                what = "must not have designs: it has trials" if k == 0 else "must have designs"
+                raise ValueError(f"fidelities[{k}] {what}")
+        return self
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a study's inputs are."""
+
+    study: Path
+    checkpoint: Path
+    circuit: Path | None
+    variation: Path | None
+
+
+def files_of(path: Path, study: StudySpec) -> Files:
+    """Inputs of the study read from `path`."""
+    circuit, variation = (path.parent / name if name else None for name in (study.circuit, study.variation))
+    return Files(path, path.parent / study.checkpoint, circuit, variation)

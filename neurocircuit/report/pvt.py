@@ -1,0 +1,74 @@
+"""Report of a network at characterised conditions, from its result.json."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from neurocircuit.report import sheet, style
+from neurocircuit.report.content import Table
+from neurocircuit.report.figures import codesign as figures
+from neurocircuit.report.page import Picture
+from neurocircuit.report.sheet import Part, Sheet, record_part
+
+TRIMS = {"again": "trimmed at the condition", "nominal": "trimmed at nominal only"}
+_HOW = (
+    "The network is mapped once, at the nominal condition. Each condition changes τ, f0, loop filter, spike width, "
+    "lead, swing and the jump of each weight by the ratio of its characterised spec to the nominal one; codes, window, "
+    "bias delays and input times stay in seconds. Trimmed at nominal only, the frequency errors are those of the "
+    "nominal currents at the condition, to first order in the trim's change of the currents; all else is as measured "
+    "with the condition's own trim."
+)
+
+
+def write_pvt_report(path: Path) -> None:
+    """From result.json to report.html, report.md and figures/ beside it."""
+    values = sheet.read(path)
+    ran = [row for row in values["rows"] if not row["failed"]]
+    table = Table(
+        "Conditions",
+        ("condition", "trimmed", "accuracy (95 %)", "undecided", "latency (ns)", "τ (ns)", "energy, armed (nJ)",
+         "energy, spikes (nJ)", "energy, paper (nJ)", "power of a neuron (µW)", "error VCO2 − VCO1", "VCO4 − VCO3"),
+        tuple(_row(row) for row in values["rows"]),
+        prose=(2,),
+        note="A dash: not run, or energy not characterised there. Energies as in the co-design report.",
+    )  # fmt: skip
+    pictures: tuple[Picture, ...] = ()
+    if ran:
+        with style.styled():
+            drawn = style.render(partial(figures.pvt_figure, ran, TRIMS)(), "svg")
+        pictures = (Picture("conditions", "Accuracy at each condition, by trim.", drawn, b""),)
+    failed = tuple(f"{row['label']}, {TRIMS[row['trim']]}: {row['failed']}" for row in values["rows"] if row["failed"])
+    parts = (Part("Conditions", (_HOW, *failed), pictures, (table,)), record_part(values))
+    title = f"Process, voltage, temperature: {values['name']}"
+    sheet.write(Sheet(title, _answer(values, ran), parts), path.with_name("report.html"))
+
+
+def _answer(values: dict[str, Any], ran: list[dict[str, Any]]) -> str:
+    start = f"{values['images']} {values['part']} images on {values['chips']} chips at level {values['level']}. "
+    texts = []
+    for trim, name in TRIMS.items():
+        own = [row for row in ran if row["trim"] == trim]
+        if own:
+            worst = min(own, key=lambda row: row["accuracy"])
+            texts.append(f"{name}: at worst {worst['accuracy']:.1%} ({worst['label']})")
+    nominal = [row for row in ran if row["label"] == values["nominal"]]
+    there = f"nominal {nominal[0]['accuracy']:.1%}; " if nominal else ""
+    return start + there + "; ".join(texts) + "."
+
+
+def _row(row: dict[str, Any]) -> tuple[str, ...]:
+    trim = "there" if row["trim"] == "again" else "nominal only"
+    if row["failed"]:
+        return (row["label"], trim, *("-" for _ in range(10)))
+    one, two, three, four = row["errors"]
+    accuracy = f"{row['accuracy']:.1%} ({row['accuracy_low']:.1%} … {row['accuracy_high']:.1%})"
+    energies = (_nano(row[key]) for key in ("energy_J", "energy_spikes_J", "energy_paper_J"))
+    power = "-" if row["power_W"] is None else f"{1e6 * row['power_W']:.3g}"
+    return (
+        row["label"], trim, accuracy, f"{row['undecided']:.1%}", _nano(row["latency_s"]), _nano(row["tau_s"]),
+        *energies, power, f"{two - one:+.1e}", f"{four - three:+.1e}",
+    )  # fmt: skip
+
+
+def _nano(value: float | None) -> str:
+    return "-" if value is None else f"{1e9 * value:.3g}"
