@@ -102,7 +102,7 @@ class NoiseLookup:
 
 
 def _mixed(bias: Floats, quantiles: Floats, weights: Floats) -> NDArray[np.float64]:
-    """bias + event of several cells [cell] mixed by weight, at GRID evenly spaced probabilities."""
+    """Bias + event of several cells [cell] mixed by weight, at GRID evenly spaced probabilities."""
     even = (np.arange(GRID) + 0.5) / GRID
     each = np.stack([one + np.interp(even, QUANTILES, values) for one, values in zip(bias, quantiles, strict=True)])
     if len(each) == 1:
@@ -110,4 +110,4 @@ def _mixed(bias: Floats, quantiles: Floats, weights: Floats) -> NDArray[np.float
     share = np.repeat(weights / weights.sum() / GRID, GRID)
     order = np.argsort(each, axis=None)
     reached = np.cumsum(share[order]) - share[order] / 2
-    return np.interp(even, reached, each.ravel()[order])
+    return np.asarray(np.interp(even, reached, each.ravel()[order]))

@@ -1,5 +1,6 @@
 """The part of a recipe that says under which hardware a network is trained."""
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -55,7 +56,7 @@ class HardwareSpec(Spec):
     @model_validator(mode="after")
     def _fits(self) -> "HardwareSpec":
         stages = (*self.gradual, self.bits)
-        if any(later >= earlier for earlier, later in zip(stages, stages[1:], strict=False)):
+        if any(later >= earlier for earlier, later in pairwise(stages)):
             raise ValueError(f"gradual must fall towards bits = {self.bits}, got {list(self.gradual)}")
         if self.quantiser == "word" and self.bits < 2:
             raise ValueError(f"bits must be >= 2 for signed words, got {self.bits}")

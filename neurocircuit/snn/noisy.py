@@ -37,18 +37,20 @@ OUTSIDE = ("error", "ideal", "nearest")
 class Draws(Protocol):
     """Evenly distributed numbers in 0 … 1, float32, for the events of layer k; shape [chip, image, neuron ...]."""
 
-    def __call__(self, k: int, shape: tuple[int, ...]) -> Tensor: ...
+    def __call__(self, k: int, shape: tuple[int, ...]) -> Tensor:
+        """Numbers for all chips and images of one call."""
 
 
 @dataclass
 class Tally:
-    """Events of one layer since the last reset, each [chip]: neurons asked, spikes of eq. (4), missed, false."""
+    """Counts of one layer since the last reset, over images and chips; size: neurons of the layer."""
 
-    neurons: Tensor
-    ideal: Tensor
-    missed: Tensor
-    false: Tensor
-    fired: Tensor
+    size: int
+    neurons: int = 0
+    ideal: int = 0  # spikes of eq. (4) within the window
+    missed: int = 0
+    false: int = 0
+    fired: int = 0
 
 
 class NoisyNetwork(nn.Module):
@@ -137,7 +139,9 @@ class NoisyNetwork(nn.Module):
             if beyond is not None and self.outside == "ideal":
                 m.masked_fill_(beyond.expand(m.shape), 0.0)
             false = self._false(k, stage, received, fired, term, even) if lookup.ever_false else None
-        moved: Tensor = _Move.apply(z_, s_, m, fired, false, latest, self.gradient == "slope")
+        moved: Tensor = _Move.apply(  # type: ignore[no-untyped-call]
+            z_, s_, m, fired, false, latest, self.gradient == "slope"
+        )
         if self.tallies is not None:
             self._tally(k, fired, moved)
         return moved.reshape(chips * images, *z.shape[1:])
@@ -228,18 +232,16 @@ class NoisyNetwork(nn.Module):
         return torch.rand(shape, generator=self.event_rng)
 
     def _tally(self, k: int, fired: Tensor, moved: Tensor) -> None:
-        """Counts of one layer, by chip."""
+        """Count one layer's spikes."""
         assert self.tallies is not None  # noqa: S101
-        ideal, now = fired.expand(moved.shape).flatten(1), torch.isfinite(moved).flatten(1)
-        own = Tally(
-            torch.full((len(now),), now.shape[1]), ideal.sum(1), (ideal & ~now).sum(1), (now & ~ideal).sum(1),
-            now.sum(1),
-        )  # fmt: skip
         if k == len(self.tallies):
-            self.tallies.append(own)
-        else:
-            for name, value in vars(own).items():
-                setattr(self.tallies[k], name, getattr(self.tallies[k], name) + value)
+            self.tallies.append(Tally(size=moved[0, 0].numel()))
+        own, ideal, now = self.tallies[k], fired.expand(moved.shape), torch.isfinite(moved)
+        own.neurons += now.numel()
+        own.ideal += int(ideal.sum())
+        own.fired += int(now.sum())
+        own.missed += int((ideal & ~now).sum())
+        own.false += int((now & ~ideal).sum())
 
 
 class _Move(torch.autograd.Function):
@@ -269,7 +271,7 @@ class _Move(torch.autograd.Function):
         return moved
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Constant m: ∂z'/∂z = s/(s - m), ∂z'/∂s = -z m/(s - m)²; both 0 for a lost spike."""
         factor, *rest = ctx.saved_tensors
         grad_s = _summed(grads[0] * rest[0], ctx.shape) if rest else None

@@ -30,33 +30,34 @@ class Rounding:
     """
 
     kind: str  # "bank" or "word"
-    bits: int
+    bits: int | None  # None: those of the bank
     bank: WeightBank
     snr_dB: float | None = None
     generator: torch.Generator | None = None
 
     def __call__(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Weight [out, in, ...] and bias [out] or None in force; the bias is one more input and shares the bank."""
-        if self.bits >= EXACT_BITS and self.snr_dB is None:
+        exact = self.bits is not None and self.bits >= EXACT_BITS
+        if exact and self.snr_dB is None:
             return weight, bias
         parts = [weight] if bias is None else [weight, bias]
         flat = np.concatenate([part.detach().cpu().double().numpy().ravel() for part in parts])
-        rounded = flat if self.bits >= EXACT_BITS else round_to(flat, self.kind, self.bits, self.bank)
+        rounded = flat if exact else round_to(flat, self.kind, self.bits, self.bank)
         if self.snr_dB is not None:
             rms = float(np.sqrt(np.mean(flat**2))) * 10 ** (-self.snr_dB / 20)
             rounded = rounded + rms * torch.randn(len(flat), generator=self.generator, dtype=torch.float64).numpy()
         sizes = np.cumsum([part.numel() for part in parts])[:-1]
         made = [
-            _StraightThrough.apply(part, torch.from_numpy(own.reshape(part.shape)).to(part))
+            _StraightThrough.apply(part, torch.from_numpy(own.reshape(part.shape)).to(part))  # type: ignore[no-untyped-call]
             for part, own in zip(parts, np.split(rounded, sizes), strict=True)
         ]
         return made[0], made[1] if len(made) > 1 else None
 
 
-def round_to(weights: NDArray[np.float64], kind: str, bits: int, bank: WeightBank) -> NDArray[np.float64]:
-    """Weights [n] of one layer as the kind of hardware holds them."""
-    if kind == "bank":
-        return bank.with_bits(bits).spanning(weights).quantise(weights)
+def round_to(weights: NDArray[np.float64], kind: str, bits: int | None, bank: WeightBank) -> NDArray[np.float64]:
+    """Weights [n] of one layer as the kind of hardware holds them; bits None: those of the bank."""
+    if kind == "bank" or bits is None:
+        return (bank if bits is None else bank.with_bits(bits)).spanning(weights).quantise(weights)
     return to_words(weights, bits)
 
 
@@ -88,6 +89,6 @@ class _StraightThrough(torch.autograd.Function):
         return rounded
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """To the weight."""
         return grads[0], None

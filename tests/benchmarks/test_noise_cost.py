@@ -1,8 +1,10 @@
 """What a noise table costs a training step: with and without it alternately, one thread, MNIST network, batch 50.
 
-The published stressed table: false spikes in two layers, cells over slope and time. Ratio: median over pairs of steps.
+The published tables; the stressed one has false spikes in two layers and cells over slope and time. Real digits: on
+random pixels the clean step is twice as cheap, since few neurons fire. Ratio: median over pairs of steps.
 """
 
+import os
 import time
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from torch.nn.utils import parametrize
 
 from neurocircuit.noise import NoiseTable
 from neurocircuit.snn import checkpoint
+from neurocircuit.snn.data import library
+from neurocircuit.snn.evaluate import batches
 from neurocircuit.snn.loss import LossSpec, spike_loss
 from neurocircuit.snn.noisy import NoisyNetwork
 
@@ -28,23 +32,26 @@ def timed(forward, z, target):
     return time.perf_counter() - begin
 
 
+@pytest.mark.skipif("NEUROCIRCUIT_DATA" not in os.environ, reason="needs MNIST: set NEUROCIRCUIT_DATA")
 @pytest.mark.parametrize("circuit", ["stressed", "embedded"])
 def test_a_noise_table_costs_less_than_a_third_of_a_step(benchmark, circuit):
-    _, network = checkpoint.load_network(PUBLISHED / "weights.pt")
+    subject, network = checkpoint.load_network(PUBLISHED / "weights.pt")
     table = NoiseTable.load(PUBLISHED / circuit / "table.nc")
     noisy = NoisyNetwork(network, table, outside="nearest", approaches=1)
-    generator = torch.Generator().manual_seed(0)
-    # a digit's share of bright pixels: most of an image is dark and spikes last
-    pixels = (torch.rand(50, 1, 28, 28, generator=generator) < 0.2) * torch.rand(50, 1, 28, 28, generator=generator)
-    z, target = torch.exp(3 * (1 - pixels)), torch.arange(50) % 10
+    source = library.load(subject.data, "held_out", None)
+    every = batches(source, subject, 50, torch.device("cpu"))
+    data = [next(every) for _ in range(8)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         pairs = []
         for step in range(STEPS):
             noisy.new_chip(1, step)
-            pairs.append((timed(noisy, z, target), timed(network, z, target)))
-            network.zero_grad()
+            pair = {}
+            for forward in (noisy, network) if step % 2 else (network, noisy):
+                pair[forward] = timed(forward, *data[step % len(data)])
+                network.zero_grad()
+            pairs.append((pair[noisy], pair[network]))
     finally:
         torch.set_num_threads(threads)
     ratio = float(np.median([a / b for a, b in pairs]))
@@ -54,5 +61,5 @@ def test_a_noise_table_costs_less_than_a_third_of_a_step(benchmark, circuit):
         "clean_ms": 1e3 * float(np.median([b for _, b in pairs])),
         "false_spikes": [lookup.ever_false for lookup in noisy._lookup],
     }
-    benchmark.pedantic(lambda: timed(noisy, z, target), rounds=1)
+    benchmark.pedantic(lambda: timed(noisy, *data[0]), rounds=1)
     assert ratio < 1.3

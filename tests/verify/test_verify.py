@@ -6,7 +6,8 @@ import pytest
 from neurocircuit import calibrate
 from neurocircuit.noise import NoiseModel, NoiseTable
 from neurocircuit.spec import Variation
-from neurocircuit.verify import images, levels, neurons, transfer
+from neurocircuit.table.curve import output_of
+from neurocircuit.verify import images, levels, neurons
 
 
 @pytest.fixture(scope="session")
