@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from neurocircuit.measure import fraction_interval
 from neurocircuit.record import Floats
@@ -71,7 +71,7 @@ def interval(right: NDArray[np.bool_], found: Components, level: float = 0.95) -
     mean, n = float(right.mean()), right.shape[2]
     if mean in (0.0, 1.0) or found.total == 0.0:
         return fraction_interval(round(mean * n), n)
-    width = float(student.ppf(0.5 + level / 2, found.degrees)) * found.total / (mean * (1.0 - mean))
+    width = float(stdtrit(found.degrees, 0.5 + level / 2)) * found.total / (mean * (1.0 - mean))
     middle = np.log(mean / (1.0 - mean))
     low, high = (1.0 / (1.0 + np.exp(-(middle + side * width))) for side in (-1, 1))
     return float(low), float(high)

@@ -32,8 +32,11 @@ class HardwareSpec(Spec):
     ] = "ideal"
     gradient: Annotated[
         Literal["slope", "ideal"],
-        Field(description="ideal: as if a moved spike were eq. (4)'s, moved; slope: also by how far W_C - 1 moves it"),
-    ] = "slope"
+        Field(
+            description="ideal: through eq. (4), a moved spike passing its gradient on; slope: also through how far the "
+            "slope W_C - 1 lets the noise move it (exact, but of large variance)"
+        ),
+    ] = "ideal"
     input_jitter: Annotated[Ratio, Field(gt=0, lt=1, description="of the input, relative, for mode transfer")] = 0.01
     jitter: Annotated[
         Ratio, Field(ge=0, lt=1, description="relative jitter of every spike time, input included; 0: none")

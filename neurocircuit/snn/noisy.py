@@ -58,7 +58,7 @@ class NoisyNetwork(nn.Module):
 
     def __init__(
         self, network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...] = CAUSES, outside: str = "error",
-        window_over_tau: float | None = None, *, gradient: str = "slope", approaches: int = 2,
+        window_over_tau: float | None = None, *, gradient: str = "ideal", approaches: int = 2,
     ) -> None:  # fmt: skip
         """outside: "error"; "ideal": spikes beyond the table stay where they are; "nearest": they take its edge cells.
 
