@@ -33,8 +33,8 @@ class HardwareSpec(Spec):
     gradient: Annotated[
         Literal["slope", "ideal"],
         Field(
-            description="ideal: through eq. (4), a moved spike passing its gradient on; slope: also through how far the "
-            "slope W_C - 1 lets the noise move it (exact, but of large variance)"
+            description="ideal: through eq. (4), a moved spike passing its gradient on; slope: also through how far "
+            "the slope W_C - 1 lets the noise move it (exact, but of large variance)"
         ),
     ] = "ideal"
     input_jitter: Annotated[Ratio, Field(gt=0, lt=1, description="of the input, relative, for mode transfer")] = 0.01
