@@ -13,7 +13,8 @@ export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help setup demo test check lint format test-long test-browser bench wheel published published-transistor \
-	published-datasheet published-network published-embedded published-stressed clean distclean
+	published-datasheet published-network published-embedded published-stressed published-table4 published-fig2 \
+	published-jitter clean distclean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -100,6 +101,20 @@ $(NETWORK)/stressed: setup
 	  --variation training/circuits/stressed_variation.toml --out $@/network.toml
 	@$(BIN)/neurocircuit calibrate $@/network.toml --images 20 --points 240 --budget --out $@/table.nc
 	@$(REPLAY) --out $@/replay
+
+# Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.
+ROBUST := reports/published/robustness
+STUDIED ?= reports/published/networks/mnist-seed1/weights.pt
+ROBUSTNESS = $(BIN)/neurocircuit robustness --weights $(STUDIED) --recipe training/mnist_finetune.toml --threads 1
+
+published-table4: setup ## Table 4: MNIST weights at 32, 8, 4, 2 bit, retrained (about 6 minutes of processor time)
+	@$(ROBUSTNESS) table4 --out $(ROBUST)/table4
+
+published-fig2: setup ## Fig. 2: accuracy over weight bits and weight noise
+	@$(ROBUSTNESS) fig2 --images 5000 --out $(ROBUST)/fig2
+
+published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
+	@$(ROBUSTNESS) jitter --images 5000 --out $(ROBUST)/jitter
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

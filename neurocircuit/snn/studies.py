@@ -4,6 +4,7 @@ Each study gives plain numbers for a report. Fine-tuning starts from the given w
 test images are never trained on. Accuracies are [right, n] or lists over draws of noise; the report makes intervals.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import torch
 from torch import nn
 
 from neurocircuit.errors import InputError
-from neurocircuit.snn import checkpoint
+from neurocircuit.snn import checkpoint, runlog
+from neurocircuit.snn.conditions import sha256_of
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.images import ImageSource, Part
 from neurocircuit.snn.evaluate import accuracy
@@ -52,16 +54,24 @@ class Study:
         self.images: ImageSource = source if images is None else Part(source, 0, images)
 
     def fine_tuned(self, name: str, start: Path, **hardware: Any) -> Path:
-        """Weights trained on from `start` under [hardware]; taken from disk when that run is there already."""
+        """Weights trained on from `start` under [hardware]; taken from disk when just that run is there already.
+
+        Raises InputError when the directory holds another run.
+        """
         directory = self.folder / name
         recipe = self.recipe.replace(initial=str(start), hardware=self.recipe.hardware.replace(**hardware))
         final = directory / FINAL
-        if not final.exists():
+        if final.exists():
+            kept = json.loads((directory / runlog.RUN).read_bytes())
+            if (kept["recipe_sha256"], kept["initial_sha256"]) != (recipe.sha256, sha256_of(start)):
+                raise InputError(f"{directory} holds another run than this study asks for; give another --out")
+        else:
             self.say(f"training {name}")
             directory.mkdir(parents=True, exist_ok=True)
             trainer = Trainer(recipe, directory, self.data, torch.device("cpu"))
             if (directory / "checkpoint.pt").exists():
                 trainer.resume()
+            runlog.write_run(directory, trainer.identity())
             trainer.run(lambda progress: None)
         return final
 

@@ -74,6 +74,9 @@ def test_a_second_call_takes_what_is_there(run):
     assert len(before) == 8
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert json.loads(again.stdout)["studies"] == json.loads(done.stdout)["studies"]
+    other = call("--set", "lr=2e-3")
+    assert other.returncode == 2
+    assert "holds another run than this study asks for" in other.stderr
 
 
 def test_wrong_options_are_one_line(run):
