@@ -11,12 +11,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from neurocircuit.cli import _recalibrate
 from neurocircuit.cli.common import data_option, device_option, echo_json, json_option, threads_option
 from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Recipe
     from neurocircuit.snn.train import Progress, Trainer
+
+IMAGES = 20  # that a recalibration looks at
 
 
 @click.command("train")
@@ -32,6 +35,13 @@ if TYPE_CHECKING:
     "--chips", type=click.Choice(("fresh", "fixed")), help="Another chip at each step, or one. Default: fresh."
 )
 @click.option("--bits", type=click.IntRange(1, 32), help="Round weights to so many bits, straight-through gradients.")
+@click.option(
+    "--recalibrate",
+    "recalibrated_chips",
+    type=click.IntRange(min=2),
+    metavar="CHIPS",
+    help="After training map the weights onto the table's circuit again and calibrate it on so many chips.",
+)
 @click.option("--initial", metavar="WEIGHTS", help="Start from the weights of this file instead of random ones.")
 @data_option
 @device_option
@@ -46,6 +56,7 @@ def command(
     mode: str | None,
     chips: str | None,
     bits: int | None,
+    recalibrated_chips: int | None,
     initial: str | None,
     data: Path | None,
     device: str,
@@ -68,6 +79,7 @@ def command(
              "initial": initial}  # fmt: skip
     options = tuple(f"{name}={json.dumps(value)}" for name, value in given.items() if value is not None)
     recipe = load_recipe(recipe_path, (*settings, *options))
+    _recalibrate.check(recalibrated_chips, recipe.hardware.noise, recipe.hardware.mode)
     out = out or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
     result = None
     try:
@@ -76,6 +88,9 @@ def command(
         parallel.leave()
     if result is None:
         return
+    if recalibrated_chips is not None:
+        table = Path(recipe.hardware.noise)
+        result |= _recalibrate.recalibrate(Path(result["weights"]), table, data, recalibrated_chips, IMAGES)
     if as_json:
         echo_json(result)
         return
@@ -88,6 +103,12 @@ def command(
             f"neurocircuit: {outside:.2%} of the neurons lay beyond the noise table: recalibrate before you believe it",
             err=True,
         )
+    if "table" in result:
+        broken = [
+            f"layer {one['layer']} {one['name']} ({one['outside']:.2%})" for one in result["limits"] if not one["met"]
+        ]
+        fits = "within its limits" if not broken else "beyond " + ", ".join(broken)
+        click.echo(f"mapped again, {fits}: {result['network']}\nnoise table: {result['table']}")
 
 
 def _train(

@@ -12,10 +12,11 @@ from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.jitter import JitteredNetwork
+from neurocircuit.snn.margins import mapped_limits
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.noisy import NoisyNetwork
 from neurocircuit.snn.quantise import EXACT_BITS, Rounding, set_rounding
-from neurocircuit.spec import NeuronSpec, WeightBank
+from neurocircuit.spec import MappedNetwork, WeightBank
 from neurocircuit.table import TransferTable
 from neurocircuit.table.curve import jitter_by_layer
 
@@ -35,11 +36,15 @@ class Conditions:
         self.spec, self.seed = spec, seed
         self.noise_sha256 = sha256_of(Path(spec.noise)) if spec.noise else None
         bank = WeightBank()
+        self.margins: tuple[list[float], list[float], float] | None = None
         self.trained: nn.Module = network
         self.evaluated: nn.Module = evaluated
         if spec.noise and spec.mode == "calibrated":
             table = NoiseTable.load(Path(spec.noise))
-            bank = NeuronSpec.from_dict(table.provenance["network"]["neuron"]).weight_bank
+            mapped = MappedNetwork.from_dict(table.provenance["network"])
+            bank = mapped.neuron.weight_bank
+            if spec.margins == "mapped":
+                self.margins = (*mapped_limits(mapped), mapped.neuron.window_over_tau)
             self.trained, self.evaluated = (
                 NoisyNetwork(one, table, spec.causes, spec.outside, gradient=spec.gradient, approaches=1)
                 for one in (network, evaluated)

@@ -37,6 +37,10 @@ class HardwareSpec(Spec):
             "the slope W_C - 1 lets the noise move it (exact, but of large variance)"
         ),
     ] = "ideal"
+    margins: Annotated[
+        Literal["mapped", "loss"],
+        Field(description="limits of loss.margin: those of the scales that the table's network has, or the loss's own"),
+    ] = "mapped"
     input_jitter: Annotated[Ratio, Field(gt=0, lt=1, description="of the input, relative, for mode transfer")] = 0.01
     jitter: Annotated[
         Ratio, Field(ge=0, lt=1, description="relative jitter of every spike time, input included; 0: none")

@@ -87,8 +87,6 @@ class Trainer:
             checkpoint.put_initial(self.network, recipe, Path(recipe.initial))
         self._layers = spiking_layers(self.network)
         loss = recipe.loss
-        limits = (loss.largest_current, loss.largest_depth, loss.margin_window_over_tau)
-        self._margins = Margins(self.network, *limits) if loss.margin else None
         self.margins_rng = torch.Generator().manual_seed(self._torch_seed("margins"))
         decay = recipe.optimiser.averaging
         self._averaging = AveragedWeights(self.network, decay) if decay else None
@@ -96,6 +94,8 @@ class Trainer:
         if self.processes.world > 1 and recipe.hardware != HardwareSpec():
             raise InputError(f"[hardware] is for training in one process, got {self.processes.world}")
         self.conditions = Conditions(recipe.hardware, recipe.seed, self.network, self.evaluated)
+        limits = self.conditions.margins or (loss.largest_current, loss.largest_depth, loss.margin_window_over_tau)
+        self._margins = Margins(self.network, *limits) if loss.margin else None
         self.optimiser = new_optimiser(self.network, recipe.optimiser)
         self.totals = Totals()
         self.step = 0

@@ -8,6 +8,7 @@ from neurocircuit.noise.table import NoiseTable
 from neurocircuit.spec import LayerMapping, MappedNetwork, NeuronSpec, WeightBank
 
 WINDOW_OVER_TAU = 4.7
+NAMES = ("0", "1", "3")  # of the layers of mnist_scnn
 
 
 def planted_table(layers, event=0.0, bias=0.0, chip=0.0, false=0.0, bits=4, checkpoint_sha256="0" * 64):
@@ -42,7 +43,7 @@ def planted_table(layers, event=0.0, bias=0.0, chip=0.0, false=0.0, bits=4, chec
     )  # fmt: skip
     mapping = [
         LayerMapping(
-            name=f"{k}", phase_per_weight_rad=0.3, lead_rad=1.0, vco4_swing_Hz=1.0 / (2 * 0.3 * 20e-9),
+            name=NAMES[k], phase_per_weight_rad=0.3, lead_rad=1.0, vco4_swing_Hz=1.0 / (2 * 0.3 * 20e-9),
             weight_bank=WeightBank().with_bits(bits),
         )
         for k in range(layers)
