@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Recipe
     from neurocircuit.snn.train import Progress, Trainer
 
-IMAGES = 20  # that a recalibration looks at
+IMAGES = 30  # that a recalibration looks at
 
 
 @click.command("train")
@@ -40,7 +40,7 @@ IMAGES = 20  # that a recalibration looks at
     "recalibrated_chips",
     type=click.IntRange(min=2),
     metavar="CHIPS",
-    help="After training map the weights onto the table's circuit again and calibrate it on so many chips.",
+    help="After training map the weights onto the table's circuit and calibrate it on so many chips.",
 )
 @click.option("--initial", metavar="WEIGHTS", help="Start from the weights of this file instead of random ones.")
 @data_option
@@ -104,11 +104,8 @@ def command(
             err=True,
         )
     if "table" in result:
-        broken = [
-            f"layer {one['layer']} {one['name']} ({one['outside']:.2%})" for one in result["limits"] if not one["met"]
-        ]
-        fits = "within its limits" if not broken else "beyond " + ", ".join(broken)
-        click.echo(f"mapped again, {fits}: {result['network']}\nnoise table: {result['table']}")
+        leads = ", ".join(f"{now:g} (before {old:g})" for now, old in result["lead_rad_and_before"])
+        click.echo(f"mapped again, leads {leads} rad: {result['network']}\nnoise table: {result['table']}")
 
 
 def _train(

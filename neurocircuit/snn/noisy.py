@@ -58,9 +58,11 @@ class NoisyNetwork(nn.Module):
 
     def __init__(
         self, network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...] = CAUSES, outside: str = "error",
-        window_over_tau: float | None = None, *, gradient: str = "ideal", approaches: int = 2,
+        window_over_tau: float | None = None, *, gradient: str = "ideal", approaches: int | Sequence[int] = 2,
     ) -> None:  # fmt: skip
-        """outside: "error"; "ideal": spikes beyond the table stay where they are; "nearest": they take its edge cells.
+        """approaches: moments at which silent neurons are looked at, for all layers or for each.
+
+        outside: "error"; "ideal": spikes beyond the table stay where they are; "nearest": they take its edge cells.
 
         Either way they are counted in `count`.
         """
@@ -86,7 +88,8 @@ class NoisyNetwork(nn.Module):
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
         for layer, lookup in zip(layers, self._lookup, strict=True):
             lookup.to(layer.weight.device)
-        self._moments = [self.window_over_tau * (q + 1) / approaches for q in range(approaches)]
+        counts = [approaches] * len(layers) if isinstance(approaches, int) else list(approaches)
+        self._moments = [[self.window_over_tau * (q + 1) / count for q in range(count)] for count in counts]
         self._terms: dict[int, Tensor] = {}
         self._seed, self._numbers = 0, [0]
 
@@ -151,7 +154,7 @@ class NoisyNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Flat places [silent] among `even` of neurons silent under eq. (4), and their z, inf where they stay so."""
         where = (~fired).expand(even.shape).flatten().nonzero()[:, 0]
-        highest, at = self._closest(stage, received)
+        highest, at = self._closest(k, stage, received)
         source = where if highest.numel() == even.numel() else where % highest.numel()
         approach = 1.0 - highest.flatten().index_select(0, source)
         if term is not None:
@@ -164,12 +167,12 @@ class NoisyNetwork(nn.Module):
         z = at.flatten().index_select(0, source).mul_(factor).clamp_(1.0, float(np.exp(self.window_over_tau)))
         return where, z.masked_fill_(~hit, torch.inf)
 
-    def _closest(self, stage: Any, received: Tensor) -> tuple[Tensor, Tensor]:
+    def _closest(self, k: int, stage: Any, received: Tensor) -> tuple[Tensor, Tensor]:
         """Highest V until the window ends and e^t of that, both like the layer's spikes, at the moments looked at."""
         highest = at = None
         weight, bias = stage.in_force()
         one = torch.ones((), dtype=received.dtype, device=received.device)
-        for moment in self._moments:
+        for moment in self._moments[k]:
             z = float(np.exp(moment))
             reached = torch.add(one, received, alpha=-1.0 / z).clamp_(min=0.0)
             offset = None if bias is None else bias * max(1.0 - stage.bias_z / z, 0.0)

@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 
 from neurocircuit.noise import NoiseTable
 from neurocircuit.snn import checkpoint
+from neurocircuit.snn.conditions import approaches
 from neurocircuit.snn.data import library
 from neurocircuit.snn.evaluate import batches
 from neurocircuit.snn.loss import LossSpec, spike_loss
@@ -37,7 +38,7 @@ def timed(forward, z, target):
 def test_a_noise_table_costs_less_than_a_third_of_a_step(benchmark, circuit):
     subject, network = checkpoint.load_network(PUBLISHED / "weights.pt")
     table = NoiseTable.load(PUBLISHED / circuit / "table.nc")
-    noisy = NoisyNetwork(network, table, outside="nearest", approaches=1)
+    noisy = NoisyNetwork(network, table, outside="nearest", approaches=approaches(network))
     source = library.load(subject.data, "held_out", None)
     every = batches(source, subject, 50, torch.device("cpu"))
     data = [next(every) for _ in range(8)]
