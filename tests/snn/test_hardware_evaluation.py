@@ -11,6 +11,7 @@ import torch
 
 from neurocircuit.errors import InputError
 from neurocircuit.snn import checkpoint, crossed
+from neurocircuit.snn.conditions import sha256_of
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.evaluate import accuracy
@@ -170,6 +171,25 @@ def test_wrong_options_are_one_line(weights, tmp_path, options, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
+    """The "trained" network is the same one with a quieter table: it wins back part of the loss."""
+    own = sha256_of(weights)
+    planted_table(layers=3, event=0.4, chip=0.05, checkpoint_sha256=own).save(tmp_path / "loud.nc")
+    planted_table(layers=3, event=0.1, chip=0.05, checkpoint_sha256=own).save(tmp_path / "quiet.nc")
+    planted_table(layers=3).save(tmp_path / "foreign.nc")
+    call = ("recovered", "--clean", weights, tmp_path / "loud.nc", "--images", 60, "--chips", 3, "--tables", 2,
+            "--threads", 1, "--out", tmp_path / "out", "--trained", weights)  # fmt: skip
+    done = command(*call, tmp_path / "quiet.nc", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)["summary"]
+    assert summary["clean"][0] < summary["trained"][0] < summary["software"]
+    assert summary["gain"][1] > 0
+    assert "wins back" in " ".join((tmp_path / "out" / "report.md").read_text().split())
+    refused = command(*call, tmp_path / "foreign.nc")
+    assert refused.returncode == 2
+    assert "its network has other weights" in refused.stderr
 
 
 def test_the_recipe_of_the_digits_still_loads():
