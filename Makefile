@@ -12,8 +12,14 @@ ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
+<<<<<<< HEAD
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel published published-transistor \
 	published-datasheet published-network published-embedded published-stressed published-codesign clean distclean
+=======
+.PHONY: help setup demo test check lint format test-long test-browser bench wheel published published-transistor \
+	published-datasheet published-network published-embedded published-stressed published-table4 published-fig2 \
+	published-jitter published-aware clean distclean
+>>>>>>> de0f5ac083162232c7433f92b47d0517911f781c
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -113,12 +119,43 @@ $(NETWORK)/stressed: setup
 	@$(BIN)/neurocircuit calibrate $@/network.toml --images 150 --budget --out $@/table.nc
 	@$(REPLAY) --out $@/replay
 
+<<<<<<< HEAD
 # Goes on where it was stopped; what only a study in progress needs is removed at the end.
 published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 10 minutes on 2 cores)
 	@out=reports/published/codesign; \
 	test -e $$out/study.db || rm -rf $$out; \
 	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers 2 --out $$out && \
 	rm -rf $$out/study.db $$out/study.lock $$out/workers
+=======
+# Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.
+ROBUST := reports/published/robustness
+STUDIED ?= reports/published/networks/mnist-seed1/weights.pt
+ROBUSTNESS = $(BIN)/neurocircuit robustness --weights $(STUDIED) --recipe training/mnist_finetune.toml --threads 1
+
+published-table4: setup ## Table 4: MNIST weights at 32, 8, 4, 2 bit, retrained (about 6 minutes of processor time)
+	@$(ROBUSTNESS) table4 --out $(ROBUST)/table4
+
+published-fig2: setup ## Fig. 2: accuracy over weight bits and weight noise
+	@$(ROBUSTNESS) fig2 --images 5000 --out $(ROBUST)/fig2
+
+published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
+	@$(ROBUSTNESS) jitter --images 5000 --out $(ROBUST)/jitter
+
+# Noise-aware against clean on CIRCUIT: a short first round makes a table that knows the operating points which training
+# under noise leads to; then SEEDS are trained under it, each mapped and calibrated again; then all are compared.
+CIRCUIT ?= stressed
+AWARE = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --initial $(NETWORK)/weights.pt --recalibrate 80
+AWARE_RUNS := reports/aware-$(CIRCUIT)
+
+published-aware: setup ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
+	@test -e $(AWARE_RUNS)/first/table.nc || $(AWARE) --noise $(NETWORK)/$(CIRCUIT)/table.nc --set margin=1000 \
+	  --set held_out=1000 --set data.test_from_training=44000 --out $(AWARE_RUNS)/first
+	@for seed in 1 2 3; do test -e $(AWARE_RUNS)/$$seed/table.nc || $(AWARE) --noise $(AWARE_RUNS)/first/table.nc \
+	  --set seed=$$seed --out $(AWARE_RUNS)/$$seed || exit 1; done
+	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --out $(ROBUST)/aware-$(CIRCUIT) \
+	  --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc \
+	  $(foreach seed,1 2 3,--trained $(AWARE_RUNS)/$(seed)/weights.pt $(AWARE_RUNS)/$(seed)/table.nc)
+>>>>>>> de0f5ac083162232c7433f92b47d0517911f781c
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -15,6 +15,8 @@ COMMANDS = {
     "table": "Show and compare transfer tables.",
     "train": "Train a network by a recipe; resumable.",
     "evaluate": "Accuracy, sparsity, energy and latency of trained weights.",
+    "robustness": "Accuracy over weight bits, weight noise and spike-time jitter (Table 4, Fig. 2).",
+    "recovered": "What noise-aware training wins back of the accuracy that a circuit costs.",
     "map": "Lay a trained network onto the circuit; say what it costs and what does not fit.",
     "calibrate": "Make the noise table of a mapped network at its own operating points.",
     "verify": "Run a mapped network on the circuit, against eq. (4) and the noise table.",

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from neurocircuit.cli import _on_chips
+from neurocircuit.cli._on_chips import OnChips
 from neurocircuit.cli.common import (
     data_option,
     device_option,
@@ -28,6 +30,17 @@ from neurocircuit.units import format_quantity, parse_quantity
     help="Images that training never saw: the recipe's test set, those kept to choose by, or the published test set.",
 )
 @click.option("--energy-per-spike", default="10 pJ", show_default=True, help="Energy of one output spike.")
+@click.option("--noise", type=click.Path(path_type=Path), help="On chips of a circuit: noise table of calibrate.")
+@click.option("--chips", type=click.IntRange(min=1), help="Chips that each image meets. Default: 10.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Times that it meets each with new events. Default: 1.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Root of chips and events. Default: 0.")
+@click.option("--images", type=click.IntRange(min=1), help="Only the first so many images.")
+@click.option(
+    "--outside",
+    type=click.Choice(("ideal", "nearest", "error")),
+    help="Spikes beyond the table: as eq. (4) has them, as its nearest cell does, or stop. Default: ideal, counted.",
+)
+@click.option("--tables", type=click.IntRange(min=0), help="Redrawn tables for the calibration's error. Default: 5.")
 @spec_option
 @data_option
 @device_option
@@ -37,6 +50,13 @@ def command(
     checkpoint_path: Path,
     part: str,
     energy_per_spike: str,
+    noise: Path | None,
+    chips: int | None,
+    seeds: int | None,
+    seed: int | None,
+    images: int | None,
+    outside: str | None,
+    tables: int | None,
     spec_path: Path | None,
     data: Path | None,
     device: str,
@@ -45,8 +65,12 @@ def command(
 ) -> None:
     """Evaluate the weights in CHECKPOINT: accuracy with its 95 % interval, sparsity, energy, latency.
 
-    tau comes from the neuron spec. --data may be a folder or one data file.
+    tau comes from the neuron spec. --data may be a folder or one data file. With --noise on chips of the circuit that
+    the table was calibrated for, weights rounded to its bank, tau its own; the interval is over images, chips, events
+    and tables like these. INVALID with more than 0.1 % of the neurons beyond the table.
     """
+    on_chips = OnChips(noise, chips, seeds, seed, images, outside, tables)
+    on_chips.check()
     energy_J = _energy_J(energy_per_spike)
     tau_s = load_spec(spec_path).tau_s
 
@@ -59,9 +83,13 @@ def command(
     if threads is not None:
         torch.set_num_threads(threads)
     subject, network = checkpoint.load_network(checkpoint_path)
-    source = library.load(subject.data, part, data)  # type: ignore[arg-type]
-    result = evaluate(network.to(parallel.device_of_process(device)), source, subject)
-    values = to_dict(result, energy_J, tau_s) | {
+    source = on_chips.part(library.load(subject.data, part, data))  # type: ignore[arg-type]
+    network = network.to(parallel.device_of_process(device))
+    if noise is not None:
+        found = on_chips.run(network, source, subject, checkpoint_path, energy_J)
+    else:
+        found = to_dict(evaluate(network, source, subject), energy_J, tau_s)
+    values = found | {
         "name": subject.name,
         "network": subject.network.name,
         "data": subject.data.name,
@@ -72,7 +100,7 @@ def command(
     if as_json:
         echo_json(values)
     else:
-        click.echo(summary(values))
+        click.echo(summary(values) if noise is None else _on_chips.summary(values))
 
 
 def _energy_J(text: str) -> float:

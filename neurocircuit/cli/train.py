@@ -1,5 +1,6 @@
 """neurocircuit train: one recipe, from random weights to a file of trained ones."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from neurocircuit.cli import _recalibrate
 from neurocircuit.cli.common import data_option, device_option, echo_json, json_option, threads_option
 from neurocircuit.errors import InputError
 
@@ -17,12 +19,30 @@ if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Recipe
     from neurocircuit.snn.train import Progress, Trainer
 
+IMAGES = 30  # that a recalibration looks at
+
 
 @click.command("train")
 @click.argument("recipe_path", metavar="RECIPE", type=click.Path(path_type=Path))
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe: --set lr=1e-3.")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the run. Default: reports/NAME-<hash>.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the same recipe in --out.")
+@click.option(
+    "--noise", metavar="TABLE", help="Train under a noise table (of calibrate; for --mode transfer: of sweep)."
+)
+@click.option("--mode", type=click.Choice(("calibrated", "transfer")), help="How --noise is read. Default: calibrated.")
+@click.option(
+    "--chips", type=click.Choice(("fresh", "fixed")), help="Another chip at each step, or one. Default: fresh."
+)
+@click.option("--bits", type=click.IntRange(1, 32), help="Round weights to so many bits, straight-through gradients.")
+@click.option(
+    "--recalibrate",
+    "recalibrated_chips",
+    type=click.IntRange(min=2),
+    metavar="CHIPS",
+    help="After training map the weights onto the table's circuit and calibrate it on so many chips.",
+)
+@click.option("--initial", metavar="WEIGHTS", help="Start from the weights of this file instead of random ones.")
 @data_option
 @device_option
 @threads_option
@@ -32,6 +52,12 @@ def command(
     settings: tuple[str, ...],
     out: Path | None,
     resume: bool,
+    noise: str | None,
+    mode: str | None,
+    chips: str | None,
+    bits: int | None,
+    recalibrated_chips: int | None,
+    initial: str | None,
     data: Path | None,
     device: str,
     threads: int | None,
@@ -41,11 +67,19 @@ def command(
 
     An interrupted run goes on with --resume to the same weights, at the same number of threads. For several processes:
     torchrun --nproc-per-node 2 -m neurocircuit train RECIPE --out DIR.
+
+    --noise, --mode, --chips, --bits and --initial are the recipe's [hardware] section and `initial`; gradients pass
+    through eq. (4) with the noise held constant. Files are named from the current directory.
     """
+    from neurocircuit.noise.model import LARGEST_OUTSIDE
     from neurocircuit.snn import parallel
     from neurocircuit.snn.recipe import load_recipe
 
-    recipe = load_recipe(recipe_path, settings)
+    given = {"hardware.noise": noise, "hardware.mode": mode, "hardware.chips": chips, "hardware.bits": bits,
+             "initial": initial}  # fmt: skip
+    options = tuple(f"{name}={json.dumps(value)}" for name, value in given.items() if value is not None)
+    recipe = load_recipe(recipe_path, (*settings, *options))
+    _recalibrate.check(recalibrated_chips, recipe.hardware.noise, recipe.hardware.mode)
     out = out or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
     result = None
     try:
@@ -54,12 +88,24 @@ def command(
         parallel.leave()
     if result is None:
         return
+    if recalibrated_chips is not None:
+        table = Path(recipe.hardware.noise)
+        result |= _recalibrate.recalibrate(Path(result["weights"]), table, data, recalibrated_chips, IMAGES)
     if as_json:
         echo_json(result)
         return
     held_out = result["held_out_accuracy"]
     chosen = "" if held_out is None else f"; {held_out:.2%} of {recipe.data.held_out} held-out images right"
     click.echo(f"trained {result['steps_done']} steps{chosen}: {result['weights']}")
+    outside = result["share_outside_noise_table"]
+    if outside is not None and outside > LARGEST_OUTSIDE:
+        click.echo(
+            f"neurocircuit: {outside:.2%} of the neurons lay beyond the noise table: recalibrate before you believe it",
+            err=True,
+        )
+    if "table" in result:
+        leads = ", ".join(f"{now:g} (before {old:g})" for now, old in result["lead_rad_and_before"])
+        click.echo(f"mapped again, leads {leads} rad: {result['network']}\nnoise table: {result['table']}")
 
 
 def _train(
@@ -85,7 +131,11 @@ def _train(
         trainer.run(report)
     if not processes.leads:
         return None
-    reached = {"steps_done": trainer.step, "held_out_accuracy": trainer.held_out_accuracy}
+    reached = {
+        "steps_done": trainer.step,
+        "held_out_accuracy": trainer.held_out_accuracy,
+        "share_outside_noise_table": trainer.conditions.share_outside,
+    }
     runlog.write_run(out, record | {"finished": True, "layer": implementation_used(), **reached})
     return {"finished": True, "out": str(out), "weights": str(out / FINAL), **reached}
 

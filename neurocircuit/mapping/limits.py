@@ -18,7 +18,7 @@ import numpy as np
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.operating import Operating
 from neurocircuit.record import Floats
-from neurocircuit.spec import Bank, LayerMapping, Lead, NeuronSpec, WeightBank
+from neurocircuit.spec import LayerMapping, Lead, NeuronSpec
 
 HALF_PI = np.pi / 2
 # Nulls the median deviation of firing neurons: published MNIST weights, a 0.09 … 0.16 rad, 15.3 cycles per τ, r = 8,
@@ -85,7 +85,7 @@ def choose_layer(
     if not isinstance(base.threshold, Lead):
         raise InputError(f"threshold must be a lead to map a network, got {base.threshold.kind}")
     a, lead = base.phase_per_weight_rad, base.threshold.lead_rad
-    bank = _bank(base.weight_bank, kernel)
+    bank = base.weight_bank.spanning(kernel)
     if keep_scale:
         return LayerMapping(
             name=name, phase_per_weight_rad=a, lead_rad=lead, ripple_guard_rad=base.ripple_guard_rad,
@@ -172,25 +172,12 @@ def as_dict(limit: Limit) -> dict[str, Any]:
     return asdict(limit) | {"met": limit.met}
 
 
-def _bank(bank: WeightBank, kernel: Floats) -> WeightBank:
-    """The base circuit's bits and code with the layer's own full scale; measured weights are what they are."""
-
-    def fitted(one: Bank, largest: float) -> Bank:
-        return one if one.weights else one.replace(max_weight=max(_rounded(largest, up=True), 1e-6))
-
-    return WeightBank(
-        excitatory=fitted(bank.excitatory, float(kernel.max(initial=0.0))),
-        inhibitory=fitted(bank.inhibitory, float(-kernel.min(initial=0.0))),
-    )
-
-
-def _rounded(value: float, up: bool = False) -> float:
+def _rounded(value: float) -> float:
     """Three digits, so that a file shows what is meant; never beyond the limit that `value` is."""
     if value <= 0:
         return 0.0
     step = 10.0 ** (np.floor(np.log10(value)) - 2)
-    number = np.ceil(value / step - 1e-9) if up else np.floor(value / step + 1e-9)
-    return float(f"{number * step:.3g}")
+    return float(f"{np.floor(value / step + 1e-9) * step:.3g}")
 
 
 def _quantile(values: Floats, quantile: float) -> float:

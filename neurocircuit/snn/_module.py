@@ -27,9 +27,13 @@ def init_published(weight: Tensor, generator: torch.Generator | None = None) -> 
 INITS: dict[str, Callable[..., None]] = {"spread": init_spread, "published": init_published}
 
 
+Rounding = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
+
+
 class SpikingLayer(nn.Module):
     """Weight [out, in, ...], bias [out] or None, and with `keep_slope` the slope of the last forward.
 
+    `rounding`, where set, gives the weight and bias in force from the parameters (snn/quantise.py).
     `slope` is W_C - 1 at each output's crossing, 0 where silent, attached to the graph; None without `keep_slope`.
     """
 
@@ -52,6 +56,7 @@ class SpikingLayer(nn.Module):
             raise InputError(f"{type(self).__name__}.init must be one of {sorted(INITS)}, got {init!r}")
         self.bias_z, self.init, self.keep_slope = bias_z, init, keep_slope
         self.slope: Tensor | None = None
+        self.rounding: Rounding | None = None
         self.weight = nn.Parameter(torch.empty(weight_shape, device=device, dtype=dtype))
         if bias:
             self.bias = nn.Parameter(torch.empty(weight_shape[0], device=device, dtype=dtype))
@@ -64,6 +69,12 @@ class SpikingLayer(nn.Module):
         INITS[self.init](self.weight, generator=generator)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+
+    def in_force(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias that the neurons get: those of the parameters, or what `rounding` makes of them."""
+        if self.rounding is None:
+            return self.weight, self.bias
+        return self.rounding(self.weight, self.bias)
 
     def _keep(self, fired: tuple[Tensor, Tensor]) -> Tensor:
         """The spikes of (z_out, slope)."""

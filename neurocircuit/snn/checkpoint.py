@@ -71,6 +71,21 @@ def new_network(subject: Subject, generator: torch.Generator) -> nn.Sequential:
     return build(subject.network, data.shape, data.classes, generator)
 
 
+def put_initial(network: nn.Module, subject: Subject, path: Path) -> None:
+    """Copy the weights of a file whose network, data and encoding are the subject's. Raises FileFormatError naming."""
+    content = load(path)
+    try:
+        given = Subject.from_dict(content["subject"])
+    except (SpecError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path}: subject: {error}") from None
+    for name in ("network", "encoding"):
+        if getattr(given, name) != getattr(subject, name):
+            raise FileFormatError(f"{path} must be for the recipe's {name}: it was trained with another one")
+    if given.data.name != subject.data.name:
+        raise FileFormatError(f"{path} must be for the data {subject.data.name}, got {given.data.name}")
+    put_weights(network, content.get("weights"), path)
+
+
 def put_weights(network: nn.Module, weights: Any, path: Path) -> None:
     """Copy the tensors of a checkpoint into a network. Raises FileFormatError naming file, tensor and shape."""
     own = network.state_dict()

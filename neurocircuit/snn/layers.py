@@ -43,8 +43,8 @@ class SpikingConv2d(SpikingLayer):
 
     def forward(self, z: Tensor) -> Tensor:
         """Output spikes [N, out, h, w]."""
-        fired = functional.causal_conv2d(z, self.weight, self.bias, self.bias_z, self.stride, self.padding)
-        return self._keep(fired)
+        weight, bias = self.in_force()
+        return self._keep(functional.causal_conv2d(z, weight, bias, self.bias_z, self.stride, self.padding))
 
     def extra_repr(self) -> str:
         """Shapes and geometry."""
@@ -71,7 +71,8 @@ class SpikingLinear(SpikingLayer):
 
     def forward(self, z: Tensor) -> Tensor:
         """Output spikes [..., out]."""
-        return self._keep(functional.causal_linear(z, self.weight, self.bias, self.bias_z))
+        weight, bias = self.in_force()
+        return self._keep(functional.causal_linear(z, weight, bias, self.bias_z))
 
     def extra_repr(self) -> str:
         """Shapes."""

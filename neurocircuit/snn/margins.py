@@ -6,6 +6,9 @@ noise and the XOR's ripple weigh. The term charges what exceeds `largest_current
 anew at each step: with spikes in order, C = Σ w and R = Σ w z up to each of them, I = R/z and V = C - R/z'.
 """
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -13,19 +16,40 @@ from neurocircuit.snn import _rows
 from neurocircuit.snn._geometry import resolve_padding
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
+from neurocircuit.spec import MappedNetwork
 
+USE = 0.9  # share of a limit that `map` uses
 ROWS_AT_ONCE = 16  # sets of inputs that are looked at in each layer and step; all channels share them
+
+
+def mapped_limits(mapped: MappedNetwork) -> tuple[list[float], list[float]]:
+    """Largest current and depth of each layer, thresholds, that its scales hold with the share USE of each limit.
+
+    A phase counter has no limit of depth; the mapping's own are those of mapping/limits.py.
+    """
+    currents = [USE * math.pi / 2 / own.phase_per_weight_rad for own in mapped.layers]
+    if mapped.neuron.comparator != "modulo_2pi":
+        return currents, [math.inf for _ in mapped.layers]
+    # the guard is 0.75 of the ripple, which weighs beside it
+    depths = [(USE * math.pi - own.ripple_guard_rad * (1 + 1 / 0.75)) / own.lead_rad - 1 for own in mapped.layers]
+    return currents, [max(depth, 0.0) for depth in depths]
 
 
 class Margins:
     """Keeps what each layer of neurons last received, and charges for it."""
 
     def __init__(
-        self, network: nn.Module, largest_current: float, largest_depth: float, window_over_tau: float
-    ) -> None:
-        self.largest_current, self.largest_depth, self.window = largest_current, largest_depth, window_over_tau
-        self._received: dict[int, Tensor] = {}
+        self, network: nn.Module, largest_current: float | Sequence[float], largest_depth: float | Sequence[float],
+        window_over_tau: float,
+    ) -> None:  # fmt: skip
+        """largest_current, largest_depth: one for all layers, or one for each."""
         self._layers = spiking_layers(network)
+        self.largest_current, self.largest_depth = (
+            [limit] * len(self._layers) if isinstance(limit, int | float) else list(limit)
+            for limit in (largest_current, largest_depth)
+        )
+        self.window = window_over_tau
+        self._received: dict[int, Tensor] = {}
         for k, layer in enumerate(self._layers):
             layer.register_forward_pre_hook(self._keep(k))
 
@@ -34,7 +58,8 @@ class Margins:
         total = torch.zeros(())
         for k, layer in enumerate(self._layers):
             current, depth = extremes(*sampled_rows(layer, self._received[k], generator), self.window)
-            excess = (current - self.largest_current).relu().square() + (depth - self.largest_depth).relu().square()
+            excess = (current - self.largest_current[k]).relu().square()
+            excess = excess + (depth - self.largest_depth[k]).relu().square()
             total = total.to(excess.device) + excess.mean() / len(self._layers)
         return total
 

@@ -1,35 +1,71 @@
 """A noise table inside a torch network: each layer's spikes move as the circuit's do, with gradients.
 
-With s = W_C - 1 and a membrane disturbance m (noise/fit.py) a spike moves to t - ln(1 - m/s), that is z' = z s/(s - m):
-gradients pass through z and s, m is a constant. A layer here knows slope and time of its spikes, so cells of other axes
-are drawn by how often they occur, and the chip enters by the spread of its terms, one number for the die, one for each
-neuron and one for its synapses, drawn once per chip. Spikes of neurons that eq. (4) leaves silent are not added: noise/
-model.py does all of it, in numpy. Without causes the spikes come back untouched.
+With s = W_C - 1 and a membrane disturbance m (noise/fit.py) a spike moves to t - ln(1 - m/s), that is z' = z s/(s - m).
+m is a constant of the graph; gradients go through eq. (4), the ideal path: ∂z'/∂z = s/(s - m), and with `gradient` =
+"slope" also ∂z'/∂s = -z m/(s - m)², by which training can buy steeper crossings. A neuron that eq. (4) leaves silent
+fires by its closest approach 1 - max V; V(t) = Σ w (1 - z_i/e^t) over the spikes so far is a dense layer, taken at
+`approaches` times until the window ends. Such a spike has no gradient, nor has one that noise removed.
+
+A layer here knows slope and time of its spikes, so cells of other axes are mixed, and the chip enters by the spread of
+its terms: one number for the die, one for each neuron, one for its synapses, drawn once per chip. Without causes the
+spikes come back untouched.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from neurocircuit.errors import InputError
-from neurocircuit.noise.fit import QUANTILES, LayerFit
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
+from neurocircuit.noise.terms import COMPONENTS
+from neurocircuit.snn._geometry import resolve_padding
+from neurocircuit.snn._noise_lookup import NoiseLookup
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime
+from neurocircuit.spec import NeuronSpec
+
+OUTSIDE = ("error", "ideal", "nearest")
+
+
+class Draws(Protocol):
+    """Evenly distributed numbers in 0 … 1, float32, for the events of layer k; shape [chip, image, neuron ...]."""
+
+    def __call__(self, k: int, shape: tuple[int, ...]) -> Tensor:
+        """Numbers for all chips and images of one call."""
+
+
+@dataclass
+class Tally:
+    """Counts of one layer since the last reset, over images and chips; size: neurons of the layer."""
+
+    size: int
+    neurons: int = 0
+    ideal: int = 0  # spikes of eq. (4) within the window
+    missed: int = 0
+    false: int = 0
+    fired: int = 0
 
 
 class NoisyNetwork(nn.Module):
-    """A network whose layers of neurons answer as one chip of a circuit does; `new_chip` takes another one."""
+    """A network whose layers of neurons answer as chips of a circuit do; `new_chip` takes another one."""
 
     def __init__(
         self, network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...] = CAUSES, outside: str = "error",
-        window_over_tau: float | None = None,
+        window_over_tau: float | None = None, *, gradient: str = "ideal", approaches: int | Sequence[int] = 2,
     ) -> None:  # fmt: skip
-        """outside: "error", or "ideal": spikes beyond the table stay where they are, counted in `count`."""
+        """approaches: moments at which silent neurons are looked at, for all layers or for each.
+
+        outside: "error"; "ideal": spikes beyond the table stay where they are; "nearest": they take its edge cells.
+
+        Either way they are counted in `count`.
+        """
         super().__init__()
         layers = spiking_layers(network)
         if len(layers) != len(table.layers):
@@ -38,132 +74,213 @@ class NoisyNetwork(nn.Module):
             )
         if any(isinstance(module, Retime) for module in network.modules()):
             raise InputError("network.clock must be absolute under a noise table: its times count from arming")
-        if outside not in ("error", "ideal"):
-            raise InputError(f"outside must be error or ideal, got {outside!r}")
+        if outside not in OUTSIDE:
+            raise InputError(f"outside must be one of {', '.join(OUTSIDE)}, got {outside!r}")
         unknown = [cause for cause in causes if cause not in CAUSES]
         if unknown:
             raise InputError(f"causes must be among {', '.join(CAUSES)}, got {unknown[0]!r}")
-        neuron = table.provenance["network"]["neuron"]
+        neuron = NeuronSpec.from_dict(table.provenance["network"]["neuron"])
         self.network, self.causes, self.outside, self.count = network, causes, outside, Count()
-        self.window_over_tau = window_over_tau if window_over_tau is not None else _window(neuron)
-        self._fits = [_Fit(fit) for fit in table.layers]
-        self._chip: dict[int, Tensor] = {}
-        self.event_rng = torch.Generator().manual_seed(0)
-        self._seed, self._number = 0, 0
+        self.window_over_tau = window_over_tau if window_over_tau is not None else neuron.window_over_tau
+        self.gradient, self.event_rng = gradient, torch.Generator().manual_seed(0)
+        self.draws: Draws = self._next
+        self.tallies: list[Tally] | None = None
+        self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
+        for layer, lookup in zip(layers, self._lookup, strict=True):
+            lookup.to(layer.weight.device)
+        counts = [approaches] * len(layers) if isinstance(approaches, int) else list(approaches)
+        self._moments = [[self.window_over_tau * (q + 1) / count for q in range(count)] for count in counts]
+        self._terms: dict[int, Tensor] = {}
+        self._seed, self._numbers = 0, [0]
 
     def new_chip(self, seed: int, number: int) -> None:
         """From here on chip `number`: its die, neurons and synapses keep their draws until the next call."""
-        self._seed, self._number = seed, number
-        self._chip.clear()
+        self.new_chips(seed, [number])
+
+    def new_chips(self, seed: int, numbers: Sequence[int]) -> None:
+        """From here on several chips at once: every image meets each of them."""
+        self._seed, self._numbers = seed, list(numbers)
+        self._terms.clear()
 
     def forward(self, z: Tensor) -> Tensor:
-        """Output spikes of the chip, from input spikes z [image, channel, row, column]."""
+        """Output spikes [chip · image, class] of the chips, from input spikes z [image, channel, row, column].
+
+        The chips of `new_chips` come one after another; what they share is computed once.
+        """
         k = 0
         for stage in self.network:
             if not isinstance(stage, SpikingConv2d | SpikingLinear):
                 z = stage(z)
                 continue
+            if not self.causes:
+                z = stage(z)
+                continue
             kept, stage.keep_slope = stage.keep_slope, True
-            z = stage(z)
+            received, z = z, stage(z)
             stage.keep_slope = kept
-            if self.causes and stage.slope is not None:
-                z = self._moved(k, z, stage.slope)
+            assert stage.slope is not None  # noqa: S101
+            z = self._circuit(k, stage, received, z, stage.slope)
             k += 1
         return z
 
-    def _moved(self, k: int, z: Tensor, slope: Tensor) -> Tensor:
-        fit, fired = self._fits[k], torch.isfinite(z)
-        s = torch.where(fired, slope, 1.0)
-        t = torch.log(torch.where(fired, z.detach(), 1.0))
-        log_s = torch.log(s.detach().clamp(min=1e-30))
-        inside = fit.inside(log_s, t) | ~fired
-        self.count.asked += z.numel()
-        self.count.outside += int((~inside).sum())
-        if self.outside == "error" and not bool(inside.all()):
-            raise InputError(
-                f"noise table layer {k}: ln(W_C - 1) and time must be within {fit.ranges}, got "
-                f"{float(log_s[~inside][0]):.4g} and {float(t[~inside][0]):.4g}"
-            )
-        m = torch.zeros_like(t)
-        cell = fit.cells(log_s, t, torch.rand(z.shape, generator=self.event_rng).to(z.device))
-        if "systematic" in self.causes:
-            m = m + fit.bias.to(z)[cell]
-        if "event" in self.causes:
-            m = m + fit.event(cell, torch.rand(z.shape, generator=self.event_rng).to(z.device)).to(z.dtype)
-        m = m + self._chip_term(k, z)
+    def _circuit(self, k: int, stage: Any, received: Tensor, z: Tensor, slope: Tensor) -> Tensor:
+        """Layer k's spikes on all chips, [chip · image, ...], from eq. (4)'s [image or chip · image, ...]."""
+        lookup, chips = self._lookup[k], len(self._numbers)
         latest = float(np.exp(self.window_over_tau))
-        possible = fired & inside & (m < s)
-        moved = torch.where(possible, torch.where(fired, z, 1.0) * s / torch.where(possible, s - m, 1.0), torch.inf)
-        moved = torch.where(moved < latest, moved.clamp(min=1.0), torch.inf)
-        return torch.where(inside, moved, z)
+        term = self._chip_term(k, z)
+        shared = chips > 1 and k == 0
+        images = len(z) if shared else len(z) // chips
+        lead = (1 if shared else chips, images)
+        z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])
+        even = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
+        with torch.no_grad():
+            cell, fired = lookup.cells(z_, s_), z_ < latest
+            m = lookup.disturb(cell, even).to(z.dtype)
+            if term is not None:
+                m += term
+            beyond = self._beyond(k, z_, s_, fired)
+            if beyond is not None and self.outside == "ideal":
+                m.masked_fill_(beyond.expand(m.shape), 0.0)
+            false = self._false(k, stage, received, fired, term, even) if lookup.ever_false else None
+        moved: Tensor = _Move.apply(  # type: ignore[no-untyped-call]
+            z_, s_, m, fired, false, latest, self.gradient == "slope"
+        )
+        if self.tallies is not None:
+            self._tally(k, fired, moved)
+        return moved.reshape(chips * images, *z.shape[1:])
 
-    def _chip_term(self, k: int, z: Tensor) -> Tensor:
-        """[neuron] of the chip, drawn once: spread of die, neuron and synapse terms."""
-        if k not in self._chip:
-            spread = self._fits[k].component_spread
-            generators = [np.random.default_rng([self._seed, 21, self._number, *key]) for key in ((0,), (1, k), (2, k))]
-            shapes: tuple[Any, ...] = (1, tuple(z.shape[1:]), tuple(z.shape[1:]))
-            total = np.zeros(z.shape[1:])
-            for name, size, generator, shape in zip(
-                ("die", "neuron", "synapse"), spread, generators, shapes, strict=True
-            ):
-                drawn = generator.standard_normal(shape)
-                if name in self.causes:
-                    total = total + size * drawn
-            self._chip[k] = torch.from_numpy(total)
-        return self._chip[k].to(z)
+    def _false(
+        self, k: int, stage: Any, received: Tensor, fired: Tensor, term: Tensor | None, even: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Flat places [silent] among `even` of neurons silent under eq. (4), and their z, inf where they stay so."""
+        where = (~fired).expand(even.shape).flatten().nonzero()[:, 0]
+        highest, at = self._closest(k, stage, received)
+        source = where if highest.numel() == even.numel() else where % highest.numel()
+        approach = 1.0 - highest.flatten().index_select(0, source)
+        if term is not None:
+            neuron = term[0].numel()
+            own = where % neuron
+            if len(term) > 1:
+                own += where.div(even[0].numel(), rounding_mode="floor") * neuron
+            approach += term.flatten().index_select(0, own)
+        hit, factor = self._lookup[k].false_spikes(approach, even.flatten().index_select(0, where))
+        z = at.flatten().index_select(0, source).mul_(factor).clamp_(1.0, float(np.exp(self.window_over_tau)))
+        return where, z.masked_fill_(~hit, torch.inf)
+
+    def _closest(self, k: int, stage: Any, received: Tensor) -> tuple[Tensor, Tensor]:
+        """Highest V until the window ends and e^t of that, both like the layer's spikes, at the moments looked at."""
+        highest = at = None
+        weight, bias = stage.in_force()
+        one = torch.ones((), dtype=received.dtype, device=received.device)
+        for moment in self._moments[k]:
+            z = float(np.exp(moment))
+            reached = torch.add(one, received, alpha=-1.0 / z).clamp_(min=0.0)
+            offset = None if bias is None else bias * max(1.0 - stage.bias_z / z, 0.0)
+            if isinstance(stage, SpikingLinear):
+                v = functional.linear(reached, weight, offset)
+            else:
+                kernel = (weight.shape[2], weight.shape[3])
+                image = (received.shape[2], received.shape[3])
+                padding = list(resolve_padding(stage.padding, image, kernel, stage.stride))
+                v = functional.conv2d(functional.pad(reached, padding), weight, offset, stage.stride)
+            if highest is None or at is None:
+                highest, at = v.clamp(min=0.0), torch.full_like(v, z)
+            else:
+                at = torch.where(v > highest, z, at)
+                highest = torch.maximum(highest, v)
+        assert highest is not None  # noqa: S101
+        assert at is not None  # noqa: S101
+        return highest, at
+
+    def _beyond(self, k: int, z: Tensor, slope: Tensor, fired: Tensor) -> Tensor | None:
+        """Where the table does not speak for a spike; counted. Raises InputError if that is `outside`."""
+        chips = len(self._numbers) if z.shape[0] == 1 else 1
+        self.count.asked += z.numel() * chips
+        lookup = self._lookup[k]
+        beyond = lookup.beyond(z, slope)
+        if beyond is None:
+            return None
+        beyond &= fired
+        outside = int(torch.count_nonzero(beyond))
+        self.count.outside += outside * chips
+        if outside and self.outside == "error":
+            where = tuple(int(n[0]) for n in beyond.nonzero(as_tuple=True))
+            ranges = " and ".join(f"{low:.4g} … {high:.4g}" for low, high in lookup.ranges.values())
+            raise InputError(
+                f"noise table layer {k}: ln(W_C - 1) and time must be within {ranges}, got "
+                f"{float(slope[where].log()):.4g} and {float(z[where].log()):.4g}"
+            )
+        return beyond
+
+    def _chip_term(self, k: int, z: Tensor) -> Tensor | None:
+        """[chip, 1, neuron ...] of the chips, drawn once: spread of die, neuron and synapse terms; None without."""
+        if not any(name in self.causes for name in COMPONENTS):
+            return None
+        if k not in self._terms:
+            every = [self._drawn(k, number, tuple(z.shape[1:])) for number in self._numbers]
+            self._terms[k] = torch.from_numpy(np.stack(every)[:, None].astype(np.float32))
+        return self._terms[k].to(z)
+
+    def _drawn(self, k: int, number: int, shape: tuple[int, ...]) -> np.ndarray:
+        total = np.zeros(shape, dtype=np.float32)
+        keys: tuple[tuple[int, ...], ...] = ((0,), (1, k), (2, k))
+        for name, key, size in zip(COMPONENTS, keys, self._lookup[k].component_spread, strict=True):
+            if name in self.causes:
+                generator = np.random.default_rng([self._seed, 21, number, *key])
+                of = (1,) * len(shape) if name == "die" else shape
+                total += np.float32(size) * generator.standard_normal(of, dtype=np.float32)
+        return total
+
+    def _next(self, k: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.rand(shape, generator=self.event_rng)
+
+    def _tally(self, k: int, fired: Tensor, moved: Tensor) -> None:
+        """Count one layer's spikes."""
+        assert self.tallies is not None  # noqa: S101
+        if k == len(self.tallies):
+            self.tallies.append(Tally(size=moved[0, 0].numel()))
+        own, ideal, now = self.tallies[k], fired.expand(moved.shape), torch.isfinite(moved)
+        own.neurons += now.numel()
+        own.ideal += int(ideal.sum())
+        own.fired += int(now.sum())
+        own.missed += int((ideal & ~now).sum())
+        own.false += int((now & ~ideal).sum())
 
 
-class _Fit:
-    """The cells of a layer over slope and time; the others are drawn by their number of samples."""
+class _Move(torch.autograd.Function):
+    """z' = z s/(s - m) where it comes before `latest`, at 1 at the earliest; inf elsewhere."""
 
-    def __init__(self, fit: LayerFit) -> None:
-        self.slope_edges = torch.from_numpy(np.array(fit.edges["slope"], dtype=np.float64))
-        self.time_edges = torch.from_numpy(np.array(fit.edges["time"], dtype=np.float64))
-        slopes, times = fit.n.shape[:2]
-        n = fit.n.reshape(slopes * times, -1) + 1e-9
-        self.share = torch.from_numpy(np.cumsum(n, axis=1) / n.sum(axis=1, keepdims=True))
-        self.others = n.shape[1]
-        self.bias = torch.from_numpy(fit.bias.reshape(-1).copy())
-        self.quantiles = torch.from_numpy(fit.quantiles.reshape(-1, len(QUANTILES)).copy())
-        self.grid = torch.from_numpy(QUANTILES.copy())
-        self.component_spread = fit.component_spread
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, s: Tensor, m: Tensor, fired: Tensor, false: tuple[Tensor, Tensor] | None, latest: float,
+        through_slope: bool,
+    ) -> Tensor:  # fmt: skip
+        """Shapes [1 or chip, image, ...] of z, s and fired, [chip, image, ...] of m and of the result.
 
-    @property
-    def ranges(self) -> str:
-        """For messages."""
-        low, high = (float(self.slope_edges[k]) for k in (0, -1))
-        return f"{low:.4g} … {high:.4g} and {float(self.time_edges[0]):.4g} … {float(self.time_edges[-1]):.4g}"
+        false: flat places of silent neurons and their spikes, which come in as constants.
+        """
+        left = s - m
+        share = m / left  # z' = z (1 + share)
+        moved = torch.addcmul(z, z, share)
+        lost = ((left > 0) & (moved < latest) & fired).logical_not_()
+        ctx.shape = z.shape
+        factors = [share + 1.0]
+        if through_slope:
+            factors.append(share.mul_(moved).div_(s).neg_())
+        ctx.save_for_backward(*(factor.masked_fill_(lost, 0.0) for factor in factors))
+        moved = moved.clamp_(min=1.0).masked_fill_(lost, torch.inf)
+        if false is not None:
+            moved.view(-1).index_copy_(0, false[0], false[1].to(moved.dtype))
+        return moved
 
-    def inside(self, log_s: Tensor, t: Tensor) -> Tensor:
-        """Whether the table speaks for these; an axis with one cell has no range."""
-        ok = torch.ones_like(t, dtype=torch.bool)
-        for edges, value in ((self.slope_edges, log_s), (self.time_edges, t)):
-            if len(edges) > 2:
-                ok &= (value >= float(edges[0]) - 1e-4) & (value <= float(edges[-1]) + 1e-4)
-        return ok
-
-    def cells(self, log_s: Tensor, t: Tensor, even: Tensor) -> Tensor:
-        """Flat cell numbers, same shape."""
-        numbers = [
-            (torch.bucketize(value.double(), edges.to(value.device), right=True) - 1).clamp(0, len(edges) - 2)
-            for edges, value in ((self.slope_edges, log_s), (self.time_edges, t))
-        ]
-        row = numbers[0] * (len(self.time_edges) - 1) + numbers[1]
-        other = torch.searchsorted(self.share.to(t.device)[row], even.double()[..., None]).squeeze(-1)
-        cell: Tensor = row * self.others + other.clamp(max=self.others - 1)
-        return cell
-
-    def event(self, cell: Tensor, even: Tensor) -> Tensor:
-        """Draws of the event's disturbance, same shape."""
-        grid, table = self.grid.to(even.device), self.quantiles.to(even.device)
-        right = torch.bucketize(even.double(), grid, right=True).clamp(1, len(grid) - 1)
-        share = (even.double() - grid[right - 1]) / (grid[right] - grid[right - 1])
-        low, high = table[cell, right - 1], table[cell, right]
-        return low + share * (high - low)
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Constant m: ∂z'/∂z = s/(s - m), ∂z'/∂s = -z m/(s - m)²; both 0 for a lost spike."""
+        factor, *rest = ctx.saved_tensors
+        grad_s = _summed(grads[0] * rest[0], ctx.shape) if rest else None
+        return _summed(grads[0] * factor, ctx.shape), grad_s, None, None, None, None, None
 
 
-def _window(neuron: dict[str, Any]) -> float:
-    from neurocircuit.spec import NeuronSpec
-
-    return NeuronSpec.from_dict(neuron).window_over_tau
+def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
+    """Over chips, where they share the spike."""
+    return grad if grad.shape == shape else grad.sum(0, keepdim=True)

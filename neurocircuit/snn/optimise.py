@@ -48,9 +48,9 @@ def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> 
 class AveragedWeights:
     """A copy of a network whose weights and buffers follow the trained ones: a <- d a + (1 - d) w after each step."""
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: nn.Sequential, decay: float) -> None:
         """Start as a copy; d = min(decay, (1 + step)/(10 + step)), so that the start fades."""
-        self.network = copy.deepcopy(network)
+        self.network: nn.Sequential = copy.deepcopy(network)
         self._decay = decay
         own, trained = self.network.state_dict(), network.state_dict()
         self._averaged, self._trained = list(own.values()), [trained[name] for name in own]

@@ -12,6 +12,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.snn.data.augment import Augmentation
 from neurocircuit.snn.data.library import DataSpec
 from neurocircuit.snn.encode import Encoding
+from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import LossSpec
 from neurocircuit.snn.models import NetworkSpec
 from neurocircuit.spec.fields import Ratio, Spec, read_toml
@@ -66,9 +67,13 @@ class Recipe(Subject):
     """A subject and how its weights are trained."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True, description="root of all random draws")] = 1
+    initial: Annotated[
+        str, Field(description="file of weights to start from instead of random ones, from where one is; empty: none")
+    ] = ""
     loss: LossSpec = LossSpec()
     optimiser: OptimiserSpec = OptimiserSpec()
     schedule: ScheduleSpec = ScheduleSpec()
+    hardware: HardwareSpec = HardwareSpec()
 
     @model_validator(mode="after")
     def _falling(self) -> Self:

@@ -14,12 +14,14 @@ from torch.nn.utils import parametrize
 
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn import checkpoint, runlog
+from neurocircuit.snn.conditions import Conditions, sha256_of
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.augment import for_training
 from neurocircuit.snn.data.images import DRAWS, ImageSource, Indices
 from neurocircuit.snn.data.sampler import EpochSampler
 from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.evaluate import accuracy
+from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import spike_loss, weight_terms
 from neurocircuit.snn.margins import Margins
 from neurocircuit.snn.models import count_weights, spiking_layers
@@ -81,14 +83,19 @@ class Trainer:
         self.delay_rng = torch.Generator().manual_seed(self._torch_seed("delay"))
         weights_rng = torch.Generator().manual_seed(self._torch_seed("weights"))
         self.network = checkpoint.new_network(recipe, weights_rng).to(self.device)
+        if recipe.initial:
+            checkpoint.put_initial(self.network, recipe, Path(recipe.initial))
         self._layers = spiking_layers(self.network)
         loss = recipe.loss
-        limits = (loss.largest_current, loss.largest_depth, loss.margin_window_over_tau)
-        self._margins = Margins(self.network, *limits) if loss.margin else None
         self.margins_rng = torch.Generator().manual_seed(self._torch_seed("margins"))
         decay = recipe.optimiser.averaging
         self._averaging = AveragedWeights(self.network, decay) if decay else None
         self.evaluated = self._averaging.network if self._averaging else self.network
+        if self.processes.world > 1 and recipe.hardware != HardwareSpec():
+            raise InputError(f"[hardware] is for training in one process, got {self.processes.world}")
+        self.conditions = Conditions(recipe.hardware, recipe.seed, self.network, self.evaluated)
+        limits = self.conditions.margins or (loss.largest_current, loss.largest_depth, loss.margin_window_over_tau)
+        self._margins = Margins(self.network, *limits) if loss.margin else None
         self.optimiser = new_optimiser(self.network, recipe.optimiser)
         self.totals = Totals()
         self.step = 0
@@ -116,6 +123,7 @@ class Trainer:
             raise InputError(
                 f"{path} was written under another recipe; give the same recipe and settings, or a new --out"
             )
+        self.conditions.restore(state["hardware"], path)
         checkpoint.put_weights(self.network, state.get("weights"), path)
         checkpoint.put_weights(self.evaluated, content["weights"], path)
         self.optimiser.load_state_dict(state["optimiser"])
@@ -133,6 +141,8 @@ class Trainer:
         return {
             "recipe": self.recipe.to_dict(),
             "recipe_sha256": self.recipe.sha256,
+            "noise_sha256": self.conditions.noise_sha256,
+            "initial_sha256": sha256_of(Path(self.recipe.initial)) if self.recipe.initial else None,
             "data_sha256": self.train_images.sha256,
             "data_canonical": library.is_canonical(self.recipe.data.name, self.train_images),
             "images": len(self.train_images),
@@ -150,7 +160,7 @@ class Trainer:
 
     def _over_processes(self) -> nn.Module:
         if self.processes.world == 1:
-            return self.network
+            return self.conditions.trained
         return nn.parallel.DistributedDataParallel(self.network, broadcast_buffers=False)
 
     def _epoch(self, report: Callable[[Progress], None]) -> None:
@@ -168,6 +178,7 @@ class Trainer:
         begun = time.perf_counter()
         z, target = self._inputs(indices)
         self.network.train()
+        self.conditions.before_step(self.step, self.steps)
         with parametrize.cached():
             z_out = self._forward(z)
             loss = self._loss(z_out, target)
@@ -224,7 +235,8 @@ class Trainer:
         ).tolist()
         if self.processes.leads:
             if self.held_out is not None:
-                self.held_out_accuracy = accuracy(self.evaluated, self.held_out, self.recipe)
+                self.conditions.before_held_out()
+                self.held_out_accuracy = accuracy(self.conditions.evaluated, self.held_out, self.recipe)
                 if self.held_out_accuracy > self.best_accuracy:
                     self.best_accuracy = self.held_out_accuracy
                     checkpoint.save(self.directory / BEST, self.recipe.subject, self.evaluated.state_dict())
@@ -258,6 +270,7 @@ class Trainer:
             "margins_rng": self.margins_rng.get_state(),
             "totals": vars(self.totals),
             "best_accuracy": self.best_accuracy,
+            "hardware": self.conditions.state(),
         }
         checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated.state_dict(), state)
 

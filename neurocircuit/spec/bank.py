@@ -58,6 +58,16 @@ class WeightBank(Spec):
         )
         return WeightBank(excitatory=excitatory, inhibitory=inhibitory)
 
+    def spanning(self, weights: NDArray[np.float64]) -> "WeightBank":
+        """The same bits and code with the full scale that these weights need, three digits, rounded up.
+
+        Measured weights keep their proportions: full scale is set by a current that all elements share.
+        """
+        return WeightBank(
+            excitatory=_spanning(self.excitatory, float(np.max(weights, initial=0.0))),
+            inhibitory=_spanning(self.inhibitory, float(-np.min(weights, initial=0.0))),
+        )
+
     def quantise(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """The nearest weights that the bank can make, same shape; beyond full scale they saturate."""
         excitatory = _nearest(np.maximum(weights, 0.0), self.excitatory)
@@ -81,6 +91,15 @@ class WeightBank(Spec):
             )
         excitatory = _code(np.maximum(nearest, 0.0), self.excitatory)
         return np.asarray(excitatory - _code(np.maximum(-nearest, 0.0), self.inhibitory))
+
+
+def _spanning(bank: Bank, largest: float) -> Bank:
+    full_scale = 1e-6
+    if largest > 0:
+        step = 10.0 ** (np.floor(np.log10(largest)) - 2)
+        full_scale = max(float(f"{np.ceil(largest / step - 1e-9) * step:.3g}"), 1e-6)
+    measured = tuple(full_scale * weight / bank.max_weight for weight in bank.weights)
+    return bank.replace(max_weight=full_scale, weights=measured)
 
 
 def _nearest(magnitude: NDArray[np.float64], bank: Bank) -> NDArray[np.float64]:

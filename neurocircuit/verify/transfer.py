@@ -1,7 +1,7 @@
 """The paper's simpler reading: each layer adds the output jitter that Table 3's curve gives for the layer before it.
 
-Jitter is relative to the time since the start of the image. The curve is the transfer table's row means at its main
-level, straight lines in log-log, continued by its end slopes outside the rows; how often that happens is counted.
+Jitter is relative to the time since the start of the image. The curve is that of table/curve.py; how often it is
+continued beyond its rows is counted.
 Chips, operating points and silence do not enter: that is what the calibrated mode adds.
 """
 
@@ -21,8 +21,7 @@ from neurocircuit.neuron.operating import operate
 from neurocircuit.record import Floats
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.table import TransferTable
-
-_STD_OVER_MEAN = float(np.sqrt(np.pi / 2))  # of |x| for a normal x
+from neurocircuit.table.curve import jitter_by_layer
 
 
 def jitter_of(mapped: MappedNetwork, path: Path, input_jitter: float) -> dict[str, Any]:
@@ -33,24 +32,17 @@ def jitter_of(mapped: MappedNetwork, path: Path, input_jitter: float) -> dict[st
     if not 0 < input_jitter < 1:
         raise InputError(f"--input-jitter must be within 0 … 1, got {input_jitter:g}")
     table = TransferTable.load(path)
-    rows = np.array(table.rows("jitter"))
-    if len(rows) < 2:
-        raise InputError(f"{path} must hold at least two rows of input jitter, got {len(rows)}")
-    level = table.levels[0]
-    means = np.array([table.row("jitter", level, row)["mean"] for row in rows])
-    jitter, extrapolated = [input_jitter], 0
-    for _ in mapped.layers:
-        extrapolated += not rows[0] <= jitter[-1] <= rows[-1]
-        jitter.append(_STD_OVER_MEAN * output_of(rows, means, jitter[-1]))
+    jitter, extrapolated = jitter_by_layer(table, input_jitter, len(mapped.layers), f"{path}")
+    level, rows = table.levels[0], table.rows("jitter")
     return {
         "mode": "transfer",
         "network": mapped.name,
         "network_sha256": identity(mapped),
         "curve_level": level,
-        "curve_jitter": rows.tolist(),
-        "curve_mean": means.tolist(),
+        "curve_jitter": list(rows),
+        "curve_mean": [table.row("jitter", level, row)["mean"] for row in rows],
         "jitter_by_layer": jitter,
-        "extrapolated_layers": int(extrapolated),
+        "extrapolated_layers": extrapolated,
     }
 
 
@@ -105,14 +97,6 @@ def transfer_mode(
 def robust_spread(late: Floats) -> float:
     """Standard deviation by the median absolute deviation; 0 of nothing."""
     return float(np.median(np.abs(late - np.median(late)))) * 1.4826 if len(late) else 0.0
-
-
-def output_of(rows: Floats, means: Floats, jitter: float) -> float:
-    """Mean output jitter for one input jitter (ratios), log-log through the rows and beyond them."""
-    x, y = np.log(rows), np.log(np.maximum(means, 1e-12))
-    k = int(np.clip(np.searchsorted(x, np.log(jitter)) - 1, 0, len(x) - 2))
-    slope = (y[k + 1] - y[k]) / (x[k + 1] - x[k])
-    return float(np.exp(y[k] + slope * (np.log(jitter) - x[k])))
 
 
 def _image(circuit: Circuit, spikes: Floats, jitter: list[float], generator: np.random.Generator) -> list[Floats]:

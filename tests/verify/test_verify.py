@@ -11,6 +11,7 @@ from neurocircuit.neuron.operating import operate
 from neurocircuit.noise import NoiseModel, NoiseTable, fit
 from neurocircuit.noise.terms import common_terms
 from neurocircuit.spec import Variation
+from neurocircuit.table.curve import output_of
 from neurocircuit.verify import correlation, images, levels, neurons, single, transfer, transistors
 
 
@@ -153,9 +154,9 @@ def test_places_of_draws_from_the_model_are_even(circuit, calibrated):
 
 def test_the_papers_curve_is_followed_between_and_beyond_its_rows():
     rows, means = np.array([0.01, 0.1]), np.array([0.002, 0.04])
-    assert transfer.output_of(rows, means, 0.01) == pytest.approx(0.002)
+    assert output_of(rows, means, 0.01) == pytest.approx(0.002)
     slope = np.log(20) / np.log(10)
-    assert transfer.output_of(rows, means, 0.001) == pytest.approx(0.002 * 0.1**slope)
+    assert output_of(rows, means, 0.001) == pytest.approx(0.002 * 0.1**slope)
 
 
 def test_zero_variation_and_no_causes_give_the_ideal_layers(circuit, spikes, calibrated):

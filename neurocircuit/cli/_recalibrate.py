@@ -1,0 +1,55 @@
+"""The end of `train --recalibrate`: the new weights mapped onto the same circuit, and its noise table anew."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neurocircuit.errors import InputError
+from neurocircuit.files import write_atomically
+
+POINTS, SEED = 240, 2  # of a layer; another seed than that of `calibrate`, so that other points are met
+
+
+def check(chips: int | None, noise: str, mode: str) -> None:
+    """Raises InputError where there is nothing to recalibrate."""
+    if chips is not None and (not noise or mode != "calibrated"):
+        raise InputError("--recalibrate needs the noise table of a mapped network: give --noise TABLE")
+
+
+def recalibrate(weights: Path, noise: Path, data: Path | None, chips: int, images: int) -> dict[str, Any]:
+    """Write network.toml and table.nc beside `weights`; what was found.
+
+    Scales are chosen anew from the same base circuit within the same window: weights that grew cost lead.
+    """
+    from neurocircuit import calibrate
+    from neurocircuit.cli.network import images as read_images
+    from neurocircuit.mapping import build
+    from neurocircuit.mapping import physical as unrolled
+    from neurocircuit.mapping.limits import Choice
+    from neurocircuit.mapping.replay import Circuit
+    from neurocircuit.noise import NoiseTable
+    from neurocircuit.spec import MappedNetwork
+
+    before = MappedNetwork.from_dict(NoiseTable.load(noise).provenance["network"])
+    physical = unrolled.load(weights)
+    spikes, labels = read_images(physical, "train", data, images)
+    mapping = build.build(
+        physical, before.neuron, before.variation, spikes, labels, Choice(), name=before.name,
+        checkpoint=weights.name, checkpoint_sha256=unrolled.file_sha256(weights),
+        window_over_tau=before.neuron.window_over_tau,
+    )  # fmt: skip
+    mapped = mapping.mapped
+    write_atomically(weights.with_name("network.toml"), mapped.to_toml())
+    table, _, _ = calibrate.calibrate(
+        Circuit.of(mapped, physical), spikes, seed=SEED, chip_count=chips, points_per_layer=POINTS,
+        report=lambda line: click.echo(line, err=True),
+    )  # fmt: skip
+    table.save(weights.with_name("table.nc"))
+    leads = [[own.lead_rad, old.lead_rad] for own, old in zip(mapped.layers, before.layers, strict=True)]
+    return {
+        "network": str(weights.with_name("network.toml")),
+        "table": str(weights.with_name("table.nc")),
+        "lead_rad_and_before": leads,
+        "limits_met": mapping.met,
+    }

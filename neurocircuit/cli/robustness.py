@@ -1,0 +1,77 @@
+"""neurocircuit robustness: weight bits, weight noise and spike-time jitter against accuracy, as in the paper's §4.2."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
+from neurocircuit.cli.network import record, write_json
+from neurocircuit.errors import InputError
+
+STUDIES = ("table4", "fig2", "jitter")
+
+
+@click.command("robustness")
+@click.argument("studies", nargs=-1, required=True, type=click.Choice(STUDIES))
+@click.option("--weights", required=True, type=click.Path(path_type=Path), help="Trained weights to start from.")
+@click.option("--recipe", "recipe_path", required=True, type=click.Path(path_type=Path), help="How to fine-tune them.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Directory of result.json and report.")
+@click.option("--images", type=click.IntRange(min=1), help="Only the first so many test images.")
+@click.option("--draws", default=3, show_default=True, type=click.IntRange(min=2), help="Draws of each noise.")
+@data_option
+@threads_option
+@json_option
+def command(
+    studies: tuple[str, ...],
+    weights: Path,
+    recipe_path: Path,
+    settings: tuple[str, ...],
+    out: Path,
+    images: int | None,
+    draws: int,
+    data: Path | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Measure STUDIES (table4, fig2, jitter) of a network after training and retrained; write a report.
+
+    Fine-tuned networks stay in OUT/runs and are not trained again by a later call.
+    """
+    started = time.process_time()
+
+    import torch
+
+    from neurocircuit.report.robustness import write_robustness_report
+    from neurocircuit.snn import studies as known
+    from neurocircuit.snn.recipe import load_recipe
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    recipe = load_recipe(recipe_path, settings)
+    if recipe.schedule.epochs < 1 or recipe.initial:
+        raise InputError("--recipe must not name initial weights: those are --weights")
+    study = known.Study(recipe, weights, out / "runs", data, images, draws, lambda line: click.echo(line, err=True))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write in {out}: {error.strerror}") from None
+    values: dict[str, Any] = {"studies": {name: known.STUDIES[name](study) for name in studies}}
+    values |= {
+        "weights": str(weights),
+        "data": study.subject.data.name,
+        "network": study.subject.network.name,
+        "n": len(study.images),
+        "draws": draws,
+        "epochs_of_each_step": recipe.schedule.epochs,
+        "recipe_sha256": recipe.sha256,
+        "run": record(started),
+    }
+    write_json(out / "result.json", values)
+    write_robustness_report(out / "result.json")
+    if as_json:
+        echo_json(values)
+    else:
+        click.echo(f"report: {out / 'report.html'}")

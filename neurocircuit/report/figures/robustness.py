@@ -1,0 +1,99 @@
+"""Figures of robustness studies: accuracy over bits, over weight noise, over jitter."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neurocircuit.report import paper, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS, _MARKERS = style.SERIES_COLOURS, style.SERIES_MARKERS
+NAMES = {"word": "signed words", "bank": "circuit's bank"}
+
+
+def table4_figure(values: dict[str, Any], data: str) -> "Figure":
+    """Retrained accuracy over bits, ours with 95 % intervals of the test set, the paper's dotted."""
+    figure, (axes,) = style.new_figure(2.9)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
+    for k, (kind, rows) in enumerate(values["quantisers"].items()):
+        bits = [32, *(row["bits"] for row in rows)]
+        found = [values["32"], *(row["retrained"] for row in rows)]
+        look: dict[str, Any] = {"color": _COLOURS[k], "marker": _MARKERS[k]}
+        x = np.arange(len(bits)) + 0.06 * k
+        axes.plot(x, _percent(found), **look, label=f"{NAMES[kind]}, retrained")
+        after = [values["32"], *(row["after"] for row in rows)]
+        look |= {"linestyle": (0, (4, 1.5)), "fillstyle": "none"}
+        axes.plot(x, _percent(after), **look, label=f"{NAMES[kind]}, only rounded")
+    theirs = paper.TABLE_4.get(data)
+    if theirs:
+        axes.plot(range(4), _percent([theirs[bits] for bits in (32, 8, 4, 2)]), color=paper_colour(), linestyle=":",
+                  marker="x", label="paper, retrained")  # fmt: skip
+    axes.set_xticks(range(4), ["32", "8", "4", "2"])
+    axes.set(xlabel="bits of a weight", ylabel="accuracy (%)")
+    _from_below(axes, 90.0)
+    axes.legend(loc="lower left")
+    return figure
+
+
+def bits_figure(values: dict[str, Any]) -> "Figure":
+    """Accuracy of weights rounded after training, over bits."""
+    figure, (axes,) = style.new_figure(2.7)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.17)
+    for k, (kind, found) in enumerate(values["rounded"].items()):
+        axes.plot(values["bits"], _percent(found), color=_COLOURS[k], marker=_MARKERS[k], label=NAMES[kind])
+    axes.axhline(100 * values["32"], color="black", linestyle="--", linewidth=0.8)
+    axes.set(xlabel="bits of a weight (rounded after training)", ylabel="accuracy (%)")
+    axes.legend()
+    return figure
+
+
+def noise_figure(values: dict[str, Any]) -> "Figure":
+    """Accuracy over the signal-to-noise ratio of the weights, bands over draws."""
+    figure, (axes,) = style.new_figure(2.9)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
+    names = {"clean": "as trained", "trained": f"trained under {values['trained_snr_dB']:g} dB"}
+    for k, (name, rows) in enumerate(values["noise"].items()):
+        _band(axes, values["snr_dB"], rows, k, names[name])
+    axes.axhline(100 * values["32"], color="black", linestyle="--", linewidth=0.8)
+    axes.set(xlabel="weight SNR (dB)", ylabel="accuracy (%)")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def jitter_figure(values: dict[str, Any]) -> "Figure":
+    """Accuracy over the relative jitter of every spike time, bands over draws."""
+    figure, (axes,) = style.new_figure(2.9)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
+    names = {"clean": "as trained", "trained": f"trained under {values['trained_jitter']:.0%} jitter"}
+    for k, (name, rows) in enumerate(values["accuracy"].items()):
+        _band(axes, [100 * amount for amount in values["jitter"]], rows, k, names[name])
+    axes.set(xscale="log", xlabel="spike-time jitter (%)", ylabel="accuracy (%)")
+    style.set_log_percent(axes.xaxis)
+    axes.legend(loc="lower left")
+    return figure
+
+
+def paper_colour() -> str:
+    """Of what the paper prints."""
+    return style.PAPER_COLOUR
+
+
+def _band(axes: "Axes", x: list[float], rows: list[list[float]], k: int, label: str) -> None:
+    found = 100 * np.array(rows)
+    axes.fill_between(x, found.min(axis=1), found.max(axis=1), color=_COLOURS[k], alpha=0.25, linewidth=0)
+    axes.plot(x, found.mean(axis=1), color=_COLOURS[k], marker=_MARKERS[k], label=label)
+
+
+def _percent(values: list[float]) -> list[float]:
+    return [100 * value for value in values]
+
+
+def _from_below(axes: "Axes", least: float) -> None:
+    """Keep the upper few percent readable when one curve falls far."""
+    low, high = axes.get_ylim()
+    if low < least:
+        axes.set_ylim(least - 0.1 * (high - least), high)
+        axes.annotate(f"below {least:g} % not shown", (0.98, 0.02), xycoords="axes fraction", ha="right", fontsize=7)

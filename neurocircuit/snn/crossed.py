@@ -1,0 +1,89 @@
+"""Accuracy of images crossed with chips: what its uncertainty consists of, and an interval for it. Numpy only.
+
+right[c, m, i] for chip c, repeat m of the events and image i. Chips and images are random effects that cross; events
+are independent of everything. Balanced analysis of variance (Searle, Casella, McCulloch, Variance Components, ch. 4):
+
+    Var(mean) = σ²_image/n + σ²_chip/C + σ²_image·chip/(n C) + σ²_event/(n C M) = (MS_image + MS_chip - MS_both)/(n C M)
+
+Degrees of freedom by Satterthwaite. The interval is Student's t on the logit, so that it stays within 0 … 1. What a
+finite calibration adds (`table_variance`) comes from outside, with its own degrees of freedom.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from neurocircuit.measure import fraction_interval
+from neurocircuit.record import Floats
+
+
+@dataclass(frozen=True)
+class Components:
+    """Standard errors that each cause gives the mean accuracy; they add in squares to `total`."""
+
+    images: float
+    chips: float
+    both: float  # that some chips do worse on some images
+    events: float
+    table: float
+    total: float
+    degrees: float
+
+
+def components(right: NDArray[np.bool_], table_variance: float = 0.0, table_degrees: float = 0.0) -> Components:
+    """From right [chip, repeat, image]; with one chip, one image or one repeat its own part cannot be told: 0."""
+    chips, repeats, n = right.shape
+    y = right.astype(float)
+    cell = y.mean(axis=1)  # [chip, image]
+    mean, by_chip, by_image = cell.mean(), cell.mean(axis=1), cell.mean(axis=0)
+    image = repeats * chips * _square(by_image - mean, n - 1)
+    chip = repeats * n * _square(by_chip - mean, chips - 1)
+    both = repeats * _square(cell - by_chip[:, None] - by_image + mean, (n - 1) * (chips - 1))
+    event = _square(y - cell[:, None], n * chips * (repeats - 1))
+    size = n * chips * repeats
+    parts = {
+        "images": (image - both) / size if chips > 1 else image / size,
+        "chips": (chip - both) / size if chips > 1 else 0.0,
+        "both": (both - event) / size if chips > 1 and repeats > 1 else both / size,
+        "events": event / size,
+    }
+    of_mean = max(image + chip - both, both, 0.0) / size if chips > 1 else image / size
+    total = of_mean + table_variance
+    squares = ((image / size) ** 2 / max(n - 1, 1) + (chip / size) ** 2 / max(chips - 1, 1)
+               + (both / size) ** 2 / max((n - 1) * (chips - 1), 1))  # fmt: skip
+    if table_degrees > 0:
+        squares += table_variance**2 / table_degrees
+    errors = {name: float(np.sqrt(max(value, 0.0))) for name, value in parts.items()}
+    degrees = float(total**2 / squares) if squares > 0 else float(n - 1)
+    return Components(
+        **errors, table=float(np.sqrt(table_variance)), total=float(np.sqrt(total)), degrees=max(degrees, 1.0)
+    )
+
+
+def _square(deviations: Floats, degrees: int) -> float:
+    return float(np.sum(deviations**2)) / degrees if degrees > 0 else 0.0
+
+
+def interval(right: NDArray[np.bool_], found: Components, level: float = 0.95) -> tuple[float, float]:
+    """Of the mean of right [chip, repeat, image]; Wilson's over images where all are right or all wrong."""
+    mean, n = float(right.mean()), right.shape[2]
+    if mean in (0.0, 1.0) or found.total == 0.0:
+        return fraction_interval(round(mean * n), n)
+    width = float(stdtrit(found.degrees, 0.5 + level / 2)) * found.total / (mean * (1.0 - mean))
+    middle = np.log(mean / (1.0 - mean))
+    low, high = (1.0 / (1.0 + np.exp(-(middle + side * width))) for side in (-1, 1))
+    return float(low), float(high)
+
+
+def table_variance(differences: Floats) -> float:
+    """Variance of the mean accuracy over noise tables, from right - right of the table itself, [table, chip, image].
+
+    The spread of the tables' means, less what the finite number of images leaves in them.
+    """
+    if len(differences) < 2:
+        return 0.0
+    by_image = differences.mean(axis=1)
+    left = by_image.var(axis=1, ddof=1).mean() / by_image.shape[1] if by_image.shape[1] > 1 else 0.0
+    return max(float(by_image.mean(axis=1).var(ddof=1) - left), 0.0)

@@ -1,0 +1,55 @@
+"""Spike-time jitter without operating points: each time moves by a relative normal error, t' = t (1 + j N(0, 1)).
+
+Table 3 defines jitter relative to the spike time since the start of the image. In transfer mode the input has a given
+jitter and each layer adds what the transfer table's curve makes of that before it (table/curve.py); a study gives all
+layers the same. Chips, operating points and silence do not enter.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.errors import InputError
+from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
+from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.retime import Retime
+
+_LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds
+
+
+class JitteredNetwork(nn.Module):
+    """A network whose input and layers of neurons have the given relative jitters, drawn anew at every call."""
+
+    def __init__(self, network: nn.Sequential, jitter: Sequence[float]) -> None:
+        """jitter: of the input, then of each layer of neurons."""
+        super().__init__()
+        layers = len(spiking_layers(network))
+        if len(jitter) != layers + 1:
+            raise InputError(f"jitter must have {layers + 1} values (input and {layers} layers), got {len(jitter)}")
+        if any(isinstance(module, Retime) for module in network.modules()):
+            raise InputError("network.clock must be absolute under jitter: its times count from the image's start")
+        self.network, self.jitter = network, tuple(jitter)
+        self.event_rng = torch.Generator().manual_seed(0)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Output spikes [image, class] from input spikes z [image, channel, row, column]."""
+        k = 0
+        z = self._jittered(z, self.jitter[0])
+        for stage in self.network:
+            z = stage(z)
+            if isinstance(stage, SpikingConv2d | SpikingLinear):
+                k += 1
+                z = self._jittered(z, self.jitter[k])
+        return z
+
+    def _jittered(self, z: Tensor, jitter: float) -> Tensor:
+        """z^(1 + j N), not before t = 0; silence stays."""
+        if jitter == 0.0:
+            return z
+        drawn = torch.randn(z.shape, generator=self.event_rng).to(z)
+        fired = torch.isfinite(z)
+        t = torch.log(torch.where(fired, z, 1.0))
+        moved = (t * (1.0 + jitter * drawn)).clamp(min=0.0)
+        kept = fired & (moved < _LATEST_OVER_TAU)
+        return torch.where(kept, torch.exp(torch.where(kept, moved, 0.0)), torch.inf)

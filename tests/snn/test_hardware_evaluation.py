@@ -1,0 +1,196 @@
+"""Accuracy on chips: numbered luck, monotone in every planted noise, honest intervals; the command."""
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from neurocircuit.errors import InputError
+from neurocircuit.snn import checkpoint, crossed
+from neurocircuit.snn.conditions import sha256_of
+from neurocircuit.snn.data import library
+from neurocircuit.snn.data.images import ImagesInMemory
+from neurocircuit.snn.evaluate import accuracy
+from neurocircuit.snn.hardware import EventDraws, evaluate_on_chips, redrawn
+from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.recipe import load_recipe
+from neurocircuit.snn.train import FINAL
+from neurocircuit.spec import WeightBank
+from tests.noise.tables import planted_table
+from tests.snn.test_train import DIGITS, trainer
+
+pytest.importorskip("sklearn")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("digits")
+    trainer(directory, "epochs=4").run(lambda progress: None)
+    return directory / FINAL
+
+
+@pytest.fixture(scope="module")
+def case(weights):
+    subject, network = checkpoint.load_network(weights)
+    return network, library.load(subject.data, "test"), subject
+
+
+def first(source, n, begin=0):
+    pixels, labels = source.batch(np.arange(begin, begin + n))
+    return ImagesInMemory(pixels, labels, {})
+
+
+def test_without_causes_it_is_the_software_with_the_banks_weights(case):
+    network, source, subject = case
+    few = first(source, 120)
+    found = evaluate_on_chips(network, few, subject, planted_table(layers=3), 2, 2, causes=())
+    assert found.accuracy == found.rounded.mean()
+    assert found.software.mean() == accuracy(network, few, subject)
+    assert all(layer.rounding is None for layer in spiking_layers(network))
+    with torch.no_grad():
+        for layer in spiking_layers(network):
+            kept = layer.weight.detach().clone()
+            flat = torch.cat([kept.flatten()] + ([] if layer.bias is None else [layer.bias])).double().numpy()
+            made = WeightBank().with_bits(4).spanning(flat).quantise(flat)[: kept.numel()]
+            layer.rounding = lambda weight, bias, made=made, kept=kept: (
+                torch.from_numpy(made.reshape(kept.shape)).float(), bias)  # fmt: skip
+    by_hand = accuracy(network, few, subject)
+    for layer in spiking_layers(network):
+        layer.rounding = None
+    assert found.rounded.mean() == by_hand
+
+
+def test_luck_depends_on_chip_repeat_and_image_and_on_nothing_else(case):
+    """Other batches, other chips beside: the same decisions."""
+    network, source, subject = case
+    table = planted_table(layers=3, event=0.1, chip=0.1, false=0.2)
+    few = first(source, 40)
+    whole = evaluate_on_chips(network, few, subject, table, 4, 2, batch_size=40, tables=0)
+    parts = evaluate_on_chips(network, few, subject, table, 2, 1, batch_size=7, tables=0)
+    np.testing.assert_array_equal(whole.right[:2, :1], parts.right)
+    np.testing.assert_array_equal(whole.decision_over_tau[:2, :1], parts.decision_over_tau)
+    other = evaluate_on_chips(network, few, subject, table, 2, 1, tables=0, seed=1)
+    assert not np.array_equal(other.decision_over_tau, parts.decision_over_tau)
+
+
+def test_draws_are_even_and_independent():
+    draws = EventDraws(0, [(0, 0), (1, 0)], range(50))(0, (2, 50, 400)).numpy()
+    assert abs(draws.mean() - 0.5) < 5 / np.sqrt(12 * draws.size)
+    rows = draws.reshape(100, -1)
+    correlation = np.corrcoef(rows)[np.triu_indices(100, 1)]
+    assert np.abs(correlation).max() < 5.5 / np.sqrt(400)
+
+
+@pytest.mark.parametrize("cause", ["event", "chip", "false"])
+def test_more_of_a_noise_never_raises_the_accuracy_beyond_its_interval(case, cause):
+    network, source, subject = case
+    few, found = first(source, 100), []
+    for size in (0.0, 0.15, 0.4, 1.0):
+        amount = {cause: min(size, 0.9) if cause == "false" else size}
+        found.append(evaluate_on_chips(network, few, subject, planted_table(layers=3, **amount), 4, 1, tables=0))
+    for less, more in pairwise(found):
+        assert more.accuracy <= less.interval[1]
+    assert found[-1].accuracy < found[0].accuracy
+    assert found[0].accuracy == found[0].rounded.mean()
+
+
+def test_intervals_cover_the_accuracy_on_all_chips_and_images(case):
+    """100 evaluations of 30 of 360 digits on 4 of 40 chips; 95 % nominal, at least 87 (false alarm 3e-4)."""
+    network, source, subject = case
+    table, whole = planted_table(layers=3, event=0.15, chip=0.12), first(source, 360)
+    run = evaluate_on_chips(network, whole, subject, table, 40, 1, tables=0)
+    truth, rng, hits = run.right.mean(), np.random.default_rng(5), 0
+    assert 0.3 < truth < 0.9
+    for _ in range(100):
+        chips, images = rng.permutation(40)[:4], rng.permutation(360)[:30]
+        part = run.right[chips][:, :, images]
+        low, high = crossed.interval(part, crossed.components(part))
+        hits += low <= truth <= high
+    assert hits >= 87
+
+
+def test_redrawn_tables_spread_as_the_tables_own_intervals():
+    table = planted_table(layers=1, event=0.1, false=0.3)
+    rng = np.random.default_rng(6)
+    fits = [redrawn(table, rng).layers[0] for _ in range(200)]
+    assert np.ptp([fit.bias for fit in fits]) == 0.0  # planted without errors
+    assert table.layers[0].false_fire.max() == pytest.approx(0.3)
+
+
+def test_events_are_counted_and_layers_named(case):
+    network, source, subject = case
+    table = planted_table(layers=3, event=0.1, false=0.3)
+    found = evaluate_on_chips(network, first(source, 20), subject, table, 2, 2, tables=0)
+    assert [layer.name for layer in found.layers] == ["0", "1", "3"]
+    for layer in found.layers:
+        assert layer.fired == pytest.approx(layer.ideal - layer.missed + layer.false)
+    assert found.layers[0].false > 0
+    assert found.right.shape == found.decision_over_tau.shape == (2, 2, 20)
+    for bad in ({"chips": 0, "seeds": 1}, {"chips": 1, "seeds": 0}):
+        with pytest.raises(InputError, match=r"(chips|seeds) must be >= 1, got 0"):
+            evaluate_on_chips(network, first(source, 5), subject, table, **bad)
+
+
+def command(*arguments):
+    return subprocess.run([sys.executable, "-m", "neurocircuit", *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
+    network, source, subject = case
+    table = planted_table(layers=3, event=0.1, chip=0.05, false=0.1)
+    table.save(tmp_path / "table.nc")
+    done = command("evaluate", weights, "--noise", tmp_path / "table.nc", "--chips", 3, "--seeds", 2, "--images", 50,
+                   "--threads", 1, "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    found = evaluate_on_chips(network, first(source, 50), subject, table, 3, 2)
+    assert values["accuracy"] == found.accuracy
+    assert values["by_chip"] == found.by_chip.tolist()
+    assert values["valid"] is True
+    assert values["energy"]["measured_J"] == pytest.approx(found.spikes * 10e-12)
+    text = command("evaluate", weights, "--noise", tmp_path / "table.nc", "--chips", 2, "--images", 20)
+    assert "missed" in text.stdout
+    assert "other weights" in text.stdout  # the planted table belongs to no network
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--noise", "none.nc"), "cannot read none.nc"),
+        (("--chips", "3"), "--chips needs --noise"),
+        (("--images", "100000", "--noise", "TABLE"), "--images must be <= 360"),
+    ],
+)
+def test_wrong_options_are_one_line(weights, tmp_path, options, message):
+    planted_table(layers=3).save(tmp_path / "table.nc")
+    done = command("evaluate", weights, *(str(tmp_path / "table.nc") if one == "TABLE" else one for one in options))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
+    """The "trained" network is the same one with a quieter table: it wins back part of the loss."""
+    own = sha256_of(weights)
+    planted_table(layers=3, event=0.4, chip=0.05, checkpoint_sha256=own).save(tmp_path / "loud.nc")
+    planted_table(layers=3, event=0.1, chip=0.05, checkpoint_sha256=own).save(tmp_path / "quiet.nc")
+    planted_table(layers=3).save(tmp_path / "foreign.nc")
+    call = ("recovered", "--clean", weights, tmp_path / "loud.nc", "--images", 60, "--chips", 3, "--tables", 2,
+            "--threads", 1, "--out", tmp_path / "out", "--trained", weights)  # fmt: skip
+    done = command(*call, tmp_path / "quiet.nc", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)["summary"]
+    assert summary["clean"][0] < summary["trained"][0] < summary["software"]
+    assert summary["gain"][1] > 0
+    assert "wins back" in " ".join((tmp_path / "out" / "report.md").read_text().split())
+    refused = command(*call, tmp_path / "foreign.nc")
+    assert refused.returncode == 2
+    assert "its network has other weights" in refused.stderr
+
+
+def test_the_recipe_of_the_digits_still_loads():
+    assert load_recipe(DIGITS).hardware.noise == ""

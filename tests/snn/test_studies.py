@@ -1,0 +1,90 @@
+"""Robustness studies on digits: their numbers mean what they say, and a second call trains nothing again."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from neurocircuit.snn import checkpoint
+from neurocircuit.snn.data import library
+from neurocircuit.snn.evaluate import accuracy
+from neurocircuit.snn.quantise import Rounding, set_rounding
+from neurocircuit.snn.train import FINAL
+from neurocircuit.spec import WeightBank
+from tests.snn.test_train import DIGITS, trainer
+
+pytest.importorskip("sklearn")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studies")
+    trainer(folder / "start", "epochs=3").run(lambda progress: None)
+    options = ["--weights", folder / "start" / FINAL, "--recipe", DIGITS, "--set", "epochs=1", "--set", "lr=1e-3",
+               "--draws", 2, "--images", 200, "--out", folder / "out", "--threads", 1, "--json"]  # fmt: skip
+
+    def call(*more):
+        arguments = map(str, ["robustness", "table4", "fig2", "jitter", *options, *more])
+        return subprocess.run([sys.executable, "-m", "neurocircuit", *arguments], capture_output=True, text=True)
+
+    return folder, call, call()
+
+
+def test_all_studies_run_and_report(run):
+    folder, _, done = run
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["studies"]
+    assert (folder / "out" / "report.html").exists()
+    text = (folder / "out" / "report.md").read_text()
+    assert "Table 4" in text
+    assert "99.33%" not in text  # the paper has no digits
+    assert {path.name for path in (folder / "out" / "figures").iterdir()} == {
+        "table4.svg", "fig2-bits.svg", "fig2-noise.svg", "jitter.svg"
+    }  # fmt: skip
+    jitter = found["jitter"]["accuracy"]["clean"]
+    assert sum(jitter[0]) >= sum(jitter[-1])
+    noise = found["fig2"]["noise"]["clean"]
+    assert sum(noise[-1]) >= sum(noise[0])
+
+
+def test_accuracies_are_those_of_the_rounded_weights(run):
+    folder, _, done = run
+    found = json.loads(done.stdout)["studies"]["table4"]
+    subject, network = checkpoint.load_network(folder / "start" / FINAL)
+    images = library.load(subject.data, "test")
+    from neurocircuit.snn.data.images import Part
+
+    first = Part(images, 0, 200)
+    assert found["32"] == accuracy(network, first, subject)
+    for kind, rows in found["quantisers"].items():
+        for row in rows:
+            set_rounding(network, Rounding(kind, row["bits"], WeightBank()))
+            assert row["after"] == accuracy(network, first, subject)
+            path = folder / "out" / "runs" / f"{kind}-{row['bits']}bit" / FINAL
+            other = checkpoint.load_network(path)[1]
+            set_rounding(other, Rounding(kind, row["bits"], WeightBank()))
+            assert row["retrained"] == accuracy(other, first, subject)
+
+
+def test_a_second_call_takes_what_is_there(run):
+    folder, call, done = run
+    before = {path: path.stat().st_mtime_ns for path in (folder / "out" / "runs").rglob(FINAL)}
+    again = call()
+    assert len(before) == 8
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert json.loads(again.stdout)["studies"] == json.loads(done.stdout)["studies"]
+    other = call("--set", "lr=2e-3")
+    assert other.returncode == 2
+    assert "holds another run than this study asks for" in other.stderr
+
+
+def test_wrong_options_are_one_line(run):
+    _, call, _ = run
+    for option, value, message in (
+        ("--images", 10_000, "--images must be <= 360"),
+        ("--weights", "none.pt", "none.pt"),
+    ):
+        done = call(option, value)
+        assert done.returncode == 2
+        assert message in done.stderr.splitlines()[-1]
