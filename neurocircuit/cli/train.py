@@ -115,7 +115,6 @@ def _train(
     import torch
 
     from neurocircuit.snn import parallel, runlog
-    from neurocircuit.snn.functional import implementation_used
     from neurocircuit.snn.train import FINAL, Trainer
 
     if threads is not None:
@@ -125,6 +124,9 @@ def _train(
     trainer = Trainer(recipe, out, data, process_device, processes)
     _prepare(trainer, resume)
     record = trainer.identity()
+    if trainer.resumed and processes.leads:
+        changes = ", ".join(f"{name} {a} -> {b}" for name, (a, b) in _changes(trainer.resumed[-1]))
+        click.echo(f"neurocircuit: resumed with {changes}: the weights can differ in their last bits", err=True)
     if processes.leads:
         runlog.write_run(out, record | {"finished": False})
     with _shown_progress(recipe, processes.leads) as report:
@@ -136,8 +138,12 @@ def _train(
         "held_out_accuracy": trainer.held_out_accuracy,
         "share_outside_noise_table": trainer.conditions.share_outside,
     }
-    runlog.write_run(out, record | {"finished": True, "layer": implementation_used(), **reached})
+    runlog.write_run(out, record | {"finished": True, "layer": trainer.layer, **reached})
     return {"finished": True, "out": str(out), "weights": str(out / FINAL), **reached}
+
+
+def _changes(resumed: dict[str, Any]) -> list[tuple[str, list[Any]]]:
+    return [(name, change) for name, change in resumed.items() if name != "step"]
 
 
 def _prepare(trainer: "Trainer", resume: bool) -> None:

@@ -28,8 +28,8 @@ def resolve_padding(padding: PaddingArgument, image: tuple[int, int], kernel: tu
         return Padding(left, right, top, bottom)
     if isinstance(padding, str):
         raise InputError(f'padding must be an int, (left, right, top, bottom) or "same", got {padding!r}')
-    sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
-    if len(sides) != 4 or min(sides) < 0:
+    sides = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * 4
+    if len(sides) != 4 or not all(isinstance(side, int) and side >= 0 for side in sides):
         raise InputError(f"padding must be an int or (left, right, top, bottom), all >= 0, got {padding!r}")
     return Padding(*sides)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from neurocircuit._kernel import native
 from neurocircuit.snn import _event_loop, _native
@@ -43,7 +44,13 @@ def _warn_once(device: str) -> None:
 def call(
     z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: list[int]
 ) -> tuple[Tensor, Tensor]:
-    """The operator, with a plain word where torch.func meets it."""
+    """The operator, with a plain word where torch.func or forward-mode differentiation meets it."""
+    if forward_ad._current_level >= 0 and any(
+        forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
+        for tensor in (z, weight, bias)
+        if tensor is not None
+    ):
+        raise RuntimeError("causal-set layers have no forward-mode derivative: use torch.autograd.grad")
     try:
         result: tuple[Tensor, Tensor] = causal_conv2d(z, weight, bias, bias_z, stride, padding)
     except RuntimeError as error:

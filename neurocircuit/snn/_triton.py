@@ -1,6 +1,7 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 """The causal-set layer on CUDA by Triton; equations as in `_event_loop`. That z > 0 is not checked here."""
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
@@ -33,7 +34,8 @@ def fire(rows: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
     z_out, slope = rows.new_empty(count, outputs), rows.new_empty(count, outputs)
     if count > 0:
         grid = (count, triton.cdiv(outputs, _OUTPUTS))
-        _fire[grid](z_sorted, order, matrix, z_out, slope, inputs, outputs, _OUTPUTS)
+        with _current(rows.device):
+            _fire[grid](z_sorted, order, matrix, z_out, slope, inputs, outputs, _OUTPUTS)
     return z_out, slope
 
 
@@ -46,14 +48,21 @@ def gradients(
     if count == 0:
         return grad_rows
     rows, z_out, per_slope = rows.contiguous(), z_out.contiguous(), per_slope.contiguous()
-    grid = (triton.cdiv(count, _ROWS), triton.cdiv(inputs, _INPUTS))
-    _input_gradient[grid](rows, matrix, z_out, per_slope, grad_rows, count, inputs, outputs, _ROWS, _INPUTS)
     slopes = per_slope if grad_slope is None else grad_slope.contiguous()
-    grid = (triton.cdiv(inputs, _INPUTS), triton.cdiv(outputs, _OUTPUTS))
-    _weight_gradient[grid](
-        rows, z_out, per_slope, slopes, grad_matrix, count, inputs, outputs, grad_slope is not None, _INPUTS, _OUTPUTS
-    )
+    for_inputs = (triton.cdiv(count, _ROWS), triton.cdiv(inputs, _INPUTS))
+    for_weights = (triton.cdiv(inputs, _INPUTS), triton.cdiv(outputs, _OUTPUTS))
+    sizes = (count, inputs, outputs)
+    with _current(rows.device):
+        _input_gradient[for_inputs](rows, matrix, z_out, per_slope, grad_rows, *sizes, _ROWS, _INPUTS)
+        _weight_gradient[for_weights](
+            rows, z_out, per_slope, slopes, grad_matrix, *sizes, grad_slope is not None, _INPUTS, _OUTPUTS
+        )
     return grad_rows
+
+
+def _current(device: torch.device) -> AbstractContextManager[object]:
+    """Triton launches on the current GPU, whichever the tensors are on."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 backward = partial(_layer_of_rows.backward, gradients)

@@ -8,8 +8,6 @@ Its membrane crosses the threshold with slope W_C - 1. For i in C the gradients 
 ∂z_j/∂w_ji = (z_i - z_j)/(W_C - 1) and ∂slope_j/∂w_ji = 1; all others are 0, and so are all of a silent output.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -87,5 +85,6 @@ def _check(z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float) -> Non
         raise InputError(f"weight must not be empty, got shape {tuple(weight.shape)}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise InputError(f"bias must be [{weight.shape[0]}], got shape {tuple(bias.shape)}")
-    if not 0 < bias_z < math.inf:
-        raise InputError(f"bias_z must be > 0 and finite, got {bias_z!r}")
+    limits = torch.finfo(z.dtype)
+    if not isinstance(bias_z, int | float) or not limits.tiny <= bias_z <= limits.max:
+        raise InputError(f"bias_z must be > 0 and finite in {z.dtype}, got {bias_z!r}")

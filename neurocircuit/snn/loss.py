@@ -1,6 +1,7 @@
 """Losses over the output spikes z [image, class], each by the name of its source, and the terms over weights.
 
 A silent output (z = inf) enters as a spike at `silent_over_tau`: its loss is finite and it draws no gradient.
+Spikes later than that cost more than silence does: it should lie beyond the observation window.
 """
 
 from collections.abc import Iterable

@@ -32,6 +32,8 @@ def learning_rate(step: int, steps: int, spec: ScheduleSpec) -> float:
 def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> float:
     """Scale the gradient G [neuron, ...] of each layer's parameters as the recipe says; the largest |G| before that.
 
+    It is nan where a gradient is not finite.
+
     clip_row_norm: its row-normalised Frobenius norm |G|/sqrt(neurons), the rms over neurons of the norm of a neuron's
     gradient, is brought down to the bound (paper §4.1 takes 10; the division is our reading of "row-normalized").
     unit_per_layer: |G| = 1 for each.
@@ -42,7 +44,7 @@ def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> 
         bound = spec.largest_row_norm * math.sqrt(len(gradient))
         if (spec.gradient == "clip_row_norm" and norm > bound) or (spec.gradient == "unit_per_layer" and norm > 0):
             gradient.mul_((bound if spec.gradient == "clip_row_norm" else 1.0) / norm)
-    return float(max(norms))
+    return float(max(norms)) if all(map(math.isfinite, norms)) else math.nan
 
 
 class AveragedWeights:

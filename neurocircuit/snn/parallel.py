@@ -42,12 +42,13 @@ class Processes:
 
 
 def join(device: torch.device) -> Processes:
-    """Join the processes of torchrun (gloo on CPUs, nccl on GPUs); alone without it."""
+    """Join the processes of torchrun (gloo for CPUs, nccl for GPUs); alone without it."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Processes()
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        # Gradients meet on the GPUs, sums of an epoch on the CPUs.
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     return Processes(distributed.get_rank(), distributed.get_world_size())
 
 
@@ -64,4 +65,8 @@ def device_of_process(name: str) -> torch.device:
     """The device by name; of several GPUs the one with this process's local rank. Raises InputError."""
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch finds no GPU here")
-    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
+    if name != "cuda":
+        return torch.device(name)
+    device = torch.device(name, int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)  # kernels are launched on the current one
+    return device

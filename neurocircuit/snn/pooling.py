@@ -15,9 +15,11 @@ class _Pool2d(nn.Module):
     def __init__(self, kernel_size: int, stride: int | None = None, padding: PaddingArgument = 0) -> None:
         """`stride` is the kernel size by default; `padding` as in `functional.causal_conv2d`."""
         super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, stride or kernel_size, padding
-        if min(self.kernel_size, self.stride) < 1:
-            raise InputError(f"kernel_size and stride must be >= 1, got {kernel_size} and {stride}")
+        self.kernel_size, self.padding = kernel_size, padding
+        self.stride = kernel_size if stride is None else stride
+        for name, value in (("kernel_size", self.kernel_size), ("stride", self.stride)):
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} must be an int >= 1, got {value!r}")
 
     def extra_repr(self) -> str:
         """Geometry."""

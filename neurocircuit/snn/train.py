@@ -21,6 +21,7 @@ from neurocircuit.snn.data.images import DRAWS, ImageSource, Indices
 from neurocircuit.snn.data.sampler import EpochSampler
 from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.evaluate import accuracy
+from neurocircuit.snn.functional import implementation_used
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import spike_loss, weight_terms
 from neurocircuit.snn.margins import Margins
@@ -101,6 +102,8 @@ class Trainer:
         self.step = 0
         self.held_out_accuracy: float | None = None
         self.best_accuracy = -1.0
+        self.layer: str | None = None  # implementation of the layers that ran
+        self.resumed: list[dict[str, Any]] = []  # steps from which the run went on otherwise than it began
         self._spiked = _SpikedFraction(self.network)
         self._forward = self._over_processes()
 
@@ -113,7 +116,10 @@ class Trainer:
         self.processes.wait()
 
     def resume(self) -> None:
-        """Take up the state of checkpoint.pt. Raises InputError or FileFormatError naming what does not fit."""
+        """Take up the state of checkpoint.pt. Raises InputError or FileFormatError naming what does not fit.
+
+        Other threads, processes or another device only change the last bits; `resumed` says so.
+        """
         path = self.directory / CHECKPOINT
         content = checkpoint.load(path)
         state = content["training"]
@@ -133,8 +139,26 @@ class Trainer:
         if "margins_rng" in state:
             self.margins_rng.set_state(state["margins_rng"])
         self.totals, self.best_accuracy = Totals(**state["totals"]), state["best_accuracy"]
+        self.held_out_accuracy, self.layer = state.get("held_out_accuracy"), state.get("layer")
+        self.resumed = [*state.get("resumed", []), *self._otherwise(state.get("ran", {}), path)]
         if self.processes.leads:
             runlog.keep_rows_until(self.directory, self.sampler.epoch)
+
+    def _otherwise(self, began: dict[str, Any], path: Path) -> list[dict[str, Any]]:
+        """How this part of the run differs from the one before, if it does. Raises InputError for other images."""
+        now = self._ran()
+        if began.get("data_sha256", now["data_sha256"]) != now["data_sha256"]:
+            raise InputError(f"{path} was trained on other images; give the same --data, or a new --out")
+        changed = {name: [began[name], value] for name, value in now.items() if began.get(name, value) != value}
+        return [{"step": self.step} | changed] if changed else []
+
+    def _ran(self) -> dict[str, Any]:
+        return {
+            "data_sha256": self.train_images.sha256,
+            "threads": torch.get_num_threads(),
+            "processes": self.processes.world,
+            "device": self.device.type,
+        }
 
     def identity(self) -> dict[str, Any]:
         """What determines the result, for run.json."""
@@ -143,15 +167,13 @@ class Trainer:
             "recipe_sha256": self.recipe.sha256,
             "noise_sha256": self.conditions.noise_sha256,
             "initial_sha256": sha256_of(Path(self.recipe.initial)) if self.recipe.initial else None,
-            "data_sha256": self.train_images.sha256,
+            **self._ran(),
             "data_canonical": library.is_canonical(self.recipe.data.name, self.train_images),
             "images": len(self.train_images),
             "held_out_images": self.recipe.data.held_out,
             "weights": count_weights(self.network),
             "steps": self.steps,
-            "threads": torch.get_num_threads(),
-            "processes": self.processes.world,
-            "device": self.device.type,
+            "resumed": self.resumed,
             "environment": runlog.environment(),
         }
 
@@ -185,7 +207,7 @@ class Trainer:
         self.optimiser.zero_grad()
         torch.autograd.backward(loss)
         loss_value = self._checked(loss)
-        largest = bound_gradients(self.network.parameters(), self.recipe.optimiser)
+        largest = self._checked_gradient(bound_gradients(self.network.parameters(), self.recipe.optimiser))
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.step, self.steps, self.recipe.schedule)
         self.optimiser.step()
@@ -227,6 +249,19 @@ class Trainer:
             raise InputError(f"training diverged: the loss at step {self.step} is {value}; lower schedule.lr")
         return value
 
+    def _checked_gradient(self, largest: float) -> float:
+        """The norm, where it is one: beyond it weights would be no numbers, and neurons silent, at a finite loss."""
+        if not math.isfinite(largest):
+            raise InputError(
+                f"training diverged: a gradient at step {self.step} is {largest}; lower schedule.lr, or clip gradients"
+            )
+        return largest
+
+    def _check_weights(self) -> None:
+        for name, parameter in self.network.named_parameters():
+            if not bool(torch.isfinite(parameter).all()):
+                raise InputError(f"training diverged: {name} is not finite at step {self.step}; lower schedule.lr")
+
     def _log_epoch(self) -> None:
         """One line of log.csv, and best.pt when the held-out images say so. The sampler stands at the next epoch."""
         begun = time.perf_counter()
@@ -256,8 +291,10 @@ class Trainer:
         self.totals = Totals()
 
     def _save(self) -> None:
+        self._check_weights()
         if not self.processes.leads:
             return
+        self.layer = implementation_used() or self.layer
         state = {
             "recipe_sha256": self.recipe.sha256,
             "weights": self.network.state_dict(),
@@ -270,6 +307,10 @@ class Trainer:
             "margins_rng": self.margins_rng.get_state(),
             "totals": vars(self.totals),
             "best_accuracy": self.best_accuracy,
+            "held_out_accuracy": self.held_out_accuracy,
+            "layer": self.layer,
+            "ran": self._ran(),
+            "resumed": self.resumed,
             "hardware": self.conditions.state(),
         }
         checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated.state_dict(), state)

@@ -22,10 +22,12 @@ def planted_table(layers, event=0.0, bias=0.0, chip=0.0, false=0.0, bits=4, chec
     approach = len(APPROACH_EDGES) - 1
     near = np.where(APPROACH_EDGES[:-1] < 0.4, false, 0.0)
     shape = (1,) * len(AXES)
-    cell = {"bias": bias, "bias_low": bias, "bias_high": bias, "spread": event, "spread_low": event, "spread_high": event}
+    cell = {
+        f"{name}{end}": value for name, value in (("bias", bias), ("spread", event)) for end in ("", "_low", "_high")
+    }
     fit = LayerFit(
         edges={name: np.array([-20.0, 20.0]) for name in AXES},
-        calibrated={name: (-20.0, 20.0) for name in AXES},
+        calibrated=dict.fromkeys(AXES, (-20.0, 20.0)),
         n=np.full(shape, 1000.0),
         missed=np.zeros(shape),
         **{f"{rest}{name}": np.full(shape, value) for name, value in cell.items() for rest in ("", "rest_")},

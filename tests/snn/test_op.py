@@ -164,6 +164,7 @@ def test_compiles_into_one_graph_with_the_slope_kept():
         torch.testing.assert_close(got, other)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # of torch's own forward mode
 def test_second_derivatives_and_torch_func_are_refused_in_words():
     z, weight = torch.ones(2, 3), torch.ones(4, 3, requires_grad=True)
     (grad,) = torch.autograd.grad(functional.causal_linear(z, weight)[0].sum(), weight, create_graph=True)
@@ -171,6 +172,12 @@ def test_second_derivatives_and_torch_func_are_refused_in_words():
         grad.sum().backward()
     with pytest.raises(RuntimeError, match=r"torch\.func"):
         torch.func.grad(lambda w: functional.causal_linear(z, w)[0].sum())(weight.detach())
+    with pytest.raises(RuntimeError, match="no forward-mode derivative"):
+        torch.func.jvp(lambda w: functional.causal_linear(z, w)[0].sum(), (weight.detach(),), (weight.detach(),))
+    with torch.autograd.forward_ad.dual_level(), pytest.raises(RuntimeError, match="no forward-mode derivative"):
+        functional.causal_linear(torch.autograd.forward_ad.make_dual(z, z), weight.detach())
+    with torch.autograd.forward_ad.dual_level():
+        assert torch.isfinite(functional.causal_linear(z, weight.detach())[1]).all()  # nothing to differentiate
 
 
 def test_gradient_of_the_weights_alone():

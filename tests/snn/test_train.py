@@ -1,7 +1,9 @@
 """Training on digits: it learns, an interrupted run ends in the same bits, two processes agree with one."""
 
 import json
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -219,6 +221,47 @@ def test_resuming_under_another_recipe_or_without_a_checkpoint_is_refused(tmp_pa
 def test_a_run_that_diverges_says_so(tmp_path):
     with pytest.raises(SpecError, match=r"schedule\.lr must be <= 10"):
         trainer(tmp_path, "lr=11")
+
+
+def test_weights_that_are_no_numbers_stop_the_run_and_are_not_written(tmp_path):
+    """They silence every neuron, so that the loss stays finite."""
+    broken = trainer(tmp_path, *SHORT)
+    with torch.no_grad():
+        next(broken.network.parameters()).fill_(math.nan)
+    with pytest.raises(InputError, match=r"training diverged: "):
+        broken.run(lambda progress: None)
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_gradient_that_is_no_number_stops_the_run_before_it_reaches_the_weights(tmp_path):
+    broken = trainer(tmp_path, *SHORT)
+    next(broken.network.parameters()).register_hook(lambda grad: grad * math.nan)
+    with pytest.raises(InputError, match="training diverged: a gradient at step 0 is nan"):
+        broken.run(lambda progress: None)
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in broken.network.parameters())
+
+
+def test_resuming_a_finished_run_keeps_what_it_reached(tmp_path):
+    records = []
+    for more in ((), ("--resume",)):
+        arguments = command(tmp_path / "a", *more, settings=("epochs=1", *SHORT[1:]))
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        records.append(json.loads((tmp_path / "a" / "run.json").read_text()))
+    assert records[0]["held_out_accuracy"] > 0.1
+    assert records[0]["layer"] is not None
+    assert records[1] == records[0]
+
+
+def test_going_on_with_other_threads_is_said_and_recorded(tmp_path, whole):
+    shutil.copytree(whole, tmp_path / "b")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        other = trainer(tmp_path / "b", *SHORT)
+        other.resume()
+    finally:
+        torch.set_num_threads(threads)
+    assert other.identity()["resumed"] == [{"step": other.step, "threads": [threads, threads + 1]}]
 
 
 @pytest.mark.parametrize("decay", ["linear", "cosine"])
