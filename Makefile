@@ -13,7 +13,8 @@ export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help setup demo test check lint format test-long test-browser bench wheel published published-transistor \
-	published-datasheet published-network published-embedded published-stressed published-codesign clean distclean
+	published-datasheet published-network published-embedded published-stressed published-codesign \
+	published-pvt clean distclean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -107,6 +108,11 @@ published-codesign: setup ## Search the circuit of the demonstration network: re
 	test -e $$out/study.db || rm -rf $$out; \
 	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers 2 --out $$out && \
 	rm -rf $$out/study.db $$out/study.lock $$out/workers
+
+published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
+	@rm -rf reports/published/pvt
+	@$(BIN)/neurocircuit pvt $(NETWORK)/embedded/network.toml reports/published/datasheet-generic65 \
+	  --images 40 --chips 2 --out reports/published/pvt
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
