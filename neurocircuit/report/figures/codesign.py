@@ -108,7 +108,7 @@ def pvt_figure(rows: list[dict[str, Any]], trims: dict[str, str]) -> "Figure":
     height = 1.5 + 0.5 * len(labels)
     figure, (accuracy, latency) = style.new_figure(height, rows=2)
     figure.subplots_adjust(
-        left=0.36, right=0.96, top=1 - 0.35 / height, bottom=0.45 / height, hspace=0.5 / (height - 1)
+        left=0.36, right=0.96, top=1 - 0.35 / height, bottom=0.45 / height, hspace=1.1 / (height - 1.35)
     )
     for k, (trim, name) in enumerate(trims.items()):
         own = [row for row in rows if row["trim"] == trim]
