@@ -12,14 +12,9 @@ ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
-<<<<<<< HEAD
-.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel published published-transistor \
-	published-datasheet published-network published-embedded published-stressed published-codesign clean distclean
-=======
-.PHONY: help setup demo test check lint format test-long test-browser bench wheel published published-transistor \
-	published-datasheet published-network published-embedded published-stressed published-table4 published-fig2 \
-	published-jitter published-aware clean distclean
->>>>>>> de0f5ac083162232c7433f92b47d0517911f781c
+.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel clean distclean \
+	$(addprefix published,$(addprefix -,transistor datasheet network embedded stressed codesign pvt table4 fig2 jitter aware)) \
+	published
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -119,14 +114,12 @@ $(NETWORK)/stressed: setup
 	@$(BIN)/neurocircuit calibrate $@/network.toml --images 150 --budget --out $@/table.nc
 	@$(REPLAY) --out $@/replay
 
-<<<<<<< HEAD
 # Goes on where it was stopped; what only a study in progress needs is removed at the end.
 published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 10 minutes on 2 cores)
 	@out=reports/published/codesign; \
 	test -e $$out/study.db || rm -rf $$out; \
 	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers 2 --out $$out && \
 	rm -rf $$out/study.db $$out/study.lock $$out/workers
-=======
 # Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.
 ROBUST := reports/published/robustness
 STUDIED ?= reports/published/networks/mnist-seed1/weights.pt
@@ -155,7 +148,11 @@ published-aware: setup ## What noise-aware training wins back on CIRCUIT=stresse
 	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --out $(ROBUST)/aware-$(CIRCUIT) \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc \
 	  $(foreach seed,1 2 3,--trained $(AWARE_RUNS)/$(seed)/weights.pt $(AWARE_RUNS)/$(seed)/table.nc)
->>>>>>> de0f5ac083162232c7433f92b47d0517911f781c
+
+published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
+	@rm -rf reports/published/pvt
+	@$(BIN)/neurocircuit pvt $(NETWORK)/embedded/network.toml reports/published/datasheet-generic65 \
+	  --images 40 --chips 2 --out reports/published/pvt
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -14,7 +14,7 @@ import numpy as np
 
 from neurocircuit.codesign import choose
 from neurocircuit.codesign.design import Values, base_values
-from neurocircuit.codesign.store import Finished, Store, Wait, wait
+from neurocircuit.codesign.store import Finished, Store, Wait, folder_lock, wait
 from neurocircuit.codesign.study import Fidelity, StudySpec
 from neurocircuit.codesign.trial import Outcome
 from neurocircuit.errors import FileFormatError, InputError
@@ -62,23 +62,29 @@ class Options:
 
 def begin(definition: Definition, out: Path) -> None:
     """Make the folder, or check that it holds this study. Raises InputError naming the first field that differs."""
-    path, wanted = out / DEFINITION, definition.to_dict()
-    if path.exists():
-        found = _read(path)
-        differing = _difference(found, wanted)
-        if differing:
-            raise InputError(
-                f"--out {out} holds a study with another {differing[0]} ({differing[1]}, now {differing[2]}); "
-                "give another directory"
-            )
-        return
-    if out.exists() and (not out.is_dir() or any(one.name not in _OTHERS for one in out.iterdir())):
+    path = out / DEFINITION
+    if not path.exists() and out.exists() and (not out.is_dir() or _foreign(out)):
         raise InputError(f"--out {out} holds other files and no study; give an empty or a new directory")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write in {out}: {error.strerror}") from None
-    write_atomically(path, json.dumps(wanted, indent=1) + "\n")
+    with folder_lock(out):  # two commands may begin at once
+        wanted = definition.to_dict()
+        if not path.exists():
+            write_atomically(path, json.dumps(wanted, indent=1) + "\n")
+            return
+        differing = _difference(_read(path), wanted)
+    if differing:
+        raise InputError(
+            f"--out {out} holds a study with another {differing[0]} ({differing[1]}, now {differing[2]}); "
+            "give another directory"
+        )
+
+
+def _foreign(out: Path) -> list[str]:
+    """What in a folder belongs to no study; another command may be about to begin one there."""
+    return [one.name for one in out.iterdir() if one.name not in _OTHERS and not one.name.startswith(f".{DEFINITION}.")]
 
 
 def run(definition: Definition, out: Path, prepare: Prepare, options: Options, tell: Tell = lambda text: None) -> bool:

@@ -10,7 +10,7 @@ import fcntl
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -71,12 +71,9 @@ class Store:
         (self.out / _WORKERS / self.worker).unlink(missing_ok=True)
         self._storage.engine.dispose()
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """One process at a time."""
-        with (self.out / _LOCK).open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+        return folder_lock(self.out)
 
     def trials(self, stage: int) -> list[FrozenTrial]:
         """All trials of a fidelity, by number."""
@@ -112,14 +109,16 @@ class Store:
         outcome: Mapping[str, Any],
     ) -> None:  # fmt: skip
         """The result of a trial: values by objective, constraints (positive: broken), and what the report shows."""
-        for name, value in constraints.items():
-            trial.set_constraint(name, float(value))
-        trial.set_user_attr("outcome", dict(outcome))
-        self.studies[stage].tell(trial, [float(values[name]) for name in self.spec.objectives])
+        with self.locked():  # SQLite refuses two that read and then write at once
+            for name, value in constraints.items():
+                trial.set_constraint(name, float(value))
+            trial.set_user_attr("outcome", dict(outcome))
+            self.studies[stage].tell(trial, [float(values[name]) for name in self.spec.objectives])
 
     def fail(self, stage: int, trial: Trial) -> None:
         """A trial whose evaluation raised an error."""
-        self.studies[stage].tell(trial, state=TrialState.FAIL)
+        with self.locked():
+            self.studies[stage].tell(trial, state=TrialState.FAIL)
 
     def _reclaim(self, stage: int) -> None:
         """Queue again what died with its worker."""
@@ -152,6 +151,14 @@ class Store:
         if self.spec.sampler == "nsga2":
             return optuna.samplers.NSGAIISampler(population_size=self.spec.population, seed=seed)
         return optuna.samplers.TPESampler(n_startup_trials=self.spec.population, seed=seed)
+
+
+@contextmanager
+def folder_lock(out: Path) -> Iterator[None]:
+    """One process at a time in a study's folder."""
+    with (out / _LOCK).open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def wait(seconds: float = 0.5) -> None:

@@ -1,6 +1,5 @@
 """Report of a network at characterised conditions, from its result.json."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from neurocircuit.report.page import Picture
 from neurocircuit.report.sheet import Part, Sheet, record_part
 
 TRIMS = {"again": "trimmed at the condition", "nominal": "trimmed at nominal only"}
+_SHORT = {"again": "trimmed there", "nominal": "at nominal only"}
 _HOW = (
     "The network is mapped once, at the nominal condition. Each condition changes τ, f0, loop filter, spike width, "
     "lead, swing and the jump of each weight by the ratio of its characterised spec to the nominal one; codes, window, "
@@ -29,14 +29,13 @@ def write_pvt_report(path: Path) -> None:
         ("condition", "trimmed", "accuracy (95 %)", "undecided", "latency (ns)", "τ (ns)", "energy, armed (nJ)",
          "energy, spikes (nJ)", "energy, paper (nJ)", "power of a neuron (µW)", "error VCO2 − VCO1", "VCO4 − VCO3"),
         tuple(_row(row) for row in values["rows"]),
-        prose=(2,),
         note="A dash: not run, or energy not characterised there. Energies as in the co-design report.",
     )  # fmt: skip
     pictures: tuple[Picture, ...] = ()
     if ran:
         with style.styled():
-            drawn = style.render(partial(figures.pvt_figure, ran, TRIMS)(), "svg")
-        pictures = (Picture("conditions", "Accuracy at each condition, by trim.", drawn, b""),)
+            drawn = style.render(figures.pvt_figure(ran, _SHORT), "svg")
+        pictures = (Picture("conditions", "Accuracy and latency at each condition, by trim.", drawn, b""),)
     failed = tuple(f"{row['label']}, {TRIMS[row['trim']]}: {row['failed']}" for row in values["rows"] if row["failed"])
     parts = (Part("Conditions", (_HOW, *failed), pictures, (table,)), record_part(values))
     title = f"Process, voltage, temperature: {values['name']}"
@@ -66,8 +65,12 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
     power = "-" if row["power_W"] is None else f"{1e6 * row['power_W']:.3g}"
     return (
         row["label"], trim, accuracy, f"{row['undecided']:.1%}", _nano(row["latency_s"]), _nano(row["tau_s"]),
-        *energies, power, f"{two - one:+.1e}", f"{four - three:+.1e}",
+        *energies, power, _error(two - one), _error(four - three),
     )  # fmt: skip
+
+
+def _error(value: float) -> str:
+    return f"{value:+.1e}" if value else "0"
 
 
 def _nano(value: float | None) -> str:

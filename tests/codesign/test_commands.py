@@ -95,6 +95,17 @@ def test_missing_files_are_named_and_nothing_is_written(study_text, weights, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_time_that_is_up_is_said_and_the_study_goes_on(study_path, tmp_path):
+    out = tmp_path / "out"
+    stopped = invoke(codesign, study_path, "--out", out, "--timeout", "0")
+    assert stopped.return_value == 4
+    assert "the same command continues" in stopped.stderr
+    assert not (out / "result.json").exists()
+    invoke(codesign, study_path, "--out", out, "--trials", "2", "--no-verify")
+    rows = invoke(codesign, study_path, "--out", out, "--trials", "2", "--json")
+    assert len(json.loads(rows.stdout)["fidelities"][0]["trials"]) == 2
+
+
 def test_changed_study_is_refused(finished, study_text, weights):
     path = weights.parent / "changed.toml"
     path.write_text(study_text.replace("high = 20.0", "high = 21.0"))

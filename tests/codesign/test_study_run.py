@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -96,6 +97,25 @@ def test_two_workers_share_one_store(undisturbed, tmp_path):
     assert all(text.count("coarse:") >= 3 for text in texts)  # both worked
     leads = [tuple(values.values()) for values, _, _ in trials_of(out)]
     assert len(set(leads)) == 30  # none was handed out twice
+
+
+def test_commands_that_begin_at_once_agree_on_the_folder(tmp_path):
+    barrier, wrong = threading.Barrier(6), []
+
+    def begin(out):
+        barrier.wait()
+        try:
+            run.begin(planted.definition(), out)
+        except InputError as error:
+            wrong.append(error)
+
+    for k in range(5):
+        threads = [threading.Thread(target=begin, args=(tmp_path / str(k),)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
 
 
 def test_workers_of_one_command(tmp_path):

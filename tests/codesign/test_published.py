@@ -1,0 +1,52 @@
+"""The committed study: README's numbers are those of its files, its study file is the one that stands there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neurocircuit.codesign.study import StudySpec
+from neurocircuit.spec import MappedNetwork, NeuronSpec
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "reports/published/codesign"
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return json.loads((FOLDER / "result.json").read_bytes())
+
+
+def test_readme_shows_what_the_study_found(numbers):
+    readme = (ROOT / "README.md").read_text()
+    for role, one in numbers["recommended"].items():
+        details = one["outcome"]["details"]
+        accuracy = one["verification"]["images"]["accuracy"]["circuit"]
+        energies = (f"{1e9 * details[key]:.3g} nJ" for key in ("energy_J", "energy_spikes_J", "energy_paper_J"))
+        low, high = (f"{100 * value:.3g}" for value in accuracy[1:])
+        cells = [role, f"{100 * accuracy[0]:.3g} % ({low} … {high})", *energies, f"{1e9 * details['latency_s']:.1f} ns"]
+        assert "| " + " | ".join(cells) + " |" in readme
+
+
+def test_readme_holds_the_base_circuit_against_the_balanced_design(numbers):
+    own = {name: numbers["base"][name] for name in numbers["ranges"]}
+    rows = numbers["fidelities"][-1]["trials"]
+    base = next(row["details"] for row in rows if row["values"] == own)
+    balanced = numbers["recommended"]["balanced"]["outcome"]["details"]
+    assert f"{base['accuracy']:.1%}" == f"{balanced['accuracy']:.1%}" == "93.8%"
+    assert (f"{1e9 * base['energy_J']:.1f}", f"{1e9 * base['latency_s']:.1f}") == ("28.9", "35.4")
+    assert balanced["energy_J"] < 0.35 * base["energy_J"]
+    assert balanced["latency_s"] < 0.5 * base["latency_s"]
+
+
+def test_study_file_is_the_published_one(numbers):
+    study = StudySpec.from_toml(ROOT / "training/codesign/mnist.toml")
+    assert study.to_dict() == numbers["study"]
+    assert len(numbers["fidelities"][0]["trials"]) == study.trials
+
+
+def test_recommended_designs_load(numbers):
+    for one in numbers["recommended"].values():
+        path = FOLDER / one["folder"] / "network.toml"
+        assert MappedNetwork.from_toml(path).checkpoint_path(path).is_file()
+        NeuronSpec.from_toml(path.with_name("circuit.toml"))
