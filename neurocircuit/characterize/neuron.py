@@ -7,6 +7,7 @@ import numpy as np
 
 from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.stored import trimmed, trimmed_circuit
+from neurocircuit.characterize.synapse import KINDS
 from neurocircuit.record import Floats
 from neurocircuit.spec import Bank, FrequencyError, Lead, NeuronSpec, Sensitivity, WeightBank
 
@@ -25,7 +26,8 @@ def spec_of(context: Context) -> NeuronSpec:
     flip_flop = context.done["flipflop"]
     lead = physical_rad + 2 * pi * f3_Hz * flip_flop.value("edge")
     swing_Hz = gain / (2 * tau_s)
-    jumps = context.done["synapse"].curves["jumps"]
+    synapse = context.done["synapse"]
+    jumps = synapse.curves["jumps"]
     lag = kernel.value("idle_lag")
     # A lag beside π/2 drifts VCO4 by the swing; what is left of the drift is VCO4's own.
     own_drift = kernel.value("drift") - 2 * swing_Hz * lag
@@ -51,7 +53,9 @@ def spec_of(context: Context) -> NeuronSpec:
         circuit=circuit.replace(
             lead_rad=physical_rad,
             detector_delay_s=kernel.value("detector_delay"),
-            crowding=context.done["synapse"].value("crowding"),
+            crowding=synapse.value("crowding"),
+            crowding_sinks=synapse.value("crowding_sinks"),
+            crowding_width_s=tuple(synapse.value(f"width_{kind}") for kind in KINDS),
         ),
     )
 

@@ -141,7 +141,10 @@ def _kept(path: Path | None) -> dict[str, float]:
 
 def _key(spec: NeuronSpec, t: Floats, w: Floats, start: Floats) -> str:
     """What the transistors' answer depends on: the circuit, spikes in s, codes, phases, how long it is looked at."""
-    circuit = spec.circuit.to_toml() if spec.circuit else ""
+    free = {"lead_rad": 1.0, "detector_delay_s": 0.0, "crowding": 0.0, "crowding_sinks": None, "crowding_width_s": ()}
+    circuit = (
+        spec.circuit.replace(**free).to_toml() if spec.circuit else ""
+    )  # what only the fast levels read is left out
     seen = ((t * spec.tau_s).tolist(), spec.weight_bank.codes(w).tolist(), start.tolist(), spec.window_s, spec.readout)
     parts = (simulate.engine("transistor"), circuit, seen)
     return sha256(repr(parts).encode()).hexdigest()[:24]

@@ -22,7 +22,11 @@ from neurocircuit.spice.transistor_deck import code_lines, number, pulse_sources
 BITS = Circuit.model_fields["weight_bits"].default
 SPIKE_WIDTH_s = Circuit.model_fields["spike_width_s"].default
 STEP_s = 1e-11  # both oscillators of a difference make the same numerical error
-PAIRS = ((7, 7), (-8, -8), (12, -12), (15, -8))  # spikes that coincide: the tuning curve's curvature over all signs
+# Two spikes into one VCO1: together, and LAG_s apart; the kinds are those of Circuit.crowding_width_s.
+LAG_s = 0.6e-9
+TOGETHER, APART = ((7, 7), (-8, -8), (12, -12)), ((7, 7), (-8, -8), (9, -10), (-10, 9))
+KINDS = ("sources", "sinks", "sink_later", "source_later")
+NARROWEST_s, WIDEST_s = 0.1e-9, 5e-9  # a width from one lag is no better than that
 BEFORE_PERIODS, SETTLE_PERIODS, READ_PERIODS = 4.0, 5.0, 2.0  # before the spike; after it; in which the phase is read
 
 
@@ -30,7 +34,9 @@ def measure(context: Context) -> Measured:
     """Jump of codes 1 … 2^b - 1 as source and as sink: phase against a VCO1 of the same kind that gets no spike."""
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
     codes = np.arange(1, 2**BITS)
-    plan = _Plan(((0,), *((k,) for k in codes.tolist()), *((-k,) for k in codes.tolist()), *PAIRS), 1.0 / trim.f1_Hz)
+    singles = [((k, 0.0),) for k in (*codes.tolist(), *(-codes).tolist())]
+    pairs = [((a, 0.0), (b, 0.0)) for a, b in TOGETHER] + [((a, 0.0), (b, LAG_s)) for a, b in APART]
+    plan = _Plan((((0, 0.0),), *singles, *pairs), 1.0 / trim.f1_Hz)
     found = bench.run(_body(bench, plan, trim.bias.vco1_A, trim.bias.weight_A), plan.saved, plan.stop_s, STEP_s)
     edge_s = [waves.edges(found["time"], found[name], bench.supply_V / 2) for name in plan.saved]
     time_s = np.linspace(START_s + 2 * plan.period_s, plan.stop_s - 1.2 * plan.period_s, 200)
@@ -49,8 +55,7 @@ def measure(context: Context) -> Measured:
             *_quantities("excitatory", up, plus),
             *_quantities("inhibitory", down, minus),
             Quantity("sign_match", "LSB of the sinks over that of the sources", down.lsb_rad / up.lsb_rad, ""),
-            Quantity("crowding", "Jump that two coincident spikes lose of their sum, over the product of their jumps",
-                     _crowding(together, plus, minus), "1/rad"),
+            *crowding(together, plus, minus),
             Quantity("tail", "Relative growth of the full-scale jump, 5 … 7 periods after the spike",
                      float(late), "1/s"),
         ),
@@ -67,9 +72,9 @@ def measure(context: Context) -> Measured:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The codes that spike into each ring, (0,) first: the reference; and when what happens."""
+    """The spikes into each ring, code and lag in s, the reference's first; and when what happens."""
 
-    codes: tuple[tuple[int, ...], ...]
+    spikes: tuple[tuple[tuple[int, float], ...], ...]
     period_s: float
 
     @property
@@ -82,7 +87,7 @@ class _Plan:
 
     @property
     def saved(self) -> tuple[str, ...]:
-        return tuple(f"v(o{k})" for k in range(len(self.codes)))
+        return tuple(f"v(o{k})" for k in range(len(self.spikes)))
 
 
 def moved_rad(edge_s: Floats, reference_s: Floats, at_s: Floats) -> Floats:
@@ -90,11 +95,31 @@ def moved_rad(edge_s: Floats, reference_s: Floats, at_s: Floats) -> Floats:
     return np.asarray(waves.phase_rad(edge_s, at_s) - waves.phase_rad(reference_s, at_s))
 
 
-def _crowding(together_rad: Floats, plus_rad: Floats, minus_rad: Floats) -> float:
-    """Least squares of a + b - together = crowding a b over PAIRS; jumps of single codes are magnitudes [code]."""
-    alone = np.array([[plus_rad[k - 1] if k > 0 else -minus_rad[-k - 1] for k in pair] for pair in PAIRS])
-    lost, product = alone.sum(axis=1) - together_rad, alone.prod(axis=1)
-    return float(lost @ product / (product @ product))
+def crowding(pair_rad: Floats, plus_rad: Floats, minus_rad: Floats) -> tuple[Quantity, ...]:
+    """What pairs lose of the sum of their jumps over the product, and the lags at which that has gone.
+
+    pair_rad: jumps of TOGETHER and APART; plus_rad, minus_rad: of single codes, magnitudes [code].
+    """
+
+    def alone(code: int) -> float:
+        return float(plus_rad[code - 1] if code > 0 else -minus_rad[-code - 1])
+
+    lost = [
+        (alone(a) + alone(b) - float(pair)) / (alone(a) * alone(b))
+        for (a, b), pair in zip((*TOGETHER, *APART), pair_rad, strict=True)
+    ]
+    sources, sinks, mixed = lost[:3]
+    widths = [
+        float(np.clip(LAG_s / max(1 - later / at_once, 1e-3), NARROWEST_s, WIDEST_s))
+        for at_once, later in zip((sources, sinks, mixed, mixed), lost[3:], strict=True)
+    ]
+    return (
+        Quantity("crowding", "Two coincident spikes lose of their sum, over the product: two sources, source and sink",
+                 (sources + mixed) / 2, "1/rad"),
+        Quantity("crowding_sinks", "The same of two sinks", sinks, "1/rad"),
+        *(Quantity(f"width_{name}", f"Lag at which that has gone: {name.replace('_', ' ')}", width, "s")
+          for name, width in zip(KINDS, widths, strict=True)),
+    )  # fmt: skip
 
 
 def _quantities(sign: str, found: Linearity, jump_rad: Floats) -> tuple[Quantity, ...]:
@@ -110,10 +135,11 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
     vco1_V = float(bench.rings([vco1_A]).bias_V[0])
     wbn, wbp, source, sink = bench.standing(weight_A, vco1_V)
     lines = [bench.enable(), synapse_subcircuit(BITS)]
-    lines += pulse_sources("Vt", "t", [plan.spike_s], SPIKE_WIDTH_s, bench.supply_V)
-    for k, codes in enumerate(plan.codes):
+    for k, lag_s in enumerate((0.0, LAG_s)):
+        lines += pulse_sources(f"Vt{k}", f"t{k}", [plan.spike_s + lag_s], SPIKE_WIDTH_s, bench.supply_V)
+    for k, spikes in enumerate(plan.spikes):
         nodes = {f"wbn{k}": wbn, f"wbp{k}": wbp, f"ib{k}": vco1_V}
-        names = [f"xw{k}_{n}" for n in range(len(codes))]
+        names = [f"xw{k}_{n}" for n in range(len(spikes))]
         for name in names:
             for bit in range(BITS):
                 inside, high = f"{name}.x{bit}.", bench.supply_V
@@ -124,8 +150,8 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
             f"xref{k} wbn{k} wbp{k} vdd weight_reference",
             f"xring{k} ib{k} en o{k} vdd ring_cco",
             *(
-                f"{name} t {code_lines(code, BITS, 'vdd')} ib{k} wbp{k} wbn{k} vdd synapse"
-                for name, code in zip(names, codes, strict=True)
+                f"{name} t{int(lag_s > 0)} {code_lines(code, BITS, 'vdd')} ib{k} wbp{k} wbn{k} vdd synapse"
+                for name, (code, lag_s) in zip(names, spikes, strict=True)
             ),
             *(f".ic v({node})={number(value)}" for node, value in nodes.items()),
         ]

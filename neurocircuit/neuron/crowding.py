@@ -2,9 +2,12 @@
 
 With f(I) = k I - c I² of VCO1's tuning curve, spikes of jumps a and b (rad) that coincide move the phase by
 a + b - crowding·a·b: two sources by less than their sum; a source and a sink that cancel as currents by nothing, where
-their jumps alone would differ. Spikes that overlap for a share of their width do so in that share. Each of the two
-weights carries half of the difference, so that every level sees it without knowing of currents.
+their jumps alone would differ. With the lag between them this falls to nothing, along a straight line to a width that
+depends on the two signs and, for a source and a sink, on which comes first: the nodes of a source empty slowly into
+VCO1. Each of the two weights carries half of the difference, so that every level sees it without knowing of currents.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,18 +23,37 @@ def crowded(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Floats:
     The weights themselves for a spec without circuit, or one whose crowding is 0.
     """
     circuit = spec.circuit
-    if circuit is None or circuit.crowding == 0:
+    if circuit is None or (circuit.crowding == 0 and not circuit.crowding_sinks):
         return weights
+    sinks = circuit.crowding if circuit.crowding_sinks is None else circuit.crowding_sinks
+    widths = circuit.crowding_width_s or (circuit.spike_width_s,) * 4
+    kinds = _Kinds((circuit.crowding, sinks, circuit.crowding, circuit.crowding), np.array(widths) / spec.tau_s)
     trials, inputs = weights.shape
-    width, half = circuit.spike_width_s / spec.tau_s, circuit.crowding * spec.phase_per_weight_rad / 2
     times = np.where(np.isfinite(t_over_tau), t_over_tau, -1e9)
     acting = np.where(np.isfinite(t_over_tau), weights, 0.0)
     found = weights.copy()
     block = max(1, _LARGEST_BLOCK // inputs**2)
     for begin in range(0, trials, block):
         part = slice(begin, begin + block)
-        t, w = times[part], acting[part]
-        overlap = np.maximum(1.0 - np.abs(t[:, :, None] - t[:, None, :]) / width, 0.0)
-        overlap[:, np.arange(inputs), np.arange(inputs)] = 0.0
-        found[part] -= half * w * np.einsum("tij,tj->ti", overlap, w)
+        w = acting[part]
+        shared = kinds.between(times[part], w)
+        found[part] -= spec.phase_per_weight_rad / 2 * w * np.einsum("tij,tj->ti", shared, w)
     return found
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """Crowding (per rad) and width (units of tau) of two sources, two sinks, sink after source, source after sink."""
+
+    crowding: tuple[float, float, float, float]
+    width: Floats
+
+    def between(self, t: Floats, w: Floats) -> Floats:
+        """Crowding of each pair, [trial, input, input], from times and weights [trial, input]; 0 of one with itself."""
+        lag = t[:, :, None] - t[:, None, :]
+        plus, other = (w > 0)[:, :, None], (w > 0)[:, None, :]
+        source_first = np.where(plus, lag <= 0, lag >= 0)
+        kind = np.where(plus & other, 0, np.where(~plus & ~other, 1, np.where(source_first, 2, 3)))
+        share = np.maximum(1.0 - np.abs(lag) / self.width[kind], 0.0) * np.array(self.crowding)[kind]
+        share[:, np.arange(w.shape[1]), np.arange(w.shape[1])] = 0.0
+        return np.asarray(share)

@@ -58,15 +58,8 @@ class Characterised:
 
     @property
     def nominal(self) -> str:
-        """The condition of the typical column: of the first corner, nearest to 27 °C, the supply in the middle."""
-        corner = self.conditions[0].corner
-        supplies = sorted({condition.supply_V for condition in self.conditions})
-        middle = supplies[len(supplies) // 2]
-        best = min(
-            (condition for condition in self.conditions if condition.corner == corner),
-            key=lambda c: (abs(c.temperature_C - 27.0), abs(c.supply_V - middle)),
-        )
-        return slug(best)
+        """The condition of the typical column: the first, where `characterize` puts the nominal one."""
+        return slug(self.conditions[0])
 
     def typical(self, name: str) -> Measurement | None:
         """A measurement at the nominal condition, else at the first at which it was made."""

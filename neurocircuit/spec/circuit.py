@@ -74,6 +74,18 @@ class Circuit(Spec):
             "a + b - crowding·a·b (per rad), in proportion where they overlap in part",
         ),
     ] = 0.0
+    crowding_sinks: Annotated[
+        Ratio | None,
+        Field(gt=-2, lt=2, description="the same of two sinks, which share a sagging bias line; absent: crowding"),
+    ] = None
+    crowding_width_s: Annotated[
+        tuple[()] | tuple[Seconds, Seconds, Seconds, Seconds],
+        Field(
+            alias="crowding_width",
+            description="lag from which two spikes are strangers: two sources, two sinks, a sink after a source, a "
+            "source after a sink; empty: the spike width",
+        ),
+    ] = ()
     standing_V: Annotated[
         tuple[()] | tuple[Volts, Volts, Volts, Volts],
         Field(

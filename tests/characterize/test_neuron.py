@@ -34,6 +34,8 @@ KERNEL = {
     "drift": 2e5,
     "width": 1.8e-9,
 }
+PAIRS = {"crowding": 0.2, "crowding_sinks": 0.1, "width_sources": 9e-10, "width_sinks": 6e-10,
+         "width_sink_later": 3e-9, "width_source_later": 2e-9}  # fmt: skip
 FLIP_FLOP = {"edge": 2e-11, "near": 4e-10}
 CODES = np.arange(1.0, 16.0)
 JUMPS = {"code": CODES, "excitatory_rad": 0.062 * CODES - 4e-4 * CODES**2, "inhibitory_rad": 0.07 * CODES}
@@ -49,7 +51,7 @@ def context() -> Context:
     )
     done = {
         "trim": Measured((), details={"trim": trim_to_dict(TRIM)}),
-        "synapse": Measured((Quantity("crowding", "crowding", 0.2, "1/rad"),), {"jumps": JUMPS}),
+        "synapse": Measured(tuple(Quantity(key, key, value, "") for key, value in PAIRS.items()), {"jumps": JUMPS}),
         "flipflop": Measured(tuple(Quantity(key, key, value, "s") for key, value in FLIP_FLOP.items())),
     }
     return Context(installed, condition, request, {**done, "kernel": kernel})
@@ -76,6 +78,8 @@ def test_spec_says_what_was_measured() -> None:
     assert spec.circuit is not None
     assert spec.circuit.bias == TRIM.bias
     assert (spec.circuit.lead_rad, spec.circuit.crowding, spec.circuit.detector_delay_s) == (1.8, 0.2, 2.8e-10)
+    assert spec.circuit.crowding_sinks == 0.1
+    assert spec.circuit.crowding_width_s == (9e-10, 6e-10, 3e-9, 2e-9)
     # What the flip-flop needs is a phase of VCO3 on top of the lead.
     assert isinstance(spec.threshold, Lead)
     assert spec.threshold.lead_rad == pytest.approx(1.8 + 2 * np.pi * 937e6 * 2e-11)

@@ -77,7 +77,8 @@ def lock(run: Characterised) -> "Figure":
         offset = float(name.removeprefix("loop_"))
         label = "VCO1 at f1" if offset == 0 else f"{offset:+g} of the range"
         axes.plot(1e9 * curve["time_s"], curve["error_rad"] / np.pi, label=label, linewidth=1.0)
-    axes.set(xlabel="time from the enable (ns)", ylabel="phase error (π rad)")
+    low, high = axes.get_ylim()
+    axes.set(xlabel="time from the enable (ns)", ylabel="phase error (π rad)", ylim=(low, high + 0.35 * (high - low)))
     axes.legend(loc="upper left", fontsize=7, ncols=2)
     return figure
 
