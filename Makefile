@@ -13,8 +13,8 @@ export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel clean distclean \
-	$(addprefix published,$(addprefix -,transistor datasheet network embedded stressed codesign pvt table4 fig2 jitter aware)) \
-	published
+	published $(addprefix published-,transistor datasheet network embedded stressed decks neurons codesign pvt \
+	table4 fig2 jitter aware)
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
@@ -120,6 +120,7 @@ published-codesign: setup ## Search the circuit of the demonstration network: re
 	test -e $$out/study.db || rm -rf $$out; \
 	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers 2 --out $$out && \
 	rm -rf $$out/study.db $$out/study.lock $$out/workers
+
 # Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.
 ROBUST := reports/published/robustness
 STUDIED ?= reports/published/networks/mnist-seed1/weights.pt
@@ -153,6 +154,21 @@ published-pvt: setup ## The demonstration network at the conditions of published
 	@rm -rf reports/published/pvt
 	@$(BIN)/neurocircuit pvt $(NETWORK)/embedded/network.toml reports/published/datasheet-generic65 \
 	  --images 40 --chips 2 --out reports/published/pvt
+published-decks: setup ## Rebuild the replay of single neurons as ngspice decks (about 4 CPU-minutes)
+	@$(BIN)/neurocircuit calibrate $(NETWORK)/embedded/network.toml --level averaged --images 10 --chips 40 --points 100 \
+	  --out $(NETWORK)/bsource/averaged.nc
+	@for layer in "0 500" "1 40" "3 40"; do set -- $$layer; \
+	  $(BIN)/neurocircuit verify $(NETWORK)/embedded/network.toml --table $(NETWORK)/bsource/averaged.nc --level bsource \
+	    --no-images --images 12 --part test --layers $$1 --runs $$2 --out $(NETWORK)/bsource/layer$$1 || exit 1; done
+
+IN_TRANSISTORS := $(NETWORK)/transistor
+published-neurons: setup ## Rebuild the replay of first-layer neurons in transistors (about 8 CPU-minutes)
+	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --spec training/circuits/generic65_tt.toml \
+	  --variation training/circuits/no_variation.toml --keep-scale --images 40 --out $(IN_TRANSISTORS)/network.toml || [ $$? = 3 ]
+	@$(BIN)/neurocircuit calibrate $(IN_TRANSISTORS)/network.toml --images 8 --chips 16 --points 100 --headroom 0.9 \
+	  --latest 2.8 --out $(IN_TRANSISTORS)/table.nc
+	@$(BIN)/neurocircuit verify $(IN_TRANSISTORS)/network.toml --table $(IN_TRANSISTORS)/table.nc --level transistor \
+	  --no-images --images 60 --part test --runs 22 --layers 0 --out $(IN_TRANSISTORS)/replay
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -252,7 +252,7 @@ def _neurons_part(values: dict[str, Any]) -> Part:
         note="Correlations of the normal scores of the places, over every point on each of 60 chips in two events; "
         "the model is asked for the same chips, its ± is the standard error of the difference.",
     )  # fmt: skip
-    picture = _drawn("places", "Even if the model is right.", partial(figures.places_figure, layers))
+    picture = _drawn("places", "Evenly spread where the model is right.", partial(figures.places_figure, layers))
     return Part("Single neurons", tuple(layer["sentence"] for layer in layers), (picture,), (table,))
 
 
