@@ -128,12 +128,15 @@ ROBUSTNESS = $(BIN)/neurocircuit robustness --weights $(STUDIED) --recipe traini
 
 published-table4: setup ## Table 4: MNIST weights at 32, 8, 4, 2 bit, retrained (about 6 minutes of processor time)
 	@$(ROBUSTNESS) table4 --out $(ROBUST)/table4
+	@rm -f $(ROBUST)/table4/runs/*/checkpoint.pt $(ROBUST)/table4/runs/*/best.pt
 
 published-fig2: setup ## Fig. 2: accuracy over weight bits and weight noise
 	@$(ROBUSTNESS) fig2 --images 5000 --out $(ROBUST)/fig2
+	@rm -f $(ROBUST)/fig2/runs/*/checkpoint.pt $(ROBUST)/fig2/runs/*/best.pt
 
 published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 	@$(ROBUSTNESS) jitter --images 5000 --out $(ROBUST)/jitter
+	@rm -f $(ROBUST)/jitter/runs/*/checkpoint.pt $(ROBUST)/jitter/runs/*/best.pt
 
 # Noise-aware against clean on CIRCUIT: a short first round makes a table that knows the operating points which training
 # under noise leads to; then SEEDS are trained under it, each mapped and calibrated again; then all are compared.

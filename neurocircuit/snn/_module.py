@@ -33,7 +33,8 @@ Rounding = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
 class SpikingLayer(nn.Module):
     """Weight [out, in, ...], bias [out] or None, and with `keep_slope` the slope of the last forward.
 
-    `rounding`, where set, gives the weight and bias in force from the parameters (snn/quantise.py).
+    `rounding`, where set, gives the weight and bias in force from the parameters (snn/quantise.py); `used` are those of
+    the last forward, detached.
     `slope` is W_C - 1 at each output's crossing, 0 where silent, attached to the graph; None without `keep_slope`.
     """
 
@@ -57,6 +58,7 @@ class SpikingLayer(nn.Module):
         self.bias_z, self.init, self.keep_slope = bias_z, init, keep_slope
         self.slope: Tensor | None = None
         self.rounding: Rounding | None = None
+        self.used: tuple[Tensor, Tensor | None] | None = None
         self.weight = nn.Parameter(torch.empty(weight_shape, device=device, dtype=dtype))
         if bias:
             self.bias = nn.Parameter(torch.empty(weight_shape[0], device=device, dtype=dtype))
@@ -72,9 +74,9 @@ class SpikingLayer(nn.Module):
 
     def in_force(self) -> tuple[Tensor, Tensor | None]:
         """Weight and bias that the neurons get: those of the parameters, or what `rounding` makes of them."""
-        if self.rounding is None:
-            return self.weight, self.bias
-        return self.rounding(self.weight, self.bias)
+        made = (self.weight, self.bias) if self.rounding is None else self.rounding(self.weight, self.bias)
+        self.used = (made[0].detach(), None if made[1] is None else made[1].detach())
+        return made
 
     def _keep(self, fired: tuple[Tensor, Tensor]) -> Tensor:
         """The spikes of (z_out, slope)."""

@@ -122,7 +122,7 @@ def approaches(network: nn.Module) -> list[int]:
     the table, 93 % of the second); a false spike of the last layer decides, so its time must be right too.
     """
     layers = len(spiking_layers(network))
-    return [16] if layers == 1 else [1, *[2] * (layers - 2), 16]
+    return [8] if layers == 1 else [1, *[2] * (layers - 2), 8]
 
 
 def sha256_of(path: Path) -> str:

@@ -169,27 +169,32 @@ class NoisyNetwork(nn.Module):
 
     def _closest(self, k: int, stage: Any, received: Tensor) -> tuple[Tensor, Tensor]:
         """Highest V until the window ends and e^t of that, both like the layer's spikes, at the moments looked at."""
-        highest = at = None
-        weight, bias = stage.in_force()
-        one = torch.ones((), dtype=received.dtype, device=received.device)
-        for moment in self._moments[k]:
+        weight, bias = stage.used
+        z = torch.exp(torch.tensor(self._moments[k], dtype=received.dtype, device=received.device))
+        if isinstance(stage, SpikingLinear):
+            reached = (1.0 - received / z.view(-1, *(1 for _ in received.shape))).clamp_(min=0.0)
+            v = functional.linear(reached, weight)
+            if bias is not None:
+                v += (1.0 - stage.bias_z / z).clamp_(min=0.0).view(-1, *(1 for _ in received.shape)) * bias
+        else:
+            return self._closest_of_convolution(k, stage, received, weight, bias)
+        highest, which = v.max(dim=0)
+        return highest.clamp_(min=0.0), z[which]
+
+    def _closest_of_convolution(
+        self, k: int, stage: SpikingConv2d, received: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same moment by moment: few of them, and large images."""
+        kernel, image = (weight.shape[2], weight.shape[3]), (received.shape[2], received.shape[3])
+        padding = list(resolve_padding(stage.padding, image, kernel, stage.stride))
+        highest = at = torch.empty(0)
+        for number, moment in enumerate(self._moments[k]):
             z = float(np.exp(moment))
-            reached = torch.add(one, received, alpha=-1.0 / z).clamp_(min=0.0)
+            reached = torch.mul(received, -1.0 / z).add_(1.0).clamp_(min=0.0)
             offset = None if bias is None else bias * max(1.0 - stage.bias_z / z, 0.0)
-            if isinstance(stage, SpikingLinear):
-                v = functional.linear(reached, weight, offset)
-            else:
-                kernel = (weight.shape[2], weight.shape[3])
-                image = (received.shape[2], received.shape[3])
-                padding = list(resolve_padding(stage.padding, image, kernel, stage.stride))
-                v = functional.conv2d(functional.pad(reached, padding), weight, offset, stage.stride)
-            if highest is None or at is None:
-                highest, at = v.clamp(min=0.0), torch.full_like(v, z)
-            else:
-                at = torch.where(v > highest, z, at)
-                highest = torch.maximum(highest, v)
-        assert highest is not None  # noqa: S101
-        assert at is not None  # noqa: S101
+            v = functional.conv2d(functional.pad(reached, padding), weight, offset, stage.stride)
+            at = torch.full_like(v, z) if number == 0 else torch.where(v > highest, z, at)
+            highest = v.clamp_(min=0.0) if number == 0 else torch.maximum(highest, v)
         return highest, at
 
     def _beyond(self, k: int, z: Tensor, slope: Tensor, fired: Tensor) -> Tensor | None:

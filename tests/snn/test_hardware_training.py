@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from neurocircuit.errors import InputError, SpecError
+from neurocircuit.neuron.operating import operate
 from neurocircuit.noise import NoiseTable
 from neurocircuit.noise.curves import QUANTILES
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.hardware_spec import HardwareSpec
-from neurocircuit.snn.layers import SpikingLinear
+from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.loss import LossSpec, spike_loss
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.noisy import NoisyNetwork
@@ -224,6 +225,34 @@ def test_silent_neurons_fire_as_often_as_the_table_says():
     found = torch.isfinite(noisy(torch.ones(50, 1)))
     share = float(found.float().mean())
     assert abs(share - 0.2) < 5 * np.sqrt(0.2 * 0.8 / found.numel())
+
+
+@pytest.mark.parametrize("kind", ["linear", "convolution"])
+def test_closest_approach_is_that_of_the_trajectory(kind):
+    """At 300 moments against the exact membrane: within largest current x half a step, and never above."""
+    torch.manual_seed(8)
+    if kind == "linear":
+        layer, z = SpikingLinear(12, 30, dtype=torch.float64), torch.exp(3 * torch.rand(9, 12, dtype=torch.float64))
+    else:  # one position that sees the whole image: the same sums
+        layer = SpikingConv2d(3, 30, 2, dtype=torch.float64)
+        z = torch.exp(3 * torch.rand(9, 3, 2, 2, dtype=torch.float64))
+    with torch.no_grad():
+        layer.weight.normal_(0.03, 0.25)
+        layer.bias.normal_(0.0, 0.1)
+        fired = layer(z).flatten(1)
+    noisy = NoisyNetwork(torch.nn.Sequential(layer), planted_table(layers=1), outside="nearest", approaches=300)
+    highest, _ = noisy._closest(0, layer, z)
+    times = torch.cat([z.flatten(1).log(), torch.zeros(9, 1)], dim=1).numpy()
+    weights = torch.cat([layer.weight.flatten(1), layer.bias[:, None]], dim=1).detach().numpy()
+    compared = 0
+    for j in range(30):
+        point = operate(times, np.tile(weights[j], (9, 1)), 4.7)
+        silent = ~point.fired & ~np.isfinite(fired[:, j].numpy())
+        lacking = (point.highest - highest.flatten(1)[:, j].numpy())[silent]
+        assert np.all(lacking < point.peak_current[silent] * 4.7 / 300 + 1e-9)
+        assert np.all(lacking > -1e-6)
+        compared += silent.sum()
+    assert compared > 50
 
 
 def test_two_chips_at_once_are_the_two_one_after_the_other():
