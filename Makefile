@@ -157,6 +157,7 @@ published-pvt: setup ## The demonstration network at the conditions of published
 	@rm -rf reports/published/pvt
 	@$(BIN)/neurocircuit pvt $(NETWORK)/embedded/network.toml reports/published/datasheet-generic65 \
 	  --images 40 --chips 2 --out reports/published/pvt
+
 published-decks: setup ## Rebuild the replay of single neurons as ngspice decks (about 4 CPU-minutes)
 	@$(BIN)/neurocircuit calibrate $(NETWORK)/embedded/network.toml --level averaged --images 10 --chips 40 --points 100 \
 	  --out $(NETWORK)/bsource/averaged.nc
