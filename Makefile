@@ -68,7 +68,7 @@ published: setup ## Rebuild reports/published/table3
 	@rm -rf reports/published/table3
 	@$(BIN)/neurocircuit sweep --jitter 1-9% --out reports/published/table3
 
-published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 20 minutes of processor time)
+published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 25 minutes of processor time)
 	@rm -rf reports/published/datasheet-generic65
 	@$(BIN)/neurocircuit characterize --corner tt,ss,ff --temp 0,27,85 --vdd 0.95,1.0,1.05 --one-at-a-time \
 	  --process generic65 --jobs 2 --out reports/published/datasheet-generic65
