@@ -13,5 +13,7 @@ What a successor must know:
 - The window is part of the network: it ends depth, wrap and cost. `map` takes 2 τ after the latest decision.
 - An error of τ moves K and w_lf alike (r stays), so a neuron with errors is the nominal one on its own clock.
 - A chip is (seed, number): chips.py. Calibration uses chips from 10 000 on, its budget from 20 000, single neurons of
-  `verify` from 50 000, whole images from 0.
+  `verify` from 50 000, its correlations from 60 000, whole images from 0.
+- Finite r adds Σ w x e^{-x}/r to the membrane: the largest systematic deviation between operating points (noise/terms).
+- More synapses than the spec was fitted with slow VCO1: verify/transistors.py takes the shift from the saved state.
 """
