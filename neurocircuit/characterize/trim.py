@@ -154,7 +154,7 @@ def _after(edge_s: Floats, begin_s: float, end_s: float) -> Floats:
 def _lock(time_s: Floats, lag_rad: Floats) -> float:
     """Mean lag after READ_s; nan when the loop slips: the XOR's range is 0 … π, a slipping loop turns by 2π."""
     late = lag_rad[time_s > READ_s]
-    return float(late.mean()) if np.ptp(late) < pi and 0 < late[-1] < pi else nan
+    return float(late.mean()) if np.ptp(late) < pi and 0 < late[-1] < pi and 0 < late.mean() < pi else nan
 
 
 def measure(context: Context) -> Measured:

@@ -219,6 +219,8 @@ def _result(
     step, idle = steps[best], idles[best]
     if not isfinite(step.lag_rad):
         raise SimulatorBadOutput(f"VCO2 does not lock within {len(steps)} trim steps")
+    if not isfinite(step.drift_rad_per_s):
+        raise SimulatorBadOutput(f"VCO4 does not stay with VCO3 within {len(steps)} trim steps")
     off1 = rings.nominal_f1_Hz / f1_Hz - 1
     off2 = rings.gain_Hz_per_A * (nominal.vco2_A - step.vco2_A) / f1_Hz
     off3, off4 = (

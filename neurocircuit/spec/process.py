@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from neurocircuit.spec.circuit import Bias, Components
-from neurocircuit.spec.fields import Farads, Hertz, Metres, Ratio, Spec, VoltMetres, Volts
+from neurocircuit.spec.fields import Farads, Hertz, Metres, Ratio, Seconds, Spec, VoltMetres, Volts
 
 Length = Annotated[Metres, Field(gt=0, lt=1e-3)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")]
@@ -108,6 +108,10 @@ class Process(Spec):
     threshold_vco_ratio: Annotated[
         Ratio, Field(gt=0.5, le=2, description="f3/f1; 1.25 keeps UP, at 2·f1, from pulling VCO4")
     ] = 1.25
+    enable_s: Annotated[
+        Seconds,
+        Field(alias="enable", gt=0, lt=10e-9, description="VCO1 starts so long after power-up with standing voltages"),
+    ] = 0.3e-9
     delay_stages: Annotated[Literal[2, 4], Field(description="stages of the replica delay: the lead")] = 2
     devices: Devices
     corners: Annotated[dict[Name, tuple[ModelFile, ...]], Field(min_length=1, description="the first is nominal")]

@@ -37,8 +37,8 @@ __all__ = [
 MAX_STEP_s = 5e-12
 EDGE_s = 50e-12  # rise and fall of an input spike
 ENABLE_s = 5e-9  # VCO1 starts here, its bias node charged; VCO2 a quarter period later: close to lock
-# With standing voltages nothing needs charging, and a longer wait would discharge the loop filter, whose UP rests at 0.
-STANDING_ENABLE_s = 0.3e-9
+# With standing voltages nothing needs charging, and a longer wait than Process.enable_s would discharge the loop
+# filter, whose UP rests at 0; one too short for the process lets the loop slip (freepdk45 at 0.3 ns).
 HEAD_START_turns = 0.019  # of VCO2, which its filter's first periods hold back: 0.12 rad, measured on generic65 tt
 RESET_s = 2e-9  # end of the power-on reset
 ARM_WIDTH_s = 1e-9
@@ -89,7 +89,7 @@ def compose_neuron(
     _check(circuit, inputs, begin_s, end_s, start)
     body = [
         *_supplies(circuit.condition),
-        *_controls(circuit, arms_s, reset_s, begin_s),
+        *_controls(circuit, installed.process.enable_s, arms_s, reset_s, begin_s),
         *neuron_lines(circuit),
         *(
             power_up_lines(circuit, installed.process.bias_lines_V, [f"xw{k}" for k in range(len(inputs))])
@@ -207,10 +207,12 @@ def _supplies(condition: Condition) -> list[str]:
     return [f"V{block} vdd_{block} 0 {number(condition.supply_V)}" for block in SUPPLIES]
 
 
-def _controls(circuit: Circuit, arms_s: tuple[float, ...], resets_s: Sequence[float], begin_s: float) -> list[str]:
+def _controls(
+    circuit: Circuit, standing_enable_s: float, arms_s: tuple[float, ...], resets_s: Sequence[float], begin_s: float
+) -> list[str]:
     """Enables, reset and arm; at power-up a first reset, from a saved state static enables."""
     supply_V = circuit.condition.supply_V
-    enable_s = STANDING_ENABLE_s if circuit.standing_V else ENABLE_s
+    enable_s = standing_enable_s if circuit.standing_V else ENABLE_s
     later_s = enable_s + (0.25 - (HEAD_START_turns if circuit.standing_V else 0.0)) / circuit.f1_Hz
     if begin_s == 0:
         lines = [

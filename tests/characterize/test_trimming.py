@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import nan, pi
 
 import numpy as np
@@ -119,3 +119,10 @@ def test_what_cannot_be_trimmed_is_told_in_one_line() -> None:
 
     with pytest.raises(SimulatorBadOutput, match=r"the ring does not run at 8.5 uA, 10 uA, 12 uA and 1 V"):
         trim_plant(Dead(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
+
+    class Lost(SyntheticPlant):
+        def idle(self, bias: Bias, swing_Hz: float) -> Idle:
+            return replace(super().idle(bias, swing_Hz), drift_rad_per_s=nan)
+
+    with pytest.raises(SimulatorBadOutput, match=r"VCO4 does not stay with VCO3 within \d+ trim steps"):
+        trim_plant(Lost(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)

@@ -104,7 +104,7 @@ def test_waveforms_end_with_the_spike(spec, course, ran):
     shown = simulate.waveforms("transistor", spec, TIMES[0], np.array([1.5, 1.5]), PHASES[0])
     assert shown.time_over_tau[0] >= 0
     assert all(np.isfinite(getattr(shown, name)).all() for name in ("vco_rad", "up", "loop_filter", "membrane", "q"))
-    # Ripple of UP, and the drift since the state of a circuit that is not trimmed; without its lead it would start at 1.
+    # Ripple of UP, and the drift since the state of an untrimmed circuit; without its lead it would start at 1.
     assert shown.membrane[0] == pytest.approx(0.0, abs=0.25)
     assert shown.membrane.max() > 0.95
     assert (shown.q[0], shown.q[-1]) == (0.0, 1.0)
