@@ -13,7 +13,7 @@ export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel clean distclean \
-	published $(addprefix published-,transistor datasheet network embedded stressed decks neurons codesign pvt \
+	published $(addprefix published-,transistor datasheet network embedded stressed hard decks neurons codesign pvt \
 	table4 fig2 jitter aware)
 
 help: ## List the targets
@@ -157,6 +157,15 @@ published-pvt: setup ## The demonstration network at the conditions of published
 	@rm -rf reports/published/pvt
 	@$(BIN)/neurocircuit pvt $(NETWORK)/embedded/network.toml reports/published/datasheet-generic65 \
 	  --images 40 --chips 2 --out reports/published/pvt
+
+HARD := $(NETWORK)/published_weights
+published-hard: setup ## The paper's published MNIST weights on the embedded circuit (about 3 CPU-minutes)
+	@mkdir -p $(HARD)
+	@$(BIN)/neurocircuit import-weights ../shared/data/authors_mnist --network mnist_scnn --out reports/authors_mnist.pt
+	@$(BIN)/neurocircuit map reports/authors_mnist.pt --images 40 --out $(HARD)/network.toml
+	@$(BIN)/neurocircuit calibrate $(HARD)/network.toml --images 10 --points 100 --chips 40 --out $(HARD)/table.nc
+	@$(BIN)/neurocircuit verify $(HARD)/network.toml --table $(HARD)/table.nc --part test --images 60 --chips 3 --runs 100 \
+	  --jobs 2 --out $(HARD)/replay
 
 published-decks: setup ## Rebuild the replay of single neurons as ngspice decks (about 4 CPU-minutes)
 	@$(BIN)/neurocircuit calibrate $(NETWORK)/embedded/network.toml --level averaged --images 10 --chips 40 --points 100 \
