@@ -100,7 +100,8 @@ def fraction_interval(count: int, n: int) -> tuple[float, float]:
     z = float(ndtri(0.5 + CONFIDENCE / 2))
     centre = (count + z * z / 2) / (n + z * z)
     half = z * math.sqrt(count * (n - count) / n + z * z / 4) / (n + z * z)
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+    # Exact at the ends, where rounding could leave the fraction outside its own interval.
+    return (max(centre - half, 0.0) if count else 0.0), (min(centre + half, 1.0) if count < n else 1.0)
 
 
 def curve_exponent(amplitudes: Floats, relative: Floats, generator: np.random.Generator) -> tuple[float, float, float]:
