@@ -29,7 +29,12 @@ from neurocircuit.units import format_quantity, parse_quantity
     show_default=True,
     help="Images that training never saw: the recipe's test set, those kept to choose by, or the published test set.",
 )
-@click.option("--energy-per-spike", default="10 pJ", show_default=True, help="Energy of one output spike.")
+@click.option(
+    "--energy-per-spike",
+    default="10 pJ",
+    show_default=True,
+    help="Energy of one output spike, or a condition's folder of characterize, for the one measured there.",
+)
 @click.option("--noise", type=click.Path(path_type=Path), help="On chips of a circuit: noise table of calibrate.")
 @click.option("--chips", type=click.IntRange(min=1), help="Chips that each image meets. Default: 10.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Times that it meets each with new events. Default: 1.")
@@ -104,6 +109,11 @@ def command(
 
 
 def _energy_J(text: str) -> float:
+    """A quantity, or that from arming to Q of a characterised condition."""
+    if Path(text).is_dir():
+        from neurocircuit.characterize import result
+
+        return result.load(Path(text) / "energy.json").value("spike")
     value = parse_quantity(text, "J", "--energy-per-spike")
     if value <= 0:
         raise InputError(f"--energy-per-spike must be > 0, got {text!r}")

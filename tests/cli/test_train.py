@@ -59,6 +59,22 @@ def test_evaluate_speaks_in_words(neurocircuit, trained):
     assert "by the paper's formula" in done.stdout
 
 
+def test_energy_of_a_spike_is_taken_from_a_characterised_condition(neurocircuit, trained, tmp_path):
+    condition = Path(__file__).parents[2] / "reports/published/datasheet-generic65/conditions/tt_27C_1V"
+    measured = json.loads((condition / "energy.json").read_text())["quantities"]
+    spike_J = next(one["value"] for one in measured if one["key"] == "spike")
+
+    done = neurocircuit("evaluate", str(trained / "weights.pt"), "--energy-per-spike", str(condition), "--json")
+
+    energy = json.loads(done.stdout)["energy"]
+    assert energy["per_spike_J"] == spike_J
+    assert 1e-12 < spike_J < 10e-12
+    done = neurocircuit("evaluate", str(trained / "weights.pt"), "--energy-per-spike", str(tmp_path))
+    assert done.returncode == 2
+    assert "energy.json" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
