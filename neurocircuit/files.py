@@ -1,10 +1,12 @@
-"""Writing a file so that a reader sees the old one or the whole new one, never a part."""
+"""Writing a file so that a reader sees the old one or the whole new one, never a part; reading one of JSON."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from neurocircuit.errors import InputError
+from neurocircuit.errors import FileFormatError, InputError
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -32,6 +34,24 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_json(path: Path, hint: str = "") -> Any:
+    """What a file of JSON holds. Raises InputError (with the hint) where it cannot be read, else FileFormatError."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}{hint}") from None
+    except ValueError as error:
+        raise FileFormatError(f"{path} must be JSON: {error}") from None
+
+
+def read_json_object(path: Path, hint: str = "") -> dict[str, Any]:
+    """As `read_json`; raises FileFormatError for JSON that is no object too."""
+    values = read_json(path, hint)
+    if not isinstance(values, dict):
+        raise FileFormatError(f"{path} must hold a JSON object, got {type(values).__name__}")
+    return values
 
 
 def _umask() -> int:

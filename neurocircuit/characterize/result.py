@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.files import write_atomically
+from neurocircuit.files import read_json, write_atomically
 from neurocircuit.record import Floats
 
 SCHEMA = 1
@@ -88,12 +88,7 @@ def save(path: Path, measured: Measured) -> None:
 
 def load(path: Path) -> Measured:
     """Read one measurement. Raises InputError or FileFormatError naming the file."""
-    try:
-        values = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise FileFormatError(f"{path} must be JSON: {error}") from None
+    values = read_json(path)
     try:
         return Measured.from_dict(values)
     except FileFormatError as error:

@@ -17,8 +17,8 @@ from neurocircuit.characterize import result
 from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.request import NEEDS, Request, slug
 from neurocircuit.characterize.result import Measured
-from neurocircuit.errors import FileFormatError, InputError, NeurocircuitError, SimulatorError
-from neurocircuit.files import write_atomically
+from neurocircuit.errors import InputError, NeurocircuitError, SimulatorError
+from neurocircuit.files import read_json, write_atomically
 from neurocircuit.spec import Condition
 from neurocircuit.spice import ngspice
 from neurocircuit.spice.process import load
@@ -46,7 +46,7 @@ def begin(request: Request, out: Path, resume: bool) -> None:
     """Make or check the run directory. Raises InputError in one line that says what stands there and how to go on."""
     path = out / REQUEST
     if path.exists():
-        found = _read_json(path)
+        found = read_json(path)
         if found != request.to_dict():
             different = next(key for key in request.to_dict() if found.get(key) != request.to_dict()[key])
             raise InputError(
@@ -183,12 +183,3 @@ def _file(out: Path, condition: Condition, name: str) -> Path:
 def _executor(jobs: int) -> Executor:
     # Also with one job: an interrupt must not leave half a measurement in this process.
     return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise FileFormatError(f"{path} must be JSON: {error}") from None

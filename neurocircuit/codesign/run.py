@@ -17,8 +17,8 @@ from neurocircuit.codesign.design import Values, base_values
 from neurocircuit.codesign.store import Finished, Store, Wait, folder_lock, wait
 from neurocircuit.codesign.study import Fidelity, StudySpec
 from neurocircuit.codesign.trial import Outcome
-from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.files import write_atomically
+from neurocircuit.errors import InputError
+from neurocircuit.files import read_json, write_atomically
 from neurocircuit.spec import NeuronSpec, Variation
 
 DEFINITION = "definition.json"
@@ -74,7 +74,7 @@ def begin(definition: Definition, out: Path) -> None:
         if not path.exists():
             write_atomically(path, json.dumps(wanted, indent=1) + "\n")
             return
-        differing = _difference(_read(path), wanted)
+        differing = _difference(read_json(path), wanted)
     if differing:
         raise InputError(
             f"--out {out} holds a study with another {differing[0]} ({differing[1]}, now {differing[2]}); "
@@ -235,12 +235,3 @@ def _difference(found: Any, wanted: Any, where: str = "") -> tuple[str, Any, Any
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise FileFormatError(f"{path} must be JSON: {error}") from None

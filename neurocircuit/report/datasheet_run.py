@@ -1,6 +1,5 @@
 """A run directory as `characterize` leaves it, read and checked."""
 
-import json
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.files import read_json_object
 from neurocircuit.record import Floats
 from neurocircuit.spec import Condition, NeuronSpec
 
@@ -123,13 +123,5 @@ def _measurement(path: Path) -> Measurement:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_bytes())
-    except OSError as error:
-        hint = ": the characterisation has not finished, continue it with --resume" if path.name == "run.json" else ""
-        raise InputError(f"cannot read {path}: {error.strerror}{hint}") from None
-    except ValueError as error:
-        raise FileFormatError(f"{path} must be JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise FileFormatError(f"{path} must hold a JSON object, got {type(values).__name__}")
-    return values
+    hint = ": the characterisation has not finished, continue it with --resume" if path.name == "run.json" else ""
+    return read_json_object(path, hint)

@@ -1,7 +1,6 @@
 """A run directory as `sweep` leaves it, read and checked."""
 
 import csv
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.files import read_json_object
 from neurocircuit.record import Waveforms
 from neurocircuit.report import transistor_rows
 from neurocircuit.spec import NeuronSpec, Testbench
@@ -101,16 +101,8 @@ def read_run(directory: Path) -> Run:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_bytes())
-    except OSError as error:
-        hint = ": the sweep has not finished, continue it with --resume" if path.name == "run.json" else ""
-        raise InputError(f"cannot read {path}: {error.strerror}{hint}") from None
-    except ValueError as error:
-        raise FileFormatError(f"{path} must be JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise FileFormatError(f"{path} must hold a JSON object, got {type(values).__name__}")
-    return values
+    hint = ": the sweep has not finished, continue it with --resume" if path.name == "run.json" else ""
+    return read_json_object(path, hint)
 
 
 def _draws(path: Path, table: TransferTable) -> xr.Dataset:

@@ -1,12 +1,11 @@
 """A report of headed parts, as one offline HTML file and as Markdown; what mapping, calibration and replay share."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.files import write_atomically
+from neurocircuit.files import read_json, write_atomically
 from neurocircuit.report.content import Table
 from neurocircuit.report.page import Picture
 from neurocircuit.report.templating import template
@@ -33,12 +32,7 @@ class Sheet:
 
 def read(path: Path) -> dict[str, Any]:
     """The numbers of a run. Raises InputError or FileFormatError naming the file."""
-    try:
-        values = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise FileFormatError(f"{path} must be JSON: {error}") from None
+    values = read_json(path)
     if not isinstance(values, dict) or "run" not in values:
         raise FileFormatError(f"{path} must hold the result of map, calibrate or verify")
     return values

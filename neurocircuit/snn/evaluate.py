@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.errors import InputError
+from neurocircuit.measure import fraction_interval
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.encode import encode, first_spike
@@ -17,7 +18,6 @@ from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.trace import trace
 
 PAPER_ENERGY_PER_SPIKE_J = 10e-12  # paper §3.1: "less than 10 pJ/spike in 65nm"
-_Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,6 @@ class Evaluation:
     def before_decision(self) -> float:
         """Fraction of all neurons that spiked no later than the first output spike."""
         return sum(layer.before_decision * layer.neurons for layer in self.layers) / self.neurons
-
-
-def wilson_interval(right: int, n: int) -> tuple[float, float]:
-    """95 % confidence interval of a fraction right/n (Wilson 1927); n > 0."""
-    share, z2 = right / n, _Z_95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def batches(
@@ -112,7 +104,7 @@ def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batc
         LayerSparsity(name, count, float(all_time / count / len(source)), float(before / count / len(source)))
         for name, count, (all_time, before) in zip(names, neurons, totals, strict=True)
     )
-    low, high = wilson_interval(right, len(source))
+    low, high = fraction_interval(right, len(source))
     return Evaluation(
         accuracy=right / len(source),
         accuracy_low=low,
