@@ -12,9 +12,8 @@ import xarray as xr
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.files import read_json_object
 from neurocircuit.record import Waveforms
-from neurocircuit.report import transistor_rows
 from neurocircuit.spec import NeuronSpec, Testbench
-from neurocircuit.table import TransferTable, read_dataset
+from neurocircuit.table import TransferTable, read_dataset, transistor_rows
 
 _WAVEFORM_FIELDS = ("time_over_tau", "vco_rad", "up", "loop_filter", "membrane", "q")
 _SENSITIVITY_COLUMNS = {

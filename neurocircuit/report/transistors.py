@@ -3,9 +3,9 @@
 import math
 
 from neurocircuit.report.content import Table
-from neurocircuit.report.transistor_rows import ControlledRow
 from neurocircuit.table import percent_text
 from neurocircuit.table.render import row_text
+from neurocircuit.table.transistor_rows import ControlledRow
 
 NOT_RESOLVED = "not resolved"
 _HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}

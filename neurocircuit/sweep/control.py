@@ -1,7 +1,6 @@
 """Transistor rows beside edge rows: the edge level as control variate, their paired difference, the time-step floor."""
 
 import math
-from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -10,48 +9,15 @@ from neurocircuit.measure import paired_difference, relative_error
 from neurocircuit.record import Floats
 from neurocircuit.sweep.assemble import Fires
 from neurocircuit.sweep.draws import draw
-from neurocircuit.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, SweepRequest
+from neurocircuit.sweep.plan import COSTLY_LEVEL, Batch, Row, SweepRequest
 from neurocircuit.sweep.variate import estimate
 from neurocircuit.sweep.worker import inputs
+from neurocircuit.table.transistor_rows import ControlledRow
 
 CONTROL_LEVELS = ("edge", "ideal")  # phases and pulses; and the jitter itself, whatever the pulses make of it
 CONTROL_DRAWS = 100_000  # behind the controls' means
 RESOLVED_FLOORS = 3.0  # a row counts from so many of its time-step floors on
 _CHUNK = 10_000
-
-
-@dataclass(frozen=True)
-class ControlledRow:
-    """One disturbed row, ratios: the reported mean of |Δ|/t with its 95 % interval, plain Monte Carlo, the controls.
-
-    correlation: with the controls together, and with each of them; edge_mean: that control's mean over edge_n other
-    draws, with its standard error. difference: transistor less edge |Δ|/t over the same draws and phases, with its
-    interval. floor: as Fires.floor, over floor_n draws.
-    """
-
-    half: Half
-    row: float
-    n: int
-    method: str  # "control variate" or "plain Monte Carlo"
-    mean: float
-    ci_low: float
-    ci_high: float
-    plain_mean: float
-    plain_ci_low: float
-    plain_ci_high: float
-    correlation: float
-    correlation_edge: float
-    correlation_ideal: float
-    variance_reduction: float
-    edge_mean: float
-    edge_error: float
-    edge_n: int
-    difference: float
-    difference_ci_low: float
-    difference_ci_high: float
-    floor: float
-    floor_n: int
-    resolved: bool
 
 
 def controlled_rows(fires: Fires) -> list[ControlledRow]:
@@ -61,20 +27,6 @@ def controlled_rows(fires: Fires) -> list[ControlledRow]:
     chunks = [control_errors(request, draws + first, _CHUNK) for first in range(0, CONTROL_DRAWS, _CHUNK)]
     others = {row: np.concatenate([chunk[row] for chunk in chunks], axis=1) for row in paired}
     return [_controlled(fires, row, np.abs(paired[row]), np.abs(others[row])) for row in paired]
-
-
-def to_csv(rows: list[ControlledRow]) -> str:
-    """One line per row; ratios, empty where there is no number."""
-    names = [field.name for field in fields(ControlledRow)]
-    return "\n".join([",".join(names), *(",".join(_cell(getattr(row, name)) for name in names) for row in rows)]) + "\n"
-
-
-def _cell(value: float | str | bool) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else ""
-    return str(value)
 
 
 def _controlled(fires: Fires, row: Row, paired: Floats, others: Floats) -> ControlledRow:

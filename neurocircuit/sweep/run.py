@@ -21,7 +21,7 @@ from neurocircuit.sweep.identity import Environment
 from neurocircuit.sweep.ledger import Ledger
 from neurocircuit.sweep.plan import COSTLY_LEVEL, Batch, SweepRequest
 from neurocircuit.sweep.worker import BatchResult, prepare
-from neurocircuit.table import TransferTable
+from neurocircuit.table import TransferTable, transistor_rows
 from neurocircuit.table.netcdf import dataset_bytes
 
 _PACKAGES = ("numpy", "scipy", "xarray", "pydantic", "neurocircuit")
@@ -195,7 +195,7 @@ def _write_data(
     small = {name: assemble.Fires(variant, work.results, environment) for name, variant in variants.items()}
     write_atomically(out / "sensitivity.csv", assemble.sensitivity_csv(small))
     if COSTLY_LEVEL in request.levels:
-        write_atomically(out / "transistor.csv", control.to_csv(control.controlled_rows(fires)))
+        write_atomically(out / "transistor.csv", transistor_rows.to_csv(control.controlled_rows(fires)))
     waveforms, failed = assemble.waveforms_dataset(fires)
     write_atomically(out / "waveforms.nc", dataset_bytes(waveforms))
     return table, failed

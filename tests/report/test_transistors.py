@@ -8,8 +8,8 @@ import pytest
 
 from neurocircuit.errors import FileFormatError
 from neurocircuit.report import transistors, write_report
-from neurocircuit.report.transistor_rows import ControlledRow, read
 from neurocircuit.sweep import control
+from neurocircuit.table.transistor_rows import ControlledRow, read
 
 COLUMNS = [field.name for field in fields(ControlledRow)]
 

@@ -1,4 +1,4 @@
-"""Transistor rows from transistor.csv, which stands beside table.nc where the level was run."""
+"""Transistor rows as they stand in transistor.csv, beside table.nc where the level was run."""
 
 import csv
 import math
@@ -11,12 +11,18 @@ from neurocircuit.errors import FileFormatError, InputError
 
 @dataclass(frozen=True)
 class ControlledRow:
-    """One disturbed row, ratios, nan where there is none; the names are the columns of the file."""
+    """One disturbed row, ratios: the reported mean of |Δ|/t with its 95 % interval, plain Monte Carlo, the controls.
+
+    correlation: with the controls together, and with each of them; edge_mean: that control's mean over edge_n other
+    draws, with its standard error. difference: transistor less edge |Δ|/t over the same draws and phases, with its
+    interval. floor: how far |Δ|/t itself moves when the time step is halved, over floor_n draws.
+    nan where there is none; the names are the columns of the file.
+    """
 
     half: str
     row: float
     n: int
-    method: str
+    method: str  # "control variate" or "plain Monte Carlo"
     mean: float
     ci_low: float
     ci_high: float
@@ -43,6 +49,20 @@ class ControlledRow:
         if not self.resolved or math.isnan(self.difference_ci_low):
             return None
         return self.difference_ci_low <= 0 <= self.difference_ci_high
+
+
+def to_csv(rows: list[ControlledRow]) -> str:
+    """One line per row; ratios, empty where there is no number."""
+    names = [field.name for field in fields(ControlledRow)]
+    return "\n".join([",".join(names), *(",".join(_cell(getattr(row, name)) for name in names) for row in rows)]) + "\n"
+
+
+def _cell(value: float | str | bool) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else ""
+    return str(value)
 
 
 def read(path: Path) -> tuple[ControlledRow, ...]:
