@@ -1,7 +1,5 @@
 """Energy of one spike: the supply current of each block, from arming to Q, and with the lock before it."""
 
-from math import log, pi
-
 import numpy as np
 
 from neurocircuit.characterize import waves
@@ -15,7 +13,6 @@ from neurocircuit.spice.transistor_deck import SAVED, SUPPLIES, Input, compose_n
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 
 TIMES_over_tau, WEIGHTS = (0.6, 0.9), (0.8, 0.8)  # from arming: two inputs, neither of which fires the neuron alone
-LOCKED_rad = 0.05  # of phase error, from a quarter turn: what counts as locked before arming
 PAPER_J = 10e-12  # the paper's bound for one spike
 
 
@@ -46,15 +43,13 @@ def measure(context: Context) -> Measured:
         block: waves.integral_between(time, power[block], time[0], fire_s) + idle_W[block] * (time[0] - armed.armed_s)
         for block in SUPPLIES
     }
-    lock_s = spec.tau_s * log(pi / 2 / LOCKED_rad)
+    lock_s = context.done["lock"].value("lock_time")
     total_J, total_W = sum(spike_J.values()), sum(idle_W.values())
     return Measured(
         quantities=(
             Quantity("spike", "Energy of a spike, arming to Q", total_J, "J"),
             *(Quantity(f"spike_{block}", f"of it {block}", spike_J[block], "J") for block in SUPPLIES),
             Quantity("time", "Time from arming to Q", fire_s - armed.armed_s, "s"),
-            Quantity("lock_time", f"Lock from a quarter turn to {LOCKED_rad:g} rad, {log(pi / 2 / LOCKED_rad):.1f} tau",
-                     lock_s, "s"),
             Quantity("with_lock", "Energy of a spike with the lock before it", total_J + idle_W["pll"] * lock_s, "J"),
             Quantity("power", "Power while armed and idle", total_W, "W"),
             *(Quantity(f"power_{block}", f"of it {block}", idle_W[block], "W") for block in SUPPLIES),

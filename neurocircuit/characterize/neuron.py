@@ -73,12 +73,15 @@ def sensitivities(
         "kelvin": {t - nominal[0]: spec for (t, supply), spec in specs.items() if supply == nominal[1]},
     }
     found = []
-    for field in ("tau_s", "f0_Hz", "loop_filter_rad_per_s", "phase_per_weight_rad", "vco4_swing_Hz"):
-        slopes = {name: _slope(points, field, specs[nominal]) for name, points in along.items()}
-        if all(slope is None for slope in slopes.values()):
+    for field in ("tau_s", "f0_Hz", "loop_filter_rad_per_s", "phase_per_weight_rad", "vco4_swing_Hz", "spike_width_s"):
+        lines = {name: _line(points, field, specs[nominal]) for name, points in along.items()}
+        if all(line is None for line in lines.values()):
             continue
+        slopes = {name: line and line[0] for name, line in lines.items()}
         ranges = ", ".join(
-            f"{name} {min(points):+.3g} … {max(points):+.3g}" for name, points in along.items() if len(points) > 1
+            f"{name} {min(along[name]):+.3g} … {max(along[name]):+.3g} (a point off it by {100 * line[1]:.1f} %)"
+            for name, line in lines.items()
+            if line
         )
         found.append(
             Sensitivity(
@@ -91,12 +94,14 @@ def sensitivities(
     return found
 
 
-def _slope(points: Mapping[float, NeuronSpec], field: str, nominal: NeuronSpec) -> float | None:
+def _line(points: Mapping[float, NeuronSpec], field: str, nominal: NeuronSpec) -> tuple[float, float] | None:
+    """Slope of the line through the nominal point, and the largest distance of a point from it; both relative."""
     x = np.array([shift for shift in points if shift != 0.0])
     if not len(x):
         return None
     y = np.array([getattr(points[shift], field) / getattr(nominal, field) - 1 for shift in points if shift != 0.0])
-    return float(x @ y / (x @ x))
+    slope = float(x @ y / (x @ x))
+    return slope, float(np.abs(y - slope * x).max())
 
 
 def _bank(weights: Floats) -> Bank:

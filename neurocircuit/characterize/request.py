@@ -20,14 +20,18 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "synapse": ("trim",),
     "kernel": ("trim", "synapse", "flipflop"),
     "prediction": ("trim", "synapse", "flipflop", "kernel"),
-    "energy": ("trim", "synapse", "flipflop", "kernel"),
+    "energy": ("trim", "lock", "synapse", "flipflop", "kernel"),
 }
-NOMINAL_ONLY = ("noise", "lock", "prediction")  # made at the first condition: dear, and they say how well others hold
+NOMINAL_ONLY = ("noise", "prediction")  # made at the first condition: dear, and they say how well others hold
+TRIM = ("trim", "untrimmed")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What determines the result. `measurements` holds what was asked for and all that it needs, in order."""
+    """What determines the result. `measurements` holds what was asked for and all that it needs, in order.
+
+    trim_only: those of `conditions` at which nothing is made but TRIM.
+    """
 
     process: str
     conditions: tuple[Condition, ...]
@@ -35,11 +39,13 @@ class Request:
     resolution: float
     cases: int
     seed: int
+    trim_only: tuple[Condition, ...] = ()
 
     def at(self, condition: Condition) -> tuple[str, ...]:
         """The measurements that are made at a condition."""
         first = condition == self.conditions[0]
-        return tuple(name for name in self.measurements if first or name not in NOMINAL_ONLY)
+        made = TRIM if condition in self.trim_only else self.measurements
+        return tuple(name for name in self.measurements if name in made and (first or name not in NOMINAL_ONLY))
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in request.json."""
@@ -47,6 +53,7 @@ class Request:
             "schema": 1,
             "process": self.process,
             "conditions": [condition.to_dict() for condition in self.conditions],
+            "trim_only": [slug(condition) for condition in self.trim_only],
             "measurements": list(self.measurements),
             "resolution": self.resolution,
             "cases": self.cases,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 @click.option("--temp", default="27", show_default=True, help="Temperatures in degC: 0,27,85.")
 @click.option("--vdd", default="1.0", show_default=True, help="Supplies over the nominal one: 0.95,1.0,1.05.")
 @click.option("--one-at-a-time", is_flag=True, help="Leave out conditions in which two of the three are not nominal.")
+@click.option(
+    "--trim-grid", is_flag=True, help="With --one-at-a-time: trim at all corners and temperatures, at nominal supply."
+)
 @click.option("--only", help="Measurements: trim,cco,...; what they need runs too. Default: all.")
 @click.option("--resolution", default=1e-4, show_default=True, help="Step of the trim currents over the nominal ones.")
 @click.option("--cases", default=40, show_default=True, type=click.IntRange(2, 1000), help="Random prediction cases.")
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--no-report", is_flag=True, help="Write the data files only.")
 @json_option
 def command(
-    process: str, corner: str | None, temp: str, vdd: str, one_at_a_time: bool,
+    process: str, corner: str | None, temp: str, vdd: str, one_at_a_time: bool, trim_grid: bool,
     only: str | None, resolution: float, cases: int, seed: int,
     out: Path | None, resume: bool, jobs: int, no_report: bool, as_json: bool,
 ) -> None:  # fmt: skip
@@ -43,19 +46,20 @@ def command(
     from neurocircuit.spice.process import load, models_of
 
     installed = load(process)
+    corners = tuple(corner.split(",")) if corner else (installed.process.nominal_corner,)
+    temperatures, ratios = parse_numbers(temp, "--temp"), parse_numbers(vdd, "--vdd")
+    supply_V = installed.process.supply_V
+    wanted = requests.conditions(corners, temperatures, ratios, supply_V, one_at_a_time)
+    grid = requests.conditions(corners, temperatures, (1.0,), supply_V) if trim_grid else ()
+    trim_only = tuple(condition for condition in grid if condition not in wanted)
     asked = requests.Request(
         process=process,
-        conditions=requests.conditions(
-            tuple(corner.split(",")) if corner else (installed.process.nominal_corner,),
-            parse_numbers(temp, "--temp"),
-            parse_numbers(vdd, "--vdd"),
-            installed.process.supply_V,
-            one_at_a_time,
-        ),
+        conditions=(*wanted, *trim_only),
         measurements=requests.with_needs(only.split(",") if only else tuple(requests.NEEDS)),
         resolution=resolution,
         cases=cases,
         seed=seed,
+        trim_only=trim_only,
     )
     for condition in asked.conditions:
         models_of(installed.process, condition.corner)  # an unknown corner is told before anything is written

@@ -53,10 +53,14 @@ def test_planted_slopes_become_sensitivities() -> None:
         (0.0, 1.0): SPEC.replace(tau_s=SPEC.tau_s * (1 - 27 * 1e-3)),
         (85.0, 1.0): SPEC.replace(tau_s=SPEC.tau_s * (1 + 58 * 1e-3)),
         (27.0, 1.05): SPEC.replace(f0_Hz=SPEC.f0_Hz * 1.02),
+        (27.0, 0.95): SPEC.replace(f0_Hz=SPEC.f0_Hz * 0.96),
     }
     found = {item.field: item for item in sensitivities(specs, (27.0, 1.0))}
     assert found["tau_s"].per_kelvin == pytest.approx(1e-3)
     assert found["tau_s"].per_supply == pytest.approx(0.0)
-    assert found["f0_Hz"].per_supply == pytest.approx(0.4)
-    assert "straight line over supply +0 … +0.05, kelvin -27 … +58" in found["tau_s"].source
+    assert found["f0_Hz"].per_supply == pytest.approx(0.6)  # of 0.4 and 0.8 on either side
+    wanted = (
+        "straight line over supply -0.05 … +0.05 (a point off it by 1.0 %), kelvin -27 … +58 (a point off it by 0.0 %)"
+    )
+    assert wanted in found["f0_Hz"].source
     assert sensitivities({(27.0, 1.0): SPEC}, (27.0, 1.0)) == []

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,11 @@ def test_long_measurements_are_made_once(request_of_two: Request) -> None:
     everything = Request(**{**vars(request_of_two), "measurements": tuple(NEEDS)})
     tt, ss = everything.conditions
     assert everything.at(tt) == tuple(NEEDS)
-    assert set(everything.at(tt)) - set(everything.at(ss)) == {"noise", "lock", "prediction"}
+    assert set(everything.at(tt)) - set(everything.at(ss)) == {"noise", "prediction"}
+    trimmed = replace(everything, trim_only=(ss,))
+    assert trimmed.at(ss) == ("trim", "untrimmed")
+    assert trimmed.at(tt) == tuple(NEEDS)
+    assert trimmed.to_dict()["trim_only"] == ["ss_27C_1V"]
 
 
 def test_conditions_are_all_combinations() -> None:
