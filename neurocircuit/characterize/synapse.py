@@ -2,6 +2,9 @@
 
 Every code has a VCO1, a reference and a rested synapse of its own, side by side in one run: between two spikes the
 nodes behind the switches come back over microseconds only, so that a second spike on a synapse says less than a first.
+
+A jump depends on VCO1's phase at the spike: the stages switch one after the other, and each hears the current at its
+own time. Spikes come at any phase, so the jumps are means over it: all codes at one phase, a middle one at PHASES.
 """
 
 from dataclasses import dataclass
@@ -26,6 +29,8 @@ STEP_s = 1e-11  # both oscillators of a difference make the same numerical error
 LAG_s = 0.6e-9
 TOGETHER, APART = ((7, 7), (-8, -8), (12, -12)), ((7, 7), (-8, -8), (9, -10), (-10, 9))
 KINDS = ("sources", "sinks", "sink_later", "source_later")
+# Odd, so that the five stages' part of the dependence is no multiple of the sampling; of a middle code of both signs.
+PHASES, MIDDLE = 9, 8
 NARROWEST_s, WIDEST_s = 0.1e-9, 5e-9  # a width from one lag is no better than that
 BEFORE_PERIODS, SETTLE_PERIODS, READ_PERIODS = 4.0, 5.0, 2.0  # before the spike; after it; in which the phase is read
 
@@ -36,7 +41,10 @@ def measure(context: Context) -> Measured:
     codes = np.arange(1, 2**BITS)
     singles = [((k, 0.0),) for k in (*codes.tolist(), *(-codes).tolist())]
     pairs = [((a, 0.0), (b, 0.0)) for a, b in TOGETHER] + [((a, 0.0), (b, LAG_s)) for a, b in APART]
-    plan = _Plan((((0, 0.0),), *singles, *pairs), 1.0 / trim.f1_Hz)
+    # The later spike of a pair also alone, since it meets VCO1 at another phase.
+    seconds = [((b, LAG_s),) for _, b in APART]
+    turned = [((sign * MIDDLE, k / PHASES / trim.f1_Hz),) for sign in (1, -1) for k in range(1, PHASES)]
+    plan = _Plan((((0, 0.0),), *singles, *pairs, *seconds, *turned), 1.0 / trim.f1_Hz)
     found = bench.run(_body(bench, plan, trim.bias.vco1_A, trim.bias.weight_A), plan.saved, plan.stop_s, STEP_s)
     edge_s = [waves.edges(found["time"], found[name], bench.supply_V / 2) for name in plan.saved]
     time_s = np.linspace(START_s + 2 * plan.period_s, plan.stop_s - 1.2 * plan.period_s, 200)
@@ -45,17 +53,25 @@ def measure(context: Context) -> Measured:
     before = (time_s > plan.spike_s - 2 * plan.period_s) & (time_s < plan.spike_s - plan.period_s)
     phase -= phase[:, before].mean(axis=1, keepdims=True)
     jumps = phase[:, read].mean(axis=1)
-    plus, minus, together = jumps[: len(codes)], -jumps[len(codes) : 2 * len(codes)], jumps[2 * len(codes) :]
+    parts = np.split(jumps, np.cumsum([len(codes), len(codes), len(pairs), len(seconds)]))
+    plus, minus, together, second = parts[0], -parts[1], parts[2], parts[3]
     if not min(plus.min(), minus.min()) > 0:
         raise SimulatorBadOutput("every synapse code must move VCO1 by its sign, got one that does not")
+    crowded = crowding(together, plus, minus, second)
+    over = np.abs(parts[4].reshape(2, PHASES - 1))
+    (plus, spread), (minus, spread_minus) = (
+        over_phase(values, others) for values, others in zip((plus, minus), over, strict=True)
+    )
     up, down = (linearity(codes, values) for values in (plus, minus))
-    late = np.polyfit(time_s[read], phase[len(codes) - 1, read], 1)[0] / plus[-1]
+    late = np.polyfit(time_s[read], phase[len(codes) - 1, read], 1)[0] / jumps[len(codes) - 1]
     return Measured(
         quantities=(
             *_quantities("excitatory", up, plus),
             *_quantities("inhibitory", down, minus),
             Quantity("sign_match", "LSB of the sinks over that of the sources", down.lsb_rad / up.lsb_rad, ""),
-            *crowding(together, plus, minus),
+            Quantity("phase_spread", f"Code {MIDDLE} over VCO1's phase: standard deviation, excitatory", spread, ""),
+            Quantity("phase_spread_inhibitory", "The same, inhibitory", spread_minus, ""),
+            *crowded,
             Quantity("tail", "Relative growth of the full-scale jump, 5 … 7 periods after the spike",
                      float(late), "1/s"),
         ),
@@ -64,7 +80,7 @@ def measure(context: Context) -> Measured:
                       "excitatory_inl": up.inl, "excitatory_dnl": up.dnl, "inhibitory_inl": down.inl,
                       "inhibitory_dnl": down.dnl},
             "course": {"time_s": time_s - plan.spike_s, "excitatory_rad": phase[len(codes) - 1],
-                       "inhibitory_rad": phase[-1]},
+                       "inhibitory_rad": phase[2 * len(codes) - 1]},
         },
         cpu_s=cpu_s() - began,
     )  # fmt: skip
@@ -95,19 +111,28 @@ def moved_rad(edge_s: Floats, reference_s: Floats, at_s: Floats) -> Floats:
     return np.asarray(waves.phase_rad(edge_s, at_s) - waves.phase_rad(reference_s, at_s))
 
 
-def crowding(pair_rad: Floats, plus_rad: Floats, minus_rad: Floats) -> tuple[Quantity, ...]:
+def over_phase(jump_rad: Floats, middle_rad: Floats) -> tuple[Floats, float]:
+    """Jumps [code] as means over VCO1's phase, and the relative standard deviation over it.
+
+    jump_rad: at one phase; middle_rad: of code MIDDLE at the other PHASES - 1, evenly over a turn [phase].
+    """
+    at_all = np.append(middle_rad, jump_rad[MIDDLE - 1])
+    return np.asarray(jump_rad * at_all.mean() / jump_rad[MIDDLE - 1]), float(at_all.std() / at_all.mean())
+
+
+def crowding(pair_rad: Floats, plus_rad: Floats, minus_rad: Floats, second_rad: Floats) -> tuple[Quantity, ...]:
     """What pairs lose of the sum of their jumps over the product, and the lags at which that has gone.
 
-    pair_rad: jumps of TOGETHER and APART; plus_rad, minus_rad: of single codes, magnitudes [code].
+    pair_rad: jumps of TOGETHER and APART; plus_rad, minus_rad: of single codes, magnitudes [code]; second_rad: of the
+    later codes of APART alone, at their time.
     """
 
     def alone(code: int) -> float:
         return float(plus_rad[code - 1] if code > 0 else -minus_rad[-code - 1])
 
-    lost = [
-        (alone(a) + alone(b) - float(pair)) / (alone(a) * alone(b))
-        for (a, b), pair in zip((*TOGETHER, *APART), pair_rad, strict=True)
-    ]
+    firsts = [alone(a) for a, _ in (*TOGETHER, *APART)]
+    others = [*(alone(b) for _, b in TOGETHER), *second_rad.tolist()]
+    lost = [(a + b - float(pair)) / (a * b) for a, b, pair in zip(firsts, others, pair_rad, strict=True)]
     sources, sinks, mixed = lost[:3]
     widths = [
         float(np.clip(LAG_s / max(1 - later / at_once, 1e-3), NARROWEST_s, WIDEST_s))
