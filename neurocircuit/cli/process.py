@@ -73,11 +73,12 @@ def check(name: str, corner: str, temperature_C: float, supply_V: float | None, 
 @command.command("fan-in")
 @click.argument("name")
 @click.option("--corner", default="", help="Corner; default: the process's first.")
+@click.option("--branch", default=0, type=click.IntRange(min=0), help="Synapses on a local node of a tree; 0: no tree.")
 @json_option
-def fan_in(name: str, corner: str, as_json: bool) -> None:
+def fan_in(name: str, corner: str, branch: int, as_json: bool) -> None:
     """What idle synapses cost in the process NAME: VCO1's frequency and phase jump with 2, 26, 128 and 801 of them."""
     installed = processes.load(name)
-    found = fanin.measure(installed, installed.condition(corner))
+    found = fanin.measure(installed, installed.condition(corner), branch=branch)
     rows = list(zip(found.synapses, found.f1_Hz, found.frequency_loss, found.jump_rad, found.jump_loss, strict=True))
     if as_json:
         keys = ("synapses", "f1_Hz", "frequency_loss", "jump_rad", "jump_loss")

@@ -1,10 +1,16 @@
-"""Fan-in: what idle synapses on VCO1's current node cost, in frequency (leakage) and in phase jump (capacitance)."""
+"""Fan-in: what idle synapses on VCO1's current node cost, in frequency (leakage) and in phase jump (capacitance).
+
+A tree raises it: the synapses sit on local nodes, each with a diode and a bias current like VCO1's own, and a mirror
+takes what they add to VCO1's node (sources there act as sinks: signs are swapped). VCO1 then sees one small drain for
+each branch instead of those of all synapses.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from neurocircuit.errors import InputError
 from neurocircuit.record import Floats
 from neurocircuit.spec import Condition
 from neurocircuit.spice.phases import rising_edges
@@ -65,6 +71,7 @@ def measure(
     synapses: Sequence[int] = FAN_IN,
     *,
     as_copies: bool = True,
+    branch: int = 0,
     timeout_s: float = 300.0,
 ) -> FanIn:
     """VCO1 alone, two rings for each number of synapses: in one of them one synapse spikes at full scale.
@@ -72,14 +79,17 @@ def measure(
     The jump is what the one has gained on the other 7.5 periods of VCO1 after the spike began: the capacitance of
     many synapses slows the current node, and a jump that comes later than that counts as lost.
 
-    as_copies: the idle ones as one synapse of that multiplicity; otherwise drawn one by one. Raises SimulatorBadOutput
-    when a ring without idle synapses does not run.
+    as_copies: the idle ones as one synapse of that multiplicity; otherwise drawn one by one. branch: synapses on each
+    local node of a tree; 0: no tree. Raises InputError for a tree drawn one by one, SimulatorBadOutput when a ring
+    without idle synapses does not run.
     """
+    if branch < 0 or (branch and not as_copies):
+        raise InputError(f"branch must be 0, or >= 1 with copies, got {branch}")
     process = installed.process
     period_s = 1.0 / process.f1_Hz
     spike_s, stop_s = START_s + _SPIKE * period_s, START_s + _LAST * period_s
-    body = _body(installed, condition, synapses, spike_s, as_copies)
-    body += _initial(installed, condition, synapses, as_copies, timeout_s)
+    body = _body(installed, condition, synapses, spike_s, as_copies, branch)
+    body += _initial(installed, condition, synapses, as_copies, branch, timeout_s)
     saved = tuple(f"v({ring})" for k in range(len(synapses)) for ring in (f"o{k}", f"o{k}_rest"))
     vectors = simulate(
         compose_bench(installed, condition, body, saved, stop_s=stop_s, title="fan-in"), timeout_s=timeout_s
@@ -91,7 +101,12 @@ def measure(
 
 
 def _initial(
-    installed: Installed, condition: Condition, synapses: Sequence[int], as_copies: bool, timeout_s: float
+    installed: Installed,
+    condition: Condition,
+    synapses: Sequence[int],
+    as_copies: bool,
+    branch: int,
+    timeout_s: float,
 ) -> str:
     """Initial values: all nodes of `_body` that would take longer than the run to settle stand from the beginning.
 
@@ -105,10 +120,14 @@ def _initial(
     for k, count in enumerate((0, *synapses)):
         lines += [f"I{k} vdd ib{k} {number(process.nominal.vco1_A)}", f".ic v(ib{k})={number(ring_V)}"]
         lines += [f"xdiode{k} ib{k} ib{k} 0 0 nmos w={{w_tail_n}} l={{l_bias}}"]
+        branches = _branches(count, branch)
+        lines += _tree(f"{k}", f"y{k}", branches, process.nominal.vco1_A)
         if count:  # the bit 0 as often as a synapse has units
-            lines += [f"xi{k} 0 0 0 ib{k} wbp wbn vdd synapse copies={count * (2**BITS - 1)}"]
+            node, copies = (f"y{k}", branches * min(branch, count)) if branches else (f"ib{k}", count)
+            lines += [f"xi{k} 0 0 0 {node} wbp wbn vdd synapse copies={copies * (2**BITS - 1)}"]
     inner = [f"v(xi{k}.x0.{node})" for k in range(1, len(synapses) + 1) for node in ("sp", "sn")]
-    saved = ("v(wbn)", "v(wbp)", *(f"v(ib{k})" for k in range(len(synapses) + 1)), *inner)
+    local = [f"v(y{k})" for k in range(1, len(synapses) + 1)] if branch else []
+    saved = ("v(wbn)", "v(wbp)", *(f"v(ib{k})" for k in range(len(synapses) + 1)), *inner, *local)
     deck = compose_bench(
         installed,
         condition,
@@ -127,7 +146,12 @@ def _initial(
         within |= {"gp": condition.supply_V, "gm": condition.supply_V}
         for ring in (f"{k}", f"{k}_rest"):
             nodes[f"ib{ring}"] = ring_V + volts[f"v(ib{k + 1})"] - volts["v(ib0)"]
-            calls = [f"xw{ring}", *(f"xi{ring}_{n}" for n in range(min(count - 1, 1 if as_copies else count)))]
+            if branch:
+                local_nodes = [f"x{ring}", f"y{ring}"][: _branches(count, branch)]
+                nodes |= dict.fromkeys(local_nodes, volts[f"v(y{k + 1})"])
+            idle = min(branch or count, count) - 1
+            calls = [f"xw{ring}", *(f"xi{ring}_{n}" for n in range(min(idle, 1 if as_copies else idle)))]
+            calls += [f"xo{ring}"] * (_branches(count, branch) > 1)
             nodes |= {
                 f"{call}.x{bit}.{node}": value
                 for call in calls
@@ -138,7 +162,25 @@ def _initial(
     return "\n" + "\n".join(found)
 
 
-def _body(installed: Installed, condition: Condition, synapses: Sequence[int], spike_s: float, as_copies: bool) -> str:
+def _branches(count: int, branch: int) -> int:
+    """Branches of a tree for so many synapses; 0 without one."""
+    return -(-count // branch) if branch else 0
+
+
+def _tree(ring: str, node: str, branches: int, bias_A: float) -> list[str]:
+    """So many equal branches as one: local node with diode, mirror from the ring's node, and the bias that it takes."""
+    size = f"w={{w_tail_n}} l={{l_bias}} mult={branches}"
+    return [
+        f"Il{node} vdd {node} {number(branches * bias_A)}",
+        f"xl{node} {node} {node} 0 0 nmos {size}",
+        f"xm{node} ib{ring} {node} 0 0 nmos {size}",
+        f"Im{node} vdd ib{ring} {number(branches * bias_A)}",
+    ] if branches else []  # fmt: skip
+
+
+def _body(
+    installed: Installed, condition: Condition, synapses: Sequence[int], spike_s: float, as_copies: bool, branch: int
+) -> str:
     process, high = installed.process, number(condition.supply_V)
     edges = f"{number(EDGE_s)} {number(EDGE_s)}"
     full, idle = code_lines(2**BITS - 1, BITS, "vdd"), code_lines(0, BITS, "vdd")
@@ -151,13 +193,21 @@ def _body(installed: Installed, condition: Condition, synapses: Sequence[int], s
     ]
     for k, count in enumerate(synapses):
         lines += [f"Iw{k} vdd wbn{k} {number(process.nominal.weight_A)}", f"xref{k} wbn{k} wbp{k} vdd weight_reference"]
-        calls = [f" copies={count - 1}"] if as_copies else [""] * (count - 1)
+        branches = _branches(count, branch)
+        own = min(branch or count, count)
+        calls = [f" copies={own - 1}"] if as_copies else [""] * (count - 1)
         for ring, spike in ((f"{k}", "t"), (f"{k}_rest", "0")):
             lines += [f"I{ring} vdd ib{ring} {number(process.nominal.vco1_A)}"]
             lines += [f"xring{ring} ib{ring} en o{ring} vdd ring_cco"]
-            lines += [f"xw{ring} {spike} {full} ib{ring} wbp{k} wbn{k} vdd synapse"]
-            if count > 1:
-                lines += [f"xi{ring}_{n} 0 {idle} ib{ring} wbp{k} wbn{k} vdd synapse{c}" for n, c in enumerate(calls)]
+            node = f"x{ring}" if branches else f"ib{ring}"
+            lines += _tree(ring, f"x{ring}", min(branches, 1), process.nominal.vco1_A)
+            lines += _tree(ring, f"y{ring}", max(branches - 1, 0), process.nominal.vco1_A)
+            if branches > 1:
+                others = f"copies={(branches - 1) * own}"
+                lines += [f"xo{ring} 0 {idle} y{ring} wbp{k} wbn{k} vdd synapse {others}"]
+            lines += [f"xw{ring} {spike} {full} {node} wbp{k} wbn{k} vdd synapse"]
+            if own > 1:
+                lines += [f"xi{ring}_{n} 0 {idle} {node} wbp{k} wbn{k} vdd synapse{c}" for n, c in enumerate(calls)]
     return "\n".join(lines)
 
 
