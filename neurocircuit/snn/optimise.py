@@ -30,13 +30,11 @@ def learning_rate(step: int, steps: int, spec: ScheduleSpec) -> float:
 
 @torch.no_grad()
 def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> float:
-    """Scale the gradient G [neuron, ...] of each layer's parameters as the recipe says; the largest |G| before that.
-
-    It is nan where a gradient is not finite.
+    """Scale the gradient G [neuron, ...] of each layer's parameters as the recipe says.
 
     clip_row_norm: its row-normalised Frobenius norm |G|/sqrt(neurons), the rms over neurons of the norm of a neuron's
     gradient, is brought down to the bound (paper §4.1 takes 10; the division is our reading of "row-normalized").
-    unit_per_layer: |G| = 1 for each.
+    unit_per_layer: |G| = 1 for each. Returns the largest |G| before that, nan where a gradient is not finite.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = torch.stack(torch._foreach_norm(gradients)).tolist()

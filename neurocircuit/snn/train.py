@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from neurocircuit.snn.optimise import AveragedWeights, bound_gradients, learning
 from neurocircuit.snn.parallel import Processes
 from neurocircuit.snn.recipe import Recipe
 from neurocircuit.snn.runlog import LogRow
+from neurocircuit.snn.trace import SpikedFraction
 
 CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", "weights.pt"
 _STREAMS = {
@@ -104,13 +106,14 @@ class Trainer:
         self.best_accuracy = -1.0
         self.layer: str | None = None  # implementation of the layers that ran
         self.resumed: list[dict[str, Any]] = []  # steps from which the run went on otherwise than it began
-        self._spiked = _SpikedFraction(self.network)
+        self._spiked = SpikedFraction(self.network)
         self._forward = self._over_processes()
 
     def run(self, report: Callable[[Progress], None]) -> None:
         """Train to the end of the recipe; files are written by the leading process alone."""
-        while self.sampler.epoch < self.recipe.schedule.epochs:
-            self._epoch(report)
+        with _no_denormals():
+            while self.sampler.epoch < self.recipe.schedule.epochs:
+                self._epoch(report)
         if self.processes.leads:
             checkpoint.save(self.directory / FINAL, self.recipe.subject, self.evaluated.state_dict())
         self.processes.wait()
@@ -316,21 +319,11 @@ class Trainer:
         checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated.state_dict(), state)
 
 
-class _SpikedFraction:
-    """Counts the neurons that spiked in the latest forward pass."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self._last: dict[str, Tensor] = {}
-        for name, layer in enumerate(spiking_layers(network)):
-            layer.register_forward_hook(self._keep(str(name)))
-
-    def _keep(self, name: str):  # type: ignore[no-untyped-def]
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            self._last[name] = output.detach()
-
-        return hook
-
-    def fraction(self) -> float:
-        """Of all neurons and images of that pass."""
-        fired = sum(int(torch.isfinite(z).sum()) for z in self._last.values())
-        return fired / sum(z.numel() for z in self._last.values())
+@contextmanager
+def _no_denormals() -> Iterator[None]:
+    """Numbers below 1e-38 count as 0: gradients of images that are surely right reach them, at 2.5 times the cost."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
