@@ -17,7 +17,8 @@ from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Recipe
-    from neurocircuit.snn.train import Progress, Trainer
+    from neurocircuit.snn.runlog import Progress
+    from neurocircuit.snn.train import Trainer
 
 
 @click.command("train")

@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -43,6 +44,16 @@ def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> 
         if (spec.gradient == "clip_row_norm" and norm > bound) or (spec.gradient == "unit_per_layer" and norm > 0):
             gradient.mul_((bound if spec.gradient == "clip_row_norm" else 1.0) / norm)
     return float(max(norms)) if all(map(math.isfinite, norms)) else math.nan
+
+
+@contextmanager
+def denormals_as_zero() -> Iterator[None]:
+    """Numbers below 1e-38 count as 0: gradients of images that are surely right reach them, at 2.5 times the cost."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 class AveragedWeights:

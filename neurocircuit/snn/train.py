@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,16 @@ from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import spike_loss, weight_terms
 from neurocircuit.snn.margins import Margins
 from neurocircuit.snn.models import count_weights, spiking_layers
-from neurocircuit.snn.optimise import AveragedWeights, bound_gradients, learning_rate, new_optimiser
+from neurocircuit.snn.optimise import (
+    AveragedWeights,
+    bound_gradients,
+    denormals_as_zero,
+    learning_rate,
+    new_optimiser,
+)
 from neurocircuit.snn.parallel import Processes
 from neurocircuit.snn.recipe import Recipe
-from neurocircuit.snn.runlog import LogRow
+from neurocircuit.snn.runlog import LogRow, Progress, Totals
 from neurocircuit.snn.trace import SpikedFraction
 
 CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", "weights.pt"
@@ -40,29 +45,6 @@ _STREAMS = {
     "delay": 3,
     "margins": 4,
 }  # one independent stream of random numbers for each
-
-
-@dataclass
-class Totals:
-    """Sums over the steps of one epoch, of this process's share of the images."""
-
-    steps: int = 0
-    images: int = 0
-    loss: float = 0.0
-    right: int = 0
-    largest_gradient: float = 0.0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands after a step."""
-
-    step: int
-    steps: int
-    epoch: int
-    loss: float
-    held_out_accuracy: float | None
 
 
 @dataclass
@@ -111,7 +93,7 @@ class Trainer:
 
     def run(self, report: Callable[[Progress], None]) -> None:
         """Train to the end of the recipe; files are written by the leading process alone."""
-        with _no_denormals():
+        with denormals_as_zero():
             while self.sampler.epoch < self.recipe.schedule.epochs:
                 self._epoch(report)
         if self.processes.leads:
@@ -317,13 +299,3 @@ class Trainer:
             "hardware": self.conditions.state(),
         }
         checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated.state_dict(), state)
-
-
-@contextmanager
-def _no_denormals() -> Iterator[None]:
-    """Numbers below 1e-38 count as 0: gradients of images that are surely right reach them, at 2.5 times the cost."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
