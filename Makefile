@@ -138,17 +138,16 @@ published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 	@$(ROBUSTNESS) jitter --images 5000 --out $(ROBUST)/jitter
 	@rm -f $(ROBUST)/jitter/runs/*/checkpoint.pt $(ROBUST)/jitter/runs/*/best.pt
 
-# Noise-aware against clean on CIRCUIT, each seed in two rounds: a short first one within the margins of
-# training/mnist_aware.toml makes a table of the scales and operating points which training leads to; under that the
-# second one is trained, mapped and calibrated. Controls are the same without the noise. Then the noise-aware networks
+# Noise-aware against clean on CIRCUIT. A table knows the operating points of one network, which training leaves: so
+# each seed is trained in three rounds, mapped and calibrated behind each, the next one under the table of the last; the
+# first is short, the last short and gentle. Controls are the same without the noise. Then the noise-aware networks
 # run REPLAYED whole images in the circuit, on the images and chips of the clean one's own replay.
 CIRCUIT ?= stressed
 REPLAYED ?= 300
 AWARE := $(ROBUST)/aware-$(CIRCUIT)
-ROUND = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --set seed=$$seed \
-	$(if $(findstring control,$@),--set 'hardware.causes=[]')
-FIRST = --initial $(NETWORK)/weights.pt --noise $(NETWORK)/$(CIRCUIT)/table.nc --recalibrate 60 --mapped-images 30 \
-	--set data.test_from_training=39000
+AWARE_ROUNDS := reports/aware-$(CIRCUIT)
+ROUND = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --set seed=$(subst seed,,$(subst control,,$*)) \
+	$(if $(findstring control,$*),--set 'hardware.causes=[]') --out $(@D)
 
 published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc \
 	$(AWARE)/seed$(seed)/replay/result.json) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
@@ -158,11 +157,17 @@ published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/con
 	    --control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc \
 	    --replay $(AWARE)/seed$(seed)/replay)
 
-$(AWARE)/%/table.nc: | setup
-	@seed=$(subst seed,,$(subst control,,$*)); first=reports/aware-$(CIRCUIT)/$*; rm -rf $(@D); \
-	test -e $$first/table.nc || { rm -rf $$first; $(ROUND) $(FIRST) --out $$first; } && \
-	$(ROUND) --initial $$first/weights.pt --noise $$first/table.nc --recalibrate 80 --out $(@D) && \
-	rm -f $(@D)/checkpoint.pt $(@D)/best.pt
+.SECONDARY:
+$(AWARE_ROUNDS)/first/%/table.nc: | setup
+	@rm -rf $(@D); $(ROUND) --initial $(NETWORK)/weights.pt --noise $(NETWORK)/$(CIRCUIT)/table.nc \
+	  --set data.test_from_training=39000 --recalibrate 60 --mapped-images 30
+
+$(AWARE_ROUNDS)/second/%/table.nc: $(AWARE_ROUNDS)/first/%/table.nc
+	@rm -rf $(@D); $(ROUND) --initial $(<D)/weights.pt --noise $< --recalibrate 80
+
+$(AWARE)/%/table.nc: $(AWARE_ROUNDS)/second/%/table.nc
+	@rm -rf $(@D); $(ROUND) --initial $(<D)/weights.pt --noise $< --recalibrate 80 \
+	  --set data.test_from_training=39000 --set schedule.lr=5e-4 && rm -f $(@D)/checkpoint.pt $(@D)/best.pt
 
 $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
 	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images $(REPLAYED) --chips 3 --jobs 2 --out $(@D)

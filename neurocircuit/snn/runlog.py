@@ -1,4 +1,4 @@
-"""What a training run tells beside its checkpoints: its progress, log.csv, one line an epoch, run.json, its identity."""
+"""What a training run tells beside its checkpoints: progress, log.csv, one line an epoch, and run.json, its identity."""
 
 import csv
 import io
