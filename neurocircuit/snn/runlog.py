@@ -1,4 +1,4 @@
-"""What a training run tells beside its checkpoints: progress, log.csv, one line an epoch, and run.json, its identity."""
+"""What a training run tells: progress, one line an epoch in log.csv, its identity in run.json."""
 
 import csv
 import io
