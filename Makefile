@@ -7,6 +7,8 @@ PARALLEL := -n 2 --dist loadgroup
 PYTEST_ARGS ?=
 RECIPE ?= mnist
 SEEDS ?= 1
+# Worker processes of a target that can use several.
+JOBS ?= 2
 # Tests on MNIST and CIFAR-10 read them here, and are skipped visibly where they are not.
 ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
@@ -118,7 +120,7 @@ $(NETWORK)/stressed: setup
 published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 10 minutes on 2 cores)
 	@out=reports/published/codesign; \
 	test -e $$out/study.db || rm -rf $$out; \
-	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers 2 --out $$out && \
+	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers $(JOBS) --out $$out && \
 	rm -rf $$out/study.db $$out/study.lock $$out/workers
 
 # Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.
@@ -170,7 +172,7 @@ $(AWARE)/%/table.nc: $(AWARE_ROUNDS)/second/%/table.nc
 	  --set data.test_from_training=39000 --set schedule.lr=5e-4 && rm -f $(@D)/checkpoint.pt $(@D)/best.pt
 
 $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
-	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images $(REPLAYED) --chips 3 --jobs 2 --out $(@D)
+	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images $(REPLAYED) --chips 3 --jobs $(JOBS) --out $(@D)
 
 published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
 	@rm -rf reports/published/pvt

@@ -185,13 +185,15 @@ class NoisyNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The same moment by moment: few of them, and large images."""
         kernel, image = (weight.shape[2], weight.shape[3]), (received.shape[2], received.shape[3])
-        padding = list(resolve_padding(stage.padding, image, kernel, stage.stride))
+        left, right, top, bottom = resolve_padding(stage.padding, image, kernel, stage.stride)
+        padded = received.new_zeros(*received.shape[:2], image[0] + top + bottom, image[1] + left + right)
+        inside, one = padded[:, :, top : top + image[0], left : left + image[1]], received.new_ones(())
         highest = at = torch.empty(0)
         for number, moment in enumerate(self._moments[k]):
             z = float(np.exp(moment))
-            reached = torch.mul(received, -1.0 / z).add_(1.0).clamp_(min=0.0)
+            torch.add(one, received, alpha=-1.0 / z, out=inside).clamp_(min=0.0)
             offset = None if bias is None else bias * max(1.0 - stage.bias_z / z, 0.0)
-            v = functional.conv2d(functional.pad(reached, padding), weight, offset, stage.stride)
+            v = functional.conv2d(padded, weight, offset, stage.stride)
             at = v.new_tensor(z) if number == 0 else torch.where(v > highest, z, at)
             highest = v if number == 0 else torch.maximum(highest, v)
         return highest, at
