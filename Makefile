@@ -7,6 +7,8 @@ PARALLEL := -n 2 --dist loadgroup
 PYTEST_ARGS ?=
 RECIPE ?= mnist
 SEEDS ?= 1
+# Worker processes of a target that can use several.
+JOBS ?= 2
 # Tests on MNIST and CIFAR-10 read them here, and are skipped visibly where they are not.
 ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
@@ -121,7 +123,7 @@ $(NETWORK)/stressed: setup
 published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 10 minutes on 2 cores)
 	@out=reports/published/codesign; \
 	test -e $$out/study.db || rm -rf $$out; \
-	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers 2 --out $$out && \
+	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers $(JOBS) --out $$out && \
 	rm -rf $$out/study.db $$out/study.lock $$out/workers
 
 # Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.
@@ -141,20 +143,39 @@ published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 	@$(ROBUSTNESS) jitter --images 5000 --out $(ROBUST)/jitter
 	@rm -f $(ROBUST)/jitter/runs/*/checkpoint.pt $(ROBUST)/jitter/runs/*/best.pt
 
-# Noise-aware against clean on CIRCUIT: a short first round makes a table that knows the operating points which training
-# under noise leads to; then SEEDS are trained under it, each mapped and calibrated again; then all are compared.
+# Noise-aware against clean on CIRCUIT. A table knows the operating points of one network, which training leaves: so
+# each seed is trained in three rounds, mapped and calibrated behind each, the next one under the table of the last; the
+# first is short, the last short and gentle. Controls are the same without the noise. Then the noise-aware networks
+# run REPLAYED whole images in the circuit, on the images and chips of the clean one's own replay.
 CIRCUIT ?= stressed
-AWARE = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --initial $(NETWORK)/weights.pt --recalibrate 80
-AWARE_RUNS := reports/aware-$(CIRCUIT)
+REPLAYED ?= 300
+AWARE := $(ROBUST)/aware-$(CIRCUIT)
+AWARE_ROUNDS := reports/aware-$(CIRCUIT)
+ROUND = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --set seed=$(subst seed,,$(subst control,,$*)) \
+	$(if $(findstring control,$*),--set 'hardware.causes=[]') --out $(@D)
 
-published-aware: setup ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
-	@test -e $(AWARE_RUNS)/first/table.nc || $(AWARE) --noise $(NETWORK)/$(CIRCUIT)/table.nc --set margin=1000 \
-	  --set held_out=1000 --set data.test_from_training=44000 --out $(AWARE_RUNS)/first
-	@for seed in 1 2 3; do test -e $(AWARE_RUNS)/$$seed/table.nc || $(AWARE) --noise $(AWARE_RUNS)/first/table.nc \
-	  --set seed=$$seed --out $(AWARE_RUNS)/$$seed || exit 1; done
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --out $(ROBUST)/aware-$(CIRCUIT) \
-	  --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc \
-	  $(foreach seed,1 2 3,--trained $(AWARE_RUNS)/$(seed)/weights.pt $(AWARE_RUNS)/$(seed)/table.nc)
+published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc \
+	$(AWARE)/seed$(seed)/replay/result.json) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
+	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 10 --out $(AWARE) \
+	  --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc --replay $(NETWORK)/$(CIRCUIT)/replay \
+	  $(foreach seed,1 2 3,--trained $(AWARE)/seed$(seed)/weights.pt $(AWARE)/seed$(seed)/table.nc \
+	    --control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc \
+	    --replay $(AWARE)/seed$(seed)/replay)
+
+.SECONDARY:
+$(AWARE_ROUNDS)/first/%/table.nc: | setup
+	@rm -rf $(@D); $(ROUND) --initial $(NETWORK)/weights.pt --noise $(NETWORK)/$(CIRCUIT)/table.nc \
+	  --set data.test_from_training=39000 --recalibrate 60 --mapped-images 30
+
+$(AWARE_ROUNDS)/second/%/table.nc: $(AWARE_ROUNDS)/first/%/table.nc
+	@rm -rf $(@D); $(ROUND) --initial $(<D)/weights.pt --noise $< --recalibrate 80
+
+$(AWARE)/%/table.nc: $(AWARE_ROUNDS)/second/%/table.nc
+	@rm -rf $(@D); $(ROUND) --initial $(<D)/weights.pt --noise $< --recalibrate 80 \
+	  --set data.test_from_training=39000 --set schedule.lr=5e-4 && rm -f $(@D)/checkpoint.pt $(@D)/best.pt
+
+$(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
+	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images $(REPLAYED) --chips 3 --jobs $(JOBS) --out $(@D)
 
 published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
 	@rm -rf reports/published/pvt

@@ -1,10 +1,16 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 
+#include <bit>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "causal_bindings.hpp"
 #include "edge.hpp"
+#include "noise_move.hpp"
 #include "operate.hpp"
 
 namespace nb = nanobind;
@@ -53,11 +59,61 @@ void operate(In2 t, In2 w, double window, Out2 out) {
                           out.data() + i * neurocircuit::kOperatingColumns);
 }
 
+using Floats1 = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Floats2 = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Floats3 = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Moved3 = nb::ndarray<float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Numbers = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Places = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// slope, time: numbers of an axis or none; ranges: [4], both ends of slope and time. z, s: [1 or chip, image, neuron];
+// even and results: [chip, image, neuron]; term: [1 or chip, neuron]; silent: [chip · image · neuron]. Returns how many
+// are silent, and how many fired beyond the table.
+std::pair<std::size_t, std::size_t> noise_move(std::optional<Numbers> slope, std::optional<Numbers> time,
+                                               Floats1 ranges, Floats2 disturbance, int shift, float latest,
+                                               bool ideal_outside, Floats3 z, Floats3 s, Floats3 even,
+                                               std::optional<Floats2> term, Moved3 moved, Moved3 factor,
+                                               std::optional<Moved3> slope_factor, Places silent) {
+  const neurocircuit::NoiseShape shape{even.shape(0), even.shape(1), even.shape(2), z.shape(0) == 1,
+                                       !term || term->shape(0) == 1};
+  const auto like_even = [&](const auto& array) {
+    return array.shape(0) == shape.chips && array.shape(1) == shape.images && array.shape(2) == shape.neurons;
+  };
+  const std::size_t cells = slope ? slope->shape(0) : time ? time->shape(0) : 1;
+  const bool fits = (shape.shared || z.shape(0) == shape.chips) && z.shape(1) == shape.images &&
+                    z.shape(2) == shape.neurons && s.shape(0) == z.shape(0) && s.shape(1) == z.shape(1) &&
+                    s.shape(2) == z.shape(2) && like_even(moved) && like_even(factor) &&
+                    (!slope_factor || like_even(*slope_factor)) && silent.shape(0) == even.size() &&
+                    (!term || ((term->shape(0) == 1 || term->shape(0) == shape.chips) && term->shape(1) == shape.neurons)) &&
+                    (!time || time->shape(0) == cells) && std::has_single_bit(cells) && ranges.shape(0) == 4 &&
+                    shift >= 0 && shift < 32;
+  if (!fits) throw std::invalid_argument("noise_move: shapes do not fit");
+  const float* r = ranges.data();
+  const neurocircuit::NoiseLayer layer{{slope ? slope->data() : nullptr, r[0], r[1]},
+                                       {time ? time->data() : nullptr, r[2], r[3]},
+                                       disturbance.data(),
+                                       static_cast<float>(disturbance.shape(1)),
+                                       shift,
+                                       static_cast<std::uint32_t>(cells),
+                                       latest,
+                                       ideal_outside};
+  const neurocircuit::NoiseMoved out{moved.data(), factor.data(), slope_factor ? slope_factor->data() : nullptr,
+                                     silent.data()};
+  nb::gil_scoped_release released;
+  const auto counts = neurocircuit::noise_move(layer, shape, z.data(), s.data(), even.data(),
+                                               term ? term->data() : nullptr, out);
+  return {counts.silent, counts.outside};
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
+  using nb::literals::operator""_a;
   m.doc() = "compiled kernels of neurocircuit";
   m.def("edge_fire", &edge_fire);
   m.def("operate", &operate);
+  m.def("noise_move", &noise_move, "slope"_a.none(), "time"_a.none(), "ranges"_a, "disturbance"_a, "shift"_a,
+        "latest"_a, "ideal_outside"_a, "z"_a, "s"_a, "even"_a, "term"_a.none(), "moved"_a, "factor"_a,
+        "slope_factor"_a.none(), "silent"_a);
   neurocircuit::bind_causal(m);
 }

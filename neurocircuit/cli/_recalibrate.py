@@ -8,6 +8,7 @@ import click
 from neurocircuit.errors import InputError
 from neurocircuit.files import write_atomically
 
+IMAGES = 30  # whose neurons the table is made from
 POINTS, SEED = 240, 2  # of a layer; another seed than that of `calibrate`, so that other points are met
 
 
@@ -17,7 +18,7 @@ def check(chips: int | None, noise: str, mode: str) -> None:
         raise InputError("--recalibrate needs the noise table of a mapped network: give --noise TABLE")
 
 
-def recalibrate(weights: Path, noise: Path, data: Path | None, chips: int, images: int) -> dict[str, Any]:
+def recalibrate(weights: Path, noise: Path, data: Path | None, chips: int, mapped_images: int) -> dict[str, Any]:
     """Write network.toml and table.nc beside `weights`; what was found.
 
     Scales are chosen anew from the same base circuit within the same window: weights that grew cost lead.
@@ -33,16 +34,16 @@ def recalibrate(weights: Path, noise: Path, data: Path | None, chips: int, image
 
     before = MappedNetwork.from_dict(NoiseTable.load(noise).provenance["network"])
     physical = unrolled.load(weights)
-    spikes, labels = read_images(physical, "train", data, images)
+    spikes, labels = read_images(physical, "train", data, max(mapped_images, IMAGES))
     mapping = build.build(
-        physical, before.neuron, before.variation, spikes, labels, Choice(), name=before.name,
-        checkpoint=weights.name, checkpoint_sha256=unrolled.file_sha256(weights),
+        physical, before.neuron, before.variation, spikes[:mapped_images], labels[:mapped_images], Choice(),
+        name=before.name, checkpoint=weights.name, checkpoint_sha256=unrolled.file_sha256(weights),
         window_over_tau=before.neuron.window_over_tau,
     )  # fmt: skip
     mapped = mapping.mapped
     write_atomically(weights.with_name("network.toml"), mapped.to_toml())
     table, _, _ = calibrate.calibrate(
-        Circuit.of(mapped, physical), spikes, seed=SEED, chip_count=chips, points_per_layer=POINTS,
+        Circuit.of(mapped, physical), spikes[:IMAGES], seed=SEED, chip_count=chips, points_per_layer=POINTS,
         report=lambda line: click.echo(line, err=True),
     )  # fmt: skip
     table.save(weights.with_name("table.nc"))

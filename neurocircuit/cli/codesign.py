@@ -44,6 +44,7 @@ def command(
     import torch
 
     from neurocircuit.codesign import run
+    from neurocircuit.codesign.retrain import check_recipe
     from neurocircuit.codesign.study import StudySpec, files_of
     from neurocircuit.codesign.trial import Problem
 
@@ -54,6 +55,8 @@ def command(
     torch.set_num_threads(1)  # the workers share the machine
     problem = Problem.load(study, files, data)
     problem.images(study.part, 1)  # missing data is told before anything is written
+    if study.retraining is not None:
+        check_recipe(problem)
     out = out or Path("reports") / f"codesign-{study.name}"
     definition = run.Definition(study, problem.base, problem.variation, problem.checkpoint_sha256)
     deadline = None if timeout is None else time.monotonic() + 60.0 * timeout

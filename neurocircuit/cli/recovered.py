@@ -1,14 +1,16 @@
 """neurocircuit recovered: what noise-aware training wins back of the accuracy that a circuit costs."""
 
+import csv
 import time
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
 from neurocircuit.cli.network import record, write_json
-from neurocircuit.errors import InputError
+from neurocircuit.errors import FileFormatError, InputError
 
 _PATH = click.Path(path_type=Path)
 
@@ -18,6 +20,14 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--trained", required=True, multiple=True, nargs=2, type=_PATH, metavar="WEIGHTS TABLE",
     help="Trained under the noise, with its own recalibrated table; once for each training seed.",
+)  # fmt: skip
+@click.option(
+    "--control", multiple=True, nargs=2, type=_PATH, metavar="WEIGHTS TABLE",
+    help="Trained as long without the noise, with its own table; once for each seed, in the order of --trained.",
+)  # fmt: skip
+@click.option(
+    "--replay", "replays", multiple=True, type=_PATH, metavar="FOLDER",
+    help="Of `verify`, whole images at a level: clean, each --trained, then each --control, in their order.",
 )  # fmt: skip
 @click.option("--chips", default=10, show_default=True, type=click.IntRange(min=2), help="Chips each image meets.")
 @click.option("--images", type=click.IntRange(min=2), help="Only the first so many test images.")
@@ -29,6 +39,8 @@ _PATH = click.Path(path_type=Path)
 def command(
     clean: tuple[Path, Path],
     trained: tuple[tuple[Path, Path], ...],
+    control: tuple[tuple[Path, Path], ...],
+    replays: tuple[Path, ...],
     chips: int,
     images: int | None,
     tables: int,
@@ -40,23 +52,30 @@ def command(
     """Compare networks on chips of a circuit in pairs: the same images, chip numbers and events for all.
 
     The share of the loss that is won back is (trained - clean)/(software - clean), with a 95 % interval over images,
-    chips, training seeds and calibrations.
+    chips, training seeds and calibrations. --control: networks that had as many steps without the noise. --replay: the
+    same in the circuit itself, of its own images and chips.
     """
     started = time.process_time()
 
     import torch
 
     from neurocircuit.report.recovered import write_recovered_report
-    from neurocircuit.snn.recovered import recovered
+    from neurocircuit.snn.recovered import Network, recovered
 
+    names = ["clean"] + [f"trained {k + 1}" for k in range(len(trained))]
+    names += [f"control {k + 1}" for k in range(len(control))]
+    in_circuit = _in_circuit(replays, names, len(trained))
     if threads is not None:
         torch.set_num_threads(threads)
-    found = [_evaluated(weights, table, chips, images, tables, data) for weights, table in (clean, *trained)]
-    summary = recovered(found[0][0], [one for one, _ in found[1:]])
+    every = [_evaluated(weights, table, chips, images, tables, data) for weights, table in (clean, *trained, *control)]
+    found = [Network(one.right.mean(axis=1), one.components.table) for one, _ in every]
+    split = 1 + len(trained)
+    summary = recovered(found[0], found[1:split], every[0][0].software.astype(float), found[split:])
     values: dict[str, Any] = {
         "summary": vars(summary),
-        "networks": [{"name": "clean" if k == 0 else f"trained {k}", **one} for k, (_, one) in enumerate(found)],
-        "valid": all(one.valid for one, _ in found),
+        "networks": [{"name": name, **one} for name, (_, one) in zip(names, every, strict=True)],
+        "in_circuit": in_circuit,
+        "valid": all(one.valid for one, _ in every),
         "run": record(started),
     }
     try:
@@ -68,13 +87,74 @@ def command(
     if as_json:
         echo_json(values)
     else:
-        share, low, high = summary.share
-        click.echo(
-            f"clean {summary.clean[0]:.2%}, trained {summary.trained[0]:.2%}, software {summary.software:.2%}: "
-            f"{share:.0%} of the loss won back ({low:.0%} to {high:.0%}); report: {out / 'report.html'}"
-        )
+        click.echo(f"{_sentence(values['summary'])}; report: {out / 'report.html'}")
+        if in_circuit is not None:
+            click.echo(f"in the circuit ({in_circuit['level']}): {_sentence(in_circuit['summary'])}")
         if not values["valid"]:
             click.echo("INVALID: more than 0.1 % of the neurons lay beyond a noise table (see the report)")
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    share, low, high = found["share"]
+    return (
+        f"clean {found['clean'][0]:.2%}, trained {found['trained'][0]:.2%}, software {found['software']:.2%}: "
+        f"{share:.0%} of the loss won back ({low:.0%} to {high:.0%})"
+    )
+
+
+def _in_circuit(folders: tuple[Path, ...], names: list[str], trained: int) -> dict[str, Any] | None:
+    """The comparison by whole images in the circuit. Raises InputError where folders are too few or do not fit."""
+    if not folders:
+        return None
+    if len(folders) not in (1 + trained, len(names)):
+        either = " or ".join(str(n) for n in sorted({1 + trained, len(names)}))
+        raise InputError(f"--replay must be given {either} times, got {len(folders)}")
+    from neurocircuit.files import read_json
+    from neurocircuit.snn.recovered import Network, recovered
+
+    levels = {read_json(folder / "result.json")["level"] for folder in folders}
+    if len(levels) != 1:
+        raise InputError(f"--replay folders must be of one level, got {', '.join(sorted(levels))}")
+    rows = [_replayed(folder) for folder in folders]
+    common = set(rows[0]).intersection(*rows[1:])
+    images, chips = sorted({image for image, _ in common}), sorted({chip for _, chip in common})
+    if len(common) != len(images) * len(chips) or len(images) < 2:
+        raise InputError("--replay folders must have at least two images in common, each on the same chips")
+    rights = [np.array([[own[image, chip][0] for image in images] for chip in chips], dtype=float) for own in rows]
+    software = np.array([rows[0][image, chips[0]][1] for image in images], dtype=float)
+    found = [Network(right) for right in rights]
+    summary = recovered(found[0], found[1 : 1 + trained], software, found[1 + trained :])
+    return {
+        "level": levels.pop(),
+        "images": len(images),
+        "chips": len(chips),
+        "summary": vars(summary),
+        "networks": [
+            {
+                "name": name,
+                "replay": str(folder),
+                "accuracy": float(right.mean()),
+                "by_chip": right.mean(axis=1).tolist(),
+            }
+            for name, folder, right in zip(names, folders, rights, strict=False)
+        ],
+    }
+
+
+def _replayed(folder: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
+    """By image and chip, whether the circuit and eq. (4) with exact weights are right."""
+    path = folder / "images.csv"
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            (int(row["image"]), int(row["chip"])): (row["decided"] == row["label"], row["software"] == row["label"])
+            for row in rows
+        }
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (KeyError, ValueError) as error:
+        raise FileFormatError(f"{path} is no table of replayed images: {error}") from None
 
 
 def _evaluated(

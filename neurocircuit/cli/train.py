@@ -17,9 +17,8 @@ from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Recipe
-    from neurocircuit.snn.train import Progress, Trainer
-
-IMAGES = 30  # that a recalibration looks at
+    from neurocircuit.snn.runlog import Progress
+    from neurocircuit.snn.train import Trainer
 
 
 @click.command("train")
@@ -42,6 +41,13 @@ IMAGES = 30  # that a recalibration looks at
     metavar="CHIPS",
     help="After training map the weights onto the table's circuit and calibrate it on so many chips.",
 )
+@click.option(
+    "--mapped-images",
+    default=300,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Training images on which --recalibrate chooses scales; the deepest membrane of all sets the lead.",
+)
 @click.option("--initial", metavar="WEIGHTS", help="Start from the weights of this file instead of random ones.")
 @data_option
 @device_option
@@ -57,6 +63,7 @@ def command(
     chips: str | None,
     bits: int | None,
     recalibrated_chips: int | None,
+    mapped_images: int,
     initial: str | None,
     data: Path | None,
     device: str,
@@ -90,7 +97,7 @@ def command(
         return
     if recalibrated_chips is not None:
         table = Path(recipe.hardware.noise)
-        result |= _recalibrate.recalibrate(Path(result["weights"]), table, data, recalibrated_chips, IMAGES)
+        result |= _recalibrate.recalibrate(Path(result["weights"]), table, data, recalibrated_chips, mapped_images)
     if as_json:
         echo_json(result)
         return

@@ -11,8 +11,9 @@ from optuna.trial import FrozenTrial
 from scipy.stats import spearmanr
 
 from neurocircuit.codesign import choose
-from neurocircuit.codesign.design import Design, Values, base_values, design_of
+from neurocircuit.codesign.design import Design, base_values, design_of
 from neurocircuit.codesign.importance import importances
+from neurocircuit.codesign.retrain import retrain
 from neurocircuit.codesign.run import is_feasible
 from neurocircuit.codesign.store import Store
 from neurocircuit.codesign.study import BOUNDS, StudySpec
@@ -143,7 +144,12 @@ def _verified(
     """Files of one role, and its replay; one that two roles share is replayed once, and none twice."""
     first = next(name for name, one in roles.items() if one.number == trial.number)
     folder = out / DESIGNS / role
-    identity = {"values": trial.params, "verification": problem.study.verification.to_dict()}
+    study, retraining = problem.study, problem.study.retraining
+    identity = {
+        "values": trial.params,
+        "verification": study.verification.to_dict(),
+        "retraining": None if retraining is None else retraining.to_dict(),
+    }
     path = out / DESIGNS / first / VERIFIED
     if path.exists() and (found := json.loads(path.read_bytes()))["identity"] == identity and first == role:
         return {"folder": f"{DESIGNS}/{role}", "verification": found["result"]}
@@ -152,7 +158,10 @@ def _verified(
     if first != role:
         return {"folder": f"{DESIGNS}/{role}", "verification": json.loads(path.read_bytes())["result"]}
     tell(f"{role}: design {trial.number} is replayed")
-    result = verify(problem, mapped, trial.params, jobs)
+    result = verify(problem, mapped, jobs)
+    if retraining is not None:
+        tell(f"{role}: design {trial.number} is retrained")
+        result["retrained"] = retrain(problem, design, mapped, folder, study.seed + _FRESH)
     write_atomically(folder / VERIFIED, json.dumps({"identity": identity, "result": result}, indent=1) + "\n")
     return {"folder": f"{DESIGNS}/{role}", "verification": result}
 
@@ -174,7 +183,7 @@ def write_design(problem: Problem, role: str, design: Design, folder: Path) -> M
     return mapped
 
 
-def verify(problem: Problem, mapped: MappedNetwork, values: Values, jobs: int) -> dict[str, Any]:
+def verify(problem: Problem, mapped: MappedNetwork, jobs: int) -> dict[str, Any]:
     """Whole images at edge on chips that no trial saw, and neurons as SPICE decks against their closed form."""
     own, seed = problem.study.verification, problem.study.seed + _FRESH
     circuit = Circuit.of(mapped, problem.physical)

@@ -39,9 +39,9 @@ class Definition:
     checkpoint_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in definition.json. The number of trials, paths and verification may change in between."""
+        """As it stands in definition.json. The number of trials, paths and what follows the trials may change."""
         study = self.study.to_dict()
-        for name in ("trials", "checkpoint", "circuit", "variation", "verification"):
+        for name in ("trials", "checkpoint", "circuit", "variation", "verification", "retraining"):
             study.pop(name, None)
         return {
             "schema": 1,

@@ -153,6 +153,16 @@ class Verification(Spec):
     bsource_neurons: Annotated[int, Field(ge=0, strict=True, description="of each layer; 0: none")] = 0
 
 
+class Retraining(Spec):
+    """Of the recommended designs only: the checkpoint trained further under the noise of each one's own circuit."""
+
+    recipe: Annotated[str, Field(min_length=1, description="of `neurocircuit train`; path from the study file")]
+    settings: Annotated[tuple[str, ...], Field(description="as train's --set: schedule.lr=1e-3")] = ()
+    calibration_images: Annotated[int, Field(ge=1, le=1000, strict=True)] = 10
+    calibration_chips: Annotated[int, Field(ge=4, le=1000, strict=True)] = 40
+    points: Annotated[int, Field(ge=40, le=5000, strict=True, description="neurons of each layer in the table")] = 200
+
+
 class Limits(Spec):
     """What a design must keep to beside the limits of the mapping."""
 
@@ -194,6 +204,9 @@ class StudySpec(Spec):
     mapping: Mapping = Mapping()
     fidelities: Annotated[tuple[Fidelity, ...], Field(min_length=1, max_length=5, description="cheapest first")]
     verification: Verification = Verification()
+    retraining: Annotated[Retraining | None, Field(description="absent: the recommended designs keep the weights")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "StudySpec":
@@ -217,9 +230,11 @@ class Files:
     checkpoint: Path
     circuit: Path | None
     variation: Path | None
+    recipe: Path | None = None
 
 
 def files_of(path: Path, study: StudySpec) -> Files:
     """Inputs of the study read from `path`."""
     circuit, variation = (path.parent / name if name else None for name in (study.circuit, study.variation))
-    return Files(path, path.parent / study.checkpoint, circuit, variation)
+    recipe = None if study.retraining is None else path.parent / study.retraining.recipe
+    return Files(path, path.parent / study.checkpoint, circuit, variation, recipe)

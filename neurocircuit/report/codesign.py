@@ -47,9 +47,13 @@ def _answer(values: dict[str, Any], last: dict[str, Any]) -> str:
     texts = []
     for role, one in values["recommended"].items():
         details, seen = one["outcome"]["details"], one["verification"]["images"]["accuracy"]["circuit"]
-        texts.append(
-            f"{role}: {_share(seen)} at {1e9 * details['energy_J']:.3g} nJ and {1e9 * details['latency_s']:.3g} ns"
-        )
+        text = f"{role}: {_share(seen)} at {1e9 * details['energy_J']:.3g} nJ and {1e9 * details['latency_s']:.3g} ns"
+        if (own := one["verification"].get("retrained")) is not None:
+            text += (
+                f", retrained {own['accuracy']:.1%} at {1e9 * own['energy_J']:.3g} nJ and "
+                f"{1e9 * own['latency_s']:.3g} ns"
+            )
+        texts.append(text)
     first = values["fidelities"][0]
     where, base = _base_row(values)
     beside = ""
@@ -127,7 +131,28 @@ def _recommended_part(values: dict[str, Any]) -> Part:
     picture = _drawn("values", "Where in their ranges the designs lie; ticks: the front of the last fidelity.", partial(
         figures.values_figure, _ranges(values), values["fidelities"][-1]["trials"], roles))  # fmt: skip
     texts = (*_same(roles), *_at_ends(values))
-    return Part("Recommended designs", texts, (picture,), (outcome, settings, *_replay_tables(roles)))
+    tables = (outcome, *_retrained_tables(roles), settings, *_replay_tables(roles))
+    return Part("Recommended designs", texts, (picture,), tables)
+
+
+def _retrained_tables(roles: dict[str, Any]) -> tuple[Table, ...]:
+    rows = []
+    for role, one in roles.items():
+        found = one["verification"].get("retrained")
+        if found is None:
+            return ()
+        interval = [found["accuracy"], found["accuracy_low"], found["accuracy_high"]]
+        rows.append(
+            (role, _share(one["verification"]["images"]["accuracy"]["circuit"]), _share(interval), str(found["steps"]),
+             *(f"{1e9 * found[key]:.3g}" for key in ("energy_J", "energy_spikes_J", "energy_paper_J", "latency_s")))
+        )  # fmt: skip
+    note = (
+        "The study's weights trained further under the noise of the design's own circuit and mapped again; the same "
+        "images and chips before and after, every neuron at level edge. Files: designs/ROLE/retrained."
+    )
+    head = ("design", "accuracy with the study's weights", "retrained", "steps", "energy, armed (nJ)",
+            "energy, spikes (nJ)", "energy, paper (nJ)", "latency (ns)")  # fmt: skip
+    return (Table("Retrained at their own circuit", head, tuple(rows), note=note),)
 
 
 def _same(roles: dict[str, Any]) -> tuple[str, ...]:

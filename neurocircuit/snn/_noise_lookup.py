@@ -15,7 +15,7 @@ from neurocircuit.noise.fit import LayerFit
 from neurocircuit.record import Floats
 
 GRID = 2048
-_SHIFT = 13  # bits of the float that are dropped: 10 bits of its fraction stay
+SHIFT = 13  # bits of the float that are dropped: 10 bits of its fraction stay
 _TOLERANCE = 1e-4
 _APPROACH_STEP = 0.05  # of which all of APPROACH_EDGES are multiples
 
@@ -30,18 +30,21 @@ class NoiseLookup:
         bias = fit.bias.reshape(weights.shape) * ("systematic" in causes)
         events = fit.quantiles.reshape(*weights.shape, -1) * ("event" in causes)
         rows = [_mixed(*one) for one in zip(bias, events, weights, strict=True)]
-        self.disturbance = torch.from_numpy(np.concatenate(rows).astype(np.float32))
+        self.disturbance = torch.from_numpy(np.stack(rows).astype(np.float32))  # [cell, GRID]
         self.ranges = {name: (float(fit.edges[name][0]), float(fit.edges[name][-1])) for name in ("slope", "time")}
-        self._axes: list[tuple[str, Tensor]] = []
+        with np.errstate(over="ignore"):  # both ends of slope and time, as they are compared with
+            low, high = np.exp(list(self.ranges.values())).T * np.array([[1 - _TOLERANCE], [1 + _TOLERANCE]])
+            self.ends = torch.from_numpy(np.stack([low, high], axis=1).ravel().astype(np.float32))
+        self.axes: list[tuple[str, Tensor]] = []
         for name, stride in (("slope", GRID * times), ("time", GRID)):
             if len(fit.edges[name]) > 2:  # an axis with one cell has no range
-                self._axes.append((name, self._numbers(fit.edges[name], stride)))
+                self.axes.append((name, self._numbers(fit.edges[name], stride)))
         self._set_false(fit, causes)
         self.component_spread = fit.component_spread
 
     def _numbers(self, edges: Floats, stride: int) -> Tensor:
         """Cell number times stride for the upper bits of every positive float32."""
-        low = (np.arange(2 ** (31 - _SHIFT), dtype=np.int64) << _SHIFT).astype(np.int32).view(np.float32)
+        low = (np.arange(2 ** (31 - SHIFT), dtype=np.int64) << SHIFT).astype(np.int32).view(np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             middle = np.sqrt(low.astype(np.float64) * np.append(low[1:], np.float32(np.inf)))
         cell = np.clip(np.searchsorted(np.exp(edges), middle, side="right") - 1, 0, len(edges) - 2) * stride
@@ -63,16 +66,16 @@ class NoiseLookup:
 
     def to(self, device: torch.device) -> None:
         """Move the tables."""
-        for name in ("disturbance", "false_share", "false_factor"):
+        for name in ("disturbance", "ends", "false_share", "false_factor"):
             setattr(self, name, getattr(self, name).to(device))
-        self._axes = [(name, numbers.to(device)) for name, numbers in self._axes]
+        self.axes = [(name, numbers.to(device)) for name, numbers in self.axes]
 
     def cells(self, z: Tensor, slope: Tensor) -> Tensor | None:
         """First place of each spike's row in `disturbance`, int32, shape of z; None: one row for all."""
         total: Tensor | None = None
-        for name, numbers in self._axes:
+        for name, numbers in self.axes:
             value = slope if name == "slope" else z
-            bits = value.detach().contiguous().float().view(torch.int32) >> _SHIFT
+            bits = value.detach().contiguous().float().view(torch.int32) >> SHIFT
             own = numbers.index_select(0, bits.flatten()).view(z.shape)
             total = own if total is None else total.add_(own)
         return total
@@ -80,10 +83,9 @@ class NoiseLookup:
     def beyond(self, z: Tensor, slope: Tensor) -> Tensor | None:
         """Where z or slope is out of the ranges of the table's axes; None where it has no axes."""
         found: Tensor | None = None
-        for name, _ in self._axes:
-            value = slope if name == "slope" else z
-            low, high = (float(np.exp(end)) for end in self.ranges[name])
-            own = (value < low * (1 - _TOLERANCE)) | (value > high * (1 + _TOLERANCE))
+        for name, _ in self.axes:
+            value, (low, high) = (slope, self.ends[:2]) if name == "slope" else (z, self.ends[2:])
+            own = (value < low) | (value > high)
             found = own if found is None else found.logical_or_(own)
         return found
 
@@ -92,7 +94,7 @@ class NoiseLookup:
         index = (even * GRID).to(torch.int32)
         if cell is not None:
             index += cell
-        return self.disturbance.index_select(0, index.flatten()).view(even.shape)
+        return self.disturbance.flatten().index_select(0, index.flatten()).view(even.shape)
 
     def false_spikes(self, approach: Tensor, even: Tensor) -> tuple[Tensor, Tensor]:
         """Whether silent neurons fire, and by what factor their z differs from that of the closest approach."""

@@ -8,6 +8,7 @@ anew at each step: with spikes in order, C = Σ w and R = Σ w z up to each of t
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -57,10 +58,9 @@ class Margins:
         """Mean over layers of the squared excess of current and depth, a scalar that has gradients."""
         total = torch.zeros(())
         for k, layer in enumerate(self._layers):
-            current, depth = extremes(*sampled_rows(layer, self._received[k], generator), self.window)
-            excess = (current - self.largest_current[k]).relu().square()
-            excess = excess + (depth - self.largest_depth[k]).relu().square()
-            total = total.to(excess.device) + excess.mean() / len(self._layers)
+            rows, matrix = sampled_rows(layer, self._received[k], generator)
+            charge = excess(rows, matrix, self.largest_current[k], self.largest_depth[k], self.window)
+            total = total.to(charge.device) + charge / (len(rows) * matrix.shape[1] * len(self._layers))
         return total
 
     def _keep(self, k: int):  # type: ignore[no-untyped-def]
@@ -88,22 +88,67 @@ def sampled_rows(layer: SpikingConv2d | SpikingLinear, z: Tensor, generator: tor
     return rows[chosen], matrix
 
 
-def extremes(rows: Tensor, matrix: Tensor, window_over_tau: float) -> tuple[Tensor, Tensor]:
-    """Largest |I| and depth -min V, both [row, out], until each neuron fires or the window ends.
+def excess(
+    rows: Tensor, matrix: Tensor, largest_current: float, largest_depth: float, window_over_tau: float
+) -> Tensor:
+    """Sum over rows and neurons of the squares by which |I| and -V go too far: a scalar with gradients to both.
 
-    rows [row, input] are spikes z (inf: silent), matrix [input, out] weights; threshold 1.
+    Where a neuron goes farthest is found without gradients; only those that go too far are then computed with them.
     """
-    latest = torch.exp(torch.tensor(window_over_tau, dtype=rows.dtype, device=rows.device))
+    with torch.no_grad():
+        found = extremes(rows, matrix, window_over_tau)
+    inside = rows < found.latest
+    z = torch.where(inside, rows, found.latest)
+
+    def until(too_far: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Of what goes too far [case]: Σ w and Σ w z of the spikes up to the place; row, its spikes and the place."""
+        row, out = too_far.nonzero(as_tuple=True)
+        at = place[row, out]
+        own = matrix.T.index_select(0, out) * (inside[row] & (found.rank[row] <= at[:, None]))
+        z_own = z.index_select(0, row)
+        return own.sum(dim=1), (own * z_own).sum(dim=1), row, z_own, at
+
+    _, moment, row, z_own, at = until(found.peak > largest_current, found.peak_place)
+    current = moment.abs() / z_own.gather(1, found.order[row, at][:, None])[:, 0]
+    total, moment, row, z_own, at = until(found.depth > largest_depth, found.depth_place)
+    following = found.order[row, (at + 1).clamp(max=z.shape[1] - 1)][:, None]
+    last = at + 1 == z.shape[1]
+    depth = moment / torch.where(last, found.latest, z_own.gather(1, following)[:, 0]) - total
+    return (current - largest_current).square().sum() + (depth - largest_depth).square().sum()
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Largest |I| and depth -min V, and at which spike in order, all [row, out]; order and rank [row, input]."""
+
+    peak: Tensor
+    peak_place: Tensor
+    depth: Tensor
+    depth_place: Tensor
+    order: Tensor
+    rank: Tensor
+    latest: float
+
+
+def extremes(rows: Tensor, matrix: Tensor, window_over_tau: float) -> Extremes:
+    """Until each neuron fires (threshold 1) or the window ends.
+
+    rows [row, input] are spikes z (inf: silent), matrix [input, out] weights.
+    """
+    latest = math.exp(window_over_tau)
     inside = rows < latest
     z, order = torch.where(inside, rows, latest).sort(dim=1)
-    weights = torch.where(inside.gather(1, order)[:, :, None], matrix[order], 0.0)
-    total = weights.cumsum(dim=1)
-    moment = (weights * z[:, :, None]).cumsum(dim=1)
-    following = torch.cat([z[:, 1:], latest.expand(len(z), 1)], dim=1)
-    reached = total - moment / following[:, :, None]
-    current = (moment / z[:, :, None]).abs()
-    fired_before = ((reached >= 1.0).cumsum(dim=1) - (reached >= 1.0).int()) > 0
-    fired_by_next = (reached >= 1.0).cumsum(dim=1) > 0
-    peak = torch.where(fired_before, 0.0, current).amax(dim=1)
-    depth = torch.where(fired_by_next, 0.0, -reached).amax(dim=1).clamp(min=0.0)
-    return peak, depth
+    # [out, row, input]: sums run along what lies side by side in memory, five times as fast as across it
+    weights = matrix.T[:, order] * inside.gather(1, order)
+    total, moment = weights.cumsum(dim=2), (weights * z).cumsum(dim=2)
+    following = torch.cat([z[:, 1:], torch.full_like(z[:, :1], latest)], dim=1)
+    reached = total - moment / following
+    place = torch.arange(z.shape[1], device=rows.device)
+    crossed = reached >= 1.0
+    first = torch.where(crossed.any(dim=2), crossed.byte().argmax(dim=2), z.shape[1])[:, :, None]
+    peak, peak_place = (moment / z).abs_().masked_fill_(place > first, 0.0).max(dim=2)
+    depth, depth_place = reached.neg_().masked_fill_(place >= first, 0.0).max(dim=2)
+    return Extremes(
+        peak.T, peak_place.T, depth.T.clamp(min=0.0), depth_place.T, order,
+        torch.empty_like(order).scatter_(1, order, place.expand_as(order)), latest,
+    )  # fmt: skip

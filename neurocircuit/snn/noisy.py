@@ -26,6 +26,7 @@ from neurocircuit.noise.table import NoiseTable
 from neurocircuit.noise.terms import COMPONENTS
 from neurocircuit.snn._geometry import resolve_padding
 from neurocircuit.snn._noise_lookup import NoiseLookup
+from neurocircuit.snn._noise_move import Moved, Received, move
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime
@@ -133,30 +134,27 @@ class NoisyNetwork(nn.Module):
         lead = (1 if shared else chips, images)
         z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])
         even = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
-        with torch.no_grad():
-            cell, fired = lookup.cells(z_, s_), z_ < latest
-            m = lookup.disturb(cell, even).to(z.dtype)
-            if term is not None:
-                m += term
-            beyond = self._beyond(k, z_, s_, fired)
-            if beyond is not None and self.outside == "ideal":
-                m.masked_fill_(beyond.expand(m.shape), 0.0)
-            false = self._false(k, stage, received, fired, term, even) if lookup.ever_false else None
-        moved: Tensor = _Move.apply(  # type: ignore[no-untyped-call]
-            z_, s_, m, fired, false, latest, self.gradient == "slope"
-        )
+        found = move(lookup, Received(z_, s_, even, term, latest), self.outside == "ideal", self.gradient == "slope")
+        self.count.asked += even.numel()
+        self.count.outside += found.outside
+        if found.outside and self.outside == "error":
+            self._refuse(k, z_.detach(), s_.detach(), latest)
+        if lookup.ever_false:
+            with torch.no_grad():
+                at, false = self._false(k, stage, received, found.silent, term, even)
+                found.z.view(-1).index_copy_(0, at, false.to(z.dtype))
+        moved: Tensor = _Move.apply(z_, s_, found)  # type: ignore[no-untyped-call]
         if self.tallies is not None:
-            self._tally(k, fired, moved)
+            self._tally(k, z_ < latest, moved)
         return moved.reshape(chips * images, *z.shape[1:])
 
     def _false(
-        self, k: int, stage: Any, received: Tensor, fired: Tensor, term: Tensor | None, even: Tensor
+        self, k: int, stage: Any, received: Tensor, where: Tensor, term: Tensor | None, even: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Flat places [silent] among `even` of neurons silent under eq. (4), and their z, inf where they stay so."""
-        where = (~fired).expand(even.shape).flatten().nonzero()[:, 0]
+        """Places `where` [silent] among `even` of neurons silent under eq. (4), and their z, inf where they stay so."""
         highest, at = self._closest(k, stage, received)
         source = where if highest.numel() == even.numel() else where % highest.numel()
-        approach = 1.0 - highest.flatten().index_select(0, source)
+        approach = highest.flatten().index_select(0, source).clamp_(min=0.0).neg_().add_(1.0)
         if term is not None:
             neuron = term[0].numel()
             own = where % neuron
@@ -164,7 +162,8 @@ class NoisyNetwork(nn.Module):
                 own += where.div(even[0].numel(), rounding_mode="floor") * neuron
             approach += term.flatten().index_select(0, own)
         hit, factor = self._lookup[k].false_spikes(approach, even.flatten().index_select(0, where))
-        z = at.flatten().index_select(0, source).mul_(factor).clamp_(1.0, float(np.exp(self.window_over_tau)))
+        z = (at if at.ndim == 0 else at.flatten().index_select(0, source)) * factor
+        z.clamp_(1.0, float(np.exp(self.window_over_tau)))
         return where, z.masked_fill_(~hit, torch.inf)
 
     def _closest(self, k: int, stage: Any, received: Tensor) -> tuple[Tensor, Tensor]:
@@ -179,43 +178,37 @@ class NoisyNetwork(nn.Module):
         else:
             return self._closest_of_convolution(k, stage, received, weight, bias)
         highest, which = v.max(dim=0)
-        return highest.clamp_(min=0.0), z[which]
+        return highest, z[which]
 
     def _closest_of_convolution(
         self, k: int, stage: SpikingConv2d, received: Tensor, weight: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The same moment by moment: few of them, and large images."""
         kernel, image = (weight.shape[2], weight.shape[3]), (received.shape[2], received.shape[3])
-        padding = list(resolve_padding(stage.padding, image, kernel, stage.stride))
+        left, right, top, bottom = resolve_padding(stage.padding, image, kernel, stage.stride)
+        padded = received.new_zeros(*received.shape[:2], image[0] + top + bottom, image[1] + left + right)
+        inside, one = padded[:, :, top : top + image[0], left : left + image[1]], received.new_ones(())
         highest = at = torch.empty(0)
         for number, moment in enumerate(self._moments[k]):
             z = float(np.exp(moment))
-            reached = torch.mul(received, -1.0 / z).add_(1.0).clamp_(min=0.0)
+            torch.add(one, received, alpha=-1.0 / z, out=inside).clamp_(min=0.0)
             offset = None if bias is None else bias * max(1.0 - stage.bias_z / z, 0.0)
-            v = functional.conv2d(functional.pad(reached, padding), weight, offset, stage.stride)
-            at = torch.full_like(v, z) if number == 0 else torch.where(v > highest, z, at)
-            highest = v.clamp_(min=0.0) if number == 0 else torch.maximum(highest, v)
+            v = functional.conv2d(padded, weight, offset, stage.stride)
+            at = v.new_tensor(z) if number == 0 else torch.where(v > highest, z, at)
+            highest = v if number == 0 else torch.maximum(highest, v)
         return highest, at
 
-    def _beyond(self, k: int, z: Tensor, slope: Tensor, fired: Tensor) -> Tensor | None:
-        """Where the table does not speak for a spike; counted. Raises InputError if that is `outside`."""
-        chips = len(self._numbers) if z.shape[0] == 1 else 1
-        self.count.asked += z.numel() * chips
+    def _refuse(self, k: int, z: Tensor, slope: Tensor, latest: float) -> None:
+        """Raises InputError for the first spike beyond the table."""
         lookup = self._lookup[k]
         beyond = lookup.beyond(z, slope)
-        if beyond is None:
-            return None
-        beyond &= fired
-        outside = int(torch.count_nonzero(beyond))
-        self.count.outside += outside * chips
-        if outside and self.outside == "error":
-            where = tuple(int(n[0]) for n in beyond.nonzero(as_tuple=True))
-            ranges = " and ".join(f"{low:.4g} … {high:.4g}" for low, high in lookup.ranges.values())
-            raise InputError(
-                f"noise table layer {k}: ln(W_C - 1) and time must be within {ranges}, got "
-                f"{float(slope[where].log()):.4g} and {float(z[where].log()):.4g}"
-            )
-        return beyond
+        assert beyond is not None  # noqa: S101
+        where = tuple(int(n[0]) for n in (beyond & (z < latest)).nonzero(as_tuple=True))
+        ranges = " and ".join(f"{low:.4g} … {high:.4g}" for low, high in lookup.ranges.values())
+        raise InputError(
+            f"noise table layer {k}: ln(W_C - 1) and time must be within {ranges}, got "
+            f"{float(slope[where].log()):.4g} and {float(z[where].log()):.4g}"
+        )
 
     def _chip_term(self, k: int, z: Tensor) -> Tensor | None:
         """[chip, 1, neuron ...] of the chips, drawn once: spread of die, neuron and synapse terms; None without."""
@@ -253,37 +246,21 @@ class NoisyNetwork(nn.Module):
 
 
 class _Move(torch.autograd.Function):
-    """z' = z s/(s - m) where it comes before `latest`, at 1 at the earliest; inf elsewhere."""
+    """The moved spikes forward; backward with m held constant, false spikes being constants too."""
 
     @staticmethod
-    def forward(
-        ctx: Any, z: Tensor, s: Tensor, m: Tensor, fired: Tensor, false: tuple[Tensor, Tensor] | None, latest: float,
-        through_slope: bool,
-    ) -> Tensor:  # fmt: skip
-        """Shapes [1 or chip, image, ...] of z, s and fired, [chip, image, ...] of m and of the result.
-
-        false: flat places of silent neurons and their spikes, which come in as constants.
-        """
-        left = s - m
-        share = m / left  # z' = z (1 + share)
-        moved = torch.addcmul(z, z, share)
-        lost = ((left > 0) & (moved < latest) & fired).logical_not_()
+    def forward(ctx: Any, z: Tensor, s: Tensor, found: Moved) -> Tensor:
+        """Shapes [1 or chip, image, ...] of z and s, [chip, image, ...] of the result."""
         ctx.shape = z.shape
-        factors = [share + 1.0]
-        if through_slope:
-            factors.append(share.mul_(moved).div_(s).neg_())
-        ctx.save_for_backward(*(factor.masked_fill_(lost, 0.0) for factor in factors))
-        moved = moved.clamp_(min=1.0).masked_fill_(lost, torch.inf)
-        if false is not None:
-            moved.view(-1).index_copy_(0, false[0], false[1].to(moved.dtype))
-        return moved
+        ctx.save_for_backward(found.factor, *([] if found.slope_factor is None else [found.slope_factor]))
+        return found.z
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """Constant m: ∂z'/∂z = s/(s - m), ∂z'/∂s = -z m/(s - m)²; both 0 for a lost spike."""
+        """∂z'/∂z = s/(s - m), ∂z'/∂s = -z m/(s - m)²; both 0 for a lost spike."""
         factor, *rest = ctx.saved_tensors
         grad_s = _summed(grads[0] * rest[0], ctx.shape) if rest else None
-        return _summed(grads[0] * factor, ctx.shape), grad_s, None, None, None, None, None
+        return _summed(grads[0] * factor, ctx.shape), grad_s, None
 
 
 def _summed(grad: Tensor, shape: torch.Size) -> Tensor:

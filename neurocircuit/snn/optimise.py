@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -30,13 +31,11 @@ def learning_rate(step: int, steps: int, spec: ScheduleSpec) -> float:
 
 @torch.no_grad()
 def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> float:
-    """Scale the gradient G [neuron, ...] of each layer's parameters as the recipe says; the largest |G| before that.
-
-    It is nan where a gradient is not finite.
+    """Scale the gradient G [neuron, ...] of each layer's parameters as the recipe says.
 
     clip_row_norm: its row-normalised Frobenius norm |G|/sqrt(neurons), the rms over neurons of the norm of a neuron's
     gradient, is brought down to the bound (paper §4.1 takes 10; the division is our reading of "row-normalized").
-    unit_per_layer: |G| = 1 for each.
+    unit_per_layer: |G| = 1 for each. Returns the largest |G| before that, nan where a gradient is not finite.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = torch.stack(torch._foreach_norm(gradients)).tolist()
@@ -45,6 +44,16 @@ def bound_gradients(parameters: Iterable[nn.Parameter], spec: OptimiserSpec) -> 
         if (spec.gradient == "clip_row_norm" and norm > bound) or (spec.gradient == "unit_per_layer" and norm > 0):
             gradient.mul_((bound if spec.gradient == "clip_row_norm" else 1.0) / norm)
     return float(max(norms)) if all(map(math.isfinite, norms)) else math.nan
+
+
+@contextmanager
+def denormals_as_zero() -> Iterator[None]:
+    """Numbers below 1e-38 count as 0: gradients of images that are surely right reach them, at 2.5 times the cost."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 class AveragedWeights:

@@ -1,4 +1,4 @@
-"""The files of a training run beside its checkpoints: log.csv, one line an epoch, and run.json, its identity."""
+"""What a training run tells: progress, one line an epoch in log.csv, its identity in run.json."""
 
 import csv
 import io
@@ -32,6 +32,29 @@ class LogRow:
     fraction_spiked: float  # of all neurons, last batch
     largest_gradient: float  # of |G| over layers, mean over the epoch
     seconds: float
+
+
+@dataclass
+class Totals:
+    """Sums over the steps of one epoch, of this process's share of the images."""
+
+    steps: int = 0
+    images: int = 0
+    loss: float = 0.0
+    right: int = 0
+    largest_gradient: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands after a step."""
+
+    step: int
+    steps: int
+    epoch: int
+    loss: float
+    held_out_accuracy: float | None
 
 
 def append_row(directory: Path, row: LogRow) -> None:

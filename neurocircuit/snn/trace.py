@@ -1,4 +1,4 @@
-"""All spikes of a network for a batch of images, on the one clock of its input."""
+"""Spikes of a network while it computes: all of a batch of images on the clock of its input, or how many there were."""
 
 from dataclasses import dataclass, field
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
+from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime, first_over_tau
 
 
@@ -62,3 +63,24 @@ def trace(network: nn.Sequential, z: Tensor) -> Spikes:
         clock.remove()
     clock.spikes.z_out = z_out
     return clock.spikes
+
+
+class SpikedFraction:
+    """Counts the neurons that spiked in the latest forward pass."""
+
+    def __init__(self, network: nn.Module) -> None:
+        """Watches all layers of neurons from here on."""
+        self._last: dict[str, Tensor] = {}
+        for name, layer in enumerate(spiking_layers(network)):
+            layer.register_forward_hook(self._keep(str(name)))
+
+    def _keep(self, name: str):  # type: ignore[no-untyped-def]
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            self._last[name] = output.detach()
+
+        return hook
+
+    def fraction(self) -> float:
+        """Of all neurons and images of that pass."""
+        fired = sum(int(torch.isfinite(z).sum()) for z in self._last.values())
+        return fired / sum(z.numel() for z in self._last.values())

@@ -26,10 +26,17 @@ from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import spike_loss, weight_terms
 from neurocircuit.snn.margins import Margins
 from neurocircuit.snn.models import count_weights, spiking_layers
-from neurocircuit.snn.optimise import AveragedWeights, bound_gradients, learning_rate, new_optimiser
+from neurocircuit.snn.optimise import (
+    AveragedWeights,
+    bound_gradients,
+    denormals_as_zero,
+    learning_rate,
+    new_optimiser,
+)
 from neurocircuit.snn.parallel import Processes
 from neurocircuit.snn.recipe import Recipe
-from neurocircuit.snn.runlog import LogRow
+from neurocircuit.snn.runlog import LogRow, Progress, Totals
+from neurocircuit.snn.trace import SpikedFraction
 
 CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", "weights.pt"
 _STREAMS = {
@@ -38,29 +45,6 @@ _STREAMS = {
     "delay": 3,
     "margins": 4,
 }  # one independent stream of random numbers for each
-
-
-@dataclass
-class Totals:
-    """Sums over the steps of one epoch, of this process's share of the images."""
-
-    steps: int = 0
-    images: int = 0
-    loss: float = 0.0
-    right: int = 0
-    largest_gradient: float = 0.0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands after a step."""
-
-    step: int
-    steps: int
-    epoch: int
-    loss: float
-    held_out_accuracy: float | None
 
 
 @dataclass
@@ -104,13 +88,14 @@ class Trainer:
         self.best_accuracy = -1.0
         self.layer: str | None = None  # implementation of the layers that ran
         self.resumed: list[dict[str, Any]] = []  # steps from which the run went on otherwise than it began
-        self._spiked = _SpikedFraction(self.network)
+        self._spiked = SpikedFraction(self.network)
         self._forward = self._over_processes()
 
     def run(self, report: Callable[[Progress], None]) -> None:
         """Train to the end of the recipe; files are written by the leading process alone."""
-        while self.sampler.epoch < self.recipe.schedule.epochs:
-            self._epoch(report)
+        with denormals_as_zero():
+            while self.sampler.epoch < self.recipe.schedule.epochs:
+                self._epoch(report)
         if self.processes.leads:
             checkpoint.save(self.directory / FINAL, self.recipe.subject, self.evaluated.state_dict())
         self.processes.wait()
@@ -314,23 +299,3 @@ class Trainer:
             "hardware": self.conditions.state(),
         }
         checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated.state_dict(), state)
-
-
-class _SpikedFraction:
-    """Counts the neurons that spiked in the latest forward pass."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self._last: dict[str, Tensor] = {}
-        for name, layer in enumerate(spiking_layers(network)):
-            layer.register_forward_hook(self._keep(str(name)))
-
-    def _keep(self, name: str):  # type: ignore[no-untyped-def]
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            self._last[name] = output.detach()
-
-        return hook
-
-    def fraction(self) -> float:
-        """Of all neurons and images of that pass."""
-        fired = sum(int(torch.isfinite(z).sum()) for z in self._last.values())
-        return fired / sum(z.numel() for z in self._last.values())

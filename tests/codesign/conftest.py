@@ -1,5 +1,9 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+DIGITS = Path(__file__).parents[2] / "training/digits.toml"
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("optuna")
@@ -75,6 +79,13 @@ map_images = 2
 images = 2
 chips = 1
 bsource_neurons = 0
+
+[retraining]
+recipe = "{DIGITS}"
+settings = ["network.bias=true", "initial_spread=0.7", "epochs=1", "held_out=1097", "outside=nearest"]
+calibration_images = 2
+calibration_chips = 6
+points = 40
 """
 
 

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 from neurocircuit.cli.codesign import command as codesign
 from neurocircuit.cli.pvt import command as pvt
 from neurocircuit.errors import InputError, NeurocircuitError, SpecError
+from neurocircuit.noise import NoiseTable
+from neurocircuit.snn.conditions import sha256_of
 from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation
 from tests.codesign.test_pvt import spec, write
 
@@ -47,6 +49,26 @@ def test_recommended_files_are_read_back_and_hold_the_design(finished):
         assert network.neuron.window_s == circuit.window_s
 
 
+def test_recommended_designs_are_retrained_under_their_own_noise(finished, weights):
+    """Other weights, mapped on the same circuit, trained by a table of that circuit, run on the same images."""
+    out, numbers = finished
+    for role, one in numbers["recommended"].items():
+        found = one["verification"]["retrained"]
+        assert (found["images"], found["chips"], found["steps"]) == (2, 1, 17)  # 340 images left, 20 a step
+        folder = out / one["folder"] / "retrained"
+        if not folder.exists():  # a role that shares another one's design
+            assert sum(other["trial"] == one["trial"] for other in numbers["recommended"].values()) > 1
+            continue
+        network = MappedNetwork.from_toml(folder / "network.toml")
+        before = MappedNetwork.from_toml(folder.parent / "network.toml")
+        assert network.neuron.replace(window_s=before.neuron.window_s) == before.neuron  # the map chose the window
+        assert network.checkpoint_sha256 == sha256_of(folder / "weights.pt") != sha256_of(weights)
+        table = NoiseTable.load(folder / "before.nc")
+        trained_by = NeuronSpec.from_dict(table.provenance["network"]["neuron"])
+        assert trained_by.tau_s == pytest.approx(before.neuron.tau_s), role
+    assert "Retrained at their own circuit" in (out / "report.md").read_text()
+
+
 def test_finished_study_is_not_evaluated_again(finished, study_path):
     out, numbers = finished
     again = json.loads(invoke(codesign, study_path, "--out", out, "--json").stdout)
@@ -77,6 +99,21 @@ def test_wrong_study_files_are_one_line(study_text, weights, old, new, message):
         invoke(codesign, path, "--out", weights.parent / "wrong")
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
+    assert not (weights.parent / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("network.bias=true", "network.bias=false", "retraining.recipe must have the network of the study's"),
+        ("epochs=1", "epoch=1", "--set must name a field of the recipe, got 'epoch'"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_is_told_before_the_trials(study_text, weights, old, new, message):
+    path = weights.parent / "wrong.toml"
+    path.write_text(study_text.replace(old, new, 1))
+    with pytest.raises(InputError, match=message):
+        invoke(codesign, path, "--out", weights.parent / "wrong")
     assert not (weights.parent / "wrong").exists()
 
 

@@ -187,9 +187,45 @@ def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
     assert summary["clean"][0] < summary["trained"][0] < summary["software"]
     assert summary["gain"][1] > 0
     assert "wins back" in " ".join((tmp_path / "out" / "report.md").read_text().split())
+    controlled = (*call, tmp_path / "quiet.nc", "--control", weights, tmp_path / "loud.nc", "--json")
+    summary = json.loads(command(*controlled).stdout)["summary"]
+    assert summary["control"][0] == summary["clean"][0]  # the same table, images and chips
+    assert summary["beyond_control"][0] == pytest.approx(summary["gain"][0])
     refused = command(*call, tmp_path / "foreign.nc")
     assert refused.returncode == 2
     assert "its network has other weights" in refused.stderr
+
+
+def replayed(folder, decided):
+    """A folder as `verify` leaves it, of images whose label is 1, on two chips."""
+    folder.mkdir()
+    rows = [f"{k},{chip},1,1,1,{one},0,1.5" for k, one in enumerate(decided) for chip in (0, 1)]
+    head = "image,chip,label,software,rounded,decided,predicted,decision_over_tau"
+    (folder / "images.csv").write_text("\n".join([head, *rows]) + "\n")
+    (folder / "result.json").write_text(json.dumps({"level": "edge", "run": {}}))
+    return folder
+
+
+def test_recovered_compares_replays_on_the_images_and_chips_they_share(weights, tmp_path):
+    table = tmp_path / "table.nc"
+    planted_table(layers=3, checkpoint_sha256=sha256_of(weights)).save(table)
+    clean = replayed(tmp_path / "clean", [1, 0, 0, 0, 1, 1])  # one image more than the other has
+    trained = replayed(tmp_path / "trained", [1, 1, 1, 0, 1])
+    call = ("recovered", "--clean", weights, table, "--trained", weights, table, "--images", 10, "--chips", 2,
+            "--tables", 0, "--threads", 1, "--out", tmp_path / "out", "--replay", clean)  # fmt: skip
+    done = command(*call, "--replay", trained, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["in_circuit"]
+    assert (found["images"], found["chips"], found["level"]) == (5, 2, "edge")
+    assert found["summary"]["clean"][0] == pytest.approx(0.4)
+    assert found["summary"]["gain"][0] == pytest.approx(0.4)
+    assert found["summary"]["share"][0] == pytest.approx(0.4 / 0.6)
+    assert "In the circuit itself, 5 whole images on 2 chips" in " ".join(
+        (tmp_path / "out" / "report.md").read_text().split()
+    )
+    few = command(*call)
+    assert few.returncode == 2
+    assert "--replay must be given 2 times, got 1" in few.stderr
 
 
 def test_the_recipe_of_the_digits_still_loads():

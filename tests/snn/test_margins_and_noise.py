@@ -8,7 +8,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.neuron.operating import operate
 from neurocircuit.noise import NoiseTable
 from neurocircuit.snn.layers import SpikingLinear
-from neurocircuit.snn.margins import Margins, extremes
+from neurocircuit.snn.margins import Margins, excess, extremes
 from neurocircuit.snn.noisy import NoisyNetwork
 from tests.noise.test_model import FIXTURE
 
@@ -16,11 +16,32 @@ from tests.noise.test_model import FIXTURE
 def test_extremes_are_those_of_the_trajectory():
     rng = np.random.default_rng(2)
     t, w = rng.uniform(0, 3, (6, 20)), rng.normal(0.1, 0.5, (20, 4))
-    peak, depth = extremes(torch.from_numpy(np.exp(t)), torch.from_numpy(w), 4.0)
+    found = extremes(torch.from_numpy(np.exp(t)), torch.from_numpy(w), 4.0)
+    peak, depth = found.peak, found.depth
     for j in range(4):
         point = operate(t, np.tile(w[:, j], (6, 1)), 4.0)
         np.testing.assert_allclose(peak[:, j], point.peak_current, rtol=1e-9)
         np.testing.assert_allclose(depth[:, j], -point.lowest, atol=1e-9)
+
+
+def test_the_charge_is_the_squared_excess_and_its_gradients_are_finite_differences():
+    """Ties, silent inputs and spikes after the window included; gradcheck needs no tie to break, so rows have none."""
+    rng = np.random.default_rng(4)
+    t, w = rng.uniform(0, 3, (5, 12)), torch.from_numpy(rng.normal(0.1, 0.8, (12, 6)))
+    t[:, 3], t[2, 5] = np.inf, 4.5
+    z = torch.from_numpy(np.exp(t))
+    tied = torch.from_numpy(np.exp(np.round(t, 1)))
+    for rows in (z, tied):
+        found = extremes(rows, w, 4.0)
+        wanted = (found.peak - 1.5).relu().square().sum() + (found.depth - 0.4).relu().square().sum()
+        assert float(wanted) > 1.0
+        torch.testing.assert_close(excess(rows, w, 1.5, 0.4, 4.0), wanted)
+    alive = torch.isfinite(z)
+
+    def charge(times, weights):
+        return excess(torch.full_like(z, torch.inf).masked_scatter(alive, times), weights, 1.5, 0.4, 4.0)
+
+    torch.autograd.gradcheck(charge, (z[alive].requires_grad_(), w.requires_grad_()))
 
 
 def test_the_term_pulls_weights_into_the_margins():

@@ -19,7 +19,7 @@ from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn import checkpoint, runlog
 from neurocircuit.snn.data import library
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.optimise import AveragedWeights, bound_gradients, learning_rate
+from neurocircuit.snn.optimise import AveragedWeights, bound_gradients, denormals_as_zero, learning_rate
 from neurocircuit.snn.recipe import OptimiserSpec, ScheduleSpec, load_recipe
 from neurocircuit.snn.train import BEST, CHECKPOINT, FINAL, Trainer
 
@@ -290,6 +290,14 @@ def test_row_norm_clipping_scales_the_whole_layer():
     bound_gradients([parameter], OptimiserSpec(gradient="unit_per_layer"))
     bound_gradients([parameter], OptimiserSpec(gradient="clip_row_norm"))
     assert parameter.grad.norm().item() == 0.0
+
+
+def test_numbers_below_the_normal_ones_count_as_zero_only_while_training():
+    tiny = torch.full((3,), 2.0**-130)
+    with denormals_as_zero():
+        assert (tiny * 1.0 == 0).all()
+    assert (tiny * 1.0 == tiny).all()
+    assert (tiny > 0).all()
 
 
 def test_averaged_weights_follow_their_recursion():

@@ -1,0 +1,48 @@
+"""The committed noise-aware networks: files that belong together, and a training README that says what they reached."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neurocircuit.noise import NoiseTable
+from neurocircuit.snn.conditions import sha256_of
+from neurocircuit.spec import MappedNetwork
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "reports/published/robustness/aware-stressed"
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return json.loads((FOLDER / "result.json").read_bytes())
+
+
+def test_the_readme_says_what_was_won_back(numbers):
+    readme = " ".join((ROOT / "training/README.md").read_text().split())
+    found = numbers["summary"]
+    for name in ("clean", "trained", "control"):
+        value, low, high = (f"{100 * one:.1f}" for one in found[name])
+        assert f"{value} % ({low} to {high})" in readme
+    share, low, high = (f"{100 * one:.0f}" for one in found["share"])
+    assert f"{share} % of the loss won back, 95 % interval {low} to {high} %" in readme
+    value, low, high = (f"{100 * one:.1f}" for one in found["beyond_control"])
+    assert f"{value} points ({low} to {high})" in readme
+
+
+def test_more_than_half_of_the_loss_is_won_back_over_three_seeds_and_ten_chips(numbers):
+    assert numbers["summary"]["share"][1] > 0.5
+    assert sum(one["name"].startswith("trained") for one in numbers["networks"]) >= 3
+    assert all(one["chips"] >= 10 and one["valid"] for one in numbers["networks"])
+
+
+def test_each_table_is_of_the_weights_beside_it(numbers):
+    folders = sorted(path.parent for path in FOLDER.glob("*/weights.pt"))
+    assert len(folders) == len(numbers["networks"]) - 1  # the clean one stands elsewhere
+    for folder in folders:
+        sha256 = sha256_of(folder / "weights.pt")
+        own = MappedNetwork.from_dict(NoiseTable.load(folder / "table.nc").provenance["network"])
+        assert own.checkpoint_sha256 == MappedNetwork.from_toml(folder / "network.toml").checkpoint_sha256 == sha256
+        run = json.loads((folder / "run.json").read_bytes())
+        assert not run["environment"]["commit"].endswith("+")
+        assert run["recipe"]["hardware"]["causes"] == [] or folder.name.startswith("seed")
