@@ -32,7 +32,9 @@ class Components:
     degrees: float
 
 
-def components(right: NDArray[np.bool_], table_variance: float = 0.0, table_degrees: float = 0.0) -> Components:
+def components(
+    right: NDArray[np.bool_] | Floats, table_variance: float = 0.0, table_degrees: float = 0.0
+) -> Components:
     """From right [chip, repeat, image]; with one chip, one image or one repeat its own part cannot be told: 0."""
     chips, repeats, n = right.shape
     y = right.astype(float)
@@ -75,6 +77,18 @@ def interval(right: NDArray[np.bool_], found: Components, level: float = 0.95) -
     middle = np.log(mean / (1.0 - mean))
     low, high = (1.0 / (1.0 + np.exp(-(middle + side * width))) for side in (-1, 1))
     return float(low), float(high)
+
+
+def difference_interval(found: Components, difference: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Of the mean of paired differences [chip, repeat, image], from their own components: Student's t, unbounded.
+
+    Where all are 0, as far to each side as Wilson's interval of no differing image.
+    """
+    if found.total == 0.0:
+        far = fraction_interval(0, difference.shape[2])[1]
+        return -far, far
+    half = float(stdtrit(found.degrees, 0.5 + level / 2)) * found.total
+    return float(difference.mean()) - half, float(difference.mean()) + half
 
 
 def table_variance(differences: Floats) -> float:
