@@ -14,7 +14,7 @@ ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel clean distclean \
+.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean \
 	published $(addprefix published-,transistor datasheet network embedded stressed hard decks neurons codesign pvt \
 	table4 fig2 jitter circuit-curves aware clean-seeds)
 
@@ -210,6 +210,9 @@ published-neurons: setup ## Rebuild the replay of first-layer neurons in transis
 	  --latest 2.8 --out $(IN_TRANSISTORS)/table.nc
 	@$(BIN)/neurocircuit verify $(IN_TRANSISTORS)/network.toml --table $(IN_TRANSISTORS)/table.nc --level transistor \
 	  --no-images --images 60 --part test --runs 22 --layers 0 --out $(IN_TRANSISTORS)/replay
+
+results: setup ## Put the published results into README's table
+	@$(BIN)/neurocircuit results reports/published --into README.md
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -60,21 +60,27 @@ def _networks(values: dict[str, Any]) -> Table:
     return Table("Networks", ("group", "weights", "chips", "under eq. (4)"), rows, note=note, prose=(1,))
 
 
-def _holding(values: dict[str, Any]) -> Table:
-    """For each quantity the values at which a group lacks less than HOLDS of eq. (4)."""
-    header = ("quantity", *(f"{circuit}, {group}" for circuit in values["circuits"] for group in values["groups"]))
-    rows = []
-    for name, label in values["quantities"].items():
-        cells = [label]
+def holding(values: dict[str, Any]) -> dict[str, dict[tuple[str, str], list[str]]]:
+    """By quantity, circuit and group the values at which a group lacks less than HOLDS of eq. (4)."""
+    found: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for name in values["quantities"]:
         for circuit in values["circuits"]:
             for group, own in values["groups"].items():
-                good = [
-                    f"{row['value']:g}"
-                    for row in sorted(figures.rows_of(values, circuit, group, name), key=lambda row: row["value"])
+                rows = sorted(figures.rows_of(values, circuit, group, name), key=lambda row: row["value"])
+                found.setdefault(name, {})[circuit, group] = [
+                    f"{row['value']:.3g}"
+                    for row in rows
                     if not row["failed"] and row["accuracy"] > own["software"] - HOLDS
                 ]
-                cells.append(", ".join(good) or "none")
-        rows.append(tuple(cells))
+    return found
+
+
+def _holding(values: dict[str, Any]) -> Table:
+    header = ("quantity", *(f"{circuit}, {group}" for circuit in values["circuits"] for group in values["groups"]))
+    rows = [
+        (values["quantities"][name], *(", ".join(good) or "none" for good in cells.values()))
+        for name, cells in holding(values).items()
+    ]
     return Table(
         f"Values at which the mean lies less than {HOLDS:.0%} below eq. (4)", header, tuple(rows), prose=(0,),
         note="Of the values looked at; the bands below say how sure that is.",
