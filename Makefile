@@ -149,8 +149,8 @@ published-fashion: ## The three studies on Fashion-MNIST
 	  STUDIED=reports/published/networks/fashion-seed1/weights.pt STUDIED_BY=training/fashion_finetune.toml
 
 published-cifar: ## The three studies on the small CIFAR-10 network, nothing retrained
-	@$(MAKE) published-table4 published-fig2 published-jitter STUDY_SUFFIX=-cifar10_small STUDY_OPTIONS=--no-retraining \
-	  STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt STUDIED_BY=training/cifar10_small.toml
+	@$(MAKE) published-table4 published-fig2 published-jitter STUDY_SUFFIX=-cifar10_small STUDIED_BY=training/cifar10_small.toml \
+	  STUDY_OPTIONS="--no-retraining --images 2000" STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
 
 # More training seeds of the demonstration network, so that curves have a band over seeds (about 2 CPU-minutes each).
 published-clean-seeds: setup ## Train the demonstration network with seeds 2 and 3: reports/published/mnist-network/seed2, seed3

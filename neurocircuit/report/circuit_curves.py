@@ -13,9 +13,9 @@ HOLDS = 0.05  # a network holds where it lacks less than this of its accuracy un
 _HOW = (
     "One quantity is changed at a time; every network is mapped to the changed circuit again (window in τ kept), and "
     "every neuron of every image runs at the level named. All meet the same images, chip numbers and events. Chips are "
-    "dealt to the networks of a group in turn, so a band (95 %) holds images, chips and training seeds. Dashed: the "
-    "group under eq. (4). Dotted: the circuit's own value. Open marks: a limit of the mapping is broken there."
+    "dealt to the networks of a group in turn, so a band (95 %) holds images, chips and training seeds."
 )
+_LEGEND = "Bands: 95 %. Dashed: eq. (4). Dotted: the circuit's own value. Open marks: limits of the mapping broken."
 _NOTES = {
     "cycles": "τ follows at the oscillators' frequency: more cycles leave less ripple of the XOR, but let phase noise "
     "and what the trim left act longer in each τ; a spike of 1 ns is a smaller part of it.",
@@ -34,7 +34,7 @@ def write_curves_report(path: Path) -> None:
     for name, label in values["quantities"].items():
         with style.styled():
             drawn = style.render(figures.curve_figure(values, name), "svg")
-        picture = Picture(name, f"Accuracy over {label}.", drawn, b"")
+        picture = Picture(name, f"Accuracy over {label}. {_LEGEND}", drawn, b"")
         parts.append(Part(label[0].upper() + label[1:], (_NOTES[name],), (picture,), (_table(values, name),)))
     title = "Accuracy over quantities of the circuit"
     sheet.write(Sheet(title, _answer(values), (*parts, record_part(values))), path.with_name("report.html"))

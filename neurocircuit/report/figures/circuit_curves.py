@@ -52,7 +52,8 @@ def _curve(
     x = np.array([scale.place(row["value"]) for row in rows])
     middle, low, high = (100 * np.array([row[key] for row in rows]) for key in ("accuracy", "low", "high"))
     axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(x, middle, color=colour, label=NAMES[group])
+    axes.plot(x, middle, color=colour)
+    axes.plot([], [], color=colour, marker=marker, label=NAMES[group])
     for broken, face in ((False, colour), (True, "white")):
         chosen = [bool(row["broken"]) == broken for row in rows]
         axes.plot(x[chosen], middle[chosen], marker, color=colour, markerfacecolor=face)
@@ -87,23 +88,19 @@ class _Scale:
 
     def apply(self, axes: "Axes") -> None:
         """Scale, limits and ticks."""
-        from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+        from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
         if self.linear:
             axes.set_xlim(self.limits)
             return
         axes.set(xscale="log", xlim=self.limits)
-        decades = np.log10(self.limits[1] / self.limits[0])
-        if decades > 2.2:
-            style.set_log_percent(axes.xaxis)
-            first = np.ceil(np.log10(self.limits[0] if self.zero is None else self.zero * 2))
-            ticks = list(10.0 ** np.arange(first, np.floor(np.log10(self.limits[1])) + 1))
-            axes.xaxis.set_major_locator(FixedLocator(([] if self.zero is None else [self.zero]) + ticks))
-            plain = axes.xaxis.get_major_formatter()
-            axes.xaxis.set_major_formatter(
-                FuncFormatter(lambda value, place: "0" if value == self.zero else plain(value, place))
-            )
-        else:
-            axes.xaxis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+        low, high = np.log10(self.limits[0] if self.zero is None else 2.0 * self.zero), np.log10(self.limits[1])
+        steps = (1.0,) if high - low > 2.2 else (1.0, 2.0, 5.0)
+        ticks = [step * 10.0**power for power in range(int(np.floor(low)), int(np.ceil(high)) + 1) for step in steps]
+        kept = [tick for tick in ticks if low <= np.log10(tick) <= high]
+        axes.xaxis.set_major_locator(FixedLocator(kept if self.zero is None else [self.zero, *kept]))
+        axes.xaxis.set_major_formatter(
+            FuncFormatter(lambda value, _place: "0" if value == self.zero else style.plain_number(value))
+        )
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
