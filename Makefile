@@ -145,7 +145,7 @@ published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 # The same of another network: its weights, how to fine-tune them, what the folders' names end in.
 published-fashion published-cifar: setup
 published-fashion: ## The three studies on Fashion-MNIST
-	@$(MAKE) published-table4 published-fig2 published-jitter STUDY_SUFFIX=-fashion \
+	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-fashion \
 	  STUDIED=reports/published/networks/fashion-seed1/weights.pt STUDIED_BY=training/fashion_finetune.toml
 
 published-cifar: ## The three studies on the small CIFAR-10 network, nothing retrained

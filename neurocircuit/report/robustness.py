@@ -67,13 +67,15 @@ def _table4_part(values: dict[str, Any], n: int, data: str, epochs: int) -> Part
         header.append("paper, retrained")
         for row in rows:
             row.append(f"{theirs[int(row[0])]:.2%}" if int(row[0]) in theirs else "-")
+    steps = f"Each step goes on from the one above it for {epochs} epoch(s), straight-through gradients. "
+    if "retrained" not in columns:
+        steps = "Nothing was retrained. "
     table = Table(
         f"Accuracy on {n} test images, 95 % intervals of the test set",
         tuple(header),
         tuple(tuple(row) for row in rows),
-        note=f"Each step goes on from the one above it for {epochs} epoch(s), straight-through gradients. Signed "
-        "words: 2^b - 1 codes of one step per layer, three at 2 bit; the circuit's bank: b bits of magnitude for each "
-        "sign, seven codes at 2 bit. The paper does not say which words it means.",
+        note=steps + "Signed words: 2^b - 1 codes of one step per layer, three at 2 bit; the circuit's bank: b bits of "
+        "magnitude for each sign, seven codes at 2 bit. The paper does not say which words it means.",
     )
     picture = _drawn("table4", "Accuracy over weight bits.", partial(figures.table4_figure, values, data))
     return Part("Table 4: weight bits", pictures=(picture,), tables=(table,))
