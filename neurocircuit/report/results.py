@@ -30,12 +30,18 @@ def into(readme: Path, published: Path) -> None:
     write_atomically(readme, f"{before}{BEGIN}\n\n{table(published)}\n{END}{after}")
 
 
-def table(published: Path) -> str:
-    """Markdown. Raises InputError where nothing is published there."""
-    rows = [row for part in _PARTS for row in part(published)]
-    if not rows:
+def rows(published: Path) -> list[Row]:
+    """All that is published there. Raises InputError where nothing is."""
+    found = [row for part in _PARTS for row in part(published)]
+    if not found:
         raise InputError(f"{published} must hold published results, found none")
-    lines = [HEADER, ("---",) * 4, *((*row[:3], f"[{row[3]}](reports/published/{row[3]})") for row in rows)]
+    return found
+
+
+def table(published: Path) -> str:
+    """Its rows as Markdown."""
+    shown = ((*row[:3], f"[{row[3]}](reports/published/{row[3]})") for row in rows(published))
+    lines = [HEADER, ("---",) * 4, *shown]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
