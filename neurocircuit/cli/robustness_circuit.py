@@ -64,7 +64,7 @@ def command(
 
     groups = {name: paths for name, paths in zip(GROUPS, (clean, aware), strict=True) if paths}
     chips_of = {name: curves.dealt(paths, chips) for name, paths in groups.items()}
-    networks, seen = _networks(groups, next(iter(settings.values())), part, count, map_images, data)
+    networks, seen = _networks(groups, part, count, map_images, data)
     tasks = [
         curves.Task(network, point, chips_of[network.group][network.number - 1], seen, level, seed)
         for point in _points(settings, quantities)
@@ -75,6 +75,7 @@ def command(
         "level": level, "part": part, "images": count, "map_images": map_images, "chips": chips, "seed": seed,
         "groups": {
             name: {"weights": [str(path) for path in paths], "chips": chips_of[name],
+                   "sha256": [one.sha256 for one in networks if one.group == name],
                    "software": curve_rows.software(tasks, found, name)}
             for name, paths in groups.items()
         },
@@ -142,7 +143,7 @@ def _points(settings: "dict[str, Setting]", quantities: "list[tuple[Quantity, tu
 
 
 def _networks(
-    groups: dict[str, tuple[Path, ...]], base: "Setting", part: str, count: int, map_images: int, data: Path | None
+    groups: dict[str, tuple[Path, ...]], part: str, count: int, map_images: int, data: Path | None
 ) -> "tuple[list[Network], Images]":
     """Networks of all groups, and the images that they decide. Raises InputError where they read other images."""
     from neurocircuit.codesign.curves import Images, Network
@@ -152,7 +153,7 @@ def _networks(
     training = Images(*images(first, "train", data, map_images))
     seen = Images(*images(first, part, data, count))
     made = [
-        Network(group, number, path, training, base.neuron)
+        Network(group, number, path, training)
         for group, paths in groups.items()
         for number, path in enumerate(paths, 1)
     ]

@@ -30,6 +30,8 @@ from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import LayerMapping, MappedNetwork, Variation
 from neurocircuit.spec.neuron import NeuronSpec
 
+_IDEAL = NeuronSpec()  # for looks at eq. (4), where nothing of it but the window enters: 10 τ until that is known
+
 
 @dataclass(frozen=True)
 class Images:
@@ -55,7 +57,6 @@ class Network:
     number: int
     path: Path
     training: Images
-    window_of: NeuronSpec  # the circuit whose window bounds the look at eq. (4)
 
     @cached_property
     def sha256(self) -> str:
@@ -70,15 +71,14 @@ class Network:
     @cached_property
     def window_over_tau(self) -> float:
         """2 τ after the latest decision on the training images, as `map` has it."""
-        circuit = self._unscaled(self.window_of)
+        circuit = self._unscaled(_IDEAL)
         first = [float(spikes_of(circuit.ideal(one, exact_weights=True)[-1]).min()) for one in self.training.spikes]
         return float(np.ceil(10 * (max(t for t in first if np.isfinite(t)) + 2.0)) / 10)
 
     @cached_property
     def recorded(self) -> tuple[Recorded, ...]:
         """Trajectories of each layer under eq. (4) within the window."""
-        neuron = self.window_of
-        circuit = self._unscaled(neuron.replace(window_s=self.window_over_tau * neuron.tau_s))
+        circuit = self._within_window
         every = [circuit.ideal(one, exact_weights=True) for one in self.training.spikes]
         return tuple(Recorded.of([points[k] for points in every]) for k in range(len(self.physical.layers)))
 
@@ -101,10 +101,13 @@ class Network:
 
     def software(self, images: Images) -> Bools:
         """Right under eq. (4) with the weights as trained, [image]."""
-        neuron = self.window_of.replace(window_s=self.window_over_tau * self.window_of.tau_s)
-        circuit = self._unscaled(neuron)
+        circuit = self._within_window
         decided = [decide(spikes_of(circuit.ideal(one, exact_weights=True)[-1])) for one in images.spikes]
         return np.asarray(np.array(decided) == images.labels)
+
+    @property
+    def _within_window(self) -> Circuit:
+        return self._unscaled(_IDEAL.replace(window_s=self.window_over_tau * _IDEAL.tau_s))
 
     def _unscaled(self, neuron: NeuronSpec) -> Circuit:
         nothing = Recorded(np.zeros(1), np.zeros(1))

@@ -52,12 +52,12 @@ def _answer(values: dict[str, Any]) -> str:
 
 def _networks(values: dict[str, Any]) -> Table:
     rows = tuple(
-        (figures.NAMES[group], weights, ", ".join(map(str, chips)), f"{own['software']:.1%}")
+        (figures.NAMES[group], weights, digest[:8], ", ".join(map(str, chips)), f"{own['software']:.1%}")
         for group, own in values["groups"].items()
-        for weights, chips in zip(own["weights"], own["chips"], strict=True)
+        for weights, digest, chips in zip(own["weights"], own["sha256"], own["chips"], strict=True)
     )
     note = f"Under eq. (4): of the group, on the same {values['images']} images."
-    return Table("Networks", ("group", "weights", "chips", "under eq. (4)"), rows, note=note, prose=(1,))
+    return Table("Networks", ("group", "weights", "sha256", "chips", "under eq. (4)"), rows, note=note, prose=(1,))
 
 
 def holding(values: dict[str, Any]) -> dict[str, dict[tuple[str, str], list[str]]]:

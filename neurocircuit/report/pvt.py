@@ -14,7 +14,7 @@ TRIMS = {
     "again": "trimmed at the condition, mapped at nominal",
     "nominal": "trimmed and mapped at nominal only",
 }
-_SHORT = {"mapped": "trimmed, mapped there", "again": "trimmed there", "nominal": "nominal only"}
+_SHORT = {"mapped": "mapped there", "again": "trimmed there", "nominal": "nominal only"}
 _HOW = (
     "Each condition changes τ, f0, loop filter, spike width, "
     "lead, swing and the jump of each weight by the ratio of its characterised spec to the nominal one; codes, window, "

@@ -29,7 +29,7 @@ def seen(weights):
 
 @pytest.fixture
 def network(weights, seen):
-    return curves.Network("clean", 1, weights, seen, NeuronSpec())
+    return curves.Network("clean", 1, weights, seen)
 
 
 @pytest.mark.parametrize("name", QUANTITIES)
@@ -91,7 +91,7 @@ def test_beyond_one_the_scale_grows_and_the_limits_break(network):
 
 def planted(network, seen, setting, name, value, chips=(0, 1, 2)):
     """A task whose labels are what eq. (4) decides: without errors every image is right."""
-    circuit = network._unscaled(NeuronSpec().replace(window_s=network.window_over_tau * 20e-9))
+    circuit = network._within_window
     labels = np.array([decide(spikes_of(circuit.ideal(one, exact_weights=True)[-1])) for one in seen.spikes])
     changed = setting if value is None else QUANTITIES[name].at(setting, value)
     point = curves.Point("c", None if value is None else name, value, changed)
@@ -142,8 +142,8 @@ def results(right):
 
 
 def test_rows_and_gains_of_planted_results(network, seen, weights):
-    other = curves.Network("aware", 1, weights, seen, NeuronSpec())
-    third = curves.Network("aware", 2, weights, seen, NeuronSpec())
+    other = curves.Network("aware", 1, weights, seen)
+    third = curves.Network("aware", 2, weights, seen)
     point, gone = curves.Point("c", None, None, SETTING), curves.Point("c", "ratio", 2.0, SETTING, "no such circuit: x")
     chips = [(0, 1), (0,), (1,)]
     tasks = [
