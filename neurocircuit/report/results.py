@@ -1,5 +1,6 @@
 """The table of results of the README, from the files in reports/published alone. What is not there has no row."""
 
+import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,26 @@ def table(published: Path) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
+def _table3(published: Path) -> Iterator[Row]:
+    path = published / "table3/table.csv"
+    if path.exists():
+        rows = [one for one in csv.DictReader(path.read_text(encoding="utf-8").splitlines()) if one["level"] == "edge"]
+        found = {float(one["input_jitter[1]"]): float(one["mean[1]"]) for one in rows if one["half"] == "jitter"}
+        theirs = [paper.value("jitter", amount) for amount in found]
+        what = f"Table 3, input jitter of {'/'.join(f'{100 * amount:g}' for amount in found)} %, level edge"
+        yield what, _fine(list(found.values())), _fine([one for one in theirs if one is not None]), "table3"
+
+
+def _in_transistors(published: Path) -> Iterator[Row]:
+    folder = "mnist-network/transistor/replay"
+    for values in _read(published, folder):
+        for layer in values["neurons"]["layers"]:
+            wide = next(one for one in layer["coverage"] if one["nominal"] == 0.95)
+            inside = f"{round(wide['share'] * layer['runs'])} of {layer['runs']}"
+            what = f"neurons of layer {layer['layer']} in transistors, in the 95 % intervals of the noise model"
+            yield what, f"{inside}: {'rejected' if layer['rejected'] else 'not rejected'}", "95 %", folder
+
+
 def _networks(published: Path) -> Iterator[Row]:
     folders: dict[str, list[Path]] = {}
     for folder in sorted((published / "networks").glob("*-seed*")):
@@ -86,7 +107,7 @@ def _jitter(published: Path) -> Iterator[Row]:
         means = {name: [float(np.mean(one)) for one in rows] for name, rows in found["accuracy"].items()}
         at = [found["jitter"].index(amount) for amount in (0.01, 0.05, 0.1)]
         ours = "; ".join(f"{name} {_list([rows[k] for k in at])}" for name, rows in _named(means).items())
-        clock = " (of the layer's own clock)" if found["time_origin"] == "layer" else ""
+        clock = " (of the layer's own clock)" if found.get("time_origin") == "layer" else ""
         yield f"spike-time jitter of 1/5/10 %{clock}, {_DATA[values['data']]}", ours, "-", folder
 
 
@@ -159,7 +180,7 @@ def _codesign(published: Path) -> Iterator[Row]:
 
 
 _PARTS: tuple[Callable[[Path], Iterator[Row]], ...] = (
-    _networks, _table4, _fig2, _jitter, _on_circuits, _aware, _curves, _pvt, _codesign,
+    _table3, _networks, _table4, _fig2, _jitter, _on_circuits, _in_transistors, _aware, _curves, _pvt, _codesign,
 )  # fmt: skip
 
 
@@ -185,6 +206,10 @@ def _percent(value: float) -> str:
 
 def _list(values: list[float]) -> str:
     return "/".join(f"{100 * value:.1f}" for value in values) + " %"
+
+
+def _fine(values: list[float]) -> str:
+    return "/".join(f"{100 * value:.2g}" for value in values) + " %"
 
 
 def _interval(value: list[float]) -> str:
