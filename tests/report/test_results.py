@@ -13,8 +13,11 @@ from neurocircuit.report import results
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "reports/published"
-KINDS = ("Table 3, input jitter", "in transistors", "accuracy, MNIST", "Table 4, MNIST", "Fig. 2, MNIST", "spike-time jitter",
-         "whole images on 3 chips of the stressed", "noise-aware training on the stressed", "process, voltage, temperature: trimmed", "co-design, balanced")  # fmt: skip
+KINDS = (
+    "Table 3, input jitter", "in transistors", "accuracy, MNIST", "Table 4, MNIST", "Fig. 2, MNIST",
+    "spike-time jitter", "whole images on 3 chips of the stressed", "noise-aware training on the stressed",
+    "process, voltage, temperature: trimmed", "co-design, balanced",
+)  # fmt: skip
 
 
 def test_readme_holds_the_table_of_the_published_files():
