@@ -158,15 +158,13 @@ published-clean-seeds: setup ## Train the demonstration network with seeds 2 and
 	  $(BIN)/neurocircuit train training/mnist_mapped.toml --set seed=$$seed --threads 1 --out $$out && \
 	  rm -f $$out/checkpoint.pt $$out/best.pt || exit 1; done
 
-# Goes on where it was stopped; what only a study in progress needs is removed at the end. The noise-aware networks are
-# those of published-aware as it was before its rounds (49 % of the loss won back); CURVE_AWARE takes others.
-CURVE_AWARE ?= $(wildcard $(ROBUST)/circuit/aware/seed*.pt)
+# Goes on where it was stopped; what only a study in progress needs is removed at the end.
 published-circuit-curves: setup ## Accuracy over cycles per tau, mismatch, phase noise, headroom, loop ratio (about 15 minutes on 2 cores)
 	@out=$(ROBUST)/circuit; \
 	$(BIN)/neurocircuit robustness circuit --jobs $(JOBS) --out $$out --circuit embedded embedded \
 	  --circuit training/circuits/stressed.toml training/circuits/stressed_variation.toml \
 	  --clean $(NETWORK)/weights.pt --clean $(NETWORK)/seed2/weights.pt --clean $(NETWORK)/seed3/weights.pt \
-	  $(foreach weights,$(CURVE_AWARE),--aware $(weights)) && rm -rf $$out/tasks
+	  $(foreach seed,1 2 3,--aware $(ROBUST)/aware-stressed/seed$(seed)/weights.pt) && rm -rf $$out/tasks
 
 # Noise-aware against clean on CIRCUIT: a short first round makes a table that knows the operating points which training
 # under noise leads to; then SEEDS are trained under it, each mapped and calibrated again; then all are compared.
