@@ -14,9 +14,9 @@ ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel clean distclean \
+.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean \
 	published $(addprefix published-,transistor datasheet network embedded stressed hard decks neurons codesign pvt \
-	table4 fig2 jitter aware)
+	table4 fig2 jitter circuit-curves aware clean-seeds)
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
@@ -129,19 +129,45 @@ published-codesign: setup ## Search the circuit of the demonstration network: re
 # Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.
 ROBUST := reports/published/robustness
 STUDIED ?= reports/published/networks/mnist-seed1/weights.pt
-ROBUSTNESS = $(BIN)/neurocircuit robustness --weights $(STUDIED) --recipe training/mnist_finetune.toml --threads 1
+STUDIED_BY ?= training/mnist_finetune.toml
+STUDY_SUFFIX ?=
+STUDY_OPTIONS ?=
+STUDY = @$(BIN)/neurocircuit robustness $(1) --weights $(STUDIED) --recipe $(STUDIED_BY) --threads 1 $(2) \
+	--out $(ROBUST)/$(1)$(STUDY_SUFFIX) $(STUDY_OPTIONS) && \
+	rm -f $(ROBUST)/$(1)$(STUDY_SUFFIX)/runs/*/checkpoint.pt $(ROBUST)/$(1)$(STUDY_SUFFIX)/runs/*/best.pt
 
 published-table4: setup ## Table 4: MNIST weights at 32, 8, 4, 2 bit, retrained (about 6 minutes of processor time)
-	@$(ROBUSTNESS) table4 --out $(ROBUST)/table4
-	@rm -f $(ROBUST)/table4/runs/*/checkpoint.pt $(ROBUST)/table4/runs/*/best.pt
+	$(call STUDY,table4)
 
 published-fig2: setup ## Fig. 2: accuracy over weight bits and weight noise
-	@$(ROBUSTNESS) fig2 --images 5000 --out $(ROBUST)/fig2
-	@rm -f $(ROBUST)/fig2/runs/*/checkpoint.pt $(ROBUST)/fig2/runs/*/best.pt
+	$(call STUDY,fig2,--images 5000)
 
 published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
-	@$(ROBUSTNESS) jitter --images 5000 --out $(ROBUST)/jitter
-	@rm -f $(ROBUST)/jitter/runs/*/checkpoint.pt $(ROBUST)/jitter/runs/*/best.pt
+	$(call STUDY,jitter,--images 5000)
+
+# The same of another network: its weights, how to fine-tune them, what the folders' names end in.
+published-fashion published-cifar: setup
+published-fashion: ## The three studies on Fashion-MNIST
+	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-fashion \
+	  STUDIED=reports/published/networks/fashion-seed1/weights.pt STUDIED_BY=training/fashion_finetune.toml
+
+published-cifar: ## The three studies on the small CIFAR-10 network, nothing retrained
+	@$(MAKE) published-table4 published-fig2 published-jitter STUDY_SUFFIX=-cifar10_small STUDIED_BY=training/cifar10_small.toml \
+	  STUDY_OPTIONS="--no-retraining --images 2000" STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
+
+# More training seeds of the demonstration network, so that curves have a band over seeds (about 2 CPU-minutes each).
+published-clean-seeds: setup ## Train the demonstration network with seeds 2 and 3: reports/published/mnist-network/seed2, seed3
+	@for seed in 2 3; do out=$(NETWORK)/seed$$seed; \
+	  $(BIN)/neurocircuit train training/mnist_mapped.toml --set seed=$$seed --threads 1 --out $$out && \
+	  rm -f $$out/checkpoint.pt $$out/best.pt || exit 1; done
+
+# Goes on where it was stopped; what only a study in progress needs is removed at the end.
+published-circuit-curves: setup ## Accuracy over cycles per tau, mismatch, phase noise, headroom, loop ratio (about 15 minutes on 2 cores)
+	@out=$(ROBUST)/circuit; \
+	$(BIN)/neurocircuit robustness circuit --jobs $(JOBS) --out $$out --circuit embedded embedded \
+	  --circuit training/circuits/stressed.toml training/circuits/stressed_variation.toml \
+	  --clean $(NETWORK)/weights.pt --clean $(NETWORK)/seed2/weights.pt --clean $(NETWORK)/seed3/weights.pt \
+	  $(foreach seed,1 2 3,--aware $(ROBUST)/aware-stressed/seed$(seed)/weights.pt) && rm -rf $$out/tasks
 
 # Noise-aware against clean on CIRCUIT. A table knows the operating points of one network, which training leaves: so
 # each seed is trained in three rounds, mapped and calibrated behind each, the next one under the table of the last; the
@@ -179,8 +205,8 @@ $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
 
 published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
 	@rm -rf reports/published/pvt
-	@$(BIN)/neurocircuit pvt $(NETWORK)/embedded/network.toml reports/published/datasheet-generic65 \
-	  --images 40 --chips 2 --out reports/published/pvt
+	@$(BIN)/neurocircuit evaluate $(NETWORK)/embedded/network.toml --process generic65 --images 40 \
+	  --chips 2 --out reports/published/pvt
 
 HARD := $(NETWORK)/published_weights
 published-hard: setup ## The paper's published MNIST weights on the embedded circuit (about 3 CPU-minutes)
@@ -206,6 +232,9 @@ published-neurons: setup ## Rebuild the replay of first-layer neurons in transis
 	  --latest 2.8 --out $(IN_TRANSISTORS)/table.nc
 	@$(BIN)/neurocircuit verify $(IN_TRANSISTORS)/network.toml --table $(IN_TRANSISTORS)/table.nc --level transistor \
 	  --no-images --images 60 --part test --runs 22 --layers 0 --out $(IN_TRANSISTORS)/replay
+
+results: setup ## Put the published results into README's table
+	@$(BIN)/neurocircuit results reports/published --into README.md
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -16,6 +16,7 @@ from neurocircuit.cli.common import (
     spec_option,
     threads_option,
 )
+from neurocircuit.cli.pvt import condition_options
 from neurocircuit.errors import InputError
 from neurocircuit.units import format_quantity, parse_quantity
 
@@ -46,6 +47,11 @@ from neurocircuit.units import format_quantity, parse_quantity
     help="Spikes beyond the table: as eq. (4) has them, as its nearest cell does, or stop. Default: ideal, counted.",
 )
 @click.option("--tables", type=click.IntRange(min=0), help="Redrawn tables for the calibration's error. Default: 5.")
+@click.option("--process", help="At characterised conditions: CHECKPOINT is a mapped network (.toml), as for pvt.")
+@click.option("--datasheet", type=click.Path(path_type=Path),
+              help="Of the process. Default: reports/published/datasheet-PROCESS.")  # fmt: skip
+@condition_options
+@click.option("--out", type=click.Path(path_type=Path), help="With --process: directory of the report.")
 @spec_option
 @data_option
 @device_option
@@ -62,6 +68,12 @@ def command(
     images: int | None,
     outside: str | None,
     tables: int | None,
+    process: str | None,
+    datasheet: Path | None,
+    corner: str | None,
+    temp: str | None,
+    vdd: str | None,
+    out: Path | None,
     spec_path: Path | None,
     data: Path | None,
     device: str,
@@ -72,8 +84,18 @@ def command(
 
     tau comes from the neuron spec. --data may be a folder or one data file. With --noise on chips of the circuit that
     the table was calibrated for, weights rounded to its bank, tau its own; the interval is over images, chips, events
-    and tables like these. INVALID with more than 0.1 % of the neurons beyond the table.
+    and tables like these. INVALID with more than 0.1 % of the neurons beyond the table. With --process the mapped
+    network in CHECKPOINT runs at each --corner, --temp and --vdd of the process's datasheet.
     """
+    if process is not None:
+        at_conditions(
+            checkpoint_path, process, datasheet, corner=corner, temp=temp, vdd=vdd, out=out, count=images or 40,
+            chips=chips or 2, seed=1 if seed is None else seed, part=part, data=data, as_json=as_json,
+        )  # fmt: skip
+        return
+    for name, value in (("datasheet", datasheet), ("corner", corner), ("temp", temp), ("vdd", vdd), ("out", out)):
+        if value is not None:
+            raise InputError(f"--{name} needs --process NAME")
     on_chips = OnChips(noise, chips, seeds, seed, images, outside, tables)
     on_chips.check()
     energy_J = _energy_J(energy_per_spike)
@@ -106,6 +128,21 @@ def command(
         echo_json(values)
     else:
         click.echo(summary(values) if noise is None else _on_chips.summary(values))
+
+
+def at_conditions(network_path: Path, process: str, datasheet: Path | None, **options: Any) -> None:
+    """As `neurocircuit pvt`. Raises InputError for a datasheet of another process, or when there is none."""
+    from neurocircuit.cli import pvt
+    from neurocircuit.spec import NeuronSpec
+
+    if network_path.suffix != ".toml":
+        raise InputError(f"with --process CHECKPOINT must be a mapped network (.toml) of neurocircuit map, "
+                         f"got {network_path}")  # fmt: skip
+    folder = Path(f"reports/published/datasheet-{process}") if datasheet is None else datasheet
+    circuit = NeuronSpec.from_toml(folder / "spec.toml").circuit
+    if circuit is None or circuit.process != process:
+        raise InputError(f"{folder} must be the datasheet of {process}")
+    pvt.run(network_path, folder, level="edge", map_images=40, **options)
 
 
 def _energy_J(text: str) -> float:

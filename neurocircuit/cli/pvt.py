@@ -11,16 +11,29 @@ from neurocircuit.cli.network import images, record, seed_option, write_json
 from neurocircuit.errors import InputError
 from neurocircuit.units import parse_numbers
 
+WAYS = {"mapped": "trimmed and mapped there", "again": "trimmed there", "nominal": "trimmed at nominal only"}
+
+
+def condition_options(command: Any) -> Any:
+    """--corner, --temp and --vdd."""
+    for option in (
+        click.option("--vdd", help="Supplies over the nominal one: 0.95,1.0,1.05. Default: all."),
+        click.option("--temp", help="Temperatures in degC: 0,27,85. Default: all."),
+        click.option("--corner", help="Corners: tt,ss,ff. Default: all that were characterised."),
+    ):
+        command = option(command)
+    return command
+
 
 @click.command("pvt")
 @click.argument("network_path", metavar="NETWORK", type=click.Path(path_type=Path))
 @click.argument("datasheet", metavar="DATASHEET", type=click.Path(path_type=Path))
-@click.option("--corner", help="Corners: tt,ss,ff. Default: all that were characterised.")
-@click.option("--temp", help="Temperatures in degC: 0,27,85. Default: all.")
-@click.option("--vdd", help="Supplies over the nominal one: 0.95,1.0,1.05. Default: all.")
+@condition_options
 @click.option("--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True,
               help="Level of the neuron.")  # fmt: skip
 @click.option("--images", "count", default=40, show_default=True, type=click.IntRange(min=1), help="Images.")
+@click.option("--map-images", default=40, show_default=True, type=click.IntRange(min=1),
+              help="Training images that a mapping at a condition sees.")  # fmt: skip
 @click.option("--chips", default=2, show_default=True, type=click.IntRange(min=1), help="Chips.")
 @click.option("--part", type=click.Choice(("train", "held_out", "test", "official")), default="test",
               show_default=True, help="Which images.")  # fmt: skip
@@ -28,14 +41,20 @@ from neurocircuit.units import parse_numbers
 @seed_option
 @data_option
 @json_option
-def command(
-    network_path: Path, datasheet: Path, corner: str | None, temp: str | None, vdd: str | None, level: str,
-    count: int, chips: int, part: str, out: Path | None, seed: int, data: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+def command(**options: Any) -> None:
     """Run NETWORK (a mapped network, .toml) at the conditions in DATASHEET, a directory of neurocircuit characterize.
 
-    Each condition twice: trimmed there again, and trimmed at the nominal condition only.
+    Each condition three times: trimmed and mapped there, trimmed there and mapped at nominal, trimmed at nominal only.
+    The same is `neurocircuit evaluate NETWORK --process NAME`.
     """
+    run(**options)
+
+
+def run(
+    network_path: Path, datasheet: Path, corner: str | None, temp: str | None, vdd: str | None, level: str,
+    count: int, map_images: int, chips: int, part: str, out: Path | None, seed: int, data: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """What the command does. Raises InputError and FileFormatError naming what is wrong."""
     started = time.process_time()
 
     from neurocircuit.codesign import pvt
@@ -52,15 +71,16 @@ def command(
     )  # fmt: skip
     if not conditions:
         raise InputError("--corner, --temp and --vdd must leave a condition that was characterised, none has all three")
+    training, _ = images(network, "train", data, map_images)
     spikes, labels = images(network, part, data, count)
     rows = pvt.run(
-        mapped, network, nominal, conditions, spikes, labels, chips=chips, level=level, seed=seed,
+        mapped, network, nominal, conditions, training, spikes, labels, chips=chips, level=level, seed=seed,
         weights=sum(layer.kernel.size for layer in network.layers),
         tell=lambda text: None if as_json else click.echo(text, err=True),
     )  # fmt: skip
     numbers: dict[str, Any] = {
-        "name": mapped.name, "level": level, "part": part, "images": count, "chips": chips, "seed": seed,
-        "datasheet": str(datasheet), "nominal": nominal.label, "rows": rows, "run": record(started),
+        "name": mapped.name, "level": level, "part": part, "images": count, "map_images": map_images, "chips": chips,
+        "seed": seed, "datasheet": str(datasheet), "nominal": nominal.label, "rows": rows, "run": record(started),
     }  # fmt: skip
     if out is not None:
         try:
@@ -79,7 +99,7 @@ def summary(numbers: dict[str, Any]) -> str:
     """A line for each condition and trim."""
     lines = [f"{numbers['images']} images on {numbers['chips']} chips at level {numbers['level']}"]
     for row in numbers["rows"]:
-        what = f"{row['label']}, trimmed {'there' if row['trim'] == 'again' else 'at nominal only'}"
+        what = f"{row['label']}, {WAYS[row['trim']]}"
         if row["failed"]:
             lines.append(f"{what}: {row['failed']}")
             continue

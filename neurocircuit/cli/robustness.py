@@ -1,34 +1,61 @@
-"""neurocircuit robustness: weight bits, weight noise and spike-time jitter against accuracy, as in the paper's §4.2."""
+"""neurocircuit robustness: weight bits, weight noise, jitter and circuit quantities against accuracy (paper §4.2)."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from neurocircuit.cli import robustness_circuit
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
 from neurocircuit.cli.network import record, write_json
 from neurocircuit.errors import InputError
 
-STUDIES = ("table4", "fig2", "jitter")
+STUDIES = {
+    "table4": "Accuracy at 32, 8, 4, 2 bit of the weights, only rounded and retrained: Table 4.",
+    "fig2": "Accuracy over weight bits and over noise on the weights: Fig. 2.",
+    "jitter": "Accuracy over relative jitter of every spike time.",
+}
 
 
-@click.command("robustness")
-@click.argument("studies", nargs=-1, required=True, type=click.Choice(STUDIES))
-@click.option("--weights", required=True, type=click.Path(path_type=Path), help="Trained weights to start from.")
-@click.option("--recipe", "recipe_path", required=True, type=click.Path(path_type=Path), help="How to fine-tune them.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Directory of result.json and report.")
-@click.option("--images", type=click.IntRange(min=1), help="Only the first so many test images.")
-@click.option("--draws", default=3, show_default=True, type=click.IntRange(min=2), help="Draws of each noise.")
-@data_option
-@threads_option
-@json_option
-def command(
-    studies: tuple[str, ...],
+@click.group("robustness")
+def command() -> None:
+    """Accuracy of a trained network against what hardware does to it."""
+
+
+command.add_command(robustness_circuit.command)
+
+
+def _study(name: str, text: str) -> click.Command:
+    @click.command(name, help=f"{text} Fine-tuned networks stay in OUT/runs and are not trained again by a later call.")
+    @click.option("--weights", required=True, type=click.Path(path_type=Path), help="Trained weights to start from.")
+    @click.option("--recipe", "recipe_path", required=True, type=click.Path(path_type=Path),
+                  help="How to fine-tune them.")  # fmt: skip
+    @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
+    @click.option("--no-retraining", is_flag=True, help="Measure the network as it is, train nothing.")
+    @click.option("--out", required=True, type=click.Path(path_type=Path), help="Directory of result.json and report.")
+    @click.option("--images", type=click.IntRange(min=1), help="Only the first so many test images.")
+    @click.option("--draws", default=3, show_default=True, type=click.IntRange(min=2), help="Draws of each noise.")
+    @data_option
+    @threads_option
+    @json_option
+    def study(**options: Any) -> None:
+        _run(name, **options)
+
+    return study
+
+
+for _name, _text in STUDIES.items():
+    command.add_command(_study(_name, _text))
+
+
+def _run(
+    name: str,
     weights: Path,
     recipe_path: Path,
     settings: tuple[str, ...],
+    no_retraining: bool,
     out: Path,
     images: int | None,
     draws: int,
@@ -36,10 +63,6 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Measure STUDIES (table4, fig2, jitter) of a network after training and retrained; write a report.
-
-    Fine-tuned networks stay in OUT/runs and are not trained again by a later call.
-    """
     started = time.process_time()
 
     import torch
@@ -53,12 +76,13 @@ def command(
     recipe = load_recipe(recipe_path, settings)
     if recipe.schedule.epochs < 1 or recipe.initial:
         raise InputError("--recipe must not name initial weights: those are --weights")
-    study = known.Study(recipe, weights, out / "runs", data, images, draws, lambda line: click.echo(line, err=True))
+    say: Callable[[str], None] = lambda line: click.echo(line, err=True)  # noqa: E731
+    study = known.Study(recipe, weights, out / "runs", data, images, draws, say, retrain=not no_retraining)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write in {out}: {error.strerror}") from None
-    values: dict[str, Any] = {"studies": {name: known.STUDIES[name](study) for name in studies}}
+    values: dict[str, Any] = {"studies": {name: known.STUDIES[name](study)}}
     values |= {
         "weights": str(weights),
         "data": study.subject.data.name,

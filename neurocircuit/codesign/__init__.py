@@ -1,4 +1,4 @@
-"""Circuit parameters against accuracy, energy and latency, with one fixed checkpoint; and PVT conditions to accuracy.
+"""Circuit parameters against accuracy, energy and latency with one fixed checkpoint; PVT; curves over quantities.
 
 What a successor must know:
 
@@ -8,4 +8,6 @@ What a successor must know:
   and resumed study is the same as an uninterrupted one (store.py).
 - All trials see the same images, chips and seeds, so that designs differ by their circuits.
 - A design that cannot be mapped is no crash: each limit is a constraint whose value says how far it is broken.
+- Curves (quantities.py, curves.py, curve_rows.py) need no store: a task is one network at one point, its result one
+  file with all that it depends on, and the rows are made from the files.
 """

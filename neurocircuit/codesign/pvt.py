@@ -1,4 +1,4 @@
-"""A network mapped at the nominal condition, run at others: trimmed there again, or at the nominal condition only.
+"""A network at characterised conditions: trimmed at the nominal one only, trimmed there, or trimmed and mapped there.
 
 What moves with the condition is taken as a ratio of its characterised spec to the nominal one, so that the mapping may
 be on any base circuit: τ, f0, w_lf, spike width and output delay; lead and ripple guard; the swing of VCO4; the phase
@@ -8,6 +8,11 @@ and bias delays in seconds, and the times of the input spikes in seconds (their 
 Frequencies: trimmed again, the errors that the condition's trim left. Trimmed at nominal only, with e the untrimmed
 errors of the same currents at both conditions: left at nominal + (1 + e)/(1 + e_nominal) - 1. That holds to first order
 in the trim's own change of the currents; τ, gain and jumps are those measured with the condition's trim in both cases.
+
+Mapped there: phase per weight, lead and swing of each layer are chosen anew (mapping/limits.py) for the condition's
+circuit: phase per weight and lead up to the base circuit's times their ratios, the swing up to what the condition
+leaves of the layer's own or of the base's, if that is more; the lead follows, so that the threshold is 1 again. Codes,
+window and input times stay.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,13 +26,14 @@ from numpy.typing import NDArray
 from neurocircuit.characterize import result
 from neurocircuit.codesign import inference
 from neurocircuit.errors import InputError, SpecError
+from neurocircuit.mapping import build, limits
 from neurocircuit.mapping.physical import PhysicalNetwork
 from neurocircuit.mapping.replay import Circuit
 from neurocircuit.record import Floats
-from neurocircuit.spec import Condition, FrequencyError, Lead, MappedNetwork, NeuronSpec
+from neurocircuit.spec import Condition, FrequencyError, LayerMapping, Lead, MappedNetwork, NeuronSpec
 
-Trim = Literal["again", "nominal"]
-TRIMS: tuple[Trim, ...] = ("again", "nominal")
+Trim = Literal["mapped", "again", "nominal"]
+TRIMS: tuple[Trim, ...] = ("mapped", "again", "nominal")
 _SPEC, _ENERGY = "spec.toml", "energy.json"
 
 
@@ -97,10 +103,13 @@ def chosen(
 
 def run(
     mapped: MappedNetwork, physical: PhysicalNetwork, nominal: Characterised, conditions: Sequence[Characterised],
-    spikes: list[Floats], labels: NDArray[np.int64], *, chips: int, level: str, seed: int, weights: int,
-    tell: Callable[[str], None] = lambda text: None,
+    training: list[Floats], spikes: list[Floats], labels: NDArray[np.int64], *, chips: int, level: str, seed: int,
+    weights: int, tell: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """A row for each condition and trim: figures of `inference.figures`, tau_s, and `failed` (empty: it ran)."""
+    """A row for each condition and trim: figures of `inference.figures`, tau_s, and `failed` (empty: it ran).
+
+    training: input spikes [number] of images on which mappings are chosen; spikes, labels: of those that are decided.
+    """
     codes = Circuit.of(mapped, physical).weights
     neurons = sum(layer.neurons for layer in physical.layers)
     rows = []
@@ -108,7 +117,9 @@ def run(
         for trim in TRIMS:
             row: dict[str, Any] = {"label": one.label, "condition": one.condition.to_dict(), "trim": trim, "failed": ""}
             try:
-                there, sign = at_condition(mapped, nominal, one, trim)
+                there, sign = at_condition(mapped, nominal, one, "nominal" if trim == "nominal" else "again")
+                if trim == "mapped":
+                    there = mapped_there(mapped, there, physical, nominal, one, training)
             except SpecError as error:
                 rows.append(row | {"failed": f"no such circuit: {error}"})
                 continue
@@ -119,8 +130,13 @@ def run(
             )
             row |= inference.figures(found, one.power_W, there.neuron.tau_s, weights, neurons)
             row |= {"tau_s": there.neuron.tau_s, "errors": list(there.neuron.frequency_error.after_trim)}
+            row["layers"] = [
+                {"lead_rad": own.lead_rad, "phase_per_weight_rad": own.phase_per_weight_rad,
+                 "threshold": own.lead_rad / (2 * own.vco4_swing_Hz * own.phase_per_weight_rad * there.neuron.tau_s)}
+                for own in there.layers
+            ]  # fmt: skip
             rows.append(row)
-            tell(f"{one.label}, trimmed {trim}: accuracy {row['accuracy']:.1%}")
+            tell(f"{one.label}, {trim}: accuracy {row['accuracy']:.1%}")
     return rows
 
 
@@ -132,18 +148,12 @@ def at_condition(
     Raises SpecError where the condition makes a neuron that the spec does not allow.
     """
     a, b = nominal.spec, there.spec
+    excitatory, inhibitory = _full_scale(a, b)
+    lead, jump, swing = _ratios(a, b)
 
     def ratio(name: str) -> float:
-        base: float = getattr(a, name)
-        value: float = getattr(b, name)
-        return value / base if base else 1.0
+        return _ratio(a, b, name)
 
-    lead = _lead(b) / _lead(a)
-    excitatory, inhibitory = (
-        getattr(b.weight_bank, sign).max_weight / getattr(a.weight_bank, sign).max_weight
-        for sign in ("excitatory", "inhibitory")
-    )
-    jump = excitatory * ratio("phase_per_weight_rad")
     own = mapped.neuron
     neuron = own.replace(
         tau_s=own.tau_s * ratio("tau_s"),
@@ -159,11 +169,47 @@ def at_condition(
             phase_per_weight_rad=layer.phase_per_weight_rad * jump,
             lead_rad=layer.lead_rad * lead,
             ripple_guard_rad=layer.ripple_guard_rad * lead,
-            vco4_swing_Hz=layer.vco4_swing_Hz * ratio("vco4_swing_Hz"),
+            vco4_swing_Hz=layer.vco4_swing_Hz * swing,
         )
         for layer in mapped.layers
     )
     return mapped.replace(neuron=neuron, layers=layers), inhibitory / excitatory
+
+
+def mapped_there(
+    mapped: MappedNetwork, there: MappedNetwork, physical: PhysicalNetwork, nominal: Characterised, one: Characterised,
+    training: list[Floats],
+) -> MappedNetwork:  # fmt: skip
+    """The network `there` (at a condition, mapped at the nominal one) with the scales of its layers chosen anew.
+
+    training: input spikes [number] of each image, units of the nominal τ. Raises SpecError as `at_condition`.
+    """
+    lead, jump, swing = _ratios(nominal.spec, one.spec)
+    own = mapped.neuron
+    base = there.neuron.replace(
+        phase_per_weight_rad=own.phase_per_weight_rad * jump,
+        threshold=Lead(lead_rad=_lead(own) * lead),
+        vco4_swing_Hz=own.vco4_swing_Hz * swing,
+    )
+    spikes = [own.tau_s / base.tau_s * image for image in training]
+    circuit = Circuit.of(there, physical)
+    every = [circuit.ideal(image, exact_weights=True) for image in spikes]
+    layers = []
+    for k, (before, layer) in enumerate(zip(there.layers, physical.layers, strict=True)):
+        seen = limits.Recorded.of([points[k] for points in every])
+        chosen = limits.choose_layer(before.name, base, layer.kernel, seen, limits.Choice())
+        most_Hz = max(base.vco4_swing_Hz, before.vco4_swing_Hz)
+        layers.append(_within_swing(chosen, most_Hz).replace(weight_bank=before.weight_bank))
+    return build.with_delays(there.replace(layers=tuple(layers)), physical, spikes[: build.LATENCY_IMAGES])
+
+
+def _within_swing(own: LayerMapping, most_Hz: float) -> LayerMapping:
+    """A lead (and guard) so much lower that the threshold stays 1 with a swing of VCO4 of at most `most_Hz`."""
+    factor = min(1.0, most_Hz / own.vco4_swing_Hz)
+    return own.replace(
+        lead_rad=factor * own.lead_rad, ripple_guard_rad=factor * own.ripple_guard_rad,
+        vco4_swing_Hz=factor * own.vco4_swing_Hz,
+    )  # fmt: skip
 
 
 def errors(nominal: FrequencyError, there: FrequencyError, trim: Trim) -> tuple[float, float, float, float]:
@@ -194,3 +240,24 @@ def _lead(spec: NeuronSpec) -> float:
     if not isinstance(spec.threshold, Lead):
         raise InputError(f"the spec of a condition must have a lead, got {spec.threshold.kind}")
     return spec.threshold.lead_rad
+
+
+def _ratio(a: NeuronSpec, b: NeuronSpec, name: str) -> float:
+    base: float = getattr(a, name)
+    value: float = getattr(b, name)
+    return value / base if base else 1.0
+
+
+def _full_scale(a: NeuronSpec, b: NeuronSpec) -> tuple[float, float]:
+    """Largest weights of b over those of a, excitatory and inhibitory."""
+    one, two = (
+        getattr(b.weight_bank, sign).max_weight / getattr(a.weight_bank, sign).max_weight
+        for sign in ("excitatory", "inhibitory")
+    )
+    return one, two
+
+
+def _ratios(a: NeuronSpec, b: NeuronSpec) -> tuple[float, float, float]:
+    """Of b to a: lead, phase jump of an excitatory weight at full scale, swing of VCO4."""
+    jump = _full_scale(a, b)[0] * _ratio(a, b, "phase_per_weight_rad")
+    return _lead(b) / _lead(a), jump, _ratio(a, b, "vco4_swing_Hz")

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_ORIGINS = {
+    "image": "the start of the image",
+    "layer": "the start of the layer's own clock, its earliest input of the image (each layer has a time constant of "
+    "its own)",
+}
+
+
 def write_robustness_report(path: Path) -> None:
     """From result.json to report.html and report.md beside it."""
     values = sheet.read(path)
@@ -37,35 +44,41 @@ def write_robustness_report(path: Path) -> None:
 
 
 def _table4_answer(values: dict[str, Any], data: str) -> str:
-    ends = ", ".join(
-        f"{figures.NAMES[kind]} {rows[-1]['retrained']:.2%}" for kind, rows in values["quantisers"].items()
-    )
+    how = "retrained" if figures.is_retrained(values) else "after"
+    ends = ", ".join(f"{figures.NAMES[kind]} {rows[-1][how]:.2%}" for kind, rows in values["quantisers"].items())
     theirs = paper.TABLE_4.get(data)
     other = f" (paper: {theirs[2]:.2%} from {theirs[32]:.2%})" if theirs else ""
-    return f"Retrained at 2 bit: {ends}, from {values['32']:.2%} unrounded{other}."
+    lead = "Retrained at 2 bit" if how == "retrained" else "Only rounded to 2 bit"
+    return f"{lead}: {ends}, from {values['32']:.2%} unrounded{other}."
 
 
 def _table4_part(values: dict[str, Any], n: int, data: str, epochs: int) -> Part:
     theirs = paper.TABLE_4.get(data, {})
-    header, rows = ["bits"], [["32", _share(values["32"], n)], *([f"{bits}"] for bits in values["bits"])]
-    for place, (kind, every) in enumerate(values["quantisers"].items()):
-        header += [f"{figures.NAMES[kind]}, retrained", f"{figures.NAMES[kind]}, after training"]
-        rows[0] += ["", "", ""][: 1 if place == 0 else 2]
+    columns = {"retrained": "retrained", "after": "after training"}
+    if not figures.is_retrained(values):
+        del columns["retrained"]
+    header, rows = ["bits"], [["32"], *([f"{bits}"] for bits in values["bits"])]
+    for kind, every in values["quantisers"].items():
+        header += [f"{figures.NAMES[kind]}, {name}" for name in columns.values()]
+        rows[0] += [_share(values["32"], n) if len(rows[0]) == 1 else ""] + [""] * (len(columns) - 1)
         for row, one in zip(rows[1:], every, strict=True):
-            row += [_share(one["retrained"], n), f"{one['after']:.2%}"]
-    header.append("paper, retrained")
-    for row in rows:
-        row.append(f"{theirs[int(row[0])]:.2%}" if int(row[0]) in theirs else "-")
+            row += [_share(one[key], n) for key in columns]
+    if theirs:
+        header.append("paper, retrained")
+        for row in rows:
+            row.append(f"{theirs[int(row[0])]:.2%}" if int(row[0]) in theirs else "-")
+    steps = f"Each step goes on from the one above it for {epochs} epoch(s), straight-through gradients. "
+    if "retrained" not in columns:
+        steps = "Nothing was retrained. "
     table = Table(
         f"Accuracy on {n} test images, 95 % intervals of the test set",
         tuple(header),
         tuple(tuple(row) for row in rows),
-        note=f"Each step goes on from the one above it for {epochs} epoch(s), straight-through gradients. Signed "
-        "words: 2^b - 1 codes of one step per layer, three at 2 bit; the circuit's bank: b bits of magnitude for each "
-        "sign, seven codes at 2 bit. The paper does not say which words it means.",
+        note=steps + "Signed words: 2^b - 1 codes of one step per layer, three at 2 bit; the circuit's bank: b bits of "
+        "magnitude for each sign, seven codes at 2 bit. The paper does not say which words it means.",
     )
     picture = _drawn("table4", "Accuracy over weight bits.", partial(figures.table4_figure, values, data))
-    return Part("Table 4: weight bits, retrained", pictures=(picture,), tables=(table,))
+    return Part("Table 4: weight bits", pictures=(picture,), tables=(table,))
 
 
 def _fig2_parts(values: dict[str, Any], n: int) -> list[Part]:
@@ -76,17 +89,18 @@ def _fig2_parts(values: dict[str, Any], n: int) -> list[Part]:
             (f"{bits}", *(_share(every[k], n) for every in values["rounded"].values()))
             for k, bits in enumerate(values["bits"])
         ),
-        note=f"Unrounded: {_share(values['32'], n)}.",
+        note=f"Unrounded: {_share(values['zero']['clean'], n)}.",
     )
     noise = Table(
         "Noise on the weights: mean and range over draws",
-        ("SNR (dB)", "as trained", f"trained under {values['trained_snr_dB']:g} dB"),
+        ("SNR (dB)", *_names(values, f"{values['trained_snr_dB']:g} dB")),
         tuple(
-            (f"{snr:g}", *(_range(values["noise"][name][k]) for name in ("clean", "trained")))
+            (f"{snr:g}", *(_range(every[k]) for every in values["noise"].values()))
             for k, snr in enumerate(values["snr_dB"])
         ),
         note="SNR: rms of a layer's weights over the standard deviation of the noise. Without noise: "
-        f"{values['32']:.2%} and {values['trained_32']:.2%}.",
+        + " and ".join(f"{one:.2%}" for one in values["zero"].values())
+        + ".",
     )
     return [
         Part("Fig. 2: quantisation", pictures=(_drawn(
@@ -100,23 +114,23 @@ def _fig2_parts(values: dict[str, Any], n: int) -> list[Part]:
 def _noise_answer(values: dict[str, Any]) -> str:
     place = values["snr_dB"].index(25.0) if 25.0 in values["snr_dB"] else 0
     at = float(np.mean(values["noise"]["clean"][place]))
-    lost = 100 * (values["32"] - at)
+    lost = 100 * (values["zero"]["clean"] - at)
     return f"Weight noise at {values['snr_dB'][place]:g} dB takes {lost:.2f} points without retraining."
 
 
 def _jitter_part(values: dict[str, Any], n: int) -> Part:
     table = Table(
         f"Accuracy on {n} test images: mean and range over draws",
-        ("jitter", "as trained", f"trained under {values['trained_jitter']:.0%}"),
+        ("jitter", *_names(values, f"{values['trained_jitter']:.0%}")),
         (
-            ("0", *(f"{values['zero'][name]:.2%}" for name in ("clean", "trained"))),
+            ("0", *(f"{one:.2%}" for one in values["zero"].values())),
             *(
-                (f"{amount:.1%}", *(_range(values["accuracy"][name][k]) for name in ("clean", "trained")))
+                (f"{amount:.1%}", *(_range(every[k]) for every in values["accuracy"].values()))
                 for k, amount in enumerate(values["jitter"])
             ),
         ),
-        note="t' = t (1 + j N(0, 1)) for every spike, input included, t from the start of the image. Table 3 takes j "
-        "as given and small; this is what it does to decisions.",
+        note=f"t' = t (1 + j N(0, 1)) for every spike, input included, t from {_ORIGINS[values['time_origin']]}. "
+        "Table 3 takes j as given and small; this is what it does to decisions.",
     )
     picture = _drawn("jitter", "Accuracy over spike-time jitter.", partial(figures.jitter_figure, values))
     return Part("Spike-time jitter", pictures=(picture,), tables=(table,))
@@ -124,11 +138,14 @@ def _jitter_part(values: dict[str, Any], n: int) -> Part:
 
 def _jitter_answer(values: dict[str, Any]) -> str:
     place = values["jitter"].index(0.05) if 0.05 in values["jitter"] else -1
-    means = [float(np.mean(values["accuracy"][name][place])) for name in ("clean", "trained")]
-    return (
-        f"At {values['jitter'][place]:.0%} jitter of every spike {means[0]:.2%} are right, {means[1]:.2%} after "
-        "training under it."
-    )
+    means = {name: float(np.mean(every[place])) for name, every in values["accuracy"].items()}
+    after = f", {means['trained']:.2%} after training under it" if "trained" in means else ""
+    return f"At {values['jitter'][place]:.0%} jitter of every spike {means['clean']:.2%} are right{after}."
+
+
+def _names(values: dict[str, Any], under: str) -> tuple[str, ...]:
+    names = {"clean": "as trained", "trained": f"trained under {under}"}
+    return tuple(names[name] for name in values["zero"])
 
 
 def _share(value: float, n: int) -> str:

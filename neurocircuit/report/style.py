@@ -89,12 +89,14 @@ def set_log_percent(axis: Any) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis.set_major_locator(LogLocator(10, numticks=8))
-    axis.set_major_formatter(FuncFormatter(lambda value, _position: _plain(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _position: plain_number(value)))
     axis.set_minor_formatter(NullFormatter())
 
 
-def _plain(value: float) -> str:
+def plain_number(value: float) -> str:
+    """3, 0.01, 10⁴, 2·10⁴: one digit before the power."""
     if 1e-3 <= value < 1e4:
         return f"{value:g}"
-    exponent = f"{value:.0e}".partition("e")[2]
-    return "10" + str(int(exponent)).translate(_SUPERSCRIPT)  # the mathtext parser takes a second
+    mantissa, _, exponent = f"{value:.0e}".partition("e")
+    lead = "" if mantissa == "1" else f"{mantissa}·"
+    return f"{lead}10" + str(int(exponent)).translate(_SUPERSCRIPT)  # the mathtext parser takes a second

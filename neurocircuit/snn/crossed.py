@@ -5,8 +5,10 @@ are independent of everything. Balanced analysis of variance (Searle, Casella, M
 
     Var(mean) = σ²_image/n + σ²_chip/C + σ²_image·chip/(n C) + σ²_event/(n C M) = (MS_image + MS_chip - MS_both)/(n C M)
 
-Degrees of freedom by Satterthwaite. The interval is Student's t on the logit, so that it stays within 0 … 1. What a
-finite calibration adds (`table_variance`) comes from outside, with its own degrees of freedom.
+Degrees of freedom by Satterthwaite, not below those of the smaller factor (the difference above would take them there).
+The interval is Wilson's, at the number of independent images that has this variance, with Student's t for the normal
+quantile: within 0 … 1, and as short near the ends as the data allow. What a finite calibration adds (`table_variance`)
+comes from outside, with its own degrees of freedom.
 """
 
 from dataclasses import dataclass
@@ -32,7 +34,9 @@ class Components:
     degrees: float
 
 
-def components(right: NDArray[np.bool_], table_variance: float = 0.0, table_degrees: float = 0.0) -> Components:
+def components(
+    right: NDArray[np.bool_] | Floats, table_variance: float = 0.0, table_degrees: float = 0.0
+) -> Components:
     """From right [chip, repeat, image]; with one chip, one image or one repeat its own part cannot be told: 0."""
     chips, repeats, n = right.shape
     y = right.astype(float)
@@ -56,7 +60,8 @@ def components(right: NDArray[np.bool_], table_variance: float = 0.0, table_degr
     if table_degrees > 0:
         squares += table_variance**2 / table_degrees
     errors = {name: float(np.sqrt(max(value, 0.0))) for name, value in parts.items()}
-    degrees = float(total**2 / squares) if squares > 0 else float(n - 1)
+    least = min(chips - 1, n - 1) if chips > 1 else n - 1
+    degrees = max(float(total**2 / squares), float(least)) if squares > 0 else float(n - 1)
     return Components(
         **errors, table=float(np.sqrt(table_variance)), total=float(np.sqrt(total)), degrees=max(degrees, 1.0)
     )
@@ -71,10 +76,23 @@ def interval(right: NDArray[np.bool_], found: Components, level: float = 0.95) -
     mean, n = float(right.mean()), right.shape[2]
     if mean in (0.0, 1.0) or found.total == 0.0:
         return fraction_interval(round(mean * n), n)
-    width = float(stdtrit(found.degrees, 0.5 + level / 2)) * found.total / (mean * (1.0 - mean))
-    middle = np.log(mean / (1.0 - mean))
-    low, high = (1.0 / (1.0 + np.exp(-(middle + side * width))) for side in (-1, 1))
-    return float(low), float(high)
+    t = float(stdtrit(found.degrees, 0.5 + level / 2))
+    independent = mean * (1.0 - mean) / found.total**2
+    middle = (mean + t**2 / (2.0 * independent)) / (1.0 + t**2 / independent)
+    half = t / (1.0 + t**2 / independent) * np.sqrt(found.total**2 + (t / (2.0 * independent)) ** 2)
+    return max(float(middle - half), 0.0), min(float(middle + half), 1.0)
+
+
+def difference_interval(found: Components, difference: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Of the mean of paired differences [chip, repeat, image], from their own components: Student's t, unbounded.
+
+    Where all are 0, as far to each side as Wilson's interval of no differing image.
+    """
+    if found.total == 0.0:
+        far = fraction_interval(0, difference.shape[2])[1]
+        return -far, far
+    half = float(stdtrit(found.degrees, 0.5 + level / 2)) * found.total
+    return float(difference.mean()) - half, float(difference.mean()) + half
 
 
 def table_variance(differences: Floats) -> float:

@@ -2,7 +2,8 @@
 
 Table 3 defines jitter relative to the spike time since the start of the image. In transfer mode the input has a given
 jitter and each layer adds what the transfer table's curve makes of that before it (table/curve.py); a study gives all
-layers the same. Chips, operating points and silence do not enter.
+layers the same. Chips, operating points and silence do not enter. Where each layer has a clock of its own (Retime)
+there is no time since the image's start: a study may then take that since the layer's earliest input.
 """
 
 from collections.abc import Sequence
@@ -18,16 +19,24 @@ from neurocircuit.snn.retime import Retime
 _LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds
 
 
+def has_own_clocks(network: nn.Module) -> bool:
+    """Whether the times of a layer count from that layer's earliest input."""
+    return any(isinstance(module, Retime) for module in network.modules())
+
+
 class JitteredNetwork(nn.Module):
     """A network whose input and layers of neurons have the given relative jitters, drawn anew at every call."""
 
-    def __init__(self, network: nn.Sequential, jitter: Sequence[float]) -> None:
-        """jitter: of the input, then of each layer of neurons."""
+    def __init__(self, network: nn.Sequential, jitter: Sequence[float], own_clocks: bool = False) -> None:
+        """jitter: of the input, then of each layer of neurons. own_clocks: allow times that count from a layer's start.
+
+        Raises InputError.
+        """
         super().__init__()
         layers = len(spiking_layers(network))
         if len(jitter) != layers + 1:
             raise InputError(f"jitter must have {layers + 1} values (input and {layers} layers), got {len(jitter)}")
-        if any(isinstance(module, Retime) for module in network.modules()):
+        if has_own_clocks(network) and not own_clocks:
             raise InputError("network.clock must be absolute under jitter: its times count from the image's start")
         self.network, self.jitter = network, tuple(jitter)
         self.event_rng = torch.Generator().manual_seed(0)

@@ -19,7 +19,7 @@ from neurocircuit.snn.conditions import sha256_of
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.images import ImageSource, Part
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.jitter import JitteredNetwork
+from neurocircuit.snn.jitter import JitteredNetwork, has_own_clocks
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.quantise import EXACT_BITS, Rounding, set_rounding
 from neurocircuit.snn.recipe import Recipe, Subject
@@ -39,14 +39,19 @@ class Study:
     """One network, its test images, and a recipe for fine-tuning it. Files of the fine-tuned go below `folder`."""
 
     def __init__(
-        self, recipe: Recipe, weights: Path, folder: Path, data: Path | None, images: int | None, draws: int, say: Say
-    ) -> None:
-        """images: the first so many test images, None: all; draws: of each noise. Raises InputError."""
+        self, recipe: Recipe, weights: Path, folder: Path, data: Path | None, images: int | None, draws: int, say: Say,
+        retrain: bool = True,
+    ) -> None:  # fmt: skip
+        """images: the first so many test images, None: all; draws: of each noise; retrain: fine-tune at all.
+
+        Raises InputError.
+        """
         if draws < 2:
             raise InputError(f"draws must be >= 2, got {draws}")
         self.recipe, self.weights, self.folder, self.data, self.draws, self.say = (
             recipe, weights, folder, data, draws, say
         )  # fmt: skip
+        self.retrain = retrain
         self.subject, self.network = checkpoint.load_network(weights)
         source = library.load(self.subject.data, "test", data)
         if images is not None and images > len(source):
@@ -74,6 +79,13 @@ class Study:
             runlog.write_run(directory, trainer.identity())
             trainer.run(lambda progress: None)
         return final
+
+    def networks(self, name: str, **hardware: Any) -> dict[str, nn.Sequential]:
+        """The network as it is ("clean"), and trained on under [hardware] unless nothing is to be trained."""
+        found = {"clean": self.network}
+        if self.retrain:
+            found["trained"] = self.load(self.fine_tuned(name, self.weights, **hardware))
+        return found
 
     def load(self, weights: Path) -> nn.Sequential:
         """The network of a file."""
@@ -107,11 +119,13 @@ def table4(study: Study, quantisers: Sequence[str] = QUANTISERS) -> dict[str, An
     for kind in quantisers:
         start, rows = study.weights, []
         for bits in BITS:
-            start = study.fine_tuned(f"{kind}-{bits}bit", start, bits=bits, quantiser=kind)
-            after = study.right(study.network, kind=kind, bits=bits)
-            retrained = study.right(study.load(start), kind=kind, bits=bits)
-            rows.append({"bits": bits, "after": after, "retrained": retrained})
-            study.say(f"{kind} {bits} bit: {after:.2%} after training, {retrained:.2%} retrained")
+            row: dict[str, float | None] = {"bits": bits, "after": study.right(study.network, kind=kind, bits=bits)}
+            row["retrained"] = None
+            if study.retrain:
+                start = study.fine_tuned(f"{kind}-{bits}bit", start, bits=bits, quantiser=kind)
+                row["retrained"] = study.right(study.load(start), kind=kind, bits=bits)
+            rows.append(row)
+            study.say(f"{kind} {bits} bit: " + ", ".join(f"{key} {row[key]}" for key in ("after", "retrained")))
         result["quantisers"][kind] = rows
     return result
 
@@ -119,28 +133,28 @@ def table4(study: Study, quantisers: Sequence[str] = QUANTISERS) -> dict[str, An
 def fig2(study: Study) -> dict[str, Any]:
     """Accuracy over bits and over weight noise, after training; and of a network trained under noise of 20 dB."""
     fine = {kind: [study.right(study.network, kind=kind, bits=bits) for bits in FINE_BITS] for kind in QUANTISERS}
-    noisy = study.load(study.fine_tuned(f"weights-{TRAINED_SNR_DB:g}dB", study.weights, weight_snr_dB=TRAINED_SNR_DB))
+    networks = study.networks(f"weights-{TRAINED_SNR_DB:g}dB", weight_snr_dB=TRAINED_SNR_DB)
     curves = {}
-    for name, network in (("clean", study.network), ("trained", noisy)):
+    for name, network in networks.items():
         curves[name] = [
             [study.right(network, kind="bank", bits=EXACT_BITS, snr_dB=snr, seed=draw) for draw in range(study.draws)]
             for snr in SNR_DB
         ]
         study.say(f"weight noise, {name}: " + ", ".join(f"{np.mean(one):.2%}" for one in curves[name]))
     return {
-        "32": study.right(study.network), "trained_32": study.right(noisy), "bits": list(FINE_BITS), "rounded": fine,
-        "snr_dB": list(SNR_DB), "trained_snr_dB": TRAINED_SNR_DB, "noise": curves,
+        "zero": {name: study.right(network) for name, network in networks.items()}, "bits": list(FINE_BITS),
+        "rounded": fine, "snr_dB": list(SNR_DB), "trained_snr_dB": TRAINED_SNR_DB, "noise": curves,
     }  # fmt: skip
 
 
 def jitter(study: Study) -> dict[str, Any]:
     """Accuracy over the relative jitter of every spike time, of the network as it is and trained under 5 %."""
-    trained = study.load(study.fine_tuned(f"jitter-{TRAINED_JITTER:g}", study.weights, jitter=TRAINED_JITTER))
+    networks = study.networks(f"jitter-{TRAINED_JITTER:g}", jitter=TRAINED_JITTER)
     curves = {}
-    for name, network in (("clean", study.network), ("trained", trained)):
+    for name, network in networks.items():
         rows = []
         for amount in JITTERS:
-            noisy = JitteredNetwork(network, [amount] * (len(spiking_layers(network)) + 1))
+            noisy = JitteredNetwork(network, [amount] * (len(spiking_layers(network)) + 1), own_clocks=True)
             row = []
             for draw in range(study.draws):
                 noisy.event_rng.manual_seed(draw)
@@ -149,8 +163,9 @@ def jitter(study: Study) -> dict[str, Any]:
         curves[name] = rows
         study.say(f"jitter, {name}: " + ", ".join(f"{np.mean(one):.2%}" for one in rows))
     return {
-        "zero": {"clean": study.right(study.network), "trained": study.right(trained)},
+        "zero": {name: study.right(network) for name, network in networks.items()},
         "jitter": list(JITTERS), "trained_jitter": TRAINED_JITTER, "accuracy": curves,
+        "time_origin": "layer" if has_own_clocks(study.network) else "image",
     }  # fmt: skip
 
 

@@ -27,7 +27,11 @@ def test_help_lists_every_command() -> None:
 def test_every_command_has_help_and_json(name: str) -> None:
     done = run(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    subcommands = {"table": ("show", "diff"), "process": ("list", "check", "fan-in")}.get(name, ())
+    subcommands = {
+        "table": ("show", "diff"),
+        "process": ("list", "check", "fan-in"),
+        "robustness": ("table4", "fig2", "jitter", "circuit"),
+    }.get(name, ())
     for text in [run(name, sub, "--help").stdout for sub in subcommands] or [done.stdout]:
         assert "--json" in text
 

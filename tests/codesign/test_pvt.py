@@ -6,7 +6,9 @@ import pytest
 from neurocircuit.cli.network import images
 from neurocircuit.codesign import pvt
 from neurocircuit.errors import InputError
+from neurocircuit.mapping import limits
 from neurocircuit.mapping.physical import load_mapped
+from neurocircuit.mapping.replay import Circuit as Replayed
 from neurocircuit.spec import Bias, Circuit, Components, Condition, FrequencyError, NeuronSpec
 
 PARTS = Components(r1_Ohm=1e4, c_F=1e-13, r2_Ohm=1e5, r4_Ohm=1e5)
@@ -37,9 +39,10 @@ def loaded(mapped):
 def rows_of(loaded, folder, count=3, **options):
     network, physical = loaded
     nominal, every = pvt.read(folder)
+    training, _ = images(physical, "train", None, 6)
     spikes, labels = images(physical, "train", None, count)
     given = {"chips": 1, "level": "edge", "seed": 1, "weights": 1000} | options
-    return pvt.run(network, physical, nominal, every, spikes, labels, **given)
+    return pvt.run(network, physical, nominal, every, training, spikes, labels, **given)
 
 
 def test_nominal_condition_is_the_mapped_network_itself(loaded, tmp_path):
@@ -75,6 +78,44 @@ def test_ratios_reach_every_layer(loaded, tmp_path):
         assert mine / theirs == pytest.approx(0.8 / (0.8 * 0.8 * 1.25))
 
 
+def weak(loaded, tmp_path, **changes):
+    """The network at a planted corner, mapped at nominal and mapped there."""
+    network, physical = loaded
+    nominal, every = pvt.read(write(tmp_path, spec("tt"), spec("ss", **changes)))
+    training, _ = images(physical, "train", None, 6)
+    there, _ = pvt.at_condition(network, nominal, every[1], "again")
+    return there, pvt.mapped_there(network, there, physical, nominal, every[1], training)
+
+
+def threshold(mapped, layer):
+    own = mapped.layers[layer]
+    return own.lead_rad / (2 * own.vco4_swing_Hz * own.phase_per_weight_rad * mapped.neuron.tau_s)
+
+
+def test_mapping_at_a_corner_with_half_the_swing_lowers_the_lead_and_restores_the_threshold(loaded, tmp_path):
+    there, anew = weak(loaded, tmp_path, vco4_swing_Hz=NeuronSpec().vco4_swing_Hz / 2)
+    for k, (before, after) in enumerate(zip(there.layers, anew.layers, strict=True)):
+        assert threshold(there, k) == pytest.approx(2.0, rel=1e-6)
+        assert threshold(anew, k) == pytest.approx(1.0, rel=1e-6)
+        assert after.vco4_swing_Hz <= max(before.vco4_swing_Hz, NeuronSpec().vco4_swing_Hz / 2) * (1 + 1e-9)
+        assert after.lead_rad <= before.lead_rad
+        assert after.weight_bank == before.weight_bank
+
+
+def test_mapping_at_a_stronger_corner_keeps_to_the_limits(loaded, tmp_path):
+    """Twice the swing and 1.5 times the jump would bring the threshold down to a third, and leave the XOR's range."""
+    physical = loaded[1]
+    there, anew = weak(loaded, tmp_path, phase_per_weight_rad=0.75, vco4_swing_Hz=2 * NeuronSpec().vco4_swing_Hz)
+    training, _ = images(physical, "train", None, 6)
+    points = [Replayed.of(anew, physical).ideal(image, exact_weights=True) for image in training]
+    for k, own in enumerate(anew.layers):
+        assert threshold(there, k) == pytest.approx(1 / 3, rel=1e-6)
+        assert threshold(anew, k) == pytest.approx(1.0, rel=1e-6)
+        seen = limits.Recorded.of([one[k] for one in points])
+        found = limits.limits_of(own, anew.neuron, seen, limits.Choice())
+        assert [limit.name for limit in found if not limit.met] == []
+
+
 def test_errors_of_trim_at_nominal_only():
     nominal = FrequencyError(before_trim=(0.1, 0.1, 0.1, 0.1), after_trim=(0.0, 0.001, 0.0, 0.0))
     there = FrequencyError(before_trim=(0.21, -0.01, 0.1, 0.1), after_trim=(0.0, 0.002, 0.0, 0.0))
@@ -88,11 +129,11 @@ def test_corner_that_only_lost_its_trim_fires_by_itself_and_recovers(loaded, tmp
     off = FrequencyError(before_trim=(0.0, 0.0, 0.0, 0.03))
     rows = rows_of(loaded, write(tmp_path, spec("tt"), spec("ff", frequency_error=off)))
     assert [(row["label"].split(",")[0], row["trim"]) for row in rows] == [
-        ("tt", "again"), ("tt", "nominal"), ("ff", "again"), ("ff", "nominal"),
+        ("tt", "mapped"), ("tt", "again"), ("tt", "nominal"), ("ff", "mapped"), ("ff", "again"), ("ff", "nominal"),
     ]  # fmt: skip
-    again, lost = rows[2], rows[3]
+    again, lost = rows[4], rows[5]
     same = ("accuracy", "latency_s", "spikes")
-    assert [again[key] for key in same] == [rows[0][key] for key in same] == [rows[1][key] for key in same]
+    assert [again[key] for key in same] == [rows[1][key] for key in same] == [rows[2][key] for key in same]
     # VCO4 3 % fast gains 2π f0 τ · 0.03 = 2.9 rad on VCO3 each τ: every output has gone through θ and its guard by then
     own = network.layers[-1]
     alone = (own.lead_rad + own.ripple_guard_rad) / (2 * np.pi * network.neuron.cycles_per_tau * 0.03)
@@ -104,8 +145,8 @@ def test_impossible_condition_is_a_row_with_its_reason(loaded, tmp_path):
     off = FrequencyError(before_trim=(0.45, 0.45, 0.45, 0.45))
     base = FrequencyError(before_trim=(-0.3, -0.3, -0.3, -0.3))
     rows = rows_of(loaded, write(tmp_path, spec("tt", frequency_error=base), spec("ff", frequency_error=off)), count=1)
-    assert "no such circuit" in rows[3]["failed"]
-    assert rows[2]["failed"] == ""
+    assert "no such circuit" in rows[5]["failed"]
+    assert rows[3]["failed"] == rows[4]["failed"] == ""
 
 
 def test_power_comes_from_the_energy_of_the_condition(loaded, tmp_path):

@@ -126,7 +126,13 @@ def test_another_suffix_is_refused_before_anything_is_drawn(tmp_path: Path) -> N
 
 
 def test_small_and_large_percentages_stand_plain_or_as_powers() -> None:
-    assert [style._plain(value) for value in (0.01, 1.0, 10.0, 1e-6, 1e-14)] == ["0.01", "1", "10", "10⁻⁶", "10⁻¹⁴"]
+    assert [style.plain_number(value) for value in (0.01, 1.0, 10.0, 1e-6, 1e-14)] == [
+        "0.01",
+        "1",
+        "10",
+        "10⁻⁶",
+        "10⁻¹⁴",
+    ]
 
 
 def test_run_maker_gives_runs_without_a_level(make_run: RunMaker) -> None:

@@ -27,14 +27,16 @@ def test_components_are_those_that_were_planted():
     assert np.all(np.abs(mean - expected) < 5 * error + 0.03 * expected)  # small parts are cut at 0: biased upwards
 
 
-@pytest.mark.parametrize(("chips", "repeats", "n"), [(10, 2, 200), (5, 1, 100), (20, 1, 1000)])
-def test_intervals_cover_as_often_as_they_say(chips, repeats, n):
+@pytest.mark.parametrize(
+    ("chips", "repeats", "n", "middle"), [(10, 2, 200, 1.5), (5, 1, 100, 1.5), (20, 1, 1000, 1.5), (3, 1, 40, 4.0)]
+)
+def test_intervals_cover_as_often_as_they_say(chips, repeats, n, middle):
     """1000 designs at nominal 95 %: 920 … 990 cover (bounds: false alarm 3e-5 and 1e-12 at a true 95 %)."""
     rng = np.random.default_rng(2)
-    draws = 1.5 + 1.5 * rng.standard_normal(400_000) + 0.4 * rng.standard_normal(400_000)
+    draws = middle + 1.5 * rng.standard_normal(400_000) + 0.4 * rng.standard_normal(400_000)
     truth, hits = np.mean(1 / (1 + np.exp(-draws))), 0
     for _ in range(1000):
-        right = planted(rng, chips, repeats, n)
+        right = planted(rng, chips, repeats, n, middle=middle)
         low, high = crossed.interval(right, crossed.components(right))
         hits += low <= truth <= high
     assert 920 <= hits <= 990
@@ -67,3 +69,28 @@ def test_variance_over_tables_is_the_planted_one():
     error = np.std(found, ddof=1) / np.sqrt(400)
     assert abs(np.mean(found) - 0.0004) < 5 * error
     assert crossed.table_variance(np.zeros((1, 2, 3))) == 0.0
+
+
+def test_intervals_of_differences_cover():
+    """1000 designs of 4 chips x 40 images, true gain 0.1: 920 … 990 cover (false alarm 3e-5, 1e-12 at a true 95 %)."""
+    rng, hits = np.random.default_rng(3), 0
+    for _ in range(1000):
+        gain = 0.1 + 0.2 * rng.standard_normal(40) + 0.1 * rng.standard_normal((4, 1, 1))
+        difference = gain + 0.3 * rng.standard_normal((4, 1, 40))
+        low, high = crossed.difference_interval(crossed.components(difference), difference)
+        hits += low <= 0.1 <= high
+    assert 920 <= hits <= 990
+
+
+def test_no_difference_is_not_certainty():
+    nothing = np.zeros((3, 1, 50))
+    low, high = crossed.difference_interval(crossed.components(nothing), nothing)
+    assert -low == high == pytest.approx(0.0713, abs=1e-3)  # Wilson's of 0 of 50
+
+
+def test_one_wrong_image_leaves_a_short_interval():
+    """1 of 3 x 40 wrong: 0.8 … 1, where the logit's t would have said 0.53."""
+    right = np.ones((3, 1, 40), dtype=bool)
+    right[1, 0, 7] = False
+    low, high = crossed.interval(right, crossed.components(right))
+    assert 0.8 < low < 119 / 120 < high

@@ -59,3 +59,19 @@ def test_table_without_rows_and_wrong_jitter_are_named():
     table = TransferTable.load(TABLE_3)
     with pytest.raises(InputError, match=r"input jitter must be within 0 … 1, got 2"):
         jitter_by_layer(table, 2.0, 3, "it")
+
+
+def test_own_clocks_are_refused_unless_asked_for_and_then_start_at_the_layers_earliest_input():
+    """A layer's earliest spike has time 0 on the next layer's clock: no jitter moves it, whatever its size."""
+    from neurocircuit.snn.retime import Retime
+
+    torch.manual_seed(2)
+    clocked = torch.nn.Sequential(SpikingLinear(30, 50, bias=False), Retime(None))
+    with pytest.raises(InputError, match=r"network.clock must be absolute under jitter"):
+        JitteredNetwork(clocked, [0.1, 0.1])
+    z = torch.exp(torch.rand(20, 30))
+    z = z / z.amin(dim=1, keepdim=True)
+    noisy = JitteredNetwork(clocked, [0.5, 0.0], own_clocks=True)
+    moved = noisy._jittered(z, 0.5)
+    assert torch.equal(moved.amin(dim=1), torch.ones(20))
+    assert not torch.equal(moved, z)

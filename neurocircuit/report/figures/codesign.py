@@ -105,14 +105,14 @@ def values_figure(ranges: dict[str, Any], trials: list[dict[str, Any]], recommen
 def pvt_figure(rows: list[dict[str, Any]], trims: dict[str, str]) -> "Figure":
     """Accuracy with its 95 % interval, and latency, at each condition, by trim."""
     labels = list(dict.fromkeys(row["label"] for row in rows))
-    height = 1.5 + 0.5 * len(labels)
+    height = 1.5 + 0.62 * len(labels)
     figure, (accuracy, latency) = style.new_figure(height, rows=2)
     figure.subplots_adjust(
         left=0.36, right=0.96, top=1 - 0.35 / height, bottom=0.45 / height, hspace=1.1 / (height - 1.35)
     )
     for k, (trim, name) in enumerate(trims.items()):
         own = [row for row in rows if row["trim"] == trim]
-        at = np.array([len(labels) - 1 - labels.index(row["label"]) for row in own]) + 0.15 - 0.3 * k
+        at = np.array([len(labels) - 1 - labels.index(row["label"]) for row in own]) + 0.25 - 0.25 * k
         look: dict[str, Any] = {"color": _COLOURS[k], "marker": _MARKERS[k], "linestyle": "none", "label": name}
         value, low, high = (
             100 * np.array([row[key] for row in own]) for key in ("accuracy", "accuracy_low", "accuracy_high")
@@ -124,5 +124,6 @@ def pvt_figure(rows: list[dict[str, Any]], trims: dict[str, str]) -> "Figure":
         axes.grid(axis="y", visible=False)
     accuracy.set(xlabel="accuracy (%), bars: 95 %", xlim=(0, 102))
     latency.set(xlabel="latency (ns)", xlim=(0, None))
-    accuracy.legend(loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=2, borderaxespad=0.1)
+    figure.legend(*accuracy.get_legend_handles_labels(), loc="upper center", ncols=3, borderaxespad=0.1,
+                  columnspacing=0.8, handletextpad=0.1)  # fmt: skip
     return figure

@@ -1,0 +1,164 @@
+"""neurocircuit robustness circuit: accuracy of whole images against quantities of the circuit."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from neurocircuit.cli.common import data_option, echo_json, json_option, load_spec
+from neurocircuit.cli.network import images, record, seed_option, write_json
+from neurocircuit.errors import InputError, SpecError
+from neurocircuit.units import parse_numbers
+
+if TYPE_CHECKING:
+    from neurocircuit.codesign.curves import Images, Network, Point
+    from neurocircuit.codesign.quantities import Quantity, Setting
+
+_PATH = click.Path(path_type=Path)
+EMBEDDED = "embedded"
+GROUPS = ("clean", "aware")
+NAMES = ("cycles", "mismatch", "phase_noise", "headroom", "ratio")
+
+
+@click.command("circuit")
+@click.option("--clean", required=True, multiple=True, type=_PATH, metavar="WEIGHTS",
+              help="A network trained without the circuit's noise; once for each training seed.")  # fmt: skip
+@click.option("--aware", multiple=True, type=_PATH, metavar="WEIGHTS", help="One trained under it; likewise.")
+@click.option("--circuit", "circuits", multiple=True, nargs=2, metavar="SPEC VARIATION",
+              help="Circuit to change (TOML files, or the word embedded); may be repeated.  "
+              "[default: embedded embedded]")  # fmt: skip
+@click.option("--quantity", "wanted", multiple=True, metavar="NAME[=V1,V2,...]",
+              help=f"What to change, and its values beside the circuit's own: {', '.join(NAMES)} "
+              "(phase_noise in rad2/s, headroom as the used share of the phase range). Default: all.")  # fmt: skip
+@click.option("--images", "count", default=40, show_default=True, type=click.IntRange(min=2), help="Images.")
+@click.option("--part", type=click.Choice(("train", "held_out", "test", "official")), default="test",
+              show_default=True, help="Which images.")  # fmt: skip
+@click.option("--map-images", default=100, show_default=True, type=click.IntRange(min=1),
+              help="Training images that the mappings see.")  # fmt: skip
+@click.option("--chips", default=3, show_default=True, type=click.IntRange(min=2),
+              help="Chips, dealt to the networks of a group in turn.")  # fmt: skip
+@click.option("--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True,
+              help="Level of the neuron.")  # fmt: skip
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
+@click.option("--out", required=True, type=_PATH, help="Directory of tasks, result.json and report.")
+@seed_option
+@data_option
+@json_option
+def command(
+    clean: tuple[Path, ...], aware: tuple[Path, ...], circuits: tuple[tuple[str, str], ...], wanted: tuple[str, ...],
+    count: int, part: str, map_images: int, chips: int, level: str, jobs: int, out: Path, seed: int,
+    data: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Change one quantity of a circuit at a time, map each network again, and run whole images neuron by neuron.
+
+    Networks trained without and with the circuit's noise meet the same images, chips and events. A mapping that breaks
+    a limit is run and marked; a circuit that cannot be is a row with its reason. Finished tasks stay in OUT/tasks.
+    """
+    started = time.process_time()
+    quantities = _quantities(wanted)
+    settings = _settings(circuits or ((EMBEDDED, EMBEDDED),))
+
+    from neurocircuit.codesign import curve_rows, curves
+    from neurocircuit.report.circuit_curves import write_curves_report
+
+    groups = {name: paths for name, paths in zip(GROUPS, (clean, aware), strict=True) if paths}
+    chips_of = {name: curves.dealt(paths, chips) for name, paths in groups.items()}
+    networks, seen = _networks(groups, part, count, map_images, data)
+    tasks = [
+        curves.Task(network, point, chips_of[network.group][network.number - 1], seen, level, seed)
+        for point in _points(settings, quantities)
+        for network in networks
+    ]
+    found = curves.run(tasks, out / "tasks", jobs, lambda text: click.echo(text, err=True))
+    numbers: dict[str, Any] = {
+        "level": level, "part": part, "images": count, "map_images": map_images, "chips": chips, "seed": seed,
+        "groups": {
+            name: {"weights": [str(path) for path in paths], "chips": chips_of[name],
+                   "sha256": [one.sha256 for one in networks if one.group == name],
+                   "software": curve_rows.software(tasks, found, name)}
+            for name, paths in groups.items()
+        },
+        "circuits": {
+            name: {one.name: one.read(setting) for one, _ in quantities} for name, setting in settings.items()
+        },
+        "quantities": {one.name: one.label for one, _ in quantities},
+        "rows": curve_rows.rows(tasks, found),
+        "gains": curve_rows.gains(tasks, found, *GROUPS) if len(groups) == 2 else [],
+        "cpu_s_of_all_tasks": sum(one["cpu_s"] for one in found.values()),
+        "run": record(started, jobs=jobs),
+    }  # fmt: skip
+    write_json(out / "result.json", numbers)
+    write_curves_report(out / "result.json")
+    if as_json:
+        echo_json(numbers)
+    else:
+        click.echo(f"report: {out / 'report.html'}")
+
+
+def _quantities(wanted: tuple[str, ...]) -> "list[tuple[Quantity, tuple[float, ...]]]":
+    from neurocircuit.codesign import quantities
+
+    asked = {}
+    for text in wanted or NAMES:
+        name, equals, values = text.partition("=")
+        if name in asked:
+            raise InputError(f"--quantity must name each quantity once, got {name} again")
+        asked[name] = quantities.asked(name, parse_numbers(values, f"--quantity {name}") if equals else None)
+    return list(asked.values())
+
+
+def _settings(circuits: tuple[tuple[str, str], ...]) -> "dict[str, Setting]":
+    """Circuits by the names in their specs. Raises InputError for a name that comes twice."""
+    from neurocircuit.codesign.quantities import Setting
+    from neurocircuit.spec.variation import EMBEDDED as EMBEDDED_VARIATION
+    from neurocircuit.spec.variation import Variation
+
+    made: dict[str, Setting] = {}
+    for spec, variation in circuits:
+        neuron = load_spec(None if spec == EMBEDDED else Path(spec))
+        own = EMBEDDED_VARIATION if variation == EMBEDDED else Variation.from_toml(Path(variation))
+        if neuron.name in made:
+            raise InputError(f"--circuit must give circuits of different names, got {neuron.name} twice")
+        made[neuron.name] = Setting(neuron, own)
+    return made
+
+
+def _points(settings: "dict[str, Setting]", quantities: "list[tuple[Quantity, tuple[float, ...]]]") -> "list[Point]":
+    """Each circuit as it is, then with each value that it does not have already."""
+    from neurocircuit.codesign.curves import Point
+
+    points = []
+    for name, setting in settings.items():
+        points.append(Point(name, None, None, setting))
+        for one, values in quantities:
+            for value in values:
+                if abs(value - one.read(setting)) <= 1e-6 * value:
+                    continue
+                try:
+                    points.append(Point(name, one.name, value, one.at(setting, value)))
+                except SpecError as error:
+                    points.append(Point(name, one.name, value, setting, f"no such circuit: {error}"))
+    return points
+
+
+def _networks(
+    groups: dict[str, tuple[Path, ...]], part: str, count: int, map_images: int, data: Path | None
+) -> "tuple[list[Network], Images]":
+    """Networks of all groups, and the images that they decide. Raises InputError where they read other images."""
+    from neurocircuit.codesign.curves import Images, Network
+    from neurocircuit.mapping import physical
+
+    first = physical.load(groups[GROUPS[0]][0])
+    training = Images(*images(first, "train", data, map_images))
+    seen = Images(*images(first, part, data, count))
+    made = [
+        Network(group, number, path, training)
+        for group, paths in groups.items()
+        for number, path in enumerate(paths, 1)
+    ]
+    reads = [(one.physical.subject.data.name, one.physical.subject.encoding) for one in made]
+    for own, network in zip(reads, made, strict=True):
+        if own != reads[0]:
+            raise InputError(f"{network.path} must read {reads[0][0]} encoded as {made[0].path} has it, got {own[0]}")
+    return made, seen

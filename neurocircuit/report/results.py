@@ -1,0 +1,216 @@
+"""The table of results of the README, from the files in reports/published alone. What is not there has no row."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.files import read_json_object, write_atomically
+from neurocircuit.report import circuit_curves, paper
+
+Row = tuple[str, str, str, str]  # what, ours, the paper's or the aim, folder below reports/published
+BEGIN, END = "<!-- results: made by `make results`, do not edit -->", "<!-- end of results -->"
+HEADER: Row = ("what", "here", "paper, or aim", "files")
+_DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10, small network"}
+_PAPER_ACCURACY = {"mnist": "99.33 %", "cifar10": "-", "fashion_mnist": "-"}
+
+
+def into(readme: Path, published: Path) -> None:
+    """Put the table between the two marks of a README. Raises InputError or FileFormatError naming what is missing."""
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read {readme}: {error.strerror}") from None
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise FileFormatError(f"{readme} must hold the lines {BEGIN} and {END}")
+    write_atomically(readme, f"{before}{BEGIN}\n\n{table(published)}\n{END}{after}")
+
+
+def rows(published: Path) -> list[Row]:
+    """All that is published there. Raises InputError where nothing is."""
+    found = [row for part in _PARTS for row in part(published)]
+    if not found:
+        raise InputError(f"{published} must hold published results, found none")
+    return found
+
+
+def table(published: Path) -> str:
+    """Its rows as Markdown."""
+    shown = ((*row[:3], f"[{row[3]}](reports/published/{row[3]})") for row in rows(published))
+    lines = [HEADER, ("---",) * 4, *shown]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _table3(published: Path) -> Iterator[Row]:
+    path = published / "table3/table.csv"
+    if path.exists():
+        rows = [one for one in csv.DictReader(path.read_text(encoding="utf-8").splitlines()) if one["level"] == "edge"]
+        found = {float(one["input_jitter[1]"]): float(one["mean[1]"]) for one in rows if one["half"] == "jitter"}
+        theirs = [paper.value("jitter", amount) for amount in found]
+        what = f"Table 3, input jitter of {'/'.join(f'{100 * amount:g}' for amount in found)} %, level edge"
+        yield what, _fine(list(found.values())), _fine([one for one in theirs if one is not None]), "table3"
+
+
+def _in_transistors(published: Path) -> Iterator[Row]:
+    folder = "mnist-network/transistor/replay"
+    for values in _read(published, folder):
+        for layer in values["neurons"]["layers"]:
+            wide = next(one for one in layer["coverage"] if one["nominal"] == 0.95)
+            inside = f"{round(wide['share'] * layer['runs'])} of {layer['runs']}"
+            what = f"neurons of layer {layer['layer']} in transistors, in the 95 % intervals of the noise model"
+            yield what, f"{inside}: {'rejected' if layer['rejected'] else 'not rejected'}", "95 %", folder
+
+
+def _networks(published: Path) -> Iterator[Row]:
+    folders: dict[str, list[Path]] = {}
+    for folder in sorted((published / "networks").glob("*-seed*")):
+        folders.setdefault(folder.name.rpartition("-seed")[0], []).append(folder)
+    for seeds in folders.values():
+        found = [read_json_object(folder / "evaluation.json") for folder in seeds]
+        mean = float(np.mean([one["accuracy"] for one in found]))
+        how = f"{len(found)} seeds" if len(found) > 1 else "one seed"
+        data = found[0]["data"]
+        yield f"accuracy, {_DATA[data]}, {how}", _percent(mean), _PAPER_ACCURACY[data], f"networks/{seeds[0].name}"
+
+
+def _table4(published: Path) -> Iterator[Row]:
+    for folder, values in _studies(published, "table4"):
+        found = values["studies"]["table4"]
+        theirs = paper.TABLE_4.get(values["data"], {})
+        for how, name in (("retrained", "retrained"), ("after", "only rounded")):
+            words, bank = ([row[how] for row in found["quantisers"][kind]] for kind in ("word", "bank"))
+            if words[0] is None:
+                continue
+            printed = _list([theirs[bits] for bits in found["bits"]]) if theirs and how == "retrained" else "-"
+            bits = "/".join(map(str, found["bits"]))
+            what = f"Table 4, {_DATA[values['data']]}: {bits} bit, {name}, from {_percent(found['32'])}"
+            yield what, f"words {_list(words)}; bank {_list(bank)}", printed, folder
+
+
+def _fig2(published: Path) -> Iterator[Row]:
+    for folder, values in _studies(published, "fig2"):
+        found = values["studies"]["fig2"]
+        means = {name: [float(np.mean(one)) for one in rows] for name, rows in found["noise"].items()}
+        at = [found["snr_dB"].index(snr) for snr in (10.0, 20.0, 30.0)]
+        ours = "; ".join(f"{name} {_list([rows[k] for k in at])}" for name, rows in _named(means).items())
+        yield f"Fig. 2, {_DATA[values['data']]}: weight noise of 10/20/30 dB", ours, "negligible from 25 dB on", folder
+
+
+def _jitter(published: Path) -> Iterator[Row]:
+    for folder, values in _studies(published, "jitter"):
+        found = values["studies"]["jitter"]
+        means = {name: [float(np.mean(one)) for one in rows] for name, rows in found["accuracy"].items()}
+        at = [found["jitter"].index(amount) for amount in (0.01, 0.05, 0.1)]
+        ours = "; ".join(f"{name} {_list([rows[k] for k in at])}" for name, rows in _named(means).items())
+        clock = " (of the layer's own clock)" if found.get("time_origin") == "layer" else ""
+        yield f"spike-time jitter of 1/5/10 %{clock}, {_DATA[values['data']]}", ours, "-", folder
+
+
+def _on_circuits(published: Path) -> Iterator[Row]:
+    for name in ("embedded", "stressed"):
+        folder = f"mnist-network/{name}/replay"
+        for values in _read(published, folder):
+            found = values["images"]
+            shares = {key: _interval(found["accuracy"][key]) for key in ("circuit", "noise model")}
+            what = f"{found['images']} whole images on {found['chips']} chips of the {name} circuit"
+            text = f"circuit {shares['circuit']}; noise model {shares['noise model']}"
+            yield what, text, f"software {_percent(found['accuracy']['software'][0])}", folder
+
+
+def _aware(published: Path) -> Iterator[Row]:
+    for path in sorted((published / "robustness").glob("aware-*/result.json")):
+        folder = f"robustness/{path.parent.name}"
+        for values in _read(published, folder):
+            found = values["summary"]
+            share, low, high = found["share"]
+            text = (f"{_interval(found['clean'])} clean, {_interval(found['trained'])} noise-aware: {share:.0%} of the "
+                    f"loss won back ({low:.0%} … {high:.0%})")  # fmt: skip
+            circuit = path.parent.name.removeprefix("aware-")
+            yield f"noise-aware training on the {circuit} circuit, by its noise table", text, "above one half", folder
+
+
+def _curves(published: Path) -> Iterator[Row]:
+    folder = "robustness/circuit"
+    for values in _read(published, folder):
+        for circuit in values["circuits"]:
+            base = [row for row in values["rows"] if row["circuit"] == circuit and row["quantity"] is None]
+            shares = ", ".join(
+                f"{row['group']} {_interval([row['accuracy'], row['low'], row['high']])}" for row in base
+            )
+            what = f"the {circuit} circuit, every neuron, {values['images']} images x {values['chips']} chips"
+            yield what, shares, "-", folder
+            for name, cells in circuit_curves.holding(values).items():
+                ours = "; ".join(
+                    f"{group} at {', '.join(cells[circuit, group]) or 'none'}" for group in values["groups"]
+                )
+                less = f"less than {circuit_curves.HOLDS:.0%} below eq. (4)"
+                yield f"{values['quantities'][name]}, {circuit}: {less}", ours, "-", folder
+
+
+def _pvt(published: Path) -> Iterator[Row]:
+    from neurocircuit.report.pvt import TRIMS
+
+    for values in _read(published, "pvt"):
+        for way, name in TRIMS.items():
+            rows = [row for row in values["rows"] if row["trim"] == way and not row["failed"]]
+            if rows:
+                worst = min(rows, key=lambda row: row["accuracy"])
+                good = sum(row["accuracy"] >= 0.95 for row in rows)
+                text = f"{good} of {len(rows)} conditions at 95 % or more; worst {_percent(worst['accuracy'])}"
+                yield f"process, voltage, temperature: {name}", f"{text} ({worst['label']})", "-", "pvt"
+
+
+def _codesign(published: Path) -> Iterator[Row]:
+    for values in _read(published, "codesign"):
+        for role, one in values["recommended"].items():
+            details = one["outcome"]["details"]
+            accuracy = _interval(one["verification"]["images"]["accuracy"]["circuit"])
+            cost = f"{1e9 * details['energy_J']:.3g} nJ, {1e9 * details['latency_s']:.3g} ns"
+            yield (
+                f"co-design, {role}: test images at edge; armed energy, latency",
+                f"{accuracy}; {cost}",
+                "-",
+                "codesign",
+            )
+
+
+_PARTS: tuple[Callable[[Path], Iterator[Row]], ...] = (
+    _table3, _networks, _table4, _fig2, _jitter, _on_circuits, _in_transistors, _aware, _curves, _pvt, _codesign,
+)  # fmt: skip
+
+
+def _studies(published: Path, study: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in sorted((published / "robustness").glob(f"{study}*/result.json")):
+        yield f"robustness/{path.parent.name}", read_json_object(path)
+
+
+def _read(published: Path, folder: str) -> list[dict[str, Any]]:
+    """The result of a folder; none where it has not been made."""
+    path = published / folder / "result.json"
+    return [read_json_object(path)] if path.exists() else []
+
+
+def _named(curves: dict[str, list[float]]) -> dict[str, list[float]]:
+    names = {"clean": "as trained", "trained": "trained under it"}
+    return {names[key]: values for key, values in curves.items()}
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f} %" if value > 0.985 and value < 1 else f"{100 * value:.1f} %"
+
+
+def _list(values: list[float]) -> str:
+    return "/".join(f"{100 * value:.1f}" for value in values) + " %"
+
+
+def _fine(values: list[float]) -> str:
+    return "/".join(f"{100 * value:.2g}" for value in values) + " %"
+
+
+def _interval(value: list[float]) -> str:
+    return f"{100 * value[0]:.1f} % ({100 * value[1]:.1f} … {100 * value[2]:.1f})"

@@ -1,0 +1,62 @@
+"""README's table of results is what the published files say, each kind of result has a row, a change shows."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from neurocircuit.cli.results import command
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.report import results
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = ROOT / "reports/published"
+KINDS = (
+    "Table 3, input jitter", "in transistors", "accuracy, MNIST", "Table 4, MNIST", "Fig. 2, MNIST",
+    "spike-time jitter", "whole images on 3 chips of the stressed", "noise-aware training on the stressed",
+    "process, voltage, temperature: trimmed", "co-design, balanced",
+)  # fmt: skip
+
+
+def test_readme_holds_the_table_of_the_published_files():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.partition(results.BEGIN)[2].partition(results.END)[0].strip() == results.table(PUBLISHED).strip()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_result_has_a_row(kind):
+    assert f"| {kind}" in results.table(PUBLISHED) or f" {kind}" in results.table(PUBLISHED)
+
+
+def test_a_changed_file_changes_its_row_alone_and_a_missing_one_takes_it_away(tmp_path):
+    for name in ("robustness/table4", "robustness/jitter"):
+        shutil.copytree(PUBLISHED / name, tmp_path / name)
+    before = results.table(tmp_path).splitlines()
+    path = tmp_path / "robustness/table4/result.json"
+    values = json.loads(path.read_bytes())
+    values["studies"]["table4"]["quantisers"]["bank"][-1]["retrained"] = 0.123
+    path.write_text(json.dumps(values))
+    after = results.table(tmp_path).splitlines()
+    changed = [line for line in after if line not in before]
+    assert len(changed) == 1
+    assert "/12.3 %" in changed[0]
+    path.unlink()
+    assert [line for line in results.table(tmp_path).splitlines() if "Table 4" in line] == []
+
+
+def test_the_command_replaces_what_stands_between_the_marks(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
+    CliRunner().invoke(command, [str(PUBLISHED), "--into", str(readme)], catch_exceptions=False)
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith(f"{results.END}\nafter\n")
+    assert results.table(PUBLISHED) in text
+    assert "old\n" not in text
+    readme.write_text("no marks\n")
+    with pytest.raises(FileFormatError, match="must hold the lines"):
+        results.into(readme, PUBLISHED)
+    with pytest.raises(InputError, match="must hold published results"):
+        results.table(tmp_path)
