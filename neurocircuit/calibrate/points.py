@@ -7,6 +7,7 @@ weights nothing.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from neurocircuit.mapping.physical import Layer
 from neurocircuit.mapping.replay import Circuit
 from neurocircuit.neuron.operating import Operating, concatenate, operate
 from neurocircuit.noise import fit
+from neurocircuit.noise.passage import Membranes, membranes
 from neurocircuit.noise.terms import COMPONENTS, membrane_terms, synapse_term, wrap_distance
 from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec, StartPhases, Variation
@@ -74,6 +76,11 @@ class Points:
             self.layer, self.spec, self.point.take(which), self.neuron[which], self.image[which], self.times[which],
             self.weights[which], self.every, self.within, self.early,
         )  # fmt: skip
+
+    @cached_property
+    def membranes(self) -> Membranes:
+        """Membranes over the window, [point]."""
+        return membranes(self.spec, self.times, self.weights)
 
     @property
     def headroom(self) -> Floats:
