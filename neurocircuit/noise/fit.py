@@ -96,6 +96,8 @@ class LayerFit:
     wrap_time: Floats  # [quantile], over the time of the ideal spike or closest approach
     early_share: Floats  # [1], of firing neurons as they come
     early_time: Floats  # [quantile], over the time of the ideal spike
+    wrap_share: Floats  # [1], of all neurons as they come
+    wrap_at: Floats  # [quantile], units of tau
     gains: dict[str, tuple[float, float]]  # axis: held-out gain of log-likelihood per operating point, its error
     passage: PassageFit | None = None  # the event of a first passage; None: a table before version 3
 

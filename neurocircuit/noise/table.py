@@ -58,7 +58,10 @@ _WRAP = {
     "wrap_high": "upper end of its 95 % interval",
     "wrap_n": "samples",
 }
-_EARLY = {"early_share": "share of firing neurons whose spike comes long before its time"}
+_EARLY = {
+    "early_share": "share of firing neurons whose spike comes long before its time",
+    "wrap_share": "share of all neurons that fire by a wrap",
+}
 _PASSAGE = {
     "n": "samples in the cell",
     "bias": "median disturbance of the membrane that no chip term explains, thresholds",
@@ -75,6 +78,7 @@ _PASSAGE_KAPPA = {
 _TIMES = {
     "false_delay": "quantiles of the false spike's time after the closest approach, units of tau",
     "early_time": "quantiles of an early spike's time over that of the ideal spike",
+    "wrap_at": "quantiles of a wrap's time, units of tau",
     "wrap_time": "quantiles of a wrap's time over that of the ideal spike or the closest approach",
 }
 
@@ -176,6 +180,9 @@ class NoiseTable:
         for k in range(len(self.dataset["layer"])):
             if self.dataset.attrs["schema_version"] == 1:
                 _complete(values, k)
+            if self.dataset.attrs["schema_version"] in (1, 2):  # neither first passages nor how often neurons wrap
+                layers = len(values["kappa"])
+                values |= {"wrap_share": np.zeros((layers, 1)), "wrap_at": np.zeros((layers, len(QUANTILES)))}
             rest = (*(f"rest_{name}" for name in _REST), "rest_quantiles")
             cells: dict[str, Floats] = {name: values[f"{name}{k}"] for name in (*_CELL, "quantiles", *rest)}
             wide: dict[str, Floats] = {

@@ -95,8 +95,8 @@ def write_calibration_report(path: Path) -> None:
             for own in layers
         ),
         note="A neuron fires when its membrane, second pole of the loop, half a spike's width and drift in it, "
-        "first passes 1 + shift + g(t) ξ. g: first-order spread by phase noise until then beside the ripple: 1 is what first "
-        "order says of ξ. ± is one standard error, clustered by chip.",
+        "first passes 1 + shift + g(t) ξ. g: first-order spread by phase noise until then beside the ripple: 1 is what "
+        "first order says of ξ. ± is one standard error, clustered by chip.",
     )  # fmt: skip
     slopes = Table(
         "For training, which knows slope and time of a spike only: m = s (1 - e^-Δ)",
