@@ -6,9 +6,11 @@ m is a constant of the graph; gradients go through eq. (4), the ideal path: ∂z
 fires by its closest approach 1 - max V; V(t) = Σ w (1 - z_i/e^t) over the spikes so far is a dense layer, taken at
 `approaches` times until the window ends. Such a spike has no gradient, nor has one that noise removed.
 
-A layer here knows slope and time of its spikes, so cells of other axes are mixed, and the chip enters by the spread of
-its terms: one number for the die, one for each neuron, one for its synapses, drawn once per chip. Without causes the
-spikes come back untouched.
+A layer here knows slope and time of its spikes, so cells of other axes are mixed, what all chips share (second pole of
+the loop, half a spike's width) is in the cells, early spikes and wraps come by their shares, and the chip enters by the
+spread of its terms: one number for the die, one for each neuron, one for its synapses, drawn once per chip. A fully
+connected layer of few neurons, where decisions fall, computes the membrane and its first passage (_passage.py) instead.
+Without causes the spikes come back untouched.
 """
 
 from collections.abc import Sequence
@@ -25,11 +27,13 @@ from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.noise.terms import COMPONENTS
 from neurocircuit.snn._geometry import resolve_padding
+from neurocircuit.snn._moved import Move, Place
 from neurocircuit.snn._noise_lookup import NoiseLookup
+from neurocircuit.snn._passage import Passage
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime
-from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec import MappedNetwork, NeuronSpec
 
 OUTSIDE = ("error", "ideal", "nearest")
 
@@ -86,8 +90,11 @@ class NoisyNetwork(nn.Module):
         self.draws: Draws = self._next
         self.tallies: list[Tally] | None = None
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
-        for layer, lookup in zip(layers, self._lookup, strict=True):
+        self._passage = _passages(layers, table, causes, self.window_over_tau)
+        for layer, lookup, passage in zip(layers, self._lookup, self._passage, strict=True):
             lookup.to(layer.weight.device)
+            if passage is not None:
+                passage.to(layer.weight.device)
         counts = [approaches] * len(layers) if isinstance(approaches, int) else list(approaches)
         self._moments = [[self.window_over_tau * (q + 1) / count for q in range(count)] for count in counts]
         self._terms: dict[int, Tensor] = {}
@@ -132,22 +139,59 @@ class NoisyNetwork(nn.Module):
         images = len(z) if shared else len(z) // chips
         lead = (1 if shared else chips, images)
         z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])
-        even = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
+        even, through_slope = self.draws(k, (chips, images, *z.shape[1:])).to(z.device), self.gradient == "slope"
+        moved: Tensor
         with torch.no_grad():
-            cell, fired = lookup.cells(z_, s_), z_ < latest
-            m = lookup.disturb(cell, even).to(z.dtype)
-            if term is not None:
-                m += term
+            fired = z_ < latest
             beyond = self._beyond(k, z_, s_, fired)
-            if beyond is not None and self.outside == "ideal":
-                m.masked_fill_(beyond.expand(m.shape), 0.0)
-            false = self._false(k, stage, received, fired, term, even) if lookup.ever_false else None
-        moved: Tensor = _Move.apply(  # type: ignore[no-untyped-call]
-            z_, s_, m, fired, false, latest, self.gradient == "slope"
-        )
+            if self.outside != "ideal":
+                beyond = None
+        if self._passage[k] is not None:
+            with torch.no_grad():
+                to = self._passed(k, stage, received, z_, s_, term, even)
+                if beyond is not None:
+                    to = torch.where(beyond, z_, to)
+            moved = Place.apply(z_, s_, to, fired, through_slope)  # type: ignore[no-untyped-call]
+        else:
+            with torch.no_grad():
+                m = lookup.disturb(lookup.cells(z_, s_), lookup.split(even)).to(z.dtype)
+                if term is not None:
+                    m += term
+                if beyond is not None:
+                    m.masked_fill_(beyond.expand(m.shape), 0.0)
+                placed = self._placed(k, stage, received, z_, fired, term, even, m)
+            moved = Move.apply(z_, s_, m, fired, placed, latest, through_slope)  # type: ignore[no-untyped-call]
         if self.tallies is not None:
             self._tally(k, fired, moved)
         return moved.reshape(chips * images, *z.shape[1:])
+
+    def _passed(
+        self, k: int, stage: Any, received: Tensor, z: Tensor, slope: Tensor, term: Tensor | None, even: Tensor
+    ) -> Tensor:
+        """First passages of a fully connected layer, [chip, image, neuron]."""
+        passage = self._passage[k]
+        assert passage is not None  # noqa: S101
+        weight, bias = stage.used
+        v = passage.membranes(received.detach(), weight.detach(), None if bias is None else bias.detach(), stage.bias_z)
+        moved = passage.move(v.view(*z.shape[:2], *v.shape[1:]), z, slope, self._lookup[k].split(even), term)
+        wraps, at = self._lookup[k].early_spikes(z, torch.zeros_like(z, dtype=torch.bool), even)
+        moved.view(-1)[wraps] = torch.minimum(moved.view(-1)[wraps], at.to(moved.dtype))
+        return moved
+
+    def _placed(
+        self, k: int, stage: Any, received: Tensor, z: Tensor, fired: Tensor, term: Tensor | None, even: Tensor,
+        m: Tensor,
+    ) -> tuple[Tensor, Tensor] | None:  # fmt: skip
+        """Flat places and z of spikes that come by probability: false, early, wrapped; m lets go of them."""
+        lookup, found = self._lookup[k], []
+        if lookup.ever_false:
+            found.append(self._false(k, stage, received, fired, term, even))
+        if lookup.early + lookup.wrap > 0.0:
+            found.append(lookup.early_spikes(z, fired, even))
+            m.view(-1)[found[-1][0]] = torch.inf
+        if not found:
+            return None
+        return torch.cat([where for where, _ in found]), torch.cat([at.to(z.dtype) for _, at in found])
 
     def _false(
         self, k: int, stage: Any, received: Tensor, fired: Tensor, term: Tensor | None, even: Tensor
@@ -222,14 +266,16 @@ class NoisyNetwork(nn.Module):
         if not any(name in self.causes for name in COMPONENTS):
             return None
         if k not in self._terms:
-            every = [self._drawn(k, number, tuple(z.shape[1:])) for number in self._numbers]
+            passage, lookup = self._passage[k], self._lookup[k]
+            spread = lookup.component_spread if passage is None else passage.spread
+            every = [self._drawn(k, number, tuple(z.shape[1:]), spread) for number in self._numbers]
             self._terms[k] = torch.from_numpy(np.stack(every)[:, None].astype(np.float32))
         return self._terms[k].to(z)
 
-    def _drawn(self, k: int, number: int, shape: tuple[int, ...]) -> np.ndarray:
+    def _drawn(self, k: int, number: int, shape: tuple[int, ...], spread: np.ndarray) -> np.ndarray:
         total = np.zeros(shape, dtype=np.float32)
         keys: tuple[tuple[int, ...], ...] = ((0,), (1, k), (2, k))
-        for name, key, size in zip(COMPONENTS, keys, self._lookup[k].component_spread, strict=True):
+        for name, key, size in zip(COMPONENTS, keys, spread, strict=True):
             if name in self.causes:
                 generator = np.random.default_rng([self._seed, 21, number, *key])
                 of = (1,) * len(shape) if name == "die" else shape
@@ -252,40 +298,15 @@ class NoisyNetwork(nn.Module):
         own.false += int((now & ~ideal).sum())
 
 
-class _Move(torch.autograd.Function):
-    """z' = z s/(s - m) where it comes before `latest`, at 1 at the earliest; inf elsewhere."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, z: Tensor, s: Tensor, m: Tensor, fired: Tensor, false: tuple[Tensor, Tensor] | None, latest: float,
-        through_slope: bool,
-    ) -> Tensor:  # fmt: skip
-        """Shapes [1 or chip, image, ...] of z, s and fired, [chip, image, ...] of m and of the result.
-
-        false: flat places of silent neurons and their spikes, which come in as constants.
-        """
-        left = s - m
-        share = m / left  # z' = z (1 + share)
-        moved = torch.addcmul(z, z, share)
-        lost = ((left > 0) & (moved < latest) & fired).logical_not_()
-        ctx.shape = z.shape
-        factors = [share + 1.0]
-        if through_slope:
-            factors.append(share.mul_(moved).div_(s).neg_())
-        ctx.save_for_backward(*(factor.masked_fill_(lost, 0.0) for factor in factors))
-        moved = moved.clamp_(min=1.0).masked_fill_(lost, torch.inf)
-        if false is not None:
-            moved.view(-1).index_copy_(0, false[0], false[1].to(moved.dtype))
-        return moved
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """Constant m: ∂z'/∂z = s/(s - m), ∂z'/∂s = -z m/(s - m)²; both 0 for a lost spike."""
-        factor, *rest = ctx.saved_tensors
-        grad_s = _summed(grads[0] * rest[0], ctx.shape) if rest else None
-        return _summed(grads[0] * factor, ctx.shape), grad_s, None, None, None, None, None
-
-
-def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
-    """Over chips, where they share the spike."""
-    return grad if grad.shape == shape else grad.sum(0, keepdim=True)
+def _passages(layers: list[Any], table: NoiseTable, causes: tuple[str, ...], window: float) -> list[Passage | None]:
+    """First passages of each layer where the table and the layer have what they need, None elsewhere."""
+    if all(fit.passage is None for fit in table.layers):
+        return [None] * len(layers)
+    mapped = MappedNetwork.from_dict(table.provenance["network"])
+    found: list[Passage | None] = []
+    for k, (layer, fit) in enumerate(zip(layers, table.layers, strict=True)):
+        spec = mapped.neuron_of(k)
+        spec = spec.replace(window_s=window * spec.tau_s)
+        fits = isinstance(layer, SpikingLinear) and Passage.fits(fit, spec, len(layer.weight))
+        found.append(Passage(fit, spec, causes) if fits else None)
+    return found
