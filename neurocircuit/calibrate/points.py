@@ -7,6 +7,7 @@ weights nothing.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from neurocircuit.mapping.physical import Layer
 from neurocircuit.mapping.replay import Circuit
 from neurocircuit.neuron.operating import Operating, concatenate, operate
 from neurocircuit.noise import fit
+from neurocircuit.noise.passage import Membranes, membranes
 from neurocircuit.noise.terms import COMPONENTS, membrane_terms, synapse_term, wrap_distance
 from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec, StartPhases, Variation
@@ -75,6 +77,11 @@ class Points:
             self.weights[which], self.every, self.within, self.early,
         )  # fmt: skip
 
+    @cached_property
+    def membranes(self) -> Membranes:
+        """Membranes over the window, [point]."""
+        return membranes(self.spec, self.times, self.weights)
+
     @property
     def headroom(self) -> Floats:
         """Share of the XOR's range, [point]."""
@@ -93,7 +100,7 @@ def collect(
 
     Raises InputError where a layer has no firing neuron within.
     """
-    found: list[list[tuple[Operating, Floats, Floats]]] = [[] for _ in circuit.physical.layers]
+    found: list[list[tuple[Operating, Floats, Floats, Bools]]] = [[] for _ in circuit.physical.layers]
     for number, spikes in enumerate(images):
         runs = circuit.chip(seed, number).run(spikes, number, level)
         k = 0
@@ -106,7 +113,7 @@ def collect(
                 circuit.window,
             )  # fmt: skip
             t = runs[k].t_over_tau
-            found[k].append((point, spikes, np.where(runs[k].false_fire, np.inf, t)))
+            found[k].append((point, spikes, t, runs[k].false_fire))
             spikes = t
             k += 1
     generator = np.random.default_rng([seed, 7])
@@ -116,13 +123,13 @@ def collect(
 def _choose(
     circuit: Circuit,
     k: int,
-    seen: list[tuple[Operating, Floats, Floats]],
+    seen: list[tuple[Operating, Floats, Floats, Bools]],
     count: int,
     generator: np.random.Generator,
     within: Within,
 ) -> Points:
     layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
-    every = concatenate([point for point, _, _ in seen])
+    every = concatenate([point for point, *_ in seen])
     headroom = every.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
     coordinates = fit.features(spec, every, headroom)[:, every.fired]
     inside = (headroom <= within.headroom) & (every.at <= within.latest)
@@ -142,7 +149,8 @@ def _choose(
     image, neuron = np.divmod(chosen, layer.neurons)
     bias = circuit.mapped.bias_delay_over_tau(k)
     times = np.stack([layer.inputs(seen[i][1], bias)[j] for i, j in zip(image, neuron, strict=True)])
-    early = fit.Early.of(every.take(fired), np.concatenate([t for _, _, t in seen])[fired], circuit.window)
+    t, wrapped = np.concatenate([t for _, _, t, _ in seen]), np.concatenate([wrapped for *_, wrapped in seen])
+    early = fit.Early.of(every.take(inside), t[inside], wrapped[inside], circuit.window)
     return Points(
         k, spec, every.take(chosen), neuron, image, times, circuit.weights[k][layer.row[neuron]], coordinates,
         within, early,

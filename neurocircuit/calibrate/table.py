@@ -11,6 +11,7 @@ from neurocircuit.calibrate.points import EVERYWHERE, Points, Within, collect, s
 from neurocircuit.mapping.replay import Circuit
 from neurocircuit.neuron.operating import concatenate
 from neurocircuit.noise import curves, fit
+from neurocircuit.noise.passage_fit import PassageFit
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.noise.terms import COMPONENTS, TERMS
 from neurocircuit.record import Floats
@@ -53,6 +54,7 @@ def calibrate(
                 operating_point=np.tile(np.arange(n), chip_count),
                 chip=np.repeat(np.arange(chip_count), n),
                 wrapped=np.concatenate([wrapped for _, _, wrapped in runs]),
+                membranes=points.membranes,
             )
         )
         fits.append(fit.fit_layer(points.spec, samples[-1], circuit.window, points.ranges, axes, points.early))
@@ -67,6 +69,24 @@ def calibrate(
         "not_modelled": list(simulate.not_modelled(level, circuit.mapped.neuron_of(0))),
     }
     return NoiseTable.from_fits(fits, provenance), all_points, samples
+
+
+def _describe_passage(own: PassageFit | None, middle: float, seen: fit.Samples) -> dict[str, Any]:
+    """Of the first passage: what a chip's terms do, and the event at the layer's median fire time, thresholds."""
+    assert own is not None  # noqa: S101
+    assert seen.membranes is not None  # noqa: S101
+    g = float(np.interp(middle, seen.membranes.grid, seen.membranes.g))
+    weights = own.n / own.n.sum()
+    return {
+        "kappa": dict(zip(COMPONENTS, own.kappa.tolist(), strict=True)),
+        "kappa_error": dict(zip(COMPONENTS, own.kappa_error.tolist(), strict=True)),
+        "axes": [name for name in own.edges if len(own.edges[name]) > 2],
+        "gains": {name: list(gain) for name, gain in own.gains.items()},
+        "bias": float((weights * own.bias).sum()),
+        "xi_spread": float((weights * own.spread).sum()),
+        "event_spread": float((weights * own.spread).sum()) * g,
+        "at": middle,
+    }
 
 
 def _robust_spread(quantiles: Floats) -> float:
@@ -91,6 +111,7 @@ def describe(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) ->
                 "samples": len(seen.chip),
                 "kappa": dict(zip(COMPONENTS, own.kappa.tolist(), strict=True)),
                 "kappa_error": dict(zip(COMPONENTS, own.kappa_error.tolist(), strict=True)),
+                "passage": _describe_passage(own.passage, float(np.median(seen.point.at[seen.point.fired])), seen),
                 "component_spread": dict(zip(COMPONENTS, own.component_spread.tolist(), strict=True)),
                 "term_kappa": dict(zip(TERMS, own.term_kappa.tolist(), strict=True)),
                 "term_kappa_error": dict(zip(TERMS, own.term_kappa_error.tolist(), strict=True)),

@@ -98,10 +98,12 @@ def command(
         echo_json(numbers)
         return
     for own in numbers["layers"]:
-        kappa = ", ".join(f"{name} {value:.2f}" for name, value in (own["kappa"] | own["term_kappa"]).items())
+        passed = own["passage"]
+        kappa = ", ".join(f"{name} {value:.2f}" for name, value in passed["kappa"].items())
         click.echo(
-            f"layer {own['name']}: axes {', '.join(own['axes']) or 'none'}; median event spread "
-            f"{own['event_spread']:.3g} thresholds; kappa {kappa}; {own['samples']} samples"
+            f"layer {own['name']}: axes {', '.join(passed['axes']) or 'none'}; event spread "
+            f"{passed['event_spread']:.3g} thresholds at {passed['at']:.2f} tau; kappa {kappa}; "
+            f"{own['samples']} samples"
         )
     click.echo(f"noise table: {out}")
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.operating import Operating
+from neurocircuit.noise.cells import AXES, cells_of, features
 from neurocircuit.noise.curves import (
     APPROACH_EDGES,
     QUANTILES,
@@ -22,7 +23,9 @@ from neurocircuit.noise.curves import (
     draw_quantile,
     share_at,
 )  # fmt: skip
-from neurocircuit.noise.fit import AXES, LayerFit, cells_of, features
+from neurocircuit.noise.fit import LayerFit
+from neurocircuit.noise.passage import Membranes
+from neurocircuit.noise.passage_fit import PassageFit
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.noise.terms import COMPONENTS, Terms, common_shift, wrap_distance
 from neurocircuit.record import Bools, Floats
@@ -75,9 +78,12 @@ class NoiseModel:
         point: Operating,
         terms: Terms | None,
         generator: np.random.Generator,
+        membranes: Membranes | None = None,
     ) -> Floats:
         """Circuit fire times [neuron] for operating points of eq. (4); inf: silent within the window.
 
+        membranes: those of the neurons; without, and by tables before version 3, a spike moves by the slope at its
+        crossing alone, and what that misses (early spikes, false fires) comes by probability.
         terms: those of a chip, None without one. Raises InputError naming axis and range for a point beyond it,
         unless `outside` is "ideal". Three numbers per neuron are drawn whatever the causes: switching one off leaves
         the others' luck as it was.
@@ -90,11 +96,33 @@ class NoiseModel:
         headroom = point.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
         coordinates = features(spec, point, headroom)
         inside = self._inside(layer, fit, coordinates, point.fired)
+        if membranes is not None and fit.passage is not None:
+            moved = self._passed(fit.passage, coordinates, point, terms, even, membranes)
+            return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, even[2], early_too=False)), ideal)
         moved = self._moved(fit, spec, coordinates, point, terms, even)
         moved = np.where(point.fired, moved, self._false(fit, spec, point, terms, even))
         return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, even[2])), ideal)
 
-    def chip_shift(self, fit: LayerFit, terms: Terms | None, like: Floats) -> Floats:
+    def _passed(
+        self, fit: PassageFit, coordinates: Floats, point: Operating, terms: Terms | None, even: Floats,
+        membranes: Membranes,
+    ) -> Floats:  # fmt: skip
+        """First passages of the membranes (passage.py)."""
+        cell = tuple(cells_of(coordinates, fit.edges))
+        shift = self.chip_shift(fit, terms, point.at)
+        xi = np.zeros_like(shift)
+        if "systematic" in self.causes:
+            shift = shift + fit.bias[cell]
+        if "event" in self.causes:
+            xi = draw_quantile(fit.quantiles[cell], even[0])
+        t = membranes.first(shift, xi)
+        if "systematic" not in self.causes:  # the membranes have it: only what the other causes change is left
+            plain = membranes.first(np.zeros_like(shift), np.zeros_like(xi))
+            late = t - np.minimum(plain, membranes.grid[-1])
+            t = np.where(point.fired, point.at + late, np.where(np.isfinite(plain), np.inf, t))
+        return np.where(t < membranes.grid[-1] - _TOLERANCE, np.maximum(t, 0.0), np.inf)
+
+    def chip_shift(self, fit: LayerFit | PassageFit, terms: Terms | None, like: Floats) -> Floats:
         """Membrane disturbance by the chip, [neuron]."""
         total = np.zeros_like(like)
         for k, component in enumerate(COMPONENTS):
@@ -132,12 +160,14 @@ class NoiseModel:
         t = np.clip(point.at + delay, 0.0, spec.window_over_tau)
         return np.where(when < 1.0, t, np.inf)
 
-    def _wrapped(self, fit: LayerFit, spec: NeuronSpec, point: Operating, even: Floats) -> Floats:
+    def _wrapped(
+        self, fit: LayerFit, spec: NeuronSpec, point: Operating, even: Floats, early_too: bool = True
+    ) -> Floats:
         """Times of wraps and of early spikes, inf where there is none: what every neuron may do, so systematic."""
         wrap, early = np.zeros((2, len(point.at)))
         if "systematic" in self.causes:
             wrap = share_at(fit.wrap_fire, WRAP_EDGES, wrap_distance(spec, point))
-            early = np.where(point.fired, fit.early_share[0], 0.0)
+            early = np.where(point.fired & early_too, fit.early_share[0], 0.0)
         if "event" not in self.causes:
             wrap, early = (wrap > 0.5).astype(float), (early > 0.5).astype(float)
         # one draw decides whether, which and when: below the one share a wrap, below both an early spike

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from neurocircuit.neuron.operating import Operating
 from neurocircuit.noise.curves import QUANTILES
 from neurocircuit.noise.terms import COMPONENTS, TERMS
-from neurocircuit.record import Floats
+from neurocircuit.record import Bools, Floats
 
 LARGEST_EVENT = 50.0  # thresholds; an earlier spike than this says is no deviation but another event
 EARLY_LEAST, EARLY_SCALES = 0.5, 6.0  # thresholds; spreads by the median absolute deviation
@@ -29,27 +29,38 @@ def least_late(m: Floats) -> float:
 
 @dataclass(frozen=True)
 class Early:
-    """Spikes long before their time among firing neurons as they come: m below -EARLY_LEAST, all [spike]."""
+    """Spikes long before their time among neurons as they come: m below -EARLY_LEAST, and wraps, each [spike]."""
 
     m: Floats
     ratio: Floats  # time over that of the ideal spike
-    among: int
+    among: int  # firing neurons
+    wraps_at: Floats  # times of wraps of any neurons, units of tau
+    neurons: int
 
     @classmethod
-    def of(cls, point: Operating, t_over_tau: Floats, window: float) -> "Early":
-        """From firing neurons as a level ran them, [neuron]."""
-        m = membrane_seen(point, t_over_tau, window)
+    def of(cls, point: Operating, t_over_tau: Floats, wrapped: Bools, window: float) -> "Early":
+        """From neurons as a level ran them, all [neuron]."""
+        fired = point.fired & ~wrapped
+        m = membrane_seen(point.take(fired), t_over_tau[fired], window)
         which = m < -EARLY_LEAST
-        return cls(m[which], t_over_tau[which] / np.maximum(point.at[which], 1e-9), len(m))
+        ratio = (t_over_tau[fired] / np.maximum(point.at[fired], 1e-9))[which]
+        return cls(m[which], ratio, len(m), t_over_tau[wrapped], len(t_over_tau))
 
     def beyond(self, least: float) -> dict[str, Floats]:
-        """Share of those with m below `least`, [1], and quantiles of their time over that of the ideal spike."""
+        """Share of those with m below `least`, [1], and their times over those of the ideal spikes; the same of wraps.
+
+        Times as quantiles; those of wraps count from arming.
+        """
         ratio = self.ratio[self.m < least]
-        time = np.quantile(ratio, QUANTILES) if len(ratio) else np.zeros(len(QUANTILES))
-        return {"early_share": np.array([len(ratio) / max(self.among, 1)]), "early_time": time}
+        return {
+            "early_share": np.array([len(ratio) / max(self.among, 1)]),
+            "early_time": np.quantile(ratio, QUANTILES) if len(ratio) else np.zeros(len(QUANTILES)),
+            "wrap_share": np.array([len(self.wraps_at) / max(self.neurons, 1)]),
+            "wrap_at": np.quantile(self.wraps_at, QUANTILES) if len(self.wraps_at) else np.zeros(len(QUANTILES)),
+        }
 
 
-NOT_EARLY = Early(np.empty(0), np.empty(0), 0)
+NOT_EARLY = Early(np.empty(0), np.empty(0), 0, np.empty(0), 0)
 
 
 def fit_kappa(

@@ -12,12 +12,13 @@ from neurocircuit.errors import FileFormatError
 from neurocircuit.files import write_atomically
 from neurocircuit.noise.curves import APPROACH_EDGES, QUANTILES, WRAP_EDGES
 from neurocircuit.noise.fit import AXES, LayerFit
+from neurocircuit.noise.passage_fit import PassageFit
 from neurocircuit.noise.terms import COMPONENTS, TERMS
 from neurocircuit.record import Floats
 from neurocircuit.table.netcdf import check_sealed, dataset_bytes, read_dataset, seal
 
 CONVENTION = "neurocircuit NoiseTable"
-SCHEMA_VERSION = 2  # 1: neither terms that all chips have in common nor wraps nor tails
+SCHEMA_VERSION = 3  # 1: neither terms that all chips have in common nor wraps nor tails; 2: no first passages
 _COORDINATES = {
     "slope": "ln(W_C - 1)",
     "time": "time since arming of the ideal spike, units of tau",
@@ -57,10 +58,27 @@ _WRAP = {
     "wrap_high": "upper end of its 95 % interval",
     "wrap_n": "samples",
 }
-_EARLY = {"early_share": "share of firing neurons whose spike comes long before its time"}
+_EARLY = {
+    "early_share": "share of firing neurons whose spike comes long before its time",
+    "wrap_share": "share of all neurons that fire by a wrap",
+}
+_PASSAGE = {
+    "n": "samples in the cell",
+    "bias": "median disturbance of the membrane that no chip term explains, thresholds",
+    "bias_low": "lower end of its 95 % interval",
+    "bias_high": "upper end of its 95 % interval",
+    "spread": "standard deviation of xi",
+    "spread_low": "lower end of its 95 % interval",
+    "spread_high": "upper end of its 95 % interval",
+}
+_PASSAGE_KAPPA = {
+    "kappa": "response of the membrane over the first-order term, by component",
+    "kappa_error": "standard error of kappa, clustered by chip",
+}
 _TIMES = {
     "false_delay": "quantiles of the false spike's time after the closest approach, units of tau",
     "early_time": "quantiles of an early spike's time over that of the ideal spike",
+    "wrap_at": "quantiles of a wrap's time, units of tau",
     "wrap_time": "quantiles of a wrap's time over that of the ideal spike or the closest approach",
 }
 
@@ -110,6 +128,8 @@ class NoiseTable:
         for name, meaning in _TIMES.items():
             values = np.stack([getattr(fit, name) for fit in fits])
             variables[name] = (("layer", "quantile"), values, {"units": "1", "long_name": meaning})
+        for k, fit in enumerate(fits):
+            variables |= _passage_variables(k, fit.passage)
         variables["approach_edges"] = (("approach_edge",), APPROACH_EDGES, {"long_name": "1 - v_max + all terms"})
         variables["wrap_edges"] = (("distance_edge",), WRAP_EDGES, {"long_name": "distance from wrapping, thresholds"})
         coordinates = {
@@ -118,11 +138,14 @@ class NoiseTable:
             "term": ("term", np.array(TERMS)),
             "layer": ("layer", np.arange(len(fits), dtype=np.int32)),
         }
-        gains = [{name: list(gain) for name, gain in fit.gains.items()} for fit in fits]
+        gains = {
+            "axis_gains": [_listed(fit.gains) for fit in fits],
+            "passage_gains": [_listed(fit.passage.gains) if fit.passage else {} for fit in fits],
+        }
         attributes = {
             "convention": CONVENTION,
             "schema_version": SCHEMA_VERSION,
-            "provenance": json.dumps(provenance | {"axis_gains": gains}, sort_keys=True, allow_nan=False),
+            "provenance": json.dumps(provenance | gains, sort_keys=True, allow_nan=False),
         }
         return cls(seal(xr.Dataset(variables, coordinates, attributes)))
 
@@ -132,9 +155,10 @@ class NoiseTable:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file of `save`, version 1 included. Raises FileFormatError for a foreign, damaged or changed one."""
+        """Read a file of `save`, or of an older version. Raises FileFormatError for a foreign or damaged one."""
         dataset = read_dataset(path)
-        version = 1 if dataset.attrs.get("schema_version") == 1 else SCHEMA_VERSION
+        version = dataset.attrs.get("schema_version")
+        version = int(version) if version in (1, 2) else SCHEMA_VERSION
         check_sealed(dataset, path, CONVENTION, "a noise table", version, ("layer", "component", "quantile"))
         for k in range(len(dataset["layer"])):
             for name in AXES:
@@ -156,6 +180,9 @@ class NoiseTable:
         for k in range(len(self.dataset["layer"])):
             if self.dataset.attrs["schema_version"] == 1:
                 _complete(values, k)
+            if self.dataset.attrs["schema_version"] in (1, 2):  # neither first passages nor how often neurons wrap
+                layers = len(values["kappa"])
+                values |= {"wrap_share": np.zeros((layers, 1)), "wrap_at": np.zeros((layers, len(QUANTILES)))}
             rest = (*(f"rest_{name}" for name in _REST), "rest_quantiles")
             cells: dict[str, Floats] = {name: values[f"{name}{k}"] for name in (*_CELL, "quantiles", *rest)}
             wide: dict[str, Floats] = {
@@ -165,8 +192,17 @@ class NoiseTable:
             edges = {name: values[f"edges{k}_{name}"] for name in AXES}
             spans = {name: (float(low), float(high)) for name, (low, high) in
                      ((name, values[f"calibrated{k}_{name}"]) for name in AXES)}  # fmt: skip
-            fits.append(LayerFit(edges=edges, calibrated=spans, **cells, **wide, gains=gains))
+            passage = self._passage(k, values)
+            fits.append(LayerFit(edges=edges, calibrated=spans, **cells, **wide, gains=gains, passage=passage))
         return tuple(fits)
+
+    def _passage(self, k: int, values: dict[str, Floats]) -> PassageFit | None:
+        if f"passage_kappa{k}" not in values:
+            return None
+        own = {name: values[f"passage_{name}{k}"] for name in (*_PASSAGE, "quantiles", *_PASSAGE_KAPPA)}
+        edges = {name: values[f"passage_edges{k}_{name}"] for name in AXES}
+        gains = {name: (gain[0], gain[1]) for name, gain in self.provenance["passage_gains"][k].items()}
+        return PassageFit(edges=edges, **own, gains=gains)
 
     def axes(self, layer: int) -> tuple[str, ...]:
         """Axes with more than one cell."""
@@ -178,6 +214,27 @@ class NoiseTable:
         for key in sorted(known.keys() | network.keys()):
             if known.get(key) != network.get(key) and key != "checkpoint":
                 raise FileFormatError(f"{where} belongs to another network: its {key} differs")
+
+
+def _listed(gains: dict[str, tuple[float, float]]) -> dict[str, list[float]]:
+    return {name: list(gain) for name, gain in gains.items()}
+
+
+def _passage_variables(k: int, fit: PassageFit | None) -> dict[str, Any]:
+    if fit is None:
+        return {}
+    dims = tuple(f"passage{k}_{name}" for name in AXES)
+    found: dict[str, Any] = {
+        f"passage_edges{k}_{name}": ((f"passage_edge{k}_{name}",), fit.edges[name], {"long_name": _COORDINATES[name]})
+        for name in AXES
+    }
+    for name, meaning in _PASSAGE.items():
+        found[f"passage_{name}{k}"] = (dims, getattr(fit, name), {"units": "1", "long_name": meaning})
+    about = {"units": "1", "long_name": "quantiles of xi, the event of a first passage in units of g(t)"}
+    found[f"passage_quantiles{k}"] = ((*dims, "quantile"), fit.quantiles, about)
+    for name, meaning in _PASSAGE_KAPPA.items():
+        found[f"passage_{name}{k}"] = (("component",), getattr(fit, name), {"units": "1", "long_name": meaning})
+    return found
 
 
 def _complete(values: dict[str, Floats], k: int) -> None:

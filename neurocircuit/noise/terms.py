@@ -85,11 +85,17 @@ def common_terms(spec: NeuronSpec, point: Operating) -> Floats:
     return np.stack([-j / spec.loop_ratio, lag])
 
 
+def drift_per_time(spec: NeuronSpec) -> float:
+    """What the frequency errors that the spec itself has take from the membrane in a τ, thresholds; 0: perfect trim."""
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    d1, d2, d3, d4 = spec.frequency_error.in_force
+    compared = (d4 - d3) * spec.threshold_vco_ratio / spec.threshold.lead_rad
+    return float(-2.0 * np.pi * spec.cycles_per_tau * ((d1 - d2) / spec.phase_per_weight_rad + compared))
+
+
 def drift_term(spec: NeuronSpec, point: Operating) -> Floats:
     """Membrane term of the frequency errors that the spec itself has, [neuron]: 0 for a perfect trim."""
-    per = sensitivities(spec, point)
-    d1, d2, d3, d4 = spec.frequency_error.in_force
-    return np.asarray(per["vco1_vco2"] * (d1 - d2) + per["vco3_vco4"] * (d4 - d3))
+    return np.asarray(drift_per_time(spec) * point.at)
 
 
 def common_shift(spec: NeuronSpec, point: Operating, term_kappa: Floats) -> Floats:

@@ -76,44 +76,59 @@ def write_calibration_report(path: Path) -> None:
         f"At level {values['level']}, {sum(own['samples'] for own in layers)} simulated neurons on {values['chips']} "
         "chips. "
         + " ".join(
-            f"Layer {own['name']}: events spread the membrane by {own['event_spread']:.3g} thresholds, the chip by "
+            f"Layer {own['name']}: an event spreads the membrane by {own['passage']['event_spread']:.3g} thresholds at "
+            f"{own['passage']['at']:.2f} τ, the chip by "
             + ", ".join(f"{value:.2g} ({name})" for name, value in own["component_spread"].items())
             + "."
             for own in layers
         )
     )
     kappa = Table(
-        "Response over the first-order term (1: first order holds)",
-        ("layer", "die", "neuron", "synapse", "loop", "lag", "event spread (without these)", "missed",
-         "early", "wrapped"),
+        "Response over the first-order term (1: first order holds), and what is left",
+        ("layer", "die", "neuron", "synapse", "bias (thresholds)", "spread of ξ", "missed", "wrapped"),
+        tuple(
+            (own["name"],
+             *(f"{own['passage']['kappa'][name]:.2f} ± {own['passage']['kappa_error'][name]:.2f}"
+               for name in ("die", "neuron", "synapse")),
+             f"{own['passage']['bias']:.3f}", f"{own['passage']['xi_spread']:.2f}",
+             f"{own['missed']:.2%}", f"{own['wrapped']:.3%}")
+            for own in layers
+        ),
+        note="A neuron fires when its membrane, second pole of the loop, half a spike's width and drift in it, "
+        "first passes 1 + shift + g(t) ξ. g: first-order spread by phase noise until then beside the ripple: 1 is what "
+        "first order says of ξ. ± is one standard error, clustered by chip.",
+    )  # fmt: skip
+    slopes = Table(
+        "For training, which knows slope and time of a spike only: m = s (1 - e^-Δ)",
+        ("layer", "die", "neuron", "synapse", "spread of m (thresholds)", "early"),
         tuple(
             (own["name"],
              *(f"{own['kappa'][name]:.2f} ± {own['kappa_error'][name]:.2f}" for name in ("die", "neuron", "synapse")),
-             *(f"{own['term_kappa'][name]:.2f} ± {own['term_kappa_error'][name]:.2f}" for name in ("loop", "lag")),
-             f"{own['event_spread']:.3g} ({own['spread_without_terms']:.3g})", f"{own['missed']:.2%}",
-             f"{own['early']:.3%}", f"{own['wrapped']:.3%}")
+             f"{own['spread_without_terms']:.3g}", f"{own['early']:.3%}")
             for own in layers
         ),
-        note="loop: the second pole of the loop, -Σ w x e^-x/r; lag: half a spike's width times the slope. Both are "
-        "alike on all chips and differ between operating points. early: share of all firing neurons whose spike comes "
-        "long before its time.",
+        note="s: slope W_C − 1 at the crossing. What bends the membrane before and after it is in the spread. early: "
+        "share of all firing neurons whose spike comes long before its time.",
     )  # fmt: skip
     gains = Table(
-        "Gain of held-out log-likelihood per operating point, and its error",
-        ("layer", "kept", *next(iter(layers))["gains"]),
+        "Axes of the cells: gain of held-out log-likelihood per operating point, and its error",
+        ("layer", "for", "kept", *layers[0]["passage"]["gains"]),
         tuple(
-            (own["name"], ", ".join(own["axes"]), *(f"{gain[0]:.3f} ± {gain[1]:.3f}" for gain in own["gains"].values()))
+            (own["name"], label, ", ".join(one["axes"]) or "none",
+             *(f"{one['gains'][name][0]:.3f} ± {one['gains'][name][1]:.3f}" if one["gains"] else "given"
+               for name in own["passage"]["gains"]))
             for own in layers
+            for label, one in (("first passage", own["passage"]), ("training", own))
         ),
-        prose=(1,),
+        prose=(2,),
         note="Beside the axes kept before it; an axis stays when its gain exceeds two errors.",
-    )
+    )  # fmt: skip
     parts = [
         Part(
             "Deviation over the slope",
             ("Dotted: a fixed disturbance of the membrane, σ/(W_C − 1), through the middle of each curve.",),
             (_drawn("lateness", "Spread and median of the error.", partial(figures.lateness_figure, layers)),),
-            (kappa, gains),
+            (kappa, slopes, gains),
         ),
         Part("Silent neurons", pictures=(_drawn("false_fires", "False spikes over the closest approach.", partial(
             figures.false_fire_figure, layers)),)),

@@ -40,6 +40,7 @@ class NoiseLookup:
             if len(fit.edges[name]) > 2:  # an axis with one cell has no range
                 self.axes.append((name, self._numbers(fit.edges[name], stride)))
         self._set_false(fit, causes)
+        self._set_early(fit, causes)
         self.component_spread = fit.component_spread
 
     def _numbers(self, edges: Floats, stride: int) -> Tensor:
@@ -64,9 +65,17 @@ class NoiseLookup:
         self.false_factor = torch.from_numpy(np.exp(np.interp(even, QUANTILES, fit.false_delay)).astype(np.float32))
         self.ever_false = bool((share > 0).any())
 
+    def _set_early(self, fit: LayerFit, causes: tuple[str, ...]) -> None:
+        """Spikes long before their time, and wraps: how often (numbers), and their times at GRID probabilities."""
+        drawn = "systematic" in causes and "event" in causes
+        self.early, self.wrap = (float(share[0]) * drawn for share in (fit.early_share, fit.wrap_share))
+        even = (np.arange(GRID) + 0.5) / GRID
+        self.early_ratio = torch.from_numpy(np.interp(even, QUANTILES, fit.early_time).astype(np.float32))
+        self.wrap_z = torch.from_numpy(np.exp(np.interp(even, QUANTILES, fit.wrap_at)).astype(np.float32))
+
     def to(self, device: torch.device) -> None:
         """Move the tables."""
-        for name in ("disturbance", "ends", "false_share", "false_factor"):
+        for name in ("disturbance", "ends", "false_share", "false_factor", "early_ratio", "wrap_z"):
             setattr(self, name, getattr(self, name).to(device))
         self.axes = [(name, numbers.to(device)) for name, numbers in self.axes]
 
@@ -95,6 +104,23 @@ class NoiseLookup:
         if cell is not None:
             index += cell
         return self.disturbance.flatten().index_select(0, index.flatten()).view(even.shape)
+
+    def split(self, even: Tensor) -> Tensor:
+        """What is left of `even` for m where the lowest draws are early spikes and the highest wraps."""
+        if self.early + self.wrap == 0.0:
+            return even
+        return ((even - self.early) / (1.0 - self.early - self.wrap)).clamp_(0.0, 1.0 - 1e-7)
+
+    def early_spikes(self, z: Tensor, fired: Tensor, even: Tensor) -> tuple[Tensor, Tensor]:
+        """Flat places in `even` of early spikes, of those that fire under eq. (4), and of wraps of any; their z."""
+        flat = even.flatten()
+        wraps = (flat >= 1.0 - self.wrap).nonzero()[:, 0] if self.wrap else flat.new_empty(0, dtype=torch.long)
+        early = ((even < self.early) & fired).flatten().nonzero()[:, 0]
+        given = (flat[early] / max(self.early, 1e-30)).clamp_(max=1.0 - 1e-7)
+        own = z.expand(even.shape).flatten()[early] if z.shape == even.shape else z.flatten()[early % z.numel()]
+        before = own.clamp(min=1.0) ** self.early_ratio[(given * GRID).to(torch.int32)].to(own.dtype)
+        place = ((flat[wraps] - (1.0 - self.wrap)) / max(self.wrap, 1e-30)).clamp_(0.0, 1.0 - 1e-7)
+        return torch.cat([early, wraps]), torch.cat([before, self.wrap_z[(place * GRID).to(torch.int32)].to(own.dtype)])
 
     def false_spikes(self, approach: Tensor, even: Tensor) -> tuple[Tensor, Tensor]:
         """Whether silent neurons fire, and by what factor their z differs from that of the closest approach."""

@@ -29,6 +29,13 @@ class Moved:
     silent: Tensor
     outside: int
 
+    def place(self, at: Tensor, z: Tensor) -> None:
+        """Let the spikes at flat places `at` be z, as constants."""
+        self.z.view(-1).index_copy_(0, at, z.to(self.z.dtype))
+        self.factor.view(-1)[at] = 0.0
+        if self.slope_factor is not None:
+            self.slope_factor.view(-1)[at] = 0.0
+
 
 @dataclass(frozen=True)
 class Received:
@@ -78,13 +85,10 @@ def in_torch(lookup: NoiseLookup, received: Received, ideal_outside: bool, throu
     m = lookup.disturb(lookup.cells(z, s), even).to(z.dtype)
     if received.term is not None:
         m += received.term
-    fired, outside = z < received.latest, 0
-    beyond = lookup.beyond(z, s)
-    if beyond is not None:
-        beyond &= fired
-        outside = int(torch.count_nonzero(beyond)) * (len(even) if len(z) == 1 else 1)
-        if ideal_outside:
-            m.masked_fill_(beyond.expand(m.shape), 0.0)
+    fired = z < received.latest
+    beyond, outside = _beyond(lookup, received)
+    if ideal_outside and beyond is not None:
+        m.masked_fill_(beyond.expand(m.shape), 0.0)
     left = s - m
     share = m / left  # z' = z (1 + share)
     moved = torch.addcmul(z, z, share)
@@ -93,3 +97,27 @@ def in_torch(lookup: NoiseLookup, received: Received, ideal_outside: bool, throu
     slope_factor = share.mul_(moved).div_(s).neg_().masked_fill_(lost, 0.0) if through_slope else None
     silent = (~fired).expand(even.shape).flatten().nonzero()[:, 0]
     return Moved(moved.clamp_(min=1.0).masked_fill_(lost, torch.inf), factor, slope_factor, silent, outside)
+
+
+def placed(lookup: NoiseLookup, received: Received, to: Tensor, ideal_outside: bool, through_slope: bool) -> Moved:
+    """Spikes that come at `to`, [chip, image, neuron], whatever moved them there.
+
+    Gradients as if a constant m had: ∂z'/∂z = z'/z, ∂z'/∂s = (1 - z'/z) z'/s; none where a spike came or went.
+    """
+    z, fired = received.z, received.z < received.latest
+    beyond, outside = _beyond(lookup, received)
+    if ideal_outside and beyond is not None:
+        to = torch.where(beyond, z, to)
+    kept = fired & torch.isfinite(to)
+    factor = torch.where(kept, to / z, 0.0)
+    slope_factor = torch.where(kept, (1.0 - factor) * to / received.slope, 0.0) if through_slope else None
+    return Moved(to, factor, slope_factor, (~fired).expand(to.shape).flatten().nonzero()[:, 0], outside)
+
+
+def _beyond(lookup: NoiseLookup, received: Received) -> tuple[Tensor | None, int]:
+    """Which spikes are beyond the table, like z (None: none), and how many on all chips."""
+    beyond = lookup.beyond(received.z, received.slope)
+    if beyond is None:
+        return None, 0
+    beyond &= received.z < received.latest
+    return beyond, int(torch.count_nonzero(beyond)) * (len(received.even) if len(received.z) == 1 else 1)

@@ -6,13 +6,15 @@ m is a constant of the graph; gradients go through eq. (4), the ideal path: ∂z
 fires by its closest approach 1 - max V; V(t) = Σ w (1 - z_i/e^t) over the spikes so far is a dense layer, taken at
 `approaches` times until the window ends. Such a spike has no gradient, nor has one that noise removed.
 
-A layer here knows slope and time of its spikes, so cells of other axes are mixed, and the chip enters by the spread of
-its terms: one number for the die, one for each neuron, one for its synapses, drawn once per chip. Without causes the
-spikes come back untouched.
+A layer here knows slope and time of its spikes, so cells of other axes are mixed, what all chips share (second pole of
+the loop, half a spike's width) is in the cells, early spikes and wraps come by their shares, and the chip enters by the
+spread of its terms: one number for the die, one for each neuron, one for its synapses, drawn once per chip. A fully
+connected layer of few neurons, where decisions fall, computes the membrane and its first passage (_passage.py) instead.
+Without causes the spikes come back untouched.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,11 +28,12 @@ from neurocircuit.noise.table import NoiseTable
 from neurocircuit.noise.terms import COMPONENTS
 from neurocircuit.snn._geometry import resolve_padding
 from neurocircuit.snn._noise_lookup import NoiseLookup
-from neurocircuit.snn._noise_move import Moved, Received, move
+from neurocircuit.snn._noise_move import Moved, Received, move, placed
+from neurocircuit.snn._passage import Passage
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime
-from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec import MappedNetwork, NeuronSpec
 
 OUTSIDE = ("error", "ideal", "nearest")
 
@@ -87,8 +90,11 @@ class NoisyNetwork(nn.Module):
         self.draws: Draws = self._next
         self.tallies: list[Tally] | None = None
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
-        for layer, lookup in zip(layers, self._lookup, strict=True):
+        self._passage = _passages(layers, table, causes, self.window_over_tau)
+        for layer, lookup, passage in zip(layers, self._lookup, self._passage, strict=True):
             lookup.to(layer.weight.device)
+            if passage is not None:
+                passage.to(layer.weight.device)
         counts = [approaches] * len(layers) if isinstance(approaches, int) else list(approaches)
         self._moments = [[self.window_over_tau * (q + 1) / count for q in range(count)] for count in counts]
         self._terms: dict[int, Tensor] = {}
@@ -126,7 +132,7 @@ class NoisyNetwork(nn.Module):
 
     def _circuit(self, k: int, stage: Any, received: Tensor, z: Tensor, slope: Tensor) -> Tensor:
         """Layer k's spikes on all chips, [chip · image, ...], from eq. (4)'s [image or chip · image, ...]."""
-        lookup, chips = self._lookup[k], len(self._numbers)
+        chips = len(self._numbers)
         latest = float(np.exp(self.window_over_tau))
         term = self._chip_term(k, z)
         shared = chips > 1 and k == 0
@@ -134,19 +140,40 @@ class NoisyNetwork(nn.Module):
         lead = (1 if shared else chips, images)
         z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])
         even = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
-        found = move(lookup, Received(z_, s_, even, term, latest), self.outside == "ideal", self.gradient == "slope")
+        spikes = Received(z_, s_, even, term, latest)
+        with torch.no_grad():
+            found = (self._disturbed if self._passage[k] is None else self._passed)(k, stage, received, spikes)
         self.count.asked += even.numel()
         self.count.outside += found.outside
         if found.outside and self.outside == "error":
             self._refuse(k, z_.detach(), s_.detach(), latest)
-        if lookup.ever_false:
-            with torch.no_grad():
-                at, false = self._false(k, stage, received, found.silent, term, even)
-                found.z.view(-1).index_copy_(0, at, false.to(z.dtype))
         moved: Tensor = _Move.apply(z_, s_, found)  # type: ignore[no-untyped-call]
         if self.tallies is not None:
             self._tally(k, z_ < latest, moved)
         return moved.reshape(chips * images, *z.shape[1:])
+
+    def _disturbed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
+        """Spikes moved by the membrane disturbance at each; others come by probability: false, early, wrapped."""
+        lookup, even = self._lookup[k], spikes.even
+        found = move(lookup, replace(spikes, even=lookup.split(even)), self.outside == "ideal",
+                     self.gradient == "slope")  # fmt: skip
+        if lookup.ever_false:
+            at, false = self._false(k, stage, received, found.silent, spikes.term, even)
+            found.z.view(-1).index_copy_(0, at, false.to(found.z.dtype))
+        if lookup.early + lookup.wrap > 0.0:
+            found.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, even))
+        return found
+
+    def _passed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
+        """First passages of a fully connected layer."""
+        passage, lookup, z = self._passage[k], self._lookup[k], spikes.z
+        assert passage is not None  # noqa: S101
+        weight, bias = stage.used
+        v = passage.membranes(received, weight, bias, stage.bias_z)
+        to = passage.move(v.view(*z.shape[:2], *v.shape[1:]), z, spikes.slope, lookup.split(spikes.even), spikes.term)
+        wraps, at = lookup.early_spikes(z, torch.zeros_like(z, dtype=torch.bool), spikes.even)
+        to.view(-1)[wraps] = torch.minimum(to.view(-1)[wraps], at.to(to.dtype))
+        return placed(lookup, spikes, to, self.outside == "ideal", self.gradient == "slope")
 
     def _false(
         self, k: int, stage: Any, received: Tensor, where: Tensor, term: Tensor | None, even: Tensor
@@ -215,14 +242,16 @@ class NoisyNetwork(nn.Module):
         if not any(name in self.causes for name in COMPONENTS):
             return None
         if k not in self._terms:
-            every = [self._drawn(k, number, tuple(z.shape[1:])) for number in self._numbers]
+            passage, lookup = self._passage[k], self._lookup[k]
+            spread = lookup.component_spread if passage is None else passage.spread
+            every = [self._drawn(k, number, tuple(z.shape[1:]), spread) for number in self._numbers]
             self._terms[k] = torch.from_numpy(np.stack(every)[:, None].astype(np.float32))
         return self._terms[k].to(z)
 
-    def _drawn(self, k: int, number: int, shape: tuple[int, ...]) -> np.ndarray:
+    def _drawn(self, k: int, number: int, shape: tuple[int, ...], spread: np.ndarray) -> np.ndarray:
         total = np.zeros(shape, dtype=np.float32)
         keys: tuple[tuple[int, ...], ...] = ((0,), (1, k), (2, k))
-        for name, key, size in zip(COMPONENTS, keys, self._lookup[k].component_spread, strict=True):
+        for name, key, size in zip(COMPONENTS, keys, spread, strict=True):
             if name in self.causes:
                 generator = np.random.default_rng([self._seed, 21, number, *key])
                 of = (1,) * len(shape) if name == "die" else shape
@@ -266,3 +295,17 @@ class _Move(torch.autograd.Function):
 def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
     """Over chips, where they share the spike."""
     return grad if grad.shape == shape else grad.sum(0, keepdim=True)
+
+
+def _passages(layers: list[Any], table: NoiseTable, causes: tuple[str, ...], window: float) -> list[Passage | None]:
+    """First passages of each layer where the table and the layer have what they need, None elsewhere."""
+    if all(fit.passage is None for fit in table.layers):
+        return [None] * len(layers)
+    mapped = MappedNetwork.from_dict(table.provenance["network"])
+    found: list[Passage | None] = []
+    for k, (layer, fit) in enumerate(zip(layers, table.layers, strict=True)):
+        spec = mapped.neuron_of(k)
+        spec = spec.replace(window_s=window * spec.tau_s)
+        fits = isinstance(layer, SpikingLinear) and Passage.fits(fit, spec, len(layer.weight))
+        found.append(Passage(fit, spec, causes) if fits else None)
+    return found

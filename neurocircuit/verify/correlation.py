@@ -45,7 +45,7 @@ def scores(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, c
         both: list[list[Floats]] = [[], []]
         for event in range(EVENTS):
             t, u, _ = simulate_points(circuit, points, variation, seed, _FIRST + chip, level, event)
-            said = model.times(points.layer, points.spec, points.point, Terms(*u), generator)
+            said = model.times(points.layer, points.spec, points.point, Terms(*u), generator, points.membranes)
             for times, into in ((t, both[0]), (said, both[1])):
                 into.append(_scores(drawn, times, generator))
         for kept, one in zip(found, both, strict=True):

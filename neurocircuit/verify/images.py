@@ -19,8 +19,9 @@ from neurocircuit.mapping.replay import Chip, Circuit, decide, spikes_of
 from neurocircuit.measure import fraction_interval
 from neurocircuit.neuron.operating import Operating, operate
 from neurocircuit.noise.model import Count, NoiseModel
+from neurocircuit.noise.passage import membranes
 from neurocircuit.noise.table import NoiseTable
-from neurocircuit.noise.terms import membrane_terms
+from neurocircuit.noise.terms import membrane_terms, synapse_term
 from neurocircuit.record import Floats
 from neurocircuit.verify.neurons import Z_95, clustered_error
 
@@ -122,7 +123,7 @@ def _row(
 def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[Floats]:
     """What the noise model says of one image on one chip, layer by layer: times [neuron], events drawn by number.
 
-    Die and neuron errors are that chip's; those of its synapses are a draw that the chip keeps, not its own.
+    Errors of die, neurons and synapses are that chip's own, by their first-order terms.
     """
     circuit, times = chip.circuit, []
     k = 0
@@ -132,11 +133,13 @@ def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[F
             continue
         spec = circuit.mapped.neuron_of(k)
         inputs = stage.inputs(spikes, circuit.mapped.bias_delay_over_tau(k))
-        point = operate(inputs, circuit.weights[k][stage.row], circuit.window)
-        kept = np.random.default_rng([chip.seed, 13, chip.number, k]).standard_normal(stage.neurons)
-        synapse = circuit.mapped.variation.synapse.weight * point.root_synapse * kept
+        weights = circuit.weights[k][stage.row]
+        point = operate(inputs, weights, circuit.window)
+        synapse = synapse_term(point, inputs, weights, chip.layers[k].synapse.astype(np.float64))
         terms = membrane_terms(spec, point, chip.layers[k], synapse)
-        spikes = model.times(k, spec, point, terms, np.random.default_rng([chip.seed, 14, chip.number, image, k]))
+        event = np.random.default_rng([chip.seed, 14, chip.number, image, k])
+        seen = membranes(spec, inputs, weights)
+        spikes = model.times(k, spec, point, terms, event, seen)
         times.append(spikes)
         k += 1
     return times

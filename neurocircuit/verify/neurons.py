@@ -82,7 +82,7 @@ def places(
 def draw_mixture(model: NoiseModel, points: Points, variation: Variation, generator: np.random.Generator) -> Floats:
     """One draw of chip and event for each point, independent between them, [point]."""
     terms = draw_terms(points.spec, points.point, variation, generator)
-    return model.times(points.layer, points.spec, points.point, terms, generator)
+    return model.times(points.layer, points.spec, points.point, terms, generator, points.membranes)
 
 
 def draw_terms(spec: NeuronSpec, point: Operating, variation: Variation, generator: np.random.Generator) -> Terms:

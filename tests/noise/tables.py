@@ -46,6 +46,8 @@ def planted_table(layers, event=0.0, bias=0.0, chip=0.0, false=0.0, bits=4, chec
         wrap_time=np.zeros(len(QUANTILES)),
         early_share=np.zeros(1),
         early_time=np.zeros(len(QUANTILES)),
+        wrap_share=np.zeros(1),
+        wrap_at=np.zeros(len(QUANTILES)),
         gains={},
     )  # fmt: skip
     mapping = [

@@ -1,0 +1,140 @@
+"""A noise table in torch and in numpy: the same first passages, early spikes and wraps; gradients of moved spikes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import ks_2samp, norm
+
+from neurocircuit.neuron.operating import operate
+from neurocircuit.noise import NoiseModel, NoiseTable
+from neurocircuit.noise.curves import QUANTILES
+from neurocircuit.noise.fit import AXES
+from neurocircuit.noise.passage import membranes
+from neurocircuit.noise.passage_fit import PassageFit
+from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
+from neurocircuit.snn.noisy import NoisyNetwork
+from neurocircuit.spec import MappedNetwork
+from tests.noise.tables import WINDOW_OVER_TAU, planted_table
+
+CHIPS, INPUTS, OUTPUTS = 2000, 60, 12
+
+
+def _table(kind, **changes):
+    """One layer under phase noise; first passages with bias and a spread of ξ, or without them."""
+    table = planted_table(1, event=0.1, bias=0.02)
+    provenance = table.provenance
+    provenance["network"]["neuron"]["phase_noise"] = ["2e5 rad2/s"] * 4
+    fit, one = table.layers[0], np.ones((1,) * len(AXES))
+    passage = PassageFit(
+        edges=fit.edges, n=1000 * one, bias=0.03 * one, bias_low=0.03 * one, bias_high=0.03 * one, spread=0.9 * one,
+        spread_low=0.9 * one, spread_high=0.9 * one,
+        quantiles=0.9 * np.clip(norm.ppf(QUANTILES), -3.3, 3.3).reshape(*one.shape, -1), kappa=np.ones(3),
+        kappa_error=np.zeros(3), gains={},
+    )  # fmt: skip
+    if kind == "log":
+        passage = None
+    return NoiseTable.from_fits([replace(fit, passage=passage, **changes)], provenance)
+
+
+def _layer(kind, seed=0):
+    torch.manual_seed(seed)
+    made = SpikingLinear(INPUTS, OUTPUTS) if kind == "linear" else SpikingConv2d(INPUTS, OUTPUTS, 1)
+    with torch.no_grad():
+        made.weight.copy_((0.025 + 0.1 * torch.randn(OUTPUTS, INPUTS)).view(made.weight.shape))
+        made.bias.copy_(0.1 * torch.randn(OUTPUTS))
+    return made
+
+
+def _numpy(table, layer, z, causes, with_membranes, count=CHIPS):
+    """Times [draw, neuron] by the numpy model."""
+    spec = MappedNetwork.from_dict(table.provenance["network"]).neuron_of(0)
+    times = np.append(np.log(z), 0.0)
+    weights = torch.cat([layer.weight.flatten(1), layer.bias[:, None]], dim=1).detach().double().numpy()
+    received = np.tile(times, (OUTPUTS, 1))
+    point = operate(received, weights, WINDOW_OVER_TAU)
+    model, rng = NoiseModel(table, causes=causes, outside="ideal"), np.random.default_rng(1)
+    seen = membranes(spec, received, weights) if with_membranes else None
+    return np.stack([model.times(0, spec, point, None, rng, seen) for _ in range(count)]), point
+
+
+def _torch(table, layer, z, causes, count=CHIPS):
+    noisy = NoisyNetwork(torch.nn.Sequential(layer), table, causes, approaches=8)
+    shape = (count, INPUTS) if isinstance(layer, SpikingLinear) else (count, INPUTS, 1, 1)
+    with torch.no_grad():
+        return (
+            noisy(torch.from_numpy(z).float().expand(count, INPUTS).reshape(shape))
+            .reshape(count, OUTPUTS)
+            .log()
+            .numpy()
+        )
+
+
+def _agree(one, two):
+    """Kolmogorov-Smirnov by neuron, silence last: 12 tests at 1e-4, false alarm 1e-3; grids differ by 0.01 τ."""
+    for k in range(OUTPUTS):
+        first, second = (np.where(np.isfinite(t[:, k]), t[:, k], 8.0) for t in (one, two))
+        found = ks_2samp(first, second)
+        middle = np.abs(np.quantile(first, (0.05, 0.5, 0.95)) - np.quantile(second, (0.05, 0.5, 0.95)))
+        assert found.pvalue > 1e-4 or (found.statistic < 0.06 and middle.max() < 0.02), (k, found, middle)
+
+
+@pytest.mark.parametrize("causes", [("systematic", "event"), ("event",), ("systematic",)])
+def test_first_passages_of_torch_are_those_of_numpy(causes):
+    table, layer = _table("passage"), _layer("linear")
+    z = np.exp(np.random.default_rng(3).uniform(0.0, 2.0, INPUTS))
+    here, point = _numpy(table, layer, z, causes, True)
+    there = _torch(table, layer, z, causes)
+    assert 6 <= point.fired.sum() < OUTPUTS  # silent neurons too
+    if "event" in causes:
+        assert 0.01 < np.isfinite(here[:, ~point.fired]).mean() < 0.9
+        _agree(here, there)
+    else:
+        np.testing.assert_array_equal(np.isfinite(here[0]), np.isfinite(there[0]))
+        both = np.isfinite(here[0])
+        np.testing.assert_allclose(there[0][both], here[0][both], atol=0.01)
+
+
+def test_early_spikes_and_moves_of_torch_are_those_of_numpy():
+    """By slope, as a convolution has them: the same bias, event and share of early spikes of firing neurons."""
+    table = _table("log", early_share=np.array([0.03]), early_time=np.linspace(0.3, 0.6, len(QUANTILES)))
+    layer = _layer("conv")
+    z = np.exp(np.random.default_rng(3).uniform(0.0, 2.0, INPUTS))
+    here, point = _numpy(table, layer, z, ("systematic", "event"), False)
+    there = _torch(table, layer, z, ("systematic", "event"))
+    fired = point.fired & (point.at > 0.8)
+    assert fired.sum() >= 4
+    for own in (here, there):
+        share = np.mean(own[:, fired] < 0.65 * point.at[fired])
+        assert share == pytest.approx(0.03, abs=0.008)  # 8000 draws and more: four errors are 0.0076
+    spare = np.where(fired, 0.0, np.nan)
+    _agree(np.nan_to_num(here + spare, nan=1.0, posinf=np.inf), np.nan_to_num(there + spare, nan=1.0, posinf=np.inf))
+
+
+def test_neurons_wrap_as_often_as_the_table_says():
+    table = _table("log", wrap_share=np.array([0.02]), wrap_at=np.full(len(QUANTILES), 0.123))
+    for kind in ("conv", "linear"):
+        own = _table("passage", wrap_share=np.array([0.02]), wrap_at=np.full(len(QUANTILES), 0.123))
+        z = np.exp(np.random.default_rng(3).uniform(0.5, 2.0, INPUTS))
+        there = _torch(table if kind == "conv" else own, _layer(kind), z, ("systematic", "event"))
+        share = np.mean(np.abs(there - 0.123) < 1e-4)
+        assert share == pytest.approx(0.02, abs=0.004)  # 24 000 draws: four errors are 0.0036
+
+
+def test_moved_outputs_have_the_gradients_of_a_constant_disturbance():
+    """∂z'/∂(parameters) through eq. (4): z'/z times that of z, and (1 - z'/z) z'/s times that of the slope."""
+    table, layer = _table("passage"), _layer("linear").double()
+    z = torch.exp(2 * torch.rand(5, INPUTS, dtype=torch.float64, generator=torch.Generator().manual_seed(4)))
+    noisy = NoisyNetwork(torch.nn.Sequential(layer), table, gradient="slope")
+    moved = noisy(z)
+    layer.keep_slope = True
+    plain, slope = layer(z), layer.slope
+    kept = torch.isfinite(moved) & torch.isfinite(plain)
+    assert 10 < kept.sum() < 60
+    ratio, s, moved_to = (moved / plain)[kept].detach(), slope[kept], moved[kept].detach()
+    by_hand = (plain[kept] * ratio + s * ((1 - ratio) * moved_to / s).detach()).sum()
+    found = torch.autograd.grad(moved[kept].sum(), layer.weight)[0]
+    expected = torch.autograd.grad(by_hand, layer.weight)[0]
+    torch.testing.assert_close(found, expected)
+    assert torch.isfinite(found).all()
