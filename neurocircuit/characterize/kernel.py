@@ -60,10 +60,7 @@ def measure(context: Context) -> Measured:
     own_error = [np.interp(run.time_s, idle.time_s, idle.error_rad) for run in runs]
     series = circuit.components.r1_Ohm + circuit.components.r2_Ohm
     found = fit(
-        [
-            Membrane(run.time_s + INPUT_s, run.membrane_rad - idling, INPUT_s)
-            for run, idling in zip(runs, own, strict=True)
-        ],
+        [Membrane(run.time_s, run.membrane_rad - idling, 0.0) for run, idling in zip(runs, own, strict=True)],
         tau_s=series / (2 * context.condition.supply_V * trim.gain_Hz_per_A),
         loop_filter_rad_per_s=1.0 / (circuit.components.c_F * circuit.components.r1_Ohm),
         width_s=circuit.spike_width_s,
@@ -97,7 +94,11 @@ def _quantities(
     lead_rad: float,
 ) -> tuple[Quantity, ...]:
     jump = np.array([_jump(jumps, code) for code in CODES])
-    plus, minus = jump > 0, jump < 0
+    # A strong input that fires the neuron, by wrap too, ends its run: an early part alone says little of a gain.
+    long = np.array([run.time_s[-1] > found.tau_s for run in runs])
+    plus, minus = (jump > 0) & long, (jump < 0) & long
+    if not (plus.any() and minus.any()):
+        raise SimulatorBadOutput("a run of each sign must outlast a time constant, the neuron fires before")
     gain, gain_minus = (float(found.gain_rad[k] @ jump[k] / (jump[k] @ jump[k])) for k in (plus, minus))
     swing = gain / (2 * found.tau_s)
     armed = states.armed[0]
@@ -115,7 +116,7 @@ def _quantities(
         Quantity("gain", "Membrane gain, rad per rad of phase jump, excitatory", gain, ""),
         Quantity("gain_inhibitory", "Membrane gain, inhibitory", gain_minus, ""),
         Quantity("gain_spread", "Largest deviation of a code's gain from it",
-                 float(np.abs(found.gain_rad / jump / np.where(plus, gain, gain_minus) - 1).max()), ""),
+                 float(np.abs(found.gain_rad / jump / np.where(jump > 0, gain, gain_minus) - 1)[long].max()), ""),
         Quantity("swing", "VCO4 between UP = 0 and 1, from the kernel", swing, "Hz"),
         Quantity("lead", "Lead of VCO3 over VCO4, carried back to arming", rest.lead_rad, "rad"),
         Quantity("detector_delay", "From VCO1 to VCO4: XOR, switch, ring", rest.delay_s, "s"),
@@ -162,7 +163,7 @@ def _jump(jumps: Mapping[str, Floats], code: int) -> float:
 def _fitted(found: KernelFit, k: int, time_s: Floats) -> Floats:
     r = found.loop_filter_rad_per_s * found.tau_s
     shape = response(time_s / found.tau_s, r, found.width_s / found.tau_s)
-    return np.asarray(found.start_rad[k] + found.drift_rad_per_s * (time_s + INPUT_s) + found.gain_rad[k] * shape)
+    return np.asarray(found.gain_rad[k] * shape)
 
 
 def _decay_s(time_s: Floats, error_rad: Floats) -> float:

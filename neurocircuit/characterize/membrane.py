@@ -22,7 +22,10 @@ SMALLEST_RATIO, LARGEST_RATIO = 0.3, 300.0  # of w_lf τ; beyond, a membrane sam
 
 @dataclass(frozen=True)
 class Membrane:
-    """One run with one input: phase of VCO4 less that of VCO3 over time, both [sample], and when the input came."""
+    """One run with one input: membrane over that of an idle neuron over time, both [sample], and when the input came.
+
+    0 before the input. A slope or start of its own would only take from the kernel what differs between the signs.
+    """
 
     time_s: Floats
     membrane_rad: Floats
@@ -34,7 +37,6 @@ class KernelFit:
     """Fitted kernel; gains are those of the runs [run]: what the membrane gains in the end, rad.
 
     width_s: time over which a jump is spread, which stands for the spike, its tail and the synapse's delay alike.
-    start_rad: membrane at time 0 of each run [run]; drift_rad_per_s: slope without input, common to the runs.
     residual_rad: root mean square over all samples; worst_rad: largest.
     """
 
@@ -42,8 +44,6 @@ class KernelFit:
     loop_filter_rad_per_s: float
     width_s: float
     gain_rad: Floats
-    start_rad: Floats
-    drift_rad_per_s: float
     residual_rad: float
     worst_rad: float
 
@@ -68,8 +68,7 @@ def _kernel(t: Floats, r: float) -> tuple[Floats, Floats]:
 def fit(runs: Sequence[Membrane], *, tau_s: float, loop_filter_rad_per_s: float, width_s: float) -> KernelFit:
     """Least squares over all samples of all runs; the keywords are where the search begins.
 
-    Nonlinear in τ, r and the width only: gains, starts and the common drift follow linearly at each step. Runs whose
-    input lies beyond their end take part as the idle run that fixes the drift.
+    Nonlinear in τ, r and the width only: the gains follow linearly at each step.
     Raises InputError without samples.
     """
     if not runs or min(len(run.time_s) for run in runs) < 8:
@@ -80,16 +79,13 @@ def fit(runs: Sequence[Membrane], *, tau_s: float, loop_filter_rad_per_s: float,
     high = np.log([tau_s * 10, LARGEST_RATIO, width_s * 10])
     inside = np.clip(start, low + 1e-9, high - 1e-9)
     found = least_squares(problem.residual, inside, bounds=(low, high))
-    linear, residual = problem.solve(found.x)
-    count = len(runs)
+    gains, residual = problem.solve(found.x)
     tau, r, width = (float(value) for value in np.exp(found.x))
     return KernelFit(
         tau_s=tau,
         loop_filter_rad_per_s=r / tau,
         width_s=width,
-        gain_rad=linear[:count],
-        start_rad=linear[count : 2 * count],
-        drift_rad_per_s=float(linear[-1] / problem.span_s),
+        gain_rad=gains,
         residual_rad=float(np.sqrt(np.mean(residual**2))),
         worst_rad=float(np.abs(residual).max()),
     )
@@ -97,27 +93,18 @@ def fit(runs: Sequence[Membrane], *, tau_s: float, loop_filter_rad_per_s: float,
 
 @dataclass(frozen=True)
 class _Problem:
-    """All runs one below the other; solve() gives gains, starts and drift, and the residual of each sample."""
+    """solve() gives the gain of each run, and the residual of each sample, run after run."""
 
     runs: tuple[Membrane, ...]
-
-    @property
-    def span_s(self) -> float:
-        return max(float(run.time_s[-1]) for run in self.runs)
 
     def residual(self, x: Floats) -> Floats:
         return self.solve(x)[1]
 
     def solve(self, x: Floats) -> tuple[Floats, Floats]:
         tau, r, width = (float(value) for value in np.exp(x))
-        count = len(self.runs)
-        blocks = []
-        for k, run in enumerate(self.runs):
-            block = np.zeros((len(run.time_s), 2 * count + 1))
-            block[:, k] = response((run.time_s - run.input_s) / tau, r, width / tau)
-            block[:, count + k] = 1.0
-            block[:, -1] = run.time_s / self.span_s
-            blocks.append(block)
-        matrix, wanted = np.concatenate(blocks), np.concatenate([run.membrane_rad for run in self.runs])
-        linear = np.linalg.lstsq(matrix, wanted, rcond=None)[0]
-        return linear, np.asarray(matrix @ linear - wanted)
+        gains, residuals = [], []
+        for run in self.runs:
+            shape = response((run.time_s - run.input_s) / tau, r, width / tau)
+            gains.append(shape @ run.membrane_rad / (shape @ shape))
+            residuals.append(gains[-1] * shape - run.membrane_rad)
+        return np.array(gains), np.concatenate(residuals)

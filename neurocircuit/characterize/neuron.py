@@ -7,7 +7,6 @@ import numpy as np
 
 from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.stored import trimmed, trimmed_circuit
-from neurocircuit.characterize.synapse import KINDS
 from neurocircuit.record import Floats
 from neurocircuit.spec import Bank, FrequencyError, Lead, NeuronSpec, Sensitivity, WeightBank
 
@@ -54,8 +53,7 @@ def spec_of(context: Context) -> NeuronSpec:
             lead_rad=physical_rad,
             detector_delay_s=kernel.value("detector_delay"),
             crowding=synapse.value("crowding"),
-            crowding_sinks=synapse.value("crowding_sinks"),
-            crowding_width_s=tuple(synapse.value(f"width_{kind}") for kind in KINDS),
+            crowding_width_s=(synapse.value("crowding_width"),) * 4,
         ),
     )
 

@@ -25,13 +25,10 @@ from neurocircuit.spice.transistor_deck import code_lines, number, pulse_sources
 BITS = Circuit.model_fields["weight_bits"].default
 SPIKE_WIDTH_s = Circuit.model_fields["spike_width_s"].default
 STEP_s = 1e-11  # both oscillators of a difference make the same numerical error
-# Two spikes into one VCO1: together, and LAG_s apart; the kinds are those of Circuit.crowding_width_s.
-LAG_s = 0.6e-9
-TOGETHER, APART = ((7, 7), (-8, -8), (12, -12)), ((7, 7), (-8, -8), (9, -10), (-10, 9))
-KINDS = ("sources", "sinks", "sink_later", "source_later")
+NARROWEST_s, WIDEST_s = 0.5e-9, 5e-9  # of a spike with its tail
+TOGETHER = ((7, 7), (-8, -8), (12, -12))  # two spikes into one VCO1: sources, sinks, one of each
 # Odd, so that the five stages' part of the dependence is no multiple of the sampling; of a middle code of both signs.
 PHASES, MIDDLE = 9, 8
-NARROWEST_s, WIDEST_s = 0.1e-9, 5e-9  # a width from one lag is no better than that
 BEFORE_PERIODS, SETTLE_PERIODS, READ_PERIODS = 4.0, 5.0, 2.0  # before the spike; after it; in which the phase is read
 
 
@@ -39,26 +36,28 @@ def measure(context: Context) -> Measured:
     """Jump of codes 1 … 2^b - 1 as source and as sink: phase against a VCO1 of the same kind that gets no spike."""
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
     codes = np.arange(1, 2**BITS)
-    singles = [((k, 0.0),) for k in (*codes.tolist(), *(-codes).tolist())]
-    pairs = [((a, 0.0), (b, 0.0)) for a, b in TOGETHER] + [((a, 0.0), (b, LAG_s)) for a, b in APART]
-    # The later spike of a pair also alone, since it meets VCO1 at another phase.
-    seconds = [((b, LAG_s),) for _, b in APART]
-    turned = [((sign * MIDDLE, k / PHASES / trim.f1_Hz),) for sign in (1, -1) for k in range(1, PHASES)]
-    plan = _Plan((((0, 0.0),), *singles, *pairs, *seconds, *turned), 1.0 / trim.f1_Hz)
+    singles = [((k,), 0) for k in (*codes.tolist(), *(-codes).tolist())]
+    pairs = [(pair, 0) for pair in TOGETHER]
+    turned = [((sign * MIDDLE,), turn) for sign in (1, -1) for turn in range(1, PHASES)]
+    plan = _Plan((((0,), 0), *singles, *pairs, *turned), 1.0 / trim.f1_Hz)
     found = bench.run(_body(bench, plan, trim.bias.vco1_A, trim.bias.weight_A), plan.saved, plan.stop_s, STEP_s)
     edge_s = [waves.edges(found["time"], found[name], bench.supply_V / 2) for name in plan.saved]
     time_s = np.linspace(START_s + 2 * plan.period_s, plan.stop_s - 1.2 * plan.period_s, 200)
     phase = np.stack([moved_rad(edge, edge_s[0], time_s) for edge in edge_s[1:]])
-    read = time_s > plan.spike_s + SETTLE_PERIODS * plan.period_s
+    since = time_s - plan.spike_s - SETTLE_PERIODS * plan.period_s
+    read = (since > 0) & (since < READ_PERIODS * plan.period_s)
     before = (time_s > plan.spike_s - 2 * plan.period_s) & (time_s < plan.spike_s - plan.period_s)
     phase -= phase[:, before].mean(axis=1, keepdims=True)
-    jumps = phase[:, read].mean(axis=1)
-    parts = np.split(jumps, np.cumsum([len(codes), len(codes), len(pairs), len(seconds)]))
-    plus, minus, together, second = parts[0], -parts[1], parts[2], parts[3]
+    late_s = np.array([turn for _, turn in plan.spikes[1:]]) * plan.period_s / PHASES
+    own = (since > late_s[:, None]) & (since < late_s[:, None] + READ_PERIODS * plan.period_s)
+    jumps = np.array([row[mask].mean() for row, mask in zip(phase, own, strict=True)])
+    parts = np.split(jumps, np.cumsum([len(codes), len(codes), len(pairs)]))
+    plus, minus, together = parts[0], -parts[1], parts[2]
     if not min(plus.min(), minus.min()) > 0:
         raise SimulatorBadOutput("every synapse code must move VCO1 by its sign, got one that does not")
-    crowded = crowding(together, plus, minus, second)
-    over = np.abs(parts[4].reshape(2, PHASES - 1))
+    cco = context.done["cco"]
+    crowded = crowding(together, plus, minus, cco.value("curvature") / (cco.value("gain") * cco.value("current")))
+    over = np.abs(parts[3].reshape(2, PHASES - 1))
     (plus, spread), (minus, spread_minus) = (
         over_phase(values, others) for values, others in zip((plus, minus), over, strict=True)
     )
@@ -88,9 +87,9 @@ def measure(context: Context) -> Measured:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The spikes into each ring, code and lag in s, the reference's first; and when what happens."""
+    """The spikes into each ring, codes and lag (periods over PHASES), the reference's first; and when what happens."""
 
-    spikes: tuple[tuple[tuple[int, float], ...], ...]
+    spikes: tuple[tuple[tuple[int, ...], int], ...]
     period_s: float
 
     @property
@@ -99,7 +98,7 @@ class _Plan:
 
     @property
     def stop_s(self) -> float:
-        return self.spike_s + (SETTLE_PERIODS + READ_PERIODS + 1.2) * self.period_s
+        return self.spike_s + (SETTLE_PERIODS + READ_PERIODS + 2.2) * self.period_s
 
     @property
     def saved(self) -> tuple[str, ...]:
@@ -120,30 +119,29 @@ def over_phase(jump_rad: Floats, middle_rad: Floats) -> tuple[Floats, float]:
     return np.asarray(jump_rad * at_all.mean() / jump_rad[MIDDLE - 1]), float(at_all.std() / at_all.mean())
 
 
-def crowding(pair_rad: Floats, plus_rad: Floats, minus_rad: Floats, second_rad: Floats) -> tuple[Quantity, ...]:
-    """What pairs lose of the sum of their jumps over the product, and the lags at which that has gone.
+def crowding(pair_rad: Floats, plus_rad: Floats, minus_rad: Floats, curvature_s: float) -> tuple[Quantity, ...]:
+    """What pairs lose of the sum of their jumps over the product, and the lag at which that has gone.
 
-    pair_rad: jumps of TOGETHER and APART; plus_rad, minus_rad: of single codes, magnitudes [code]; second_rad: of the
-    later codes of APART alone, at their time.
+    pair_rad: jumps of TOGETHER; plus_rad, minus_rad: of single codes, magnitudes [code]. curvature_s: of the tuning
+    curve, (d²f/dI²)/(df/dI)², s. Whatever the course of the currents, f = k I + q I² loses -2q/(2π k²) of the product
+    of two jumps when their lag is integrated over: the area under the triangle that falls to 0 at the width. A pair at
+    one lag would say less: its second spike meets VCO1 at another phase.
     """
 
     def alone(code: int) -> float:
         return float(plus_rad[code - 1] if code > 0 else -minus_rad[-code - 1])
 
-    firsts = [alone(a) for a, _ in (*TOGETHER, *APART)]
-    others = [*(alone(b) for _, b in TOGETHER), *second_rad.tolist()]
-    lost = [(a + b - float(pair)) / (a * b) for a, b, pair in zip(firsts, others, pair_rad, strict=True)]
-    sources, sinks, mixed = lost[:3]
-    widths = [
-        float(np.clip(LAG_s / max(1 - later / at_once, 1e-3), NARROWEST_s, WIDEST_s))
-        for at_once, later in zip((sources, sinks, mixed, mixed), lost[3:], strict=True)
+    lost = [
+        (alone(a) + alone(b) - float(pair)) / (alone(a) * alone(b))
+        for (a, b), pair in zip(TOGETHER, pair_rad, strict=True)
     ]
+    mean, area_s = float(np.mean(lost)), -curvature_s / (2 * np.pi)
+    width_s = float(np.clip(area_s / mean, NARROWEST_s, WIDEST_s)) if mean > 0 else WIDEST_s
     return (
-        Quantity("crowding", "Two coincident spikes lose of their sum, over the product: two sources, source and sink",
-                 (sources + mixed) / 2, "1/rad"),
-        Quantity("crowding_sinks", "The same of two sinks", sinks, "1/rad"),
-        *(Quantity(f"width_{name}", f"Lag at which that has gone: {name.replace('_', ' ')}", width, "s")
-          for name, width in zip(KINDS, widths, strict=True)),
+        Quantity("crowding", "Two coincident spikes lose of their sum, over the product, mean", mean, "1/rad"),
+        *(Quantity(f"crowding_{name}", f"of {name.replace('_', ' ')}", value, "1/rad")
+          for name, value in zip(("two_sources", "two_sinks", "both"), lost, strict=True)),
+        Quantity("crowding_width", "Lag at which that has gone, by VCO1's curvature", width_s, "s"),
     )  # fmt: skip
 
 
@@ -160,11 +158,12 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
     vco1_V = float(bench.rings([vco1_A]).bias_V[0])
     wbn, wbp, source, sink = bench.standing(weight_A, vco1_V)
     lines = [bench.enable(), synapse_subcircuit(BITS)]
-    for k, lag_s in enumerate((0.0, LAG_s)):
-        lines += pulse_sources(f"Vt{k}", f"t{k}", [plan.spike_s + lag_s], SPIKE_WIDTH_s, bench.supply_V)
-    for k, spikes in enumerate(plan.spikes):
+    for turn in range(PHASES):
+        at_s = plan.spike_s + turn * plan.period_s / PHASES
+        lines += pulse_sources(f"Vt{turn}", f"t{turn}", [at_s], SPIKE_WIDTH_s, bench.supply_V)
+    for k, (codes, turn) in enumerate(plan.spikes):
         nodes = {f"wbn{k}": wbn, f"wbp{k}": wbp, f"ib{k}": vco1_V}
-        names = [f"xw{k}_{n}" for n in range(len(spikes))]
+        names = [f"xw{k}_{n}" for n in range(len(codes))]
         for name in names:
             for bit in range(BITS):
                 inside, high = f"{name}.x{bit}.", bench.supply_V
@@ -175,8 +174,8 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
             f"xref{k} wbn{k} wbp{k} vdd weight_reference",
             f"xring{k} ib{k} en o{k} vdd ring_cco",
             *(
-                f"{name} t{int(lag_s > 0)} {code_lines(code, BITS, 'vdd')} ib{k} wbp{k} wbn{k} vdd synapse"
-                for name, (code, lag_s) in zip(names, spikes, strict=True)
+                f"{name} t{turn} {code_lines(code, BITS, 'vdd')} ib{k} wbp{k} wbn{k} vdd synapse"
+                for name, code in zip(names, codes, strict=True)
             ),
             *(f".ic v({node})={number(value)}" for node, value in nodes.items()),
         ]

@@ -34,8 +34,7 @@ KERNEL = {
     "drift": 2e5,
     "width": 1.8e-9,
 }
-PAIRS = {"crowding": 0.2, "crowding_sinks": 0.1, "width_sources": 9e-10, "width_sinks": 6e-10,
-         "width_sink_later": 3e-9, "width_source_later": 2e-9}  # fmt: skip
+PAIRS = {"crowding": 0.2, "crowding_width": 9e-10}
 FLIP_FLOP = {"edge": 2e-11, "near": 4e-10}
 CODES = np.arange(1.0, 16.0)
 JUMPS = {"code": CODES, "excitatory_rad": 0.062 * CODES - 4e-4 * CODES**2, "inhibitory_rad": 0.07 * CODES}
@@ -44,13 +43,14 @@ JUMPS = {"code": CODES, "excitatory_rad": 0.062 * CODES - 4e-4 * CODES**2, "inhi
 def context() -> Context:
     installed = load("generic65")
     condition = installed.condition()
-    request = Request("generic65", (condition,), ("trim", "synapse", "flipflop", "kernel"), 1e-4, 4, 1)
+    request = Request("generic65", (condition,), ("trim", "cco", "synapse", "flipflop", "kernel"), 1e-4, 4, 1)
     kernel = Measured(
         tuple(Quantity(key, key, value, "") for key, value in KERNEL.items()),
         details={"f1_Hz": 749e6, "f3_Hz": 937e6},
     )
     done = {
         "trim": Measured((), details={"trim": trim_to_dict(TRIM)}),
+        "cco": Measured(()),
         "synapse": Measured(tuple(Quantity(key, key, value, "") for key, value in PAIRS.items()), {"jumps": JUMPS}),
         "flipflop": Measured(tuple(Quantity(key, key, value, "s") for key, value in FLIP_FLOP.items())),
     }
@@ -78,8 +78,8 @@ def test_spec_says_what_was_measured() -> None:
     assert spec.circuit is not None
     assert spec.circuit.bias == TRIM.bias
     assert (spec.circuit.lead_rad, spec.circuit.crowding, spec.circuit.detector_delay_s) == (1.8, 0.2, 2.8e-10)
-    assert spec.circuit.crowding_sinks == 0.1
-    assert spec.circuit.crowding_width_s == (9e-10, 6e-10, 3e-9, 2e-9)
+    assert spec.circuit.crowding_sinks is None
+    assert spec.circuit.crowding_width_s == (9e-10,) * 4
     # What the flip-flop needs is a phase of VCO3 on top of the lead.
     assert isinstance(spec.threshold, Lead)
     assert spec.threshold.lead_rad == pytest.approx(1.8 + 2 * np.pi * 937e6 * 2e-11)

@@ -1,33 +1,24 @@
 import numpy as np
 import pytest
 
-from neurocircuit.characterize.synapse import APART, MIDDLE, PHASES, TOGETHER, LAG_s, crowding, over_phase
+from neurocircuit.characterize.synapse import MIDDLE, PHASES, TOGETHER, crowding, over_phase
 
 
-def test_planted_pairs_give_their_crowding_and_widths_back() -> None:
-    codes = np.arange(1, 16)
-    plus, minus = 0.06 * codes, 0.07 * codes
-    planted = {
-        "sources": (0.25, 1e-9),
-        "sinks": (0.1, 0.8e-9),
-        "sink_later": (0.25, 3e-9),
-        "source_later": (0.25, 2e-9),
-    }
+def test_planted_curvature_gives_crowding_and_width() -> None:
+    """Rectangular spikes of 1.8 ns into f = k I + q I²: jumps, pairs and the triangle over the lag are known."""
+    gain, bend, width_s = 45e12, -2e18, 1.8e-9  # Hz/A, Hz/A²
 
-    def together(pair: tuple[int, int], kind: str, lag_s: float) -> float:
-        a, b = (plus[k - 1] if k > 0 else -minus[-k - 1] for k in pair)
-        amplitude, width_s = planted[kind]
-        return float(a + b - amplitude * (1 - lag_s / width_s) * a * b)
+    def jump(current_A: float) -> float:
+        return 2 * np.pi * width_s * (gain * current_A + bend * current_A**2)
 
-    kinds = ("sources", "sinks", "sink_later", "source_later")
-    pairs = [together(pair, kind, 0.0) for pair, kind in zip(TOGETHER, kinds, strict=False)]
-    pairs += [together(pair, kind, LAG_s) for pair, kind in zip(APART, kinds, strict=True)]
-    second = np.array([plus[b - 1] if b > 0 else -minus[-b - 1] for _, b in APART])
-    found = {q.key: q.value for q in crowding(np.array(pairs), plus, minus, second)}
-    assert found["crowding"] == pytest.approx(0.25)
-    assert found["crowding_sinks"] == pytest.approx(0.1)
-    for kind in kinds:
-        assert found[f"width_{kind}"] == pytest.approx(planted[kind][1])
+    unit_A = np.arange(1, 16) * 0.1e-6
+    plus, minus = np.array([jump(i) for i in unit_A]), -np.array([jump(-i) for i in unit_A])
+    pairs = np.array([jump((a + b) * 0.1e-6) for a, b in TOGETHER])
+    found = {q.key: q.value for q in crowding(pairs, plus, minus, 2 * bend / gain**2)}
+    expected = -2 * bend / (2 * np.pi * gain**2 * width_s)
+    # Second order in the bend is left: 2 q I/k is 13 % at full scale.
+    assert found["crowding"] == pytest.approx(expected, rel=0.1)
+    assert found["crowding_width"] == pytest.approx(width_s, rel=0.1)
 
 
 def test_a_planted_dependence_on_phase_leaves_the_mean() -> None:

@@ -4,14 +4,14 @@ import pytest
 
 from neurocircuit.characterize.trim import trim
 from neurocircuit.characterize.trimming import DERATINGS, LEAST_GAIN_RATIO, residual_bound
-from neurocircuit.spice.process import load
+from neurocircuit.spice.process import ProcessMissing, load
 
 pytestmark = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")
 CORNERS = [(corner, temperature) for corner in ("tt", "ss", "ff") for temperature in (0.0, 27.0, 85.0)]
 
 
-def check(corner: str, temperature_C: float) -> None:
-    installed = load("generic65")
+def check(corner: str, temperature_C: float, name: str = "generic65") -> None:
+    installed = load(name)
     process = installed.process
     condition = installed.condition(corner, temperature_C)
     result = trim(installed, condition)
@@ -23,7 +23,7 @@ def check(corner: str, temperature_C: float) -> None:
     assert min(abs(result.f1_Hz / process.f1_Hz - derating) for derating in DERATINGS) < 0.01
     assert result.f3_Hz == pytest.approx(result.f1_Hz * process.threshold_vco_ratio, rel=0.01)
     assert result.gain3_Hz_per_A > 0.9 * LEAST_GAIN_RATIO * result.gain_Hz_per_A
-    if corner == "tt":
+    if corner == process.nominal_corner:
         assert result.f1_Hz == pytest.approx(process.f1_Hz, rel=0.01)
     assert 1.0 < result.lead_rad < 2.6
 
@@ -36,3 +36,13 @@ def test_trim_works_at_nominal() -> None:
 @pytest.mark.parametrize(("corner", "temperature_C"), [one for one in CORNERS if one != ("tt", 27.0)])
 def test_trim_works_in_corners_and_temperatures(corner: str, temperature_C: float) -> None:
     check(corner, temperature_C)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["freepdk45", "sky130"])
+def test_trim_works_at_nominal_of_the_other_processes(name: str) -> None:
+    try:
+        corner = load(name).process.nominal_corner
+    except ProcessMissing as error:
+        pytest.skip(str(error))
+    check(corner, 27.0, name)
