@@ -132,6 +132,15 @@ def _aware(published: Path) -> Iterator[Row]:
                     f"loss won back ({low:.0%} … {high:.0%})")  # fmt: skip
             circuit = path.parent.name.removeprefix("aware-")
             yield f"noise-aware training on the {circuit} circuit, by its noise table", text, "above one half", folder
+            if found.get("control"):
+                text = f"{_interval(found['control'])}; the noise is worth {_points(found['beyond_control'])}"
+                yield f"as many steps without the noise, {circuit} circuit, by its noise table", text, "-", folder
+            if values.get("in_circuit"):
+                own = values["in_circuit"]
+                text = (f"{_interval(own['summary']['clean'])} clean, {_interval(own['summary']['trained'])} noise-aware; "
+                        f"gain {_points(own['summary']['gain'])}")  # fmt: skip
+                what = f"the same in the circuit, {own['images']} images x {own['chips']} chips, level {own['level']}"
+                yield what, text, "the gain shows there too", folder
 
 
 def _curves(published: Path) -> Iterator[Row]:
@@ -210,6 +219,10 @@ def _list(values: list[float]) -> str:
 
 def _fine(values: list[float]) -> str:
     return "/".join(f"{100 * value:.2g}" for value in values) + " %"
+
+
+def _points(value: list[float]) -> str:
+    return f"{100 * value[0]:+.1f} points ({100 * value[1]:+.1f} … {100 * value[2]:+.1f})"
 
 
 def _interval(value: list[float]) -> str:
