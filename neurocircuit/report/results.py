@@ -137,8 +137,8 @@ def _aware(published: Path) -> Iterator[Row]:
                 yield f"as many steps without the noise, {circuit} circuit, by its noise table", text, "-", folder
             if values.get("in_circuit"):
                 own = values["in_circuit"]
-                text = (f"{_interval(own['summary']['clean'])} clean, {_interval(own['summary']['trained'])} noise-aware; "
-                        f"gain {_points(own['summary']['gain'])}")  # fmt: skip
+                clean, trained = (_interval(own["summary"][key]) for key in ("clean", "trained"))
+                text = f"{clean} clean, {trained} noise-aware; gain {_points(own['summary']['gain'])}"
                 what = f"the same in the circuit, {own['images']} images x {own['chips']} chips, level {own['level']}"
                 yield what, text, "the gain shows there too", folder
 
