@@ -81,7 +81,7 @@ def _networks(published: Path) -> Iterator[Row]:
 def _table4(published: Path) -> Iterator[Row]:
     for folder, values in _studies(published, "table4"):
         found = values["studies"]["table4"]
-        theirs = paper.TABLE_4.get(values["data"], {})
+        theirs = paper.table_4(values["network"], values["data"])
         for how, name in (("retrained", "retrained"), ("after", "only rounded")):
             words, bank = ([row[how] for row in found["quantisers"][kind]] for kind in ("word", "bank"))
             if words[0] is None:
