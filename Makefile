@@ -161,12 +161,14 @@ published-clean-seeds: setup ## Train the demonstration network with seeds 2 and
 	  rm -f $$out/checkpoint.pt $$out/best.pt || exit 1; done
 
 # Goes on where it was stopped; what only a study in progress needs is removed at the end.
+CURVE_VALUES ?= --quantity cycles=4,7.5,30 --quantity mismatch=1e-4,3e-4 --quantity phase_noise=0,3e4,3e5 \
+	--quantity headroom=0.2,1.2,1.5 --quantity ratio=2,64
 published-circuit-curves: setup ## Accuracy over cycles per tau, mismatch, phase noise, headroom, loop ratio (about 15 minutes on 2 cores)
 	@out=$(ROBUST)/circuit; \
 	$(BIN)/neurocircuit robustness circuit --jobs $(JOBS) --out $$out --circuit embedded embedded \
 	  --circuit training/circuits/stressed.toml training/circuits/stressed_variation.toml \
 	  --clean $(NETWORK)/weights.pt --clean $(NETWORK)/seed2/weights.pt --clean $(NETWORK)/seed3/weights.pt \
-	  $(foreach seed,1 2 3,--aware $(ROBUST)/aware-stressed/seed$(seed)/weights.pt) && rm -rf $$out/tasks
+	  $(foreach seed,1 2 3,--aware $(ROBUST)/aware-stressed/seed$(seed)/weights.pt) $(CURVE_VALUES) && rm -rf $$out/tasks
 
 # Noise-aware against clean on CIRCUIT. A table knows the operating points of one network, which training leaves: so
 # each seed is trained in three rounds, mapped and calibrated behind each, the next one under the table of the last; the

@@ -12,12 +12,18 @@ TABLE_4 = {  # accuracy by weight bits, retrained
     "cifar10": {32: 0.9268, 8: 0.9187, 4: 0.9138, 2: 0.9093},
     "imagenet": {32: 0.688, 8: 0.661, 4: 0.652, 2: 0.600},
 }
+_NETWORKS = {"mnist": "mnist_scnn", "cifar10": "spiking_vgg16", "imagenet": "spiking_googlenet"}
 DECIBEL_PER_BIT = 6.02  # §4.2: quantisation SNR
 
 
 def value(half: str, row: float) -> float | None:
     """The paper's ratio of output jitter in a row of "jitter" or "bits"; None where it has no such row."""
     return TABLE_3[half].get(row)
+
+
+def table_4(network: str, data: str) -> dict[int, float]:
+    """Its row of Table 4 by bits; empty where the paper has another network for this data."""
+    return TABLE_4[data] if _NETWORKS.get(data) == network else {}
 
 
 def exponent() -> float:

@@ -81,7 +81,7 @@ def _networks(published: Path) -> Iterator[Row]:
 def _table4(published: Path) -> Iterator[Row]:
     for folder, values in _studies(published, "table4"):
         found = values["studies"]["table4"]
-        theirs = paper.TABLE_4.get(values["data"], {})
+        theirs = paper.table_4(values["network"], values["data"])
         for how, name in (("retrained", "retrained"), ("after", "only rounded")):
             words, bank = ([row[how] for row in found["quantisers"][kind]] for kind in ("word", "bank"))
             if words[0] is None:
@@ -132,6 +132,15 @@ def _aware(published: Path) -> Iterator[Row]:
                     f"loss won back ({low:.0%} … {high:.0%})")  # fmt: skip
             circuit = path.parent.name.removeprefix("aware-")
             yield f"noise-aware training on the {circuit} circuit, by its noise table", text, "above one half", folder
+            if found.get("control"):
+                text = f"{_interval(found['control'])}; the noise is worth {_points(found['beyond_control'])}"
+                yield f"as many steps without the noise, {circuit} circuit, by its noise table", text, "-", folder
+            if values.get("in_circuit"):
+                own = values["in_circuit"]
+                clean, trained = (_interval(own["summary"][key]) for key in ("clean", "trained"))
+                text = f"{clean} clean, {trained} noise-aware; gain {_points(own['summary']['gain'])}"
+                what = f"the same in the circuit, {own['images']} images x {own['chips']} chips, level {own['level']}"
+                yield what, text, "the gain shows there too", folder
 
 
 def _curves(published: Path) -> Iterator[Row]:
@@ -210,6 +219,10 @@ def _list(values: list[float]) -> str:
 
 def _fine(values: list[float]) -> str:
     return "/".join(f"{100 * value:.2g}" for value in values) + " %"
+
+
+def _points(value: list[float]) -> str:
+    return f"{100 * value[0]:+.1f} points ({100 * value[1]:+.1f} … {100 * value[2]:+.1f})"
 
 
 def _interval(value: list[float]) -> str:

@@ -31,8 +31,9 @@ def write_robustness_report(path: Path) -> None:
     found, n, data = values["studies"], values["n"], values["data"]
     answers, parts = [], []
     if "table4" in found:
-        answers.append(_table4_answer(found["table4"], data))
-        parts.append(_table4_part(found["table4"], n, data, values["epochs_of_each_step"]))
+        theirs = paper.table_4(values["network"], data)
+        answers.append(_table4_answer(found["table4"], theirs))
+        parts.append(_table4_part(found["table4"], n, theirs, values["epochs_of_each_step"]))
     if "fig2" in found:
         parts += _fig2_parts(found["fig2"], n)
         answers.append(_noise_answer(found["fig2"]))
@@ -43,17 +44,15 @@ def write_robustness_report(path: Path) -> None:
     sheet.write(Sheet(title, " ".join(answers), (*parts, record_part(values))), path.with_name("report.html"))
 
 
-def _table4_answer(values: dict[str, Any], data: str) -> str:
+def _table4_answer(values: dict[str, Any], theirs: dict[int, float]) -> str:
     how = "retrained" if figures.is_retrained(values) else "after"
     ends = ", ".join(f"{figures.NAMES[kind]} {rows[-1][how]:.2%}" for kind, rows in values["quantisers"].items())
-    theirs = paper.TABLE_4.get(data)
     other = f" (paper: {theirs[2]:.2%} from {theirs[32]:.2%})" if theirs else ""
     lead = "Retrained at 2 bit" if how == "retrained" else "Only rounded to 2 bit"
     return f"{lead}: {ends}, from {values['32']:.2%} unrounded{other}."
 
 
-def _table4_part(values: dict[str, Any], n: int, data: str, epochs: int) -> Part:
-    theirs = paper.TABLE_4.get(data, {})
+def _table4_part(values: dict[str, Any], n: int, theirs: dict[int, float], epochs: int) -> Part:
     columns = {"retrained": "retrained", "after": "after training"}
     if not figures.is_retrained(values):
         del columns["retrained"]
@@ -77,7 +76,7 @@ def _table4_part(values: dict[str, Any], n: int, data: str, epochs: int) -> Part
         note=steps + "Signed words: 2^b - 1 codes of one step per layer, three at 2 bit; the circuit's bank: b bits of "
         "magnitude for each sign, seven codes at 2 bit. The paper does not say which words it means.",
     )
-    picture = _drawn("table4", "Accuracy over weight bits.", partial(figures.table4_figure, values, data))
+    picture = _drawn("table4", "Accuracy over weight bits.", partial(figures.table4_figure, values, theirs))
     return Part("Table 4: weight bits", pictures=(picture,), tables=(table,))
 
 

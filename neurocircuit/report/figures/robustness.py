@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurocircuit.report import paper, style
+from neurocircuit.report import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ def is_retrained(values: dict[str, Any]) -> bool:
     return all(row["retrained"] is not None for rows in values["quantisers"].values() for row in rows)
 
 
-def table4_figure(values: dict[str, Any], data: str) -> "Figure":
+def table4_figure(values: dict[str, Any], theirs: dict[int, float]) -> "Figure":
     """Retrained accuracy over bits, ours with 95 % intervals of the test set, the paper's dotted."""
     figure, (axes,) = style.new_figure(2.9)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
@@ -33,7 +33,6 @@ def table4_figure(values: dict[str, Any], data: str) -> "Figure":
         after = [values["32"], *(row["after"] for row in rows)]
         look |= {"linestyle": (0, (4, 1.5)), "fillstyle": "none"}
         axes.plot(x, _percent(after), **look, label=f"{NAMES[kind]}, only rounded")
-    theirs = paper.TABLE_4.get(data)
     if theirs:
         axes.plot(range(4), _percent([theirs[bits] for bits in (32, 8, 4, 2)]), color=paper_colour(), linestyle=":",
                   marker="x", label="paper, retrained")  # fmt: skip
