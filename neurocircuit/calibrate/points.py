@@ -3,7 +3,7 @@
 Points come from whole images run on chips, so they are those the network really uses, the spread of its inputs
 included. Of each layer's firing neurons half are drawn as they come and half evenly over ln(W_C - 1); of its silent
 ones half are near the threshold; some are those nearest to a wrap. Cells are conditional on the point, so this choice
-weights nothing.
+weights little; where a cell holds enough of those drawn as they come, its events are theirs.
 """
 
 from dataclasses import dataclass, replace
@@ -57,6 +57,7 @@ class Points:
     every: Floats
     within: Within = EVERYWHERE  # where the points were drawn
     early: fit.Early = fit.NOT_EARLY  # spikes long before their time, of all those neurons on their chips
+    common: Bools | None = None  # drawn as they come, not for their rarity; None: not known
 
     @property
     def coordinates(self) -> Floats:
@@ -75,6 +76,7 @@ class Points:
         return Points(
             self.layer, self.spec, self.point.take(which), self.neuron[which], self.image[which], self.times[which],
             self.weights[which], self.every, self.within, self.early,
+            None if self.common is None else self.common[which],
         )  # fmt: skip
 
     @cached_property
@@ -138,12 +140,12 @@ def _choose(
         raise InputError(
             f"--headroom and --latest must leave layer {circuit.mapped.layers[k].name} a neuron that fires"
         )
-    chosen = _half_even(fired, every.slope[fired], count - count // 4, generator)
+    as_they_come, even = _half_even(fired, every.slope[fired], count - count // 4, generator)
     near = silent[every.highest[silent] > 1.0 - NEAR_APPROACH]
     rest = [generator.permutation(part)[: count // 8] for part in (near, silent)]
     distance = np.where(inside, wrap_distance(spec, every), np.inf)
     deep = np.argsort(distance)[: min(count // 16, int(np.isfinite(distance).sum()))]
-    chosen = np.unique(np.concatenate([chosen, *rest, deep]))
+    chosen = np.unique(np.concatenate([as_they_come, even, *rest, deep]))
     others = np.setdiff1d(fired, chosen)  # what was drawn twice leaves room
     chosen = np.sort(np.concatenate([chosen, generator.permutation(others)[: max(count - len(chosen), 0)]]))
     image, neuron = np.divmod(chosen, layer.neurons)
@@ -153,19 +155,19 @@ def _choose(
     early = fit.Early.of(every.take(inside), t[inside], wrapped[inside], circuit.window)
     return Points(
         k, spec, every.take(chosen), neuron, image, times, circuit.weights[k][layer.row[neuron]], coordinates,
-        within, early,
+        within, early, np.isin(chosen, as_they_come),
     )  # fmt: skip
 
 
 def _half_even(
     which: NDArray[np.int64], slope: Floats, count: int, generator: np.random.Generator
-) -> NDArray[np.int64]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Half as they come, half evenly over ln slope, the extremes included."""
     as_they_come = generator.permutation(which)[: count // 2]
     order = np.argsort(slope)
     goal = np.linspace(np.log(slope[order[0]]), np.log(slope[order[-1]]), count - count // 2)
     even = which[order[np.searchsorted(np.log(slope[order]), goal).clip(0, len(order) - 1)]]
-    return np.concatenate([as_they_come, even])
+    return as_they_come, even
 
 
 def simulate_points(

@@ -55,6 +55,7 @@ def calibrate(
                 chip=np.repeat(np.arange(chip_count), n),
                 wrapped=np.concatenate([wrapped for _, _, wrapped in runs]),
                 membranes=points.membranes,
+                common=None if points.common is None else np.tile(points.common, chip_count),
             )
         )
         fits.append(fit.fit_layer(points.spec, samples[-1], circuit.window, points.ranges, axes, points.early))

@@ -55,6 +55,7 @@ class Samples:
     chip: NDArray[np.int64]
     wrapped: Bools  # fired where phases modulo 2π read as a crossing
     membranes: Membranes | None = None  # of the operating points [operating point]; None: no first passages
+    common: Bools | None = None  # of points drawn as they come; None: all are
 
 
 @dataclass(frozen=True)
@@ -168,5 +169,6 @@ def _passage(spec: NeuronSpec, samples: Samples, spans: dict[str, tuple[float, f
     fired = samples.point.fired & ~samples.wrapped
     coordinates = features(spec, samples.point.take(fired), samples.headroom[fired])
     row, chip = samples.operating_point[fired], samples.chip[fired]
-    seen = Passed(samples.membranes, row, coordinates, samples.u[:, fired], samples.t_over_tau[fired], chip)
+    common = np.ones(len(row), dtype=bool) if samples.common is None else samples.common[fired]
+    seen = Passed(samples.membranes, row, coordinates, samples.u[:, fired], samples.t_over_tau[fired], chip, common)
     return fit_passage(seen, spans)

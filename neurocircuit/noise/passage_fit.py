@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocircuit.noise.cells import AXES, BINS, REACH, cell_statistics, cells_of, choose_axes, edges_of
+from neurocircuit.noise.cells import AXES, BINS, LEAST_SAMPLES, REACH, cell_statistics, cells_of, choose_axes, edges_of
 from neurocircuit.noise.passage import Membranes
 from neurocircuit.noise.response import fit_kappa
 from neurocircuit.noise.terms import TERMS
@@ -51,6 +51,7 @@ class Passed:
     u: Floats
     t_over_tau: Floats
     chip: NDArray[np.int64]
+    common: NDArray[np.bool_]  # of points drawn as they come
 
 
 def fit_passage(seen: Passed, spans: dict[str, tuple[float, float]]) -> PassageFit:
@@ -71,7 +72,10 @@ def fit_passage(seen: Passed, spans: dict[str, tuple[float, float]]) -> PassageF
     about = cell_statistics(rest, ~known, cell, cells[0], seen.row, shape)
     xi = _seen(seen, kappa @ seen.u + about["bias"][cell], None)
     xi = _redistributed(xi, known)
-    event = cell_statistics(xi, ~known, cell, cells[0], seen.row, shape)
+    # rare points are drawn beyond their share: where enough common ones fill a cell, its events are theirs
+    enough = np.bincount(cell, seen.common, int(np.prod(shape))) >= LEAST_SAMPLES
+    which = seen.common | ~enough[cell]
+    event = cell_statistics(xi[which], ~known[which], cell[which], cells[0][which], seen.row[which], shape)
     stats = {name: about[name] for name in ("n", "bias", "bias_low", "bias_high")}
     stats |= {name: event[name] for name in ("spread", "spread_low", "spread_high")}
     stats["quantiles"] = event["quantiles"] + event["bias"][:, None]

@@ -125,11 +125,12 @@ def phase_noise_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
     """First-order spread of the membrane by phase noise after t since arming, thresholds; same shape.
 
     VCO3 and VCO4 walk freely: (D3 + D4) t. VCO1 and VCO2 are held by the loop, the integral of whose error gains
-    (D1 + D2)/a² (t - 3/2 + 2 e^{-t} - e^{-2t}/2 + (1 - e^{-t})²/2), the last term from the error at arming.
+    (D1 + D2)/a² (t - 3/2 + 2 e^{-t} - e^{-2t}/2). It starts without an error, as the levels do; a loop that has been
+    locked for long arms with one of variance (D1 + D2)/2, which would add (D1 + D2)/a² (1 - e^{-t})²/2.
     """
     assert isinstance(spec.threshold, Lead)  # noqa: S101
     d1, d2, d3, d4 = (value * spec.tau_s for value in spec.phase_noise)
     fading = np.exp(-t_over_tau)
-    held = t_over_tau - 1.5 + 2.0 * fading - fading**2 / 2 + (1.0 - fading) ** 2 / 2
+    held = np.maximum(t_over_tau - 1.5 + 2.0 * fading - fading**2 / 2, 0.0)
     free = (d3 + d4) * t_over_tau / spec.threshold.lead_rad**2
     return np.asarray(np.sqrt(free + (d1 + d2) / spec.phase_per_weight_rad**2 * held))
