@@ -60,11 +60,11 @@ def neuron_at(asked: Asked, condition: "Condition") -> NeuronSpec:
     return neuron_at(asked.process or "", condition)
 
 
-def chips(spec: NeuronSpec, count: int, seed: int | None) -> tuple[NeuronSpec, ...]:
-    """The chips of --mc; says on stderr which of them could not be trimmed."""
-    from neurocircuit.sweep.chips import UNTRIMMED, chips
+def chips(spec: NeuronSpec, count: int, seed: int | None, dry: bool) -> tuple[NeuronSpec, ...]:
+    """The chips of --mc, trimmed unless dry; says on stderr which of them could not be."""
+    from neurocircuit.sweep.chips import UNTRIMMED, chips, drawn
 
-    made = chips(spec, count, SweepSpec().seed if seed is None else seed)
+    made = (drawn if dry else chips)(spec, count, SweepSpec().seed if seed is None else seed)
     for k, chip in enumerate(made):
         if chip.name.endswith(UNTRIMMED):
             click.echo(f"neurocircuit: chip {k} cannot be trimmed and runs with the nominal currents", err=True)

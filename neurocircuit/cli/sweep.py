@@ -101,9 +101,10 @@ def command(
     worst = 0
     for neuron, folder in _neurons(asked, out):
         everything = Given(spec=spec_path, **given, neuron=neuron)
-        if mc is not None:
-            everything = replace(everything, chips=_circuits.chips(neuron or load_spec(spec_path), mc, given["seed"]))
         request, where = _checked_request(everything, folder, resume)
+        if mc is not None:  # the rest is known to be right: a trim takes minutes
+            made = _circuits.chips(request.spec, mc, given["seed"], dry_run)
+            request, where = _checked_request(replace(everything, chips=made), folder, resume)
         ledger_file = _checked_ledger(ledger_path)
         if dry_run:
             _print_estimate(request, ledger_file, jobs, as_json)

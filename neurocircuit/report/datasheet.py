@@ -73,7 +73,7 @@ def write(run: Characterised) -> None:
     values = {
         "run": run,
         "answer": answer(run),
-        "conditions": ", ".join(words(condition) for condition in run.conditions),
+        "conditions": "; ".join(words(condition) for condition in run.conditions),
         "sections": sections,
         "spec": spec_table(run),
         "record": record_table(run),
@@ -100,8 +100,9 @@ def answer(run: Characterised) -> str:
     if trims:
         lag = max(abs(one.value("lag_residual")) for one in trims.values())
         drift = max(abs(one.value("drift")) for one in trims.values())
+        failed = sum(one["measurement"] == "trim" for one in run.record.get("failed", []))
         parts.append(
-            f"Trim works at {len(trims)} of {len(run.conditions)} conditions; the phase in lock is left within "
+            f"Trim works at {len(trims)} of {len(trims) + failed} conditions; the phase in lock is left within "
             f"{show(lag, 'rad')} of π/2, the membrane's drift within {show(drift, 'rad/s')}."
         )
     prediction = run.typical("prediction")

@@ -19,6 +19,7 @@ from neurocircuit.spec import Bias, Circuit, NeuronSpec
 from neurocircuit.spice.devices import DeviceShift
 from neurocircuit.spice.mismatch import shifts_of
 from neurocircuit.spice.process import Installed, load
+from neurocircuit.spice.transistor import circuit_of
 from neurocircuit.spice.transistor_deck import MAX_STEP_s, compose_bench, number
 from neurocircuit.spice.transistor_run import simulate
 from neurocircuit.sweep.conditions import cache_of
@@ -34,21 +35,32 @@ def chips(spec: NeuronSpec, count: int, seed: int) -> tuple[NeuronSpec, ...]:
     A chip that cannot be trimmed keeps the nominal currents and says so in its name; it is drawn like the others.
     Raises InputError for a spec without circuit, SimulatorMissing, SimulatorTimeout.
     """
-    if spec.circuit is None:
-        raise InputError("--mc needs a neuron with transistors: give --process, or a --spec with circuit")
     made = []
-    for k in range(count):
-        state = np.random.SeedSequence(seed, spawn_key=(k, _STREAM)).generate_state(1, np.uint32)
-        circuit = spec.circuit.replace(chip_seed=int(state[0]))
+    for chip in drawn(spec, count, seed):
+        circuit = circuit_of(chip)
         try:
             found = _trimmed(circuit)
         except SimulatorBadOutput:
-            made.append(spec.replace(name=f"{spec.name[:40]} chip {k} {UNTRIMMED}", circuit=circuit))
+            made.append(chip.replace(name=f"{chip.name} {UNTRIMMED}"))
             continue
         measured = {"f1_Hz": found.f1_Hz, "f3_Hz": found.f3_Hz, "lead_rad": found.lead_rad}
         circuit = circuit.replace(bias=found.bias, standing_V=found.standing_V, **measured)
-        made.append(spec.replace(name=f"{spec.name[:40]} chip {k}", circuit=circuit))
+        made.append(chip.replace(circuit=circuit))
     return tuple(made)
+
+
+def drawn(spec: NeuronSpec, count: int, seed: int) -> tuple[NeuronSpec, ...]:
+    """The chips of `chips` before trim, at the nominal currents: nothing is simulated.
+
+    Raises InputError for a spec without circuit.
+    """
+    if spec.circuit is None:
+        raise InputError("--mc needs a neuron with transistors: give --process, or a --spec with circuit")
+    states = [np.random.SeedSequence(seed, spawn_key=(k, _STREAM)).generate_state(1, np.uint32) for k in range(count)]
+    return tuple(
+        spec.replace(name=f"{spec.name[:40]} chip {k}", circuit=spec.circuit.replace(chip_seed=int(state[0])))
+        for k, state in enumerate(states)
+    )
 
 
 def _trimmed(circuit: Circuit) -> TrimResult:

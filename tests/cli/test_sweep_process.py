@@ -126,3 +126,16 @@ def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_say_so(call, monke
     assert [chip.name.endswith(chips.UNTRIMMED) for chip in request.chips] == [False, True, False]
     longer = call(*options[:5], "5", *options[6:], "--seed", "1")[2][0][0]
     assert [chip.circuit.chip_seed for chip in longer.chips[:3]] == seeds
+
+
+def test_minutes_of_trim_come_after_what_can_be_refused_and_not_in_a_dry_run(call, monkeypatch):
+    from neurocircuit.sweep import chips
+
+    def trimmed(circuit):
+        raise AssertionError("no chip was to be trimmed")
+
+    monkeypatch.setattr(chips, "_trimmed", trimmed)
+    options = ("--level", "transistor", "--process", "generic65", "--mc", "2", "--out", "run")
+    code, err, _ = call(*options, "--cross-trials", "1")
+    assert (code, err) == (2, "neurocircuit: Testbench.cross_check_trials must be >= 2, got 1\n")
+    assert call(*options, "--dry-run")[0] == 0
