@@ -145,7 +145,7 @@ published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 # first is short, the last short and gentle. Controls are the same without the noise. Then the noise-aware networks
 # run REPLAYED whole images in the circuit, on the images and chips of the clean one's own replay.
 CIRCUIT ?= stressed
-REPLAYED ?= 300
+REPLAYED ?= 150
 AWARE := $(ROBUST)/aware-$(CIRCUIT)
 AWARE_ROUNDS := reports/aware-$(CIRCUIT)
 ROUND = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --set seed=$(subst seed,,$(subst control,,$*)) \
