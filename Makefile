@@ -117,7 +117,7 @@ $(NETWORK)/stressed: setup
 	@$(REPLAY) --out $@/replay
 
 # Goes on where it was stopped; what only a study in progress needs is removed at the end.
-published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 10 minutes on 2 cores)
+published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 11 minutes of processor time)
 	@out=reports/published/codesign; \
 	test -e $$out/study.db || rm -rf $$out; \
 	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers $(JOBS) --out $$out && \
