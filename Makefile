@@ -16,7 +16,7 @@ endif
 
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel clean distclean \
 	published $(addprefix published-,transistor datasheet network embedded stressed hard decks neurons codesign pvt \
-	table4 fig2 jitter aware)
+	table4 fig2 jitter aware aware-on-embedded)
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
@@ -173,6 +173,17 @@ $(AWARE)/%/table.nc: $(AWARE_ROUNDS)/second/%/table.nc
 
 $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
 	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images $(REPLAYED) --chips 3 --jobs $(JOBS) --out $(@D)
+
+# The networks that know the stressed circuit's noise, mapped on the embedded circuit.
+ON_EMBEDDED := $(ROBUST)/aware-on-embedded
+published-aware-on-embedded: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/table.nc) ## The noise-aware networks on the embedded circuit (about 3 minutes of processor time)
+	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 3 --tables 0 --out $(ON_EMBEDDED) \
+	  --clean $(NETWORK)/weights.pt $(NETWORK)/embedded/table.nc $(foreach seed,1 2 3,\
+	    --trained $(ROBUST)/aware-stressed/seed$(seed)/weights.pt $(ON_EMBEDDED)/seed$(seed)/table.nc)
+
+$(ON_EMBEDDED)/%/table.nc: | setup
+	@$(BIN)/neurocircuit map $(ROBUST)/aware-stressed/$*/weights.pt --images 100 --out $(@D)/network.toml
+	@$(BIN)/neurocircuit calibrate $(@D)/network.toml --images 30 --chips 80 --points 240 --out $@
 
 published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
 	@rm -rf reports/published/pvt
