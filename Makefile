@@ -182,6 +182,7 @@ published-aware-on-embedded: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/tab
 	    --trained $(ROBUST)/aware-stressed/seed$(seed)/weights.pt $(ON_EMBEDDED)/seed$(seed)/table.nc)
 
 $(ON_EMBEDDED)/%/table.nc: | setup
+	@mkdir -p $(@D)
 	@$(BIN)/neurocircuit map $(ROBUST)/aware-stressed/$*/weights.pt --images 100 --out $(@D)/network.toml
 	@$(BIN)/neurocircuit calibrate $(@D)/network.toml --images 30 --chips 80 --points 240 --out $@
 
