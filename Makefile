@@ -16,7 +16,7 @@ endif
 
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean \
 	published $(addprefix published-,transistor datasheet network embedded stressed hard decks neurons codesign pvt \
-	table4 fig2 jitter circuit-curves aware clean-seeds)
+	table4 fig2 jitter fashion cifar circuit-curves aware aware-on-embedded clean-seeds)
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
@@ -119,7 +119,7 @@ $(NETWORK)/stressed: setup
 	@$(REPLAY) --out $@/replay
 
 # Goes on where it was stopped; what only a study in progress needs is removed at the end.
-published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 10 minutes on 2 cores)
+published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 11 minutes of processor time)
 	@out=reports/published/codesign; \
 	test -e $$out/study.db || rm -rf $$out; \
 	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers $(JOBS) --out $$out && \
@@ -175,7 +175,7 @@ published-circuit-curves: setup ## Accuracy over cycles per tau, mismatch, phase
 # first is short, the last short and gentle. Controls are the same without the noise. Then the noise-aware networks
 # run REPLAYED whole images in the circuit, on the images and chips of the clean one's own replay.
 CIRCUIT ?= stressed
-REPLAYED ?= 300
+REPLAYED ?= 150
 AWARE := $(ROBUST)/aware-$(CIRCUIT)
 AWARE_ROUNDS := reports/aware-$(CIRCUIT)
 ROUND = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --set seed=$(subst seed,,$(subst control,,$*)) \
@@ -203,6 +203,18 @@ $(AWARE)/%/table.nc: $(AWARE_ROUNDS)/second/%/table.nc
 
 $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
 	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images $(REPLAYED) --chips 3 --jobs $(JOBS) --out $(@D)
+
+# The networks that know the stressed circuit's noise, mapped on the embedded circuit.
+ON_EMBEDDED := $(ROBUST)/aware-on-embedded
+published-aware-on-embedded: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/table.nc) ## The noise-aware networks on the embedded circuit (about 3 minutes of processor time)
+	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 3 --tables 0 --out $(ON_EMBEDDED) \
+	  --clean $(NETWORK)/weights.pt $(NETWORK)/embedded/table.nc $(foreach seed,1 2 3,\
+	    --trained $(ROBUST)/aware-stressed/seed$(seed)/weights.pt $(ON_EMBEDDED)/seed$(seed)/table.nc)
+
+$(ON_EMBEDDED)/%/table.nc: | setup
+	@mkdir -p $(@D)
+	@$(BIN)/neurocircuit map $(ROBUST)/aware-stressed/$*/weights.pt --images 100 --out $(@D)/network.toml
+	@$(BIN)/neurocircuit calibrate $(@D)/network.toml --images 30 --chips 80 --points 240 --out $@
 
 published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
 	@rm -rf reports/published/pvt
