@@ -144,15 +144,18 @@ published-fig2: setup ## Fig. 2: accuracy over weight bits and weight noise
 published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 	$(call STUDY,jitter,--images 5000)
 
-# The same of another network: its weights, how to fine-tune them, what the folders' names end in.
+# The same of another network, nothing retrained (STUDY_OPTIONS= retrains): its weights, how to fine-tune them, what the
+# folders' names end in.
 published-fashion published-cifar: setup
-published-fashion: ## The three studies on Fashion-MNIST
+published-fashion: ## The three studies on Fashion-MNIST, nothing retrained
 	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-fashion \
+	  STUDY_OPTIONS="--no-retraining --images 1500 --draws 2" \
 	  STUDIED=reports/published/networks/fashion-seed1/weights.pt STUDIED_BY=training/fashion_finetune.toml
 
 published-cifar: ## The three studies on the small CIFAR-10 network, nothing retrained
-	@$(MAKE) published-table4 published-fig2 published-jitter STUDY_SUFFIX=-cifar10_small STUDIED_BY=training/cifar10_small.toml \
-	  STUDY_OPTIONS="--no-retraining --images 2000" STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
+	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-cifar10_small \
+	  STUDY_OPTIONS="--no-retraining --images 1000 --draws 2" STUDIED_BY=training/cifar10_small.toml \
+	  STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
 
 # More training seeds of the demonstration network, so that curves have a band over seeds (about 2 CPU-minutes each).
 published-clean-seeds: setup ## Train the demonstration network with seeds 2 and 3: reports/published/mnist-network/seed2, seed3

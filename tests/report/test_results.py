@@ -16,7 +16,8 @@ PUBLISHED = ROOT / "reports/published"
 KINDS = (
     "Table 3, input jitter", "in transistors", "accuracy, MNIST", "Table 4, MNIST", "Fig. 2, MNIST",
     "spike-time jitter", "whole images on 3 chips of the stressed", "noise-aware training on the stressed",
-    "process, voltage, temperature: trimmed", "co-design, balanced",
+    "cycles per τ, stressed", "mismatch of each VCO", "phase noise of each VCO", "used share of the phase range",
+    "loop-filter ratio", "process, voltage, temperature: trimmed and mapped", "co-design, balanced",
 )  # fmt: skip
 
 
@@ -60,3 +61,28 @@ def test_the_command_replaces_what_stands_between_the_marks(tmp_path):
         results.into(readme, PUBLISHED)
     with pytest.raises(InputError, match="must hold published results"):
         results.table(tmp_path)
+
+
+def test_readme_says_of_the_curves_what_their_file_says():
+    values = json.loads((PUBLISHED / "robustness/circuit/result.json").read_bytes())
+    found = {
+        (row["circuit"], row["quantity"], row["value"], row["group"]): 100 * row["accuracy"] for row in values["rows"]
+    }
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+    def both(*place):
+        return [found[*place, group] for group in ("clean", "aware")]
+
+    clean, aware = both("stressed", None, None)
+    assert f"On the stressed circuit {clean:.1f} % (70 to 98) without and {aware:.1f} %" in text
+    clean, aware = both("embedded", "phase_noise", 3e5)
+    assert f"at 3·10⁵ {clean:.0f} and {aware:.0f} % are left" in text
+    few, many = both("stressed", "cycles", 4.0), both("stressed", "cycles", 30.0)
+    own = both("stressed", None, None)
+    assert (
+        f"{few[0]:.1f}, {own[0]:.1f}, {many[0]:.1f} % at 4, 15, 30 ({few[1]:.1f}, {own[1]:.1f}, {many[1]:.1f} %" in text
+    )
+    clean, aware = both("embedded", "mismatch", 3e-4)
+    assert f"3·10⁻⁴ leaves {clean:.0f} and {aware:.0f} %" in text
+    clean, aware = both("stressed", "headroom", 0.2)
+    assert f"leaves {clean:.0f} and {aware:.0f} %" in text
