@@ -181,7 +181,7 @@ published-neurons: setup ## Rebuild the replay of first-layer neurons in transis
 	@$(BIN)/neurocircuit calibrate $(IN_TRANSISTORS)/network.toml --images 8 --chips 16 --points 100 --headroom 0.9 \
 	  --latest 2.8 --out $(IN_TRANSISTORS)/table.nc
 	@$(BIN)/neurocircuit verify $(IN_TRANSISTORS)/network.toml --table $(IN_TRANSISTORS)/table.nc --level transistor \
-	  --no-images --images 60 --part test --runs 22 --layers 0 --seed 2 --out $(IN_TRANSISTORS)/replay
+	  --no-images --images 60 --part test --runs 22 --seed 2 --out $(IN_TRANSISTORS)/replay
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
