@@ -170,9 +170,10 @@ def write_replay_report(path: Path) -> None:
         if "accuracy_difference" in found:
             low, high = (100 * end for end in found["accuracy_difference"][1:])
             verdict = "the two differ" if low > 0 or high < 0 else "the two do not differ beyond chance"
+            points = 100 * found["accuracy_difference"][0]
             answers.append(
-                f"The noise model says {_share(found['accuracy']['noise model'])} for the same chips: {verdict} (circuit "
-                f"less model {100 * found['accuracy_difference'][0]:+.1f} points, 95 % interval {low:+.1f} … {high:+.1f})."
+                f"The noise model says {_share(found['accuracy']['noise model'])} for the same chips: {verdict} "
+                f"(circuit less model {points:+.1f} points, 95 % interval {low:+.1f} … {high:+.1f})."
             )
         parts.append(_images_part(found))
     if "transfer" in values:
