@@ -242,12 +242,12 @@ published-decks: setup ## Rebuild the replay of single neurons as ngspice decks 
 
 IN_TRANSISTORS := $(NETWORK)/transistor
 published-neurons: setup ## Rebuild the replay of first-layer neurons in transistors (about 8 CPU-minutes)
-	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --spec training/circuits/generic65_tt.toml \
+	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --spec reports/published/datasheet-generic65/spec.toml \
 	  --variation training/circuits/no_variation.toml --keep-scale --images 40 --out $(IN_TRANSISTORS)/network.toml || [ $$? = 3 ]
 	@$(BIN)/neurocircuit calibrate $(IN_TRANSISTORS)/network.toml --images 8 --chips 16 --points 100 --headroom 0.9 \
 	  --latest 2.8 --out $(IN_TRANSISTORS)/table.nc
 	@$(BIN)/neurocircuit verify $(IN_TRANSISTORS)/network.toml --table $(IN_TRANSISTORS)/table.nc --level transistor \
-	  --no-images --images 60 --part test --runs 22 --layers 0 --out $(IN_TRANSISTORS)/replay
+	  --no-images --images 60 --part test --runs 22 --seed 2 --out $(IN_TRANSISTORS)/replay
 
 results: setup ## Put the published results into README's table
 	@$(BIN)/neurocircuit results reports/published --into README.md

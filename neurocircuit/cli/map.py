@@ -22,7 +22,11 @@ from neurocircuit.errors import InputError
 @click.option("--wrap-quantile", default=1.0, show_default=True, help="Neurons that must not wrap.")
 @click.option("--use", default=0.9, show_default=True, help="Share of each limit that is used.")
 @click.option("--window", type=float, help="Observation window, units of tau; default: 2 after the latest decision.")
-@click.option("--keep-scale", is_flag=True, help="Keep the phase per weight and the lead of --spec in every layer.")
+@click.option(
+    "--keep-scale",
+    is_flag=True,
+    help="Keep the phase per weight and the lead of --spec in every layer, and the bank of a characterised circuit.",
+)
 @part_option
 @spec_option
 @data_option

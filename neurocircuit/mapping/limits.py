@@ -80,12 +80,14 @@ def choose_layer(
 ) -> LayerMapping:
     """Scale and bank of one layer: the largest a and θ that the limits allow, never beyond the base circuit's.
 
-    keep_scale: phase per weight, lead, swing and guard are those of the base, to the last digit.
+    keep_scale: phase per weight, lead, swing and guard are those of the base, to the last digit. Where the base has
+    transistors its bank stands too, for their currents do: weights saturate at its full scale.
     """
     if not isinstance(base.threshold, Lead):
         raise InputError(f"threshold must be a lead to map a network, got {base.threshold.kind}")
     a, lead = base.phase_per_weight_rad, base.threshold.lead_rad
-    bank = base.weight_bank.spanning(kernel)
+    stands = keep_scale and base.circuit is not None
+    bank = base.weight_bank if stands else base.weight_bank.spanning(kernel)
     if keep_scale:
         return LayerMapping(
             name=name, phase_per_weight_rad=a, lead_rad=lead, ripple_guard_rad=base.ripple_guard_rad,

@@ -4,6 +4,9 @@ Causes, each of which can be off: `systematic` (the bias that every neuron of a 
 (the chip's terms, constant for a chip) and `event` (drawn anew for every image). With all of them off the times come
 back untouched, bit for bit.
 
+Where a user has the neurons' membranes they fire at first passages (passage.py); without, and by tables before version
+3, a spike moves by the slope at its crossing.
+
 A point beyond the calibrated ones, but within what the table's axes reach, is answered by the outermost cell and
 counted as `tail`; one beyond that is `outside`.
 """

@@ -167,6 +167,14 @@ def write_replay_report(path: Path) -> None:
             f"{_share(found['accuracy']['circuit'])}, eq. (4) {_share(found['accuracy']['software'])}; the circuit "
             f"decides as eq. (4) does in {_share(found['agreement']['circuit and software'])}."
         )
+        if "accuracy_difference" in found:
+            low, high = (100 * end for end in found["accuracy_difference"][1:])
+            verdict = "the two differ" if low > 0 or high < 0 else "the two do not differ beyond chance"
+            points = 100 * found["accuracy_difference"][0]
+            answers.append(
+                f"The noise model says {_share(found['accuracy']['noise model'])} for the same chips: {verdict} "
+                f"(circuit less model {points:+.1f} points, 95 % interval {low:+.1f} … {high:+.1f})."
+            )
         parts.append(_images_part(found))
     if "transfer" in values:
         parts.append(_transfer_part(values))
@@ -199,7 +207,7 @@ def _images_part(found: dict[str, Any]) -> Part:
                 rows.append((f"{layer['name']} {who}", *cells))
     times = Table(
         "Fire times against eq. (4) (τ): median, robust spread, 5 % and 95 %; missed and false spikes of all neurons",
-        ("layer", *columns),
+        ("layer", "latency", "deviation", "5 % late by", "95 % late by", "missed", "false"),
         tuple(rows),
         note="Latency accumulates from layer to layer; deviation is what differs between neurons of one layer.",
     )

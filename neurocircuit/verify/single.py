@@ -43,10 +43,13 @@ def in_transistors(
     circuit: Circuit, table: NoiseTable, images: list[Floats], *, level: str, runs: int, seed: int,
     layers: tuple[int, ...],
 ) -> dict[str, Any]:  # fmt: skip
-    """`runs` neurons of the first layer at level transistor. Raises InputError for other layers."""
-    if layers != (0,):
+    """`runs` neurons of the first layer at level transistor; wider layers are named with their limit.
+
+    Raises InputError when `layers` does not hold the first one.
+    """
+    if 0 not in layers:
         raise InputError(
-            f"--layers must be {circuit.mapped.layers[0].name} at level transistor: others have too many inputs"
+            f"--layers must hold {circuit.mapped.layers[0].name} at level transistor, the only layer that is run there"
         )
     found = transistors.replay(circuit, NoiseModel(table, outside="ideal"), images, runs, seed)
     calibrated = str(table.provenance["level"])

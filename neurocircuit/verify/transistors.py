@@ -5,8 +5,9 @@ nothing, stays idle; the idle ones stand as one device of their number (spice/st
 the transistors cannot hold is left out and counted: neurons beyond the XOR's range or near a wrap (the circuit's scale
 is fixed). Late spikes and many active inputs are left out for time alone.
 
-The fast level's spec was fitted with few synapses attached. More of them slow VCO1, which the saved state shows: the
-prediction takes that shift as a frequency error of VCO1.
+The fast level's spec was fitted with few synapses attached. More of them slow VCO1, which the saved state shows, and
+change the jump of a spike, which two rings show (spice/fanin.py): the prediction takes the one as a frequency error of
+VCO1, the other as a factor on the weights. Layers of more synapses than a neuron can carry are named, not run.
 """
 
 from dataclasses import dataclass, replace
@@ -26,8 +27,8 @@ from neurocircuit.noise.model import NoiseModel
 from neurocircuit.noise.terms import wrap_distance
 from neurocircuit.record import Floats
 from neurocircuit.spec import NeuronSpec
-from neurocircuit.spice import transistor
-from neurocircuit.spice.states import armory
+from neurocircuit.spice import fanin, process, transistor
+from neurocircuit.spice.states import SYNAPSES, armory
 from neurocircuit.verify import levels, neurons
 
 LARGEST_HEADROOM = 0.9
@@ -109,7 +110,10 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         raise InputError(f"level transistor: no run delivered a result: {next(iter(record.failures.values()))}")
     rows = np.flatnonzero(good)
     spec, shift = loaded(points.spec, fan_in)
-    kept, measured = replace(points.take(rows), spec=spec), record.fire_time_over_tau[rows]
+    carried = carries(points.spec, tuple(layer.fan_in for layer in circuit.physical.layers))
+    kept, measured = points.take(rows), record.fire_time_over_tau[rows]
+    weights = kept.weights * carried.gain[fan_in]
+    kept = replace(kept, spec=spec, weights=weights, point=operate(kept.times, weights, circuit.window))
     edge = simulate.evaluate(
         "edge", kept.spec, kept.times, kept.weights, noise_seed=seeds[rows],
         start_rad=start if record.start_rad is None else record.start_rad[rows],
@@ -121,8 +125,17 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     )
     row = neurons.summary(circuit, runs_of)
     row |= {"failures": len(record.failures), "held": chosen.held, "eligible": chosen.eligible}
-    row |= {"fan_in": fan_in, "vco1_shift": shift, "left_out": 0, "tail_share": 0.0, "outside_share": 0.0}
+    row |= {
+        "fan_in": fan_in,
+        "vco1_shift": shift,
+        "jump_gain": carried.gain[fan_in],
+        "left_out": 0,
+        "tail_share": 0.0,
+        "outside_share": 0.0,
+    }
     row |= _lateness(measured, median, edge, kept)
+    row["fan_in_limit"] = None if np.isinf(carried.limit) else carried.limit
+    row["not_run"] = not_run(circuit, carried)
     row["worst"] = [
         _case(points.spec, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], row["fan_in"])
         for k in np.argsort(-np.abs(np.nan_to_num(measured - median, posinf=9.0)))[:WORST]
@@ -131,10 +144,42 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         f" In transistors ({len(rows)} nominal neurons of {row['fan_in']} synapses) the spike comes "
         f"{row['late_median']:+.3f} τ after the model's median (quartiles {row['late_quartiles'][0]:+.3f}, "
         f"{row['late_quartiles'][1]:+.3f}); {row['missed']} did not fire. The synapses shift VCO1 by "
-        f"{shift:+.2e}, which the prediction has. The circuit's fixed scale holds "
-        f"{chosen.held:.1%} of the layer's firing neurons."
+        f"{shift:+.2e} and change its jumps by {carried.gain[fan_in] - 1:+.1%}, which the prediction has. The "
+        f"circuit's fixed scale holds {chosen.held:.1%} of the layer's firing neurons."
     )
+    row["sentence"] += "".join(f" {one}" for one in row["not_run"])
     return row
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What synapses do to a neuron: factor on its jumps by their number, and how many it carries; inf: all seen."""
+
+    gain: dict[int, float]
+    limit: float
+
+
+def carries(spec: NeuronSpec, fan_in: tuple[int, ...]) -> Carried:
+    """Against the few synapses with which the spec was fitted; two rings each (14 CPU-s for four numbers)."""
+    own = transistor.circuit_of(spec)
+    counts = sorted({SYNAPSES, *fan_in, *(n for n in fanin.FAN_IN if n > SYNAPSES)})
+    found = fanin.measure(process.load(own.process), own.condition, counts)
+    gain = {n: float(jump / found.jump_rad[0]) for n, jump in zip(counts, found.jump_rad, strict=True)}
+    return Carried(gain, found.limit)
+
+
+def not_run(circuit: Circuit, carried: Carried) -> list[str]:
+    """A sentence for each layer after the first."""
+    said = []
+    for own, layer in zip(circuit.mapped.layers[1:], circuit.physical.layers[1:], strict=True):
+        why = (
+            f"more than the {carried.limit:.0f} that a neuron carries with VCO1 and its jumps within "
+            f"{fanin.LARGEST_LOSS:.0%} (here {1 - carried.gain[layer.fan_in]:.0%} of the jump is lost)"
+            if layer.fan_in > carried.limit
+            else "which would take hours"
+        )
+        said.append(f"Layer {own.name} was not run: its neurons have {layer.fan_in} synapses, {why}.")
+    return said
 
 
 def loaded(spec: NeuronSpec, synapses: int) -> tuple[NeuronSpec, float]:

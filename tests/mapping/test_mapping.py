@@ -1,5 +1,7 @@
 """Scales within the limits, one file for all levels, chips and events by number, and the replay of whole images."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,17 @@ def test_the_scale_of_the_base_breaks_limits_and_the_report_says_what_helps(phys
     assert {"XOR range", "no wrap"} == {limit["name"] for limit in broken}
     assert any("phase counter" in limit["help"] for limit in broken)
     assert all(limit["outside"] > 0 for limit in broken)
+
+
+def test_a_characterised_circuit_keeps_its_bank(physical, spikes):
+    """Its weight currents stand: a rescaled bank would ask its codes for weights that they do not make."""
+    spec = NeuronSpec.from_toml(Path(__file__).parents[2] / "reports/published/datasheet-generic65/spec.toml")
+    for base, same in ((spec, True), (spec.replace(circuit=None), False)):
+        kept = build_module.build(
+            physical, base, Variation(), spikes, np.zeros(3, dtype=int), limits.Choice(),
+            name="kept", checkpoint="x", checkpoint_sha256="0" * 64, keep_scale=True,
+        )  # fmt: skip
+        assert all((layer.weight_bank == spec.weight_bank) == same for layer in kept.mapped.layers)
 
 
 def test_a_phase_counter_lifts_the_wrap_limit(physical, spikes, mapping):

@@ -172,6 +172,22 @@ def test_each_cause_moves_first_passages_alone(planted, cause):
     np.testing.assert_array_equal(times[2], np.where(fired, point.at, np.inf))
 
 
+def test_first_order_theory_from_a_stored_table(planted, tmp_path):
+    """Spread of t = g spread(ξ)/(W_C - 1) for small noise: five slopes, 1500 draws each, error 1.8 %, within 8 %."""
+    _, own = planted
+    NoiseTable.from_fits([own], {"network": {"name": "planted"}, "level": "edge"}).save(tmp_path / "table.nc")
+    model = NoiseModel(NoiseTable.load(tmp_path / "table.nc"), causes=("event",), outside="ideal")
+    quiet = SPEC.replace(phase_noise=(2e3,) * 4, loop_filter_rad_per_s=300 / SPEC.tau_s)  # eq. (4)'s slope: r -> ∞
+    slope = np.array([1.5, 2.0, 3.0, 4.0, 5.0])
+    t, w = np.full((5, 2), 0.5), np.stack([1.0 + slope, np.zeros(5)], axis=1)
+    point, found, rng = operate(t, w, SPEC.window_over_tau), membranes(quiet, t, w), np.random.default_rng(7)
+    drawn = np.stack([model.times(0, quiet, point, None, rng, found) for _ in range(1500)])
+    moved = drawn.std(axis=0) > 0  # within the slopes that the table knows
+    assert moved.sum() >= 3
+    expected = SPREAD * event_scale(quiet, point.at) / slope
+    np.testing.assert_allclose(drawn.std(axis=0)[moved], expected[moved], rtol=0.08)
+
+
 def test_a_version_2_table_stays_readable(planted):
     """It has no first passages: with membranes at hand its neurons still move by their slope."""
     samples, _ = planted

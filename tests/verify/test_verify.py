@@ -230,3 +230,17 @@ def test_a_table_of_points_within_limits_refuses_those_beyond(circuit, spikes):
     assert (headroom > 0.55).sum() > 5
     assert not answered[headroom > 0.55].any()
     assert not known[headroom > 0.41].any()
+
+
+def test_layers_wider_than_a_neuron_can_carry_are_named(circuit):
+    gain = {layer.fan_in: 1.0 - layer.fan_in / 1000 for layer in circuit.physical.layers}
+    width = circuit.physical.layers[1].fan_in
+    carried = transistors.Carried(gain, limit=width - 0.5)
+    said = transistors.not_run(circuit, carried)
+    assert len(said) == len(circuit.physical.layers) - 1
+    name = circuit.mapped.layers[1].name
+    assert said[0].startswith(f"Layer {name} was not run: its neurons have {width} synapses, more than the ")
+    roomy = transistors.not_run(circuit, transistors.Carried(carried.gain, limit=np.inf))
+    assert all("would take hours" in one for one in roomy)
+    with pytest.raises(InputError, match="--layers must hold 0 at level transistor"):
+        single.in_transistors(circuit, NoiseTable(None), [], level="transistor", runs=1, seed=1, layers=(1,))
