@@ -37,7 +37,7 @@ def test_more_than_half_of_the_loss_is_won_back_over_three_seeds_and_ten_chips(n
 
 
 def test_on_the_embedded_circuit_they_lose_less_than_three_tenths_of_a_point():
-    found = json.loads((FOLDER.with_name("aware-on-embedded") / "result.json").read_bytes())["summary"]
+    found = json.loads((FOLDER.with_name("embedded-aware") / "result.json").read_bytes())["summary"]
     assert found["trained"][0] > found["software"] - 0.003
     readme = " ".join((ROOT / "training/README.md").read_text().split())
     value, low, high = (f"{100 * one:.1f}" for one in found["trained"])
