@@ -16,7 +16,7 @@ endif
 
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean \
 	published $(addprefix published-,transistor datasheet network embedded stressed hard decks neurons codesign pvt \
-	table4 fig2 jitter fashion cifar circuit-curves aware aware-on-embedded clean-seeds)
+	table4 fig2 jitter fashion cifar circuit-curves aware embedded-aware circuit-aware clean-seeds)
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
@@ -175,22 +175,25 @@ published-circuit-curves: setup ## Accuracy over cycles per tau, mismatch, phase
 
 # Noise-aware against clean on CIRCUIT. A table knows the operating points of one network, which training leaves: so
 # each seed is trained in three rounds, mapped and calibrated behind each, the next one under the table of the last; the
-# first is short, the last short and gentle. Controls are the same without the noise. Then the noise-aware networks
-# run REPLAYED whole images in the circuit, on the images and chips of the clean one's own replay.
+# first is short, the last short and gentle. Controls are the same without the noise.
 CIRCUIT ?= stressed
-REPLAYED ?= 150
 AWARE := $(ROBUST)/aware-$(CIRCUIT)
 AWARE_ROUNDS := reports/aware-$(CIRCUIT)
 ROUND = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --set seed=$(subst seed,,$(subst control,,$*)) \
 	$(if $(findstring control,$*),--set 'hardware.causes=[]') --out $(@D)
 
-published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc \
-	$(AWARE)/seed$(seed)/replay/result.json) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 10 --out $(AWARE) \
-	  --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc --replay $(NETWORK)/$(CIRCUIT)/replay \
-	  $(foreach seed,1 2 3,--trained $(AWARE)/seed$(seed)/weights.pt $(AWARE)/seed$(seed)/table.nc \
-	    --control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc \
-	    --replay $(AWARE)/seed$(seed)/replay)
+published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
+	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 10 --tables 3 --out $(AWARE) \
+	  --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc $(foreach seed,1 2 3,\
+	    --trained $(AWARE)/seed$(seed)/weights.pt $(AWARE)/seed$(seed)/table.nc \
+	    --control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc)
+
+# On the images and chips of the clean network's own replay, every neuron at level edge (about 4 minutes of processor time).
+published-circuit-aware: $(ROBUST)/aware-stressed/seed1/replay/result.json ## Clean and noise-aware network as whole images in the stressed circuit
+	@$(BIN)/neurocircuit recovered --threads 1 --images 300 --chips 3 --tables 0 --out $(ROBUST)/circuit-aware \
+	  --clean $(NETWORK)/weights.pt $(NETWORK)/stressed/table.nc --replay $(NETWORK)/stressed/replay \
+	  --trained $(ROBUST)/aware-stressed/seed1/weights.pt $(ROBUST)/aware-stressed/seed1/table.nc \
+	  --replay $(ROBUST)/aware-stressed/seed1/replay
 
 .SECONDARY:
 $(AWARE_ROUNDS)/first/%/table.nc: | setup
@@ -205,11 +208,11 @@ $(AWARE)/%/table.nc: $(AWARE_ROUNDS)/second/%/table.nc
 	  --set data.test_from_training=39000 --set schedule.lr=5e-4 && rm -f $(@D)/checkpoint.pt $(@D)/best.pt
 
 $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
-	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images $(REPLAYED) --chips 3 --jobs $(JOBS) --out $(@D)
+	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images 300 --chips 3 --jobs $(JOBS) --out $(@D)
 
 # The networks that know the stressed circuit's noise, mapped on the embedded circuit.
-ON_EMBEDDED := $(ROBUST)/aware-on-embedded
-published-aware-on-embedded: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/table.nc) ## The noise-aware networks on the embedded circuit (about 3 minutes of processor time)
+ON_EMBEDDED := $(ROBUST)/embedded-aware
+published-embedded-aware: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/table.nc) ## The noise-aware networks on the embedded circuit (about 3 minutes of processor time)
 	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 3 --tables 0 --out $(ON_EMBEDDED) \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/embedded/table.nc $(foreach seed,1 2 3,\
 	    --trained $(ROBUST)/aware-stressed/seed$(seed)/weights.pt $(ON_EMBEDDED)/seed$(seed)/table.nc)

@@ -96,10 +96,10 @@ def command(
 
 def _sentence(found: dict[str, Any]) -> str:
     share, low, high = found["share"]
-    return (
-        f"clean {found['clean'][0]:.2%}, trained {found['trained'][0]:.2%}, software {found['software']:.2%}: "
-        f"{share:.0%} of the loss won back ({low:.0%} to {high:.0%})"
-    )
+    won = f"{share:.0%} of the loss won back ({low:.0%} to {high:.0%})"
+    if not np.isfinite([share, low, high]).all():
+        won = "a loss too small for a share of it"
+    return f"clean {found['clean'][0]:.2%}, trained {found['trained'][0]:.2%}, software {found['software']:.2%}: {won}"
 
 
 def _in_circuit(folders: tuple[Path, ...], names: list[str], trained: int) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ def write_recovered_report(path: Path) -> None:
     found, networks, in_circuit = values["summary"], values["networks"], values["in_circuit"]
     answer = (
         f"By its noise tables the clean network has {_interval(found['clean'])} right on this circuit, "
-        f"{found['software']:.2%} in software; trained under the circuit's noise, mapped and calibrated again, "
+        f"{found['software']:.2%} in software; trained under noise, mapped and calibrated again, "
         f"{_interval(found['trained'])}. {_verdict(found)}"
     )
     if found["control"][0] is not None:
@@ -95,8 +95,10 @@ def _replayed(in_circuit: dict[str, Any]) -> Table:
 
 def _verdict(found: dict[str, Any]) -> str:
     share, low, high = found["share"]
-    if None in (share, low, high):
+    if share is None:
         return "There is no loss of which a share could be won back."
+    if low is None or high is None:
+        return f"The gain is {_points(found['gain'])}; the loss is too small for a share of it to have an interval."
     verdict = "lies above" if low > 0.5 else "lies below" if high < 0.5 else "holds"
     return f"That wins back {share:.0%} of the loss; the 95 % interval {low:.0%} … {high:.0%} {verdict} one half."
 

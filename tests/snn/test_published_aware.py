@@ -36,6 +36,14 @@ def test_more_than_half_of_the_loss_is_won_back_over_three_seeds_and_ten_chips(n
     assert all(one["chips"] >= 10 and one["valid"] for one in numbers["networks"])
 
 
+def test_on_the_embedded_circuit_they_lose_less_than_three_tenths_of_a_point():
+    found = json.loads((FOLDER.with_name("embedded-aware") / "result.json").read_bytes())["summary"]
+    assert found["trained"][0] > found["software"] - 0.003
+    readme = " ".join((ROOT / "training/README.md").read_text().split())
+    value, low, high = (f"{100 * one:.1f}" for one in found["trained"])
+    assert f"the same three networks have {value} % ({low} to {high})" in readme
+
+
 def test_each_table_is_of_the_weights_beside_it(numbers):
     folders = sorted(path.parent for path in FOLDER.glob("*/weights.pt"))
     assert len(folders) == len(numbers["networks"]) - 1  # the clean one stands elsewhere
