@@ -16,7 +16,7 @@ endif
 
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean \
 	published $(addprefix published-,transistor datasheet network embedded stressed hard decks neurons codesign pvt \
-	table4 fig2 jitter circuit-curves aware clean-seeds)
+	table4 fig2 jitter aware)
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
@@ -144,6 +144,7 @@ published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 
 # The same of another network, nothing retrained (STUDY_OPTIONS= retrains): its weights, how to fine-tune them, what the
 # folders' names end in.
+.PHONY: published-fashion published-cifar published-clean-seeds published-circuit-curves
 published-fashion published-cifar: setup
 published-fashion: ## The three studies on Fashion-MNIST, nothing retrained
 	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-fashion \
