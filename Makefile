@@ -146,6 +146,7 @@ published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 
 # The same of another network, nothing retrained (STUDY_OPTIONS= retrains): its weights, how to fine-tune them, what the
 # folders' names end in.
+.PHONY: published-fashion published-cifar published-clean-seeds published-circuit-curves
 published-fashion published-cifar: setup
 published-fashion: ## The three studies on Fashion-MNIST, nothing retrained
 	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-fashion \

@@ -39,7 +39,7 @@ def table4_figure(values: dict[str, Any], theirs: dict[int, float]) -> "Figure":
     axes.set_xticks(range(4), ["32", "8", "4", "2"])
     axes.set(xlabel="bits of a weight", ylabel="accuracy (%)")
     _from_below(axes, 100 * values["32"] - 10.0)
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower left" if is_retrained(values) else "center left")
     return figure
 
 
