@@ -115,13 +115,13 @@ def _ended(shown: Waveforms, q_over_tau: float) -> Waveforms:
     return Waveforms(**held)
 
 
-def arming(spec: NeuronSpec, start_rad: Floats, inputs: int) -> Arming:
+def arming(spec: NeuronSpec, start_rad: Floats, inputs: int, attached: int = SYNAPSES) -> Arming:
     """The arming behind each wanted pair of phases [trial, 2]: its own phases, and the time from it to the origin.
 
     VCO1's is the phase that VCO4 sees: earlier by the detector's delay, which levels without gates do not have.
     """
     circuit = circuit_of(spec)
-    found = armory(circuit, inputs, STATE_TIMEOUT_s)
+    found = armory(circuit, inputs, STATE_TIMEOUT_s, attached)
     placed = place(start_rad, found.saved_rad, found.f1_Hz, found.f3_Hz)
     since_s = np.array([one.state.time_s - one.armed_s for one in found.armed])
     armed_rad = np.array([one.armed_rad for one in found.armed])

@@ -111,13 +111,16 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     rows = np.flatnonzero(good)
     spec, shift = loaded(points.spec, fan_in)
     carried = carries(points.spec, tuple(layer.fan_in for layer in circuit.physical.layers))
-    kept, measured = points.take(rows), record.fire_time_over_tau[rows]
-    weights = kept.weights * carried.gain[fan_in]
-    kept = replace(kept, spec=spec, weights=weights, point=operate(kept.times, weights, circuit.window))
+    # the deck's membrane was armed before the time origin, and drifts from there: the prediction counts from arming
+    armed = transistor.arming(spec, start[rows], MOST_ACTIVE, fan_in)
+    since, measured = armed.wait_over_tau, record.fire_time_over_tau[rows] + armed.wait_over_tau
+    spec = spec.replace(window_s=spec.window_s + float(since.max()) * spec.tau_s)
+    kept = points.take(rows)
+    times, weights = kept.times + since[:, None], kept.weights * carried.gain[fan_in]
+    kept = replace(kept, spec=spec, times=times, weights=weights, point=operate(times, weights, spec.window_over_tau))
     edge = simulate.evaluate(
-        "edge", kept.spec, kept.times, kept.weights, noise_seed=seeds[rows],
-        start_rad=start if record.start_rad is None else record.start_rad[rows],
-    ).fire_time_over_tau  # fmt: skip
+        "edge", spec, times, weights, noise_seed=seeds[rows], start_rad=armed.start_rad
+    ).fire_time_over_tau
     generator = np.random.default_rng([seed, 17])
     place, median = neurons.places(model, kept, circuit.mapped.variation, measured, generator)
     runs_of = neurons.Runs(
@@ -137,7 +140,7 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     row["fan_in_limit"] = None if np.isinf(carried.limit) else carried.limit
     row["not_run"] = not_run(circuit, carried)
     row["worst"] = [
-        _case(points.spec, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], row["fan_in"])
+        _case(points.spec, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], row["fan_in"], float(since[k]))
         for k in np.argsort(-np.abs(np.nan_to_num(measured - median, posinf=9.0)))[:WORST]
     ]
     row["sentence"] += (
@@ -212,14 +215,14 @@ def _lateness(measured: Floats, median: Floats, edge: Floats, points: Points) ->
 
 
 def _case(
-    spec: NeuronSpec, runs: neurons.Runs, k: int, t: Floats, w: Floats, start: Floats, fan_in: int
+    spec: NeuronSpec, runs: neurons.Runs, k: int, t: Floats, w: Floats, start: Floats, fan_in: int, since: float
 ) -> dict[str, Any]:
-    """A run as levels.worst gives it, simulated once more for its membrane."""
+    """A run as levels.worst gives it, simulated once more; times count from arming, `since` earlier."""
     case = levels.case_of(runs, k)
     wave = transistor.waveforms(spec, t, w, start, 0, fan_in)
     step = max(1, len(wave.time_over_tau) // 600)
     membrane = {
-        "time": wave.time_over_tau[::step].round(5).tolist(),
+        "time": (wave.time_over_tau[::step] + since).round(5).tolist(),
         "membrane": wave.membrane[::step].round(4).tolist(),
     }
     return case | {"wave": membrane}
