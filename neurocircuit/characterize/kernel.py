@@ -19,7 +19,7 @@ from neurocircuit.characterize.result import Measured, Quantity
 from neurocircuit.characterize.stored import trimmed, trimmed_circuit
 from neurocircuit.characterize.trim import lag_of, settled_membrane
 from neurocircuit.errors import SimulatorBadOutput
-from neurocircuit.record import Floats
+from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import Circuit
 from neurocircuit.spice.readout import Course
 from neurocircuit.spice.states import Armed, Armory, armory
@@ -94,11 +94,9 @@ def _quantities(
     lead_rad: float,
 ) -> tuple[Quantity, ...]:
     jump = np.array([_jump(jumps, code) for code in CODES])
-    # A strong input that fires the neuron, by wrap too, ends its run: an early part alone says little of a gain.
-    long = np.array([run.time_s[-1] > found.tau_s for run in runs])
-    plus, minus = (jump > 0) & long, (jump < 0) & long
-    if not (plus.any() and minus.any()):
-        raise SimulatorBadOutput("a run of each sign must outlast a time constant, the neuron fires before")
+    duration_s = np.array([run.time_s[-1] for run in runs])
+    plus, minus = (telling(duration_s, sign * jump > 0, found.tau_s) for sign in (1, -1))
+    long = plus | minus
     gain, gain_minus = (float(found.gain_rad[k] @ jump[k] / (jump[k] @ jump[k])) for k in (plus, minus))
     swing = gain / (2 * found.tau_s)
     armed = states.armed[0]
@@ -128,6 +126,15 @@ def _quantities(
         Quantity("settling", "Step response of the loop: until the phase error is within 20 % of its peak",
                  _settling_s(time_s, error), "s"),
     )  # fmt: skip
+
+
+def telling(duration_s: Floats, of_sign: Bools, tau_s: float) -> Bools:
+    """The runs of a sign [run] that tell a gain: those that outlast a time constant, else the longest.
+
+    A strong input fires the neuron, by wrap too, and ends its run: of a gain its early part says little.
+    """
+    longest = duration_s == duration_s[of_sign].max()
+    return np.asarray(of_sign & ((duration_s > tau_s) | longest))
 
 
 def single_input(circuit: Circuit, states: Armory, code: int, swing_Hz: float) -> Run:

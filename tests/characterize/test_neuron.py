@@ -6,7 +6,7 @@ import pytest
 
 from neurocircuit.characterize import spec_files
 from neurocircuit.characterize.context import Context
-from neurocircuit.characterize.kernel import _decay_s, _settling_s
+from neurocircuit.characterize.kernel import _decay_s, _settling_s, telling
 from neurocircuit.characterize.neuron import spec_of
 from neurocircuit.characterize.request import Request, slug
 from neurocircuit.characterize.result import Measured, Quantity, save
@@ -112,3 +112,10 @@ def test_readings_of_a_planted_step_response() -> None:
     assert _decay_s(time, error) == pytest.approx(14e-9, rel=1e-6)
     assert _settling_s(time, error) == pytest.approx(14e-9 * np.log(5), abs=0.3e-9)
     assert np.isnan(_settling_s(time[:60], error[:60]))  # 1.3 time constants: 28 % is left
+
+
+def test_a_gain_comes_from_runs_that_outlast_a_time_constant_or_the_longest() -> None:
+    duration, plus = np.array([38e-9, 30e-9, 12e-9, 8e-9]), np.array([True, True, False, False])
+    assert telling(duration, plus, 20e-9).tolist() == [True, True, False, False]
+    assert telling(duration, plus, 33e-9).tolist() == [True, False, False, False]
+    assert telling(duration, ~plus, 20e-9).tolist() == [False, False, True, False]
