@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _BLOCK_NAMES = {"pll": "loop", "membrane": "VCO3, VCO4", "synapse": "synapses", "logic": "logic"}
 
+_COLOURS = (*style.SERIES_COLOURS, "#595959")  # seven conditions: three corners, two temperatures, two supplies
+
 
 def f_of_i(run: Characterised) -> "Figure":
     """Frequency over current at each condition; the tangent of the nominal one."""
@@ -225,7 +227,7 @@ DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
 def _series(run: Characterised, name: str) -> Iterator[tuple[str, str, str, Measurement]]:
     """Colour, marker, label and measurement of each condition."""
     for k, (slug, one) in enumerate(run.measured[name].items()):
-        colour = style.SERIES_COLOURS[k % len(style.SERIES_COLOURS)]
+        colour = _COLOURS[k % len(_COLOURS)]
         yield colour, style.SERIES_MARKERS[k % len(style.SERIES_MARKERS)], slug.replace("_", ", "), one
 
 
