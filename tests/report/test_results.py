@@ -18,8 +18,8 @@ KINDS = (
     "Table 4, Fashion-MNIST", "Fig. 2, Fashion-MNIST",
     "spike-time jitter of 1/5/10 %, Fashion-MNIST", "Table 4, CIFAR-10", "Fig. 2, CIFAR-10",
     "spike-time jitter", "whole images on 3 chips of the stressed", "noise-aware training on the stressed",
-    "cycles per τ, stressed", "mismatch of each VCO", "phase noise of each VCO", "used share of the phase range",
-    "loop-filter ratio", "process, voltage, temperature: trimmed and mapped", "co-design, balanced",
+    "base of the curves over 5 circuit quantities, stressed", "noise-aware training on the embedded",
+    "process, voltage, temperature: trimmed and mapped", "co-design, balanced",
 )  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def test_readme_holds_the_table_of_the_published_files():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_result_has_a_row(kind):
-    assert f"| {kind}" in results.table(PUBLISHED) or f" {kind}" in results.table(PUBLISHED)
+    assert kind in results.table(PUBLISHED)
 
 
 def test_a_changed_file_changes_its_row_alone_and_a_missing_one_takes_it_away(tmp_path):
