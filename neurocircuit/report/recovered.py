@@ -62,7 +62,7 @@ def write_recovered_report(path: Path) -> None:
 def _figure(networks: list[dict[str, Any]], found: dict[str, Any]) -> "Figure":
     """One point a chip for each network, the software's accuracy as a line."""
     figure, (axes,) = style.new_figure(2.8)
-    figure.subplots_adjust(left=0.16, right=0.97, top=0.96, bottom=0.13)
+    figure.subplots_adjust(left=0.16, right=0.97, top=0.96, bottom=0.16)
     for k, one in enumerate(networks):
         chips = 100 * np.array(one["by_chip"])
         look = style.SERIES_COLOURS[("clean", "trained", "control").index(one["name"].split()[0])]
@@ -71,7 +71,7 @@ def _figure(networks: list[dict[str, Any]], found: dict[str, Any]) -> "Figure":
     axes.axhline(100 * found["software"], color="black", linestyle="--", linewidth=0.8)
     axes.annotate("clean network in software", (0.02, 100 * found["software"]), xycoords=("axes fraction", "data"),
                   va="top", xytext=(0, -2), textcoords="offset points", fontsize=7.5)  # fmt: skip
-    axes.set_xticks(range(len(networks)), [one["name"] for one in networks])
+    axes.set_xticks(range(len(networks)), [one["name"].replace(" ", "\n") for one in networks])
     axes.set(ylabel="accuracy (%)")
     axes.grid(axis="x", visible=False)
     return figure
