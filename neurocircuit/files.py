@@ -36,6 +36,14 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         raise
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it, where there is none. Raises InputError naming it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write in {path}: {error.strerror}") from None
+
+
 def read_json(path: Path, hint: str = "") -> Any:
     """What a file of JSON holds. Raises InputError (with the hint) where it cannot be read, else FileFormatError."""
     try:

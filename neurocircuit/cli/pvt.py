@@ -9,6 +9,7 @@ import click
 from neurocircuit.cli.common import data_option, echo_json, json_option
 from neurocircuit.cli.network import images, record, seed_option, write_json
 from neurocircuit.errors import InputError
+from neurocircuit.files import make_directory
 from neurocircuit.units import parse_numbers
 
 WAYS = {"mapped": "trimmed and mapped there", "again": "trimmed there", "nominal": "trimmed at nominal only"}
@@ -73,6 +74,8 @@ def run(
         raise InputError("--corner, --temp and --vdd must leave a condition that was characterised, none has all three")
     training, _ = images(network, "train", data, map_images)
     spikes, labels = images(network, part, data, count)
+    if out is not None:
+        make_directory(out)  # before minutes of work
     rows = pvt.run(
         mapped, network, nominal, conditions, training, spikes, labels, chips=chips, level=level, seed=seed,
         weights=sum(layer.kernel.size for layer in network.layers),
@@ -83,10 +86,6 @@ def run(
         "seed": seed, "datasheet": str(datasheet), "nominal": nominal.label, "rows": rows, "run": record(started),
     }  # fmt: skip
     if out is not None:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot write in {out}: {error.strerror}") from None
         write_json(out / "result.json", numbers)
         write_pvt_report(out / "result.json")
     if as_json:

@@ -11,6 +11,7 @@ import numpy as np
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
 from neurocircuit.cli.network import record, write_json
 from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.files import make_directory, read_json
 
 _PATH = click.Path(path_type=Path)
 
@@ -78,10 +79,7 @@ def command(
         "valid": all(one.valid for one, _ in every),
         "run": record(started),
     }
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write in {out}: {error.strerror}") from None
+    make_directory(out)
     write_json(out / "result.json", values)
     write_recovered_report(out / "result.json")
     if as_json:
@@ -109,7 +107,6 @@ def _in_circuit(folders: tuple[Path, ...], names: list[str], trained: int) -> di
     if len(folders) not in (1 + trained, len(names)):
         either = " or ".join(str(n) for n in sorted({1 + trained, len(names)}))
         raise InputError(f"--replay must be given {either} times, got {len(folders)}")
-    from neurocircuit.files import read_json
     from neurocircuit.snn.recovered import Network, recovered
 
     levels = {read_json(folder / "result.json")["level"] for folder in folders}

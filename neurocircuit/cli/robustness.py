@@ -11,6 +11,7 @@ from neurocircuit.cli import robustness_circuit
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
 from neurocircuit.cli.network import record, write_json
 from neurocircuit.errors import InputError
+from neurocircuit.files import make_directory
 
 STUDIES = {
     "table4": "Accuracy at 32, 8, 4, 2 bit of the weights, only rounded and retrained: Table 4.",
@@ -78,10 +79,7 @@ def _run(
         raise InputError("--recipe must not name initial weights: those are --weights")
     say: Callable[[str], None] = lambda line: click.echo(line, err=True)  # noqa: E731
     study = known.Study(recipe, weights, out / "runs", data, images, draws, say, retrain=not no_retraining)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write in {out}: {error.strerror}") from None
+    make_directory(out)
     values: dict[str, Any] = {"studies": {name: known.STUDIES[name](study)}}
     values |= {
         "weights": str(weights),

@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 from neurocircuit.cli import _recalibrate
 from neurocircuit.cli.common import data_option, device_option, echo_json, json_option, threads_option
 from neurocircuit.errors import InputError
+from neurocircuit.files import make_directory
 
 if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Recipe
@@ -169,10 +170,7 @@ def _prepare(trainer: "Trainer", resume: bool) -> None:
         taken = [name for name in (CHECKPOINT, "run.json", "log.csv") if (out / name).exists()]
         if taken:
             raise InputError(f"--out {out} holds a run ({taken[0]}); go on with --resume, or give another directory")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot write in {out}: {error.strerror}") from None
+        make_directory(out)
 
 
 @contextmanager

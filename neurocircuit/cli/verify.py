@@ -11,6 +11,7 @@ import click
 from neurocircuit.cli.common import data_option, echo_json, json_option
 from neurocircuit.cli.network import images, part_option, record, seed_option, write_json
 from neurocircuit.errors import InputError
+from neurocircuit.files import make_directory, write_atomically
 
 if TYPE_CHECKING:
     from neurocircuit.verify.images import Rows
@@ -129,13 +130,9 @@ def _progress(done: int, every: int) -> None:
 
 
 def _write(out: Path, numbers: dict[str, Any], rows: "Rows | None") -> None:
-    from neurocircuit.files import write_atomically
     from neurocircuit.report.network import write_replay_report
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write in {out}: {error.strerror}") from None
+    make_directory(out)
     write_json(out / "result.json", numbers)
     if rows is not None:
         stream = io.StringIO()

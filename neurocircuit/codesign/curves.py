@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.codesign.quantities import Setting
 from neurocircuit.errors import InputError, SpecError
-from neurocircuit.files import read_json_object, write_atomically
+from neurocircuit.files import make_directory, read_json_object, write_atomically
 from neurocircuit.mapping import build, limits, physical
 from neurocircuit.mapping.limits import Choice, Recorded
 from neurocircuit.mapping.replay import Circuit, decide, spikes_of
@@ -233,7 +233,7 @@ def run(
         found[task.name] = kept["result"]
     if found:
         tell(f"{len(found)} of {len(tasks)} tasks were finished before")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_directory(folder)
     began = time.monotonic()
     for done, (task, result) in enumerate(_results(missing, jobs), 1):
         write_atomically(folder / f"{task.name}.json", json.dumps({"identity": task.identity, "result": result}) + "\n")

@@ -19,7 +19,7 @@ from neurocircuit.codesign.store import Store
 from neurocircuit.codesign.study import BOUNDS, StudySpec
 from neurocircuit.codesign.trial import Problem, causes_of
 from neurocircuit.errors import InputError, SimulatorMissing
-from neurocircuit.files import write_atomically
+from neurocircuit.files import make_directory, write_atomically
 from neurocircuit.mapping.replay import Circuit
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.verify import images as whole
@@ -170,10 +170,7 @@ def write_design(problem: Problem, role: str, design: Design, folder: Path) -> M
     """circuit.toml, variation.toml and network.toml of a design, mapped on as many images as verification says."""
     count = problem.study.verification.map_images
     mapping = problem.mapping(design, problem.images(problem.study.mapping.part, count))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write in {folder}: {error.strerror}") from None
+    make_directory(folder)
     weights = os.path.relpath(problem.files.checkpoint, folder)
     mapped = mapping.mapped.replace(checkpoint=weights, name=f"{problem.study.name}-{role}")
     circuit = design.neuron.replace(name=f"codesign {role}", window_s=mapped.neuron.window_s)

@@ -18,7 +18,7 @@ from neurocircuit.codesign.store import Finished, Store, Wait, folder_lock, wait
 from neurocircuit.codesign.study import Fidelity, StudySpec
 from neurocircuit.codesign.trial import Outcome
 from neurocircuit.errors import InputError
-from neurocircuit.files import read_json, write_atomically
+from neurocircuit.files import make_directory, read_json, write_atomically
 from neurocircuit.spec import NeuronSpec, Variation
 
 DEFINITION = "definition.json"
@@ -65,10 +65,7 @@ def begin(definition: Definition, out: Path) -> None:
     path = out / DEFINITION
     if not path.exists() and out.exists() and (not out.is_dir() or _foreign(out)):
         raise InputError(f"--out {out} holds other files and no study; give an empty or a new directory")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write in {out}: {error.strerror}") from None
+    make_directory(out)
     with folder_lock(out):  # two commands may begin at once
         wanted = definition.to_dict()
         if not path.exists():

@@ -111,18 +111,14 @@ def _table4(published: Path) -> Iterator[Row]:
 def _fig2(published: Path) -> Iterator[Row]:
     for folder, values in _studies(published, "fig2"):
         found = values["studies"]["fig2"]
-        means = {name: [float(np.mean(one)) for one in rows] for name, rows in found["noise"].items()}
-        at = [found["snr_dB"].index(snr) for snr in (10.0, 20.0, 30.0)]
-        ours = "; ".join(f"{name} {_list([rows[k] for k in at])}" for name, rows in _named(means).items())
+        ours = _means(found["noise"], found["snr_dB"], (10.0, 20.0, 30.0))
         yield f"Fig. 2, {_DATA[values['data']]}: weight noise of 10/20/30 dB", ours, "negligible from 25 dB on", folder
 
 
 def _jitter(published: Path) -> Iterator[Row]:
     for folder, values in _studies(published, "jitter"):
         found = values["studies"]["jitter"]
-        means = {name: [float(np.mean(one)) for one in rows] for name, rows in found["accuracy"].items()}
-        at = [found["jitter"].index(amount) for amount in (0.01, 0.05, 0.1)]
-        ours = "; ".join(f"{name} {_list([rows[k] for k in at])}" for name, rows in _named(means).items())
+        ours = _means(found["accuracy"], found["jitter"], (0.01, 0.05, 0.1))
         clock = " (of the layer's own clock)" if found.get("time_origin") == "layer" else ""
         yield f"spike-time jitter of 1/5/10 %{clock}, {_DATA[values['data']]}", ours, "-", folder
 
@@ -217,9 +213,11 @@ def _read(published: Path, folder: str) -> list[dict[str, Any]]:
     return [read_json_object(path)] if path.exists() else []
 
 
-def _named(curves: dict[str, list[float]]) -> dict[str, list[float]]:
+def _means(curves: dict[str, list[list[float]]], places: list[float], wanted: tuple[float, ...]) -> str:
+    """Means over draws at the places wanted, of networks as trained and trained under it."""
     names = {"clean": "as trained", "trained": "trained under it"}
-    return {names[key]: values for key, values in curves.items()}
+    at = [places.index(place) for place in wanted]
+    return "; ".join(f"{names[key]} {_list([float(np.mean(draws[k])) for k in at])}" for key, draws in curves.items())
 
 
 def _percent(value: float) -> str:

@@ -4,7 +4,6 @@ Each study gives plain numbers for a report. Fine-tuning starts from the given w
 test images are never trained on. Accuracies are [right, n] or lists over draws of noise; the report makes intervals.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from torch import nn
 
 from neurocircuit.errors import InputError
+from neurocircuit.files import make_directory, read_json_object
 from neurocircuit.snn import checkpoint, runlog
 from neurocircuit.snn.conditions import sha256_of
 from neurocircuit.snn.data import library
@@ -67,12 +67,12 @@ class Study:
         recipe = self.recipe.replace(initial=str(start), hardware=self.recipe.hardware.replace(**hardware))
         final = directory / FINAL
         if final.exists():
-            kept = json.loads((directory / runlog.RUN).read_bytes())
+            kept = read_json_object(directory / runlog.RUN)
             if (kept["recipe_sha256"], kept["initial_sha256"]) != (recipe.sha256, sha256_of(start)):
                 raise InputError(f"{directory} holds another run than this study asks for; give another --out")
         else:
             self.say(f"training {name}")
-            directory.mkdir(parents=True, exist_ok=True)
+            make_directory(directory)
             trainer = Trainer(recipe, directory, self.data, torch.device("cpu"))
             if (directory / "checkpoint.pt").exists():
                 trainer.resume()
