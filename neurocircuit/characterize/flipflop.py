@@ -1,4 +1,9 @@
-"""The flip-flop that decides: setup window and clock-to-Q near its edge, for edges as the rings make them."""
+"""The flip-flop that decides: setup window and clock-to-Q near its edge, for edges as the rings make them.
+
+The flip-flop loads what drives it: data that meets an open gate rises later than data that comes after the clock, to a
+shut one. The lead is measured on edges of the second kind, the decision falls on the first: what lies between the two
+belongs to the threshold (`pull`).
+"""
 
 import numpy as np
 
@@ -14,6 +19,7 @@ from neurocircuit.spice.transistor_deck import number
 WIDEST_s, COARSE_s, FINE = 160e-12, 16e-12, 20  # data before the clock: range, step, points between two coarse ones
 CLOCK_s, LENGTH_s = 1e-9, 2.6e-9
 NEAR_turns = 0.015  # gained in a period of VCO3 by a membrane of 0.1 rad/ns, one threshold per tau: so near do data lie
+FAR_s = 80e-12  # data so late is past the clock's edge: its gate is shut
 SLOWED = 1.1  # clock to Q over its value with early data, at which setup is stated
 
 
@@ -23,18 +29,22 @@ def measure(context: Context) -> Measured:
     bias_V = float(bench.rings([trim.bias.vco3_A]).bias_V[0])
     coarse = np.arange(-WIDEST_s, WIDEST_s + COARSE_s / 2, COARSE_s)
     early, delay = _delays(bench, bias_V, coarse)
+    moved = coarse - early  # how much later than it set out data arrives, but for what both paths have in common
     seen = np.isfinite(delay)
     if not seen[-1] or seen[0]:
         raise SimulatorBadOutput(f"the flip-flop must see early data and miss late data within ±{WIDEST_s:g} s")
     first = int(np.flatnonzero(~seen)[-1])
     fine = np.linspace(coarse[first], coarse[first + 1], FINE + 2)[1:-1]
     more = _delays(bench, bias_V, fine)
+    far = float(np.median(moved[coarse < -FAR_s]))
     early, delay = np.concatenate([early, more[0]]), np.concatenate([delay, more[1]])
+    moved = np.concatenate([moved, fine - more[0]])
     order = np.argsort(early)
-    early, delay = early[order], delay[order]
+    early, delay, moved = early[order], delay[order], moved[order]
     nominal_s = float(delay[-1])
     seen = np.isfinite(delay)
-    edge_s = float(early[seen].min())
+    latest = int(np.flatnonzero(seen)[0])
+    edge_s = float(early[latest])
     slow = seen & (delay > SLOWED * nominal_s)
     setup_s = float(early[slow].max()) if slow.any() else edge_s
     return Measured(
@@ -46,6 +56,7 @@ def measure(context: Context) -> Measured:
             Quantity("slowest", "Longest clock to Q that was met", float(np.nanmax(delay)), "s"),
             Quantity("edge_phase", "Latest data that is still seen, as a phase of VCO3",
                      2 * np.pi * trim.f3_Hz * edge_s, "rad"),
+            Quantity("pull", "Such data comes later by, than data after the clock", float(moved[latest]) - far, "s"),
             Quantity("near", f"Clock to Q, mean over data within {NEAR_turns:g} periods beyond it",
                      _mean_near(early, delay, edge_s, NEAR_turns / trim.f3_Hz), "s"),
         ),
@@ -70,7 +81,7 @@ def _delays(bench: Bench, bias_V: float, early_s: Floats) -> tuple[Floats, Float
     high = number(bench.supply_V)
     lines = [
         f"Vr rb 0 pwl(0.0 0.0 0.3e-9 0.0 {number(0.3e-9 + EDGE_s)} {high})",
-        _edge("c0", CLOCK_s, high),
+        _edge("clock", CLOCK_s, high),
         f"Vib ib 0 {number(bias_V)}",
     ]
     for k, early in enumerate(early_s.tolist()):
@@ -80,7 +91,7 @@ def _delays(bench: Bench, bias_V: float, early_s: Floats) -> tuple[Floats, Float
             f"xd1{k} ds{k} dn{k} vdd inv",
             f"xd2{k} dn{k} d{k} vdd inv k=2",
             f"xff{k} d{k} c{k} rb q{k} vdd flip_flop",
-            f"xc0{k} c0 cs{k} ib vdd replica_delay",
+            f"xc0{k} clock cs{k} ib vdd replica_delay",
             f"xc1{k} cs{k} cn{k} vdd inv",
             f"xc2{k} cn{k} c{k} vdd inv k=2",
         ]

@@ -3,6 +3,10 @@
 The membrane, not the phase of the loop, is fitted: the two decay differently where VCO4 is pulled or filtered. What the
 fit gives and what the spec needs: gain g = rad of membrane per rad of phase jump = 2 Δf τ, weights w_k = g a_k/θ with
 the jumps a_k of the codes and the lead θ, so that the threshold is at weight 1; phase per weight θ/g.
+
+A jump depends a little on VCO1's phase, and an idle membrane on the phase at arming. So each code comes from two saved
+states, half a turn of VCO1 apart, whose mean has lost the first harmonic, and the idle neuron from all states. The same
+runs show VCO1's own jump in the neuron, whose other synapses load the node: the bench's jumps are scaled by it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +15,14 @@ from math import pi
 
 import numpy as np
 
+from neurocircuit.characterize import waves
 from neurocircuit.characterize.bench import TIMEOUT_s, cpu_s
 from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.membrane import KernelFit, Membrane, fit, response
-from neurocircuit.characterize.rest import at_edges, fit_rest
+from neurocircuit.characterize.rest import Idle, at_edges, fit_rest
 from neurocircuit.characterize.result import Measured, Quantity
 from neurocircuit.characterize.stored import trimmed, trimmed_circuit
+from neurocircuit.characterize.synapse import READ_PERIODS, SETTLE_PERIODS
 from neurocircuit.characterize.trim import lag_of, settled_membrane
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.record import Bools, Floats
@@ -27,7 +33,8 @@ from neurocircuit.spice.states import idle as idle_synapses
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import simulate
 
-CODES = (6, 15, -6, -15)
+CODES = (6, 12, -6, -12)  # of each sign a weak one and a strong one, in this order
+RATIOS = tuple(f"jump_{sign}_{size}" for sign in ("excitatory", "inhibitory") for size in ("weak", "strong"))
 INPUTS = 2  # drawn one by one, as the sweep's states have them; the others as one
 INPUT_s, LENGTH_s = 2e-9, 42e-9  # after the saved state; more than two time constants
 SETTLED = 0.2  # of the peak of the phase error: later it is below what rest and ripple leave of an early end
@@ -38,10 +45,11 @@ _SAVED = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fir
 class Run:
     """One single-input run: membrane and phase error over time from the input, means over a period of VCO1.
 
-    edges_s: rising edges of o1 … o4 on the same axis.
+    state: from which it starts, its number. edges_s: rising edges of o1 … o4 on the same axis.
     """
 
     code: int
+    state: int
     time_s: Floats
     membrane_rad: Floats
     error_rad: Floats
@@ -49,15 +57,22 @@ class Run:
 
 
 def measure(context: Context) -> Measured:
-    """Single-input runs and an idle one from a saved state, and the fit over all of them."""
+    """Single-input runs and idle ones from the saved states, and the fit over all of them."""
     began, circuit, trim = cpu_s(), trimmed_circuit(context), trimmed(context)
     states = armory(circuit, INPUTS, TIMEOUT_s)
     swing_Hz = trim.gain3_Hz_per_A * 0.25 * context.condition.supply_V / circuit.components.r4_Ohm
-    runs = [single_input(circuit, states, code, swing_Hz) for code in CODES]
-    idle = single_input(circuit, states, 0, swing_Hz)
-    # What the idle neuron does is common to all runs and no part of the kernel.
-    own = [np.interp(run.time_s, idle.time_s, idle.membrane_rad) for run in runs]
-    own_error = [np.interp(run.time_s, idle.time_s, idle.error_rad) for run in runs]
+    idles = [single_input(circuit, states, state, 0, swing_Hz) for state in range(len(states.armed))]
+    half = len(idles) // 2
+    runs = [
+        single_input(circuit, states, state, code, swing_Hz)
+        for k, code in enumerate(CODES)
+        for state in (k % half, k % half + half)
+    ]
+    # What the idle neuron does is common to all runs from its state and no part of the kernel.
+    own = [np.interp(run.time_s, idles[run.state].time_s, idles[run.state].membrane_rad) for run in runs]
+    errors = [
+        run.error_rad - np.interp(run.time_s, idles[run.state].time_s, idles[run.state].error_rad) for run in runs
+    ]
     series = circuit.components.r1_Ohm + circuit.components.r2_Ohm
     found = fit(
         [Membrane(run.time_s, run.membrane_rad - idling, 0.0) for run, idling in zip(runs, own, strict=True)],
@@ -65,19 +80,18 @@ def measure(context: Context) -> Measured:
         loop_filter_rad_per_s=1.0 / (circuit.components.c_F * circuit.components.r1_Ohm),
         width_s=circuit.spike_width_s,
     )
-    errors = [run.error_rad - idling for run, idling in zip(runs, own_error, strict=True)]
     curves = {
-        f"code_{run.code}": {
-            "time_s": run.time_s,
-            "membrane_rad": run.membrane_rad,
+        f"code_{runs[k].code}": {
+            "time_s": runs[k].time_s,
+            "membrane_rad": runs[k].membrane_rad,
             "error_rad": errors[k],
-            "fitted_rad": _fitted(found, k, run.time_s) + own[k],
+            "fitted_rad": _fitted(found, k, runs[k].time_s) + own[k],
         }
-        for k, run in enumerate(runs)
+        for k in range(0, len(runs), 2)
     }
-    curves["idle"] = {"time_s": idle.time_s, "membrane_rad": idle.membrane_rad, "error_rad": idle.error_rad}
+    curves["idle"] = {name: getattr(idles[0], name) for name in ("time_s", "membrane_rad", "error_rad")}
     return Measured(
-        _quantities(found, runs, idle, errors, states, context.done["synapse"].curves["jumps"], circuit.lead_rad),
+        _quantities(found, runs, idles, errors, states, context.done["synapse"].curves["jumps"], circuit.lead_rad),
         curves,
         details={"f1_Hz": states.f1_Hz, "f3_Hz": states.f3_Hz, "gains_rad": found.gain_rad.tolist()},
         cpu_s=cpu_s() - began,
@@ -87,45 +101,74 @@ def measure(context: Context) -> Measured:
 def _quantities(
     found: KernelFit,
     runs: Sequence[Run],
-    idle: Run,
+    idles: Sequence[Run],
     errors: Sequence[Floats],
     states: Armory,
     jumps: Mapping[str, Floats],
     lead_rad: float,
 ) -> tuple[Quantity, ...]:
-    jump = np.array([_jump(jumps, code) for code in CODES])
+    ratios = dict(zip(CODES, jump_ratios(runs, idles, jumps, 1.0 / states.f1_Hz), strict=True))
+    jump = np.array([_jump(jumps, run.code) * ratios[run.code] for run in runs])
     duration_s = np.array([run.time_s[-1] for run in runs])
     plus, minus = (telling(duration_s, sign * jump > 0, found.tau_s) for sign in (1, -1))
     long = plus | minus
     gain, gain_minus = (float(found.gain_rad[k] @ jump[k] / (jump[k] @ jump[k])) for k in (plus, minus))
     swing = gain / (2 * found.tau_s)
-    armed = states.armed[0]
-    at_s, bare = at_edges(idle.edges_s, lead_rad)
-    armed_s = armed.armed_s - armed.state.time_s - INPUT_s
-    rest = fit_rest(at_s, bare, armed_s, armed.armed_rad[0], states.f1_Hz, swing)
+    rest = fit_rest(
+        [_idle(idle, armed, lead_rad) for idle, armed in zip(idles, states.armed, strict=True)], states.f1_Hz, swing
+    )
     # Of the weaker input: the strong one fires the neuron, which ends its run.
-    weak = CODES.index(min(code for code in CODES if code > 0))
+    weak = next(k for k, run in enumerate(runs) if run.code == min(code for code in CODES if code > 0))
     time_s, error = runs[weak].time_s, errors[weak]
     return (
         Quantity("tau", "Time constant of the membrane kernel", found.tau_s, "s"),
         Quantity("tau_loop", "Time constant of the loop's phase error", _decay_s(time_s, error), "s"),
         Quantity("loop_filter", "Loop filter w_lf of the kernel", found.loop_filter_rad_per_s, "rad/s"),
         Quantity("width", "Width over which an input is spread: spike, tail, delay", found.width_s, "s"),
+        *(Quantity(key, f"VCO1's jump in the neuron over that of the bench, code {code}", ratios[code], "")
+          for key, code in zip(RATIOS, CODES, strict=True)),
         Quantity("gain", "Membrane gain, rad per rad of phase jump, excitatory", gain, ""),
         Quantity("gain_inhibitory", "Membrane gain, inhibitory", gain_minus, ""),
-        Quantity("gain_spread", "Largest deviation of a code's gain from it",
+        Quantity("gain_spread", "Largest deviation of a run's gain from it",
                  float(np.abs(found.gain_rad / jump / np.where(jump > 0, gain, gain_minus) - 1)[long].max()), ""),
         Quantity("swing", "VCO4 between UP = 0 and 1, from the kernel", swing, "Hz"),
         Quantity("lead", "Lead of VCO3 over VCO4, carried back to arming", rest.lead_rad, "rad"),
+        Quantity("lead_spread", "Its standard deviation over the phases at arming", rest.spread_rad, "rad"),
         Quantity("detector_delay", "From VCO1 to VCO4: XOR, switch, ring", rest.delay_s, "s"),
         Quantity("ripple_residual", "Idle membrane less drift and ripple, root mean square", rest.residual_rad, "rad"),
-        Quantity("idle_lag", "Phase error of the idle loop, mean", float(idle.error_rad.mean()), "rad"),
+        Quantity("idle_lag", "Phase error of the idle loop, mean",
+                 float(np.mean([idle.error_rad.mean() for idle in idles])), "rad"),
         Quantity("drift", "Drift of the idle membrane", rest.drift_rad_per_s, "rad/s"),
         Quantity("residual", "Fit residual, root mean square over the lead", found.residual_rad / rest.lead_rad, ""),
         Quantity("worst", "Fit residual, largest over the lead", found.worst_rad / rest.lead_rad, ""),
         Quantity("settling", "Step response of the loop: until the phase error is within 20 % of its peak",
                  _settling_s(time_s, error), "s"),
     )  # fmt: skip
+
+
+def _idle(run: Run, armed: Armed, lead_rad: float) -> Idle:
+    return Idle(*at_edges(run.edges_s, lead_rad), armed.armed_s - armed.state.time_s - INPUT_s, armed.armed_rad[0])
+
+
+def jump_ratios(
+    runs: Sequence[Run], idles: Sequence[Run], jumps: Mapping[str, Floats], period_s: float
+) -> tuple[float, ...]:
+    """VCO1's jump in the neuron over the bench's, read at the same time after the spike, for each of CODES.
+
+    Where the strong code ends its run before that, the weak one's stands for it.
+    Raises SimulatorBadOutput where the weak code does, too.
+    """
+    at_s = period_s * (SETTLE_PERIODS + np.linspace(0.0, READ_PERIODS, 20))
+    found: dict[int, list[float]] = {code: [] for code in CODES}
+    for run in runs:
+        phase, idle = (waves.phase_rad(one.edges_s["o1"], at_s) for one in (run, idles[run.state]))
+        if np.isfinite(phase).mean() > 0.5:
+            found[run.code].append(float(np.nanmean(phase - idle)) / _jump(jumps, run.code))
+    for weak, strong in (CODES[:2], CODES[2:]):
+        if not found[weak]:
+            raise SimulatorBadOutput(f"the runs with code {weak} must last {SETTLE_PERIODS:g} periods, they end before")
+        found[strong] = found[strong] or found[weak]
+    return tuple(float(np.mean(found[code])) for code in CODES)
 
 
 def telling(duration_s: Floats, of_sign: Bools, tau_s: float) -> Bools:
@@ -137,9 +180,9 @@ def telling(duration_s: Floats, of_sign: Bools, tau_s: float) -> Bools:
     return np.asarray(of_sign & ((duration_s > tau_s) | longest))
 
 
-def single_input(circuit: Circuit, states: Armory, code: int, swing_Hz: float) -> Run:
-    """One run from the first saved state: one synapse gets its spike INPUT_s later (code 0: none), the others idle."""
-    armed: Armed = states.armed[0]
+def single_input(circuit: Circuit, states: Armory, state: int, code: int, swing_Hz: float) -> Run:
+    """One run from a saved state: one synapse gets its spike INPUT_s later (code 0: none), the others idle."""
+    armed = states.armed[state]
     origin_s = armed.state.time_s + INPUT_s
     inputs = [Input((origin_s,), code) if code else Input(), *[Input()] * (INPUTS - 1)]
     deck = compose_neuron(
@@ -155,6 +198,7 @@ def single_input(circuit: Circuit, states: Armory, code: int, swing_Hz: float) -
     lag_time, lag = lag_of(course.edges_s["o1"], course.edges_s["o2"])
     return Run(
         code,
+        state,
         at_s,
         membrane,
         np.interp(at_s, lag_time, lag - pi / 2),

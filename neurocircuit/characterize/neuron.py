@@ -6,6 +6,8 @@ from math import pi
 import numpy as np
 
 from neurocircuit.characterize.context import Context
+from neurocircuit.characterize.kernel import CODES
+from neurocircuit.characterize.result import Measured
 from neurocircuit.characterize.stored import trimmed, trimmed_circuit
 from neurocircuit.record import Floats
 from neurocircuit.spec import Bank, FrequencyError, Lead, NeuronSpec, Sensitivity, WeightBank
@@ -21,9 +23,10 @@ def spec_of(context: Context) -> NeuronSpec:
     trim, kernel, circuit = trimmed(context), context.done["kernel"], trimmed_circuit(context)
     gain, tau_s, physical_rad = (kernel.value(key) for key in ("gain", "tau", "lead"))
     f1_Hz, f3_Hz = kernel.details["f1_Hz"], kernel.details["f3_Hz"]
-    # The flip-flop sees VCO4 ahead a little late: what data must come before the clock adds to the threshold.
+    # The flip-flop sees VCO4 ahead a little late: what data must come before the clock adds to the threshold, and what
+    # it holds VCO4's edges back when they come near.
     flip_flop = context.done["flipflop"]
-    lead = physical_rad + 2 * pi * f3_Hz * flip_flop.value("edge")
+    lead = physical_rad + 2 * pi * f3_Hz * (flip_flop.value("edge") + flip_flop.value("pull"))
     swing_Hz = gain / (2 * tau_s)
     synapse = context.done["synapse"]
     jumps = synapse.curves["jumps"]
@@ -44,16 +47,21 @@ def spec_of(context: Context) -> NeuronSpec:
         readout="q",
         frequency_error=FrequencyError(before_trim=trim.untrimmed, after_trim=after),
         weight_bank=WeightBank(
-            excitatory=_bank(jumps["excitatory_rad"] * gain / lead),
-            inhibitory=_bank(jumps["inhibitory_rad"] * kernel.value("gain_inhibitory") / lead),
+            excitatory=_bank(_in_neuron(kernel, jumps, "excitatory") * gain / lead),
+            inhibitory=_bank(_in_neuron(kernel, jumps, "inhibitory") * kernel.value("gain_inhibitory") / lead),
         ),
         window_s=WINDOW_over_tau * tau_s,
         output_delay_s=flip_flop.value("near"),
         circuit=circuit.replace(
             lead_rad=physical_rad,
             detector_delay_s=kernel.value("detector_delay"),
-            crowding=synapse.value("crowding"),
-            crowding_width_s=(synapse.value("crowding_width"),) * 4,
+            data_pull_s=flip_flop.value("pull"),
+            crowding=synapse.value("crowding_two_sources"),
+            crowding_sinks=synapse.value("crowding_two_sinks"),
+            crowding_both=synapse.value("crowding_both"),
+            crowding_width_s=tuple(
+                synapse.value(f"crowding_width_{kind}") for kind in ("two_sources", "two_sinks", "both", "both")
+            ),
         ),
     )
 
@@ -100,6 +108,14 @@ def _line(points: Mapping[float, NeuronSpec], field: str, nominal: NeuronSpec) -
     y = np.array([getattr(points[shift], field) / getattr(nominal, field) - 1 for shift in points if shift != 0.0])
     slope = float(x @ y / (x @ x))
     return slope, float(np.abs(y - slope * x).max())
+
+
+def _in_neuron(kernel: Measured, jumps: Mapping[str, Floats], sign: str) -> Floats:
+    """Jumps [code] of VCO1 with the neuron's synapses on it: the bench's, by a straight line through two codes."""
+    weak, strong = (kernel.value(f"jump_{sign}_{size}") for size in ("weak", "strong"))
+    low, high = CODES[:2]
+    line = weak + (strong - weak) * (jumps["code"] - low) / (high - low)
+    return np.asarray(jumps[f"{sign}_rad"] * line)
 
 
 def _bank(weights: Floats) -> Bank:

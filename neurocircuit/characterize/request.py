@@ -17,10 +17,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "detector": ("trim",),
     "lock": ("trim",),
     "flipflop": ("trim",),
-    "synapse": ("trim", "cco"),
-    "kernel": ("trim", "cco", "synapse", "flipflop"),
-    "prediction": ("trim", "cco", "synapse", "flipflop", "kernel"),
-    "energy": ("trim", "cco", "lock", "synapse", "flipflop", "kernel"),
+    "synapse": ("trim",),
+    "kernel": ("trim", "synapse", "flipflop"),
+    "prediction": ("trim", "synapse", "flipflop", "kernel"),
+    "energy": ("trim", "lock", "synapse", "flipflop", "kernel"),
 }
 NOMINAL_ONLY = ("noise", "prediction")  # made at the first condition: dear, and they say how well others hold
 TRIM = ("trim", "untrimmed")

@@ -5,13 +5,14 @@ nodes behind the switches come back over microseconds only, so that a second spi
 
 A jump depends on VCO1's phase at the spike: the stages switch one after the other, and each hears the current at its
 own time. Spikes come at any phase, so the jumps are means over it: all codes at one phase, a middle one at PHASES.
+The same spikes one by one are what pairs of spikes are compared with (pairs.py).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from neurocircuit.characterize import waves
+from neurocircuit.characterize import pairs, waves
 from neurocircuit.characterize.bench import Bench, START_s, cpu_s
 from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.converter import Linearity, linearity
@@ -25,8 +26,6 @@ from neurocircuit.spice.transistor_deck import code_lines, number, pulse_sources
 BITS = Circuit.model_fields["weight_bits"].default
 SPIKE_WIDTH_s = Circuit.model_fields["spike_width_s"].default
 STEP_s = 1e-11  # both oscillators of a difference make the same numerical error
-NARROWEST_s, WIDEST_s = 0.5e-9, 5e-9  # of a spike with its tail
-TOGETHER = ((7, 7), (-8, -8), (12, -12))  # two spikes into one VCO1: sources, sinks, one of each
 # Odd, so that the five stages' part of the dependence is no multiple of the sampling; of a middle code of both signs.
 PHASES, MIDDLE = 9, 8
 BEFORE_PERIODS, SETTLE_PERIODS, READ_PERIODS = 4.0, 5.0, 2.0  # before the spike; after it; in which the phase is read
@@ -36,32 +35,30 @@ def measure(context: Context) -> Measured:
     """Jump of codes 1 … 2^b - 1 as source and as sink: phase against a VCO1 of the same kind that gets no spike."""
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
     codes = np.arange(1, 2**BITS)
-    singles = [((k,), 0) for k in (*codes.tolist(), *(-codes).tolist())]
-    pairs = [(pair, 0) for pair in TOGETHER]
-    turned = [((sign * MIDDLE,), turn) for sign in (1, -1) for turn in range(1, PHASES)]
-    plan = _Plan((((0,), 0), *singles, *pairs, *turned), 1.0 / trim.f1_Hz)
+    singles = [((k, 0),) for k in (*codes.tolist(), *(-codes).tolist())]
+    turned = [((sign * MIDDLE, turn),) for sign in (1, -1) for turn in range(1, PHASES)]
+    plan = _Plan((((0, 0),), *singles, *turned, *pairs.rings(MIDDLE)), 1.0 / trim.f1_Hz)
     found = bench.run(_body(bench, plan, trim.bias.vco1_A, trim.bias.weight_A), plan.saved, plan.stop_s, STEP_s)
     edge_s = [waves.edges(found["time"], found[name], bench.supply_V / 2) for name in plan.saved]
     time_s = np.linspace(START_s + 2 * plan.period_s, plan.stop_s - 1.2 * plan.period_s, 200)
     phase = np.stack([moved_rad(edge, edge_s[0], time_s) for edge in edge_s[1:]])
     since = time_s - plan.spike_s - SETTLE_PERIODS * plan.period_s
-    read = (since > 0) & (since < READ_PERIODS * plan.period_s)
     before = (time_s > plan.spike_s - 2 * plan.period_s) & (time_s < plan.spike_s - plan.period_s)
     phase -= phase[:, before].mean(axis=1, keepdims=True)
-    late_s = np.array([turn for _, turn in plan.spikes[1:]]) * plan.period_s / PHASES
-    own = (since > late_s[:, None]) & (since < late_s[:, None] + READ_PERIODS * plan.period_s)
+    last_s = np.array([spikes[-1][1] for spikes in plan.spikes[1:]]) * plan.period_s / PHASES
+    own = (since > last_s[:, None]) & (since < last_s[:, None] + READ_PERIODS * plan.period_s)
     jumps = np.array([row[mask].mean() for row, mask in zip(phase, own, strict=True)])
-    parts = np.split(jumps, np.cumsum([len(codes), len(codes), len(pairs)]))
-    plus, minus, together = parts[0], -parts[1], parts[2]
+    first, second, over, together = np.split(jumps, np.cumsum([len(codes), len(codes), 2 * (PHASES - 1)]))
+    plus, minus = first, -second
     if not min(plus.min(), minus.min()) > 0:
         raise SimulatorBadOutput("every synapse code must move VCO1 by its sign, got one that does not")
-    cco = context.done["cco"]
-    crowded = crowding(together, plus, minus, cco.value("curvature") / (cco.value("gain") * cco.value("current")))
-    over = np.abs(parts[3].reshape(2, PHASES - 1))
+    at_phase = np.column_stack([[plus[MIDDLE - 1], -minus[MIDDLE - 1]], over.reshape(2, PHASES - 1)])
+    crowded = pairs.crowding(together, at_phase, plan.period_s / PHASES)
     (plus, spread), (minus, spread_minus) = (
-        over_phase(values, others) for values, others in zip((plus, minus), over, strict=True)
+        over_phase(values, np.abs(row[1:])) for values, row in zip((plus, minus), at_phase, strict=True)
     )
     up, down = (linearity(codes, values) for values in (plus, minus))
+    read = own[0]
     late = np.polyfit(time_s[read], phase[len(codes) - 1, read], 1)[0] / jumps[len(codes) - 1]
     return Measured(
         quantities=(
@@ -87,10 +84,14 @@ def measure(context: Context) -> Measured:
 
 @dataclass(frozen=True)
 class _Plan:
-    """The spikes into each ring, codes and lag (periods over PHASES), the reference's first; and when what happens."""
+    """The spikes into each ring, code and turn (periods over PHASES) of each, the reference's first; and when."""
 
-    spikes: tuple[tuple[tuple[int, ...], int], ...]
+    spikes: tuple[tuple[tuple[int, int], ...], ...]
     period_s: float
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        return tuple(sorted({turn for spikes in self.spikes for _, turn in spikes}))
 
     @property
     def spike_s(self) -> float:
@@ -98,7 +99,7 @@ class _Plan:
 
     @property
     def stop_s(self) -> float:
-        return self.spike_s + (SETTLE_PERIODS + READ_PERIODS + 2.2) * self.period_s
+        return self.spike_s + (SETTLE_PERIODS + READ_PERIODS + 1.3 + self.turns[-1] / PHASES) * self.period_s
 
     @property
     def saved(self) -> tuple[str, ...]:
@@ -119,32 +120,6 @@ def over_phase(jump_rad: Floats, middle_rad: Floats) -> tuple[Floats, float]:
     return np.asarray(jump_rad * at_all.mean() / jump_rad[MIDDLE - 1]), float(at_all.std() / at_all.mean())
 
 
-def crowding(pair_rad: Floats, plus_rad: Floats, minus_rad: Floats, curvature_s: float) -> tuple[Quantity, ...]:
-    """What pairs lose of the sum of their jumps over the product, and the lag at which that has gone.
-
-    pair_rad: jumps of TOGETHER; plus_rad, minus_rad: of single codes, magnitudes [code]. curvature_s: of the tuning
-    curve, (d²f/dI²)/(df/dI)², s. Whatever the course of the currents, f = k I + q I² loses -2q/(2π k²) of the product
-    of two jumps when their lag is integrated over: the area under the triangle that falls to 0 at the width. A pair at
-    one lag would say less: its second spike meets VCO1 at another phase.
-    """
-
-    def alone(code: int) -> float:
-        return float(plus_rad[code - 1] if code > 0 else -minus_rad[-code - 1])
-
-    lost = [
-        (alone(a) + alone(b) - float(pair)) / (alone(a) * alone(b))
-        for (a, b), pair in zip(TOGETHER, pair_rad, strict=True)
-    ]
-    mean, area_s = float(np.mean(lost)), -curvature_s / (2 * np.pi)
-    width_s = float(np.clip(area_s / mean, NARROWEST_s, WIDEST_s)) if mean > 0 else WIDEST_s
-    return (
-        Quantity("crowding", "Two coincident spikes lose of their sum, over the product, mean", mean, "1/rad"),
-        *(Quantity(f"crowding_{name}", f"of {name.replace('_', ' ')}", value, "1/rad")
-          for name, value in zip(("two_sources", "two_sinks", "both"), lost, strict=True)),
-        Quantity("crowding_width", "Lag at which that has gone, by VCO1's curvature", width_s, "s"),
-    )  # fmt: skip
-
-
 def _quantities(sign: str, found: Linearity, jump_rad: Floats) -> tuple[Quantity, ...]:
     return (
         Quantity(f"{sign}_lsb", f"Phase jump of one LSB, {sign}", found.lsb_rad, "rad"),
@@ -158,12 +133,12 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
     vco1_V = float(bench.rings([vco1_A]).bias_V[0])
     wbn, wbp, source, sink = bench.standing(weight_A, vco1_V)
     lines = [bench.enable(), synapse_subcircuit(BITS)]
-    for turn in range(PHASES):
+    for turn in plan.turns:
         at_s = plan.spike_s + turn * plan.period_s / PHASES
         lines += pulse_sources(f"Vt{turn}", f"t{turn}", [at_s], SPIKE_WIDTH_s, bench.supply_V)
-    for k, (codes, turn) in enumerate(plan.spikes):
+    for k, spikes in enumerate(plan.spikes):
         nodes = {f"wbn{k}": wbn, f"wbp{k}": wbp, f"ib{k}": vco1_V}
-        names = [f"xw{k}_{n}" for n in range(len(codes))]
+        names = [f"xw{k}_{n}" for n in range(len(spikes))]
         for name in names:
             for bit in range(BITS):
                 inside, high = f"{name}.x{bit}.", bench.supply_V
@@ -175,7 +150,7 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
             f"xring{k} ib{k} en o{k} vdd ring_cco",
             *(
                 f"{name} t{turn} {code_lines(code, BITS, 'vdd')} ib{k} wbp{k} wbn{k} vdd synapse"
-                for name, code in zip(names, codes, strict=True)
+                for name, (code, turn) in zip(names, spikes, strict=True)
             ),
             *(f".ic v({node})={number(value)}" for node, value in nodes.items()),
         ]

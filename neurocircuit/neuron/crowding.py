@@ -23,11 +23,12 @@ def crowded(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Floats:
     The weights themselves for a spec without circuit, or one whose crowding is 0.
     """
     circuit = spec.circuit
-    if circuit is None or (circuit.crowding == 0 and not circuit.crowding_sinks):
+    if circuit is None or not (circuit.crowding or circuit.crowding_sinks or circuit.crowding_both):
         return weights
     sinks = circuit.crowding if circuit.crowding_sinks is None else circuit.crowding_sinks
     widths = circuit.crowding_width_s or (circuit.spike_width_s,) * 4
-    kinds = _Kinds((circuit.crowding, sinks, circuit.crowding, circuit.crowding), np.array(widths) / spec.tau_s)
+    both = circuit.crowding if circuit.crowding_both is None else circuit.crowding_both
+    kinds = _Kinds((circuit.crowding, sinks, both, both), np.array(widths) / spec.tau_s)
     trials, inputs = weights.shape
     times = np.where(np.isfinite(t_over_tau), t_over_tau, -1e9)
     acting = np.where(np.isfinite(t_over_tau), weights, 0.0)

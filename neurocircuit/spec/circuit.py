@@ -65,6 +65,16 @@ class Circuit(Spec):
             description="from an edge of VCO1 to VCO4: XOR, switch, ring; known modulo half a period of VCO1",
         ),
     ] = 0.0
+    data_pull_s: Annotated[
+        Seconds,
+        Field(
+            alias="data_pull",
+            gt=-1e-10,
+            lt=1e-10,
+            description="by how much VCO4's edges come later when they meet the flip-flop's clock than when they are "
+            "far from it: part of the spec's lead that the edges themselves hide",
+        ),
+    ] = 0.0
     crowding: Annotated[
         Ratio,
         Field(
@@ -77,6 +87,9 @@ class Circuit(Spec):
     crowding_sinks: Annotated[
         Ratio | None,
         Field(gt=-2, lt=2, description="the same of two sinks, which share a sagging bias line; absent: crowding"),
+    ] = None
+    crowding_both: Annotated[
+        Ratio | None, Field(gt=-2, lt=2, description="the same of a source and a sink; absent: crowding")
     ] = None
     crowding_width_s: Annotated[
         tuple[()] | tuple[Seconds, Seconds, Seconds, Seconds],

@@ -1,10 +1,10 @@
 """Level `transistor`: the neuron of `spec.circuit` in ngspice, from a locked, armed state to its decision.
 
 A run starts from a saved state (`states`), waits until VCO1 and VCO3 stand at the phases wanted (`phases`) and ends
-when the latch has seen Q. The readout `q` is the rise of Q. The readout `continuous` is the instant at which
-VCO4 is ahead of VCO3 by what the flip-flop needs to see it (the spec's lead less the circuit's), plus the spec's
-output delay, as at the other levels: phases are known at rising edges, and between two of them VCO4 follows UP, saved:
-2π (n + share of the period) with the swing of UP on it.
+when the latch has seen Q. The readout `q` is the rise of Q. The readout `continuous` is the instant at which VCO4 is
+ahead of VCO3 by what the flip-flop needs to see it (the spec's lead less the circuit's, and less what the flip-flop
+holds VCO4's edges back), plus the spec's output delay, as at the other levels: phases are known at rising edges, and
+between two of them VCO4 follows UP, saved: 2π (n + share of the period) with the swing of UP on it.
 
 Measured on generic65 tt, two inputs at 0.16 τ and four idle synapses: 5.2 CPU-s an evaluation; 130 ns of the same deck
 from power-up at the same step, without a state and a stop, 24.3 CPU-s.
@@ -194,7 +194,7 @@ def _run(
         circuit.condition.supply_V,
         spec.vco4_swing_Hz,
         -circuit.lead_rad,
-        setup_rad=max(lead_rad - circuit.lead_rad, 0.0),
+        setup_rad=max(lead_rad - circuit.lead_rad - 2 * pi * circuit.f3_Hz * circuit.data_pull_s, 0.0),
         detector_delay_s=circuit.detector_delay_s or nan,
     )
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from neurocircuit.characterize.rest import at_edges, fit_rest, ripple_rad
+from neurocircuit.characterize.rest import Idle, at_edges, fit_rest, ripple_rad
 from neurocircuit.neuron import edge
 from neurocircuit.spec import FrequencyError, Lead, NeuronSpec
 
@@ -34,12 +34,24 @@ def test_lead_drift_and_delay_of_the_edge_level_are_found_again(vco1_rad: float,
     # The edge level answers at once: armed at this phase, it is a circuit armed later by the delay's phase.
     at_s, membrane = at_edges(edges_of_the_edge_level(vco1_rad), LEAD)
     seen = vco1_rad + 2 * np.pi * F1 * delay_s
-    found = fit_rest(at_s, membrane, 0.0, seen, F1, SWING)
+    found = fit_rest([Idle(at_s, membrane, 0.0, seen)], F1, SWING)
     assert found.lead_rad == pytest.approx(LEAD, abs=1e-3)
     assert found.drift_rad_per_s == pytest.approx(DRIFT, abs=2e4)
     # The ripple repeats with half a period of VCO1; the grid has 400 delays in it.
     assert np.mod(found.delay_s - delay_s + 1e-12, 0.5 / F1) < 4e-12
     assert found.residual_rad < 2e-3
+
+
+def test_runs_armed_at_different_phases_give_what_they_have_in_common() -> None:
+    runs = []
+    for k, off_rad in enumerate((0.004, -0.004, -0.004, 0.004)):
+        at_s, membrane = at_edges(edges_of_the_edge_level(1.0 + k * np.pi / 2), LEAD)
+        runs.append(Idle(at_s, membrane + off_rad, 0.0, 1.0 + k * np.pi / 2))
+    found = fit_rest(runs, F1, SWING)
+    assert found.lead_rad == pytest.approx(LEAD, abs=1e-3)
+    assert found.drift_rad_per_s == pytest.approx(DRIFT, abs=2e4)
+    assert found.spread_rad == pytest.approx(0.004, abs=5e-4)
+    assert found.residual_rad == pytest.approx(0.004, abs=5e-4)
 
 
 def test_ripple_is_a_triangle_over_half_a_period_of_vco1() -> None:

@@ -1,24 +1,38 @@
 import numpy as np
 import pytest
 
-from neurocircuit.characterize.synapse import MIDDLE, PHASES, TOGETHER, crowding, over_phase
+from neurocircuit.characterize.pairs import KINDS, LAGS, crowding, rings, triangle
+from neurocircuit.characterize.synapse import MIDDLE, PHASES, over_phase
+
+TURN_s = 1.3e-9 / PHASES
 
 
-def test_planted_curvature_gives_crowding_and_width() -> None:
-    """Rectangular spikes of 1.8 ns into f = k I + q I²: jumps, pairs and the triangle over the lag are known."""
-    gain, bend, width_s = 45e12, -2e18, 1.8e-9  # Hz/A, Hz/A²
+def test_planted_pairs_give_height_and_width_of_each_kind() -> None:
+    """Spikes whose jump depends on VCO1's phase and whose pairs lose a triangle of the product, one for each kind."""
+    turn = np.arange(PHASES)
+    alone = np.stack([0.5 * (1 + 0.03 * np.cos(turn)), -0.6 * (1 + 0.02 * np.sin(turn))])
+    planted = dict(zip(KINDS, ((0.2, 2.3e-9), (0.1, 1.1e-9), (0.15, 1.8e-9)), strict=True))
+    pairs = []
+    for (height, width_s), (a, b) in zip(planted.values(), KINDS.values(), strict=True):
+        for lag in LAGS:
+            first, second = (alone[0 if sign > 0 else 1, at % PHASES] for sign, at in ((a, 0), (b, lag)))
+            lost = height * max(1 - lag * TURN_s / width_s, 0.0)
+            pairs.append(first + second - lost * first * second)
+    found = {q.key: q.value for q in crowding(np.array(pairs), alone, TURN_s)}
+    for kind, (height, width_s) in planted.items():
+        assert found[f"crowding_{kind}"] == pytest.approx(height, rel=0.02)
+        assert found[f"crowding_width_{kind}"] == pytest.approx(width_s, rel=0.02)  # the grid of widths
 
-    def jump(current_A: float) -> float:
-        return 2 * np.pi * width_s * (gain * current_A + bend * current_A**2)
 
-    unit_A = np.arange(1, 16) * 0.1e-6
-    plus, minus = np.array([jump(i) for i in unit_A]), -np.array([jump(-i) for i in unit_A])
-    pairs = np.array([jump((a + b) * 0.1e-6) for a, b in TOGETHER])
-    found = {q.key: q.value for q in crowding(pairs, plus, minus, 2 * bend / gain**2)}
-    expected = -2 * bend / (2 * np.pi * gain**2 * width_s)
-    # Second order in the bend is left: 2 q I/k is 13 % at full scale.
-    assert found["crowding"] == pytest.approx(expected, rel=0.1)
-    assert found["crowding_width"] == pytest.approx(width_s, rel=0.1)
+def test_rings_come_in_the_order_in_which_pairs_are_read() -> None:
+    given = rings(MIDDLE)
+    assert len(given) == len(KINDS) * len(LAGS)
+    assert given[0] == ((MIDDLE, 0), (MIDDLE, 0))
+    assert given[2 * len(LAGS) + 1] == ((MIDDLE, 0), (-MIDDLE, LAGS[1]))
+
+
+def test_nothing_lost_is_no_crowding() -> None:
+    assert triangle(TURN_s * np.array(LAGS), np.zeros(len(LAGS)))[0] == 0.0
 
 
 def test_a_planted_dependence_on_phase_leaves_the_mean() -> None:

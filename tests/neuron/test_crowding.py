@@ -41,8 +41,8 @@ def test_overlapping_spikes_add_up_as_on_a_quadratic_tuning_curve(times_s: list[
     [
         ((0.8, 0.6), 0.5e-9, 0.2 * 0.5),  # two sources, gone after 1 ns
         ((-0.8, -0.6), 0.3e-9, 0.1 * 0.25),  # two sinks, gone after 0.4 ns
-        ((0.8, -0.6), 1.5e-9, 0.2 * 0.5),  # the sink 1.5 ns after the source, gone after 3 ns
-        ((-0.8, 0.6), 1.5e-9, 0.2 * 0.25),  # the source 1.5 ns after the sink, gone after 2 ns
+        ((0.8, -0.6), 1.5e-9, 0.16 * 0.5),  # the sink 1.5 ns after the source, gone after 3 ns
+        ((-0.8, 0.6), 1.5e-9, 0.16 * 0.25),  # the source 1.5 ns after the sink, gone after 2 ns
         ((-0.8, 0.6), 2.5e-9, 0.0),
     ],
 )
@@ -50,7 +50,9 @@ def test_what_is_lost_depends_on_signs_and_order(weights: tuple[float, float], l
     chosen = spec(0.2)
     assert chosen.circuit is not None
     widths = (1e-9, 0.4e-9, 3e-9, 2e-9)
-    chosen = chosen.replace(circuit=chosen.circuit.replace(crowding_sinks=0.1, crowding_width_s=widths))
+    chosen = chosen.replace(
+        circuit=chosen.circuit.replace(crowding_sinks=0.1, crowding_both=0.16, crowding_width_s=widths)
+    )
     given = np.array([weights])
     # The order of the inputs is not that of their spikes.
     for order in ([0, 1], [1, 0]):
