@@ -71,7 +71,7 @@ def test_what_stands_in_the_way_is_told(request_of_two: Request, tmp_path: Path)
 
 
 def test_needs_come_along_in_the_order_of_work() -> None:
-    assert with_needs(("prediction",)) == ("trim", "cco", "flipflop", "synapse", "kernel", "prediction")
+    assert with_needs(("prediction",)) == ("trim", "flipflop", "synapse", "kernel", "prediction")
     assert with_needs(tuple(NEEDS)) == tuple(NEEDS)
     for name, needs in NEEDS.items():
         assert set().union(*(NEEDS[need] for need in needs)) <= set(needs), name  # closed: one step is enough
