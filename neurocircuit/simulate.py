@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.chips import NeuronErrors
 from neurocircuit.errors import InputError
-from neurocircuit.neuron.crowding import crowded
+from neurocircuit.neuron.crowding import arriving, crowded
 from neurocircuit.record import Arming, FireRecord, Floats, Waveforms
 from neurocircuit.spec import NeuronSpec, StartPhases
 
@@ -67,7 +67,7 @@ def evaluate(
             raise InputError("errors must be none at level transistor, where a chip is Circuit.chip_seed, got some")
         alone: FireRecord = module.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
         return alone
-    weights = crowded(spec, t_over_tau, weights)
+    t_over_tau, weights = arriving(spec, t_over_tau, weights), crowded(spec, t_over_tau, weights)
     record: FireRecord = module.fire(spec, t_over_tau, weights, start_rad, noise_seed, errors, **options)
     return _after_output_delay(record, spec)
 
@@ -85,7 +85,7 @@ def waveforms(
     _check(t_over_tau[None], weights[None])
     start = fixed_start_rad(spec) if start_rad is None else start_rad
     if level != "transistor":
-        weights = crowded(spec, t_over_tau[None], weights[None])[0]
+        t_over_tau, weights = (act(spec, t_over_tau[None], weights[None])[0] for act in (arriving, crowded))
     result: Waveforms = _module(level).waveforms(spec, t_over_tau, weights, start, noise_seed)
     if level == "transistor" or spec.output_delay_s == 0:
         return result

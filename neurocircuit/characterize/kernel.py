@@ -5,8 +5,7 @@ fit gives and what the spec needs: gain g = rad of membrane per rad of phase jum
 the jumps a_k of the codes and the lead θ, so that the threshold is at weight 1; phase per weight θ/g.
 
 A jump depends a little on VCO1's phase, and an idle membrane on the phase at arming. So each code comes from two saved
-states, half a turn of VCO1 apart, whose mean has lost the first harmonic, and the idle neuron from all states. The same
-runs show VCO1's own jump in the neuron, whose other synapses load the node: the bench's jumps are scaled by it.
+states, half a turn of VCO1 apart, whose mean has lost the first harmonic, and the idle neuron from all states.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +14,12 @@ from math import pi
 
 import numpy as np
 
-from neurocircuit.characterize import waves
 from neurocircuit.characterize.bench import TIMEOUT_s, cpu_s
 from neurocircuit.characterize.context import Context
 from neurocircuit.characterize.membrane import KernelFit, Membrane, fit, response
 from neurocircuit.characterize.rest import Idle, at_edges, fit_rest
 from neurocircuit.characterize.result import Measured, Quantity
 from neurocircuit.characterize.stored import trimmed, trimmed_circuit
-from neurocircuit.characterize.synapse import READ_PERIODS, SETTLE_PERIODS
 from neurocircuit.characterize.trim import lag_of, settled_membrane
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.record import Bools, Floats
@@ -33,8 +30,7 @@ from neurocircuit.spice.states import idle as idle_synapses
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import simulate
 
-CODES = (6, 12, -6, -12)  # of each sign a weak one and a strong one, in this order
-RATIOS = tuple(f"jump_{sign}_{size}" for sign in ("excitatory", "inhibitory") for size in ("weak", "strong"))
+CODES = (6, 12, -6, -12)
 INPUTS = 2  # drawn one by one, as the sweep's states have them; the others as one
 INPUT_s, LENGTH_s = 2e-9, 42e-9  # after the saved state; more than two time constants
 SETTLED = 0.2  # of the peak of the phase error: later it is below what rest and ripple leave of an early end
@@ -75,7 +71,10 @@ def measure(context: Context) -> Measured:
     ]
     series = circuit.components.r1_Ohm + circuit.components.r2_Ohm
     found = fit(
-        [Membrane(run.time_s, run.membrane_rad - idling, 0.0) for run, idling in zip(runs, own, strict=True)],
+        [
+            Membrane(run.time_s, run.membrane_rad - idling, 0.0, run.code < 0)
+            for run, idling in zip(runs, own, strict=True)
+        ],
         tau_s=series / (2 * context.condition.supply_V * trim.gain_Hz_per_A),
         loop_filter_rad_per_s=1.0 / (circuit.components.c_F * circuit.components.r1_Ohm),
         width_s=circuit.spike_width_s,
@@ -85,7 +84,7 @@ def measure(context: Context) -> Measured:
             "time_s": runs[k].time_s,
             "membrane_rad": runs[k].membrane_rad,
             "error_rad": errors[k],
-            "fitted_rad": _fitted(found, k, runs[k].time_s) + own[k],
+            "fitted_rad": _fitted(found, k, runs[k]) + own[k],
         }
         for k in range(0, len(runs), 2)
     }
@@ -107,8 +106,7 @@ def _quantities(
     jumps: Mapping[str, Floats],
     lead_rad: float,
 ) -> tuple[Quantity, ...]:
-    ratios = dict(zip(CODES, jump_ratios(runs, idles, jumps, 1.0 / states.f1_Hz), strict=True))
-    jump = np.array([_jump(jumps, run.code) * ratios[run.code] for run in runs])
+    jump = np.array([_jump(jumps, run.code) for run in runs])
     duration_s = np.array([run.time_s[-1] for run in runs])
     plus, minus = (telling(duration_s, sign * jump > 0, found.tau_s) for sign in (1, -1))
     long = plus | minus
@@ -124,9 +122,8 @@ def _quantities(
         Quantity("tau", "Time constant of the membrane kernel", found.tau_s, "s"),
         Quantity("tau_loop", "Time constant of the loop's phase error", _decay_s(time_s, error), "s"),
         Quantity("loop_filter", "Loop filter w_lf of the kernel", found.loop_filter_rad_per_s, "rad/s"),
-        Quantity("width", "Width over which an input is spread: spike, tail, delay", found.width_s, "s"),
-        *(Quantity(key, f"VCO1's jump in the neuron over that of the bench, code {code}", ratios[code], "")
-          for key, code in zip(RATIOS, CODES, strict=True)),
+        Quantity("width", "Width over which an input is spread: spike, tail, delay; excitatory", found.width_s, "s"),
+        Quantity("width_inhibitory", "The same, inhibitory", found.sink_width_s, "s"),
         Quantity("gain", "Membrane gain, rad per rad of phase jump, excitatory", gain, ""),
         Quantity("gain_inhibitory", "Membrane gain, inhibitory", gain_minus, ""),
         Quantity("gain_spread", "Largest deviation of a run's gain from it",
@@ -148,27 +145,6 @@ def _quantities(
 
 def _idle(run: Run, armed: Armed, lead_rad: float) -> Idle:
     return Idle(*at_edges(run.edges_s, lead_rad), armed.armed_s - armed.state.time_s - INPUT_s, armed.armed_rad[0])
-
-
-def jump_ratios(
-    runs: Sequence[Run], idles: Sequence[Run], jumps: Mapping[str, Floats], period_s: float
-) -> tuple[float, ...]:
-    """VCO1's jump in the neuron over the bench's, read at the same time after the spike, for each of CODES.
-
-    Where the strong code ends its run before that, the weak one's stands for it.
-    Raises SimulatorBadOutput where the weak code does, too.
-    """
-    at_s = period_s * (SETTLE_PERIODS + np.linspace(0.0, READ_PERIODS, 20))
-    found: dict[int, list[float]] = {code: [] for code in CODES}
-    for run in runs:
-        phase, idle = (waves.phase_rad(one.edges_s["o1"], at_s) for one in (run, idles[run.state]))
-        if np.isfinite(phase).mean() > 0.5:
-            found[run.code].append(float(np.nanmean(phase - idle)) / _jump(jumps, run.code))
-    for weak, strong in (CODES[:2], CODES[2:]):
-        if not found[weak]:
-            raise SimulatorBadOutput(f"the runs with code {weak} must last {SETTLE_PERIODS:g} periods, they end before")
-        found[strong] = found[strong] or found[weak]
-    return tuple(float(np.mean(found[code])) for code in CODES)
 
 
 def telling(duration_s: Floats, of_sign: Bools, tau_s: float) -> Bools:
@@ -211,9 +187,9 @@ def _jump(jumps: Mapping[str, Floats], code: int) -> float:
     return float(jumps["excitatory_rad"][row] if code > 0 else -jumps["inhibitory_rad"][row])
 
 
-def _fitted(found: KernelFit, k: int, time_s: Floats) -> Floats:
-    r = found.loop_filter_rad_per_s * found.tau_s
-    shape = response(time_s / found.tau_s, r, found.width_s / found.tau_s)
+def _fitted(found: KernelFit, k: int, run: Run) -> Floats:
+    r, width_s = found.loop_filter_rad_per_s * found.tau_s, found.sink_width_s if run.code < 0 else found.width_s
+    shape = response(run.time_s / found.tau_s, r, width_s / found.tau_s)
     return np.asarray(found.gain_rad[k] * shape)
 
 

@@ -9,6 +9,7 @@ The loop of eq. (2) in state form (neuron/arc.py) with r = w_lf τ and t in τ: 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -25,24 +26,28 @@ class Membrane:
     """One run with one input: membrane over that of an idle neuron over time, both [sample], and when the input came.
 
     0 before the input. A slope or start of its own would only take from the kernel what differs between the signs.
+    sink: whether the input was inhibitory.
     """
 
     time_s: Floats
     membrane_rad: Floats
     input_s: float
+    sink: bool = False
 
 
 @dataclass(frozen=True)
 class KernelFit:
     """Fitted kernel; gains are those of the runs [run]: what the membrane gains in the end, rad.
 
-    width_s: time over which a jump is spread, which stands for the spike, its tail and the synapse's delay alike.
+    width_s, sink_width_s: time over which a jump is spread, which stands for the spike, its tail and the synapse's
+    delay alike; nan for a sign without runs.
     residual_rad: root mean square over all samples; worst_rad: largest.
     """
 
     tau_s: float
     loop_filter_rad_per_s: float
     width_s: float
+    sink_width_s: float
     gain_rad: Floats
     residual_rad: float
     worst_rad: float
@@ -68,23 +73,26 @@ def _kernel(t: Floats, r: float) -> tuple[Floats, Floats]:
 def fit(runs: Sequence[Membrane], *, tau_s: float, loop_filter_rad_per_s: float, width_s: float) -> KernelFit:
     """Least squares over all samples of all runs; the keywords are where the search begins.
 
-    Nonlinear in τ, r and the width only: the gains follow linearly at each step.
+    Nonlinear in τ, r and the widths only: the gains follow linearly at each step.
     Raises InputError without samples.
     """
     if not runs or min(len(run.time_s) for run in runs) < 8:
         raise InputError("kernel fit needs runs of at least 8 samples each")
     problem = _Problem(tuple(runs))
-    start = np.log([tau_s, tau_s * loop_filter_rad_per_s, width_s])
-    low = np.log([tau_s / 10, SMALLEST_RATIO, width_s / 10])
-    high = np.log([tau_s * 10, LARGEST_RATIO, width_s * 10])
+    signs = sorted({run.sink for run in runs})
+    start = np.log([tau_s, tau_s * loop_filter_rad_per_s, *[width_s] * len(signs)])
+    low = np.log([tau_s / 10, SMALLEST_RATIO, *[width_s / 10] * len(signs)])
+    high = np.log([tau_s * 10, LARGEST_RATIO, *[width_s * 10] * len(signs)])
     inside = np.clip(start, low + 1e-9, high - 1e-9)
     found = least_squares(problem.residual, inside, bounds=(low, high))
     gains, residual = problem.solve(found.x)
-    tau, r, width = (float(value) for value in np.exp(found.x))
+    tau, r, *widths = (float(value) for value in np.exp(found.x))
+    of_sign = dict(zip(signs, widths, strict=True))
     return KernelFit(
         tau_s=tau,
         loop_filter_rad_per_s=r / tau,
-        width_s=width,
+        width_s=of_sign.get(False, nan),
+        sink_width_s=of_sign.get(True, nan),
         gain_rad=gains,
         residual_rad=float(np.sqrt(np.mean(residual**2))),
         worst_rad=float(np.abs(residual).max()),
@@ -101,9 +109,10 @@ class _Problem:
         return self.solve(x)[1]
 
     def solve(self, x: Floats) -> tuple[Floats, Floats]:
-        tau, r, width = (float(value) for value in np.exp(x))
+        tau, r, *widths = (float(value) for value in np.exp(x))
         gains, residuals = [], []
         for run in self.runs:
+            width = widths[-1] if run.sink else widths[0]
             shape = response((run.time_s - run.input_s) / tau, r, width / tau)
             gains.append(shape @ run.membrane_rad / (shape @ shape))
             residuals.append(gains[-1] * shape - run.membrane_rad)

@@ -6,8 +6,6 @@ from math import pi
 import numpy as np
 
 from neurocircuit.characterize.context import Context
-from neurocircuit.characterize.kernel import CODES
-from neurocircuit.characterize.result import Measured
 from neurocircuit.characterize.stored import trimmed, trimmed_circuit
 from neurocircuit.record import Floats
 from neurocircuit.spec import Bank, FrequencyError, Lead, NeuronSpec, Sensitivity, WeightBank
@@ -47,8 +45,8 @@ def spec_of(context: Context) -> NeuronSpec:
         readout="q",
         frequency_error=FrequencyError(before_trim=trim.untrimmed, after_trim=after),
         weight_bank=WeightBank(
-            excitatory=_bank(_in_neuron(kernel, jumps, "excitatory") * gain / lead),
-            inhibitory=_bank(_in_neuron(kernel, jumps, "inhibitory") * kernel.value("gain_inhibitory") / lead),
+            excitatory=_bank(jumps["excitatory_rad"] * gain / lead),
+            inhibitory=_bank(jumps["inhibitory_rad"] * kernel.value("gain_inhibitory") / lead),
         ),
         window_s=WINDOW_over_tau * tau_s,
         output_delay_s=flip_flop.value("near"),
@@ -56,6 +54,7 @@ def spec_of(context: Context) -> NeuronSpec:
             lead_rad=physical_rad,
             detector_delay_s=kernel.value("detector_delay"),
             data_pull_s=flip_flop.value("pull"),
+            sink_advance_s=(kernel.value("width") - kernel.value("width_inhibitory")) / 2,
             crowding=synapse.value("crowding_two_sources"),
             crowding_sinks=synapse.value("crowding_two_sinks"),
             crowding_both=synapse.value("crowding_both"),
@@ -108,14 +107,6 @@ def _line(points: Mapping[float, NeuronSpec], field: str, nominal: NeuronSpec) -
     y = np.array([getattr(points[shift], field) / getattr(nominal, field) - 1 for shift in points if shift != 0.0])
     slope = float(x @ y / (x @ x))
     return slope, float(np.abs(y - slope * x).max())
-
-
-def _in_neuron(kernel: Measured, jumps: Mapping[str, Floats], sign: str) -> Floats:
-    """Jumps [code] of VCO1 with the neuron's synapses on it: the bench's, by a straight line through two codes."""
-    weak, strong = (kernel.value(f"jump_{sign}_{size}") for size in ("weak", "strong"))
-    low, high = CODES[:2]
-    line = weak + (strong - weak) * (jumps["code"] - low) / (high - low)
-    return np.asarray(jumps[f"{sign}_rad"] * line)
 
 
 def _bank(weights: Floats) -> Bank:

@@ -143,7 +143,7 @@ def _kept(path: Path | None) -> dict[str, float]:
 def _key(spec: NeuronSpec, t: Floats, w: Floats, start: Floats) -> str:
     """What the transistors' answer depends on: the circuit, spikes in s, codes, phases, how long it is looked at."""
     free: dict[str, Any] = {"lead_rad": 1.0, "detector_delay_s": 0.0, "data_pull_s": 0.0, "crowding_width_s": ()}
-    free |= {"crowding": 0.0, "crowding_sinks": None, "crowding_both": None}
+    free |= {"sink_advance_s": 0.0, "crowding": 0.0, "crowding_sinks": None, "crowding_both": None}
     circuit = (
         spec.circuit.replace(**free).to_toml() if spec.circuit else ""
     )  # what only the fast levels read is left out

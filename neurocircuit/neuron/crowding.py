@@ -1,4 +1,6 @@
-"""Spikes that overlap: the phase jumps of a compressive VCO1 do not add up.
+"""Spikes as they act on VCO1: when, and how much of their jumps is left where they overlap.
+
+The phase jumps of a compressive VCO1 do not add up.
 
 With f(I) = k I - c I² of VCO1's tuning curve, spikes of jumps a and b (rad) that coincide move the phase by
 a + b - crowding·a·b: two sources by less than their sum; a source and a sink that cancel as currents by nothing, where
@@ -40,6 +42,17 @@ def crowded(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Floats:
         shared = kinds.between(times[part], w)
         found[part] -= spec.phase_per_weight_rad / 2 * w * np.einsum("tij,tj->ti", shared, w)
     return found
+
+
+def arriving(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Floats:
+    """Times [trial, input] (units of tau) at which spikes act, not before arming: sinks a little before sources.
+
+    The times themselves for a spec without circuit, or one whose sink_advance is 0.
+    """
+    if spec.circuit is None or spec.circuit.sink_advance_s == 0:
+        return t_over_tau
+    earlier = np.maximum(t_over_tau - spec.circuit.sink_advance_s / spec.tau_s, 0.0)
+    return np.where(weights < 0, earlier, t_over_tau)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from neurocircuit.neuron.crowding import crowded
+from neurocircuit.neuron.crowding import arriving, crowded
 from neurocircuit.noise.terms import drift_per_time, phase_noise_spread
 from neurocircuit.record import Floats
 from neurocircuit.spec import Lead, NeuronSpec
@@ -68,7 +68,7 @@ class Membranes:
 
 def membranes(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Membranes:
     """Of neurons that receive spikes t [neuron, input] (units of tau) with weights [neuron, input]."""
-    weights = crowded(spec, t_over_tau, weights)
+    t_over_tau, weights = arriving(spec, t_over_tau, weights), crowded(spec, t_over_tau, weights)
     window = spec.window_over_tau
     grid = np.linspace(0.0, window, int(np.ceil(window / STEP_over_tau)) + 1)
     step, count = grid[1], len(grid)

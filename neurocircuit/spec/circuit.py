@@ -75,6 +75,15 @@ class Circuit(Spec):
             "far from it: part of the spec's lead that the edges themselves hide",
         ),
     ] = 0.0
+    sink_advance_s: Annotated[
+        Seconds,
+        Field(
+            alias="sink_advance",
+            gt=-1e-8,
+            lt=1e-8,
+            description="by how much an inhibitory spike acts earlier than an excitatory one, which has a longer tail",
+        ),
+    ] = 0.0
     crowding: Annotated[
         Ratio,
         Field(

@@ -23,10 +23,10 @@ def test_response_is_causal_and_ends_at_one() -> None:
 
 def planted(rng: np.random.Generator, noise_rad: float) -> list[Membrane]:
     runs = []
-    for gain in (0.3, 0.9, -0.6, 1.8):
+    for gain, width_s in ((0.3, 1.7e-9), (0.9, 1.7e-9), (-0.6, 1.1e-9), (1.8, 1.7e-9)):
         time = np.arange(2e-9, 60e-9, 0.2e-9)
-        curve = gain * response((time - 6e-9) / 17e-9, 6.0, 1.7e-9 / 17e-9)
-        runs.append(Membrane(time, curve + rng.normal(0, noise_rad, len(time)), 6e-9))
+        curve = gain * response((time - 6e-9) / 17e-9, 6.0, width_s / 17e-9)
+        runs.append(Membrane(time, curve + rng.normal(0, noise_rad, len(time)), 6e-9, gain < 0))
     return runs
 
 
@@ -35,12 +35,13 @@ def test_planted_kernel_is_found() -> None:
     assert found.tau_s == pytest.approx(17e-9, rel=1e-3)
     assert found.loop_filter_rad_per_s * found.tau_s == pytest.approx(6.0, rel=1e-2)
     assert found.width_s == pytest.approx(1.7e-9, rel=1e-2)
+    assert found.sink_width_s == pytest.approx(1.1e-9, rel=1e-2)
     assert found.gain_rad == pytest.approx([0.3, 0.9, -0.6, 1.8], rel=1e-3)
 
 
 def test_residual_is_the_noise() -> None:
     found = fit(planted(np.random.default_rng(2), 0.01), tau_s=20e-9, loop_filter_rad_per_s=4e8, width_s=1e-9)
-    # 4 × 290 samples, 7 parameters: the rms of the residual has a relative standard deviation of 2 %; 5 of them.
+    # 4 × 290 samples, 8 parameters: the rms of the residual has a relative standard deviation of 2 %; 5 of them.
     assert found.residual_rad == pytest.approx(0.01, rel=0.1)
     assert found.tau_s == pytest.approx(17e-9, rel=0.05)
 
@@ -48,7 +49,7 @@ def test_residual_is_the_noise() -> None:
 def test_a_common_slope_stays_in_the_residual() -> None:
     """Taken as a drift it would take from the positive gains what it gives to the negative one, or back."""
     runs = planted(np.random.default_rng(3), 1e-6)
-    sloped = [Membrane(run.time_s, run.membrane_rad + 1e6 * (run.time_s - 6e-9), run.input_s) for run in runs]
+    sloped = [Membrane(run.time_s, run.membrane_rad + 1e6 * (run.time_s - 6e-9), run.input_s, run.sink) for run in runs]
     found = fit(sloped, tau_s=20e-9, loop_filter_rad_per_s=4e8, width_s=1e-9)
     assert found.gain_rad[0] > 0.3
     assert found.gain_rad[2] > -0.6

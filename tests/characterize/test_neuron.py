@@ -6,14 +6,12 @@ import pytest
 
 from neurocircuit.characterize import spec_files
 from neurocircuit.characterize.context import Context
-from neurocircuit.characterize.kernel import CODES as RUN_CODES
-from neurocircuit.characterize.kernel import Run, _decay_s, _settling_s, jump_ratios, telling
+from neurocircuit.characterize.kernel import _decay_s, _settling_s, telling
 from neurocircuit.characterize.neuron import spec_of
 from neurocircuit.characterize.request import Request, slug
 from neurocircuit.characterize.result import Measured, Quantity, save
 from neurocircuit.characterize.stored import trim_from_dict, trim_to_dict
 from neurocircuit.characterize.trimming import Step, TrimResult
-from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.neuron import averaged
 from neurocircuit.spec import Bias, Lead, NeuronSpec
 from neurocircuit.spice.process import load
@@ -35,9 +33,8 @@ KERNEL = {
     "loop_filter": 4e8,
     "drift": 2e5,
     "width": 1.8e-9,
+    "width_inhibitory": 1.4e-9,
 }
-KERNEL |= {"jump_excitatory_weak": 1.01, "jump_excitatory_strong": 1.04}
-KERNEL |= {"jump_inhibitory_weak": 0.99, "jump_inhibitory_strong": 0.96}
 PAIRS = {
     "crowding_two_sources": 0.2, "crowding_two_sinks": 0.1, "crowding_both": 0.15,
     "crowding_width_two_sources": 2e-9, "crowding_width_two_sinks": 1e-9, "crowding_width_both": 1.5e-9,
@@ -78,8 +75,7 @@ def test_spec_says_what_was_measured() -> None:
     # One input of code k in the end moves VCO1 by its jump and the membrane by gain times the jump.
     for code in (3, 15):
         weight = spec.weight_bank.excitatory.weights[code - 1]
-        # Beside the neuron's other synapses it is 1 % more than the bench's at code 6, 4 % at code 12.
-        jump = JUMPS["excitatory_rad"][code - 1] * (0.98 + 0.005 * code)
+        jump = JUMPS["excitatory_rad"][code - 1]
         assert spec.phase_per_weight_rad * weight == pytest.approx(jump)
         assert spec.membrane_gain_rad * weight == pytest.approx(2.6 * jump)
     assert NeuronSpec.from_dict(spec.to_dict()) == spec
@@ -87,6 +83,7 @@ def test_spec_says_what_was_measured() -> None:
     assert spec.circuit.bias == TRIM.bias
     assert (spec.circuit.lead_rad, spec.circuit.crowding, spec.circuit.detector_delay_s) == (1.8, 0.2, 2.8e-10)
     assert (spec.circuit.crowding_sinks, spec.circuit.crowding_both, spec.circuit.data_pull_s) == (0.1, 0.15, 5e-12)
+    assert spec.circuit.sink_advance_s == pytest.approx(0.2e-9)
     assert spec.circuit.crowding_width_s == (2e-9, 1e-9, 1.5e-9, 1.5e-9)
     # What the flip-flop needs, and what it holds VCO4's edges back, is a phase of VCO3 on top of the lead.
     assert isinstance(spec.threshold, Lead)
@@ -127,23 +124,3 @@ def test_a_gain_comes_from_runs_that_outlast_a_time_constant_or_the_longest() ->
     assert telling(duration, plus, 20e-9).tolist() == [True, True, False, False]
     assert telling(duration, plus, 33e-9).tolist() == [True, False, False, False]
     assert telling(duration, ~plus, 20e-9).tolist() == [False, False, True, False]
-
-
-def _run(code: int, state: int, jump_rad: float, end_s: float) -> Run:
-    """VCO1 at 750 MHz that a spike at 0 moves by jump_rad at once; nothing else."""
-    turns = np.arange(-2.0, 60.0)
-    moved_s = (turns - np.where(turns > 0, jump_rad / (2 * np.pi), 0.0)) / 750e6
-    nothing = np.zeros(0)
-    return Run(code, state, nothing, nothing, nothing, {"o1": moved_s[moved_s < end_s]})
-
-
-def test_jumps_in_the_neuron_over_those_of_the_bench() -> None:
-    bench = dict(zip(RUN_CODES, (0.0620 * 6 - 4e-4 * 36, 0.062 * 12 - 4e-4 * 144, -0.42, -0.84), strict=True))
-    idles = [_run(0, state, 0.0, 50e-9) for state in range(4)]
-    runs = [_run(code, k, 1.05 * bench[code] * (1 + 0.02 * (-1) ** k), 40e-9) for code in bench for k in (0, 1)]
-    assert jump_ratios(runs, idles, JUMPS, 1 / 750e6) == pytest.approx((1.05,) * 4, rel=1e-6)
-    # The strong sink's runs end at once: the weak one's jump stands for its own.
-    short = [_run(run.code, run.state, bench[run.code], 4e-9) if run.code == -12 else run for run in runs]
-    assert jump_ratios(short, idles, JUMPS, 1 / 750e6) == pytest.approx((1.05,) * 4, rel=1e-6)
-    with pytest.raises(SimulatorBadOutput, match="code 6 must last 5 periods"):
-        jump_ratios([_run(run.code, run.state, 0.3, 4e-9) for run in runs], idles, JUMPS, 1 / 750e6)

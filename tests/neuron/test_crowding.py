@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from neurocircuit import simulate
-from neurocircuit.neuron.crowding import crowded
+from neurocircuit.neuron.crowding import arriving, crowded
 from neurocircuit.spec import Bias, Circuit, Components, Condition, NeuronSpec
 
 
@@ -80,3 +80,16 @@ def test_all_fast_levels_see_it() -> None:
         by_hand = simulate.evaluate(level, spec(0.0), times, weights - lost).fire_time_over_tau[0]
         assert crowd == pytest.approx(by_hand, rel=1e-12)
         assert crowd > plain + 0.02
+
+
+def test_sinks_act_earlier_at_all_fast_levels_but_not_before_arming() -> None:
+    chosen = spec(0.0)
+    assert chosen.circuit is not None
+    early = chosen.replace(circuit=chosen.circuit.replace(sink_advance_s=0.4e-9))
+    times, weights = np.array([[0.2, 0.3, 0.21]]), np.array([[0.9, -0.3, 0.9]])
+    for level in ("ideal", "averaged", "edge"):
+        moved = simulate.evaluate(level, early, times, weights).fire_time_over_tau
+        by_hand = simulate.evaluate(level, chosen, times - np.array([[0.0, 0.02, 0.0]]), weights).fire_time_over_tau
+        assert moved == pytest.approx(by_hand, rel=1e-12)
+    assert arriving(early, np.array([[0.01, np.inf]]), np.array([[-1.0, -1.0]])).tolist() == [[0.0, np.inf]]
+    assert arriving(chosen, times, weights) is times
