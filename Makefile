@@ -70,7 +70,7 @@ published: setup ## Rebuild reports/published/table3
 	@rm -rf reports/published/table3
 	@$(BIN)/neurocircuit sweep --jitter 1-9% --out reports/published/table3
 
-# Goes on where it was stopped. Seed 3: prediction cases that no one had seen while the fast levels were made.
+# Goes on where it was stopped. Seed 4: prediction cases that no one had seen while the fast levels were made.
 published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 35 minutes of processor time)
 	@out=reports/published/datasheet-generic65; \
 	if test -e $$out/run.json; then rm -rf $$out; fi; \
