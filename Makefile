@@ -15,7 +15,7 @@ export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean \
-	published $(addprefix published-,transistor datasheet network embedded stressed hard decks neurons codesign pvt \
+	published $(addprefix published-,transistor mc datasheet network embedded stressed hard decks neurons codesign pvt \
 	table4 fig2 jitter fashion cifar circuit-curves aware embedded-aware circuit-aware clean-seeds)
 
 help: ## List the targets
@@ -92,6 +92,11 @@ published-transistor: setup ## Rebuild reports/published/transistor from the dat
 	@rm -rf reports/published/transistor
 	@$(BIN)/neurocircuit sweep --level transistor --spec reports/published/datasheet-generic65/spec.toml --jitter 1-9% \
 	  --trials 12 --cross-trials 3 --out reports/published/transistor
+
+published-mc: setup ## Chips with mismatch, each trimmed: rebuild reports/published/transistor-mc (about 15 minutes of processor time)
+	@rm -rf reports/published/transistor-mc
+	@$(BIN)/neurocircuit sweep --level transistor --spec reports/published/datasheet-generic65/spec.toml --mc 3 \
+	  --jitter 1,5,9% --trials 12 --cross-trials 2 --jobs $(JOBS) --out reports/published/transistor-mc
 
 # The demonstration network (training/mnist_mapped.toml) on the embedded and on the stressed circuit: mapping, noise
 # table with its budget, and the replay of neurons and of IMAGES whole images on three chips. About 12 CPU-minutes each.

@@ -12,8 +12,8 @@ from neurocircuit.record import Floats
 from neurocircuit.spec import Condition
 from neurocircuit.spice.devices import DeviceShift
 from neurocircuit.spice.process import Installed
+from neurocircuit.spice.ring import simulate_naming_devices
 from neurocircuit.spice.transistor_deck import MAX_STEP_s, compose_bench, number, synapse_subcircuit
-from neurocircuit.spice.transistor_run import simulate
 
 TIMEOUT_s = 600.0
 START_s = 0.5e-9  # of the enables: the bias nodes have come up from 0 by then
@@ -45,7 +45,7 @@ class Bench:
         """Vectors of a deck with these lines around the cells: `saved` and time, each [point].
 
         The body finds the supply at node vdd, which stands from the first instant; all other nodes start at 0.
-        mismatch: shifts by device path. Raises SimulatorError.
+        mismatch: shifts by device path. Raises SimulatorError, InputError for devices that are not in the card.
         """
         supply = number(self.supply_V)
         body = f"Vdd vdd 0 {supply}\n.ic v(vdd)={supply}\n{body}"
@@ -53,7 +53,7 @@ class Bench:
         deck = compose_bench(
             self.installed, self.condition, body, names, stop_s=stop_s, max_step_s=step_s, mismatch=mismatch
         )
-        return simulate(deck, timeout_s=TIMEOUT_s).vectors
+        return simulate_naming_devices(deck, self.installed, self.condition, timeout_s=TIMEOUT_s)
 
     def enable(self, node: str = "en") -> str:
         """A source that rises once, START_s after the operating point."""

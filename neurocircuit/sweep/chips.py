@@ -3,16 +3,20 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from neurocircuit.characterize import trim
+from neurocircuit.characterize.bench import Bench
 from neurocircuit.characterize.request import Request
 from neurocircuit.characterize.stored import trim_from_dict, trim_to_dict
 from neurocircuit.characterize.trimming import DEFAULT_RESOLUTION, TrimResult
+from neurocircuit.chips import NeuronErrors
 from neurocircuit.errors import InputError, SimulatorBadOutput
 from neurocircuit.files import write_atomically
-from neurocircuit.spec import Circuit, NeuronSpec
+from neurocircuit.record import Floats
+from neurocircuit.spec import Bias, Circuit, NeuronSpec
 from neurocircuit.spice import ngspice
 from neurocircuit.spice.mismatch import shifts_of
 from neurocircuit.spice.process import load
@@ -47,8 +51,7 @@ def chips(spec: NeuronSpec, count: int, seed: int) -> Chips:
             lost[chip.name] = ngspice.reason_of(error)
             continue
         measured = {"f1_Hz": found.f1_Hz, "f3_Hz": found.f3_Hz, "lead_rad": found.lead_rad}
-        circuit = circuit.replace(bias=found.bias, standing_V=found.standing_V, **measured)
-        trimmed.append(chip.replace(circuit=circuit))
+        trimmed.append(told(chip, circuit.replace(bias=found.bias, standing_V=found.standing_V, **measured)))
     if not trimmed:
         name, reason = next(iter(lost.items()))
         raise SimulatorBadOutput(f"none of {count} chips can be trimmed; {name}: {reason}")
@@ -67,6 +70,44 @@ def drawn(spec: NeuronSpec, count: int, seed: int) -> tuple[NeuronSpec, ...]:
         spec.replace(name=f"{spec.name[:40]} chip {k}", circuit=spec.circuit.replace(chip_seed=int(state[0])))
         for k, state in enumerate(states)
     )
+
+
+def told(spec: NeuronSpec, chip: Circuit) -> NeuronSpec:
+    """The spec of a trimmed chip, by what an instrument can tell of its rings; spec: with the circuit before trim.
+
+    VCO2's gain sets τ, VCO4's the swing, VCO1's the phase jump, all as ratios to the nominal devices'; frequencies and
+    lead are those of the trim. The currents of its synapses and the gain of its XOR are left nominal.
+    """
+    nominal = circuit_of(spec)
+    (jump, slow, _, swing) = _gains(chip, nominal.bias) / _gains(nominal.replace(chip_seed=None), nominal.bias)
+    lead = chip.lead_rad / nominal.lead_rad - 1
+    changed = NeuronErrors(1 / slow - 1, swing - 1, lead, (0.0, 0.0, 0.0, 0.0)).spec_of(spec, 0)
+    return changed.replace(
+        f0_Hz=spec.f0_Hz * chip.f1_Hz / nominal.f1_Hz,
+        threshold_vco_ratio=spec.threshold_vco_ratio * (chip.f3_Hz / nominal.f3_Hz) / (chip.f1_Hz / nominal.f1_Hz),
+        phase_per_weight_rad=spec.phase_per_weight_rad * float(jump),
+        circuit=chip,
+    )
+
+
+@lru_cache(maxsize=64)
+def _gains(circuit: Circuit, nominal: Bias) -> Floats:
+    """Tuning gains of VCO1 … VCO4 where they stand in lock, Hz/A, the last times what UP's resistor sees: its swing."""
+    plant = trim.CircuitPlant(
+        Bench(load(circuit.process), circuit.condition), circuit.components, shifts_of(circuit, trim.IDLE_SYNAPSES)
+    )
+    bias = circuit.bias
+    # With what UP adds to VCO2 and VCO4, as in trim.
+    in_lock_A = (
+        bias.vco1_A,
+        bias.vco2_A * nominal.vco1_A / nominal.vco2_A,
+        bias.vco3_A,
+        bias.vco4_A * nominal.vco3_A / nominal.vco4_A,
+    )
+    found = [plant.rings([0.97 * i, i, 1.03 * i], vco) for vco, i in enumerate(in_lock_A, 1)]
+    gains = np.array([np.ptp(one.frequency_Hz[[0, 2]]) / (0.06 * i) for one, i in zip(found, in_lock_A, strict=True)])
+    gains[3] *= plant.supply_V - found[3].bias_V[1]
+    return gains
 
 
 def _trimmed(circuit: Circuit) -> TrimResult:
