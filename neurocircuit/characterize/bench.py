@@ -1,7 +1,7 @@
 """Small test benches of single cells: what stands around the cell, and how it is run."""
 
 import resource
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,10 @@ from neurocircuit.characterize import waves
 from neurocircuit.characterize.ring_tuning import Rings
 from neurocircuit.record import Floats
 from neurocircuit.spec import Condition
+from neurocircuit.spice.devices import DeviceShift
 from neurocircuit.spice.process import Installed
+from neurocircuit.spice.ring import simulate_naming_devices
 from neurocircuit.spice.transistor_deck import MAX_STEP_s, compose_bench, number, synapse_subcircuit
-from neurocircuit.spice.transistor_run import simulate
 
 TIMEOUT_s = 600.0
 START_s = 0.5e-9  # of the enables: the bias nodes have come up from 0 by then
@@ -33,30 +34,46 @@ class Bench:
         """Supply of the condition."""
         return self.condition.supply_V
 
-    def run(self, body: str, saved: Sequence[str], stop_s: float, step_s: float = MAX_STEP_s) -> dict[str, Floats]:
+    def run(
+        self,
+        body: str,
+        saved: Sequence[str],
+        stop_s: float,
+        step_s: float = MAX_STEP_s,
+        mismatch: Mapping[str, DeviceShift] | None = None,
+    ) -> dict[str, Floats]:
         """Vectors of a deck with these lines around the cells: `saved` and time, each [point].
 
         The body finds the supply at node vdd, which stands from the first instant; all other nodes start at 0.
-        Raises SimulatorError.
+        mismatch: shifts by device path. Raises SimulatorError, InputError for devices that are not in the card.
         """
         supply = number(self.supply_V)
         body = f"Vdd vdd 0 {supply}\n.ic v(vdd)={supply}\n{body}"
-        deck = compose_bench(self.installed, self.condition, body, tuple(saved), stop_s=stop_s, max_step_s=step_s)
-        return simulate(deck, timeout_s=TIMEOUT_s).vectors
+        names = tuple(saved)
+        deck = compose_bench(
+            self.installed, self.condition, body, names, stop_s=stop_s, max_step_s=step_s, mismatch=mismatch
+        )
+        return simulate_naming_devices(deck, self.installed, self.condition, timeout_s=TIMEOUT_s)
 
     def enable(self, node: str = "en") -> str:
         """A source that rises once, START_s after the operating point."""
         return step(node, START_s, 0.0, self.supply_V)
 
-    def rings(self, currents_A: Sequence[float]) -> Rings:
-        """Free rings at these bias currents, side by side in one run: long enough for 6 periods of the slowest."""
+    def rings(self, currents_A: Sequence[float], mismatch: Mapping[str, DeviceShift] | None = None) -> Rings:
+        """Free rings at these bias currents, side by side in one run: long enough for 6 periods of the slowest.
+
+        mismatch: of each ring, by device path below the ring's own call (".xa.…").
+        """
         level = self.supply_V / 2
         stop_s = START_s + (SKIPPED_PERIODS + 6) * self._period_s(min(currents_A))
         lines = [self.enable()]
         for k, current in enumerate(currents_A):
             lines += [f"I{k} vdd ib{k} {number(current)}", f"xring{k} ib{k} en o{k} vdd ring_cco"]
         saved = [f"v(o{k})" for k in range(len(currents_A))] + [f"v(ib{k})" for k in range(len(currents_A))]
-        found = self.run("\n".join(lines), saved, stop_s)
+        shifts = {
+            f"m.xring{k}{below}": shift for k in range(len(currents_A)) for below, shift in (mismatch or {}).items()
+        }
+        found = self.run("\n".join(lines), saved, stop_s, mismatch=shifts)
         frequency, bias = [], []
         for k in range(len(currents_A)):
             edge_s = waves.edges(found["time"], found[f"v(o{k})"], level)[SKIPPED_PERIODS:]

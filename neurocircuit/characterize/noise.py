@@ -16,7 +16,7 @@ from neurocircuit.characterize.stored import trimmed
 from neurocircuit.record import Floats
 from neurocircuit.spice.transistor_deck import number
 
-RINGS = 6
+RINGS = 20
 PERIODS = 30  # that are looked at
 LAG = 6  # edges between increments: several corners of the noise
 TARGET_rad2_per_s = 0.034**2 / 20e-9  # findings, 2: what costs 5 % of the spike time
@@ -51,6 +51,8 @@ def measure(context: Context) -> Measured:
     walk = diffusion(noisy_s, clean_s, LAG)
     # Over a lag of n corners the trapezoids of the noise have the weights 1/2, 1, …, 1, 1/2: n - 1/2 in place of n.
     analytic = analytic_diffusion(gain, density) * (1 - step_s / (2 * walk.lag_s))
+    # What was drawn is one realisation: its own diffusion tells how much of a ratio beside 1 is the draw's.
+    drawn = float(np.mean(np.diff(expected[:, ::LAG], axis=1) ** 2) / walk.lag_s)
     slope = float(np.sum(phase * expected) / np.sum(expected**2))
     left = phase - slope * expected
     return Measured(
@@ -60,6 +62,8 @@ def measure(context: Context) -> Measured:
             Quantity("low", "its 95 % interval, from", walk.low, "rad²/s"),
             Quantity("high", "to", walk.high, "rad²/s"),
             Quantity("ratio", "σφ measured over theory", float(np.sqrt(walk.diffusion_rad2_per_s / analytic)), ""),
+            Quantity("drawn", "Phase diffusion of the walks that were drawn", drawn, "rad²/s"),
+            Quantity("ratio_drawn", "σφ measured over drawn", float(np.sqrt(walk.diffusion_rad2_per_s / drawn)), ""),
             Quantity("gain_ratio", "Walk that was drawn against walk that was seen, slope", slope, ""),
             Quantity("unexplained", "Phase that the drawn walk does not explain, over what it does",
                      float(np.sqrt(np.mean(left**2) / np.mean(expected**2))), ""),

@@ -1,11 +1,10 @@
 """Run a characterisation: each measurement at each condition is a task and a file; what is there is not repeated."""
 
 import json
-import multiprocessing
 import platform
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -22,6 +21,7 @@ from neurocircuit.files import read_json, write_atomically
 from neurocircuit.spec import Condition
 from neurocircuit.spice import ngspice
 from neurocircuit.spice.process import load
+from neurocircuit.workers import processes
 
 REQUEST, RUN, FAILED = "request.json", "run.json", ".failed.txt"
 _MODULES = {name: f"neurocircuit.characterize.{name}" for name in NEEDS}
@@ -83,7 +83,8 @@ def execute(
     began = time.monotonic()
     load(request.process)  # an unknown process is told before anything runs
     cpu_s = 0.0
-    with _executor(jobs) as pool:
+    # Also with one job: an interrupt must not leave half a measurement in this process.
+    with processes(jobs, tuple(_MODULES.values())) as pool:
         for event, measured in _tasks(request, out, pool, jobs, work or measure):
             cpu_s += 0.0 if event.skipped or measured is None else measured.cpu_s
             tell(event)
@@ -178,8 +179,3 @@ def _reason(error: NeurocircuitError) -> str:
 
 def _file(out: Path, condition: Condition, name: str) -> Path:
     return out / "conditions" / slug(condition) / f"{name}.json"
-
-
-def _executor(jobs: int) -> Executor:
-    # Also with one job: an interrupt must not leave half a measurement in this process.
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))

@@ -35,35 +35,46 @@ class CircuitPlant:
     bench: Bench
     components: Components
     mismatch: Mapping[str, DeviceShift] = field(default_factory=dict)
-    # Of rings by current, as far as measured:
-    bias_V: dict[float, float] = field(default_factory=dict, compare=False)
-    frequency_Hz: dict[float, float] = field(default_factory=dict, compare=False)
+    # Of rings by VCO and current, as far as measured:
+    bias_V: dict[tuple[int, float], float] = field(default_factory=dict, compare=False)
+    frequency_Hz: dict[tuple[int, float], float] = field(default_factory=dict, compare=False)
 
     @property
     def supply_V(self) -> float:
         """Supply of the condition."""
         return self.bench.supply_V
 
-    def rings(self, currents_A: Sequence[float]) -> Rings:
-        """Free rings at these bias currents."""
-        found = self.bench.rings(currents_A)
-        self.bias_V.update(zip(currents_A, found.bias_V.tolist(), strict=True))
-        self.frequency_Hz.update(zip(currents_A, found.frequency_Hz.tolist(), strict=True))
+    @property
+    def alike(self) -> bool:
+        """Whether the four rings are one and the same."""
+        return not self.mismatch
+
+    def rings(self, currents_A: Sequence[float], vco: int = 1) -> Rings:
+        """Free rings at these bias currents, with the devices of the VCO of that number."""
+        ring = f"m.xneuron.xvco{vco}"
+        own = {path.removeprefix(ring): one for path, one in self.mismatch.items() if path.startswith(f"{ring}.")}
+        found, key = self.bench.rings(currents_A, own), self._ring(vco)
+        for k, current in enumerate(currents_A):
+            self.bias_V[key, current] = float(found.bias_V[k])
+            self.frequency_Hz[key, current] = float(found.frequency_Hz[k])
         return found
+
+    def _ring(self, vco: int) -> int:
+        return 1 if self.alike else vco
 
     def standing(self, bias: Bias) -> tuple[float, float, float, float]:
         """Voltages of a neuron that has long been on: wbn, wbp, and behind the switches of an idle source and sink.
 
         Needs rings measured before, among whose currents VCO1's lies.
         """
-        return self.bench.standing(bias.weight_A, _at(bias.vco1_A, self.bias_V))
+        return self.bench.standing(bias.weight_A, self._at(self.bias_V, 1, bias.vco1_A))
 
     def idle(self, bias: Bias, swing_Hz: float) -> Idle:
         """The armed neuron with its idle synapses, no input, from power-up."""
         circuit = Circuit(
             process=self.bench.installed.process.name, condition=self.bench.condition, components=self.components,
-            bias=bias, f1_Hz=_at(bias.vco1_A, self.frequency_Hz), f3_Hz=_at(bias.vco3_A, self.frequency_Hz),
-            standing_V=self.standing(bias), arming_s=ARM_s,
+            bias=bias, f1_Hz=self._at(self.frequency_Hz, 1, bias.vco1_A),
+            f3_Hz=self._at(self.frequency_Hz, 3, bias.vco3_A), standing_V=self.standing(bias), arming_s=ARM_s,
         )  # fmt: skip
         # A chip's synapses differ; nominal ones are drawn as one.
         inputs = [Input()] * IDLE_SYNAPSES if self.mismatch else []
@@ -74,11 +85,10 @@ class CircuitPlant:
         )  # fmt: skip
         return read_idle(simulate(deck, timeout_s=TIMEOUT_s).vectors, self.supply_V, swing_Hz)
 
-
-def _at(current_A: float, measured: Mapping[float, float]) -> float:
-    """What rings show at a current, between those measured."""
-    currents = sorted(measured)
-    return float(np.interp(current_A, currents, [measured[i] for i in currents]))
+    def _at(self, measured: Mapping[tuple[int, float], float], vco: int, current_A: float) -> float:
+        """What a VCO's ring shows at a current, between those measured."""
+        points = sorted((i, value) for (ring, i), value in measured.items() if ring == self._ring(vco))
+        return float(np.interp(current_A, [i for i, _ in points], [value for _, value in points]))
 
 
 def trim(
@@ -87,19 +97,24 @@ def trim(
     *,
     resolution: float = DEFAULT_RESOLUTION,
     nominal: Bias | None = None,
+    f1_Hz: float | None = None,
     mismatch: Mapping[str, DeviceShift] | None = None,
 ) -> TrimResult:
-    """Trim the neuron of a process at a condition, from the process's nominal currents.
+    """Trim the neuron of a process at a condition, from the process's nominal currents and frequency or the given ones.
 
-    resolution: step of the trim currents over the nominal ones. mismatch: of one chip with IDLE_SYNAPSES synapses; its
-    VCO1 and VCO3 keep the currents of nominal devices, VCO2 and VCO4 follow them. About 3 runs of rings and 3 or 4 of
-    the idle neuron, 30 s of processor time.
+    resolution: step of the trim currents over the nominal ones. mismatch: of one chip with IDLE_SYNAPSES synapses: each
+    of its rings is counted. About 3 runs of rings (8 of a chip) and 3 or 4 of the idle neuron, 30 s of processor time.
     Raises InputError, SimulatorError; SimulatorBadOutput where it cannot be trimmed.
     """
     process, began = installed.process, cpu_s()
     plant = CircuitPlant(Bench(installed, condition), process.components, mismatch or {})
     result = trim_plant(
-        plant, nominal or process.nominal, process.components, process.f1_Hz, process.threshold_vco_ratio, resolution
+        plant,
+        nominal or process.nominal,
+        process.components,
+        f1_Hz or process.f1_Hz,
+        process.threshold_vco_ratio,
+        resolution,
     )
     return replace(result, standing_V=plant.standing(result.bias), cpu_s=cpu_s() - began)
 

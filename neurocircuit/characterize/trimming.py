@@ -94,20 +94,21 @@ def trim_plant(
     rings, f1_Hz = _tuned(plant, nominal, f1_Hz, ratio, resolution)
     secant = _Secant(
         lag_per_A=-pi * (components.r1_Ohm + components.r2_Ohm) / plant.supply_V,
-        drift_per_A=2 * pi * rings.gain3_Hz_per_A,
-        drift_per_lag=2 * rings.gain3_Hz_per_A * (plant.supply_V - rings.bias3_V) / components.r4_Ohm,
-        gain_Hz_per_A=rings.gain_Hz_per_A,
+        drift_per_A=2 * pi * rings.ring4.gain_Hz_per_A,
+        drift_per_lag=2 * rings.ring4.gain_Hz_per_A * (plant.supply_V - rings.ring4.bias_V) / components.r4_Ohm,
+        gain_Hz_per_A=rings.ring2.gain_Hz_per_A,
     )
     grid = _Grid(nominal, resolution)
     steps: list[Step] = []
     idles: list[Idle] = []
-    # The offsets of VCO2 and VCO4 are those of the nominal circuit, in proportion.
+    # What UP adds to VCO2 and VCO4 is what it adds in the nominal circuit, in proportion.
     current = (
-        grid.vco2(rings.vco1_A * nominal.vco2_A / nominal.vco1_A),
-        grid.vco4(rings.vco3_A * nominal.vco4_A / nominal.vco3_A),
+        grid.vco2(rings.ring2.current_A * nominal.vco2_A / nominal.vco1_A),
+        grid.vco4(rings.ring4.current_A * nominal.vco4_A / nominal.vco3_A),
     )
+    vco1_A, vco3_A = rings.ring1.current_A, rings.ring3.current_A
     while len(steps) < LARGEST_IDLE_RUNS:
-        bias = nominal.replace(vco1_A=rings.vco1_A, vco2_A=current[0], vco3_A=rings.vco3_A, vco4_A=current[1])
+        bias = nominal.replace(vco1_A=vco1_A, vco2_A=current[0], vco3_A=vco3_A, vco4_A=current[1])
         idles.append(plant.idle(bias, secant.drift_per_lag / 2))
         steps.append(Step(*current, idles[-1].lag_rad, idles[-1].drift_rad_per_s))
         following = secant.next(steps, idles[-1], grid)
@@ -129,11 +130,12 @@ def _tuned(plant: Plant, nominal: Bias, f1_Hz: float, ratio: float, resolution: 
                 raise
             continue
         runs += rings.runs
-        if rings.gain3_Hz_per_A >= LEAST_GAIN_RATIO * rings.gain_Hz_per_A:
+        if rings.ring3.gain_Hz_per_A >= LEAST_GAIN_RATIO * rings.ring1.gain_Hz_per_A:
             return replace(rings, runs=runs), derating * f1_Hz
+    kept = rings.ring3.gain_Hz_per_A / rings.ring1.gain_Hz_per_A
     raise SimulatorBadOutput(
         f"VCO3 must keep {LEAST_GAIN_RATIO:g} of VCO1's tuning gain, it has "
-        f"{rings.gain3_Hz_per_A / rings.gain_Hz_per_A:.2g} of it at {DERATINGS[-1]:g} of the nominal frequencies"
+        f"{kept:.2g} of it at {DERATINGS[-1]:g} of the nominal frequencies"
     )
 
 
@@ -222,20 +224,21 @@ def _result(
     if not isfinite(step.drift_rad_per_s):
         raise SimulatorBadOutput(f"VCO4 does not stay with VCO3 within {len(steps)} trim steps")
     off1 = rings.nominal_f1_Hz / f1_Hz - 1
-    off2 = rings.gain_Hz_per_A * (nominal.vco2_A - step.vco2_A) / f1_Hz
-    off3, off4 = (
-        rings.gain3_Hz_per_A * (was - now) / (ratio * f1_Hz)
-        for was, now in ((nominal.vco3_A, rings.vco3_A), (nominal.vco4_A, step.vco4_A))
+    gain1, gain3, f3_Hz = rings.ring1.gain_Hz_per_A, rings.ring3.gain_Hz_per_A, ratio * f1_Hz
+    off2 = rings.ring2.gain_Hz_per_A * (nominal.vco2_A - step.vco2_A) / f1_Hz
+    off3 = gain3 * (nominal.vco3_A - rings.ring3.current_A) / f3_Hz
+    off4 = rings.ring4.gain_Hz_per_A * (nominal.vco4_A - step.vco4_A) / f3_Hz
+    bias = nominal.replace(
+        vco1_A=rings.ring1.current_A, vco2_A=step.vco2_A, vco3_A=rings.ring3.current_A, vco4_A=step.vco4_A
     )
-    bias = nominal.replace(vco1_A=rings.vco1_A, vco2_A=step.vco2_A, vco3_A=rings.vco3_A, vco4_A=step.vco4_A)
     return TrimResult(
         bias=bias,
         resolution=resolution,
         f1_Hz=idle.frequency_Hz[0],
         f3_Hz=idle.frequency_Hz[2],
         lead_rad=idle.lead_rad,
-        gain_Hz_per_A=rings.gain_Hz_per_A,
-        gain3_Hz_per_A=rings.gain3_Hz_per_A,
+        gain_Hz_per_A=gain1,
+        gain3_Hz_per_A=gain3,
         lag_residual_rad=step.lag_rad - pi / 2,
         drift_rad_per_s=step.drift_rad_per_s,
         untrimmed=(off1, off2, off3, off4),

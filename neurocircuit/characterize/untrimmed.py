@@ -19,7 +19,7 @@ def measure(context: Context) -> Measured:
     plant = CircuitPlant(Bench(context.installed, context.condition), process.components)
     nominal = process.nominal
     f1_Hz = float(plant.rings([nominal.vco1_A, nominal.vco2_A, nominal.vco3_A, nominal.vco4_A]).frequency_Hz[0])
-    bias3_V = plant.bias_V[nominal.vco3_A]
+    bias3_V = plant.bias_V[1, nominal.vco3_A]
     swing_Hz = trim.gain3_Hz_per_A * (plant.supply_V - bias3_V) / process.components.r4_Ohm
     idle = plant.idle(nominal, swing_Hz)
     parts = process.components

@@ -7,6 +7,7 @@ import click
 
 from neurocircuit import __version__
 from neurocircuit.errors import NeurocircuitError
+from neurocircuit.workers import interrupted_once
 
 COMMANDS = {
     "sweep": "Sweep input jitter and weight bits; write the transfer table and a report like Table 3.",
@@ -59,14 +60,15 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line; every foreseen error is one line on stderr and an exit code."""
-    try:
-        sys.exit(group(standalone_mode=False) or 0)  # click returns the code of ctx.exit()
-    except click.ClickException as error:
-        _fail(error.format_message(), 2)
-    except (click.Abort, KeyboardInterrupt):
-        _fail("stopped", 130)
-    except NeurocircuitError as error:
-        _fail(str(error), error.exit_code)
+    with interrupted_once(for_good=True):
+        try:
+            sys.exit(group(standalone_mode=False) or 0)  # click returns the code of ctx.exit()
+        except click.ClickException as error:
+            _fail(error.format_message(), 2)
+        except (click.Abort, KeyboardInterrupt):
+            _fail("stopped", 130)
+        except NeurocircuitError as error:
+            _fail(str(error), error.exit_code)
 
 
 def _fail(message: str, code: int) -> None:

@@ -60,15 +60,17 @@ def neuron_at(asked: Asked, condition: "Condition") -> NeuronSpec:
     return neuron_at(asked.process or "", condition)
 
 
-def chips(spec: NeuronSpec, count: int, seed: int | None, dry: bool) -> tuple[NeuronSpec, ...]:
-    """The chips of --mc, trimmed unless dry; says on stderr which of them could not be."""
-    from neurocircuit.sweep.chips import UNTRIMMED, chips, drawn
+def chips(spec: NeuronSpec, count: int, seed: int | None, dry: bool) -> tuple[tuple[NeuronSpec, ...], dict[str, str]]:
+    """The chips of --mc that can be trimmed, or all untrimmed if dry; and why not, by name, said on stderr too."""
+    from neurocircuit.sweep.chips import chips, drawn
 
-    made = (drawn if dry else chips)(spec, count, SweepSpec().seed if seed is None else seed)
-    for k, chip in enumerate(made):
-        if chip.name.endswith(UNTRIMMED):
-            click.echo(f"neurocircuit: chip {k} cannot be trimmed and runs with the nominal currents", err=True)
-    return made
+    seed = SweepSpec().seed if seed is None else seed
+    if dry:
+        return drawn(spec, count, seed), {}
+    found = chips(spec, count, seed)
+    for name, reason in found.lost.items():
+        click.echo(f"neurocircuit: {name} cannot be trimmed and is left out: {reason}", err=True)
+    return found.trimmed, found.lost
 
 
 def folder(out: Path | None, condition: "Condition") -> Path:

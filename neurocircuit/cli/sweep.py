@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ TRANSISTOR = "transistor"  # the level, and the testbench that is its default
 class Given:
     """What the user gave of that which determines the result; None: not given.
 
-    neuron, chips: from --process and --mc in place of the file.
+    neuron, chips, lost: from --process and --mc in place of the file.
     """
 
     spec: Path | None
@@ -44,6 +44,7 @@ class Given:
     seed: int | None
     neuron: NeuronSpec | None = None
     chips: tuple[NeuronSpec, ...] = ()
+    lost: dict[str, str] = field(default_factory=dict)
 
 
 @click.command("sweep")
@@ -64,9 +65,7 @@ class Given:
 @click.option("--corner", help="Corners of the process: tt,ss; one directory each. Default: the nominal one.")
 @click.option("--temp", help="Temperatures in degC. Default: 27.")
 @click.option("--vdd", help="Supplies over the nominal one. Default: 1.")
-@click.option(
-    "--mc", type=click.IntRange(min=1), help="Chips with mismatch, each trimmed; the draws take them in turn."
-)
+@click.option("--mc", type=click.IntRange(min=1), help="Chips with mismatch; the draws take those that trim in turn.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes. Default: the processors of this machine.")
 @click.option("--scheduler", help="Run on Dask: the address of a scheduler, or local.")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the run. Default: reports/sweep-<hash>.")
@@ -103,8 +102,8 @@ def command(
         everything = Given(spec=spec_path, **given, neuron=neuron)
         request, where = _checked_request(everything, folder, resume)
         if mc is not None:  # the rest is known to be right: a trim takes minutes
-            made = _circuits.chips(request.spec, mc, given["seed"], dry_run)
-            request, where = _checked_request(replace(everything, chips=made), folder, resume)
+            trimmed, lost = _circuits.chips(request.spec, mc, given["seed"], dry_run)
+            request, where = _checked_request(replace(everything, chips=trimmed, lost=lost), folder, resume)
         ledger_file = _checked_ledger(ledger_path)
         if dry_run:
             _print_estimate(request, ledger_file, jobs, as_json)
@@ -135,14 +134,14 @@ def build_request(given: Given, base: SweepRequest | None) -> SweepRequest:
     spec = given.neuron or (load_spec(given.spec) if given.spec or base is None else base.spec)
     testbench, sweep = _testbench(given, base), _sweep(given, base)
     if base is not None and given.cross_check is None:
-        return SweepRequest(spec, testbench, sweep, base.levels, base.chips)
+        return SweepRequest(spec, testbench, sweep, base.levels, base.chips, base.lost)
     cross_check = given.cross_check
     if cross_check is None and testbench.level not in (DEFAULT_CROSS_CHECK, TRANSISTOR):
         cross_check = DEFAULT_CROSS_CHECK
     if cross_check == testbench.level:
         raise InputError(f"--cross-check must differ from the level of the sweep, got {cross_check}")
-    chips = given.chips if base is None else base.chips
-    return SweepRequest.build(spec, testbench, sweep, None if cross_check == "none" else cross_check, chips)
+    chips, lost = (given.chips, given.lost) if base is None else (base.chips, base.lost)
+    return SweepRequest.build(spec, testbench, sweep, None if cross_check == "none" else cross_check, chips, lost)
 
 
 def _testbench(given: Given, base: SweepRequest | None) -> Testbench:

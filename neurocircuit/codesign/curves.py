@@ -9,11 +9,10 @@ in turn: their spread holds that of chips and that of training seeds. Each finis
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from neurocircuit.mapping.replay import Circuit, decide, spikes_of
 from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import LayerMapping, MappedNetwork, Variation
 from neurocircuit.spec.neuron import NeuronSpec
+from neurocircuit.workers import processes
 
 _IDEAL = NeuronSpec()  # for looks at eq. (4), where nothing of it but the window enters: 10 τ until that is known
 
@@ -250,10 +250,7 @@ def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str,
         return
     for task in tasks:  # once here, not in every process
         _ = task.network.recorded
-    with ProcessPoolExecutor(jobs, mp_context=get_context("forkserver")) as pool:
+    with processes(jobs) as pool:
         pending = {pool.submit(Task.run, task): task for task in tasks}
-        try:
-            for one in as_completed(pending):
-                yield pending[one], one.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for one in as_completed(pending):
+            yield pending[one], one.result()

@@ -50,6 +50,19 @@ PICTURES = {
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"),
              (1e-15, "f"))  # fmt: skip
 _OWN_SCALE = {"Hz/A": (1e12, "MHz/µA"), "rad/s": (1e6, "mrad/ns"), "1/s": (1e7, "%/ns")}
+# Ratios that are shares or errors, by measurement; all others are plain numbers, whatever their size.
+_PERCENT = {
+    "untrimmed": ("error1", "error2", "error3", "error4", "drift_relative"),
+    "cco": ("linearity_narrow", "linearity_wide"),
+    "noise": ("unexplained", "lost"),
+    "detector": ("offset", "up_low", "up_high", "lock_range_relative"),
+    "lock": ("range_low", "range_high"),
+    "synapse": ("phase_spread", "phase_spread_inhibitory"),
+    "kernel": ("gain_spread", "residual", "worst"),
+    "prediction": tuple(
+        f"{level}_{what}" for level in ("edge", "crossing", "averaged") for what in ("bias", "std", "worst", "right")
+    ),
+}
 _PREFIXED = ("A", "Hz", "s", "V", "W", "J", "rad")
 
 
@@ -129,9 +142,9 @@ def table(run: Characterised, name: str) -> Table:
     quantities = typical.quantities if typical else ()
     if len(found) == 1:
         (only,) = found
-        rows = tuple((q.label, *shown_with_unit([q.value], q.unit)) for q in quantities)
+        rows = tuple((q.label, *shown_with_unit([q.value], unit_of(name, q))) for q in quantities)
         return Table(f"{TITLES.get(name, name)}, {only.replace('_', ', ')}", ("", "value", "unit"), rows)
-    rows = tuple((q.label, *shown_with_unit(_three(run, name, q), q.unit)) for q in quantities)
+    rows = tuple((q.label, *shown_with_unit(_three(run, name, q), unit_of(name, q))) for q in quantities)
     caption = f"{TITLES.get(name, name)}, over {len(found)} conditions; typ: {run.nominal.replace('_', ', ')}"
     return Table(caption, ("", "min", "typ", "max", "unit"), rows)
 
@@ -151,13 +164,15 @@ def _per_condition(run: Characterised, name: str) -> list[Table]:
     found, typical = run.measured[name], run.typical(name)
     if not keys or typical is None or len(found) < 2:
         return []
-    header = tuple(q.label for key in keys for q in typical.quantities if q.key == key)
-    rows = []
-    for condition, slug in zip(run.conditions, run.slugs, strict=True):
-        if slug in found:
-            cells = (show(q.value, q.unit) for key in keys for q in found[slug].quantities if q.key == key)
-            rows.append((words(condition), *cells))
-    return [Table(f"{TITLES[name]}, by condition", ("", *header), tuple(rows))]
+    known = [(words(condition), found[slug]) for condition, slug in zip(run.conditions, run.slugs, strict=True)
+             if slug in found]  # fmt: skip
+    columns, header = [], []
+    for q in (q for key in keys for q in typical.quantities if q.key == key):
+        *column, unit = shown_with_unit([one.value(q.key) for _, one in known], unit_of(name, q))
+        columns.append(column)
+        header.append(f"{q.label} ({unit})" if unit else q.label)
+    rows = tuple(zip([condition for condition, _ in known], *columns, strict=True))
+    return [Table(f"{TITLES[name]}, by condition", ("", *header), rows)]
 
 
 def _remarks(run: Characterised, name: str) -> list[str]:
@@ -227,13 +242,18 @@ def to_csv(run: Characterised) -> str:
     return stream.getvalue()
 
 
+def unit_of(name: str, quantity: Quantity) -> str:
+    """The unit in which a quantity of a measurement is shown: its own, or % for a ratio that is a share or an error."""
+    return "%" if quantity.key in _PERCENT.get(name, ()) else quantity.unit
+
+
 def shown_with_unit(values: Sequence[float], unit: str) -> tuple[str, ...]:
-    """Values in one common SI prefix, and the unit with it; a ratio below 10 % in percent."""
+    """Values in one common SI prefix, and the unit with it; for the unit % they are ratios."""
     known = [abs(value) for value in values if isfinite(value)]
     largest = max(known, default=0.0)
     scale, prefixed = 1.0, unit
-    if unit == "" and 0 < largest < 0.1:
-        scale, prefixed = 0.01, "%"
+    if unit == "%":
+        scale = 0.01
     elif unit in _OWN_SCALE:
         scale, prefixed = _OWN_SCALE[unit]
     elif unit in _PREFIXED and largest > 0:

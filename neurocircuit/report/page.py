@@ -86,7 +86,11 @@ def _contents(run: Run) -> tuple[list[Picture], dict[str, Any]]:
         "claims": found,
         "transistor_figures": beside,
         "transistor_sentence": transistors.sentence(run.transistor) if run.transistor else "",
-        "transistor_tables": transistors.tables(run.transistor),
+        "transistor_tables": [
+            *transistors.tables(run.transistor),
+            *([transistors.chips_table(run)] if run.chips else []),
+        ],
+        "chips_sentence": transistors.chips_sentence(run),
         "record": content.record_table(run),
         "failed": content.failed_table(run),
     }

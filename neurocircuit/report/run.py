@@ -2,7 +2,7 @@
 
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class Run:
     shown_inputs_over_tau: tuple[float, ...]
     shown_weights: tuple[float, ...]
     transistor: tuple[transistor_rows.ControlledRow, ...] = ()
+    chips: tuple[NeuronSpec, ...] = ()
+    lost_chips: dict[str, str] = field(default_factory=dict)
 
     @property
     def main(self) -> str:
@@ -96,6 +98,8 @@ def read_run(directory: Path) -> Run:
         shown_inputs_over_tau=inputs,
         shown_weights=weights,
         transistor=transistor_rows.read(directory / "transistor.csv"),
+        chips=tuple(NeuronSpec.from_dict(chip) for chip in request.get("chips", ())),
+        lost_chips=dict(request.get("lost_chips", {})),
     )
 
 

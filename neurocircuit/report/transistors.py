@@ -2,7 +2,9 @@
 
 import math
 
+from neurocircuit.measure import fraction_interval
 from neurocircuit.report.content import Table
+from neurocircuit.report.run import Run
 from neurocircuit.table import percent_text
 from neurocircuit.table.render import row_text
 from neurocircuit.table.transistor_rows import ControlledRow
@@ -98,6 +100,38 @@ def sentence(rows: tuple[ControlledRow, ...]) -> str:
     parts.append(f"the control variate serves {used} of {len(rows)} rows")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def chips_sentence(run: Run) -> str:
+    """How many of the chips drawn can be trimmed, and what becomes of the others; "" for a run without mismatch."""
+    if not run.chips:
+        return ""
+    kept, drawn = len(run.chips), len(run.chips) + len(run.lost_chips)
+    low, high = fraction_interval(kept, drawn)
+    lost = "".join(f" {name} is left out: {reason}." for name, reason in run.lost_chips.items())
+    return (
+        f"Mismatch of every device is drawn for each chip, and each chip is trimmed as a user would. Yield of trim: "
+        f"{kept} of {drawn} chips ({100 * low:.0f} … {100 * high:.0f} %, Wilson).{lost} The draws take the trimmed "
+        "chips in turn."
+    )
+
+
+def chips_table(run: Run) -> Table:
+    """The chips that trim: their currents, and what trim measured on them."""
+    circuits = [(chip.name, chip.circuit) for chip in (run.spec, *run.chips) if chip.circuit is not None]
+    rows = tuple(
+        (
+            name,
+            "nominal devices" if circuit.chip_seed is None else f"{circuit.chip_seed}",
+            *(f"{1e6 * getattr(circuit.bias, f'vco{k}_A'):.3f}" for k in (1, 2, 3, 4)),
+            f"{circuit.f1_Hz / 1e6:.2f}",
+            f"{circuit.f3_Hz / 1e6:.2f}",
+            f"{circuit.lead_rad:.3f}",
+        )
+        for name, circuit in circuits
+    )
+    header = ("", "seed", *(f"I{k} (µA)" for k in (1, 2, 3, 4)), "f1 (MHz)", "f3 (MHz)", "lead (rad)")
+    return Table("Trimmed chips", header, rows)
 
 
 def _interval(low: float, high: float) -> str:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurocircuit.errors import InputError, SimulatorBadOutput
+from neurocircuit.record import Floats
 from neurocircuit.spec import Condition
 from neurocircuit.spice.phases import rising_edges
 from neurocircuit.spice.process import Installed
-from neurocircuit.spice.transistor_deck import ENABLE_s, compose_bench, number
+from neurocircuit.spice.transistor_deck import ENABLE_s, TransistorDeck, compose_bench, number
 from neurocircuit.spice.transistor_run import simulate
 
 PERIODS = 8
@@ -48,25 +49,36 @@ def check_ring(installed: Installed, condition: Condition, *, timeout_s: float =
     )
     stop_s = ENABLE_s + PERIODS / process.f1_Hz
     deck = compose_bench(installed, condition, body, ("v(o)", "v(ib)", "i(vdd)"), stop_s=stop_s, max_step_s=1e-11)
-    where = f"process {process.name}, corner {condition.corner}, supply {condition.supply_V:g} V"
-    try:
-        vectors = simulate(deck, timeout_s=timeout_s).vectors
-    except SimulatorBadOutput as error:
-        if _UNKNOWN_DEVICE.search(str(error)):
-            names = " or ".join(process.devices.names)
-            raise InputError(f"{where}: the card has no {process.devices.kind} {names}") from None
-        raise
+    vectors = simulate_naming_devices(deck, installed, condition, timeout_s=timeout_s)
     time_s, output = vectors["time"], vectors["v(o)"]
     edges = rising_edges(time_s, output, condition.supply_V / 2)
     edges = edges[edges > ENABLE_s]
     bias_V = float(vectors["v(ib)"][-1])
     if len(edges) < PERIODS // 2:
         raise SimulatorBadOutput(
-            f"{where}: the ring does not oscillate ({len(edges)} edges where {PERIODS} were due at "
-            f"{process.f1_Hz / 1e6:g} MHz); its bias node stands at {bias_V:.2f} V: raise the supply, or change "
+            f"{_where(installed, condition)}: the ring does not oscillate ({len(edges)} edges where {PERIODS} were due "
+            f"at {process.f1_Hz / 1e6:g} MHz); its bias node stands at {bias_V:.2f} V: raise the supply, or change "
             "nominal.vco1 or the sizes"
         )
     whole = (time_s >= edges[1]) & (time_s <= edges[-1])
     span_s = edges[-1] - edges[1]
     power_W = -condition.supply_V * float(np.trapezoid(vectors["i(vdd)"][whole], time_s[whole])) / span_s
     return Ring(float((len(edges) - 2) / span_s), power_W, bias_V)
+
+
+def simulate_naming_devices(
+    deck: TransistorDeck, installed: Installed, condition: Condition, *, timeout_s: float
+) -> dict[str, Floats]:
+    """Vectors of a deck, as `simulate` gives them. Raises InputError too, where the card lacks the devices."""
+    try:
+        return simulate(deck, timeout_s=timeout_s).vectors
+    except SimulatorBadOutput as error:
+        if _UNKNOWN_DEVICE.search(str(error)):
+            devices = installed.process.devices
+            names = " or ".join(devices.names)
+            raise InputError(f"{_where(installed, condition)}: the card has no {devices.kind} {names}") from None
+        raise
+
+
+def _where(installed: Installed, condition: Condition) -> str:
+    return f"process {installed.process.name}, corner {condition.corner}, supply {condition.supply_V:g} V"

@@ -80,10 +80,9 @@ def _control_fires(request: SweepRequest, level: str, row: Row, first: int, coun
     for chip in range(chips):
         trial = np.flatnonzero((np.arange(first, first + count) % chips == chip) & (t_over_tau >= 0).all(axis=1))
         if trial.size:
-            armed = simulate.arming(
-                COSTLY_LEVEL, request.spec_of(COSTLY_LEVEL, chip), start_rad[trial], t_over_tau.shape[1]
-            )
+            spec = request.spec_of(COSTLY_LEVEL, chip)  # as far as trim tells of a chip, the fast levels know it too
+            armed = simulate.arming(COSTLY_LEVEL, spec, start_rad[trial], t_over_tau.shape[1])
             later = t_over_tau[trial] + armed.wait_over_tau[:, None]
-            record = simulate.evaluate(level, batch.spec, later, weights[trial], start_rad=armed.start_rad)
+            record = simulate.evaluate(level, spec, later, weights[trial], start_rad=armed.start_rad)
             fire_time[trial] = record.fire_time_over_tau - armed.wait_over_tau
     return fire_time

@@ -1,17 +1,16 @@
 """Where batches run: in this process, in processes of this machine, or on Dask workers."""
 
 import logging
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
 from neurocircuit.errors import InputError
 from neurocircuit.sweep.identity import machine_identity
-from neurocircuit.sweep.worker import start_worker
+from neurocircuit.workers import processes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,27 +55,8 @@ def open_executor(jobs: int, scheduler: str | None) -> Iterator[tuple[Executor, 
     elif jobs == 1:
         yield InProcess(), 1
     else:
-        with _processes(jobs) as pool:
+        with processes(jobs, _PRELOAD) as pool:
             yield pool, jobs
-
-
-@contextmanager
-def _processes(jobs: int) -> Iterator[Executor]:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD)
-    # This end is the life of the workers: it closes when we leave, and when this process is killed.
-    theirs, ours = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(theirs,))
-    clean = False
-    try:
-        yield pool
-        clean = True
-    finally:
-        if not clean:
-            ours.close()
-        pool.shutdown(wait=True, cancel_futures=True)
-        ours.close()
-        theirs.close()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal, Self
 
@@ -100,9 +100,10 @@ class SweepRequest:
     testbench: Testbench
     sweep: SweepSpec
     levels: dict[str, int]  # draws by level, in the order of simulate.LEVELS
-    chips: tuple[
-        NeuronSpec, ...
-    ] = ()  # with mismatch: draw k of the costly level is made on chip k modulo their number
+    # With mismatch: draw k of the costly level is made on chip k modulo their number. lost: why others of those that
+    # were asked for could not be trimmed, by name.
+    chips: tuple[NeuronSpec, ...] = ()
+    lost: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -112,6 +113,7 @@ class SweepRequest:
         sweep: SweepSpec,
         cross_check: str | None,
         chips: tuple[NeuronSpec, ...] = (),
+        lost: dict[str, str] | None = None,
     ) -> Self:
         """The testbench's own level and the reference levels with all draws, `cross_check` with its fewer ones.
 
@@ -126,7 +128,8 @@ class SweepRequest:
             draws |= dict.fromkeys(COSTLY_REFERENCES, max(testbench.trials, _FAST_DRAWS))
         elif chips:
             raise InputError(f"--mc draws the mismatch of transistors: it needs the level {COSTLY_LEVEL}")
-        return cls(spec, testbench, sweep, {level: draws[level] for level in simulate.LEVELS if level in draws}, chips)
+        levels = {level: draws[level] for level in simulate.LEVELS if level in draws}
+        return cls(spec, testbench, sweep, levels, chips, lost or {})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -145,17 +148,22 @@ class SweepRequest:
             SweepSpec.from_dict(parts[2]),
             {level: levels[level] for level in simulate.LEVELS if level in levels},
             tuple(NeuronSpec.from_dict(chip) for chip in values.get("chips", ())),
+            {str(name): str(reason) for name, reason in values.get("lost_chips", {}).items()},
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Content of request.json."""
+        chips = {"chips": [chip.to_dict() for chip in self.chips]} if self.chips else {}
+        lost = {"lost_chips": self.lost} if self.lost else {}
         return {
             "schema": SCHEMA,
             "spec": self.spec.to_dict(),
             "testbench": self.testbench.to_dict(),
             "sweep": self.sweep.to_dict(),
             "levels": self.levels,
-        } | ({"chips": [chip.to_dict() for chip in self.chips]} if self.chips else {})
+            **chips,
+            **lost,
+        }
 
     @property
     def sha256(self) -> str:

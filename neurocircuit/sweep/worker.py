@@ -1,11 +1,7 @@
-"""The work on one batch, and the life of a worker process."""
+"""The work on one batch."""
 
-import os
-import signal
-import threading
 import time
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +13,6 @@ from neurocircuit.sweep.draws import draw, noise_seeds
 from neurocircuit.sweep.plan import COSTLY_LEVEL, Batch
 
 BEFORE_ARMING = "a jittered input precedes arming"
-_GRACE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -122,25 +117,3 @@ def _trials(batch: Batch) -> NDArray[np.int_]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def start_worker(life: Connection) -> None:
-    """Prepare a worker process: it dies when the other end of `life` closes, that is with its parent at the latest.
-
-    Ctrl-C is for the parent to handle. The end comes first as an exception in the main thread, so that a running
-    simulator is killed by those who started it.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_die_with_parent, args=(life,), daemon=True).start()
-
-
-def _leave(number: int, frame: object) -> None:
-    raise SystemExit(1)
-
-
-def _die_with_parent(life: Connection) -> None:
-    life.poll(None)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_GRACE_S)
-    os._exit(1)

@@ -6,9 +6,7 @@ means over rows have intervals clustered by image and by chip.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -24,6 +22,7 @@ from neurocircuit.noise.table import NoiseTable
 from neurocircuit.noise.terms import membrane_terms, synapse_term
 from neurocircuit.record import Floats
 from neurocircuit.verify.neurons import Z_95, clustered_error
+from neurocircuit.workers import processes
 
 LAYER_COLUMNS = ("latency", "deviation", "late_05", "late_95", "missed", "false", "wrapped", "beyond_xor")
 _PER_TASK = 10
@@ -85,7 +84,7 @@ def _map(tasks: list[_Task], jobs: int) -> Iterator[list[tuple[Any, ...]]]:
     if jobs == 1:
         yield from map(_work, tasks)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("forkserver")) as pool:
+    with processes(jobs) as pool:
         yield from pool.map(_work, tasks)
 
 

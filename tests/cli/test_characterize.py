@@ -1,4 +1,8 @@
+import shutil
+
 import pytest
+
+from neurocircuit.spice.process import load
 
 
 @pytest.mark.parametrize(
@@ -21,3 +25,20 @@ def test_what_is_wrong_is_told_before_anything_is_written(neurocircuit, tmp_path
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert not out.exists()
+
+
+@pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")
+def test_devices_that_the_card_does_not_have_are_named(neurocircuit, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(load("generic65").folder, folder)
+    path = folder / "process.toml"
+    path.write_text(path.read_text().replace('nmos = "nch"', 'nmos = "absent"'))
+    done = neurocircuit(
+        "characterize", "--process", str(path), "--only", "cco", "--no-report", "--out", str(tmp_path / "r")
+    )
+    assert done.returncode == 3
+    trim, cco = done.stderr.splitlines()
+    assert trim.startswith(
+        "tt_27C_1V trim: failed: process generic65, corner tt, supply 1 V: the card has no model absent or pch"
+    )
+    assert cco.startswith("tt_27C_1V cco: failed: it needs trim, which failed")

@@ -9,6 +9,7 @@ import pytest
 from neurocircuit.cli import _circuits, main, sweep
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.spec import Bias, Circuit, Components, NeuronSpec
+from neurocircuit.sweep.plan import SweepRequest
 
 PARTS = Components(r1_Ohm=3e5, c_F=1e-14, r2_Ohm=1.3e6, r4_Ohm=8e4)
 CURRENTS = Bias(vco1_A=1e-5, vco2_A=1e-5, vco3_A=1.5e-5, vco4_A=1.4e-5, weight_A=1e-6)
@@ -102,30 +103,46 @@ def test_what_does_not_go_together_is_one_line(call, options, words):
     assert words in err
 
 
-def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_say_so(call, monkeypatch):
+def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_are_lost_yield(call, monkeypatch):
     from neurocircuit.sweep import chips
 
     def trimmed(circuit):
-        if len(seen) == 1:
-            seen.append(circuit.chip_seed)
-            raise SimulatorBadOutput("VCO2 does not lock within 6 trim steps")
         seen.append(circuit.chip_seed)
+        if len(seen) == 2:
+            raise SimulatorBadOutput("VCO2 does not lock within 6 trim steps")
         changed = {"bias": circuit.bias.replace(vco2_A=1.1e-5), "f1_Hz": 7e8, "f3_Hz": 9e8, "lead_rad": 1.7}
         return type("Found", (), changed | {"standing_V": ()})
 
     seen: list[int] = []
     monkeypatch.setattr(chips, "_trimmed", trimmed)
+    monkeypatch.setattr(chips, "told", lambda spec, circuit: spec.replace(circuit=circuit))
     options = ("--level", "transistor", "--process", "generic65", "--mc", "3", "--out", "run")
     code, err, [(request, _)] = call(*options)
     assert code == 0
-    assert err == "neurocircuit: chip 1 cannot be trimmed and runs with the nominal currents\n"
-    seeds = [chip.circuit.chip_seed for chip in request.chips]
-    assert seeds == seen
-    assert len(set(seeds)) == 3
-    np.testing.assert_allclose([chip.circuit.bias.vco2_A for chip in request.chips], [1.1e-5, 1e-5, 1.1e-5])
-    assert [chip.name.endswith(chips.UNTRIMMED) for chip in request.chips] == [False, True, False]
+    why = "VCO2 does not lock within 6 trim steps"
+    assert err == f"neurocircuit: {request.spec.name} chip 1 cannot be trimmed and is left out: {why}\n"
+    assert [chip.circuit.chip_seed for chip in request.chips] == [seen[0], seen[2]]
+    assert len(set(seen)) == 3
+    np.testing.assert_allclose([chip.circuit.bias.vco2_A for chip in request.chips], 1.1e-5)
+    assert request.lost == {f"{request.spec.name} chip 1": why}
+    assert SweepRequest.from_dict(request.to_dict()) == request
+    first = seen.copy()
     longer = call(*options[:5], "5", *options[6:], "--seed", "1")[2][0][0]
-    assert [chip.circuit.chip_seed for chip in longer.chips[:3]] == seeds
+    assert [chip.circuit.chip_seed for chip in longer.chips[:3]] == first
+
+
+def test_a_run_without_a_chip_that_trims_is_one_line(call, monkeypatch):
+    from neurocircuit.sweep import chips
+
+    def trimmed(circuit):
+        raise SimulatorBadOutput("VCO2 does not lock within 6 trim steps")
+
+    monkeypatch.setattr(chips, "_trimmed", trimmed)
+    code, err, found = call("--level", "transistor", "--process", "generic65", "--mc", "2", "--out", "run")
+    assert (code, found) == (3, [])
+    assert len(err.splitlines()) == 1
+    assert "none of 2 chips can be trimmed" in err
+    assert "chip 0: VCO2 does not lock within 6 trim steps" in err
 
 
 def test_minutes_of_trim_come_after_what_can_be_refused_and_not_in_a_dry_run(call, monkeypatch):

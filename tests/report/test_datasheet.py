@@ -124,10 +124,18 @@ def test_every_figure_is_drawn_for_a_single_condition(run_dir: Path) -> None:
 
 def test_values_are_shown_in_one_prefix() -> None:
     assert datasheet.shown_with_unit([1.2e-11, 9e-10], "s") == ("12", "900", "ps")
-    assert datasheet.shown_with_unit([0.012, -0.003], "") == ("1.2", "−0.3", "%")
+    assert datasheet.shown_with_unit([0.012, -0.303], "%") == ("1.2", "−30.3", "%")
+    assert datasheet.shown_with_unit([0.012, -0.003], "") == ("0.012", "−0.003", "")
     assert datasheet.shown_with_unit([float("nan")], "V") == ("–", "V")
     assert datasheet.show(7.4942e8, "Hz") == "749.42 MHz"
     assert datasheet.show(6.7e4, "rad/s") == "0.067 mrad/ns"
+
+
+def test_a_unit_does_not_depend_on_the_value() -> None:
+    """One row of frequency errors below 10 % and one above it: both in percent."""
+    small, large = (datasheet_run.Quantity(f"error{k}", "e", value, "") for k, value in ((1, 0.01), (2, 0.2)))
+    assert [datasheet.unit_of("untrimmed", q) for q in (small, large)] == ["%", "%"]
+    assert datasheet.unit_of("cco", datasheet_run.Quantity("amplitude", "a", 0.09, "")) == ""
 
 
 def test_damaged_files_are_named(run_dir: Path) -> None:

@@ -1,5 +1,6 @@
 """The transistor section, from a planted transistor.csv beside a run."""
 
+import json
 import shutil
 from dataclasses import fields
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from neurocircuit.errors import FileFormatError
 from neurocircuit.report import transistors, write_report
+from neurocircuit.spec import Bias, Circuit, Components, Condition, NeuronSpec
 from neurocircuit.sweep import control
 from neurocircuit.table.transistor_rows import ControlledRow, read
 
@@ -75,3 +77,27 @@ def test_a_damaged_file_is_named(with_rows, damage):
     (out / "transistor.csv").write_text(damage)
     with pytest.raises(FileFormatError, match=r"transistor\.csv is not a table of transistor rows"):
         write_report(out)
+
+
+def test_chips_are_shown_with_the_yield_of_trim(with_rows):
+    out = with_rows(*ROWS)
+    request = json.loads((out / "request.json").read_text())
+    nominal = NeuronSpec.from_dict(request["spec"])
+    circuit = Circuit(
+        process="generic65",
+        condition=Condition(corner="tt", temperature_C=27.0, supply_V=1.0),
+        components=Components(r1_Ohm=3e5, c_F=1e-14, r2_Ohm=1.3e6, r4_Ohm=8e4),
+        bias=Bias(vco1_A=1.119e-5, vco2_A=9e-6, vco3_A=2.3e-5, vco4_A=8.6e-6, weight_A=1e-6),
+        f1_Hz=7.49e8,
+        f3_Hz=9.37e8,
+        lead_rad=1.9,
+        chip_seed=17,
+    )
+    chips = [nominal.replace(name=f"n chip {k}", circuit=circuit, threshold_vco_ratio=1.25) for k in (0, 2)]
+    request |= {"chips": [chip.to_dict() for chip in chips], "lost_chips": {"n chip 1": "VCO2 does not lock"}}
+    (out / "request.json").write_text(json.dumps(request))
+    write_report(out)
+    text = (out / "report.md").read_text(encoding="utf-8")
+    # Wilson's 95 % interval of 2 of 3: (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n) = 0.208 … 0.939.
+    assert "Yield of trim: 2 of 3 chips (21 … 94 %, Wilson). n chip 1 is left out: VCO2 does not lock." in text
+    assert "| n chip 2 | 17 | 11.190 | 9.000 | 23.000 | 8.600 | 749.00 | 937.00 | 1.900 |" in text

@@ -1,8 +1,5 @@
-"""A small sweep, and the real command line in processes of its own."""
+"""A small sweep, and the command line for it."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,53 +8,7 @@ import pytest
 
 from neurocircuit.spec import NeuronSpec, SweepSpec, Testbench
 from neurocircuit.sweep.plan import SweepRequest
-
-DATA_FILES = ("table.csv", "table.nc", "draws.nc", "sensitivity.csv", "waveforms.nc", "request.json")
-
-
-class CommandLine:
-    """`neurocircuit` as a user starts it, with a ledger and a working directory of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.ledger = directory / "ledger.sqlite"
-        # Every process of a sweep inherits the path of this ledger, which tells it from those of other tests.
-        self.environment = {**os.environ, "NEUROCIRCUIT_LEDGER": str(self.ledger)}
-
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        program = [str(Path(sys.executable).with_name("neurocircuit")), *arguments]
-        environment = {**self.environment, **variables}
-        return subprocess.Popen(
-            program,
-            cwd=self.directory,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments, **variables)
-        out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    def data(self, out: str) -> dict[str, bytes]:
-        return {name: (self.directory / out / name).read_bytes() for name in DATA_FILES}
-
-    def processes(self) -> dict[int, int]:
-        """Parent by process, of all processes that work for this command line."""
-        mark = f"NEUROCIRCUIT_LEDGER={self.ledger}".encode()
-        found = {}
-        for directory in Path("/proc").iterdir():
-            try:
-                if directory.name.isdigit() and mark in (directory / "environ").read_bytes().split(b"\0"):
-                    fields = (directory / "stat").read_text().rpartition(")")[2].split()
-                    if fields[0] != "Z":
-                        found[int(directory.name)] = int(fields[1])
-            except (OSError, ValueError):
-                continue
-        return found
+from tests.command_line import CommandLine
 
 
 @pytest.fixture
