@@ -5,7 +5,7 @@ import pytest
 
 from neurocircuit import simulate
 from neurocircuit.neuron import edge
-from neurocircuit.neuron.edge_numpy import normal_pair
+from neurocircuit.phase_noise import normal_pair
 from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp
 from tests.neuron.conftest import fire_times_by_small_steps
 
