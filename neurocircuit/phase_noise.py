@@ -66,7 +66,7 @@ def speeds(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0) -> Floats:
         )
     count = max(ceil(2.0 * cycles * (1.0 - 1e-12)), 1)
     index = np.arange(count, dtype=np.uint64)
-    drawn = [normal_pair(np.asarray(seeds)[:, None], stream, index) for stream in (0, 1)]
+    drawn = [normal_pair(np.asarray(seeds, dtype=np.uint64)[:, None], stream, index) for stream in (0, 1)]
     normal = np.stack([drawn[0][0], drawn[1][0], drawn[0][1], drawn[1][1]])  # as edge.cpp: VCO1 and VCO3 share a draw
     spread = np.array([held_spread(spec, diffusion) for diffusion in spec.phase_noise])
     return np.asarray(normal * spread[:, None, None] * np.reshape(scale, (1, -1, 1)))
