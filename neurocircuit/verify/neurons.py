@@ -7,6 +7,7 @@ and 95 % of the runs fall into the central intervals. Runs share chips and image
 variance between chips and between images (two-way clustering).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +50,11 @@ def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int) -> l
     return collect(circuit, images, runs, seed + 1)
 
 
-def replay(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int) -> Runs:
-    """The points of one layer spread evenly over `chips` chips, at a level."""
+def replay(
+    circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int,
+    report: Callable[[int, int], None] = lambda done, every: None,
+) -> Runs:  # fmt: skip
+    """The points of one layer spread evenly over `chips` chips, at a level; report: of chips done, and of all."""
     layer = points.layer
     if len(points.neuron) < chips:
         raise InputError(f"--runs must give each of {chips} chips a neuron, got {len(points.neuron)} neurons")
@@ -64,6 +68,7 @@ def replay(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, c
         if len(mine):
             part = points.take(mine)
             t[mine] = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)[0]
+        report(c + 1, chips)
     place, median = places(model, points, circuit.mapped.variation, t, generator)
     ideal = np.where(points.point.fired, points.point.at, np.inf)
     return Runs(layer, place, t, ideal, median, chip, points.image, points, np.arange(count))

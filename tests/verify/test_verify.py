@@ -131,6 +131,25 @@ def test_levels_with_other_causes_are_not_compared_by_coverage(circuit, spikes):
     assert "no coverage" in row["sentence"]
 
 
+def test_decks_with_phase_noise_are_covered_by_a_table_of_the_averaged_level(circuit, spikes):
+    """Same causes, phase noise among them: coverage instead of a level discrepancy, and the very same fire times."""
+    mapped = circuit.mapped
+    noisy = type(circuit).of(mapped.replace(neuron=mapped.neuron.replace(phase_noise=(1e5,) * 4)), circuit.physical)
+    table, _, _ = calibrate.calibrate(noisy, spikes, level="averaged", chip_count=12, points_per_layer=80)
+    assert table.layers[0].passage.spread.mean() == pytest.approx(1.0, abs=0.25)
+    said = []
+    found = single.single_neurons(
+        noisy, table, spikes, level="bsource", runs=60, seed=3, layers=(0,), report=said.append
+    )
+    assert found["differing_causes"] == []
+    assert not found["layers"][0]["coverage"][1]["rejected"]
+    assert said[-1] == f"layer 0: {found['layers'][0]['runs']} neurons, 40 of 40 chips"
+    points = neurons.points_of(noisy, spikes, 40, 1)[0]
+    row = levels.level_discrepancy(noisy, points, "bsource", "averaged", chip_count=3, seed=1)
+    assert max(abs(row["low"]), abs(row["high"])) < 1e-3
+    assert row["only_here"] + row["only_there"] <= 1
+
+
 def test_clustered_errors():
     """Independent values give the plain error; values equal within a cluster give that of the clusters."""
     rng = np.random.default_rng(0)
