@@ -229,12 +229,12 @@ published-pvt: setup ## The demonstration network at the conditions of published
 	  --chips 2 --out reports/published/pvt
 
 HARD := $(NETWORK)/published_weights
-published-hard: setup ## The paper's published MNIST weights on the embedded circuit (about 3 CPU-minutes)
+published-hard: setup ## The paper's published MNIST weights on the embedded circuit (about 5 CPU-minutes)
 	@mkdir -p $(HARD)
 	@$(BIN)/neurocircuit import-weights ../shared/data/authors_mnist --network mnist_scnn --out reports/authors_mnist.pt
 	@$(BIN)/neurocircuit map reports/authors_mnist.pt --images 40 --out $(HARD)/network.toml
-	@$(BIN)/neurocircuit calibrate $(HARD)/network.toml --images 10 --points 100 --chips 40 --out $(HARD)/table.nc
-	@$(BIN)/neurocircuit verify $(HARD)/network.toml --table $(HARD)/table.nc --part test --images 60 --chips 3 --runs 100 \
+	@$(BIN)/neurocircuit calibrate $(HARD)/network.toml --images 10 --points 200 --out $(HARD)/table.nc
+	@$(BIN)/neurocircuit verify $(HARD)/network.toml --table $(HARD)/table.nc --part test --images 60 --chips 3 --runs 200 \
 	  --jobs 2 --out $(HARD)/replay
 
 # On the stressed circuit, which has phase noise; the table is of the level that the decks are, so of the same causes.

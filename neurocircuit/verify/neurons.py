@@ -20,7 +20,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.mapping.replay import Circuit
 from neurocircuit.neuron.operating import Operating
 from neurocircuit.noise.model import NoiseModel
-from neurocircuit.noise.terms import Terms, sensitivities
+from neurocircuit.noise.terms import COMPONENTS, Terms, sensitivities
 from neurocircuit.record import Floats
 from neurocircuit.spec import NeuronSpec, Variation
 
@@ -43,6 +43,7 @@ class Runs:
     image: NDArray[np.int64]
     points: Points
     rows: NDArray[np.int64]  # of each run among the points
+    u: Floats | None = None  # membrane terms of the run's chip, [component, run]; None: not known
 
 
 def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int) -> list[Points]:
@@ -62,16 +63,17 @@ def replay(
     count = len(points.neuron)
     chip = np.arange(count) % chips
     chip = generator.permutation(chip)
-    t = np.full(count, np.nan)
+    t, u = np.full(count, np.nan), np.zeros((len(COMPONENTS), count))
     for c in range(chips):
         mine = np.flatnonzero(chip == c)
         if len(mine):
             part = points.take(mine)
-            t[mine] = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)[0]
+            found = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)
+            t[mine], u[:, mine] = found[:2]
         report(c + 1, chips)
     place, median = places(model, points, circuit.mapped.variation, t, generator)
     ideal = np.where(points.point.fired, points.point.at, np.inf)
-    return Runs(layer, place, t, ideal, median, chip, points.image, points, np.arange(count))
+    return Runs(layer, place, t, ideal, median, chip, points.image, points, np.arange(count), u)
 
 
 def places(

@@ -88,4 +88,6 @@ def _layer(
     if level in FAST:
         seen = correlation.scores(circuit, model, points, level=level, chips=CORRELATION_CHIPS, seed=seed)
         row["correlation"] = correlation.summary(seen)
+    else:
+        row["correlation"] = correlation.of_runs(circuit, model, runs, seed)
     return row
