@@ -2,6 +2,7 @@
 
 import json
 import platform
+import resource
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 import numpy as np
 
 from neurocircuit import __version__
+from neurocircuit.checkout import commit
 from neurocircuit.cli.common import finite_or_null
 from neurocircuit.errors import InputError
 from neurocircuit.files import write_atomically
@@ -51,12 +53,15 @@ def images(
 
 
 def record(started: float, **values: Any) -> dict[str, Any]:
-    """What a run was, beside its results."""
+    """What a run was, beside its results; started: process time at its begin. Processes that it started count too."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent_s = time.process_time() - started + children.ru_utime + children.ru_stime
     return {
         "command": " ".join(["neurocircuit", *sys.argv[1:]]),
         "version": __version__,
+        "commit": commit(),
         "python": platform.python_version(),
-        "cpu_seconds": round(time.process_time() - started, 1),
+        "cpu_seconds": round(spent_s, 1),
         **values,
     }
 

@@ -103,8 +103,9 @@ def command(
 
         single = in_transistors if level == "transistor" else single_neurons
         numbers["neurons"] = single(
-            circuit, table, spikes[:SINGLE_IMAGES], level=level, runs=runs, seed=seed, layers=chosen
-        )
+            circuit, table, spikes[:SINGLE_IMAGES], level=level, runs=runs, seed=seed, layers=chosen,
+            report=lambda text: None if as_json else click.echo(text, err=True),
+        )  # fmt: skip
     numbers["run"] = record(started)
     if out is not None:
         _write(out, numbers, rows)

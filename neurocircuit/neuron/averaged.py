@@ -7,6 +7,8 @@ With e the excess phase error, y the speed of VCO2 and u the rate at which the i
 
 which is eq. (2) in state form. Between two corners of the inputs u is constant and arc.py has the closed form.
 Static frequency errors shift the lock point and let the membrane drift: both are in d. The XOR never wraps here.
+Phase noise adds corners: the frequencies that it holds for half a period (phase_noise.py) add to u (VCO1 less VCO2)
+and to d (VCO4 less VCO3).
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ import numpy as np
 
 from neurocircuit.chips import NeuronErrors
 from neurocircuit.neuron.arc import Arc, first_crossing
+from neurocircuit.phase_noise import VERSION, Walk, half_period_over_tau, speeds, walk
 from neurocircuit.record import FireRecord, Floats, Waveforms
 from neurocircuit.spec import NeuronSpec, Ramp
 
@@ -28,6 +31,7 @@ class Constants:
     static_error: Any  # phase error at which VCO2 locks
     drift: Any  # d, less the slope of a ramping threshold
     start: Any  # membrane minus threshold at arming
+    gain: Any  # of VCO4 on VCO3 per unit weight, rad
     spike_width: Any
     window: Any
     waits_for_input: bool
@@ -48,10 +52,24 @@ class Constants:
             static_error=static,
             drift=static + slip - 2 * np.pi * ramp * spec.tau_s * scale / gain,
             start=start,
+            gain=gain,
             spike_width=spec.spike_width_s / spec.tau_s / scale,
             window=spec.window_over_tau / scale,
             waits_for_input=isinstance(spec.threshold, Ramp),
         )
+
+
+@dataclass(frozen=True)
+class Corners:
+    """Instants at which something changes, in order, and what: all [trial, corner]; the last is the window's end.
+
+    Phase jumps of VCO1, changes of u (rates) and of d (slips). What comes after the window is put there and is 0.
+    """
+
+    times: Floats
+    jumps: Floats
+    rates: Floats
+    slips: Floats
 
 
 def fire(
@@ -68,30 +86,37 @@ def fire(
     if errors is not None:
         scale = 1.0 + np.reshape(errors.tau, (-1,))
         t_over_tau = t_over_tau / scale[:, None]
-    corners, jumps, rates = _corners(constants, t_over_tau, weights)
-    trials = len(corners)
-    e, y, u = np.zeros(trials), np.zeros(trials), np.zeros(trials)
+    first = np.min(t_over_tau, axis=1)
+    corners = _corners(constants, t_over_tau, weights)
+    trials = len(corners.times)
+    e, y, u, d = np.zeros(trials), np.zeros(trials), np.zeros(trials), np.zeros(trials) + constants.drift
+    noisy = any(spec.phase_noise)
+    if noisy:
+        u, slip, corners = _disturbed(spec, constants, corners, noise_seed, scale)
+        d = d + slip
     gap, now = np.full(trials, constants.start), np.zeros(trials)
     fire_time, peak = np.full(trials, np.inf), np.full(trials, np.abs(constants.static_error))
     armed = np.full(trials, not constants.waits_for_input)
-    for k in range(corners.shape[1]):
-        length = corners[:, k] - now
-        arc = Arc(constants.r, e - u, y - u, u + constants.drift, gap)
+    for k in range(corners.times.shape[1]):
+        length = corners.times[:, k] - now
+        arc = Arc(constants.r, e - u, y - u, u + d, gap)
         zeros = arc.inflections(length)
         searching = armed & ~np.isfinite(fire_time) & (length > 0)
         delay = np.full(trials, np.inf)
         delay[searching] = first_crossing(arc.take(searching), zeros[:, searching], length[searching])
         fire_time = np.where(np.isfinite(delay), now + delay, fire_time)
-        if k:
+        if k or noisy:
             watched = searching & (length > 0)
             peak = np.where(watched, np.maximum(peak, _peak(arc, zeros, length, delay, constants, u)), peak)
         e, y = arc.state(length)
         gap = arc.gap_at(length)
-        e, y, u = e + u + jumps[:, k], y + u, u + rates[:, k]
-        now = corners[:, k]
-        if k == 0 and constants.waits_for_input:
-            armed = now < constants.window
-            fire_time[armed & (gap >= 0)] = now[armed & (gap >= 0)]
+        e, y, u, d = e + u + corners.jumps[:, k], y + u, u + corners.rates[:, k], d + corners.slips[:, k]
+        now = corners.times[:, k]
+        starts = ~armed & (now >= first) & (now < constants.window)
+        fire_time[starts & (gap >= 0)] = now[starts & (gap >= 0)]
+        armed = armed | starts
+        if noisy and np.isfinite(fire_time).all():
+            break
     return FireRecord(
         fire_time_over_tau=fire_time * scale,
         headroom=peak * spec.phase_per_weight_rad / (np.pi / 2),
@@ -100,11 +125,8 @@ def fire(
     )
 
 
-def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> tuple[Floats, Floats, Floats]:
-    """Sorted instants at which the input changes, its phase jumps and rate changes there; [trial, corner].
-
-    The last corner is the window's end; what comes later is put there and does nothing.
-    """
+def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> Corners:
+    """Those of the inputs."""
     trials, _ = t_over_tau.shape
     width, window = (np.reshape(value, (-1, 1)) for value in (constants.spike_width, constants.window))
     if np.all(width > 0):
@@ -116,15 +138,31 @@ def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> tuple
     late = times >= window
     times = np.where(late, window, times)
     jumps, rates = np.where(late, 0.0, jumps), np.where(late, 0.0, rates)
-    order = np.argsort(times, axis=1, kind="stable")
-    end = np.full((trials, 1), window)
-    times = np.concatenate([np.take_along_axis(times, order, axis=1), end], axis=1)
-    none = np.zeros((trials, 1))
-    return (
-        times,
-        np.concatenate([np.take_along_axis(jumps, order, axis=1), none], axis=1),
-        np.concatenate([np.take_along_axis(rates, order, axis=1), none], axis=1),
-    )
+    end, none = np.full((trials, 1), window), np.zeros((trials, 1))
+    columns = [np.concatenate([own, none], axis=1) for own in (jumps, rates, np.zeros_like(rates))]
+    return _in_order(Corners(np.concatenate([times, end], axis=1), *columns))
+
+
+def _disturbed(
+    spec: NeuronSpec, constants: Constants, corners: Corners, noise_seed: np.ndarray, scale: Any
+) -> tuple[Floats, Floats, Corners]:
+    """What phase noise adds to u and to d from arming on, both [trial], and the corners with its own among them."""
+    one, two, three, four = speeds(spec, noise_seed, scale)
+    moved, slipped = (one - two) / spec.phase_per_weight_rad, (four - three) / np.reshape(constants.gain, (-1, 1))
+    trials, count = moved.shape
+    hold = np.reshape(half_period_over_tau(spec) / scale, (-1, 1))
+    window = np.reshape(constants.window, (-1, 1))
+    times = np.broadcast_to(np.minimum(np.arange(1, count) * hold, window), (trials, count - 1))
+    parts = (times, np.zeros_like(times), np.diff(moved), np.diff(slipped))
+    kept = (corners.times, corners.jumps, corners.rates, corners.slips)
+    both = Corners(*(np.concatenate([own, part], axis=1) for own, part in zip(kept, parts, strict=True)))
+    return moved[:, 0], slipped[:, 0], _in_order(both)
+
+
+def _in_order(corners: Corners) -> Corners:
+    order = np.argsort(corners.times, axis=1, kind="stable")
+    every = (corners.times, corners.jumps, corners.rates, corners.slips)
+    return Corners(*(np.take_along_axis(one, order, axis=1) for one in every))
 
 
 def _peak(arc: Arc, zeros: Floats, length: Floats, delay: Floats, constants: Constants, u: Floats) -> Floats:
@@ -138,19 +176,26 @@ def _peak(arc: Arc, zeros: Floats, length: Floats, delay: Floats, constants: Con
 def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
     """Waveforms over the window from t_over_tau and weights, both [input]; UP is its running mean."""
     constants = Constants.of(spec)
-    corners, jumps, rates = _corners(constants, t_over_tau[None], weights[None])
-    e, y, u, gap, now = np.zeros(1), np.zeros(1), np.zeros(1), np.full(1, constants.start), 0.0
+    corners = _corners(constants, t_over_tau[None], weights[None])
+    seeds = np.array([noise_seed], dtype=np.uint64)
+    e, y, u, d = np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1) + constants.drift
+    if any(spec.phase_noise):
+        u, slip, corners = _disturbed(spec, constants, corners, seeds, 1.0)
+        d = d + slip
+    gap, now = np.full(1, constants.start), 0.0
     pieces = []
-    for corner, jump, rate in zip(corners[0], jumps[0], rates[0], strict=True):
-        arc = Arc(constants.r, e - u, y - u, u + constants.drift, gap)
+    columns = (corners.times[0], corners.jumps[0], corners.rates[0], corners.slips[0])
+    for corner, jump, rate, slip in zip(*columns, strict=True):
+        arc = Arc(constants.r, e - u, y - u, u + d, gap)
         t = np.linspace(0.0, corner - now, max(2, int((corner - now) / spec.window_over_tau * 2000)))
         error, speed = arc.state(t)
         pieces.append(np.stack([now + t, error + u, speed + u, arc.gap_at(t)]))
         length = np.array([corner - now])
         (e, y), gap = arc.state(length), arc.gap_at(length)
-        e, y, u, now = e + u + jump, y + u, u + rate, corner
-    time, error, speed, gap_path = np.concatenate(pieces, axis=1)
-    return _present(spec, constants, t_over_tau, weights, (time, error, speed, gap_path))
+        e, y, u, d, now = e + u + jump, y + u, u + rate, d + slip, corner
+    fired_at = fire(spec, t_over_tau[None], weights[None], np.zeros((1, 2)), seeds).fire_time_over_tau[0]
+    path = np.concatenate(pieces, axis=1)
+    return _present(spec, constants, t_over_tau, weights, path, walk(spec, noise_seed), fired_at)
 
 
 def _present(
@@ -158,7 +203,9 @@ def _present(
     constants: Constants,
     t_over_tau: Floats,
     weights: Floats,
-    path: tuple[Floats, Floats, Floats, Floats],
+    path: Floats,
+    noise: Walk | None,
+    fired_at: float,
 ) -> Waveforms:
     time, error, speed, gap = path
     a, gain = spec.phase_per_weight_rad, spec.membrane_gain_rad
@@ -168,7 +215,8 @@ def _present(
     lead = -constants.start * gain
     vco1 = a * received + d1 * time
     vco3 = lead + (d3 * spec.threshold_vco_ratio + ramp) * time
-    fired_at = fire(spec, t_over_tau[None], weights[None], np.zeros((1, 2)), np.zeros(1)).fire_time_over_tau[0]
+    if noise is not None:
+        vco1, vco3 = vco1 + noise.at(1, time), vco3 + noise.at(3, time)
     return Waveforms(
         time_over_tau=time,
         vco_rad=np.stack([vco1, vco1 - a * (error + constants.static_error), vco3, vco3 + gain * gap]),
@@ -190,14 +238,13 @@ def _received(constants: Constants, t_over_tau: Floats, weights: Floats, time: F
 
 def engine() -> str:
     """What determines the numbers of this level."""
-    return "averaged/1"
+    return f"averaged/1 {VERSION}"
 
 
 def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
     """What the spec switches on and the averaged loop leaves out."""
     effects = {
         "readout q": spec.readout == "q",
-        "phase noise": any(spec.phase_noise),
         "wrap modulo 2π": spec.comparator == "modulo_2pi",
         "membrane floor": spec.membrane_floor_rad is not None,
         "XOR range": True,

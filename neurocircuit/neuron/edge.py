@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from neurocircuit._kernel import native
 from neurocircuit.chips import NeuronErrors
 from neurocircuit.neuron import edge_numpy
+from neurocircuit.phase_noise import held_spread
 from neurocircuit.record import FireRecord, Floats, Waveforms
 from neurocircuit.spec import Lead, NeuronSpec, Ramp
 
@@ -63,7 +64,7 @@ class Constants:
         d1, d2, d3, d4 = (d + own for d, own in zip(spec.frequency_error.in_force, errors.frequency, strict=True))
         ramp = 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s if isinstance(spec.threshold, Ramp) else 0.0
         lead_rad = spec.threshold.lead_rad + spec.ripple_guard_rad if isinstance(spec.threshold, Lead) else 0.0
-        n1, n2, n3, n4 = (np.sqrt(d * spec.tau_s * 2 * spec.cycles_per_tau) * scale for d in spec.phase_noise)
+        n1, n2, n3, n4 = (held_spread(spec, d) * scale for d in spec.phase_noise)
         return cls(
             r=spec.loop_ratio,
             phase_per_weight=spec.phase_per_weight_rad,

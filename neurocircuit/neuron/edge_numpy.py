@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocircuit.phase_noise import Seeds, normal_pair
 from neurocircuit.record import Bools, Floats
 
 if TYPE_CHECKING:
     from neurocircuit.neuron.edge import Constants
-
-Seeds = NDArray[np.uint64]
 
 
 def fire(
@@ -57,23 +56,6 @@ def trace(constants: Constants, state: Floats, t_over_tau: Floats, weights: Floa
             rows.append((*after[:4], before, *after[5:]))
         rows.append(after)
     return tuple(np.array(rows).T)
-
-
-def normal_pair(seed: Seeds, stream: int, index: Seeds) -> tuple[Floats, Floats]:
-    """Two standard normal numbers, a pure function of (seed, stream, index) shared with the kernel; [trial]."""
-    with np.errstate(over="ignore"):
-        golden = np.uint64(0x9E3779B97F4A7C15)
-        key = _mix(seed + golden * (np.uint64(2) * index + np.uint64(stream + 1)))
-        second = _mix(key + golden)
-    radius = np.sqrt(-2.0 * np.log(((key >> np.uint64(11)).astype(float) + 0.5) * 2.0**-53))
-    angle = 2.0 * np.pi * ((second >> np.uint64(11)).astype(float) * 2.0**-53)
-    return radius * np.cos(angle), radius * np.sin(angle)
-
-
-def _mix(x: Seeds) -> Seeds:
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def _corners(constants: Constants, t: Floats, w: Floats) -> Floats:

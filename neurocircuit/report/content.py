@@ -73,7 +73,8 @@ def remarks(run: Run) -> list[str]:
     ]
     if any(run.spec.phase_noise):
         texts.append(
-            "Phase noise is on: at level edge every row also holds its spread, which stays when the input jitter is 0."
+            "Phase noise is on: but at ideal and transistor every row holds its spread too, which stays when the input "
+            "jitter is 0."
         )
     texts += _saturation(run)
     if run.record.get("status") != "complete":

@@ -255,9 +255,9 @@ def _neurons_part(values: dict[str, Any]) -> Part:
     rows = []
     for layer in layers:
         cover = [f"{c['share']:.1%} ({c['low']:.1%} … {c['high']:.1%})" for c in layer["coverage"]]
-        seen = layer.get("correlation")
+        seen = layer.get("correlation", {})
         pairs = [
-            f"{seen[name]:.3f} ({seen[f'{name}_model']:.3f} ± {seen[f'{name}_error']:.3f})" if seen else "-"
+            f"{seen[name]:.3f} ({seen[f'{name}_model']:.3f} ± {seen[f'{name}_error']:.3f})" if name in seen else "-"
             for name in ("within_chip", "within_neuron")
         ]
         rows.append(
@@ -266,14 +266,16 @@ def _neurons_part(values: dict[str, Any]) -> Part:
              f"{layer['missed']}", f"{layer['false']}", f"{layer['tail_share']:.3%}, {layer['outside_share']:.3%}",
              f"{layer['left_out']}")
         )  # fmt: skip
+    once = any(layer.get("correlation", {}).get("events") == 1 for layer in layers)
+    pairing = "pairs of the runs that share a chip" if once else "every point on each of 60 chips in two events"
     table = Table(
         "Measured times in their predicted distributions",
         ("layer", "runs", "in 50 % (99 % interval)", "in 95 % (99 % interval)", "bias (σ)",
          "correlation within a chip (model)", "of a neuron's two events (model)", "missed", "false",
          "layer's firing neurons in the table's tails, beyond", "runs left out"),
         tuple(rows),
-        note="Correlations of the normal scores of the places, over every point on each of 60 chips in two events; "
-        "the model is asked for the same chips, its ± is the standard error of the difference.",
+        note=f"Correlations of the normal scores of the places, over {pairing}; the model is asked for the same chips, "
+        "its ± is the standard error of the difference.",
     )  # fmt: skip
     picture = _drawn("places", "Evenly spread where the model is right.", partial(figures.places_figure, layers))
     return Part("Single neurons", tuple(layer["sentence"] for layer in layers), (picture,), (table,))

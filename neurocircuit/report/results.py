@@ -72,14 +72,15 @@ def _table3_in_transistors(published: Path) -> Iterator[Row]:
         yield what, ours, _fine([one for one in theirs if one is not None]), "transistor"
 
 
-def _in_transistors(published: Path) -> Iterator[Row]:
-    folder = "mnist-network/transistor/replay"
-    for values in _read(published, folder):
-        for layer in values["neurons"]["layers"]:
-            wide = next(one for one in layer["coverage"] if one["nominal"] == 0.95)
-            inside = f"{round(wide['share'] * layer['runs'])} of {layer['runs']}"
-            what = f"neurons of layer {layer['layer']} in transistors, in the 95 % intervals of the noise model"
-            yield what, f"{inside}: {'rejected' if layer['rejected'] else 'not rejected'}", "95 %", folder
+def _single_neurons(published: Path) -> Iterator[Row]:
+    for name, how in (("bsource", "of the stressed circuit as ngspice decks"), ("transistor", "in transistors")):
+        folder = f"mnist-network/{name}/replay"
+        for values in _read(published, folder):
+            for layer in values["neurons"]["layers"]:
+                wide = next(one for one in layer["coverage"] if one["nominal"] == 0.95)
+                inside = f"{round(wide['share'] * layer['runs'])} of {layer['runs']}"
+                what = f"neurons of layer {layer['layer']} {how}, in the 95 % intervals of the noise model"
+                yield what, f"{inside}: {'rejected' if layer['rejected'] else 'not rejected'}", "95 %", folder
 
 
 def _networks(published: Path) -> Iterator[Row]:
@@ -197,7 +198,7 @@ def _codesign(published: Path) -> Iterator[Row]:
 
 
 _PARTS: tuple[Callable[[Path], Iterator[Row]], ...] = (
-    _table3, _table3_in_transistors, _networks, _table4, _fig2, _jitter, _on_circuits, _in_transistors, _aware, _curves,
+    _table3, _table3_in_transistors, _networks, _table4, _fig2, _jitter, _on_circuits, _single_neurons, _aware, _curves,
     _pvt, _codesign,
 )  # fmt: skip
 

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import platform
-import subprocess
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 import neurocircuit
+from neurocircuit.checkout import commit
 from neurocircuit.errors import FileFormatError
 from neurocircuit.files import write_atomically
 
@@ -97,28 +97,12 @@ def environment() -> dict[str, str]:
     """Versions, processor and code state that a result depends on beside the recipe."""
     return {
         "neurocircuit": neurocircuit.__version__,
-        "commit": _commit(),
+        "commit": commit(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
     }
-
-
-def _commit() -> str:
-    """The commit of a working checkout, with + when files differ from it; empty for an installed package."""
-    root = Path(neurocircuit.__file__).parent.parent
-    try:
-        described = subprocess.run(  # noqa: S603
-            ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12", "--match="],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return described.stdout.strip()
 
 
 def _text(value: float | None) -> str:

@@ -3,6 +3,9 @@
 ngspice integrates the loop and the membrane M; here its time points become the first crossing of the threshold.
 M' = 2π Δf e/π + 2π f3 (δ4 - δ3) is known at each point from the saved phase error e, so between two points M is taken
 as the cubic through both values and slopes, whose error is of a higher order than that of the time steps.
+
+ngspice has no device noise in a transient. The walks of the phases (phase_noise.py) are drawn here: what VCO1 gains on
+VCO2 enters the deck as a PWL of VCO1's phase, what VCO4 gains on VCO3 is added to M, straight between time points.
 """
 
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from scipy.optimize import brentq
 
 from neurocircuit.chips import NeuronErrors
 from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
+from neurocircuit.phase_noise import VERSION, Walk, walk
 from neurocircuit.record import FireRecord, Floats, Waveforms
 from neurocircuit.spec import NeuronSpec, Ramp
 from neurocircuit.spice import deck, ngspice
@@ -22,9 +26,9 @@ from neurocircuit.spice.deck import netlist_sha256
 
 @dataclass(frozen=True)
 class _Solution:
-    """One neuron over time, [point]: gap: membrane minus threshold, slope: its derivative by t/tau; both in rad.
+    """One neuron over time, [point]: gap: membrane minus threshold, noise of VCO3 and VCO4 in it, in rad.
 
-    headroom: as in FireRecord.
+    phi1_rad: VCO1's phase with VCO2's noise taken from it, as in the deck. headroom: as in FireRecord.
     """
 
     t_over_tau: Floats
@@ -49,7 +53,7 @@ def fire(
 ) -> FireRecord:
     """First crossing of membrane and threshold, from t_over_tau and weights, both [trial, input].
 
-    start_rad and noise_seed have no effect: this level has no edges. step_divisor = 2 halves the time steps.
+    start_rad has no effect: this level has no edges. step_divisor = 2 halves the time steps of ngspice.
     A run that times out or delivers no trustworthy waveforms leaves nan and its reason in `failures`.
     Raises SimulatorMissing without ngspice, SpecError and InputError for what the deck cannot express.
     """
@@ -67,7 +71,8 @@ def fire(
         try:
             own = spec if errors is None else errors.spec_of(spec, trial)
             scale = own.tau_s / spec.tau_s
-            solution = _decide(own, t_over_tau[trial] / scale, weights[trial], timeout_s, step_divisor)
+            inputs = t_over_tau[trial] / scale, weights[trial]
+            solution = _decide(own, *inputs, int(noise_seed[trial]), timeout_s, step_divisor)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
         else:
@@ -89,11 +94,14 @@ def waveforms(
 
     Raises SimulatorMissing, SimulatorTimeout, SimulatorBadOutput, SpecError, InputError.
     """
-    solution = _solve(spec, t_over_tau, weights, timeout_s, step_divisor)
+    noise = walk(spec, noise_seed)
+    solution = _solve(spec, t_over_tau, weights, noise, timeout_s, step_divisor)
     time = solution.t_over_tau
     d1, _, d3, _ = (2 * pi * spec.cycles_per_tau * delta for delta in spec.frequency_error.in_force)
     vco1 = solution.phi1_rad + d1 * time
     vco3 = _threshold_rad(spec, time) + d3 * spec.threshold_vco_ratio * time
+    if noise is not None:
+        vco1, vco3 = vco1 + noise.at(2, time), vco3 + noise.at(3, time)
     return Waveforms(
         time_over_tau=time,
         vco_rad=np.stack([vco1, vco1 - solution.e_rad, vco3, vco3 + solution.gap_rad]),
@@ -109,22 +117,28 @@ def engine(step_divisor: int = 1) -> str:
 
     Raises SimulatorMissing, SimulatorTimeout or SimulatorBadOutput when ngspice cannot say its version.
     """
-    return f"ngspice-{ngspice.version().number} {deck.options(step_divisor)} netlist={netlist_sha256()[:12]}"
+    model = f"netlist={netlist_sha256()[:12]} {VERSION}"
+    return f"ngspice-{ngspice.version().number} {deck.options(step_divisor)} {model}"
 
 
-def first_crossing(time: Floats, gap: Floats, slope: Floats, start: float = 0.0) -> float:
+def first_crossing(time: Floats, gap: Floats, slope: Floats, start: float = 0.0, walked: Floats | None = None) -> float:
     """First time >= start at which the gap has risen to 0, inf when it does not; all [point].
 
-    Between two points the gap is the cubic through both values and slopes. A gap >= 0 at `start` counts at once.
+    Between two points the gap is the cubic through both values and slopes, and `walked`, straight lines, is added to
+    it. A gap >= 0 at `start` counts at once.
     """
     if start > time[-1]:
         return inf
+    walked = np.zeros_like(gap) if walked is None else walked
+    h, risen = np.diff(time), np.diff(walked)
     curve = CubicHermiteSpline(time, gap, slope)
+    curve.c[2] += risen / h
+    curve.c[3] += walked[:-1]
     if curve(start) >= 0:
         return start
-    h = np.diff(time)
     # A cubic lies below the largest of its Bernstein coefficients: few stretches need a closer look.
-    reach = np.max([gap[:-1], gap[:-1] + h * slope[:-1] / 3, gap[1:] - h * slope[1:] / 3, gap[1:]], axis=0)
+    control = np.array([gap[:-1], gap[:-1] + h * slope[:-1] / 3, gap[1:] - h * slope[1:] / 3, gap[1:]])
+    reach = np.max(control + walked[:-1] + np.arange(4)[:, None] / 3 * risen, axis=0)
     for k in np.flatnonzero((reach >= 0) & (time[1:] > start)):
         low = max(time[k], start)
         turns = np.sort(np.roots(np.polyder(curve.c[:, k]))) + time[k]
@@ -136,7 +150,9 @@ def first_crossing(time: Floats, gap: Floats, slope: Floats, start: float = 0.0)
     return inf
 
 
-def _decide(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, timeout_s: float, step_divisor: int) -> _Solution:
+def _decide(
+    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, noise_seed: int, timeout_s: float, step_divisor: int
+) -> _Solution:
     """Up to a while after the last input, which nearly always decides; only a neuron silent by then takes the window.
 
     The loop forgets with τ: what has not fired 4 τ after the last input needs a membrane that grazes the threshold.
@@ -145,14 +161,16 @@ def _decide(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, timeout_s: fl
     horizon_s = (float(np.max(heard, initial=0.0)) + 4.0) * spec.tau_s + spec.spike_width_s
     if horizon_s < spec.window_s:
         short = spec.replace(window_s=horizon_s)
-        solution = _solve(short, t_over_tau, weights, timeout_s, step_divisor)
+        solution = _solve(short, t_over_tau, weights, walk(short, noise_seed), timeout_s, step_divisor)
         if solution.fire_time_over_tau < inf:
             return solution
-    return _solve(spec, t_over_tau, weights, timeout_s, step_divisor)
+    return _solve(spec, t_over_tau, weights, walk(spec, noise_seed), timeout_s, step_divisor)
 
 
-def _solve(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, timeout_s: float, step_divisor: int) -> _Solution:
-    ready = deck.compose(spec, t_over_tau, weights, step_divisor)
+def _solve(
+    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, noise: Walk | None, timeout_s: float, step_divisor: int
+) -> _Solution:
+    ready = deck.compose(spec, t_over_tau, weights, step_divisor, noise)
     vectors = ngspice.run(ready.text, ready.wanted, ready.t_stop_s, timeout_s=timeout_s, files=ready.files)
     time = vectors["time"] / spec.tau_s
     e_rad = vectors["v(e)"]
@@ -160,13 +178,15 @@ def _solve(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, timeout_s: flo
     gap = vectors["v(membrane)"] - _threshold_rad(spec, time)
     drift_Hz = spec.f0_Hz * spec.threshold_vco_ratio * (d4 - d3) - _ramp_Hz(spec)
     slope = 2 * pi * spec.tau_s * (spec.vco4_swing_Hz * e_rad / pi + drift_Hz)
+    # ngspice has a time point at each corner of the walk, so between two points it is straight
+    walked = np.zeros_like(gap) if noise is None else noise.at(4, time) - noise.at(3, time)
     # A ramping threshold is compared only from the first input on (Ramp); a lead needs no such wait.
     start = float(np.min(t_over_tau, initial=inf)) if isinstance(spec.threshold, Ramp) else 0.0
-    fired_at = first_crossing(time, gap, slope, start) if start < spec.window_over_tau else inf
+    fired_at = first_crossing(time, gap, slope, start, walked) if start < spec.window_over_tau else inf
     seen = np.abs(e_rad[time <= fired_at])
     at_crossing = abs(float(np.interp(fired_at, time, e_rad))) if fired_at < inf else 0.0
     headroom = max(float(seen.max()), at_crossing) / (pi / 2)
-    return _Solution(time, vectors["v(phi1)"], e_rad, vectors["v(vc)"], gap, fired_at, headroom)
+    return _Solution(time, vectors["v(phi1)"], e_rad, vectors["v(vc)"], gap + walked, fired_at, headroom)
 
 
 def _threshold_rad(spec: NeuronSpec, time_over_tau: Floats) -> Floats:

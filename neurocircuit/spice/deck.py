@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from neurocircuit.errors import InputError, SpecError
+from neurocircuit.phase_noise import Walk
 from neurocircuit.record import Floats
 from neurocircuit.spec import NeuronSpec
 
@@ -54,14 +55,18 @@ def options(step_divisor: int = 1) -> str:
     return f"method={METHOD} reltol={_reltol(step_divisor):g} max_step={step:g}tau"
 
 
-def compose(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, step_divisor: int = 1) -> Deck:
+def compose(
+    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, step_divisor: int = 1, noise: Walk | None = None
+) -> Deck:
     """The deck of one neuron from its spike times [input] (tau, from arming; inf: silent) and weights [input].
 
+    noise: VCO1's walk less that of VCO2 is added to the phase of VCO1, since the loop sees the difference alone; the
+    walks of VCO3 and VCO4 are no part of the deck, for nothing in it depends on them (bsource.py).
     Raises SpecError for a spike too short to draw, InputError for times < 0, weights that are not finite, or
     lengths that differ.
     """
     _check(spec, t_over_tau, weights, step_divisor)
-    corners_s, phases_rad = vco1_corners(spec, t_over_tau, weights)
+    corners_s, phases_rad = vco1_corners(spec, t_over_tau, weights, noise)
     circuit = _new_circuit("phase_domain_averaged_neuron")
     circuit.V("phi1", "phi1", circuit.gnd, _pwl(corners_s, phases_rad))
     # ngspice sets a PWL source's next breakpoint only when a time point meets the last one to 3 ulp, and loses all
@@ -86,17 +91,26 @@ def compose(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, step_divisor:
     return Deck("\n".join(lines) + "\n", {NETLIST: netlist_text()}, wanted, spec.window_s)
 
 
-def vco1_corners(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def vco1_corners(
+    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, noise: Walk | None = None
+) -> tuple[Floats, Floats]:
     """Excess phase of VCO1 as straight lines: corners [corner] in s, rising from 0, and phases [corner] in rad.
 
     Input i raises it evenly by a w_i over [t_i, t_i + spike width]; one that begins after the window is left out.
+    noise: as in `compose`.
     """
     starts_s = t_over_tau * spec.tau_s
     heard = starts_s < spec.window_s
     starts_s, jumps_rad = starts_s[heard], weights[heard] * spec.phase_per_weight_rad
-    corners_s = np.unique(np.concatenate([[0.0, spec.window_s], starts_s, starts_s + spec.spike_width_s]))
+    changes_s = [np.array([0.0, spec.window_s]), starts_s, starts_s + spec.spike_width_s]
+    if noise is not None:
+        changes_s.append(noise.corners_over_tau * spec.tau_s)
+    corners_s = np.unique(np.concatenate(changes_s))
     share = np.clip((corners_s[:, None] - starts_s) / spec.spike_width_s, 0.0, 1.0)
-    return corners_s, np.asarray(share @ jumps_rad)
+    phases_rad = np.asarray(share @ jumps_rad)
+    if noise is not None:
+        phases_rad = phases_rad + noise.at(1, corners_s / spec.tau_s) - noise.at(2, corners_s / spec.tau_s)
+    return corners_s, phases_rad
 
 
 def _reltol(step_divisor: int) -> float:

@@ -4,6 +4,9 @@ Every operating point meets every chip in two events. A run's place in its predi
 normal score; the mean product of the scores of two neurons of one chip is the correlation by the die, that of one
 neuron's two events is what all of a chip's components leave. The model is asked for the very same chips, so that the
 draw of the dies is no part of the difference; its error is that of a mean over chips.
+
+At a level that is too slow for that, the runs at hand say it: pairs of runs that share a chip, one event each. There
+the error is how far the model's own correlation spreads over repeated events on those chips.
 """
 
 from dataclasses import dataclass
@@ -17,9 +20,10 @@ from neurocircuit.mapping.replay import Circuit
 from neurocircuit.noise.model import NoiseModel
 from neurocircuit.noise.terms import Terms
 from neurocircuit.record import Floats
-from neurocircuit.verify.neurons import DRAWS, FIRST_CHIP, draw_mixture
+from neurocircuit.verify.neurons import DRAWS, FIRST_CHIP, Runs, draw_mixture
 
 EVENTS = 2
+REPEATS = 200
 _FIRST = FIRST_CHIP + 10_000  # chips of its own
 _CLIP = 0.5 / DRAWS
 
@@ -55,7 +59,7 @@ def scores(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, c
 
 def summary(seen: Scores) -> dict[str, Any]:
     """Correlations within a chip and within a neuron, circuit and model, their difference and its standard error."""
-    result: dict[str, Any] = {"chips": len(seen.circuit), "points": seen.circuit.shape[2]}
+    result: dict[str, Any] = {"chips": len(seen.circuit), "points": seen.circuit.shape[2], "events": EVENTS}
     for name, products in (("within_chip", within_chip), ("within_neuron", within_neuron)):
         circuit, model = products(seen.circuit), products(seen.model)
         late = circuit - model
@@ -67,6 +71,40 @@ def summary(seen: Scores) -> dict[str, Any]:
             f"{name}_error": error,
         }
     return result
+
+
+def of_runs(circuit: Circuit, model: NoiseModel, runs: Runs, seed: int) -> dict[str, Any]:
+    """Correlation within a chip of runs that know their chips' terms, circuit and model; silent points are left out.
+
+    Empty where no two runs share a chip.
+    """
+    assert runs.u is not None  # noqa: S101
+    kept = np.flatnonzero(runs.points.point.fired & ~np.isnan(runs.t_over_tau))
+    points, u, chip = runs.points.take(kept), runs.u[:, kept], runs.chip[kept]
+    if len(np.unique(chip)) == len(chip):
+        return {}
+    variation, generator = circuit.mapped.variation, np.random.default_rng([seed, 18, points.layer])
+    drawn = np.sort([draw_mixture(model, points, variation, generator) for _ in range(DRAWS)], axis=0)
+
+    def by_pairs(t: Floats) -> float:
+        score = _standard(_scores(drawn, t, generator))
+        sums, squares, n = (np.bincount(chip, one) for one in (score, score**2, np.ones_like(score)))
+        return float((sums**2 - squares).sum() / (n * (n - 1)).sum())
+
+    found = by_pairs(runs.t_over_tau[kept])
+    said = [
+        by_pairs(model.times(points.layer, points.spec, points.point, Terms(*u), generator, points.membranes))
+        for _ in range(REPEATS)
+    ]
+    return {
+        "chips": len(np.unique(chip)),
+        "points": len(kept),
+        "events": 1,
+        "within_chip": found,
+        "within_chip_model": float(np.mean(said)),
+        "within_chip_difference": found - float(np.mean(said)),
+        "within_chip_error": float(np.std(said, ddof=1) * np.sqrt(1 + 1 / REPEATS)),
+    }
 
 
 def within_chip(score: Floats) -> Floats:

@@ -7,6 +7,7 @@ and 95 % of the runs fall into the central intervals. Runs share chips and image
 variance between chips and between images (two-way clustering).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.mapping.replay import Circuit
 from neurocircuit.neuron.operating import Operating
 from neurocircuit.noise.model import NoiseModel
-from neurocircuit.noise.terms import Terms, sensitivities
+from neurocircuit.noise.terms import COMPONENTS, Terms, sensitivities
 from neurocircuit.record import Floats
 from neurocircuit.spec import NeuronSpec, Variation
 
@@ -42,6 +43,7 @@ class Runs:
     image: NDArray[np.int64]
     points: Points
     rows: NDArray[np.int64]  # of each run among the points
+    u: Floats | None = None  # membrane terms of the run's chip, [component, run]; None: not known
 
 
 def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int) -> list[Points]:
@@ -49,8 +51,11 @@ def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int) -> l
     return collect(circuit, images, runs, seed + 1)
 
 
-def replay(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int) -> Runs:
-    """The points of one layer spread evenly over `chips` chips, at a level."""
+def replay(
+    circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int,
+    report: Callable[[int, int], None] = lambda done, every: None,
+) -> Runs:  # fmt: skip
+    """The points of one layer spread evenly over `chips` chips, at a level; report: of chips done, and of all."""
     layer = points.layer
     if len(points.neuron) < chips:
         raise InputError(f"--runs must give each of {chips} chips a neuron, got {len(points.neuron)} neurons")
@@ -58,15 +63,17 @@ def replay(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, c
     count = len(points.neuron)
     chip = np.arange(count) % chips
     chip = generator.permutation(chip)
-    t = np.full(count, np.nan)
+    t, u = np.full(count, np.nan), np.zeros((len(COMPONENTS), count))
     for c in range(chips):
         mine = np.flatnonzero(chip == c)
         if len(mine):
             part = points.take(mine)
-            t[mine] = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)[0]
+            found = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)
+            t[mine], u[:, mine] = found[:2]
+        report(c + 1, chips)
     place, median = places(model, points, circuit.mapped.variation, t, generator)
     ideal = np.where(points.point.fired, points.point.at, np.inf)
-    return Runs(layer, place, t, ideal, median, chip, points.image, points, np.arange(count))
+    return Runs(layer, place, t, ideal, median, chip, points.image, points, np.arange(count), u)
 
 
 def places(

@@ -1,5 +1,6 @@
 """Single trained neurons of every layer against a noise table, or level against level where causes differ."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,9 @@ FAST = ("edge", "averaged")  # levels at which every point can meet every chip
 
 def single_neurons(
     circuit: Circuit, table: NoiseTable, images: list[Floats], *, level: str, runs: int, seed: int,
-    layers: tuple[int, ...],
+    layers: tuple[int, ...], report: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:  # fmt: skip
-    """About `runs` neurons of each of `layers`, from images given by their input spikes [number]."""
+    """About `runs` neurons of each of `layers`, from images given by their input spikes [number]; report: progress."""
     spec = circuit.mapped.neuron_of(0)
     calibrated = str(table.provenance["level"])
     differing = levels.differing_causes(
@@ -35,13 +36,13 @@ def single_neurons(
             for layer in layers
         ]
     else:
-        found = [_layer(circuit, table, every[layer], level, seed) for layer in layers]
+        found = [_layer(circuit, table, every[layer], level, seed, report) for layer in layers]
     return {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": found}
 
 
 def in_transistors(
     circuit: Circuit, table: NoiseTable, images: list[Floats], *, level: str, runs: int, seed: int,
-    layers: tuple[int, ...],
+    layers: tuple[int, ...], report: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:  # fmt: skip
     """`runs` neurons of the first layer at level transistor; wider layers are named with their limit.
 
@@ -51,19 +52,27 @@ def in_transistors(
         raise InputError(
             f"--layers must hold {circuit.mapped.layers[0].name} at level transistor, the only layer that is run there"
         )
+    report(f"layer {circuit.mapped.layers[0].name}: {runs} neurons in transistors, some 20 s each")
     found = transistors.replay(circuit, NoiseModel(table, outside="ideal"), images, runs, seed)
     calibrated = str(table.provenance["level"])
     return {"level": level, "table_level": calibrated, "differing_causes": [], "layers": [found]}
 
 
-def _layer(circuit: Circuit, table: NoiseTable, points: Points, level: str, seed: int) -> dict[str, Any]:
+def _layer(
+    circuit: Circuit, table: NoiseTable, points: Points, level: str, seed: int, report: Callable[[str], None]
+) -> dict[str, Any]:
     model = NoiseModel(table, outside="ideal")
     answered, known = model.reach(points.layer, points.every)
     own, _ = model.reach(points.layer, points.coordinates)
     inside = np.flatnonzero(own | ~points.point.fired)
     left_out = len(own) - len(inside)
     points = points.take(inside)
-    runs = neurons.replay(circuit, model, points, level=level, chips=min(CHIPS, len(inside)), seed=seed)
+    runs = neurons.replay(
+        circuit, model, points, level=level, chips=min(CHIPS, len(inside)), seed=seed,
+        report=lambda done, every: None if done % 10 and done < every else report(
+            f"layer {circuit.mapped.layers[points.layer].name}: {len(inside)} neurons, {done} of {every} chips"
+        ),
+    )  # fmt: skip
     row = neurons.summary(circuit, runs)
     share = float(np.mean(~answered))
     row |= {
@@ -79,4 +88,6 @@ def _layer(circuit: Circuit, table: NoiseTable, points: Points, level: str, seed
     if level in FAST:
         seen = correlation.scores(circuit, model, points, level=level, chips=CORRELATION_CHIPS, seed=seed)
         row["correlation"] = correlation.summary(seen)
+    else:
+        row["correlation"] = correlation.of_runs(circuit, model, runs, seed)
     return row

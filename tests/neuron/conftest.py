@@ -20,15 +20,18 @@ def random_neuron(rng, *, inputs=(2, 20), latest=4.0):
     return rng.uniform(0, latest, n), rng.normal(0.2, 0.8, n)
 
 
-def fire_time_by_ode(spec: NeuronSpec, t, w):
-    """First crossing of the averaged loop by numerical integration, restarted at every corner of the inputs."""
+def fire_time_by_ode(spec: NeuronSpec, t, w, noise=None):
+    """First crossing of the averaged loop by numerical integration, restarted at every corner of inputs and noise.
+
+    noise: a Walk of the four phases; where it is straight, its slopes are frequencies.
+    """
     r, a, width = spec.loop_ratio, spec.phase_per_weight_rad, spec.spike_width_s / spec.tau_s
     d1, d2, d3, d4 = spec.frequency_error.in_force
     cycles = 2 * np.pi * spec.cycles_per_tau
     gain = 2 * spec.vco4_swing_Hz * spec.tau_s
     ramp = 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s if isinstance(spec.threshold, Ramp) else 0.0
     static = cycles * (d1 - d2)
-    corners = [0.0, spec.window_over_tau, *t, *(t + width)]
+    corners = [0.0, spec.window_over_tau, *t, *(t + width), *([] if noise is None else noise.corners_over_tau)]
     corners = np.unique([c for c in corners if c <= spec.window_over_tau])
     state = np.array([static, static, 0.0 if ramp else -spec.threshold.lead_rad])  # error, VCO2 speed, VCO4 - VCO3
     waiting = bool(ramp)
@@ -44,9 +47,14 @@ def fire_time_by_ode(spec: NeuronSpec, t, w):
                 return low
         state[0] += a * np.sum(w[t == low]) if width == 0 else 0.0
         pulse = a * np.sum(w[(t <= low) & (low < t + width - 1e-12)]) / width if width else 0.0
+        drift = cycles * spec.threshold_vco_ratio * (d4 - d3) - ramp
+        if noise is not None:
+            one, two, three, four = (
+                np.diff(noise.at(vco, np.array([low, high])))[0] / (high - low) for vco in range(1, 5)
+            )
+            pulse, drift = pulse + one - two, drift + four - three
 
-        def flow(_, x, pulse=pulse):
-            drift = cycles * spec.threshold_vco_ratio * (d4 - d3) - ramp
+        def flow(_, x, pulse=pulse, drift=drift):
             return [pulse + static - x[1], r * (x[0] - x[1]), gain * x[0] + drift]
 
         events = None if waiting else crossing

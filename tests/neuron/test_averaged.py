@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurocircuit import simulate
+from neurocircuit import phase_noise, simulate
+from neurocircuit.errors import SpecError
 from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp
 from tests.neuron.conftest import fire_time_by_ode, random_neuron
 
@@ -39,6 +40,46 @@ def test_ramp_threshold_agrees_with_numerical_integration(rng, width):
         t, w = random_neuron(rng)
         found = simulate.evaluate("averaged", spec, t, w).fire_time_over_tau[0]
         assert found == pytest.approx(fire_time_by_ode(spec, t, w), abs=1e-8)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 4.0, 8.0, 64.0])
+@pytest.mark.parametrize("width", [0.0, 0.05])
+@pytest.mark.parametrize("threshold", [NeuronSpec().threshold, Ramp(offset_Hz=8e6)])
+def test_phase_noise_agrees_with_numerical_integration(rng, ratio, width, threshold):
+    """Strong noise on all four VCOs, whose frequencies change 122 times in the window."""
+    noise = (2e5, 1e5, 3e5, 5e4)
+    spec = spec_with(ratio, width, threshold=threshold, phase_noise=noise, window_s=4 * TAU)
+    fired = 0
+    for seed in range(3):
+        t, w = random_neuron(rng, inputs=(2, 8), latest=2.0)
+        expected = fire_time_by_ode(spec, t, w, phase_noise.walk(spec, seed))
+        found = simulate.evaluate("averaged", spec, t, w, noise_seed=np.array([seed], dtype=np.uint64))
+        assert found.fire_time_over_tau[0] == pytest.approx(expected, abs=1e-8)
+        fired += found.fired[0]
+    assert fired >= 1
+
+
+def test_a_noisy_neuron_does_not_depend_on_its_batch(rng):
+    t, w = rng.uniform(0, 2, (20, 6)), rng.normal(0.4, 0.5, (20, 6))
+    seeds, spec = rng.integers(0, 2**63, 20).astype(np.uint64), NeuronSpec(phase_noise=(1e5,) * 4)
+    together = simulate.evaluate("averaged", spec, t, w, noise_seed=seeds)
+    alone = [simulate.evaluate("averaged", spec, t[k], w[k], noise_seed=seeds[k : k + 1]) for k in range(20)]
+    for name in ("fire_time_over_tau", "headroom"):
+        np.testing.assert_array_equal(getattr(together, name), [getattr(one, name)[0] for one in alone])
+    assert np.isfinite(together.fire_time_over_tau).sum() > 5
+
+
+def test_without_phase_noise_the_seed_has_no_effect(rng):
+    t, w = rng.uniform(0, 2, (20, 6)), rng.normal(0.4, 0.5, (20, 6))
+    one, two = (simulate.evaluate("averaged", NeuronSpec(), t, w, noise_seed=np.arange(k, k + 20)) for k in (0, 50))
+    np.testing.assert_array_equal(one.fire_time_over_tau, two.fire_time_over_tau)
+    np.testing.assert_array_equal(one.headroom, two.headroom)
+
+
+def test_a_noisy_window_of_too_many_cycles_is_refused():
+    spec = NeuronSpec(f0_Hz=1e5 / TAU, phase_noise=(1.0,) * 4)
+    with pytest.raises(SpecError, match=r"f0·window must be <= 50000 cycles with phase noise .*, got 1e\+06"):
+        simulate.evaluate("averaged", spec, [0.1], [1.5])
 
 
 def test_first_of_several_crossings(rng):
@@ -119,8 +160,12 @@ def test_headroom_is_the_largest_phase_error_before_the_decision():
 
 
 def test_waveform_meets_threshold_at_the_fire_time():
-    spec = NeuronSpec()
     t, w = np.array([0.3, 0.6]), np.array([0.9, 0.9])
+    noisy = NeuronSpec(phase_noise=(1e5,) * 4)
+    waves = simulate.waveforms("averaged", noisy, t, w, noise_seed=3)
+    fired = simulate.evaluate("averaged", noisy, t, w, noise_seed=np.array([3])).fire_time_over_tau[0]
+    assert np.interp(fired, waves.time_over_tau, waves.membrane) == pytest.approx(1.0, abs=1e-4)
+    spec = NeuronSpec()
     fired = simulate.evaluate("averaged", spec, t, w).fire_time_over_tau[0]
     waves = simulate.waveforms("averaged", spec, t, w)
     assert np.interp(fired, waves.time_over_tau, waves.membrane) == pytest.approx(1.0, abs=1e-5)

@@ -5,7 +5,7 @@ import pytest
 
 from neurocircuit import simulate
 from neurocircuit.neuron import edge
-from neurocircuit.neuron.edge_numpy import normal_pair
+from neurocircuit.phase_noise import normal_pair
 from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp
 from tests.neuron.conftest import fire_times_by_small_steps
 
@@ -190,8 +190,9 @@ def test_vco3_noise_spreads_the_fire_time_as_a_random_walk(rng):
     t, w = np.tile([0.3, 0.6], (trials, 1)), np.tile([0.9, 0.9], (trials, 1))
     start = np.tile([0.4, 0.0], (trials, 1))
     noisy = run(spec, t, w, start, np.arange(trials, dtype=np.uint64)).fire_time_over_tau
-    fired = simulate.evaluate("averaged", spec, t[:1], w[:1]).fire_time_over_tau[0]
-    waves = simulate.waveforms("averaged", spec, t[0], w[0])
+    quiet = spec.replace(phase_noise=(0.0,) * 4)
+    fired = simulate.evaluate("averaged", quiet, t[:1], w[:1]).fire_time_over_tau[0]
+    waves = simulate.waveforms("averaged", quiet, t[0], w[0])
     low, high = np.interp([fired - 0.02, fired + 0.02], waves.time_over_tau, waves.membrane)
     slope = 1.5 * (high - low) / 0.04
     expected = np.sqrt(diffusion * TAU * fired) / slope

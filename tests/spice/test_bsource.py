@@ -181,7 +181,7 @@ def test_what_the_deck_cannot_express_is_refused():
 
 def test_the_engine_names_version_options_and_netlist():
     assert re.fullmatch(
-        r"ngspice-\d+(\.\d+)? method=trap reltol=1e-07 max_step=0.02tau netlist=[0-9a-f]{12}", bsource.engine()
+        r"ngspice-\d+(\.\d+)? method=trap reltol=1e-07 max_step=0.02tau netlist=[0-9a-f]{12} noise/1", bsource.engine()
     )
     assert bsource.engine(2) != bsource.engine()
     assert re.fullmatch(r"[0-9a-f]{64}", bsource.netlist_sha256())

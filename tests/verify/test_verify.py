@@ -1,6 +1,7 @@
 """Calibration at a small network, its table against the circuit, whole images, clusters, the paper's reading."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from neurocircuit import calibrate
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron.operating import operate
 from neurocircuit.noise import NoiseModel, NoiseTable, fit
-from neurocircuit.noise.terms import common_terms
+from neurocircuit.noise.terms import Terms, common_terms
 from neurocircuit.spec import Variation
 from neurocircuit.table.curve import output_of
 from neurocircuit.verify import correlation, images, levels, neurons, single, transfer, transistors
@@ -91,6 +92,20 @@ def test_runs_of_a_chip_correlate_as_the_model_says(circuit, spikes, calibrated)
     assert row["within_neuron_model"] > row["within_chip_model"]
 
 
+def test_correlation_from_single_runs_is_that_of_every_point_on_every_chip(circuit, spikes, calibrated):
+    """Runs that the model itself draws on their chips: the pairs' correlation within four errors of the model's own."""
+    table, _, _ = calibrated
+    model = NoiseModel(table, outside="ideal")
+    points = neurons.points_of(circuit, spikes, 300, 3)[0]
+    runs = neurons.replay(circuit, model, points, level="edge", chips=20, seed=5)
+    generator = np.random.default_rng(8)
+    own = model.times(0, points.spec, points.point, Terms(*runs.u), generator, points.membranes)
+    row = correlation.of_runs(circuit, model, replace(runs, t_over_tau=own), 5)
+    assert abs(row["within_chip_difference"]) < 4 * row["within_chip_error"]
+    assert row["within_chip_model"] > 3 * row["within_chip_error"] / np.sqrt(correlation.REPEATS)
+    assert 0.0 < row["within_chip_error"] < 0.1
+
+
 def test_correlations_of_planted_scores():
     """Scores with a share ρ of variance by chip and another by neuron: found within four errors (200 chips)."""
     rng = np.random.default_rng(0)
@@ -129,6 +144,27 @@ def test_levels_with_other_causes_are_not_compared_by_coverage(circuit, spikes):
     row = levels.level_discrepancy(circuit, points, "averaged", "edge", chip_count=3, seed=1)
     assert abs(row["median"]) < 0.2
     assert "no coverage" in row["sentence"]
+
+
+def test_decks_with_phase_noise_are_covered_by_a_table_of_the_averaged_level(circuit, spikes):
+    """Same causes, phase noise among them: coverage instead of a level discrepancy, and the very same fire times."""
+    mapped = circuit.mapped
+    noisy = type(circuit).of(mapped.replace(neuron=mapped.neuron.replace(phase_noise=(1e5,) * 4)), circuit.physical)
+    table, _, _ = calibrate.calibrate(noisy, spikes, level="averaged", chip_count=12, points_per_layer=80)
+    assert table.layers[0].passage.spread.mean() == pytest.approx(1.0, abs=0.25)
+    said = []
+    found = single.single_neurons(
+        noisy, table, spikes, level="bsource", runs=60, seed=3, layers=(0,), report=said.append
+    )
+    assert found["differing_causes"] == []
+    assert not found["layers"][0]["coverage"][1]["rejected"]
+    seen = found["layers"][0]["correlation"]
+    assert abs(seen["within_chip_difference"]) < 4 * seen["within_chip_error"] + 0.06
+    assert said[-1] == f"layer 0: {found['layers'][0]['runs']} neurons, 40 of 40 chips"
+    points = neurons.points_of(noisy, spikes, 40, 1)[0]
+    row = levels.level_discrepancy(noisy, points, "bsource", "averaged", chip_count=3, seed=1)
+    assert max(abs(row["low"]), abs(row["high"])) < 1e-3
+    assert row["only_here"] + row["only_there"] <= 1
 
 
 def test_clustered_errors():
