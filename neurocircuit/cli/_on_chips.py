@@ -25,12 +25,13 @@ class OnChips:
     images: int | None
     outside: str | None
     tables: int | None
+    passages: int | None
 
     def check(self) -> None:
         """Raises InputError for an option that means nothing without a noise table."""
         if self.noise is not None:
             return
-        for name in ("chips", "seeds", "seed", "outside", "tables"):
+        for name in ("chips", "seeds", "seed", "outside", "tables", "passages"):
             if getattr(self, name) is not None:
                 raise InputError(f"--{name} needs --noise TABLE")
 
@@ -50,7 +51,7 @@ class OnChips:
         """The result under stable keys, SI units."""
         from neurocircuit.noise import NoiseTable
         from neurocircuit.snn.conditions import sha256_of
-        from neurocircuit.snn.hardware import evaluate_on_chips
+        from neurocircuit.snn.hardware import PASSAGES, evaluate_on_chips
         from neurocircuit.spec import MappedNetwork
 
         assert self.noise is not None  # noqa: S101
@@ -58,9 +59,10 @@ class OnChips:
         table = NoiseTable.load(self.noise)
         mapped = MappedNetwork.from_dict(table.provenance["network"])
         seed, tables = self.seed or 0, 5 if self.tables is None else self.tables
+        passages = PASSAGES if self.passages is None else self.passages
         found = evaluate_on_chips(
             network, source, subject, table, self.chips or 10, self.seeds or 1,
-            outside=self.outside or "ideal", seed=seed, tables=tables,
+            outside=self.outside or "ideal", seed=seed, tables=tables, passages=passages,
         )  # fmt: skip
         return to_dict(found, energy_J, mapped.neuron.tau_s) | {
             "noise_sha256": noise_sha256,
@@ -68,6 +70,7 @@ class OnChips:
             "neuron": mapped.neuron.name,
             "table_is_of_these_weights": sha256_of(checkpoint) == mapped.checkpoint_sha256,
             "seed": seed,
+            "passages": passages,
         }
 
 

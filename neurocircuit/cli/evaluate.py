@@ -47,6 +47,9 @@ from neurocircuit.units import format_quantity, parse_quantity
     help="Spikes beyond the table: as eq. (4) has them, as its nearest cell does, or stop. Default: ideal, counted.",
 )
 @click.option("--tables", type=click.IntRange(min=0), help="Redrawn tables for the calibration's error. Default: 5.")
+@click.option("--passages", type=click.IntRange(min=0), metavar="NEURONS",
+              help="Layers of at most so many neurons follow their membranes, as verify's do; others are moved by "
+              "their slope, which is faster and too dark. Default: 10000.")  # fmt: skip
 @click.option("--process", help="At characterised conditions: CHECKPOINT is a mapped network (.toml), as for pvt.")
 @click.option("--datasheet", type=click.Path(path_type=Path),
               help="Of the process. Default: reports/published/datasheet-PROCESS.")  # fmt: skip
@@ -68,6 +71,7 @@ def command(
     images: int | None,
     outside: str | None,
     tables: int | None,
+    passages: int | None,
     process: str | None,
     datasheet: Path | None,
     corner: str | None,
@@ -96,7 +100,7 @@ def command(
     for name, value in (("datasheet", datasheet), ("corner", corner), ("temp", temp), ("vdd", vdd), ("out", out)):
         if value is not None:
             raise InputError(f"--{name} needs --process NAME")
-    on_chips = OnChips(noise, chips, seeds, seed, images, outside, tables)
+    on_chips = OnChips(noise, chips, seeds, seed, images, outside, tables, passages)
     on_chips.check()
     energy_J = _energy_J(energy_per_spike)
     tau_s = load_spec(spec_path).tau_s

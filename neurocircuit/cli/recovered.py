@@ -2,6 +2,7 @@
 
 import csv
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--chips", default=10, show_default=True, type=click.IntRange(min=2), help="Chips each image meets.")
 @click.option("--images", type=click.IntRange(min=2), help="Only the first so many test images.")
 @click.option("--tables", default=4, show_default=True, type=click.IntRange(min=0), help="Redrawn tables of each.")
+@click.option("--passages", default=10_000, show_default=True, type=click.IntRange(min=0), metavar="NEURONS",
+              help="Layers of at most so many neurons follow their membranes; others move by slope.")  # fmt: skip
 @click.option("--out", required=True, type=_PATH, help="Directory of result.json and report.")
 @data_option
 @threads_option
@@ -45,6 +48,7 @@ def command(
     chips: int,
     images: int | None,
     tables: int,
+    passages: int,
     out: Path,
     data: Path | None,
     threads: int | None,
@@ -68,7 +72,8 @@ def command(
     in_circuit = _in_circuit(replays, names, len(trained))
     if threads is not None:
         torch.set_num_threads(threads)
-    every = [_evaluated(weights, table, chips, images, tables, data) for weights, table in (clean, *trained, *control)]
+    on_chips = partial(_evaluated, chips=chips, images=images, tables=tables, passages=passages, data=data)
+    every = [on_chips(*pair) for pair in (clean, *trained, *control)]
     found = [Network(one.right.mean(axis=1), one.components.table) for one, _ in every]
     split = 1 + len(trained)
     summary = recovered(found[0], found[1:split], every[0][0].software.astype(float), found[split:])
@@ -155,7 +160,7 @@ def _replayed(folder: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
 
 
 def _evaluated(
-    weights: Path, table_path: Path, chips: int, images: int | None, tables: int, data: Path | None
+    weights: Path, table_path: Path, *, chips: int, images: int | None, tables: int, passages: int, data: Path | None
 ) -> tuple[Any, dict[str, Any]]:
     """One network on chips: the result and its numbers. Raises InputError where the table is of other weights."""
     from neurocircuit.cli._on_chips import to_dict
@@ -176,7 +181,8 @@ def _evaluated(
     if images is not None and images > len(source):
         raise InputError(f"--images must be <= {len(source)}, got {images}")
     part = source if images is None else Part(source, 0, images)
-    found = evaluate_on_chips(network, part, subject, table, chips, 1, outside="nearest", tables=tables)
+    found = evaluate_on_chips(network, part, subject, table, chips, 1, outside="nearest", tables=tables,
+                              passages=passages)  # fmt: skip
     leads = [own.lead_rad for own in mapped.layers]
     files = {"weights": str(weights), "table": str(table_path), "noise_sha256": sha256_of(table_path)}
     return found, to_dict(found, 10e-12, mapped.neuron.tau_s) | files | {"lead_rad": leads}

@@ -105,11 +105,12 @@ class NoiseLookup:
             index += cell
         return self.disturbance.flatten().index_select(0, index.flatten()).view(even.shape)
 
-    def split(self, even: Tensor) -> Tensor:
-        """What is left of `even` for m where the lowest draws are early spikes and the highest wraps."""
-        if self.early + self.wrap == 0.0:
+    def split(self, even: Tensor, early_too: bool = True) -> Tensor:
+        """What is left of `even` for m or ξ where the lowest draws are early spikes and the highest wraps."""
+        early = self.early if early_too else 0.0
+        if early + self.wrap == 0.0:
             return even
-        return ((even - self.early) / (1.0 - self.early - self.wrap)).clamp_(0.0, 1.0 - 1e-7)
+        return ((even - early) / (1.0 - early - self.wrap)).clamp_(0.0, 1.0 - 1e-7)
 
     def early_spikes(self, z: Tensor, fired: Tensor, even: Tensor) -> tuple[Tensor, Tensor]:
         """Flat places in `even` of early spikes, of those that fire under eq. (4), and of wraps of any; their z."""

@@ -1,22 +1,28 @@
-"""First passages of a fully connected layer (noise/passage.py) in torch: few neurons with many inputs, as outputs are.
+"""First passages of a layer's neurons (noise/passage.py) in torch.
 
-Membranes on a grid cost each input one visit, about what a dense layer costs. No gradient runs through them: a moved
+Membranes on a grid of instants: a fully connected layer visits each spike once; a convolution is dense at each instant,
+of what each spike has become by then, which costs much more than its spikes. No gradient runs through them: a moved
 spike is a factor on that of eq. (4).
 """
+
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from neurocircuit.noise.cells import AXES
 from neurocircuit.noise.curves import QUANTILES
 from neurocircuit.noise.fit import LayerFit
 from neurocircuit.noise.passage import event_scale, loop_poles
 from neurocircuit.noise.terms import drift_per_time
+from neurocircuit.snn import _rows
+from neurocircuit.snn._geometry import resolve_padding
+from neurocircuit.snn.layers import SpikingConv2d
 from neurocircuit.spec import NeuronSpec
 
 STEP_over_tau = 0.03
-LARGEST = 128  # neurons of a layer
 _GRID = 2048
 
 
@@ -51,9 +57,9 @@ class Passage:
         self.spread = fit.component_spread * own.kappa / np.where(fit.kappa == 0, 1.0, fit.kappa)
 
     @staticmethod
-    def fits(fit: LayerFit, spec: NeuronSpec, neurons: int) -> bool:
-        """Whether a table and a layer have what first passages need."""
-        return fit.passage is not None and neurons <= LARGEST and not np.iscomplexobj(loop_poles(spec.loop_ratio)[0])
+    def fits(fit: LayerFit, spec: NeuronSpec) -> bool:
+        """Whether table and circuit have what first passages need."""
+        return fit.passage is not None and not np.iscomplexobj(loop_poles(spec.loop_ratio)[0])
 
     def to(self, device: torch.device) -> None:
         """Move the tables."""
@@ -62,8 +68,41 @@ class Passage:
         self.decay = [one.to(device) for one in self.decay]
         self.edges = [one.to(device) for one in self.edges]
 
-    def membranes(self, z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float) -> Tensor:
-        """V [image, instant, neuron], thresholds, of spikes z [image, input] and weight [neuron, input]."""
+    def spikes(
+        self, stage: Any, received: Tensor, z: Tensor, slope: Tensor, even: Tensor, shift: Tensor | None
+    ) -> Tensor:
+        """Spikes of layer `stage`, shaped like `even` [chip, image, neuron ...], of those that it received.
+
+        received: [1 or chip · image, ...]; the others as in `move`, neurons in any shape.
+        """
+        own = received.view(*z.shape[:2], *received.shape[1:])
+        each = len(self.grid) * max(own[0, 0].numel() * len(z), even[0, 0].numel() * len(even))
+        z_, s_, even_ = z.flatten(2), slope.flatten(2), even.flatten(2)
+        term = None if shift is None else shift.flatten(2)
+        parts = []
+        for part in _rows.chunks(z.shape[1], each):
+            v = self.membranes(stage, own[:, part].flatten(0, 1))
+            v = v.view(len(z), -1, *v.shape[1:])
+            parts.append(self.move(v, z_[:, part], s_[:, part], even_[:, part], term))
+        return torch.cat(parts, dim=1).view(even.shape)
+
+    def membranes(self, stage: Any, received: Tensor) -> Tensor:
+        """V [image, instant, neuron], thresholds, of a layer's neurons from the spikes [image, ...] they received."""
+        weight, bias = stage.used
+        if not isinstance(stage, SpikingConv2d):
+            return self._by_event(received, weight, bias, stage.bias_z)
+        kernel, image = (weight.shape[2], weight.shape[3]), (received.shape[2], received.shape[3])
+        padding = list(resolve_padding(stage.padding, image, kernel, stage.stride))
+        seen = functional.pad(self._response(received.float().log()).flatten(0, 1), padding)
+        v = functional.conv2d(seen, weight.float(), stride=stage.stride)
+        v = v.view(len(received), len(self.grid), len(weight), -1)
+        if bias is not None:
+            heard = self._response(self.grid.new_full((1, 1), float(np.log(stage.bias_z))))[0]  # [instant, 1]
+            v += (heard * bias.float())[:, :, None]
+        return v.flatten(2) - self.drift[:, None]
+
+    def _by_event(self, z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float) -> Tensor:
+        """V [image, instant, neuron] of spikes z [image, input] and weight [neuron, input], each spike visited once."""
         count, neurons = len(self.grid), len(weight)
         if bias is not None:
             z = torch.cat([z, torch.full_like(z[:, :1], bias_z)], dim=1)
@@ -84,6 +123,14 @@ class Passage:
         p1, p2 = self.poles
         v = (p1 / p2 * (total - slow) - p2 / p1 * (total - fast)) / (p1 - p2)
         return v - self.drift[:, None]
+
+    def _response(self, t: Tensor) -> Tensor:
+        """Membrane [image, instant, ...] by a unit weight, from spike times t [image, ...]; units of tau."""
+        p1, p2 = self.poles
+        x = self.grid.view(-1, *(1 for _ in t.shape[1:])) - (t + self.half_width).unsqueeze(1)
+        x.clamp_(min=0.0)
+        fast, slow = torch.exp(-p1 * x), torch.exp_(x.mul_(-p2))
+        return torch.add(fast.mul_(p2 / p1 / (p1 - p2)).add_(1.0), slow, alpha=-p1 / p2 / (p1 - p2))
 
     def move(self, v: Tensor, z: Tensor, slope: Tensor, even: Tensor, shift: Tensor | None) -> Tensor:
         """Spikes e^t [chip, image, neuron], inf where none, of membranes v [1 or chip, image, instant, neuron].

@@ -29,6 +29,7 @@ from neurocircuit.snn.recipe import Subject
 from neurocircuit.spec import MappedNetwork
 
 APPROACHES = 16  # moments at which the membrane of silent neurons is looked at
+PASSAGES = 10_000  # neurons of a layer that follows its membranes: slower than in training, and nearer to the circuit
 ROWS_AT_ONCE = 400  # images times chips in one call
 _TABLE_CHIPS = 2
 _EVENTS, _TABLES = 31, 32  # streams of random numbers
@@ -103,17 +104,20 @@ def evaluate_on_chips(
     seed: int = 0,
     tables: int = 5,
     window_over_tau: float | None = None,
+    passages: int = PASSAGES,
 ) -> HardwareAccuracy:
     """Every image on chips 0 … chips - 1, each `seeds` times with other events; weights rounded to the table's bank.
 
     tables: redrawn within the table's own intervals, on two of the chips, for the uncertainty of a finite calibration
-    (0: left out). Raises InputError for no images, chips or seeds, and where network and table do not fit.
+    (0: left out); passages: the largest layer, neurons, whose membranes are followed. Raises InputError for no images,
+    chips or seeds, and where network and table do not fit.
     """
     for name, value in (("images", len(source)), ("chips", chips), ("seeds", seeds)):
         if value < 1:
             raise InputError(f"{name} must be >= 1, got {value}")
     network.eval()
-    options: dict[str, Any] = {"outside": outside, "window_over_tau": window_over_tau, "approaches": APPROACHES}
+    options: dict[str, Any] = {"outside": outside, "window_over_tau": window_over_tau, "approaches": APPROACHES,
+                               "passages": passages}  # fmt: skip
     run = _Run(network, source, subject, batch_size, seed)
     software = run.decided(NoisyNetwork(network, table, ()), [(0, 0)])[0][0]
     _round(network, table)

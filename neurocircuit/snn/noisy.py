@@ -8,9 +8,9 @@ fires by its closest approach 1 - max V; V(t) = Σ w (1 - z_i/e^t) over the spik
 
 A layer here knows slope and time of its spikes, so cells of other axes are mixed, what all chips share (second pole of
 the loop, half a spike's width) is in the cells, early spikes and wraps come by their shares, and the chip enters by the
-spread of its terms: one number for the die, one for each neuron, one for its synapses, drawn once per chip. A fully
-connected layer of few neurons, where decisions fall, computes the membrane and its first passage (_passage.py) instead.
-Without causes the spikes come back untouched.
+spread of its terms: one number for the die, one for each neuron, one for its synapses, drawn once per chip. A layer of
+few neurons (`passages`), as outputs are, where decisions fall, computes the membranes and their first passages
+(_passage.py) instead. Without causes the spikes come back untouched.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,7 @@ from neurocircuit.snn.retime import Retime
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 
 OUTSIDE = ("error", "ideal", "nearest")
+PASSAGES = 128  # neurons of a layer: in training outputs, and small hidden layers
 
 
 class Draws(Protocol):
@@ -63,8 +64,11 @@ class NoisyNetwork(nn.Module):
     def __init__(
         self, network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...] = CAUSES, outside: str = "error",
         window_over_tau: float | None = None, *, gradient: str = "ideal", approaches: int | Sequence[int] = 2,
+        passages: int = PASSAGES,
     ) -> None:  # fmt: skip
         """approaches: moments at which silent neurons are looked at, for all layers or for each.
+
+        passages: layers of at most so many neurons follow their membranes to the first passage.
 
         outside: "error"; "ideal": spikes beyond the table stay where they are; "nearest": they take its edge cells.
 
@@ -90,8 +94,9 @@ class NoisyNetwork(nn.Module):
         self.draws: Draws = self._next
         self.tallies: list[Tally] | None = None
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
-        self._passage = _passages(layers, table, causes, self.window_over_tau)
-        for layer, lookup, passage in zip(layers, self._lookup, self._passage, strict=True):
+        self._known_passages = _passages(table, causes, self.window_over_tau) if passages > 0 else [None] * len(layers)
+        self._largest = passages
+        for layer, lookup, passage in zip(layers, self._lookup, self._known_passages, strict=True):
             lookup.to(layer.weight.device)
             if passage is not None:
                 passage.to(layer.weight.device)
@@ -142,7 +147,12 @@ class NoisyNetwork(nn.Module):
         even = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
         spikes = Received(z_, s_, even, term, latest)
         with torch.no_grad():
-            found = (self._disturbed if self._passage[k] is None else self._passed)(k, stage, received, spikes)
+            passage = self._passage(k, z[0].numel())
+            found = (
+                self._disturbed(k, stage, received, spikes)
+                if passage is None
+                else self._passed(passage, k, stage, received, spikes)
+            )
         self.count.asked += even.numel()
         self.count.outside += found.outside
         if found.outside and self.outside == "error":
@@ -164,14 +174,15 @@ class NoisyNetwork(nn.Module):
             found.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, even))
         return found
 
-    def _passed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
-        """First passages of a fully connected layer."""
-        passage, lookup, z = self._passage[k], self._lookup[k], spikes.z
-        assert passage is not None  # noqa: S101
-        weight, bias = stage.used
-        v = passage.membranes(received, weight, bias, stage.bias_z)
-        to = passage.move(v.view(*z.shape[:2], *v.shape[1:]), z, spikes.slope, lookup.split(spikes.even), spikes.term)
-        wraps, at = lookup.early_spikes(z, torch.zeros_like(z, dtype=torch.bool), spikes.even)
+    def _passage(self, k: int, neurons: int) -> Passage | None:
+        """First passages of layer k if it is small enough for them."""
+        return self._known_passages[k] if neurons <= self._largest else None
+
+    def _passed(self, passage: Passage, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
+        """First passages, which early spikes are among; wraps by their share."""
+        lookup, z, even = self._lookup[k], spikes.z, spikes.even
+        to = passage.spikes(stage, received, z, spikes.slope, lookup.split(even, early_too=False), spikes.term)
+        wraps, at = lookup.early_spikes(z, torch.zeros_like(z, dtype=torch.bool), even)
         to.view(-1)[wraps] = torch.minimum(to.view(-1)[wraps], at.to(to.dtype))
         return placed(lookup, spikes, to, self.outside == "ideal", self.gradient == "slope")
 
@@ -242,7 +253,7 @@ class NoisyNetwork(nn.Module):
         if not any(name in self.causes for name in COMPONENTS):
             return None
         if k not in self._terms:
-            passage, lookup = self._passage[k], self._lookup[k]
+            passage, lookup = self._passage(k, z[0].numel()), self._lookup[k]
             spread = lookup.component_spread if passage is None else passage.spread
             every = [self._drawn(k, number, tuple(z.shape[1:]), spread) for number in self._numbers]
             self._terms[k] = torch.from_numpy(np.stack(every)[:, None].astype(np.float32))
@@ -297,15 +308,14 @@ def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
     return grad if grad.shape == shape else grad.sum(0, keepdim=True)
 
 
-def _passages(layers: list[Any], table: NoiseTable, causes: tuple[str, ...], window: float) -> list[Passage | None]:
-    """First passages of each layer where the table and the layer have what they need, None elsewhere."""
+def _passages(table: NoiseTable, causes: tuple[str, ...], window: float) -> list[Passage | None]:
+    """First passages of each layer where table and circuit have what they need, None elsewhere."""
     if all(fit.passage is None for fit in table.layers):
-        return [None] * len(layers)
+        return [None] * len(table.layers)
     mapped = MappedNetwork.from_dict(table.provenance["network"])
     found: list[Passage | None] = []
-    for k, (layer, fit) in enumerate(zip(layers, table.layers, strict=True)):
+    for k, fit in enumerate(table.layers):
         spec = mapped.neuron_of(k)
         spec = spec.replace(window_s=window * spec.tau_s)
-        fits = isinstance(layer, SpikingLinear) and Passage.fits(fit, spec, len(layer.weight))
-        found.append(Passage(fit, spec, causes) if fits else None)
+        found.append(Passage(fit, spec, causes) if Passage.fits(fit, spec) else None)
     return found

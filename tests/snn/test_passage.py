@@ -13,6 +13,9 @@ from neurocircuit.noise.curves import QUANTILES
 from neurocircuit.noise.fit import AXES
 from neurocircuit.noise.passage import membranes
 from neurocircuit.noise.passage_fit import PassageFit
+from neurocircuit.snn._geometry import Padding
+from neurocircuit.snn._passage import Passage
+from neurocircuit.snn._rows import patches
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.noisy import NoisyNetwork
 from neurocircuit.spec import MappedNetwork
@@ -80,9 +83,11 @@ def _agree(one, two):
         assert found.pvalue > 1e-4 or (found.statistic < 0.06 and middle.max() < 0.02), (k, found, middle)
 
 
+@pytest.mark.parametrize("kind", ["linear", "conv"])
 @pytest.mark.parametrize("causes", [("systematic", "event"), ("event",), ("systematic",)])
-def test_first_passages_of_torch_are_those_of_numpy(causes):
-    table, layer = _table("passage"), _layer("linear")
+def test_first_passages_of_torch_are_those_of_numpy(causes, kind):
+    """The share of early spikes is for neurons moved by slope: a passage's are its own."""
+    table, layer = _table("passage", early_share=np.array([0.2])), _layer(kind)
     z = np.exp(np.random.default_rng(3).uniform(0.0, 2.0, INPUTS))
     here, point = _numpy(table, layer, z, causes, True)
     there = _torch(table, layer, z, causes)
@@ -138,3 +143,39 @@ def test_moved_outputs_have_the_gradients_of_a_constant_disturbance():
     expected = torch.autograd.grad(by_hand, layer.weight)[0]
     torch.testing.assert_close(found, expected)
     assert torch.isfinite(found).all()
+
+
+def test_membranes_of_a_convolution_are_those_of_its_patches_at_every_place():
+    """Padding, stride, several channels, silence and bias: each place as a fully connected neuron of its patch."""
+    table = _table("passage")
+    spec = MappedNetwork.from_dict(table.provenance["network"]).neuron_of(0)
+    own = Passage(table.layers[0], spec, ("event",))
+    torch.manual_seed(2)
+    layer = SpikingConv2d(3, 4, (3, 2), stride=2, padding=(0, 1, 1, 0))
+    with torch.no_grad():
+        layer.bias.copy_(0.3 * torch.randn(4))
+    z = torch.exp(2 * torch.rand(2, 3, 7, 6))
+    z[torch.rand_like(z) < 0.3] = torch.inf
+    layer(z)
+    found = own.membranes(layer, z)
+    rows = patches(z, (3, 2), 2, Padding(0, 1, 1, 0), None, 1.0)
+    linear = SpikingLinear(18, 4)
+    with torch.no_grad():
+        linear.weight.copy_(layer.weight.flatten(1))
+        linear.bias.copy_(layer.bias)
+    linear(rows)
+    expected = own.membranes(linear, rows)  # [image · place, instant, channel]
+    expected = expected.view(2, -1, *expected.shape[1:]).permute(0, 2, 3, 1).flatten(2)
+    assert found.shape == expected.shape == (2, len(own.grid), 4 * 3 * 3)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_small_layers_follow_their_membranes_and_others_move_by_slope():
+    table, z = _table("passage"), torch.exp(2 * torch.rand(3, INPUTS))
+    network = torch.nn.Sequential(_layer("linear"))
+    with torch.no_grad():
+        by_slope, passed, default = (
+            NoisyNetwork(network, table, ("event",), **size)(z) for size in ({"passages": 11}, {"passages": 12}, {})
+        )
+    torch.testing.assert_close(passed, default, rtol=0, atol=0)
+    assert not torch.equal(by_slope, passed)
