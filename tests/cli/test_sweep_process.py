@@ -115,7 +115,7 @@ def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_are_lost_yield(cal
 
     seen: list[int] = []
     monkeypatch.setattr(chips, "_trimmed", trimmed)
-    monkeypatch.setattr(chips, "told", lambda spec, circuit: spec.replace(circuit=circuit))
+    monkeypatch.setattr(chips, "told", lambda spec, circuit, inputs: spec.replace(circuit=circuit))
     options = ("--level", "transistor", "--process", "generic65", "--mc", "3", "--out", "run")
     code, err, [(request, _)] = call(*options)
     assert code == 0
