@@ -252,7 +252,7 @@ published-decks: setup ## Rebuild the replay of single neurons as ngspice decks 
 
 IN_TRANSISTORS := $(NETWORK)/transistor
 published-neurons: setup ## Rebuild the replay of first-layer neurons in transistors (about 8 CPU-minutes)
-	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --spec reports/published/datasheet-generic65/spec.toml \
+	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --spec reports/published/datasheet-generic65/conditions/tt_27C_1V/spec.toml \
 	  --variation training/circuits/no_variation.toml --keep-scale --images 40 --out $(IN_TRANSISTORS)/network.toml || [ $$? = 3 ]
 	@$(BIN)/neurocircuit calibrate $(IN_TRANSISTORS)/network.toml --images 8 --chips 16 --points 100 --headroom 0.9 \
 	  --latest 2.8 --out $(IN_TRANSISTORS)/table.nc
