@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from neurocircuit.measure import fraction_interval
 from neurocircuit.report.content import Table
 from neurocircuit.report.run import Run
@@ -117,21 +119,43 @@ def chips_sentence(run: Run) -> str:
 
 
 def chips_table(run: Run) -> Table:
-    """The chips that trim: their currents, and what trim measured on them."""
-    circuits = [(chip.name, chip.circuit) for chip in (run.spec, *run.chips) if chip.circuit is not None]
+    """The chips that trim: currents and what trim measured, what the fast levels take them for, their clean spikes."""
+    clean = {k: _clean(run, k) for k in range(len(run.chips))}
     rows = tuple(
         (
-            name,
+            spec.name,
             "nominal devices" if circuit.chip_seed is None else f"{circuit.chip_seed}",
             *(f"{1e6 * getattr(circuit.bias, f'vco{k}_A'):.3f}" for k in (1, 2, 3, 4)),
             f"{circuit.f1_Hz / 1e6:.2f}",
             f"{circuit.f3_Hz / 1e6:.2f}",
             f"{circuit.lead_rad:.3f}",
+            f"{1e9 * spec.tau_s:.2f}",
+            f"{spec.threshold_weight:.3f}",
+            "–" if chip < 0 else clean[chip],
         )
-        for name, circuit in circuits
+        for chip, spec in enumerate((run.spec, *run.chips), -1)
+        if (circuit := spec.circuit) is not None
     )
-    header = ("", "seed", *(f"I{k} (µA)" for k in (1, 2, 3, 4)), "f1 (MHz)", "f3 (MHz)", "lead (rad)")
-    return Table("Trimmed chips", header, rows)
+    header = ("", "seed", *(f"I{k} (µA)" for k in (1, 2, 3, 4)), "f1 (MHz)", "f3 (MHz)", "lead (rad)", "τ (ns)",
+              "threshold (weight)", "clean spikes (τ)")  # fmt: skip
+    note = (
+        "τ and threshold: what the fast levels take each chip for, by its rings and synapses. Clean spikes: mean over "
+        "the transistor draws without jitter, in the chip's own τ, and how many of them are silent or failed."
+    )
+    return Table("Trimmed chips", header, rows, note)
+
+
+def _clean(run: Run, chip: int) -> str:
+    """Mean fire time of a chip's clean draws, of which every len(chips)-th is its own."""
+    name = next((name for name in ("clean_jitter", "clean_bits") if name in run.draws), "")
+    if not name:
+        return "–"
+    times = np.asarray(run.draws[name].sel(level=run.main).values, dtype=np.float64)[chip :: len(run.chips)]
+    # Draws beyond those of this level are stored as nan.
+    asked = math.ceil((run.testbench.trials - chip) / len(run.chips))
+    fired = times[np.isfinite(times)]
+    lost = asked - len(fired)
+    return (f"{fired.mean():.3f}" if len(fired) else "–") + (f", {lost} of {asked} not" if lost else "")
 
 
 def _interval(low: float, high: float) -> str:
