@@ -234,7 +234,7 @@ published-pvt: setup ## The demonstration network at the conditions of published
 	  --chips 2 --out reports/published/pvt
 
 HARD := $(NETWORK)/published_weights
-published-hard: setup ## The paper's published MNIST weights on the embedded circuit (about 5 CPU-minutes)
+published-hard: setup ## The paper's published MNIST weights on the embedded circuit (about 1 CPU-minute)
 	@mkdir -p $(HARD)
 	@$(BIN)/neurocircuit import-weights ../shared/data/authors_mnist --network mnist_scnn --out reports/authors_mnist.pt
 	@$(BIN)/neurocircuit map reports/authors_mnist.pt --images 40 --out $(HARD)/network.toml
@@ -244,7 +244,7 @@ published-hard: setup ## The paper's published MNIST weights on the embedded cir
 
 # On the stressed circuit, which has phase noise; the table is of the level that the decks are, so of the same causes.
 DECKS := $(NETWORK)/bsource
-published-decks: setup ## Rebuild the replay of single neurons as ngspice decks (about 15 CPU-minutes)
+published-decks: setup ## Rebuild the replay of single neurons as ngspice decks (about 11 CPU-minutes)
 	@mkdir -p $(DECKS)
 	@$(BIN)/neurocircuit calibrate $(NETWORK)/stressed/network.toml --level averaged --points 300 --out $(DECKS)/averaged.nc
 	@$(BIN)/neurocircuit verify $(NETWORK)/stressed/network.toml --table $(DECKS)/averaged.nc --level bsource \

@@ -147,7 +147,8 @@ def _after_output_delay(record: FireRecord, spec: NeuronSpec) -> FireRecord:
     if spec.output_delay_s == 0:
         return record
     late = record.fire_time_over_tau + spec.output_delay_s / spec.tau_s
-    return replace(record, fire_time_over_tau=np.where(late > spec.window_over_tau, np.inf, late))
+    lost = late > spec.window_over_tau
+    return replace(record, fire_time_over_tau=np.where(lost, np.inf, late), false_fire=record.false_fire & ~lost)
 
 
 def _module(level: str) -> ModuleType:

@@ -71,6 +71,17 @@ def test_the_output_spike_comes_by_the_output_delay_after_the_crossing():
     np.testing.assert_array_equal(plain.membrane, delayed.membrane)
 
 
+def test_a_wrap_whose_output_spike_comes_after_the_window_is_no_false_fire():
+    """A deep membrane wraps; with a delay that takes its spike beyond the window the neuron is silent."""
+    spec = NeuronSpec(window_s=60e-9)
+    wrapped = simulate.evaluate("edge", spec, [0.2], [-3.0])
+    assert wrapped.false_fire[0]
+    left = spec.window_over_tau - wrapped.fire_time_over_tau[0]
+    for factor, seen in ((0.9, True), (1.1, False)):
+        record = simulate.evaluate("edge", spec.replace(output_delay_s=factor * left * spec.tau_s), [0.2], [-3.0])
+        assert record.false_fire[0] == record.fired[0] == seen
+
+
 def test_levels_say_what_they_leave_out():
     spec = NeuronSpec(
         readout="q",

@@ -9,16 +9,17 @@ import numpy as np
 from neurocircuit.characterize import waves
 from neurocircuit.characterize.ring_tuning import Rings
 from neurocircuit.record import Floats
-from neurocircuit.spec import Condition
+from neurocircuit.spec import Circuit, Condition
 from neurocircuit.spice.devices import DeviceShift
 from neurocircuit.spice.process import Installed
 from neurocircuit.spice.ring import simulate_naming_devices
-from neurocircuit.spice.transistor_deck import MAX_STEP_s, compose_bench, number, synapse_subcircuit
+from neurocircuit.spice.transistor_deck import MAX_STEP_s, code_lines, compose_bench, number, synapse_subcircuit
 
 TIMEOUT_s = 600.0
 START_s = 0.5e-9  # of the enables: the bias nodes have come up from 0 by then
 EDGE_s = 20e-12  # of an ideal source
 STANDING_s = 4e-6  # idle for so long, a synapse draws less than 1 nA (measured on generic65)
+HELD_s = 1e-6  # of a synapse that is held on: its bias lines, 1 uA into 0.3 pF, have come up by then
 SKIPPED_PERIODS = 3  # from the enable until a ring is periodic
 
 
@@ -98,6 +99,29 @@ class Bench:
         found = self.run("\n".join(body), saved, STANDING_s, STANDING_s / 2000)
         wbn, wbp, source, sink = (float(found[name][-1]) for name in saved)
         return wbn, wbp, source, sink
+
+    def weight_currents(
+        self, circuit: Circuit, vco1_V: float, inputs: int, mismatch: Mapping[str, DeviceShift]
+    ) -> Floats:
+        """Currents of so many synapses into VCO1's node, held on at full scale, [synapse], A.
+
+        mismatch: as of the neuron, whose names the synapses and their reference have here.
+        """
+        bits = circuit.weight_bits
+        body = [
+            f"Iw vdd wbn {number(circuit.bias.weight_A)}",
+            "xref wbn wbp vdd weight_reference",
+            f"Vt t 0 {number(self.supply_V)}",
+            synapse_subcircuit(bits),
+        ]
+        for k in range(inputs):
+            codes = code_lines(circuit.largest_code, bits, "vdd")
+            body += [f"Vib{k} ib{k} 0 {number(vco1_V)}", f"xw{k} t {codes} ib{k} wbp wbn vdd synapse"]
+        here = ("m.xref.", *(f"m.xw{k}." for k in range(inputs)))
+        own = {path: shift for path, shift in mismatch.items() if path.startswith(here)}
+        saved = [f"i(vib{k})" for k in range(inputs)]
+        found = self.run("\n".join(body), saved, HELD_s, HELD_s / 1000, own)
+        return np.array([found[name][-1] for name in saved])
 
     def _period_s(self, current_A: float) -> float:
         """Generous guess of a ring's period: the nominal one, longer for less current, and half again."""

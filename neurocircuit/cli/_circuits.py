@@ -60,14 +60,19 @@ def neuron_at(asked: Asked, condition: "Condition") -> NeuronSpec:
     return neuron_at(asked.process or "", condition)
 
 
-def chips(spec: NeuronSpec, count: int, seed: int | None, dry: bool) -> tuple[tuple[NeuronSpec, ...], dict[str, str]]:
-    """The chips of --mc that can be trimmed, or all untrimmed if dry; and why not, by name, said on stderr too."""
+def chips(
+    spec: NeuronSpec, count: int, seed: int | None, inputs: int, dry: bool
+) -> tuple[tuple[NeuronSpec, ...], dict[str, str]]:
+    """The chips of --mc that can be trimmed, or all untrimmed if dry; and why not, by name, said on stderr too.
+
+    inputs: synapses that the draws use.
+    """
     from neurocircuit.sweep.chips import chips, drawn
 
     seed = SweepSpec().seed if seed is None else seed
     if dry:
         return drawn(spec, count, seed), {}
-    found = chips(spec, count, seed)
+    found = chips(spec, count, seed, inputs)
     for name, reason in found.lost.items():
         click.echo(f"neurocircuit: {name} cannot be trimmed and is left out: {reason}", err=True)
     return found.trimmed, found.lost

@@ -102,7 +102,7 @@ def command(
         everything = Given(spec=spec_path, **given, neuron=neuron)
         request, where = _checked_request(everything, folder, resume)
         if mc is not None:  # the rest is known to be right: a trim takes minutes
-            trimmed, lost = _circuits.chips(request.spec, mc, given["seed"], dry_run)
+            trimmed, lost = _circuits.chips(request.spec, mc, given["seed"], len(request.testbench.weights), dry_run)
             request, where = _checked_request(replace(everything, chips=trimmed, lost=lost), folder, resume)
         ledger_file = _checked_ledger(ledger_path)
         if dry_run:

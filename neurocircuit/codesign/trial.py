@@ -216,10 +216,11 @@ def causes_of(fidelity: Fidelity, base: NeuronSpec) -> str:
 
     lacking = ", ".join(simulate.not_modelled(fidelity.level, base)) or "nothing that the spec can say"
     inside = (
-        "die, neuron and synapse errors of each chip, systematic lateness, missed spikes, rounded weights, bias delays"
+        "die, neuron and synapse errors of each chip, phase noise, systematic lateness, missed spikes, rounded weights, "
+        "bias delays"
     )
     if fidelity.level == "edge":
-        inside += ", phase noise, start phases, the XOR's ripple and range, sampling"
+        inside += ", start phases, the XOR's ripple and range, sampling"
     if fidelity.method == "circuit":
         return (
             f"every neuron of {fidelity.images} images on {fidelity.chips} chips at level {fidelity.level}: {inside}; "

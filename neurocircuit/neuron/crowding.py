@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurocircuit.record import Floats
+from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec
 
-_LARGEST_BLOCK = 4_000_000  # pairs at a time: 32 MB each array
+_FAR = 1e9  # tau between spikes that never meet
 
 
 def crowded(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Floats:
@@ -32,15 +32,21 @@ def crowded(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Floats:
     both = circuit.crowding if circuit.crowding_both is None else circuit.crowding_both
     kinds = _Kinds((circuit.crowding, sinks, both, both), np.array(widths) / spec.tau_s)
     trials, inputs = weights.shape
-    times = np.where(np.isfinite(t_over_tau), t_over_tau, -1e9)
-    acting = np.where(np.isfinite(t_over_tau), weights, 0.0)
+    heard = np.isfinite(t_over_tau) & (weights != 0.0)
+    times = np.where(heard, t_over_tau, _FAR * (1.0 + np.arange(inputs)))
+    order = np.argsort(times, axis=1, kind="stable")
+    t, w = np.take_along_axis(times, order, axis=1), np.take_along_axis(weights, order, axis=1)
+    beside = np.zeros((trials, inputs))  # Σ_j crowding_ij w_j
+    for apart in range(1, inputs):  # the n-th spike and the n-th + apart
+        lag = t[:, apart:] - t[:, :-apart]
+        if not (lag < kinds.width.max()).any():  # nor for any spikes that are farther apart
+            break
+        first, later = w[:, :-apart], w[:, apart:]
+        shared = kinds.between(lag, first > 0, later > 0)
+        beside[:, :-apart] += shared * later
+        beside[:, apart:] += shared * first
     found = weights.copy()
-    block = max(1, _LARGEST_BLOCK // inputs**2)
-    for begin in range(0, trials, block):
-        part = slice(begin, begin + block)
-        w = acting[part]
-        shared = kinds.between(times[part], w)
-        found[part] -= spec.phase_per_weight_rad / 2 * w * np.einsum("tij,tj->ti", shared, w)
+    np.put_along_axis(found, order, w - spec.phase_per_weight_rad / 2 * w * beside, axis=1)
     return found
 
 
@@ -62,12 +68,9 @@ class _Kinds:
     crowding: tuple[float, float, float, float]
     width: Floats
 
-    def between(self, t: Floats, w: Floats) -> Floats:
-        """Crowding of each pair, [trial, input, input], from times and weights [trial, input]; 0 of one with itself."""
-        lag = t[:, :, None] - t[:, None, :]
-        plus, other = (w > 0)[:, :, None], (w > 0)[:, None, :]
-        source_first = np.where(plus, lag <= 0, lag >= 0)
-        kind = np.where(plus & other, 0, np.where(~plus & ~other, 1, np.where(source_first, 2, 3)))
-        share = np.maximum(1.0 - np.abs(lag) / self.width[kind], 0.0) * np.array(self.crowding)[kind]
-        share[:, np.arange(w.shape[1]), np.arange(w.shape[1])] = 0.0
-        return np.asarray(share)
+    def between(self, lag: Floats, first: Bools, later: Bools) -> Floats:
+        """Crowding of pairs by lag >= 0 (units of tau), and whether each of the two is a source; any one shape."""
+        source_first = first | (lag == 0.0)
+        kind = np.where(first == later, np.where(first, 0, 1), np.where(source_first, 2, 3))
+        share: Floats = np.maximum(1.0 - lag / self.width[kind], 0.0) * np.array(self.crowding)[kind]
+        return share

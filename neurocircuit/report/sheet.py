@@ -39,8 +39,12 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def write(sheet: Sheet, path: Path) -> None:
-    """Write `path` (.html), the same as .md, and figures/ beside it."""
-    pages = {suffix: template(f"sheet{suffix}.j2").render(sheet=sheet) for suffix in (".html", ".md")}
+    """Write `path` (.html), the same as .md, and figures/ beside it.
+
+    Reports of several files may share a folder: but for report.html, figures bear the name of their report.
+    """
+    prefix = "" if path.stem == "report" else f"{path.stem}."
+    pages = {suffix: template(f"sheet{suffix}.j2").render(sheet=sheet, prefix=prefix) for suffix in (".html", ".md")}
     folder = path.parent / "figures"
     try:
         folder.mkdir(exist_ok=True)
@@ -48,7 +52,7 @@ def write(sheet: Sheet, path: Path) -> None:
         raise InputError(f"cannot write {folder}: {error.strerror}") from None
     for part in sheet.parts:
         for picture in part.pictures:
-            write_atomically(folder / f"{picture.name}.svg", picture.svg)
+            write_atomically(folder / f"{prefix}{picture.name}.svg", picture.svg)
     for suffix, text in pages.items():
         write_atomically(path.with_suffix(suffix), text)
 

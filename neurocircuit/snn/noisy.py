@@ -20,13 +20,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from neurocircuit.errors import InputError
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.noise.terms import COMPONENTS
-from neurocircuit.snn._geometry import resolve_padding
+from neurocircuit.snn._approach import closest
 from neurocircuit.snn._noise_lookup import NoiseLookup
 from neurocircuit.snn._noise_move import Moved, Received, move, placed
 from neurocircuit.snn._passage import Passage
@@ -190,7 +189,7 @@ class NoisyNetwork(nn.Module):
         self, k: int, stage: Any, received: Tensor, where: Tensor, term: Tensor | None, even: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Places `where` [silent] among `even` of neurons silent under eq. (4), and their z, inf where they stay so."""
-        highest, at = self._closest(k, stage, received)
+        highest, at = closest(stage, received, self._moments[k])
         source = where if highest.numel() == even.numel() else where % highest.numel()
         approach = highest.flatten().index_select(0, source).clamp_(min=0.0).neg_().add_(1.0)
         if term is not None:
@@ -203,38 +202,6 @@ class NoisyNetwork(nn.Module):
         z = (at if at.ndim == 0 else at.flatten().index_select(0, source)) * factor
         z.clamp_(1.0, float(np.exp(self.window_over_tau)))
         return where, z.masked_fill_(~hit, torch.inf)
-
-    def _closest(self, k: int, stage: Any, received: Tensor) -> tuple[Tensor, Tensor]:
-        """Highest V until the window ends and e^t of that, both like the layer's spikes, at the moments looked at."""
-        weight, bias = stage.used
-        z = torch.exp(torch.tensor(self._moments[k], dtype=received.dtype, device=received.device))
-        if isinstance(stage, SpikingLinear):
-            reached = (1.0 - received / z.view(-1, *(1 for _ in received.shape))).clamp_(min=0.0)
-            v = functional.linear(reached, weight)
-            if bias is not None:
-                v += (1.0 - stage.bias_z / z).clamp_(min=0.0).view(-1, *(1 for _ in received.shape)) * bias
-        else:
-            return self._closest_of_convolution(k, stage, received, weight, bias)
-        highest, which = v.max(dim=0)
-        return highest, z[which]
-
-    def _closest_of_convolution(
-        self, k: int, stage: SpikingConv2d, received: Tensor, weight: Tensor, bias: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """The same moment by moment: few of them, and large images."""
-        kernel, image = (weight.shape[2], weight.shape[3]), (received.shape[2], received.shape[3])
-        left, right, top, bottom = resolve_padding(stage.padding, image, kernel, stage.stride)
-        padded = received.new_zeros(*received.shape[:2], image[0] + top + bottom, image[1] + left + right)
-        inside, one = padded[:, :, top : top + image[0], left : left + image[1]], received.new_ones(())
-        highest = at = torch.empty(0)
-        for number, moment in enumerate(self._moments[k]):
-            z = float(np.exp(moment))
-            torch.add(one, received, alpha=-1.0 / z, out=inside).clamp_(min=0.0)
-            offset = None if bias is None else bias * max(1.0 - stage.bias_z / z, 0.0)
-            v = functional.conv2d(padded, weight, offset, stage.stride)
-            at = v.new_tensor(z) if number == 0 else torch.where(v > highest, z, at)
-            highest = v if number == 0 else torch.maximum(highest, v)
-        return highest, at
 
     def _refuse(self, k: int, z: Tensor, slope: Tensor, latest: float) -> None:
         """Raises InputError for the first spike beyond the table."""

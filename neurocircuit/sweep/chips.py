@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import lru_cache
+from math import pi
 
 import numpy as np
 
@@ -34,8 +35,10 @@ class Chips:
     lost: dict[str, str]
 
 
-def chips(spec: NeuronSpec, count: int, seed: int) -> Chips:
+def chips(spec: NeuronSpec, count: int, seed: int, inputs: int) -> Chips:
     """`count` chips of a neuron with transistors: its spec with mismatch, trimmed; chip k depends on (seed, k) alone.
+
+    inputs: synapses that the draws use.
 
     A chip that cannot be trimmed is a loss of yield: a neuron that does not lock, or fires by itself, is not drawn.
     Raises InputError for a spec without circuit, SimulatorBadOutput when no chip can be trimmed, SimulatorMissing,
@@ -51,7 +54,7 @@ def chips(spec: NeuronSpec, count: int, seed: int) -> Chips:
             lost[chip.name] = ngspice.reason_of(error)
             continue
         measured = {"f1_Hz": found.f1_Hz, "f3_Hz": found.f3_Hz, "lead_rad": found.lead_rad}
-        trimmed.append(told(chip, circuit.replace(bias=found.bias, standing_V=found.standing_V, **measured)))
+        trimmed.append(told(chip, circuit.replace(bias=found.bias, standing_V=found.standing_V, **measured), inputs))
     if not trimmed:
         name, reason = next(iter(lost.items()))
         raise SimulatorBadOutput(f"none of {count} chips can be trimmed; {name}: {reason}")
@@ -72,31 +75,47 @@ def drawn(spec: NeuronSpec, count: int, seed: int) -> tuple[NeuronSpec, ...]:
     )
 
 
-def told(spec: NeuronSpec, chip: Circuit) -> NeuronSpec:
-    """The spec of a trimmed chip, by what an instrument can tell of its rings; spec: with the circuit before trim.
+@dataclass(frozen=True)
+class Looked:
+    """What an instrument tells of a circuit in lock.
 
-    VCO2's gain sets τ, VCO4's the swing, VCO1's the phase jump, all as ratios to the nominal devices'; frequencies and
-    lead are those of the trim. The currents of its synapses and the gain of its XOR are left nominal.
+    gain_Hz_per_A: tuning gains of VCO1 … VCO4. swing_Hz: of VCO4 between UP = 0 and 1, static. weight_A: mean current
+    of the first synapses at full scale, held on.
     """
-    nominal = circuit_of(spec)
-    (jump, slow, _, swing) = _gains(chip, nominal.bias) / _gains(nominal.replace(chip_seed=None), nominal.bias)
-    lead = chip.lead_rad / nominal.lead_rad - 1
-    changed = NeuronErrors(1 / slow - 1, swing - 1, lead, (0.0, 0.0, 0.0, 0.0)).spec_of(spec, 0)
+
+    gain_Hz_per_A: Floats
+    swing_Hz: float
+    weight_A: float
+
+
+def told(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec:
+    """The spec of a trimmed chip by what an instrument can tell of it; spec: with the circuit before trim.
+
+    As ratios to the nominal devices: τ by VCO2's gain, the swing of VCO4, the phase jump by VCO1's gain and by that
+    part of a jump which the synapses' current makes (the rest is the charge of their nodes); frequencies and lead are
+    those of the trim. One weight stands for all `inputs` synapses; the gain of the XOR and the sinks are left nominal.
+    """
+    usual = circuit_of(spec).replace(chip_seed=None)
+    own, nominal = _looked_at(chip, usual.bias, inputs), _looked_at(usual, usual.bias, inputs)
+    gain = own.gain_Hz_per_A / nominal.gain_Hz_per_A
+    full_scale_rad = spec.phase_per_weight_rad * spec.weight_bank.excitatory.max_weight
+    charge = (own.weight_A - nominal.weight_A) * usual.spike_width_s
+    jump = gain[0] * (1 + 2 * pi * nominal.gain_Hz_per_A[0] * charge / full_scale_rad)
+    lead = chip.lead_rad / usual.lead_rad - 1
+    changed = NeuronErrors(1 / gain[1] - 1, own.swing_Hz / nominal.swing_Hz - 1, lead, (0.0,) * 4).spec_of(spec, 0)
     return changed.replace(
-        f0_Hz=spec.f0_Hz * chip.f1_Hz / nominal.f1_Hz,
-        threshold_vco_ratio=spec.threshold_vco_ratio * (chip.f3_Hz / nominal.f3_Hz) / (chip.f1_Hz / nominal.f1_Hz),
+        f0_Hz=spec.f0_Hz * chip.f1_Hz / usual.f1_Hz,
+        threshold_vco_ratio=spec.threshold_vco_ratio * (chip.f3_Hz / usual.f3_Hz) / (chip.f1_Hz / usual.f1_Hz),
         phase_per_weight_rad=spec.phase_per_weight_rad * float(jump),
         circuit=chip,
     )
 
 
 @lru_cache(maxsize=64)
-def _gains(circuit: Circuit, nominal: Bias) -> Floats:
-    """Tuning gains of VCO1 … VCO4 where they stand in lock, Hz/A, the last times what UP's resistor sees: its swing."""
-    plant = trim.CircuitPlant(
-        Bench(load(circuit.process), circuit.condition), circuit.components, shifts_of(circuit, trim.IDLE_SYNAPSES)
-    )
-    bias = circuit.bias
+def _looked_at(circuit: Circuit, nominal: Bias, inputs: int) -> Looked:
+    shifts = shifts_of(circuit, trim.IDLE_SYNAPSES)
+    bench = Bench(load(circuit.process), circuit.condition)
+    plant, bias = trim.CircuitPlant(bench, circuit.components, shifts), circuit.bias
     # With what UP adds to VCO2 and VCO4, as in trim.
     in_lock_A = (
         bias.vco1_A,
@@ -106,8 +125,9 @@ def _gains(circuit: Circuit, nominal: Bias) -> Floats:
     )
     found = [plant.rings([0.97 * i, i, 1.03 * i], vco) for vco, i in enumerate(in_lock_A, 1)]
     gains = np.array([np.ptp(one.frequency_Hz[[0, 2]]) / (0.06 * i) for one, i in zip(found, in_lock_A, strict=True)])
-    gains[3] *= plant.supply_V - found[3].bias_V[1]
-    return gains
+    swing_Hz = gains[3] * (plant.supply_V - found[3].bias_V[1]) / circuit.components.r4_Ohm
+    weight_A = np.mean(bench.weight_currents(circuit, float(found[0].bias_V[1]), inputs, shifts))
+    return Looked(gains, float(swing_Hz), float(weight_A))
 
 
 def _trimmed(circuit: Circuit) -> TrimResult:

@@ -115,7 +115,7 @@ def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_are_lost_yield(cal
 
     seen: list[int] = []
     monkeypatch.setattr(chips, "_trimmed", trimmed)
-    monkeypatch.setattr(chips, "told", lambda spec, circuit: spec.replace(circuit=circuit))
+    monkeypatch.setattr(chips, "told", lambda spec, circuit, inputs: spec.replace(circuit=circuit))
     options = ("--level", "transistor", "--process", "generic65", "--mc", "3", "--out", "run")
     code, err, [(request, _)] = call(*options)
     assert code == 0
@@ -146,12 +146,13 @@ def test_a_run_without_a_chip_that_trims_is_one_line(call, monkeypatch):
 
 
 def test_minutes_of_trim_come_after_what_can_be_refused_and_not_in_a_dry_run(call, monkeypatch):
-    from neurocircuit.sweep import chips
+    from neurocircuit.sweep import chips, estimate
 
     def trimmed(circuit):
         raise AssertionError("no chip was to be trimmed")
 
     monkeypatch.setattr(chips, "_trimmed", trimmed)
+    monkeypatch.setattr(estimate, "_probe", lambda batch: 1.0)  # half a minute of ngspice for this made-up neuron
     options = ("--level", "transistor", "--process", "generic65", "--mc", "2", "--out", "run")
     code, err, _ = call(*options, "--cross-trials", "1")
     assert (code, err) == (2, "neurocircuit: Testbench.cross_check_trials must be >= 2, got 1\n")

@@ -106,9 +106,10 @@ def test_broken_limits_are_constraints_that_say_how_far(problem):
 def test_causes_name_what_a_level_lacks(problem):
     table, edge = problem.study.fidelities
     assert "left out" in causes_of(table, problem.base)
-    noisy = problem.base.replace(phase_noise=(1e4,) * 4)
-    assert "phase noise" in causes_of(edge.replace(level="averaged"), noisy).split("not:")[1]
-    assert "phase noise" not in causes_of(edge, noisy).split("not:")[1]
+    held, lacking = causes_of(edge.replace(level="averaged"), problem.base).split("not:")
+    assert "phase noise" in held
+    assert "XOR range" in lacking
+    assert "XOR" not in causes_of(edge, problem.base).split("not:")[1]
 
 
 def test_base_values_name_every_parameter(problem):

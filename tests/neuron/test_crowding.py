@@ -70,6 +70,27 @@ def test_late_or_absent_spikes_and_single_ones_stay_as_they_are() -> None:
     assert crowded(NeuronSpec(), both, weights) is weights
 
 
+def test_many_spikes_lose_what_their_pairs_lose() -> None:
+    """Each pair alone, one after another: silent inputs, weights of 0 and coinciding spikes among them."""
+    chosen = spec(0.2)
+    assert chosen.circuit is not None
+    widths = (1e-9, 0.4e-9, 3e-9, 2e-9)
+    chosen = chosen.replace(circuit=chosen.circuit.replace(crowding_sinks=0.1, crowding_width_s=widths))
+    rng = np.random.default_rng(4)
+    times, weights = rng.uniform(0.0, 0.5, (5, 12)).round(2), rng.normal(0.0, 0.5, (5, 12))
+    times[rng.random((5, 12)) < 0.2] = np.inf
+    weights[rng.random((5, 12)) < 0.2] = 0.0
+    expected = weights.copy()
+    for trial in range(5):
+        for i in range(12):
+            for j in range(i):
+                pair = [i, j]
+                alone = crowded(chosen, times[[trial]][:, pair], weights[[trial]][:, pair])[0]
+                expected[trial, pair] += alone - weights[trial, pair]
+    np.testing.assert_allclose(crowded(chosen, times, weights), expected, atol=1e-14)
+    assert np.abs(expected - weights).max() > 0.01
+
+
 def test_all_fast_levels_see_it() -> None:
     times, weights = np.full((1, 2), 0.2), np.full((1, 2), 0.8)
     for level in ("ideal", "averaged", "edge"):

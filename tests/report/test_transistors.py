@@ -1,6 +1,7 @@
 """The transistor section, from a planted transistor.csv beside a run."""
 
 import json
+import re
 import shutil
 from dataclasses import fields
 from pathlib import Path
@@ -100,4 +101,5 @@ def test_chips_are_shown_with_the_yield_of_trim(with_rows):
     text = (out / "report.md").read_text(encoding="utf-8")
     # Wilson's 95 % interval of 2 of 3: (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n) = 0.208 … 0.939.
     assert "Yield of trim: 2 of 3 chips (21 … 94 %, Wilson). n chip 1 is left out: VCO2 does not lock." in text
+    assert re.search(r"\n\nMismatch of every device.*\n\n!", text)  # a paragraph of its own
     assert "| n chip 2 | 17 | 11.190 | 9.000 | 23.000 | 8.600 | 749.00 | 937.00 | 1.900 |" in text

@@ -162,6 +162,7 @@ def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
     [
         (("--noise", "none.nc"), "cannot read none.nc"),
         (("--chips", "3"), "--chips needs --noise"),
+        (("--passages", "3"), "--passages needs --noise"),
         (("--images", "100000", "--noise", "TABLE"), "--images must be <= 360"),
     ],
 )

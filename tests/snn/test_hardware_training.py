@@ -11,6 +11,7 @@ from neurocircuit.neuron.operating import operate
 from neurocircuit.noise import NoiseTable
 from neurocircuit.noise.curves import QUANTILES
 from neurocircuit.snn import checkpoint
+from neurocircuit.snn._approach import closest
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.loss import LossSpec, spike_loss
@@ -240,8 +241,7 @@ def test_closest_approach_is_that_of_the_trajectory(kind):
         layer.weight.normal_(0.03, 0.25)
         layer.bias.normal_(0.0, 0.1)
         fired = layer(z).flatten(1)
-    noisy = NoisyNetwork(torch.nn.Sequential(layer), planted_table(layers=1), outside="nearest", approaches=300)
-    highest, _ = noisy._closest(0, layer, z)
+    highest, _ = closest(layer, z, [4.7 * (k + 1) / 300 for k in range(300)])
     times = torch.cat([z.flatten(1).log(), torch.zeros(9, 1)], dim=1).numpy()
     weights = torch.cat([layer.weight.flatten(1), layer.bias[:, None]], dim=1).detach().numpy()
     compared = 0
