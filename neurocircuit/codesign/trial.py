@@ -216,8 +216,8 @@ def causes_of(fidelity: Fidelity, base: NeuronSpec) -> str:
 
     lacking = ", ".join(simulate.not_modelled(fidelity.level, base)) or "nothing that the spec can say"
     inside = (
-        "die, neuron and synapse errors of each chip, phase noise, systematic lateness, missed spikes, rounded weights, "
-        "bias delays"
+        "die, neuron and synapse errors of each chip, phase noise, systematic lateness, missed spikes, "
+        "rounded weights, bias delays"
     )
     if fidelity.level == "edge":
         inside += ", start phases, the XOR's ripple and range, sampling"
