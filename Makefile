@@ -189,7 +189,7 @@ ROUND = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --set se
 	$(if $(findstring control,$*),--set 'hardware.causes=[]') --out $(@D)
 
 published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 5 --tables 3 --out $(AWARE) \
+	@$(BIN)/neurocircuit recovered --threads 1 --images 500 --chips 10 --tables 2 --out $(AWARE) \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc $(foreach seed,1 2 3,\
 	    --trained $(AWARE)/seed$(seed)/weights.pt $(AWARE)/seed$(seed)/table.nc \
 	    --control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc)
