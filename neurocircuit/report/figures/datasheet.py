@@ -67,7 +67,7 @@ def detector(run: Characterised) -> "Figure":
             axes.axvline(typical.value(key) / np.pi, color="#767676", linewidth=0.8, linestyle=":")
     top.set(ylabel="mean of UP / supply")
     bottom.set(xlabel="phase of A over B (π rad)", ylabel="off line (%)", ylim=(-6, 6))
-    top.legend(loc="upper right", fontsize=7)
+    top.legend(loc="lower center", fontsize=7)
     return figure
 
 
