@@ -16,7 +16,7 @@ endif
 
 .PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean \
 	published $(addprefix published-,transistor mc datasheet network embedded stressed hard decks neurons codesign pvt \
-	table4 fig2 jitter fashion cifar circuit-curves aware embedded-aware circuit-aware clean-seeds)
+	table4 fig2 jitter fashion cifar circuit-curves aware aware-membranes embedded-aware circuit-aware clean-seeds)
 
 help: ## List the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
@@ -188,15 +188,19 @@ AWARE_ROUNDS := reports/aware-$(CIRCUIT)
 ROUND = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --set seed=$(subst seed,,$(subst control,,$*)) \
 	$(if $(findstring control,$*),--set 'hardware.causes=[]') --out $(@D)
 
+JUDGED = --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc $(foreach seed,1 2 3,\
+	--trained $(AWARE)/seed$(seed)/weights.pt $(AWARE)/seed$(seed)/table.nc \
+	--control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc)
+
 published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
-	@$(BIN)/neurocircuit recovered --threads 1 --images 500 --chips 10 --tables 2 --out $(AWARE) \
-	  --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc $(foreach seed,1 2 3,\
-	    --trained $(AWARE)/seed$(seed)/weights.pt $(AWARE)/seed$(seed)/table.nc \
-	    --control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc)
+	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 10 --tables 3 --passages 128 --out $(AWARE) $(JUDGED)
+
+published-aware-membranes: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc) ## The same with every layer's membranes followed, on five chips (about 30 minutes of processor time)
+	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 5 --tables 3 --out $(AWARE)-membranes $(JUDGED)
 
 # On the images and chips of the clean network's own replay, every neuron at level edge (about 4 minutes of processor time).
 published-circuit-aware: $(ROBUST)/aware-stressed/seed1/replay/result.json ## Clean and noise-aware network as whole images in the stressed circuit
-	@$(BIN)/neurocircuit recovered --threads 1 --images 300 --chips 3 --tables 0 --out $(ROBUST)/circuit-aware \
+	@$(BIN)/neurocircuit recovered --threads 1 --images 300 --chips 3 --tables 0 --passages 128 --out $(ROBUST)/circuit-aware \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/stressed/table.nc --replay $(NETWORK)/stressed/replay \
 	  --trained $(ROBUST)/aware-stressed/seed1/weights.pt $(ROBUST)/aware-stressed/seed1/table.nc \
 	  --replay $(ROBUST)/aware-stressed/seed1/replay
@@ -219,7 +223,7 @@ $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
 # The networks that know the stressed circuit's noise, mapped on the embedded circuit.
 ON_EMBEDDED := $(ROBUST)/embedded-aware
 published-embedded-aware: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/table.nc) ## The noise-aware networks on the embedded circuit (about 3 minutes of processor time)
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 3 --tables 0 --out $(ON_EMBEDDED) \
+	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 3 --tables 0 --passages 128 --out $(ON_EMBEDDED) \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/embedded/table.nc $(foreach seed,1 2 3,\
 	    --trained $(ROBUST)/aware-stressed/seed$(seed)/weights.pt $(ON_EMBEDDED)/seed$(seed)/table.nc)
 
