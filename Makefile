@@ -200,7 +200,7 @@ published-aware-membranes: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc) #
 
 # On the images and chips of the clean network's own replay, every neuron at level edge (about 4 minutes of processor time).
 published-circuit-aware: $(ROBUST)/aware-stressed/seed1/replay/result.json ## Clean and noise-aware network as whole images in the stressed circuit
-	@$(BIN)/neurocircuit recovered --threads 1 --images 300 --chips 3 --tables 0 --passages 128 --out $(ROBUST)/circuit-aware \
+	@$(BIN)/neurocircuit recovered --threads 1 --images 300 --chips 3 --tables 0 --out $(ROBUST)/circuit-aware \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/stressed/table.nc --replay $(NETWORK)/stressed/replay \
 	  --trained $(ROBUST)/aware-stressed/seed1/weights.pt $(ROBUST)/aware-stressed/seed1/table.nc \
 	  --replay $(ROBUST)/aware-stressed/seed1/replay

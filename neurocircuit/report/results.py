@@ -17,9 +17,10 @@ BEGIN, END = "<!-- results: made by `make results`, do not edit -->", "<!-- end 
 HEADER = ("what", "here", "paper, or aim")
 _DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10, small network"}
 _AWARE = {
-    "robustness/aware-stressed": "stressed",
-    "robustness/circuit-aware": "stressed",
-    "robustness/embedded-aware": "embedded",
+    "robustness/aware-stressed": ("stressed", "by its noise table"),
+    "robustness/aware-stressed-membranes": ("stressed", "by its noise table and the membranes of every layer"),
+    "robustness/circuit-aware": ("stressed", "by its noise table"),
+    "robustness/embedded-aware": ("embedded", "by its noise table"),
 }
 _PAPER_ACCURACY = {"mnist": "99.33 %", "cifar10": "-", "fashion_mnist": "-"}
 
@@ -139,7 +140,7 @@ def _on_circuits(published: Path) -> Iterator[Row]:
 
 
 def _aware(published: Path) -> Iterator[Row]:
-    for folder, circuit in _AWARE.items():
+    for folder, (circuit, how) in _AWARE.items():
         for values in _read(published, folder):
             found = values["summary"]
             text = f"{_interval(found['clean'])} clean, {_interval(found['trained'])} noise-aware"
@@ -149,10 +150,10 @@ def _aware(published: Path) -> Iterator[Row]:
                 if low is not None:
                     text = f"{text}: {share:.0%} of the loss won back ({low:.0%} … {high:.0%})"
                     aim = "above one half"
-                yield f"noise-aware training on the {circuit} circuit, by its noise table", text, aim, folder
+                yield f"noise-aware training on the {circuit} circuit, {how}", text, aim, folder
             if found["control"][0] is not None:
                 text = f"{_interval(found['control'])}; the noise is worth {_points(found['beyond_control'])}"
-                yield f"as many steps without the noise, {circuit} circuit, by its noise table", text, "-", folder
+                yield f"as many steps without the noise, {circuit} circuit, {how}", text, "-", folder
             if values.get("in_circuit"):
                 own = values["in_circuit"]
                 clean, trained = (_interval(own["summary"][key]) for key in ("clean", "trained"))
