@@ -195,7 +195,7 @@ JUDGED = --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc $(foreach 
 published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
 	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 10 --tables 3 --passages 128 --out $(AWARE) $(JUDGED)
 
-published-aware-membranes: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc) ## The same with every layer's membranes followed, on five chips (about 30 minutes of processor time)
+published-aware-membranes: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## The same with every layer's membranes followed, on five chips (about 30 minutes of processor time)
 	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 5 --tables 3 --out $(AWARE)-membranes $(JUDGED)
 
 # On the images and chips of the clean network's own replay, every neuron at level edge (about 4 minutes of processor time).

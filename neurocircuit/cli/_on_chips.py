@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
@@ -12,6 +14,12 @@ if TYPE_CHECKING:
     from neurocircuit.snn.data.images import ImageSource
     from neurocircuit.snn.hardware import HardwareAccuracy
     from neurocircuit.snn.recipe import Subject
+
+passages_option = click.option(
+    "--passages", type=click.IntRange(min=0), metavar="NEURONS",
+    help="Layers of at most so many neurons follow their membranes, as verify's do; others are moved by their slope, "
+    "which is faster and too dark. Default: 10000.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

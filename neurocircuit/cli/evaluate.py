@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from neurocircuit.cli import _on_chips
-from neurocircuit.cli._on_chips import OnChips
+from neurocircuit.cli._on_chips import OnChips, passages_option
 from neurocircuit.cli.common import (
     data_option,
     device_option,
@@ -47,9 +47,7 @@ from neurocircuit.units import format_quantity, parse_quantity
     help="Spikes beyond the table: as eq. (4) has them, as its nearest cell does, or stop. Default: ideal, counted.",
 )
 @click.option("--tables", type=click.IntRange(min=0), help="Redrawn tables for the calibration's error. Default: 5.")
-@click.option("--passages", type=click.IntRange(min=0), metavar="NEURONS",
-              help="Layers of at most so many neurons follow their membranes, as verify's do; others are moved by "
-              "their slope, which is faster and too dark. Default: 10000.")  # fmt: skip
+@passages_option
 @click.option("--process", help="At characterised conditions: CHECKPOINT is a mapped network (.toml), as for pvt.")
 @click.option("--datasheet", type=click.Path(path_type=Path),
               help="Of the process. Default: reports/published/datasheet-PROCESS.")  # fmt: skip

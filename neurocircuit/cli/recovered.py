@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from neurocircuit.cli._on_chips import passages_option
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
 from neurocircuit.cli.network import record, write_json
 from neurocircuit.errors import FileFormatError, InputError
@@ -34,8 +35,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--chips", default=10, show_default=True, type=click.IntRange(min=2), help="Chips each image meets.")
 @click.option("--images", type=click.IntRange(min=2), help="Only the first so many test images.")
 @click.option("--tables", default=4, show_default=True, type=click.IntRange(min=0), help="Redrawn tables of each.")
-@click.option("--passages", default=10_000, show_default=True, type=click.IntRange(min=0), metavar="NEURONS",
-              help="Layers of at most so many neurons follow their membranes; others move by slope.")  # fmt: skip
+@passages_option
 @click.option("--out", required=True, type=_PATH, help="Directory of result.json and report.")
 @data_option
 @threads_option
@@ -48,7 +48,7 @@ def command(
     chips: int,
     images: int | None,
     tables: int,
-    passages: int,
+    passages: int | None,
     out: Path,
     data: Path | None,
     threads: int | None,
@@ -160,7 +160,14 @@ def _replayed(folder: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
 
 
 def _evaluated(
-    weights: Path, table_path: Path, *, chips: int, images: int | None, tables: int, passages: int, data: Path | None
+    weights: Path,
+    table_path: Path,
+    *,
+    chips: int,
+    images: int | None,
+    tables: int,
+    passages: int | None,
+    data: Path | None,
 ) -> tuple[Any, dict[str, Any]]:
     """One network on chips: the result and its numbers. Raises InputError where the table is of other weights."""
     from neurocircuit.cli._on_chips import to_dict
@@ -169,7 +176,7 @@ def _evaluated(
     from neurocircuit.snn.conditions import sha256_of
     from neurocircuit.snn.data import library
     from neurocircuit.snn.data.images import Part
-    from neurocircuit.snn.hardware import evaluate_on_chips
+    from neurocircuit.snn.hardware import PASSAGES, evaluate_on_chips
     from neurocircuit.spec import MappedNetwork
 
     subject, network = checkpoint.load_network(weights)
@@ -182,7 +189,7 @@ def _evaluated(
         raise InputError(f"--images must be <= {len(source)}, got {images}")
     part = source if images is None else Part(source, 0, images)
     found = evaluate_on_chips(network, part, subject, table, chips, 1, outside="nearest", tables=tables,
-                              passages=passages)  # fmt: skip
+                              passages=PASSAGES if passages is None else passages)  # fmt: skip
     leads = [own.lead_rad for own in mapped.layers]
     files = {"weights": str(weights), "table": str(table_path), "noise_sha256": sha256_of(table_path)}
     return found, to_dict(found, 10e-12, mapped.neuron.tau_s) | files | {"lead_rad": leads}

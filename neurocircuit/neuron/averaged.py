@@ -87,13 +87,9 @@ def fire(
         scale = 1.0 + np.reshape(errors.tau, (-1,))
         t_over_tau = t_over_tau / scale[:, None]
     first = np.min(t_over_tau, axis=1)
-    corners = _corners(constants, t_over_tau, weights)
-    trials = len(corners.times)
-    e, y, u, d = np.zeros(trials), np.zeros(trials), np.zeros(trials), np.zeros(trials) + constants.drift
-    noisy = any(spec.phase_noise)
-    if noisy:
-        u, slip, corners = _disturbed(spec, constants, corners, noise_seed, scale)
-        d = d + slip
+    u, d, corners = _armed(spec, constants, t_over_tau, weights, noise_seed, scale)
+    trials, noisy = len(corners.times), any(spec.phase_noise)
+    e, y = np.zeros(trials), np.zeros(trials)
     gap, now = np.full(trials, constants.start), np.zeros(trials)
     fire_time, peak = np.full(trials, np.inf), np.full(trials, np.abs(constants.static_error))
     armed = np.full(trials, not constants.waits_for_input)
@@ -123,6 +119,18 @@ def fire(
         false_fire=np.zeros(trials, dtype=bool),
         engine=engine(),
     )
+
+
+def _armed(
+    spec: NeuronSpec, constants: Constants, t_over_tau: Floats, weights: Floats, noise_seed: np.ndarray, scale: Any
+) -> tuple[Floats, Floats, Corners]:
+    """U and d from arming on, both [trial], and all corners after it."""
+    corners = _corners(constants, t_over_tau, weights)
+    none = np.zeros(len(corners.times))
+    if not any(spec.phase_noise):
+        return none, none + constants.drift, corners
+    u, slip, corners = _disturbed(spec, constants, corners, noise_seed, scale)
+    return u, none + constants.drift + slip, corners
 
 
 def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> Corners:
@@ -176,12 +184,9 @@ def _peak(arc: Arc, zeros: Floats, length: Floats, delay: Floats, constants: Con
 def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
     """Waveforms over the window from t_over_tau and weights, both [input]; UP is its running mean."""
     constants = Constants.of(spec)
-    corners = _corners(constants, t_over_tau[None], weights[None])
     seeds = np.array([noise_seed], dtype=np.uint64)
-    e, y, u, d = np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1) + constants.drift
-    if any(spec.phase_noise):
-        u, slip, corners = _disturbed(spec, constants, corners, seeds, 1.0)
-        d = d + slip
+    u, d, corners = _armed(spec, constants, t_over_tau[None], weights[None], seeds, 1.0)
+    e, y = np.zeros(1), np.zeros(1)
     gap, now = np.full(1, constants.start), 0.0
     pieces = []
     columns = (corners.times[0], corners.jumps[0], corners.rates[0], corners.slips[0])
