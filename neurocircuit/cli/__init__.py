@@ -6,8 +6,8 @@ from importlib import import_module
 import click
 
 from neurocircuit import __version__
+from neurocircuit.core.workers import interrupted_once
 from neurocircuit.errors import NeurocircuitError
-from neurocircuit.workers import interrupted_once
 
 COMMANDS = {
     "sweep": "Sweep input jitter and weight bits; write the transfer table and a report like Table 3.",

@@ -16,12 +16,12 @@ import numpy as np
 from neurocircuit import __version__
 from neurocircuit._kernel import native
 from neurocircuit.errors import NeurocircuitError, SimulatorMissing
-from neurocircuit.simulate import LEVELS, evaluate
+from neurocircuit.neuron.levels import LEVELS, evaluate
+from neurocircuit.process.ring import check_ring
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import ngspice
 from neurocircuit.spice import process as processes
-from neurocircuit.spice.ring import check_ring
-from neurocircuit.sweep import ledger
+from neurocircuit.studies.sweep import ledger
 
 OLDEST_PYTHON = (3, 11)
 _PROCESS = "generic65"  # embedded: nothing else must be installed for it

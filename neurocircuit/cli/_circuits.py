@@ -42,7 +42,7 @@ def check(asked: Asked, spec: Path | None, resume: bool) -> None:
 
 def conditions(asked: Asked) -> "list[Condition]":
     """The conditions of a process, every combination. Raises InputError for an unknown process or corner."""
-    from neurocircuit.characterize.request import conditions as combined
+    from neurocircuit.process.request import conditions as combined
     from neurocircuit.spice.process import load, models_of
 
     process = load(asked.process or "").process
@@ -55,7 +55,7 @@ def conditions(asked: Asked) -> "list[Condition]":
 
 def neuron_at(asked: Asked, condition: "Condition") -> NeuronSpec:
     """The trimmed and fitted neuron of a condition."""
-    from neurocircuit.sweep.conditions import neuron_at
+    from neurocircuit.process.conditions import neuron_at
 
     return neuron_at(asked.process or "", condition)
 
@@ -67,7 +67,7 @@ def chips(
 
     inputs: synapses that the draws use.
     """
-    from neurocircuit.sweep.chips import chips, drawn
+    from neurocircuit.process.monte_carlo import chips, drawn
 
     seed = SweepSpec().seed if seed is None else seed
     if dry:
@@ -80,7 +80,7 @@ def chips(
 
 def folder(out: Path | None, condition: "Condition") -> Path:
     """Directory of one of several conditions."""
-    from neurocircuit.characterize.request import slug
+    from neurocircuit.process.request import slug
 
     if out is None:
         raise InputError("several conditions must come with --out: each gets a folder below it")

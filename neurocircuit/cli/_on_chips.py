@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from neurocircuit.snn.data.images import ImageSource
-    from neurocircuit.snn.hardware import HardwareAccuracy
+    from neurocircuit.snn.hardware.evaluate import HardwareAccuracy
     from neurocircuit.snn.recipe import Subject
 
 passages_option = click.option(
@@ -58,8 +58,8 @@ class OnChips:
     ) -> dict[str, Any]:
         """The result under stable keys, SI units."""
         from neurocircuit.noise import NoiseTable
-        from neurocircuit.snn.conditions import sha256_of
-        from neurocircuit.snn.hardware import PASSAGES, evaluate_on_chips
+        from neurocircuit.snn.hardware.conditions import sha256_of
+        from neurocircuit.snn.hardware.evaluate import PASSAGES, evaluate_on_chips
         from neurocircuit.spec import MappedNetwork
 
         assert self.noise is not None  # noqa: S101

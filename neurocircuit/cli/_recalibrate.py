@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import InputError
-from neurocircuit.files import write_atomically
 
 IMAGES = 30  # whose neurons the table is made from
 POINTS, SEED = 240, 2  # of a layer; another seed than that of `calibrate`, so that other points are met
@@ -23,19 +23,19 @@ def recalibrate(weights: Path, noise: Path, data: Path | None, chips: int, mappe
 
     Scales are chosen anew from the same base circuit within the same window: weights that grew cost lead.
     """
-    from neurocircuit import calibrate
     from neurocircuit.cli.network import images as read_images
-    from neurocircuit.mapping import build
-    from neurocircuit.mapping import physical as unrolled
-    from neurocircuit.mapping.limits import Choice
-    from neurocircuit.mapping.replay import Circuit
+    from neurocircuit.network import calibrate
+    from neurocircuit.network import physical as unrolled
+    from neurocircuit.network.limits import Choice
+    from neurocircuit.network.mapping import build
+    from neurocircuit.network.run import Circuit
     from neurocircuit.noise import NoiseTable
     from neurocircuit.spec import MappedNetwork
 
     before = MappedNetwork.from_dict(NoiseTable.load(noise).provenance["network"])
     physical = unrolled.load(weights)
     spikes, labels = read_images(physical, "train", data, max(mapped_images, IMAGES))
-    mapping = build.build(
+    mapping = build(
         physical, before.neuron, before.variation, spikes[:mapped_images], labels[:mapped_images], Choice(),
         name=before.name, checkpoint=weights.name, checkpoint_sha256=unrolled.file_sha256(weights),
         window_over_tau=before.neuron.window_over_tau,

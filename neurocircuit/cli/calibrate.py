@@ -65,13 +65,14 @@ def command(
     if out.suffix != ".nc" or not out.parent.is_dir():
         raise InputError(f"--out must be a .nc file in an existing directory, got {str(out)!r}")
 
-    from neurocircuit import calibrate, simulate
-    from neurocircuit.mapping.physical import load_mapped
-    from neurocircuit.mapping.replay import Circuit
+    from neurocircuit.network import calibrate
+    from neurocircuit.network.physical import load_mapped
+    from neurocircuit.network.run import Circuit
+    from neurocircuit.neuron import levels
     from neurocircuit.report.network import write_calibration_report
 
-    if level not in simulate.LEVELS:
-        raise InputError(f"--level must be among {', '.join(simulate.LEVELS)}, got {level!r}")
+    if level not in levels.LEVELS:
+        raise InputError(f"--level must be among {', '.join(levels.LEVELS)}, got {level!r}")
     mapped, network = load_mapped(network_path)
     circuit = Circuit.of(mapped, network)
     spikes, _ = images(network, part, data, count)
@@ -113,8 +114,8 @@ def _transfer(network_path: Path, out: Path, curve: Path, input_jitter: float, a
     if out.suffix != ".json" or not out.parent.is_dir():
         raise InputError(f"--out must be a .json file in an existing directory, got {str(out)!r}")
 
-    from neurocircuit.mapping.physical import load_mapped
-    from neurocircuit.verify import transfer
+    from neurocircuit.network.physical import load_mapped
+    from neurocircuit.network.verify import transfer
 
     mapped, _ = load_mapped(network_path)
     numbers = transfer.jitter_of(mapped, curve, input_jitter)

@@ -10,7 +10,7 @@ from neurocircuit.cli.common import echo_json, json_option
 from neurocircuit.units import parse_numbers
 
 if TYPE_CHECKING:
-    from neurocircuit.characterize.run import Event
+    from neurocircuit.process.run import Event
 
 
 @click.command("characterize")
@@ -41,8 +41,8 @@ def command(
     Phase noise and prediction are measured at the first condition only, which is the nominal one.
     Ctrl-C keeps finished measurements. Exit code 3: some measurements failed, the rest is there.
     """
-    from neurocircuit.characterize import request as requests
-    from neurocircuit.characterize import run, spec_files
+    from neurocircuit.process import request as requests
+    from neurocircuit.process import run, spec_files
     from neurocircuit.spice.process import load, models_of
 
     installed = load(process)
@@ -84,7 +84,7 @@ def command(
 
 
 def _tell(event: "Event") -> None:
-    from neurocircuit.characterize.request import slug
+    from neurocircuit.process.request import slug
 
     if event.skipped:
         return

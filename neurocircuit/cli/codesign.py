@@ -15,8 +15,8 @@ from neurocircuit.cli.network import record, write_json
 from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
-    from neurocircuit.codesign.study import Files, StudySpec
-    from neurocircuit.codesign.trial import Evaluator
+    from neurocircuit.studies.codesign.study import Files, StudySpec
+    from neurocircuit.studies.codesign.trial import Evaluator
 
 
 @click.command("codesign")
@@ -43,10 +43,10 @@ def command(
 
     import torch
 
-    from neurocircuit.codesign import run
-    from neurocircuit.codesign.retrain import check_recipe
-    from neurocircuit.codesign.study import StudySpec, files_of
-    from neurocircuit.codesign.trial import Problem
+    from neurocircuit.studies.codesign import run
+    from neurocircuit.studies.codesign.retrain import check_recipe
+    from neurocircuit.studies.codesign.study import StudySpec, files_of
+    from neurocircuit.studies.codesign.trial import Problem
 
     study = StudySpec.from_toml(study_path)
     if trials is not None:
@@ -74,8 +74,8 @@ def command(
     if no_verify:
         click.echo(f"all designs are seen: {out}")
         return
-    from neurocircuit.codesign.finish import finish
     from neurocircuit.report.codesign import write_codesign_report
+    from neurocircuit.studies.codesign.finish import finish
 
     numbers = finish(problem, out, workers, (lambda text: None) if as_json else tell)
     trials_s = sum(row["details"]["cpu_s"] for one in numbers["fidelities"] for row in one["trials"])
@@ -93,7 +93,7 @@ def prepare(study: "StudySpec", files: "Files", data: Path | None) -> "Evaluator
     """What evaluates designs, made in each worker."""
     import torch
 
-    from neurocircuit.codesign.trial import Evaluator, Problem
+    from neurocircuit.studies.codesign.trial import Evaluator, Problem
 
     torch.set_num_threads(1)
     return Evaluator(Problem.load(study, files, data))
@@ -101,7 +101,7 @@ def prepare(study: "StudySpec", files: "Files", data: Path | None) -> "Evaluator
 
 def write_csv(path: Path, numbers: dict[str, Any]) -> None:
     """All trials of all fidelities, a row each."""
-    from neurocircuit.files import write_atomically
+    from neurocircuit.core.files import write_atomically
 
     names = list(numbers["study"]["parameters"])
     objectives = list(numbers["study"]["objectives"])

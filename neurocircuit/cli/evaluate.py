@@ -105,9 +105,10 @@ def command(
 
     import torch
 
-    from neurocircuit.snn import checkpoint, parallel
+    from neurocircuit.snn import checkpoint
     from neurocircuit.snn.data import library
     from neurocircuit.snn.evaluate import evaluate, to_dict
+    from neurocircuit.snn.training import parallel
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -150,7 +151,7 @@ def at_conditions(network_path: Path, process: str, datasheet: Path | None, **op
 def _energy_J(text: str) -> float:
     """A quantity, or that from arming to Q of a characterised condition."""
     if Path(text).is_dir():
-        from neurocircuit.characterize import result
+        from neurocircuit.process import result
 
         return result.load(Path(text) / "energy.json").value("spike")
     value = parse_quantity(text, "J", "--energy-per-spike")

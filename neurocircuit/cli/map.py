@@ -56,9 +56,10 @@ def command(
     if out.suffix != ".toml" or not out.parent.is_dir():
         raise InputError(f"--out must be a .toml file in an existing directory, got {str(out)!r}")
 
-    from neurocircuit.files import write_atomically
-    from neurocircuit.mapping import build, physical
-    from neurocircuit.mapping.limits import Choice
+    from neurocircuit.core.files import write_atomically
+    from neurocircuit.network import physical
+    from neurocircuit.network.limits import Choice
+    from neurocircuit.network.mapping import build
     from neurocircuit.report.network import write_mapping_report
     from neurocircuit.spec.variation import EMBEDDED, Variation
 
@@ -66,7 +67,7 @@ def command(
     choice = Choice(xor_quantile, wrap_quantile, use)
     network = physical.load(checkpoint_path)
     spikes, labels = images(network, part, data, count)
-    mapping = build.build(
+    mapping = build(
         network, base, variation, spikes, labels, choice,
         name=out.stem, checkpoint=os.path.relpath(checkpoint_path, out.parent),
         checkpoint_sha256=physical.file_sha256(checkpoint_path), window_over_tau=window, keep_scale=keep_scale,

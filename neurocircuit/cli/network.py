@@ -12,14 +12,14 @@ import click
 import numpy as np
 
 from neurocircuit import __version__
-from neurocircuit.checkout import commit
 from neurocircuit.cli.common import finite_or_null
+from neurocircuit.core.files import write_atomically
+from neurocircuit.core.provenance import commit
 from neurocircuit.errors import InputError
-from neurocircuit.files import write_atomically
 
 if TYPE_CHECKING:
-    from neurocircuit.mapping.physical import PhysicalNetwork
-    from neurocircuit.record import Floats
+    from neurocircuit.core.arrays import Floats
+    from neurocircuit.network.physical import PhysicalNetwork
 
 part_option = click.option(
     "--part",
@@ -39,7 +39,7 @@ def images(
     """Input spikes [number] and labels of images first … first + count - 1. Raises InputError when there are fewer."""
     import torch
 
-    from neurocircuit.mapping.replay import input_spikes
+    from neurocircuit.network.run import input_spikes
     from neurocircuit.snn.data import library
     from neurocircuit.snn.data.augment import for_evaluation
     from neurocircuit.snn.encode import encode

@@ -6,9 +6,9 @@ import click
 
 from neurocircuit.cli.common import echo_json, json_option
 from neurocircuit.errors import InputError
-from neurocircuit.spice import fanin
+from neurocircuit.process import fan_in
+from neurocircuit.process.ring import check_ring
 from neurocircuit.spice import process as processes
-from neurocircuit.spice.ring import check_ring
 from neurocircuit.units import format_quantity
 
 
@@ -75,10 +75,10 @@ def check(name: str, corner: str, temperature_C: float, supply_V: float | None, 
 @click.option("--corner", default="", help="Corner; default: the process's first.")
 @click.option("--branch", default=0, type=click.IntRange(min=0), help="Synapses on a local node of a tree; 0: no tree.")
 @json_option
-def fan_in(name: str, corner: str, branch: int, as_json: bool) -> None:
+def fan_in_command(name: str, corner: str, branch: int, as_json: bool) -> None:
     """What idle synapses cost in the process NAME: VCO1's frequency and phase jump with 2, 26, 128 and 801 of them."""
     installed = processes.load(name)
-    found = fanin.measure(installed, installed.condition(corner), branch=branch)
+    found = fan_in.measure(installed, installed.condition(corner), branch=branch)
     rows = list(zip(found.synapses, found.f1_Hz, found.frequency_loss, found.jump_rad, found.jump_loss, strict=True))
     if as_json:
         keys = ("synapses", "f1_Hz", "frequency_loss", "jump_rad", "jump_loss")
@@ -89,7 +89,7 @@ def fan_in(name: str, corner: str, branch: int, as_json: bool) -> None:
         click.echo(
             f"{count:<10}{f1_Hz / 1e6:7.2f} MHz{-100 * slower:+7.2f} %   {jump_rad:8.4f} rad      {100 * lost:7.2f} %"
         )
-    click.echo(f"limit (either {100 * fanin.LARGEST_LOSS:g} %): {found.limit:.0f} synapses")
+    click.echo(f"limit (either {100 * fan_in.LARGEST_LOSS:g} %): {found.limit:.0f} synapses")
 
 
 def _facts(name: str) -> dict[str, object]:

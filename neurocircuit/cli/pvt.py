@@ -8,8 +8,8 @@ import click
 
 from neurocircuit.cli.common import data_option, echo_json, json_option
 from neurocircuit.cli.network import images, record, seed_option, write_json
+from neurocircuit.core.files import make_directory
 from neurocircuit.errors import InputError
-from neurocircuit.files import make_directory
 from neurocircuit.units import parse_numbers
 
 WAYS = {"mapped": "trimmed and mapped there", "again": "trimmed there", "nominal": "trimmed at nominal only"}
@@ -58,9 +58,9 @@ def run(
     """What the command does. Raises InputError and FileFormatError naming what is wrong."""
     started = time.process_time()
 
-    from neurocircuit.codesign import pvt
-    from neurocircuit.mapping.physical import load_mapped
+    from neurocircuit.network.physical import load_mapped
     from neurocircuit.report.pvt import write_pvt_report
+    from neurocircuit.studies import pvt
 
     mapped, network = load_mapped(network_path)
     nominal, every = pvt.read(datasheet)

@@ -12,8 +12,8 @@ import numpy as np
 from neurocircuit.cli._on_chips import passages_option
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
 from neurocircuit.cli.network import record, write_json
+from neurocircuit.core.files import make_directory, read_json
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.files import make_directory, read_json
 
 _PATH = click.Path(path_type=Path)
 
@@ -65,7 +65,7 @@ def command(
     import torch
 
     from neurocircuit.report.recovered import write_recovered_report
-    from neurocircuit.snn.recovered import Network, recovered
+    from neurocircuit.studies.compare import Network, recovered
 
     names = ["clean"] + [f"trained {k + 1}" for k in range(len(trained))]
     names += [f"control {k + 1}" for k in range(len(control))]
@@ -112,7 +112,7 @@ def _in_circuit(folders: tuple[Path, ...], names: list[str], trained: int) -> di
     if len(folders) not in (1 + trained, len(names)):
         either = " or ".join(str(n) for n in sorted({1 + trained, len(names)}))
         raise InputError(f"--replay must be given {either} times, got {len(folders)}")
-    from neurocircuit.snn.recovered import Network, recovered
+    from neurocircuit.studies.compare import Network, recovered
 
     levels = {read_json(folder / "result.json")["level"] for folder in folders}
     if len(levels) != 1:
@@ -173,10 +173,10 @@ def _evaluated(
     from neurocircuit.cli._on_chips import to_dict
     from neurocircuit.noise import NoiseTable
     from neurocircuit.snn import checkpoint
-    from neurocircuit.snn.conditions import sha256_of
     from neurocircuit.snn.data import library
     from neurocircuit.snn.data.images import Part
-    from neurocircuit.snn.hardware import PASSAGES, evaluate_on_chips
+    from neurocircuit.snn.hardware.conditions import sha256_of
+    from neurocircuit.snn.hardware.evaluate import PASSAGES, evaluate_on_chips
     from neurocircuit.spec import MappedNetwork
 
     subject, network = checkpoint.load_network(weights)

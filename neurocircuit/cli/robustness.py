@@ -10,8 +10,8 @@ import click
 from neurocircuit.cli import robustness_circuit
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
 from neurocircuit.cli.network import record, write_json
+from neurocircuit.core.files import make_directory
 from neurocircuit.errors import InputError
-from neurocircuit.files import make_directory
 
 STUDIES = {
     "table4": "Accuracy at 32, 8, 4, 2 bit of the weights, only rounded and retrained: Table 4.",
@@ -69,8 +69,8 @@ def _run(
     import torch
 
     from neurocircuit.report.robustness import write_robustness_report
-    from neurocircuit.snn import studies as known
     from neurocircuit.snn.recipe import load_recipe
+    from neurocircuit.studies import robustness as known
 
     if threads is not None:
         torch.set_num_threads(threads)

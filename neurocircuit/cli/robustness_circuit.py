@@ -12,8 +12,8 @@ from neurocircuit.errors import InputError, SpecError
 from neurocircuit.units import parse_numbers
 
 if TYPE_CHECKING:
-    from neurocircuit.codesign.curves import Images, Network, Point
-    from neurocircuit.codesign.quantities import Quantity, Setting
+    from neurocircuit.studies.circuit_curves.quantities import Quantity, Setting
+    from neurocircuit.studies.circuit_curves.run import Images, Network, Point
 
 _PATH = click.Path(path_type=Path)
 EMBEDDED = "embedded"
@@ -59,8 +59,9 @@ def command(
     quantities = _quantities(wanted)
     settings = _settings(circuits or ((EMBEDDED, EMBEDDED),))
 
-    from neurocircuit.codesign import curve_rows, curves
     from neurocircuit.report.circuit_curves import write_curves_report
+    from neurocircuit.studies.circuit_curves import rows
+    from neurocircuit.studies.circuit_curves import run as curves
 
     groups = {name: paths for name, paths in zip(GROUPS, (clean, aware), strict=True) if paths}
     chips_of = {name: curves.dealt(paths, chips) for name, paths in groups.items()}
@@ -76,15 +77,15 @@ def command(
         "groups": {
             name: {"weights": [str(path) for path in paths], "chips": chips_of[name],
                    "sha256": [one.sha256 for one in networks if one.group == name],
-                   "software": curve_rows.software(tasks, found, name)}
+                   "software": rows.software(tasks, found, name)}
             for name, paths in groups.items()
         },
         "circuits": {
             name: {one.name: one.read(setting) for one, _ in quantities} for name, setting in settings.items()
         },
         "quantities": {one.name: one.label for one, _ in quantities},
-        "rows": curve_rows.rows(tasks, found),
-        "gains": curve_rows.gains(tasks, found, *GROUPS) if len(groups) == 2 else [],
+        "rows": rows.rows(tasks, found),
+        "gains": rows.gains(tasks, found, *GROUPS) if len(groups) == 2 else [],
         "cpu_s_of_all_tasks": sum(one["cpu_s"] for one in found.values()),
         "run": record(started, jobs=jobs),
     }  # fmt: skip
@@ -97,7 +98,7 @@ def command(
 
 
 def _quantities(wanted: tuple[str, ...]) -> "list[tuple[Quantity, tuple[float, ...]]]":
-    from neurocircuit.codesign import quantities
+    from neurocircuit.studies.circuit_curves import quantities
 
     asked = {}
     for text in wanted or NAMES:
@@ -110,9 +111,9 @@ def _quantities(wanted: tuple[str, ...]) -> "list[tuple[Quantity, tuple[float, .
 
 def _settings(circuits: tuple[tuple[str, str], ...]) -> "dict[str, Setting]":
     """Circuits by the names in their specs. Raises InputError for a name that comes twice."""
-    from neurocircuit.codesign.quantities import Setting
     from neurocircuit.spec.variation import EMBEDDED as EMBEDDED_VARIATION
     from neurocircuit.spec.variation import Variation
+    from neurocircuit.studies.circuit_curves.quantities import Setting
 
     made: dict[str, Setting] = {}
     for spec, variation in circuits:
@@ -126,7 +127,7 @@ def _settings(circuits: tuple[tuple[str, str], ...]) -> "dict[str, Setting]":
 
 def _points(settings: "dict[str, Setting]", quantities: "list[tuple[Quantity, tuple[float, ...]]]") -> "list[Point]":
     """Each circuit as it is, then with each value that it does not have already."""
-    from neurocircuit.codesign.curves import Point
+    from neurocircuit.studies.circuit_curves.run import Point
 
     points = []
     for name, setting in settings.items():
@@ -146,8 +147,8 @@ def _networks(
     groups: dict[str, tuple[Path, ...]], part: str, count: int, map_images: int, data: Path | None
 ) -> "tuple[list[Network], Images]":
     """Networks of all groups, and the images that they decide. Raises InputError where they read other images."""
-    from neurocircuit.codesign.curves import Images, Network
-    from neurocircuit.mapping import physical
+    from neurocircuit.network import physical
+    from neurocircuit.studies.circuit_curves.run import Images, Network
 
     first = physical.load(groups[GROUPS[0]][0])
     training = Images(*images(first, "train", data, map_images))

@@ -7,10 +7,10 @@ from typing import Any
 import click
 import numpy as np
 
-from neurocircuit import simulate
 from neurocircuit.cli.common import echo_json, json_option, load_spec, spec_option
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SimulatorError
-from neurocircuit.record import Floats
+from neurocircuit.neuron import levels as neuron_levels
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.units import format_quantity, parse_numbers, parse_quantity, parse_times_over_tau
 
@@ -49,7 +49,7 @@ def command(
     names = _level_names(levels)
     picture = None if no_picture or (as_json and out is None) else _picture_path(out or Path("neuron.png"))
     timeout_s = _timeout_s(timeout)
-    start_rad = simulate.default_start_rad(spec, 1, seed)[0]
+    start_rad = neuron_levels.default_start_rad(spec, 1, seed)[0]
 
     results = {
         name: _outcome(name, spec, t_over_tau, weight_array, start_rad, seed, timeout_s, arming_over_tau)
@@ -69,8 +69,8 @@ def command(
 def _level_names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in simulate.LEVELS:
-            raise InputError(f"--level must be among {', '.join(simulate.LEVELS)}, got {name!r}")
+        if name not in neuron_levels.LEVELS:
+            raise InputError(f"--level must be among {', '.join(neuron_levels.LEVELS)}, got {name!r}")
     return list(dict.fromkeys(names))
 
 
@@ -99,7 +99,7 @@ def _outcome(
     timeout_s: float,
     arming_over_tau: float,
 ) -> dict[str, Any]:
-    record = simulate.evaluate(
+    record = neuron_levels.evaluate(
         level,
         spec,
         t_over_tau[None],
@@ -118,7 +118,7 @@ def _outcome(
         "false_fire": bool(record.false_fire[0]),
         "headroom": float(record.headroom[0]),
         "engine": record.engine,
-        "not_modelled": list(simulate.not_modelled(level, spec)),
+        "not_modelled": list(neuron_levels.not_modelled(level, spec)),
     }
 
 
@@ -133,7 +133,7 @@ def _draw(
 ) -> None:
     from neurocircuit.report.figures import draw_waveforms
 
-    waves = {name: simulate.waveforms(name, spec, t_over_tau, weights, start_rad, seed) for name in names}
+    waves = {name: neuron_levels.waveforms(name, spec, t_over_tau, weights, start_rad, seed) for name in names}
     label = f"threshold ({spec.threshold.kind})"
     draw_waveforms(waves, label, t_over_tau.tolist(), path)
 

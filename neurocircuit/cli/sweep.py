@@ -12,14 +12,14 @@ import click
 from neurocircuit.cli import _circuits
 from neurocircuit.cli.common import echo_json, json_option, load_spec, spec_option
 from neurocircuit.errors import InputError
-from neurocircuit.simulate import LEVELS
+from neurocircuit.neuron.levels import LEVELS
 from neurocircuit.spec import NeuronSpec, SweepSpec, Testbench
-from neurocircuit.sweep import ledger, library, rundir
-from neurocircuit.sweep.plan import SweepRequest
+from neurocircuit.studies.sweep import ledger, library, rundir
+from neurocircuit.studies.sweep.plan import SweepRequest
 from neurocircuit.units import parse_integers, parse_percentages
 
 if TYPE_CHECKING:
-    from neurocircuit.sweep.run import Outcome
+    from neurocircuit.studies.sweep.run import Outcome
 
 DEFAULT_TESTBENCH = "paper"
 DEFAULT_CROSS_CHECK = "bsource"
@@ -196,9 +196,9 @@ def _run(
     request: SweepRequest, out: Path, ledger_file: Path, jobs: int | None, scheduler: str | None, resume_command: str
 ) -> "Outcome":
     # Here, because xarray and scipy take a second to load and a wrong flag should be told at once.
-    from neurocircuit.sweep.execute import WorkerLost
-    from neurocircuit.sweep.executors import default_jobs
-    from neurocircuit.sweep.run import Settings, run_sweep
+    from neurocircuit.core.executors import default_jobs
+    from neurocircuit.studies.sweep.execute import WorkerLost
+    from neurocircuit.studies.sweep.run import Settings, run_sweep
 
     command = ("neurocircuit", *sys.argv[1:])
     try:
@@ -232,7 +232,7 @@ def _report(out: Path) -> Path:
 
 
 def _print_outcome(outcome: "Outcome", out: Path, report: Path | None, as_json: bool) -> None:
-    from neurocircuit.table.render import run_rows
+    from neurocircuit.tables.render import run_rows
 
     record, table = outcome.record, outcome.table
     failed = sum(len(group["trials"]) for group in record["failed"])
@@ -252,8 +252,8 @@ def _print_outcome(outcome: "Outcome", out: Path, report: Path | None, as_json: 
 
 
 def _print_estimate(request: SweepRequest, ledger_file: Path, jobs: int | None, as_json: bool) -> None:
-    from neurocircuit.sweep.estimate import estimate
-    from neurocircuit.sweep.executors import default_jobs
+    from neurocircuit.core.executors import default_jobs
+    from neurocircuit.studies.sweep.estimate import estimate
 
     found = estimate(request, ledger_file, jobs or default_jobs())
     if as_json:

@@ -7,8 +7,8 @@ import click
 
 from neurocircuit.cli.common import echo_json, json_option
 from neurocircuit.errors import InputError
-from neurocircuit.table import TransferTable
-from neurocircuit.table.render import run_rows
+from neurocircuit.tables import TransferTable
+from neurocircuit.tables.render import run_rows
 
 _file = click.Path(path_type=Path)
 

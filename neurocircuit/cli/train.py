@@ -13,13 +13,13 @@ from rich.progress import Progress as Bar
 
 from neurocircuit.cli import _recalibrate
 from neurocircuit.cli.common import data_option, device_option, echo_json, json_option, threads_option
+from neurocircuit.core.files import make_directory
 from neurocircuit.errors import InputError
-from neurocircuit.files import make_directory
 
 if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Recipe
-    from neurocircuit.snn.runlog import Progress
-    from neurocircuit.snn.train import Trainer
+    from neurocircuit.snn.training.run import Trainer
+    from neurocircuit.snn.training.runlog import Progress
 
 
 @click.command("train")
@@ -80,8 +80,8 @@ def command(
     through eq. (4) with the noise held constant. Files are named from the current directory.
     """
     from neurocircuit.noise.model import LARGEST_OUTSIDE
-    from neurocircuit.snn import parallel
     from neurocircuit.snn.recipe import load_recipe
+    from neurocircuit.snn.training import parallel
 
     given = {"hardware.noise": noise, "hardware.mode": mode, "hardware.chips": chips, "hardware.bits": bits,
              "initial": initial}  # fmt: skip
@@ -122,8 +122,8 @@ def _train(
     """Train and write run.json; what was reached, or None in a process that does not lead."""
     import torch
 
-    from neurocircuit.snn import parallel, runlog
-    from neurocircuit.snn.train import FINAL, Trainer
+    from neurocircuit.snn.training import parallel, runlog
+    from neurocircuit.snn.training.run import FINAL, Trainer
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -156,7 +156,7 @@ def _changes(resumed: dict[str, Any]) -> list[tuple[str, list[Any]]]:
 
 def _prepare(trainer: "Trainer", resume: bool) -> None:
     """Make or check the directory; no file is touched when something does not fit."""
-    from neurocircuit.snn.train import CHECKPOINT
+    from neurocircuit.snn.training.run import CHECKPOINT
 
     out = trainer.directory
     if out.exists() and not out.is_dir():

@@ -10,11 +10,11 @@ import click
 
 from neurocircuit.cli.common import data_option, echo_json, json_option
 from neurocircuit.cli.network import images, part_option, record, seed_option, write_json
+from neurocircuit.core.files import make_directory, write_atomically
 from neurocircuit.errors import InputError
-from neurocircuit.files import make_directory, write_atomically
 
 if TYPE_CHECKING:
-    from neurocircuit.verify.images import Rows
+    from neurocircuit.network.verify.images import Rows
 
 SINGLE_IMAGES = 100  # single neurons come from the first images: each of them runs on a chip first
 TRANSFER_IMAGES = 300  # the paper's reading says little: fewer images do
@@ -63,15 +63,15 @@ def command(
     if runs and table_path is None:
         raise InputError("--runs must come with --table: single neurons are held against a noise table")
 
-    from neurocircuit import simulate
-    from neurocircuit.mapping.physical import load_mapped
-    from neurocircuit.mapping.replay import Circuit
+    from neurocircuit.network.physical import load_mapped
+    from neurocircuit.network.run import Circuit
+    from neurocircuit.network.verify import images as whole
+    from neurocircuit.network.verify import transfer
+    from neurocircuit.neuron import levels
     from neurocircuit.noise.table import NoiseTable
-    from neurocircuit.verify import images as whole
-    from neurocircuit.verify import transfer
 
-    if level not in simulate.LEVELS:
-        raise InputError(f"--level must be among {', '.join(simulate.LEVELS)}, got {level!r}")
+    if level not in levels.LEVELS:
+        raise InputError(f"--level must be among {', '.join(levels.LEVELS)}, got {level!r}")
     if level == "transistor" and not no_images:
         raise InputError("--level transistor must come with --no-images: whole images would take days")
     mapped, network = load_mapped(network_path)
@@ -99,7 +99,7 @@ def command(
             circuit, spikes[:TRANSFER_IMAGES], labels[:TRANSFER_IMAGES], said["jitter_by_layer"], chips, seed
         )
     if runs and table is not None:
-        from neurocircuit.verify.single import in_transistors, single_neurons
+        from neurocircuit.network.verify.single import in_transistors, single_neurons
 
         single = in_transistors if level == "transistor" else single_neurons
         numbers["neurons"] = single(

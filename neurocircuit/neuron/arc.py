@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurocircuit.record import Floats
+from neurocircuit.core.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from neurocircuit.chips import NeuronErrors
+from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.arc import Arc, first_crossing
-from neurocircuit.phase_noise import VERSION, Walk, half_period_over_tau, speeds, walk
-from neurocircuit.record import FireRecord, Floats, Waveforms
+from neurocircuit.neuron.chip import NeuronErrors
+from neurocircuit.neuron.phase_noise import VERSION, Walk, half_period_over_tau, speeds, walk
+from neurocircuit.neuron.record import FireRecord, Waveforms
 from neurocircuit.spec import NeuronSpec, Ramp
 
 

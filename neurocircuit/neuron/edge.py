@@ -27,10 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit._kernel import native
-from neurocircuit.chips import NeuronErrors
+from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron import edge_numpy
-from neurocircuit.phase_noise import held_spread
-from neurocircuit.record import FireRecord, Floats, Waveforms
+from neurocircuit.neuron.chip import NeuronErrors
+from neurocircuit.neuron.phase_noise import held_spread
+from neurocircuit.neuron.record import FireRecord, Waveforms
 from neurocircuit.spec import Lead, NeuronSpec, Ramp
 
 Value = Any  # float, or [trial] with errors

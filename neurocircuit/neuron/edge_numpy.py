@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocircuit.phase_noise import Seeds, normal_pair
-from neurocircuit.record import Bools, Floats
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.neuron.phase_noise import Seeds, normal_pair
 
 if TYPE_CHECKING:
     from neurocircuit.neuron.edge import Constants

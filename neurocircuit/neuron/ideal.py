@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from neurocircuit.chips import NeuronErrors
-from neurocircuit.record import FireRecord, Floats, Waveforms
+from neurocircuit.core.arrays import Floats
+from neurocircuit.neuron.chip import NeuronErrors
+from neurocircuit.neuron.record import FireRecord, Waveforms
 from neurocircuit.spec import NeuronSpec
 
 

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from neurocircuit.neuron.operating import Operating
+from neurocircuit.core.arrays import Floats
+from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.noise.curves import QUANTILES
-from neurocircuit.record import Floats
 from neurocircuit.spec import NeuronSpec
 
 AXES = ("slope", "time", "margin", "headroom", "root_sum_w2")

@@ -7,10 +7,10 @@ the probability is by the distance of its lowest membrane from there.
 
 import numpy as np
 
-from neurocircuit.measure import fraction_interval
-from neurocircuit.neuron.operating import Operating
-from neurocircuit.noise.terms import common_shift, wrap_distance
-from neurocircuit.record import Bools, Floats
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.core.stats import fraction_interval
+from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.neuron.sensitivity import common_shift, wrap_distance
 from neurocircuit.spec import NeuronSpec
 
 QUANTILES = np.array(

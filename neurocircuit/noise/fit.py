@@ -23,7 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocircuit.neuron.operating import Operating
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.neuron.membrane import Membranes
+from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.neuron.sensitivity import common_shift, common_terms, drift_term
 from neurocircuit.noise import curves
 from neurocircuit.noise.cells import AXES as AXES
 from neurocircuit.noise.cells import BINS as BINS
@@ -32,14 +35,11 @@ from neurocircuit.noise.cells import REACH, cell_statistics, choose_axes, edges_
 from neurocircuit.noise.cells import cells_of as cells_of
 from neurocircuit.noise.cells import features as features
 from neurocircuit.noise.curves import QUANTILES as QUANTILES  # users of the cells need them
-from neurocircuit.noise.passage import Membranes
-from neurocircuit.noise.passage_fit import PassageFit, Passed, fit_passage
+from neurocircuit.noise.first_passage import PassageFit, Passed, fit_passage
 from neurocircuit.noise.response import NOT_EARLY as NOT_EARLY
 from neurocircuit.noise.response import Early as Early
 from neurocircuit.noise.response import fit_kappa, least_late
 from neurocircuit.noise.response import membrane_seen as membrane_seen
-from neurocircuit.noise.terms import common_shift, common_terms, drift_term
-from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec
 
 

@@ -15,23 +15,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.errors import InputError
-from neurocircuit.neuron.operating import Operating
+from neurocircuit.neuron.membrane import Membranes
+from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, common_shift, wrap_distance
 from neurocircuit.noise.cells import AXES, cells_of, features
-from neurocircuit.noise.curves import (
+from neurocircuit.noise.curves import (  # fmt: skip
     APPROACH_EDGES,
     QUANTILES,
     WRAP_EDGES,
     approach_of,
     draw_quantile,
     share_at,
-)  # fmt: skip
+)
+from neurocircuit.noise.first_passage import PassageFit
 from neurocircuit.noise.fit import LayerFit
-from neurocircuit.noise.passage import Membranes
-from neurocircuit.noise.passage_fit import PassageFit
 from neurocircuit.noise.table import NoiseTable
-from neurocircuit.noise.terms import COMPONENTS, Terms, common_shift, wrap_distance
-from neurocircuit.record import Bools, Floats
 from neurocircuit.spec import NeuronSpec
 
 CAUSES = ("systematic", *COMPONENTS, "event")

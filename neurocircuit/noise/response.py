@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocircuit.neuron.operating import Operating
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise.curves import QUANTILES
-from neurocircuit.noise.terms import COMPONENTS, TERMS
-from neurocircuit.record import Bools, Floats
 
 LARGEST_EVENT = 50.0  # thresholds; an earlier spike than this says is no deviation but another event
 EARLY_LEAST, EARLY_SCALES = 0.5, 6.0  # thresholds; spreads by the median absolute deviation

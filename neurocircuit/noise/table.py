@@ -8,14 +8,14 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
+from neurocircuit.core.arrays import Floats
+from neurocircuit.core.files import write_atomically
+from neurocircuit.core.netcdf import check_sealed, dataset_bytes, read_dataset, seal
 from neurocircuit.errors import FileFormatError
-from neurocircuit.files import write_atomically
+from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise.curves import APPROACH_EDGES, QUANTILES, WRAP_EDGES
+from neurocircuit.noise.first_passage import PassageFit
 from neurocircuit.noise.fit import AXES, LayerFit
-from neurocircuit.noise.passage_fit import PassageFit
-from neurocircuit.noise.terms import COMPONENTS, TERMS
-from neurocircuit.record import Floats
-from neurocircuit.table.netcdf import check_sealed, dataset_bytes, read_dataset, seal
 
 CONVENTION = "neurocircuit NoiseTable"
 SCHEMA_VERSION = 3  # 1: neither terms that all chips have in common nor wraps nor tails; 2: no first passages

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from neurocircuit.measure import relative_error
-from neurocircuit.record import Bools, Floats
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.core.stats import relative_error
 from neurocircuit.report.run import Run
 from neurocircuit.spec import Testbench, Uniform
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurocircuit.measure import paired_difference
+from neurocircuit.core.stats import paired_difference
 from neurocircuit.report import paper
 from neurocircuit.report.agreement import relative_errors
 from neurocircuit.report.run import Run
-from neurocircuit.table import percent_text
-from neurocircuit.table.render import is_unresolved, row_text, value_text
+from neurocircuit.tables import percent_text
+from neurocircuit.tables.render import is_unresolved, row_text, value_text
 
 SUPPORTED, PARTLY, NOT_SUPPORTED, OPEN = "supported", "partly supported", "not supported", "open"
 _ABOUT_JITTER = (

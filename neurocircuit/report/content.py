@@ -5,14 +5,14 @@ import math
 import re
 from dataclasses import dataclass
 
-from neurocircuit.measure import fraction_interval
+from neurocircuit.core.stats import fraction_interval
 from neurocircuit.report import paper, pulses, words
 from neurocircuit.report.agreement import Agreement
 from neurocircuit.report.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim
 from neurocircuit.report.run import Reading, Run
 from neurocircuit.spec import Uniform
-from neurocircuit.table import percent_text
-from neurocircuit.table.render import interval_text, is_unresolved, row_text, value_text
+from neurocircuit.tables import percent_text
+from neurocircuit.tables.render import interval_text, is_unresolved, row_text, value_text
 
 _ROW_HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}
 _EXPONENT = re.compile(r"(?<![=\w.])(\d+(?:\.\d+)?)e([-+]\d\d)\b")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from math import isfinite
 
+from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import InputError
-from neurocircuit.files import write_atomically
 from neurocircuit.report import style
 from neurocircuit.report.content import Table
 from neurocircuit.report.datasheet_run import Characterised, Quantity, words

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from neurocircuit.core.arrays import Floats
+from neurocircuit.core.files import read_json_object
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.files import read_json_object
-from neurocircuit.record import Floats
 from neurocircuit.spec import Condition, NeuronSpec
 
 SCHEMA = 1

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import InputError
-from neurocircuit.files import write_atomically
 from neurocircuit.report import claims, content, figures, paper, style, transistors, words
 from neurocircuit.report.agreement import Agreement, agreements
 from neurocircuit.report.run import Run

@@ -6,7 +6,7 @@ good part of the mean; where the draws hold hardly any of them, the mean leaves 
 """
 
 from neurocircuit.report.run import Run
-from neurocircuit.table.render import UNRESOLVED, is_unresolved, row_text
+from neurocircuit.tables.render import UNRESOLVED, is_unresolved, row_text
 
 
 def unresolved(run: Run, half: str) -> list[float]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from neurocircuit.core.files import read_json_object, write_atomically
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.files import read_json_object, write_atomically
 from neurocircuit.report import paper
-from neurocircuit.table import transistor_rows
+from neurocircuit.tables import transistor_rows
 
 Row = tuple[str, str, str, str]  # what, ours, the paper's or the aim, folder below reports/published
 BEGIN, END = "<!-- results: made by `make results`, do not edit -->", "<!-- end of results -->"

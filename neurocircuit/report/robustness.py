@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurocircuit.measure import fraction_interval
+from neurocircuit.core.stats import fraction_interval
 from neurocircuit.report import paper, sheet, style
 from neurocircuit.report.content import Table
 from neurocircuit.report.figures import robustness as figures

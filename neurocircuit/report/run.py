@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from neurocircuit.core.files import read_json_object
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.files import read_json_object
-from neurocircuit.record import Waveforms
+from neurocircuit.neuron.record import Waveforms
 from neurocircuit.spec import NeuronSpec, Testbench
-from neurocircuit.table import TransferTable, read_dataset, transistor_rows
+from neurocircuit.tables import TransferTable, read_dataset, transistor_rows
 
 _WAVEFORM_FIELDS = ("time_over_tau", "vco_rad", "up", "loop_filter", "membrane", "q")
 _SENSITIVITY_COLUMNS = {

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neurocircuit.core.files import read_json, write_atomically
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.files import read_json, write_atomically
 from neurocircuit.report.content import Table
 from neurocircuit.report.page import Picture
 from neurocircuit.report.templating import template

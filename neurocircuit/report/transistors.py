@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from neurocircuit.measure import fraction_interval
+from neurocircuit.core.stats import fraction_interval
 from neurocircuit.report.content import Table
 from neurocircuit.report.run import Run
-from neurocircuit.table import percent_text
-from neurocircuit.table.render import row_text
-from neurocircuit.table.transistor_rows import ControlledRow
+from neurocircuit.tables import percent_text
+from neurocircuit.tables.render import row_text
+from neurocircuit.tables.transistor_rows import ControlledRow
 
 NOT_RESOLVED = "not resolved"
 _HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import FileFormatError, InputError, SpecError
-from neurocircuit.files import write_atomically
 from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.models import build
 from neurocircuit.snn.recipe import Subject

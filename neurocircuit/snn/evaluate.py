@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neurocircuit.core.stats import fraction_interval
 from neurocircuit.errors import InputError
-from neurocircuit.measure import fraction_interval
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.encode import encode, first_spike

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.snn import functional
-from neurocircuit.snn._geometry import PaddingArgument
 from neurocircuit.snn._module import SpikingLayer
+from neurocircuit.snn.functional.geometry import PaddingArgument
 from neurocircuit.snn.pooling import AveragePool2d, AverageTimePool2d, EarliestPool2d, LatestPool2d
 
 __all__ = [

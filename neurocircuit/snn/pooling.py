@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neurocircuit.errors import InputError
-from neurocircuit.snn._geometry import PaddingArgument, output_size, resolve_padding
+from neurocircuit.snn.functional.geometry import PaddingArgument, output_size, resolve_padding
 
 
 class _Pool2d(nn.Module):

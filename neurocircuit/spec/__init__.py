@@ -1,11 +1,11 @@
 """Frozen, validated descriptions of neuron, measurement and sweep; TOML in and out."""
 
 from neurocircuit.spec.bank import Bank, WeightBank
-from neurocircuit.spec.circuit import Bias, Circuit, Components, Condition
 from neurocircuit.spec.network import LayerMapping, MappedNetwork
 from neurocircuit.spec.neuron import FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
 from neurocircuit.spec.process import Devices, Location, Mismatch, ModelFile, Process, Sizes
 from neurocircuit.spec.testbench import LevelName, SweepSpec, Testbench, Uniform
+from neurocircuit.spec.transistors import Bias, Circuit, Components, Condition
 from neurocircuit.spec.variation import Variation
 
 __all__ = [

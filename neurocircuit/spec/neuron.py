@@ -7,17 +7,8 @@ from pydantic import Field, model_validator
 
 from neurocircuit.errors import UnitError
 from neurocircuit.spec.bank import WeightBank
-from neurocircuit.spec.circuit import Circuit
-from neurocircuit.spec.fields import (
-    Hertz,
-    PerKelvin,
-    PhaseDiffusion,
-    Radians,
-    RadiansPerSecond,
-    Ratio,
-    Seconds,
-    Spec,
-)
+from neurocircuit.spec.fields import Hertz, PerKelvin, PhaseDiffusion, Radians, RadiansPerSecond, Ratio, Seconds, Spec
+from neurocircuit.spec.transistors import Circuit
 from neurocircuit.units import format_quantity, parse_quantity
 
 Vcos = tuple[float, float, float, float]

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from neurocircuit.spec.circuit import Bias, Components
 from neurocircuit.spec.fields import Farads, Hertz, Metres, Ratio, Seconds, Spec, VoltMetres, Volts
+from neurocircuit.spec.transistors import Bias, Components
 
 Length = Annotated[Metres, Field(gt=0, lt=1e-3)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")]

@@ -15,10 +15,11 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
-from neurocircuit.chips import NeuronErrors
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
-from neurocircuit.phase_noise import VERSION, Walk, walk
-from neurocircuit.record import FireRecord, Floats, Waveforms
+from neurocircuit.neuron.chip import NeuronErrors
+from neurocircuit.neuron.phase_noise import VERSION, Walk, walk
+from neurocircuit.neuron.record import FireRecord, Waveforms
 from neurocircuit.spec import NeuronSpec, Ramp
 from neurocircuit.spice import deck, ngspice
 from neurocircuit.spice.deck import netlist_sha256

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SpecError
-from neurocircuit.phase_noise import Walk
-from neurocircuit.record import Floats
+from neurocircuit.neuron.phase_noise import Walk
 from neurocircuit.spec import NeuronSpec
 
 NETLIST = "phase_domain_averaged.cir"

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SimulatorBadOutput, SimulatorError, SimulatorMissing, SimulatorTimeout
-from neurocircuit.record import Floats
 from neurocircuit.spice.child import Ended, LARGEST_LOG_bytes, run_child
 from neurocircuit.spice.rawfile import read_raw
 

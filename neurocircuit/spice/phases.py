@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SimulatorBadOutput
-from neurocircuit.record import Floats
 
 BEAT_PERIODS = 4  # of VCO1, after which f3 = 1.25 f1 has come round
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SimulatorBadOutput
-from neurocircuit.record import Floats
 
 LARGEST_HEADER_bytes = 1 << 20
 _DATA_MARK = re.compile(rb"^(Binary|Values):[ \t]*\r?\n", re.MULTILINE)

@@ -13,8 +13,8 @@ from math import inf, isnan, nan, pi
 
 import numpy as np
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SimulatorBadOutput
-from neurocircuit.record import Floats
 from neurocircuit.spice.phases import rising_edges
 
 _LEAST_EDGES = 3

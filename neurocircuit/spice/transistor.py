@@ -17,15 +17,16 @@ from math import inf, nan, pi
 import numpy as np
 from numpy.typing import NDArray
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
-from neurocircuit.record import Arming, FireRecord, Floats, Waveforms
+from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
 from neurocircuit.spec import Circuit, Lead, NeuronSpec
 from neurocircuit.spice import ngspice, transistor_run
 from neurocircuit.spice.mismatch import shifts_of
 from neurocircuit.spice.phases import Placement, place
 from neurocircuit.spice.process import load
 from neurocircuit.spice.readout import Course
-from neurocircuit.spice.states import SYNAPSES, Armory, armory, idle
+from neurocircuit.spice.saved_states import SYNAPSES, Armory, armory, idle
 from neurocircuit.spice.transistor_deck import CELLS, Input, MAX_STEP_s, compose_neuron
 
 STATE_TIMEOUT_s = 600.0  # making the states, once for each circuit

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import nan, pi
 
-from neurocircuit.record import Floats
+from neurocircuit.core.arrays import Floats
 from neurocircuit.spice import ngspice
 from neurocircuit.spice.phases import rising_edges
 from neurocircuit.spice.transistor_deck import STATE, State, TransistorDeck

@@ -9,8 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from neurocircuit import simulate
-from neurocircuit.neuron import edge
+from neurocircuit.neuron import edge, levels
 from neurocircuit.spec import NeuronSpec
 
 TRIALS = 20_000
@@ -72,6 +71,6 @@ def test_edge_kernel_against_numpy(benchmark, monkeypatch, name):
 @pytest.mark.parametrize("level", ["ideal", "averaged"])
 def test_closed_forms(benchmark, level):
     t, w, start, seed = batch(2, (0.3, 1.0), (0.8, 1.2))
-    record = benchmark(simulate.evaluate, level, NeuronSpec(), t, w, start_rad=start, noise_seed=seed)
+    record = benchmark(levels.evaluate, level, NeuronSpec(), t, w, start_rad=start, noise_seed=seed)
     assert record.fired.mean() > 0.9
     benchmark.extra_info["evaluations_per_s"] = TRIALS / benchmark.stats["min"]

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from neurocircuit import simulate
+from neurocircuit.neuron import levels
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import deck
 from neurocircuit.spice.ngspice import find_ngspice
@@ -32,7 +32,7 @@ def test_bsource_against_bare_ngspice(benchmark, tmp_path):
         subprocess.run(bare, cwd=tmp_path, env=environment, capture_output=True, check=True)
 
     def wrapped():
-        assert simulate.evaluate("bsource", spec, t, w).fired[0]
+        assert levels.evaluate("bsource", spec, t, w).fired[0]
 
     plain(), wrapped()
     pairs = [(wall_s(plain), wall_s(wrapped)) for _ in range(25)]

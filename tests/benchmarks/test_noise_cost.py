@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from neurocircuit.snn.optimise import denormals_as_zero
 from neurocircuit.snn.recipe import load_recipe
-from neurocircuit.snn.train import Trainer
+from neurocircuit.snn.training.optimise import denormals_as_zero
+from neurocircuit.snn.training.run import Trainer
 
 ROOT = Path(__file__).parents[2]
 NETWORK = ROOT / "reports/published/mnist-network"

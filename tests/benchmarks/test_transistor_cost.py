@@ -6,7 +6,7 @@ import numpy as np
 
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import transistor
-from neurocircuit.spice.states import armory, idle
+from neurocircuit.spice.saved_states import armory, idle
 from neurocircuit.spice.transistor_deck import SAVED, Input, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 

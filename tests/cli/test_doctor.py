@@ -13,7 +13,7 @@ import pytest
 from scipy.optimize import brentq
 
 from neurocircuit.cli import _checks
-from neurocircuit.record import FireRecord
+from neurocircuit.neuron.record import FireRecord
 from neurocircuit.spec import NeuronSpec
 
 PROGRAM = Path(sys.executable).with_name("neurocircuit")

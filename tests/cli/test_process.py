@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from neurocircuit.spice import fanin
+from neurocircuit.process import fan_in
 from neurocircuit.spice import process as processes
 
 
@@ -79,8 +79,8 @@ def test_what_cannot_be_checked_is_one_line(neurocircuit, arguments, code, messa
 
 
 def test_fan_in_is_a_table_with_its_limit(neurocircuit, monkeypatch):
-    found = fanin.FanIn((2, 26, 126), np.array([8e8, 8e8, 7.6e8]), np.array([0.5, 0.49, 0.41]))
-    monkeypatch.setattr(fanin, "measure", lambda *_, **__: found)
+    found = fan_in.FanIn((2, 26, 126), np.array([8e8, 8e8, 7.6e8]), np.array([0.5, 0.49, 0.41]))
+    monkeypatch.setattr(fan_in, "measure", lambda *_, **__: found)
     lines = neurocircuit("process", "fan-in", "generic65").stdout.splitlines()
     assert lines[3].split() == ["126", "760.00", "MHz", "-5.00", "%", "0.4100", "rad", "18.00", "%"]
     assert lines[4] == "limit (either 10 %): 76 synapses"

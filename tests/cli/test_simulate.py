@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurocircuit import simulate
 from neurocircuit.cli.spec import reason_table
+from neurocircuit.neuron import levels
 from neurocircuit.spec import NeuronSpec
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def test_json_carries_all_digits(neurocircuit, tmp_path):
     t, w = [0.16, 0.16], [0.8, 0.8]
     start = np.array([result["start_rad"]])
     for level in ("ideal", "averaged", "edge"):
-        expected = simulate.evaluate(level, NeuronSpec(), t, w, start_rad=start).fire_time_over_tau[0]
+        expected = levels.evaluate(level, NeuronSpec(), t, w, start_rad=start).fire_time_over_tau[0]
         entry = result["levels"][level]
         assert entry["fired"] is True
         assert entry["fire_time_over_tau"] == expected

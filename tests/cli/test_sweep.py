@@ -11,7 +11,7 @@ import pytest
 
 from neurocircuit.cli import main
 from neurocircuit.spec import NeuronSpec
-from neurocircuit.sweep.library import load_testbench
+from neurocircuit.studies.sweep.library import load_testbench
 
 # Small, and without ngspice.
 QUICK = ("--trials", "4", "--cross-check", "none", "--jobs", "1", "--no-report")

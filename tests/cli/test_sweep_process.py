@@ -9,7 +9,7 @@ import pytest
 from neurocircuit.cli import _circuits, main, sweep
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.spec import Bias, Circuit, Components, NeuronSpec
-from neurocircuit.sweep.plan import SweepRequest
+from neurocircuit.studies.sweep.plan import SweepRequest
 
 PARTS = Components(r1_Ohm=3e5, c_F=1e-14, r2_Ohm=1.3e6, r4_Ohm=8e4)
 CURRENTS = Bias(vco1_A=1e-5, vco2_A=1e-5, vco3_A=1.5e-5, vco4_A=1.4e-5, weight_A=1e-6)
@@ -104,7 +104,7 @@ def test_what_does_not_go_together_is_one_line(call, options, words):
 
 
 def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_are_lost_yield(call, monkeypatch):
-    from neurocircuit.sweep import chips
+    from neurocircuit.process import monte_carlo
 
     def trimmed(circuit):
         seen.append(circuit.chip_seed)
@@ -114,8 +114,8 @@ def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_are_lost_yield(cal
         return type("Found", (), changed | {"standing_V": ()})
 
     seen: list[int] = []
-    monkeypatch.setattr(chips, "_trimmed", trimmed)
-    monkeypatch.setattr(chips, "told", lambda spec, circuit, inputs: spec.replace(circuit=circuit))
+    monkeypatch.setattr(monte_carlo, "_trimmed", trimmed)
+    monkeypatch.setattr(monte_carlo, "told", lambda spec, circuit, inputs: spec.replace(circuit=circuit))
     options = ("--level", "transistor", "--process", "generic65", "--mc", "3", "--out", "run")
     code, err, [(request, _)] = call(*options)
     assert code == 0
@@ -132,12 +132,12 @@ def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_are_lost_yield(cal
 
 
 def test_a_run_without_a_chip_that_trims_is_one_line(call, monkeypatch):
-    from neurocircuit.sweep import chips
+    from neurocircuit.process import monte_carlo
 
     def trimmed(circuit):
         raise SimulatorBadOutput("VCO2 does not lock within 6 trim steps")
 
-    monkeypatch.setattr(chips, "_trimmed", trimmed)
+    monkeypatch.setattr(monte_carlo, "_trimmed", trimmed)
     code, err, found = call("--level", "transistor", "--process", "generic65", "--mc", "2", "--out", "run")
     assert (code, found) == (3, [])
     assert len(err.splitlines()) == 1
@@ -146,12 +146,13 @@ def test_a_run_without_a_chip_that_trims_is_one_line(call, monkeypatch):
 
 
 def test_minutes_of_trim_come_after_what_can_be_refused_and_not_in_a_dry_run(call, monkeypatch):
-    from neurocircuit.sweep import chips, estimate
+    from neurocircuit.process import monte_carlo
+    from neurocircuit.studies.sweep import estimate
 
     def trimmed(circuit):
         raise AssertionError("no chip was to be trimmed")
 
-    monkeypatch.setattr(chips, "_trimmed", trimmed)
+    monkeypatch.setattr(monte_carlo, "_trimmed", trimmed)
     monkeypatch.setattr(estimate, "_probe", lambda batch: 1.0)  # half a minute of ngspice for this made-up neuron
     options = ("--level", "transistor", "--process", "generic65", "--mc", "2", "--out", "run")
     code, err, _ = call(*options, "--cross-trials", "1")

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from neurocircuit import simulate
-from neurocircuit.neuron import edge
-from neurocircuit.phase_noise import normal_pair
+from neurocircuit.neuron import edge, levels
+from neurocircuit.neuron.phase_noise import normal_pair
 from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp
 from tests.neuron.conftest import fire_times_by_small_steps
 
@@ -23,7 +22,7 @@ def draws(rng, trials, inputs=2):
 
 
 def run(spec, t, w, start, seed):
-    return simulate.evaluate("edge", spec, t, w, start_rad=start, noise_seed=seed)
+    return levels.evaluate("edge", spec, t, w, start_rad=start, noise_seed=seed)
 
 
 SPECS = {
@@ -83,7 +82,7 @@ def test_approaches_averaged_in_first_order_of_one_over_cycles(rng):
     for count in cycles:
         spec = NeuronSpec(f0_Hz=count / TAU)
         delta = run(spec, t, w, start, seed).fire_time_over_tau
-        delta = delta - simulate.evaluate("averaged", spec, t, w).fire_time_over_tau
+        delta = delta - levels.evaluate("averaged", spec, t, w).fire_time_over_tau
         spread.append(np.std(delta))
         bias.append(abs(np.mean(delta)))
     for values in (spread, bias):
@@ -140,7 +139,7 @@ def test_phase_error_beyond_the_xor_range_loses_the_spike(rng):
         spec = NeuronSpec(spike_width_s=0.0)
         w = np.full((300, 2), jump / a / 2)
         record = run(spec, t, w, start, seed)
-        expected = simulate.evaluate("averaged", spec, t[:1], w[:1]).fire_time_over_tau[0]
+        expected = levels.evaluate("averaged", spec, t[:1], w[:1]).fire_time_over_tau[0]
         late[jump] = np.median(record.fire_time_over_tau / expected)
         true_fires[jump] = np.mean(record.fired & ~record.false_fire)
     assert late[1.2] == pytest.approx(1.0, abs=0.03)
@@ -155,11 +154,11 @@ def test_deep_inhibition_fires_falsely(rng):
     record = run(NeuronSpec(), t, w, start, np.zeros(50, dtype=np.uint64))
     assert record.fired.all()
     assert record.false_fire.all()
-    assert not simulate.evaluate("averaged", NeuronSpec(), t[:1], w[:1]).fired.any()
+    assert not levels.evaluate("averaged", NeuronSpec(), t[:1], w[:1]).fired.any()
     shallow = run(NeuronSpec(), t, w / 4, start, np.zeros(50, dtype=np.uint64))
     assert not shallow.fired.any()
     # The membrane passes -π where the averaged one does.
-    waves = simulate.waveforms("averaged", NeuronSpec(), t[0], w[0])
+    waves = levels.waveforms("averaged", NeuronSpec(), t[0], w[0])
     below = waves.time_over_tau[np.argmax(1.5 * (waves.membrane - 1) < -np.pi)]
     assert np.median(record.fire_time_over_tau) == pytest.approx(below, abs=0.05)
 
@@ -172,7 +171,7 @@ def test_loop_out_of_lock_does_not_compute():
     spread = []
     for error in (0.5 * limit, 1.5 * limit):
         detuned = NeuronSpec(frequency_error=FrequencyError(after_trim=(0.0, error, 0.0, 0.0)), window_s=30 * TAU)
-        waves = simulate.waveforms("edge", detuned, np.array([20.0]), np.array([0.1]))
+        waves = levels.waveforms("edge", detuned, np.array([20.0]), np.array([0.1]))
         before = (waves.time_over_tau > 10) & (waves.time_over_tau < 20)
         spread.append(np.ptp((waves.vco_rad[0] - waves.vco_rad[1])[before]))
     assert spread[0] < 0.1
@@ -191,8 +190,8 @@ def test_vco3_noise_spreads_the_fire_time_as_a_random_walk(rng):
     start = np.tile([0.4, 0.0], (trials, 1))
     noisy = run(spec, t, w, start, np.arange(trials, dtype=np.uint64)).fire_time_over_tau
     quiet = spec.replace(phase_noise=(0.0,) * 4)
-    fired = simulate.evaluate("averaged", quiet, t[:1], w[:1]).fire_time_over_tau[0]
-    waves = simulate.waveforms("averaged", quiet, t[0], w[0])
+    fired = levels.evaluate("averaged", quiet, t[:1], w[:1]).fire_time_over_tau[0]
+    waves = levels.waveforms("averaged", quiet, t[0], w[0])
     low, high = np.interp([fired - 0.02, fired + 0.02], waves.time_over_tau, waves.membrane)
     slope = 1.5 * (high - low) / 0.04
     expected = np.sqrt(diffusion * TAU * fired) / slope
@@ -207,7 +206,7 @@ def test_vco_phases_walk_with_the_stated_diffusion():
     silent = np.array([np.inf])
     walks = []
     for seed in range(trials):
-        waves = simulate.waveforms("edge", spec, silent, np.array([1.0]), np.zeros(2), noise_seed=seed)
+        waves = levels.waveforms("edge", spec, silent, np.array([1.0]), np.zeros(2), noise_seed=seed)
         walks.append(waves.vco_rad[[0, 2], -1] - waves.vco_rad[[0, 2], 0])
     ratio = np.var(walks, axis=0) / (4e3 * TAU * end)
     # For 120 draws (n-1) s²/σ² is chi-square with 119 degrees: 1e-6 two-sided lies within 0.48 … 1.80.
@@ -242,7 +241,7 @@ def test_waveforms_show_the_decision(rng):
     spec = NeuronSpec()
     t, w, start = np.array([0.3, 0.6]), np.array([0.9, 0.9]), np.array([1.0, 2.0])
     fired = run(spec, t[None], w[None], start[None], np.zeros(1, dtype=np.uint64)).fire_time_over_tau[0]
-    waves = simulate.waveforms("edge", spec, t, w, start)
+    waves = levels.waveforms("edge", spec, t, w, start)
     assert np.interp(fired, waves.time_over_tau, waves.membrane) == pytest.approx(1.0, abs=1e-9)
     assert set(np.unique(waves.up)) == {0.0, 1.0}
     assert np.all((waves.loop_filter > 0) & (waves.loop_filter < 1))

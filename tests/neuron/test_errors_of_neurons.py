@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from neurocircuit import simulate
-from neurocircuit.chips import NeuronErrors
-from neurocircuit.neuron import edge, edge_numpy
+from neurocircuit.neuron import edge, edge_numpy, levels
+from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.spec import Lead, NeuronSpec
 
 SPEC = NeuronSpec(threshold=Lead(lead_rad=1.2), window_s=120e-9)
@@ -24,11 +23,11 @@ def test_errors_mean_what_the_spec_of_that_neuron_means(rng, level):
     t, w, errors, start = _case(rng)
     if level == "ideal":  # eq. (4) knows no frequency errors
         errors = NeuronErrors(errors.tau, errors.gain, errors.threshold, (np.zeros(len(t)),) * 4)
-    together = simulate.evaluate(level, SPEC, t, w, start_rad=start, errors=errors).fire_time_over_tau
+    together = levels.evaluate(level, SPEC, t, w, start_rad=start, errors=errors).fire_time_over_tau
     for k in range(len(t)):
         own = errors.spec_of(SPEC, k)
         scale = own.tau_s / SPEC.tau_s
-        alone = simulate.evaluate(level, own, t[[k]] / scale, w[[k]], start_rad=start[[k]])
+        alone = levels.evaluate(level, own, t[[k]] / scale, w[[k]], start_rad=start[[k]])
         assert together[k] == pytest.approx(alone.fire_time_over_tau[0] * scale, rel=1e-9)
     assert np.isfinite(together).sum() > 4
 
@@ -37,9 +36,9 @@ def test_no_errors_change_nothing(rng):
     t, w, _, start = _case(rng)
     none = NeuronErrors(*np.zeros((3, len(t))), tuple(np.zeros((4, len(t)))))
     for level in ("ideal", "averaged", "edge"):
-        plain = simulate.evaluate(level, SPEC, t, w, start_rad=start).fire_time_over_tau
+        plain = levels.evaluate(level, SPEC, t, w, start_rad=start).fire_time_over_tau
         np.testing.assert_array_equal(
-            simulate.evaluate(level, SPEC, t, w, start_rad=start, errors=none).fire_time_over_tau, plain
+            levels.evaluate(level, SPEC, t, w, start_rad=start, errors=none).fire_time_over_tau, plain
         )
 
 
@@ -49,9 +48,9 @@ def test_counter_and_clamp_do_not_wrap_and_kernel_agrees_with_numpy(rng, readout
     spec = SPEC.replace(readout=readout, **alternative)
     t, w = np.array([[0.1, 0.2, 2.0]] * 6), np.array([[-2.0, -2.0, 9.0]] * 6)
     start = rng.uniform(0, 2 * np.pi, (6, 2))
-    wrapping = simulate.evaluate("edge", SPEC.replace(readout=readout), t, w, start_rad=start)
+    wrapping = levels.evaluate("edge", SPEC.replace(readout=readout), t, w, start_rad=start)
     assert wrapping.false_fire.all()
-    record = simulate.evaluate("edge", spec, t, w, start_rad=start)
+    record = levels.evaluate("edge", spec, t, w, start_rad=start)
     assert not record.false_fire.any()
     assert (record.fire_time_over_tau > 2.0).all()
     constants = edge.Constants.of(spec)
@@ -68,8 +67,8 @@ def test_a_counter_takes_leads_beyond_pi(rng):
         phase_per_weight_rad=0.25, vco4_swing_Hz=19.0 / (2 * 0.25 * 20e-9), spike_width_s=0.0,
     )  # fmt: skip
     t, w, _, start = _case(rng, trials=10)
-    ideal = simulate.evaluate("ideal", spec, t, w).fire_time_over_tau
-    found = simulate.evaluate("edge", spec, t, w, start_rad=start).fire_time_over_tau
+    ideal = levels.evaluate("ideal", spec, t, w).fire_time_over_tau
+    found = levels.evaluate("edge", spec, t, w, start_rad=start).fire_time_over_tau
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(ideal))
     np.testing.assert_allclose(found[np.isfinite(found)], ideal[np.isfinite(ideal)], atol=0.02)
 
@@ -77,7 +76,7 @@ def test_a_counter_takes_leads_beyond_pi(rng):
 def test_kernel_and_numpy_agree_on_neurons_with_errors(rng, monkeypatch):
     t, w, errors, start = _case(rng)
     noisy = SPEC.replace(phase_noise=(1e3, 1e3, 1e3, 1e3))
-    with_kernel = simulate.evaluate("edge", noisy, t, w, start_rad=start, errors=errors)
+    with_kernel = levels.evaluate("edge", noisy, t, w, start_rad=start, errors=errors)
     monkeypatch.setattr(edge, "native", None)
-    without = simulate.evaluate("edge", noisy, t, w, start_rad=start, errors=errors)
+    without = levels.evaluate("edge", noisy, t, w, start_rad=start, errors=errors)
     np.testing.assert_allclose(without.fire_time_over_tau, with_kernel.fire_time_over_tau, rtol=1e-9)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from neurocircuit import simulate
+from neurocircuit.neuron import levels
 from neurocircuit.spec import NeuronSpec
 from tests.neuron.conftest import random_neuron
 
@@ -33,7 +33,7 @@ def test_agrees_with_a_scan_of_eq_3(rng):
     fired = 0
     for _ in range(60):
         t, w = random_neuron(rng)
-        found = simulate.evaluate("ideal", spec, t, w).fire_time_over_tau[0]
+        found = levels.evaluate("ideal", spec, t, w).fire_time_over_tau[0]
         expected = first_crossing_by_scan(t, w, spec.window_over_tau)
         assert found == pytest.approx(expected, abs=1e-9)
         fired += np.isfinite(found)
@@ -43,7 +43,7 @@ def test_agrees_with_a_scan_of_eq_3(rng):
 def test_eq_4_holds_with_its_causal_set(rng):
     """e^{t_j} (W_C - 1) = Σ_C w e^{t_i}, searched over all subsets that are causal."""
     t, w = rng.uniform(0, 1.5, 5), rng.uniform(0.2, 0.8, 5)
-    found = simulate.evaluate("ideal", NeuronSpec(), t, w).fire_time_over_tau[0]
+    found = levels.evaluate("ideal", NeuronSpec(), t, w).fire_time_over_tau[0]
     solutions = []
     for size in range(1, 6):
         for causal in itertools.combinations(range(5), size):
@@ -60,7 +60,7 @@ def test_slope_at_the_crossing_is_the_weight_sum_less_one():
     delta = 1e-6
     lower = spec.replace(vco4_swing_Hz=spec.vco4_swing_Hz / (1 - delta))
     t, w = [0.2, 0.5, 9.0], [0.9, 0.8, 5.0]
-    early, late = (simulate.evaluate("ideal", s, t, w).fire_time_over_tau[0] for s in (lower, spec))
+    early, late = (levels.evaluate("ideal", s, t, w).fire_time_over_tau[0] for s in (lower, spec))
     assert (late - early) / delta == pytest.approx(1 / (1.7 - 1), rel=1e-5)
 
 
@@ -78,12 +78,12 @@ def test_slope_at_the_crossing_is_the_weight_sum_less_one():
     ],
 )
 def test_edge_cases(t, w, expected):
-    record = simulate.evaluate("ideal", NeuronSpec(), t, w)
+    record = levels.evaluate("ideal", NeuronSpec(), t, w)
     assert record.fire_time_over_tau[0] == pytest.approx(expected, abs=1e-12)
     assert record.fired[0] == np.isfinite(expected)
 
 
 def test_late_inputs_do_not_overflow():
     spec = NeuronSpec(window_s=1000 * 20e-9)
-    record = simulate.evaluate("ideal", spec, [0.0, 999.0], [0.5, 2.0])
+    record = levels.evaluate("ideal", spec, [0.0, 999.0], [0.5, 2.0])
     assert record.fire_time_over_tau[0] == pytest.approx(999.0 + np.log(2.0 / 1.5), rel=1e-12)

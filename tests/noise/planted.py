@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from neurocircuit.neuron.operating import Operating
+from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.neuron.sensitivity import common_terms
 from neurocircuit.noise import fit
-from neurocircuit.noise.terms import common_terms
 from neurocircuit.spec import NeuronSpec
 
 WINDOW = 4.0

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.stats import norm
 
+from neurocircuit.neuron.sensitivity import TERMS
 from neurocircuit.noise.curves import APPROACH_EDGES, QUANTILES, WRAP_EDGES
 from neurocircuit.noise.fit import AXES, LayerFit
 from neurocircuit.noise.table import NoiseTable
-from neurocircuit.noise.terms import TERMS
 from neurocircuit.spec import LayerMapping, MappedNetwork, NeuronSpec, WeightBank
 
 WINDOW_OVER_TAU = 4.7

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neurocircuit.neuron.sensitivity import wrap_distance
 from neurocircuit.noise import fit
 from neurocircuit.noise.curves import APPROACH_EDGES, WRAP_EDGES
-from neurocircuit.noise.terms import wrap_distance
 from tests.noise import planted
 
 SPEC = planted.SPEC

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurocircuit.core.netcdf import dataset_bytes, seal
 from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.neuron.sensitivity import Terms, wrap_distance
 from neurocircuit.noise import CAUSES, NoiseModel, NoiseTable, fit
 from neurocircuit.noise.curves import WRAP_EDGES
-from neurocircuit.noise.terms import Terms, wrap_distance
-from neurocircuit.table.netcdf import dataset_bytes, seal
 from tests.noise import planted
 
 SPEC = planted.SPEC

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurocircuit import simulate
-from neurocircuit.neuron.operating import operate
+from neurocircuit.neuron import levels
+from neurocircuit.neuron.membrane import STEP_over_tau, event_scale, membranes
+from neurocircuit.neuron.operating_points import operate
+from neurocircuit.neuron.sensitivity import Terms, phase_noise_spread
 from neurocircuit.noise import NoiseModel, NoiseTable, fit
-from neurocircuit.noise.passage import STEP_over_tau, event_scale, membranes
-from neurocircuit.noise.passage_fit import _redistributed
-from neurocircuit.noise.terms import Terms, phase_noise_spread
+from neurocircuit.noise.first_passage import _redistributed
 from neurocircuit.spec import NeuronSpec
 
 SPEC = NeuronSpec(window_s=80e-9, phase_noise=(1e5,) * 4)
@@ -30,7 +30,7 @@ def test_an_undisturbed_passage_is_the_averaged_levels_spike(ratio):
     """Both solve the loop exactly; the grid is off by a kink's weight · STEP/4 over a slope of 0.3 and more."""
     spec = SPEC.replace(phase_noise=(0.0,) * 4, loop_filter_rad_per_s=ratio / SPEC.tau_s)
     t, w = _neurons(np.random.default_rng(1))
-    there = simulate.evaluate("averaged", spec, t, w).fire_time_over_tau
+    there = levels.evaluate("averaged", spec, t, w).fire_time_over_tau
     here = membranes(spec, t, w).first(np.zeros(len(t)), np.zeros(len(t)))
     both = np.isfinite(there) & np.isfinite(here)
     assert both.sum() > 300
@@ -44,8 +44,8 @@ def test_drift_of_the_spec_enters_as_at_the_averaged_level():
     error = SPEC.frequency_error.replace(after_trim=(2e-4, 0.0, 0.0, 0.0), trimmed=True)
     spec = SPEC.replace(phase_noise=(0.0,) * 4, frequency_error=error)
     t, w = _neurons(np.random.default_rng(2))
-    plain = simulate.evaluate("averaged", spec.replace(frequency_error=SPEC.frequency_error), t, w).fire_time_over_tau
-    there = simulate.evaluate("averaged", spec, t, w).fire_time_over_tau
+    plain = levels.evaluate("averaged", spec.replace(frequency_error=SPEC.frequency_error), t, w).fire_time_over_tau
+    there = levels.evaluate("averaged", spec, t, w).fire_time_over_tau
     here = membranes(spec, t, w).first(np.zeros(len(t)), np.zeros(len(t)))
     both = np.isfinite(there) & np.isfinite(here) & np.isfinite(plain)
     moved = np.median(np.abs(there[both] - plain[both]))

@@ -25,7 +25,7 @@ def sources(folder: str, pattern: str) -> set[str]:
 def test_wheel_carries_package_data_and_kernel(wheel: Path) -> None:
     names = set(names_in(wheel))
     decks = {f"neurocircuit/{name}" for name in sources("netlists", "*.cir")}
-    testbenches = sources("neurocircuit/sweep/testbenches", "*.toml")
+    testbenches = sources("neurocircuit/studies/sweep/testbenches", "*.toml")
     templates = sources("neurocircuit/report", "*.jinja*") | sources("neurocircuit/report", "*.html*")
     for wanted in (decks, testbenches, templates, sources("neurocircuit", "*.py")):
         assert wanted

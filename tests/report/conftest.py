@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from neurocircuit.measure import curve_exponent, output_jitter, relative_error
+from neurocircuit.core.netcdf import dataset_bytes
+from neurocircuit.core.stats import curve_exponent, output_jitter, relative_error
 from neurocircuit.spec import NeuronSpec, SweepSpec, Testbench
-from neurocircuit.table import TransferTable
-from neurocircuit.table.netcdf import dataset_bytes
+from neurocircuit.tables import TransferTable
 
 JITTER, BITS = (0.01, 0.03, 0.05, 0.07, 0.09), (4, 8, 16, 24, 32)
 DRAWS = {"edge": 400, "ideal": 400, "averaged": 400, "bsource": 20}

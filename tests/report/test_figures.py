@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from neurocircuit.errors import InputError
-from neurocircuit.record import Waveforms
+from neurocircuit.neuron.record import Waveforms
 from neurocircuit.report import figures, style
 from neurocircuit.report.agreement import agreements
 from neurocircuit.report.run import Run, read_run

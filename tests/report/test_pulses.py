@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from neurocircuit.measure import pulse_moves
+from neurocircuit.core.stats import pulse_moves
 from neurocircuit.report import content, pulses
 from neurocircuit.report.run import read_run
-from neurocircuit.table import TransferTable
+from neurocircuit.tables import TransferTable
 
 
 def test_counts_moves_beyond_a_quarter_of_the_spacing():

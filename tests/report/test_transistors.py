@@ -11,8 +11,8 @@ import pytest
 from neurocircuit.errors import FileFormatError
 from neurocircuit.report import transistors, write_report
 from neurocircuit.spec import Bias, Circuit, Components, Condition, NeuronSpec
-from neurocircuit.sweep import control
-from neurocircuit.table.transistor_rows import ControlledRow, read
+from neurocircuit.studies.sweep import control
+from neurocircuit.tables.transistor_rows import ControlledRow, read
 
 COLUMNS = [field.name for field in fields(ControlledRow)]
 

@@ -16,8 +16,8 @@ from neurocircuit.snn.data.library import DataSpec
 from neurocircuit.snn.encode import Encoding, encode
 from neurocircuit.snn.loss import LossSpec, spike_loss
 from neurocircuit.snn.models import Builder, NetworkSpec, spiking_layers
-from neurocircuit.snn.optimise import bound_gradients, new_optimiser
 from neurocircuit.snn.recipe import OptimiserSpec, Recipe, Subject
+from neurocircuit.snn.training.optimise import bound_gradients, new_optimiser
 
 TEN = (16, 16, 16, "pool", 16, 16, 16, "pool", 16, 16, 16)
 needs_data = pytest.mark.skipif(os.environ.get(library.VARIABLE) is None, reason=f"{library.VARIABLE} is not set")

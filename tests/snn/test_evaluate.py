@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurocircuit.measure import fraction_interval
+from neurocircuit.core.stats import fraction_interval
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.encode import encode
 from neurocircuit.snn.evaluate import accuracy, evaluate, to_dict

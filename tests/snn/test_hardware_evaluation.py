@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from neurocircuit.core import random_effects
 from neurocircuit.errors import InputError
-from neurocircuit.snn import checkpoint, crossed
-from neurocircuit.snn.conditions import sha256_of
+from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.hardware import EventDraws, evaluate_on_chips, redrawn
+from neurocircuit.snn.hardware.conditions import sha256_of
+from neurocircuit.snn.hardware.evaluate import EventDraws, evaluate_on_chips, redrawn
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.recipe import load_recipe
-from neurocircuit.snn.train import FINAL
+from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import WeightBank
 from tests.noise.tables import planted_table
 from tests.snn.test_train import DIGITS, trainer
@@ -108,7 +109,7 @@ def test_intervals_cover_the_accuracy_on_all_chips_and_images(case):
     for _ in range(100):
         chips, images = rng.permutation(40)[:4], rng.permutation(360)[:30]
         part = run.right[chips][:, :, images]
-        low, high = crossed.interval(part, crossed.components(part))
+        low, high = random_effects.interval(part, random_effects.components(part))
         hits += low <= truth <= high
     assert hits >= 87
 

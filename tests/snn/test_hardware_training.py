@@ -7,18 +7,18 @@ import pytest
 import torch
 
 from neurocircuit.errors import InputError, SpecError
-from neurocircuit.neuron.operating import operate
+from neurocircuit.neuron.operating_points import operate
 from neurocircuit.noise import NoiseTable
 from neurocircuit.noise.curves import QUANTILES
 from neurocircuit.snn import checkpoint
-from neurocircuit.snn._approach import closest
+from neurocircuit.snn.hardware.approach import closest
+from neurocircuit.snn.hardware.noisy import NoisyNetwork
+from neurocircuit.snn.hardware.quantise import Rounding, round_to, set_rounding, to_words
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.loss import LossSpec, spike_loss
 from neurocircuit.snn.models import spiking_layers
-from neurocircuit.snn.noisy import NoisyNetwork
-from neurocircuit.snn.quantise import Rounding, round_to, set_rounding, to_words
-from neurocircuit.snn.train import FINAL
+from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import Bank, MappedNetwork, WeightBank
 from tests.noise.tables import planted_table
 from tests.snn.test_train import SHORT, assert_same_bits, trainer, weights

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from neurocircuit.errors import InputError
-from neurocircuit.snn.jitter import JitteredNetwork
+from neurocircuit.snn.hardware.jitter import JitteredNetwork
 from neurocircuit.snn.layers import SpikingLinear
-from neurocircuit.table import TransferTable
-from neurocircuit.table.curve import jitter_by_layer
+from neurocircuit.tables import TransferTable
+from neurocircuit.tables.curve import jitter_by_layer
 from tests.snn.test_train import SHORT, trainer
 
 TABLE_3 = Path(__file__).parents[2] / "reports" / "published" / "table3" / "table.nc"

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from neurocircuit.errors import InputError
-from neurocircuit.neuron.operating import operate
+from neurocircuit.neuron.operating_points import operate
 from neurocircuit.noise import NoiseTable
+from neurocircuit.snn.hardware.margins import Margins, excess, extremes
+from neurocircuit.snn.hardware.noisy import NoisyNetwork
 from neurocircuit.snn.layers import SpikingLinear
-from neurocircuit.snn.margins import Margins, excess, extremes
-from neurocircuit.snn.noisy import NoisyNetwork
 from tests.noise.test_model import FIXTURE
 
 

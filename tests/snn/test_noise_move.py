@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from neurocircuit import _kernel
-from neurocircuit.snn._noise_lookup import NoiseLookup
-from neurocircuit.snn._noise_move import Received, in_torch, move
+from neurocircuit.snn.hardware.lookup import NoiseLookup
+from neurocircuit.snn.hardware.move import Received, in_torch, move
 from tests.noise.tables import planted_table
 
 needs_kernel = pytest.mark.skipif(_kernel.native is None, reason="needs the compiled kernel")

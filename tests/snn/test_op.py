@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from neurocircuit._kernel import native
-from neurocircuit.snn import _event_loop, _native, _op, functional, layers
-from neurocircuit.snn._geometry import Padding, resolve_padding
+from neurocircuit.snn import functional, layers
+from neurocircuit.snn.functional import cpu, event_loop, op
+from neurocircuit.snn.functional.geometry import Padding, resolve_padding
 
 OP = torch.ops.neurocircuit.causal_conv2d.default
 CASES = {  # images, inputs, (height, width), outputs, (kernel), stride, padding
@@ -53,7 +54,7 @@ def assert_close(got, expected, relative):
 @pytest.mark.parametrize("case", CASES)
 def test_kernel_agrees_with_event_loop(case, dtype):
     arguments = draw(case, dtype)
-    fired, expected = _native.forward(*arguments), _event_loop.forward(*arguments)
+    fired, expected = cpu.forward(*arguments), event_loop.forward(*arguments)
     assert torch.equal(torch.isfinite(fired[0]), torch.isfinite(expected[0]))
     assert torch.isfinite(fired[0]).double().mean() > 0.8
     relative = 2e-6 if dtype == torch.float32 else 1e-13
@@ -62,7 +63,7 @@ def test_kernel_agrees_with_event_loop(case, dtype):
     z, weight, bias, *rest = arguments
     for with_slope in (False, True):
         grads = upstream(fired[0], with_slope)
-        results = [module.backward(*grads, z, weight, bias, *fired, *rest, True) for module in (_native, _event_loop)]
+        results = [module.backward(*grads, z, weight, bias, *fired, *rest, True) for module in (cpu, event_loop)]
         for got, other in zip(*results, strict=True):
             assert_close(got, other, relative)
 
@@ -72,7 +73,7 @@ def test_causal_set_is_the_inputs_before_the_output():
     generator = torch.Generator().manual_seed(0)
     z = torch.exp(0.01 * torch.rand(300, 60, generator=generator))
     weight = torch.randn(40, 60, generator=generator) * 2 + 4
-    for module in (_native, _event_loop):
+    for module in (cpu, event_loop):
         rows, matrix = z[:, :, None, None], weight[:, :, None, None]
         z_out, slope = (value[:, :, 0, 0] for value in module.forward(rows, matrix, None, 1.0, 1, Padding(0, 0, 0, 0)))
         causal = (z[:, None, :] < z_out[:, :, None]) & torch.isfinite(z_out)[:, :, None]
@@ -87,8 +88,8 @@ def test_every_instruction_set_and_thread_count_gives_the_same_bits(case):
 
     def run():
         z, weight, bias, *rest = arguments
-        fired = _native.forward(*arguments)
-        return [*fired, *_native.backward(*upstream(fired[0], False), z, weight, bias, *fired, *rest, True)]
+        fired = cpu.forward(*arguments)
+        return [*fired, *cpu.backward(*upstream(fired[0], False), z, weight, bias, *fired, *rest, True)]
 
     try:
         expected = run()
@@ -118,7 +119,7 @@ for threads in (1, 3):
 
 def test_threads_of_our_own_give_the_same_bits_where_there_is_no_openmp(tmp_path):
     z, weight, _, bias_z, stride, padding = draw("mnist 1", torch.float32)
-    arrays = [z, weight, *_native.forward(z, weight, None, bias_z, stride, padding)]
+    arrays = [z, weight, *cpu.forward(z, weight, None, bias_z, stride, padding)]
     paths = [str(tmp_path / f"{k}.npy") for k in range(len(arrays))]
     for path, array in zip(paths, arrays, strict=True):
         np.save(path, array.numpy())
@@ -130,8 +131,8 @@ def test_the_one_that_ran_is_recorded_and_its_absence_said_once(monkeypatch):
     z, weight = torch.rand(2, 3) + 1, torch.rand(4, 3)
     functional.causal_linear(z, weight)
     assert functional.implementation_used() == f"native {native.instruction_set()}"
-    monkeypatch.setattr(_op, "native", None)
-    _op._warn_once.cache_clear()
+    monkeypatch.setattr(op, "native", None)
+    op._warn_once.cache_clear()
     with pytest.warns(UserWarning, match="without a compiler"):
         functional.causal_linear(z, weight)
     functional.causal_linear(z, weight)  # a second warning would be an error

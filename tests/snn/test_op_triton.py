@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurocircuit.snn import _event_loop
-from neurocircuit.snn._geometry import resolve_padding
+from neurocircuit.snn.functional import event_loop
+from neurocircuit.snn.functional.geometry import resolve_padding
 
 pytest.importorskip("triton", reason="triton is not installed: its kernels stay untested here")
 ON_GPU = torch.cuda.is_available()
@@ -29,9 +29,9 @@ def test_in_the_interpreter():
 
 @pytest.fixture(scope="module")
 def kernels():
-    from neurocircuit.snn import _triton
+    from neurocircuit.snn.functional import triton
 
-    return _triton
+    return triton
 
 
 @kernel_runs
@@ -61,10 +61,10 @@ def test_agrees_with_event_loop(kernels, inputs, image, outputs, kernel, stride,
         grads = [torch.randn(fired[0].shape, **options) for _ in range(2)]
         upstream = [grad.to(**on) if on else grad for grad in (grads if with_slope else grads[:1])]
         got = kernels.backward(upstream[0], upstream[1] if with_slope else None, *moved, *fired, *rest, True)
-    expected = _event_loop.forward(z, weight, bias, *rest)
+    expected = event_loop.forward(z, weight, bias, *rest)
     for ours, other in zip(fired, expected, strict=True):
         torch.testing.assert_close(ours.cpu(), other, **tolerance)
-    expected = _event_loop.backward(grads[0], grads[1] if with_slope else None, z, weight, bias, *expected, *rest, True)
+    expected = event_loop.backward(grads[0], grads[1] if with_slope else None, z, weight, bias, *expected, *rest, True)
     for ours, other in zip(got, expected, strict=True):
         torch.testing.assert_close(ours.cpu(), other, **tolerance)
 

@@ -7,17 +7,17 @@ import pytest
 import torch
 from scipy.stats import ks_2samp, norm
 
-from neurocircuit.neuron.operating import operate
+from neurocircuit.neuron.membrane import membranes
+from neurocircuit.neuron.operating_points import operate
 from neurocircuit.noise import NoiseModel, NoiseTable
 from neurocircuit.noise.curves import QUANTILES
+from neurocircuit.noise.first_passage import PassageFit
 from neurocircuit.noise.fit import AXES
-from neurocircuit.noise.passage import membranes
-from neurocircuit.noise.passage_fit import PassageFit
-from neurocircuit.snn._geometry import Padding
-from neurocircuit.snn._passage import Passage
-from neurocircuit.snn._rows import patches
+from neurocircuit.snn.functional.geometry import Padding
+from neurocircuit.snn.functional.rows import patches
+from neurocircuit.snn.hardware.first_passage import Passage
+from neurocircuit.snn.hardware.noisy import NoisyNetwork
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
-from neurocircuit.snn.noisy import NoisyNetwork
 from neurocircuit.spec import MappedNetwork
 from tests.noise.tables import WINDOW_OVER_TAU, planted_table
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from neurocircuit.noise import NoiseTable
-from neurocircuit.snn.conditions import sha256_of
+from neurocircuit.snn.hardware.conditions import sha256_of
 from neurocircuit.spec import MappedNetwork
 
 ROOT = Path(__file__).parents[2]

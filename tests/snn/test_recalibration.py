@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from neurocircuit.mapping import limits
-from neurocircuit.mapping import physical as unrolled
-from neurocircuit.mapping.limits import Choice, Recorded
+from neurocircuit.network import limits
+from neurocircuit.network import physical as unrolled
+from neurocircuit.network.limits import Choice, Recorded
 from neurocircuit.noise import NoiseTable
+from neurocircuit.snn.hardware.margins import Margins, mapped_limits
 from neurocircuit.snn.layers import SpikingLinear
-from neurocircuit.snn.margins import Margins, mapped_limits
-from neurocircuit.snn.train import FINAL
+from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import MappedNetwork
 from tests.noise.tables import planted_table
 from tests.snn.test_train import DIGITS, trainer

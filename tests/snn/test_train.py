@@ -16,12 +16,13 @@ import pytest
 import torch
 
 from neurocircuit.errors import FileFormatError, InputError, SpecError
-from neurocircuit.snn import checkpoint, runlog
+from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.optimise import AveragedWeights, bound_gradients, denormals_as_zero, learning_rate
 from neurocircuit.snn.recipe import OptimiserSpec, ScheduleSpec, load_recipe
-from neurocircuit.snn.train import BEST, CHECKPOINT, FINAL, Trainer
+from neurocircuit.snn.training import runlog
+from neurocircuit.snn.training.optimise import AveragedWeights, bound_gradients, denormals_as_zero, learning_rate
+from neurocircuit.snn.training.run import BEST, CHECKPOINT, FINAL, Trainer
 
 pytest.importorskip("sklearn")
 DIGITS = Path(__file__).parents[2] / "training" / "digits.toml"

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurocircuit.snn._geometry import output_size, resolve_padding
+from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 
 
 def causal_rows(z: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ import pytest
 
 from neurocircuit.spice.cascade import SECOND, compose_cascade
 from neurocircuit.spice.phases import rising_edges
-from neurocircuit.spice.states import idle
+from neurocircuit.spice.saved_states import idle
 from neurocircuit.spice.transistor_deck import SAVED, Input, code_lines, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 from tests.spice.test_transistor_neuron import STANDING_V, ARM_s, INPUTS_s, circuit

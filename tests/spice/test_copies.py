@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from neurocircuit.record import Floats
+from neurocircuit.core.arrays import Floats
 from neurocircuit.spec import Circuit
 from neurocircuit.spice.phases import rising_edges
-from neurocircuit.spice.states import idle
+from neurocircuit.spice.saved_states import idle
 from neurocircuit.spice.transistor_deck import SAVED, Input, code_lines, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 from tests.spice.test_transistor_neuron import ARM_s, INPUTS_s, circuit

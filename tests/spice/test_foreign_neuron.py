@@ -2,11 +2,11 @@
 
 import pytest
 
-from neurocircuit.characterize.bench import Bench
+from neurocircuit.process.bench import Bench
+from neurocircuit.process.ring import check_ring
 from neurocircuit.spec import Circuit
 from neurocircuit.spice.process import ProcessMissing, load
-from neurocircuit.spice.ring import check_ring
-from neurocircuit.spice.states import idle
+from neurocircuit.spice.saved_states import idle
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from neurocircuit.errors import InputError, SimulatorBadOutput, SpecError
+from neurocircuit.process.ring import check_ring
 from neurocircuit.spec import Process
 from neurocircuit.spice import process as processes
-from neurocircuit.spice.ring import check_ring
 
 GENERIC, DEVICES = "generic65", "[devices]"
 

@@ -8,7 +8,7 @@ from neurocircuit.spec import Circuit
 from neurocircuit.spice.devices import DeviceShift, devices
 from neurocircuit.spice.phases import rising_edges
 from neurocircuit.spice.process import load
-from neurocircuit.spice.states import idle
+from neurocircuit.spice.saved_states import idle
 from neurocircuit.spice.transistor_deck import Input, State, compose_bench, compose_neuron, number
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 

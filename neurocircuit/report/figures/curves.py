@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurocircuit.record import Floats
+from neurocircuit.core.arrays import Floats
 from neurocircuit.report import paper, style
 
 if TYPE_CHECKING:

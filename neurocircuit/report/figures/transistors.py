@@ -9,7 +9,7 @@ from neurocircuit.report import paper, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from neurocircuit.table.transistor_rows import ControlledRow
+    from neurocircuit.tables.transistor_rows import ControlledRow
 
 
 def transistor_rows(rows: "tuple[ControlledRow, ...]") -> "Figure":

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neurocircuit.core.arrays import Floats
+from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import InputError
-from neurocircuit.files import write_atomically
-from neurocircuit.record import Floats, Waveforms
+from neurocircuit.neuron.record import Waveforms
 from neurocircuit.report import style
 
 if TYPE_CHECKING:

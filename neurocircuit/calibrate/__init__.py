@@ -1,7 +1,0 @@
-"""Operating points of a mapped network, the noise table at a level, and the noise budget."""
-
-from neurocircuit.calibrate.budget import budget
-from neurocircuit.calibrate.points import EVERYWHERE, Points, Within, collect, simulate_points
-from neurocircuit.calibrate.table import calibrate, describe
-
-__all__ = ["EVERYWHERE", "Points", "Within", "budget", "calibrate", "collect", "describe", "simulate_points"]

@@ -1,0 +1,1 @@
+"""What knows no science: files, provenance, executors, stored tasks, statistics, results."""

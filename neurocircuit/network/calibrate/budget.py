@@ -1,0 +1,66 @@
+"""The noise budget: what each cause alone does."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.network.calibrate.points import Points, simulate_points
+from neurocircuit.network.run import Circuit
+from neurocircuit.neuron.sensitivity import COMPONENTS, phase_noise_spread, sensitivities
+from neurocircuit.spec import Variation
+
+
+def budget(
+    circuit: Circuit, all_points: list[Points], *, level: str = "edge", seed: int = 1, chip_count: int = 30
+) -> list[dict[str, Any]]:
+    """What each cause alone does to the fire time by layer: median over points of the spread, units of τ, and shares.
+
+    Simulated with the other causes off; `parameters`: first-order spread of each parameter's term over the slope.
+    """
+    rows = []
+    for points in all_points:
+        s = points.point.slope
+        fired = points.point.fired
+        variation = circuit.mapped.variation
+        row: dict[str, Any] = {"layer": circuit.mapped.layers[points.layer].name, "points": int(fired.sum())}
+        cases: dict[str, tuple[Variation, int | None]] = {name: (variation.only(name), None) for name in COMPONENTS}
+        cases |= {"event": (Variation(), 0), "all": (variation, 0)}
+        for name, (which, event) in cases.items():
+            t = np.stack(
+                [simulate_points(circuit, points, which, seed, 20_000 + c, level, event)[0] for c in range(chip_count)]
+            )
+            row[name] = _median_spread(t[:, fired])
+        perfect = simulate_points(circuit, points, Variation(), seed, 0, level, event=None)[0]
+        both = fired & np.isfinite(perfect)
+        row["bias"] = float(np.median(perfect[both] - points.point.at[both])) if both.any() else 0.0
+        row["parameters"] = _first_order(points, variation, fired, s)
+        rows.append(row)
+    return rows
+
+
+def _median_spread(t: Floats) -> float:
+    """Median over points of the standard deviation over chips [chip, point]; points that all chips fired."""
+    kept = np.isfinite(t).all(axis=0)
+    return float(np.median(t[:, kept].std(axis=0, ddof=1))) if kept.any() else 0.0
+
+
+def _first_order(points: Points, variation: Variation, fired: NDArray[np.bool_], s: Floats) -> dict[str, float]:
+    per = sensitivities(points.spec, points.point)
+    own, die = variation.neuron, variation.die
+    f1, f2, f3, f4 = own.frequency
+    sigma = {
+        "die: τ": die.tau * np.abs(per["tau"]),
+        "die: gain": die.gain * np.abs(per["gain"]),
+        "die: threshold": die.threshold * per["threshold"],
+        "die: weights": die.weight * np.abs(per["weight"]),
+        "neuron: τ": own.tau * np.abs(per["tau"]),
+        "neuron: gain": own.gain * np.abs(per["gain"]),
+        "neuron: threshold": own.threshold * per["threshold"],
+        "neuron: VCO1, VCO2": np.hypot(f1, f2) * np.abs(per["vco1_vco2"]),
+        "neuron: VCO3, VCO4": np.hypot(f3, f4) * np.abs(per["vco3_vco4"]),
+        "synapse: weights": variation.synapse.weight * points.point.root_synapse,
+        "event: phase noise": phase_noise_spread(points.spec, points.point.at),
+    }
+    return {name: float(np.median(value[fired] / s[fired])) for name, value in sigma.items()}

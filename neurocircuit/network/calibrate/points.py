@@ -1,0 +1,196 @@
+"""Operating points of a mapped network, and what chips make of them at a level.
+
+Points come from whole images run on chips, so they are those the network really uses, the spread of its inputs
+included. Of each layer's firing neurons half are drawn as they come and half evenly over ln(W_C - 1); of its silent
+ones half are near the threshold; some are those nearest to a wrap. Cells are conditional on the point, so this choice
+weights little; where a cell holds enough of those drawn as they come, its events are theirs.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.errors import InputError
+from neurocircuit.network.physical import Layer
+from neurocircuit.network.run import Circuit
+from neurocircuit.neuron import chip as chips
+from neurocircuit.neuron import levels
+from neurocircuit.neuron.membrane import Membranes, membranes
+from neurocircuit.neuron.operating_points import Operating, concatenate, operate
+from neurocircuit.neuron.sensitivity import COMPONENTS, membrane_terms, synapse_term, wrap_distance
+from neurocircuit.noise import fit
+from neurocircuit.spec import NeuronSpec, StartPhases, Variation
+
+_EVENT = 10**6  # events of the calibration: beyond the numbers of images
+NEAR_APPROACH = 0.35
+
+
+@dataclass(frozen=True)
+class Within:
+    """Where points are drawn: up to this share of the XOR's range, and up to this time, units of τ."""
+
+    headroom: float = np.inf
+    latest: float = np.inf
+
+    @property
+    def all(self) -> bool:
+        """Whether nothing is left out."""
+        return self == Within()
+
+
+EVERYWHERE = Within()
+
+
+@dataclass(frozen=True)
+class Points:
+    """Operating points of one layer; every [axis, firing neuron of any image]: coordinates (noise/fit.py) of all."""
+
+    layer: int
+    spec: NeuronSpec
+    point: Operating
+    neuron: NDArray[np.int64]
+    image: NDArray[np.int64]
+    times: Floats  # [point, input]
+    weights: Floats  # [point, input], in force, before any chip
+    every: Floats
+    within: Within = EVERYWHERE  # where the points were drawn
+    early: fit.Early = fit.NOT_EARLY  # spikes long before their time, of all those neurons on their chips
+    common: Bools | None = None  # drawn as they come, not for their rarity; None: not known
+
+    @property
+    def coordinates(self) -> Floats:
+        """Those of the points, [axis, point]."""
+        return fit.features(self.spec, self.point, self.headroom)
+
+    @property
+    def ranges(self) -> Floats:
+        """What all neurons of all images span where points were drawn, [axis, 2]."""
+        headroom, time = (self.every[fit.AXES.index(name)] for name in ("headroom", "time"))
+        kept = self.every[:, (headroom <= self.within.headroom) & (time <= self.within.latest)]
+        return np.stack([kept.min(axis=1), kept.max(axis=1)], axis=1)
+
+    def take(self, which: NDArray[np.int64]) -> "Points":
+        """Some of the points."""
+        return Points(
+            self.layer, self.spec, self.point.take(which), self.neuron[which], self.image[which], self.times[which],
+            self.weights[which], self.every, self.within, self.early,
+            None if self.common is None else self.common[which],
+        )  # fmt: skip
+
+    @cached_property
+    def membranes(self) -> Membranes:
+        """Membranes over the window, [point]."""
+        return membranes(self.spec, self.times, self.weights)
+
+    @property
+    def headroom(self) -> Floats:
+        """Share of the XOR's range, [point]."""
+        return self.point.peak_current * self.spec.phase_per_weight_rad / (np.pi / 2)
+
+
+def collect(
+    circuit: Circuit,
+    images: list[Floats],
+    count: int,
+    seed: int,
+    level: str = "edge",
+    within: Within = EVERYWHERE,
+) -> list[Points]:
+    """`count` points of each layer from the input spikes of images, each run on a chip of its own.
+
+    Raises InputError where a layer has no firing neuron within.
+    """
+    found: list[list[tuple[Operating, Floats, Floats, Bools]]] = [[] for _ in circuit.physical.layers]
+    for number, spikes in enumerate(images):
+        runs = circuit.chip(seed, number).run(spikes, number, level)
+        k = 0
+        for stage in circuit.physical.stages:
+            if not isinstance(stage, Layer):
+                spikes = stage.earliest(spikes)
+                continue
+            point = operate(
+                stage.inputs(spikes, circuit.mapped.bias_delay_over_tau(k)), circuit.weights[k][stage.row],
+                circuit.window,
+            )  # fmt: skip
+            t = runs[k].t_over_tau
+            found[k].append((point, spikes, t, runs[k].false_fire))
+            spikes = t
+            k += 1
+    generator = np.random.default_rng([seed, 7])
+    return [_choose(circuit, k, seen, count, generator, within) for k, seen in enumerate(found)]
+
+
+def _choose(
+    circuit: Circuit,
+    k: int,
+    seen: list[tuple[Operating, Floats, Floats, Bools]],
+    count: int,
+    generator: np.random.Generator,
+    within: Within,
+) -> Points:
+    layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
+    every = concatenate([point for point, *_ in seen])
+    headroom = every.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
+    coordinates = fit.features(spec, every, headroom)[:, every.fired]
+    inside = (headroom <= within.headroom) & (every.at <= within.latest)
+    fired, silent = np.flatnonzero(every.fired & inside), np.flatnonzero(~every.fired & inside)
+    if not len(fired):
+        raise InputError(
+            f"--headroom and --latest must leave layer {circuit.mapped.layers[k].name} a neuron that fires"
+        )
+    as_they_come, even = _half_even(fired, every.slope[fired], count - count // 4, generator)
+    near = silent[every.highest[silent] > 1.0 - NEAR_APPROACH]
+    rest = [generator.permutation(part)[: count // 8] for part in (near, silent)]
+    distance = np.where(inside, wrap_distance(spec, every), np.inf)
+    deep = np.argsort(distance)[: min(count // 16, int(np.isfinite(distance).sum()))]
+    chosen = np.unique(np.concatenate([as_they_come, even, *rest, deep]))
+    others = np.setdiff1d(fired, chosen)  # what was drawn twice leaves room
+    chosen = np.sort(np.concatenate([chosen, generator.permutation(others)[: max(count - len(chosen), 0)]]))
+    image, neuron = np.divmod(chosen, layer.neurons)
+    bias = circuit.mapped.bias_delay_over_tau(k)
+    times = np.stack([layer.inputs(seen[i][1], bias)[j] for i, j in zip(image, neuron, strict=True)])
+    t, wrapped = np.concatenate([t for _, _, t, _ in seen]), np.concatenate([wrapped for *_, wrapped in seen])
+    early = fit.Early.of(every.take(inside), t[inside], wrapped[inside], circuit.window)
+    return Points(
+        k, spec, every.take(chosen), neuron, image, times, circuit.weights[k][layer.row[neuron]], coordinates,
+        within, early, np.isin(chosen, as_they_come),
+    )  # fmt: skip
+
+
+def _half_even(
+    which: NDArray[np.int64], slope: Floats, count: int, generator: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Half as they come, half evenly over ln slope, the extremes included."""
+    as_they_come = generator.permutation(which)[: count // 2]
+    order = np.argsort(slope)
+    goal = np.linspace(np.log(slope[order[0]]), np.log(slope[order[-1]]), count - count // 2)
+    even = which[order[np.searchsorted(np.log(slope[order]), goal).clip(0, len(order) - 1)]]
+    return as_they_come, even
+
+
+def simulate_points(
+    circuit: Circuit, points: Points, variation: Variation, seed: int, chip: int, level: str, event: int | None = 0
+) -> tuple[Floats, Floats, Bools]:
+    """Circuit times [point], membrane terms [component, point] and wraps [point] of one chip.
+
+    event: its number; None: all oscillators start at 0 and have no phase noise.
+
+    Terms are first order at the ideal operating point, that of the synapses exact in each weight's error.
+    """
+    k, spec, layer = points.layer, points.spec, circuit.physical.layers[points.layer]
+    sets = len(layer.kernel) if circuit.mapped.synapses == "shared" else layer.neurons
+    drawn = chips.draw_layer(variation, seed, chip, k, layer.neurons, layer.fan_in, sets)
+    rows = layer.row[points.neuron] if circuit.mapped.synapses == "shared" else points.neuron
+    synapse: Floats = drawn.synapse[rows].astype(np.float64) if len(drawn.synapse) > 1 else np.zeros((1, 1))
+    if event is None:
+        spec = spec.replace(start_phases=StartPhases(), phase_noise=(0.0, 0.0, 0.0, 0.0))
+    start, seeds = chips.draw_event(spec, seed, chip, _EVENT + (event or 0), k, len(points.neuron))
+    own = replace(drawn, own=drawn.own.take(points.neuron))
+    weights = points.weights * (1.0 + own.die[3] + synapse)
+    record = levels.evaluate(level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=own.neurons)
+    term = synapse_term(points.point, points.times, points.weights, synapse)
+    terms = membrane_terms(spec, points.point, own, term)
+    return record.fire_time_over_tau, np.stack([terms.of(name) for name in COMPONENTS]), record.false_fire

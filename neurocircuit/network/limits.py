@@ -1,0 +1,186 @@
+"""What the circuit allows a layer, and how the scale of each layer is chosen within it.
+
+    XOR range    a · max|Σ w e^{-(t-t_i)}| <= π/2             at quantile `xor_quantile` over neurons and images
+    no wrap      θ (1 + |v_min|) + guard + ripple < π until the window ends, at quantile `wrap_quantile`; none for a
+                 phase counter
+    VCO4 swing   θ/(2 a τ) <= 2 f0·ratio (I_L >= 0)
+
+A smaller a is always in range, and so is a smaller θ: a network that meets no limit there pays in noise. In units of
+the threshold phase noise leaves sqrt((D3 + D4) t)/θ and the XOR's pulses leave a ripple of π/(8 a f0 τ); both are in
+the report beside what the base circuit has, and so are the circuits that would avoid the loss.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError
+from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.spec import LayerMapping, Lead, NeuronSpec
+
+HALF_PI = np.pi / 2
+# Nulls the median deviation of firing neurons: published MNIST weights, a 0.09 … 0.16 rad, 15.3 cycles per τ, r = 8,
+# 8 images; at 0.5 they fire early by 0.04 thresholds, at 1.0 late by 0.05.
+GUARD_OVER_RIPPLE = 0.75
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How close to the limits the mapping goes, and at which quantiles it looks."""
+
+    xor_quantile: float = 0.999
+    wrap_quantile: float = 1.0
+    use: float = 0.9  # share of a limit that is used
+
+    def __post_init__(self) -> None:
+        for name in ("xor_quantile", "wrap_quantile", "use"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise InputError(f"{name} must be within 0 … 1, got {value:g}")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Trajectories of one layer over images: each [neuron · image]."""
+
+    peak_current: Floats
+    depth: Floats  # |v_min|
+
+    @classmethod
+    def of(cls, points: list[Operating]) -> "Recorded":
+        """From the operating points of each image."""
+        return cls(
+            np.concatenate([point.peak_current for point in points]),
+            np.concatenate([-point.lowest for point in points]),
+        )
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One constraint of one layer: value must stay below bound."""
+
+    layer: str
+    name: str
+    quantile: float
+    value: float
+    bound: float
+    outside: float  # share of neurons and images beyond the bound
+    help: str
+
+    @property
+    def met(self) -> bool:
+        """Whether it is."""
+        return self.value <= self.bound
+
+
+def choose_layer(
+    name: str, base: NeuronSpec, kernel: Floats, recorded: Recorded, choice: Choice, keep_scale: bool = False
+) -> LayerMapping:
+    """Scale and bank of one layer: the largest a and θ that the limits allow, never beyond the base circuit's.
+
+    keep_scale: phase per weight, lead, swing and guard are those of the base, to the last digit. Where the base has
+    transistors its bank stands too, for their currents do: weights saturate at its full scale.
+    """
+    if not isinstance(base.threshold, Lead):
+        raise InputError(f"threshold must be a lead to map a network, got {base.threshold.kind}")
+    a, lead = base.phase_per_weight_rad, base.threshold.lead_rad
+    stands = keep_scale and base.circuit is not None
+    bank = base.weight_bank if stands else base.weight_bank.spanning(kernel)
+    if keep_scale:
+        return LayerMapping(
+            name=name, phase_per_weight_rad=a, lead_rad=lead, ripple_guard_rad=base.ripple_guard_rad,
+            vco4_swing_Hz=lead / (2.0 * a * base.tau_s), weight_bank=bank,
+        )  # fmt: skip
+    peak = float(np.quantile(recorded.peak_current, choice.xor_quantile))
+    a = min(a, choice.use * HALF_PI / max(peak, 1e-12))
+    ripple = ripple_over_lead(base, a)
+    if base.comparator == "modulo_2pi":
+        depth = float(np.quantile(recorded.depth, choice.wrap_quantile))
+        lead = min(lead, choice.use * np.pi / (1.0 + depth + (1.0 + GUARD_OVER_RIPPLE) * ripple))
+    lead = min(lead, choice.use * largest_lead_rad(base, a))
+    return LayerMapping(
+        name=name,
+        phase_per_weight_rad=_rounded(a),
+        lead_rad=_rounded(lead),
+        ripple_guard_rad=float(f"{_rounded(lead) * ripple * GUARD_OVER_RIPPLE:.3g}"),
+        vco4_swing_Hz=_rounded(lead) / (2.0 * _rounded(a) * base.tau_s),
+        weight_bank=bank,
+    )
+
+
+def ripple_over_lead(base: NeuronSpec, a: float) -> float:
+    """Amplitude of the membrane's ripple at rest in thresholds: UP is high for a quarter of a period at a time."""
+    return float(np.pi / (8.0 * a * base.cycles_per_tau))
+
+
+def largest_lead_rad(base: NeuronSpec, a: float) -> float:
+    """The lead at which I_L reaches 0, threshold at 1."""
+    return 2.0 * base.f0_Hz * base.threshold_vco_ratio * 2.0 * a * base.tau_s
+
+
+def limits_of(own: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: Choice) -> list[Limit]:
+    """Every constraint of a layer on recorded trajectories, met or not."""
+    a, lead = own.phase_per_weight_rad, own.lead_rad
+    used = a * recorded.peak_current
+    deep = lead * (1.0 + recorded.depth) + (1.0 + 1.0 / GUARD_OVER_RIPPLE) * own.ripple_guard_rad
+    counter = largest_lead_rad(base, a)
+    found = [
+        Limit(
+            own.name, "XOR range", choice.xor_quantile, _quantile(used, choice.xor_quantile), HALF_PI,
+            float(np.mean(used > HALF_PI)),
+            f"a <= {HALF_PI / max(_quantile(recorded.peak_current, choice.xor_quantile), 1e-12):.3g} rad, or training "
+            "with a margin on Σ w e^-(t-ti)",
+        ),
+        Limit(
+            own.name, "VCO4 swing", 1.0, own.vco4_swing_Hz, 2.0 * base.f0_Hz * base.threshold_vco_ratio, 0.0,
+            f"θ <= {counter:.3g} rad, a larger a, or faster oscillators",
+        ),
+    ]  # fmt: skip
+    if base.comparator == "modulo_2pi":
+        depth = _quantile(recorded.depth, choice.wrap_quantile)
+        least_floor = np.pi / lead - 1.0
+        found.insert(
+            1,
+            Limit(
+                own.name, "no wrap", choice.wrap_quantile, _quantile(deep, choice.wrap_quantile), np.pi,
+                float(np.mean(deep >= np.pi)),
+                f"θ < {np.pi / (1 + depth):.3g} rad; training with a margin on the depth {depth:.3g}; a clamp of the "
+                f"membrane at -{least_floor:.3g} thresholds; or a phase counter (θ up to {counter:.3g} rad)",
+            ),
+        )  # fmt: skip
+    return found
+
+
+def costs_of(own: LayerMapping, base: NeuronSpec, window_over_tau: float) -> dict[str, float]:
+    """What the scale of a layer costs, in units of the threshold, beside the base circuit."""
+    assert isinstance(base.threshold, Lead)  # noqa: S101
+    d3, d4 = base.phase_noise[2:]
+    walk = float(np.sqrt((d3 + d4) * base.tau_s * window_over_tau))
+    return {
+        "lead_over_base": own.lead_rad / base.threshold.lead_rad,
+        "noise_power_over_base": (base.threshold.lead_rad / own.lead_rad) ** 2,
+        "phase_noise_at_window": walk / own.lead_rad,
+        "ripple": ripple_over_lead(base, own.phase_per_weight_rad),
+        "swing_over_f0": own.vco4_swing_Hz / base.f0_Hz,
+        "lead_with_phase_counter_rad": largest_lead_rad(base, own.phase_per_weight_rad),
+        "drift_per_tau_and_1e-4_of_f": 2 * np.pi * base.cycles_per_tau * 1e-4 / own.lead_rad,
+    }
+
+
+def as_dict(limit: Limit) -> dict[str, Any]:
+    """For files."""
+    return asdict(limit) | {"met": limit.met}
+
+
+def _rounded(value: float) -> float:
+    """Three digits, so that a file shows what is meant; never beyond the limit that `value` is."""
+    if value <= 0:
+        return 0.0
+    step = 10.0 ** (np.floor(np.log10(value)) - 2)
+    return float(f"{np.floor(value / step + 1e-9) * step:.3g}")
+
+
+def _quantile(values: Floats, quantile: float) -> float:
+    return float(np.quantile(values, quantile))

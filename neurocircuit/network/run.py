@@ -1,0 +1,142 @@
+"""Whole images at any level: every neuron of the network, layer by layer, the spikes of one the inputs of the next.
+
+All neurons are armed together with the image; a layer's bias spike comes at its own delay. A chip's errors and an
+image's events come from chips.py by number, so a neuron at one level meets the same chip as at another.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.network.physical import Layer, PhysicalNetwork
+from neurocircuit.neuron import chip as chips
+from neurocircuit.neuron import levels
+from neurocircuit.neuron.operating_points import Operating, operate
+from neurocircuit.spec import MappedNetwork, Variation
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """What one layer did for one image; all [neuron], times in units of τ from arming, inf: silent."""
+
+    t_over_tau: Floats
+    false_fire: Bools
+    headroom: Floats
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A mapped network ready to run: the weights that its banks make, and one chip's errors on demand."""
+
+    mapped: MappedNetwork
+    physical: PhysicalNetwork
+    weights: tuple[Floats, ...]  # [row, input] of each layer, in force
+
+    @classmethod
+    def of(cls, mapped: MappedNetwork, physical: PhysicalNetwork) -> "Circuit":
+        """Round each layer's weights to its bank."""
+        weights = tuple(
+            own.weight_bank.quantise(layer.kernel) for own, layer in zip(mapped.layers, physical.layers, strict=True)
+        )
+        return cls(mapped, physical, weights)
+
+    @property
+    def window(self) -> float:
+        """Observation window, units of τ."""
+        return self.mapped.neuron.window_over_tau
+
+    def chip(self, seed: int, number: int, variation: Variation | None = None) -> "Chip":
+        """Chip number `number` of the network's variation, or of another one."""
+        variation = self.mapped.variation if variation is None else variation
+        layers = []
+        for k, layer in enumerate(self.physical.layers):
+            shared = self.mapped.synapses == "shared"
+            sets = len(layer.kernel) if shared else layer.neurons
+            drawn = chips.draw_layer(variation, seed, number, k, layer.neurons, layer.fan_in, sets)
+            layers.append(
+                replace(drawn, synapse=drawn.synapse[layer.row]) if shared and len(drawn.synapse) > 1 else drawn
+            )
+        return Chip(self, seed, number, tuple(layers), variation.is_zero)
+
+    def ideal(self, spikes: Floats, *, exact_weights: bool = False, delays: bool = False) -> list[Operating]:
+        """Every layer under eq. (4) within the window, from input spikes [number].
+
+        exact_weights: those before rounding; delays: bias spikes at their circuit delays instead of at 0.
+        """
+        points, k = [], 0
+        for stage in self.physical.stages:
+            if not isinstance(stage, Layer):
+                spikes = stage.earliest(spikes)
+                continue
+            kernel = stage.kernel if exact_weights else self.weights[k]
+            bias = self.mapped.bias_delay_over_tau(k) if delays else 0.0
+            points.append(operate(stage.inputs(spikes, bias), kernel[stage.row], self.window))
+            spikes = spikes_of(points[-1])
+            k += 1
+        return points
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One chip of a circuit."""
+
+    circuit: Circuit
+    seed: int
+    number: int
+    layers: tuple[chips.ChipLayer, ...]
+    perfect: bool
+
+    def run(self, spikes: Floats, image: int, level: str, until: int | None = None) -> list[LayerRun]:
+        """Every layer (or the first `until`) at a level, from input spikes [number]; `image` numbers the event."""
+        runs: list[LayerRun] = []
+        for stage in self.circuit.physical.stages:
+            if not isinstance(stage, Layer):
+                spikes = stage.earliest(spikes)
+                continue
+            if until is not None and len(runs) == until:
+                break
+            runs.append(self.run_layer(len(runs), spikes, image, level))
+            spikes = runs[-1].t_over_tau
+        return runs
+
+    def run_layer(
+        self, k: int, spikes: Floats, image: int, level: str, neurons: NDArray[np.intp] | None = None
+    ) -> LayerRun:
+        """Layer k, or some of its neurons, from the previous stage's spikes [number]."""
+        circuit, own = self.circuit, self.layers[k]
+        layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
+        start, seeds = chips.draw_event(spec, self.seed, self.number, image, k, layer.neurons)
+        which: slice | NDArray[np.intp] = slice(None) if neurons is None else neurons
+        times = layer.inputs(spikes, circuit.mapped.bias_delay_over_tau(k))[which]
+        weights = circuit.weights[k][layer.row[which]]
+        if not self.perfect:
+            synapse = own.synapse[which] if len(own.synapse) > 1 else own.synapse
+            weights = weights * (1.0 + own.die[3] + synapse)
+        errors = None if self.perfect else own.neurons.take(which)
+        record = levels.evaluate(
+            level, spec, times, weights, start_rad=start[which], noise_seed=seeds[which], errors=errors
+        )
+        return LayerRun(record.fire_time_over_tau, record.false_fire, record.headroom)
+
+
+def spikes_of(point: Operating) -> Floats:
+    """Times [neuron] under eq. (4); inf: silent."""
+    return np.where(point.fired, point.at, np.inf)
+
+
+def decide(t_over_tau: Floats) -> int:
+    """Class of the first output spike; -1 when all outputs [class] are silent."""
+    return int(np.argmin(t_over_tau)) if np.isfinite(t_over_tau).any() else -1
+
+
+def input_spikes(z: NDArray[np.float64]) -> list[Floats]:
+    """Times [number] of each image from z = e^t [image, ...]."""
+    return [np.maximum(np.log(one.ravel()), 0.0) for one in z]
+
+
+def decisions(points: Sequence[Operating]) -> int:
+    """Class by the last layer."""
+    return decide(spikes_of(points[-1]))

@@ -1,0 +1,134 @@
+"""How far runs that share a chip, or a neuron of a chip, err alike: on the circuit and in the noise model.
+
+Every operating point meets every chip in two events. A run's place in its predictive mixture (neurons.py) becomes a
+normal score; the mean product of the scores of two neurons of one chip is the correlation by the die, that of one
+neuron's two events is what all of a chip's components leave. The model is asked for the very same chips, so that the
+draw of the dies is no part of the difference; its error is that of a mean over chips.
+
+At a level that is too slow for that, the runs at hand say it: pairs of runs that share a chip, one event each. There
+the error is how far the model's own correlation spreads over repeated events on those chips.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.network.calibrate import Points, simulate_points
+from neurocircuit.network.run import Circuit
+from neurocircuit.network.verify.neurons import DRAWS, FIRST_CHIP, Runs, draw_mixture
+from neurocircuit.neuron.sensitivity import Terms
+from neurocircuit.noise.model import NoiseModel
+
+EVENTS = 2
+REPEATS = 200
+_FIRST = FIRST_CHIP + 10_000  # chips of its own
+_CLIP = 0.5 / DRAWS
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Normal scores of the circuit and of the model on the same chips, both [chip, event, point]."""
+
+    circuit: Floats
+    model: Floats
+
+
+def scores(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int) -> Scores:
+    """Every point on every chip twice; points that eq. (4) leaves silent only say whether they fire, and are left out.
+
+    points must lie within the model's table.
+    """
+    points = points.take(np.flatnonzero(points.point.fired))
+    variation, generator = circuit.mapped.variation, np.random.default_rng([seed, 12, points.layer])
+    drawn = np.sort([draw_mixture(model, points, variation, generator) for _ in range(DRAWS)], axis=0)
+    found: list[list[list[Floats]]] = [[], []]
+    for chip in range(chips):
+        both: list[list[Floats]] = [[], []]
+        for event in range(EVENTS):
+            t, u, _ = simulate_points(circuit, points, variation, seed, _FIRST + chip, level, event)
+            said = model.times(points.layer, points.spec, points.point, Terms(*u), generator, points.membranes)
+            for times, into in ((t, both[0]), (said, both[1])):
+                into.append(_scores(drawn, times, generator))
+        for kept, one in zip(found, both, strict=True):
+            kept.append(one)
+    return Scores(np.array(found[0]), np.array(found[1]))
+
+
+def summary(seen: Scores) -> dict[str, Any]:
+    """Correlations within a chip and within a neuron, circuit and model, their difference and its standard error."""
+    result: dict[str, Any] = {"chips": len(seen.circuit), "points": seen.circuit.shape[2], "events": EVENTS}
+    for name, products in (("within_chip", within_chip), ("within_neuron", within_neuron)):
+        circuit, model = products(seen.circuit), products(seen.model)
+        late = circuit - model
+        error = float(late.std(ddof=1) / np.sqrt(len(late)))
+        result |= {
+            name: float(circuit.mean()),
+            f"{name}_model": float(model.mean()),
+            f"{name}_difference": float(late.mean()),
+            f"{name}_error": error,
+        }
+    return result
+
+
+def of_runs(circuit: Circuit, model: NoiseModel, runs: Runs, seed: int) -> dict[str, Any]:
+    """Correlation within a chip of runs that know their chips' terms, circuit and model; silent points are left out.
+
+    Empty where no two runs share a chip.
+    """
+    assert runs.u is not None  # noqa: S101
+    kept = np.flatnonzero(runs.points.point.fired & ~np.isnan(runs.t_over_tau))
+    points, u, chip = runs.points.take(kept), runs.u[:, kept], runs.chip[kept]
+    if len(np.unique(chip)) == len(chip):
+        return {}
+    variation, generator = circuit.mapped.variation, np.random.default_rng([seed, 18, points.layer])
+    drawn = np.sort([draw_mixture(model, points, variation, generator) for _ in range(DRAWS)], axis=0)
+
+    def by_pairs(t: Floats) -> float:
+        score = _standard(_scores(drawn, t, generator))
+        sums, squares, n = (np.bincount(chip, one) for one in (score, score**2, np.ones_like(score)))
+        return float((sums**2 - squares).sum() / (n * (n - 1)).sum())
+
+    found = by_pairs(runs.t_over_tau[kept])
+    said = [
+        by_pairs(model.times(points.layer, points.spec, points.point, Terms(*u), generator, points.membranes))
+        for _ in range(REPEATS)
+    ]
+    return {
+        "chips": len(np.unique(chip)),
+        "points": len(kept),
+        "events": 1,
+        "within_chip": found,
+        "within_chip_model": float(np.mean(said)),
+        "within_chip_difference": found - float(np.mean(said)),
+        "within_chip_error": float(np.std(said, ddof=1) * np.sqrt(1 + 1 / REPEATS)),
+    }
+
+
+def within_chip(score: Floats) -> Floats:
+    """Mean product of the scores of two neurons on each chip, [chip], from [chip, event, point]; overall mean 0."""
+    score = _standard(score)
+    one = score.mean(axis=1)
+    n = one.shape[1]
+    pairs: Floats = (one.sum(axis=1) ** 2 - (one**2).sum(axis=1)) / (n * (n - 1))
+    return pairs
+
+
+def within_neuron(score: Floats) -> Floats:
+    """Mean product of the scores of one neuron's two events, [chip], from [chip, event, point]; each point's mean 0."""
+    score = score - score.mean(axis=(0, 1))
+    product: Floats = (score[:, 0] * score[:, 1]).mean(axis=1) / score.var()
+    return product
+
+
+def _standard(score: Floats) -> Floats:
+    standard: Floats = (score - score.mean()) / max(float(score.std()), 1e-9)
+    return standard
+
+
+def _scores(drawn: Floats, t: Floats, generator: np.random.Generator) -> Floats:
+    """Normal scores [point] of times [point] in sorted draws [draw, point]; ties (at silence) broken evenly."""
+    below, ties = (drawn < t).mean(axis=0), (drawn == t).mean(axis=0)
+    return np.asarray(ndtri(np.clip(below + ties * generator.random(len(t)), _CLIP, 1 - _CLIP)))

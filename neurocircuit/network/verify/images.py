@@ -1,0 +1,218 @@
+"""Whole images, every neuron on the circuit, beside what the noise model says of the same chips.
+
+A row is one image on one chip: decisions of eq. (4) (software), of the circuit and of the noise model, and by layer the
+median lateness (latency), the spread of what is left (deviation), the shares of missed and false spikes. Shares and
+means over rows have intervals clustered by image and by chip.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.workers import processes
+from neurocircuit.network.physical import Layer
+from neurocircuit.network.run import Chip, Circuit, decide, spikes_of
+from neurocircuit.network.verify.neurons import Z_95, clustered_error
+from neurocircuit.neuron.membrane import membranes
+from neurocircuit.neuron.operating_points import Operating, operate
+from neurocircuit.neuron.sensitivity import membrane_terms, synapse_term
+from neurocircuit.noise.model import Count, NoiseModel
+from neurocircuit.noise.table import NoiseTable
+
+LAYER_COLUMNS = ("latency", "deviation", "late_05", "late_95", "missed", "false", "wrapped", "beyond_xor")
+_PER_TASK = 10
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One row for each image and chip. circuit, model: [row, layer, column] by LAYER_COLUMNS, model nan without one."""
+
+    image: NDArray[np.int64]
+    chip: NDArray[np.int64]
+    label: NDArray[np.int64]
+    software: NDArray[np.int64]
+    rounded: NDArray[np.int64]
+    decided: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    decision_over_tau: Floats
+    circuit: Floats
+    model: Floats
+    count: Count
+
+
+@dataclass(frozen=True)
+class _Task:
+    circuit: Circuit
+    table: NoiseTable | None
+    images: list[Floats]
+    labels: NDArray[np.int64]
+    first: int
+    chips: int
+    seed: int
+    level: str
+
+
+def run(
+    circuit: Circuit, images: list[Floats], labels: NDArray[np.int64], *, chips: int, level: str, seed: int,
+    table: NoiseTable | None = None, jobs: int = 1, report: Callable[[int, int], None] = lambda done, all_: None,
+) -> Rows:  # fmt: skip
+    """All images on all chips; what a row is does not depend on jobs."""
+    tasks = [
+        _Task(circuit, table, images[k : k + _PER_TASK], labels[k : k + _PER_TASK], k, chips, seed, level)
+        for k in range(0, len(images), _PER_TASK)
+    ]
+    parts: list[list[tuple[Any, ...]]] = []
+    for part in _map(tasks, jobs):
+        parts.append(part)
+        report(len(parts), len(tasks))
+    rows = [row for part in parts for row in part]
+    names = ("image", "chip", "label", "software", "rounded", "decided", "predicted", "decision_over_tau")
+    columns: dict[str, Any] = {name: np.array([row[k] for row in rows]) for k, name in enumerate(names)}
+    circuit_rows, model_rows = (np.array([row[k] for row in rows]) for k in (8, 9))
+    count = Count(
+        sum(row[10].asked for row in rows), sum(row[10].outside for row in rows), sum(row[10].tail for row in rows)
+    )
+    return Rows(**columns, circuit=circuit_rows, model=model_rows, count=count)
+
+
+def _map(tasks: list[_Task], jobs: int) -> Iterator[list[tuple[Any, ...]]]:
+    if jobs == 1:
+        yield from map(_work, tasks)
+        return
+    with processes(jobs) as pool:
+        yield from pool.map(_work, tasks)
+
+
+def _work(task: _Task) -> list[tuple[Any, ...]]:
+    every = [task.circuit.chip(task.seed, number) for number in range(task.chips)]
+    rows = []
+    for k, (spikes, label) in enumerate(zip(task.images, task.labels, strict=True)):
+        exact, ideal = task.circuit.ideal(spikes, exact_weights=True), task.circuit.ideal(spikes)
+        software = decide(spikes_of(exact[-1]))
+        rows += [_row(task, chip, task.first + k, spikes, int(label), software, ideal) for chip in every]
+    return rows
+
+
+def _row(
+    task: _Task, chip: Chip, image: int, spikes: Floats, label: int, software: int, ideal: list[Operating]
+) -> tuple[Any, ...]:
+    runs = chip.run(spikes, image, task.level)
+    seen = [
+        _statistics(point, run.t_over_tau, float(run.false_fire.mean()), float((run.headroom > 1).mean()))
+        for point, run in zip(ideal, runs, strict=True)
+    ]
+    count, predicted, expected = Count(), -2, [[np.nan] * len(LAYER_COLUMNS) for _ in ideal]
+    if task.table is not None:
+        model = NoiseModel(task.table, outside="ideal")
+        times = predict(chip, model, spikes, image)
+        expected = [_statistics(point, t, np.nan, np.nan) for point, t in zip(ideal, times, strict=True)]
+        count, predicted = model.count, decide(times[-1])
+    last = runs[-1].t_over_tau
+    return (
+        image, chip.number, label, software, decide(spikes_of(ideal[-1])), decide(last), predicted,
+        float(last.min()), seen, expected, count,
+    )  # fmt: skip
+
+
+def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[Floats]:
+    """What the noise model says of one image on one chip, layer by layer: times [neuron], events drawn by number.
+
+    Errors of die, neurons and synapses are that chip's own, by their first-order terms.
+    """
+    circuit, times = chip.circuit, []
+    k = 0
+    for stage in circuit.physical.stages:
+        if not isinstance(stage, Layer):
+            spikes = stage.earliest(spikes)
+            continue
+        spec = circuit.mapped.neuron_of(k)
+        inputs = stage.inputs(spikes, circuit.mapped.bias_delay_over_tau(k))
+        weights = circuit.weights[k][stage.row]
+        point = operate(inputs, weights, circuit.window)
+        synapse = synapse_term(point, inputs, weights, chip.layers[k].synapse.astype(np.float64))
+        terms = membrane_terms(spec, point, chip.layers[k], synapse)
+        event = np.random.default_rng([chip.seed, 14, chip.number, image, k])
+        seen = membranes(spec, inputs, weights)
+        spikes = model.times(k, spec, point, terms, event, seen)
+        times.append(spikes)
+        k += 1
+    return times
+
+
+def _statistics(point: Operating, t: Floats, wrapped: float, beyond: float) -> list[float]:
+    """LAYER_COLUMNS of one image."""
+    both = point.fired & np.isfinite(t)
+    late = t[both] - point.at[both]
+    if len(late) == 0:
+        late = np.zeros(1)
+    latency = float(np.median(late))
+    low, high = np.quantile(late, (0.05, 0.95))
+    missed, false = np.mean(point.fired & ~np.isfinite(t)), np.mean(~point.fired & np.isfinite(t))
+    deviation = float(np.median(np.abs(late - latency))) * 1.4826
+    return [latency, deviation, float(low), float(high), float(missed), float(false), wrapped, beyond]
+
+
+def summary(rows: Rows, names: tuple[str, ...]) -> dict[str, Any]:
+    """Accuracies, agreements and layers, each as value, low, high (95 %), clustered by image and by chip."""
+    has_model = bool((rows.predicted != -2).any())
+    right = {
+        "software": rows.software == rows.label,
+        "rounded weights": rows.rounded == rows.label,
+        "circuit": rows.decided == rows.label,
+    }
+    agree = {"circuit and software": rows.decided == rows.software, "circuit and rounded": rows.decided == rows.rounded}
+    if has_model:
+        right["noise model"] = rows.predicted == rows.label
+        agree["circuit and noise model"] = rows.decided == rows.predicted
+        paired = (rows.decided == rows.label).astype(float) - (rows.predicted == rows.label)
+    result: dict[str, Any] = {
+        "images": len(np.unique(rows.image)),
+        "chips": len(np.unique(rows.chip)),
+        "accuracy": {name: _share(value, rows) for name, value in right.items()},
+        "agreement": {name: _share(value, rows) for name, value in agree.items()},
+        "by_chip": {
+            str(chip): float((rows.decided == rows.label)[rows.chip == chip].mean()) for chip in np.unique(rows.chip)
+        },
+        "undecided": int((rows.decided == -1).sum()),
+        "decision_over_tau": _mean(rows.decision_over_tau, rows),
+        "layers": [],
+        "outside": rows.count.outside,
+        "asked": rows.count.asked,
+        "outside_share": rows.count.share,
+        "tail_share": rows.count.tail / max(rows.count.asked, 1),
+        "valid": rows.count.valid,
+    }
+    if has_model:
+        result["accuracy_difference"] = _mean(paired, rows)
+    for k, name in enumerate(names):
+        layer: dict[str, Any] = {"name": name}
+        for j, column in enumerate(LAYER_COLUMNS):
+            layer[column] = _mean(rows.circuit[:, k, j], rows)
+            if has_model and column not in ("wrapped", "beyond_xor"):
+                layer[f"model_{column}"] = _mean(rows.model[:, k, j], rows)
+        result["layers"].append(layer)
+    return result
+
+
+def _share(values: NDArray[np.bool_], rows: Rows) -> list[float]:
+    """Share with its interval; at 0 and 1, where the clusters show no spread, that of the images alone."""
+    share = float(values.mean())
+    error = clustered_error(values.astype(float), rows.image, rows.chip)
+    if share in (0.0, 1.0):
+        n = len(np.unique(rows.image))
+        return [share, *fraction_interval(round(share * n), n)]
+    return [share, max(share - Z_95 * error, 0.0), min(share + Z_95 * error, 1.0)]
+
+
+def _mean(values: Floats, rows: Rows) -> list[float]:
+    kept = np.isfinite(values)
+    if not kept.any():
+        return [float("nan")] * 3
+    mean = float(values[kept].mean())
+    error = clustered_error(values[kept], rows.image[kept], rows.chip[kept])
+    return [mean, mean - Z_95 * error, mean + Z_95 * error]

@@ -1,0 +1,106 @@
+"""Levels against each other on trained neurons: which causes differ, by how much times do, the worst cases."""
+
+from typing import Any
+
+import numpy as np
+
+from neurocircuit.network.calibrate import Points, simulate_points
+from neurocircuit.network.run import Circuit
+from neurocircuit.network.verify.neurons import FIRST_CHIP, Runs, clustered_error
+from neurocircuit.neuron import chip as chips
+from neurocircuit.neuron import levels
+
+EDGE_ONLY = ("edge",)  # start phases, ripple and sampling exist there alone
+
+
+def differing_causes(here: tuple[str, ...], there: tuple[str, ...], level: str, table_level: str) -> list[str]:
+    """What one of two levels models and the other does not; empty where a table of one speaks for the other."""
+    found = sorted(set(here) ^ set(there))
+    if (level in EDGE_ONLY) != (table_level in EDGE_ONLY):
+        found.append("start phases and ripple of the oscillators")
+    return found
+
+
+def level_discrepancy(
+    circuit: Circuit, points: Points, level: str, table_level: str, *, chip_count: int, seed: int
+) -> dict[str, Any]:
+    """Fire times of the same neurons on the same chips at two levels: median, spread and tails of the difference."""
+    layer = points.layer
+    chip = np.random.default_rng([seed, 11, layer]).permutation(np.arange(len(points.neuron)) % chip_count)
+    times = np.full((2, len(chip)), np.nan)
+    for c in range(chip_count):
+        mine = np.flatnonzero(chip == c)
+        for k, one in enumerate((level, table_level)):
+            if len(mine):
+                part = points.take(mine)
+                times[k, mine] = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, one)[0]
+    fired = np.isfinite(times)
+    both = fired.all(axis=0)
+    late = times[0, both] - times[1, both]
+    low, high = np.quantile(late, (0.025, 0.975))
+    name = circuit.mapped.layers[layer].name
+    middle, error = float(np.median(late)), clustered_error(late, chip[both], points.image[both])
+    return {
+        "layer": name,
+        "runs": len(chip),
+        "median": middle,
+        "mean_error": error,
+        "low": float(low),
+        "high": float(high),
+        "only_here": int((fired[0] & ~fired[1]).sum()),
+        "only_there": int((~fired[0] & fired[1]).sum()),
+        "sentence": (
+            f"Layer {name}: {level} and {table_level} model different causes, so no coverage: {level} fires "
+            f"{middle:+.4f} τ against {table_level} (median of {int(both.sum())}; 95 % of differences {low:+.4f} … "
+            f"{high:+.4f} τ); {int((fired[0] != fired[1]).sum())} of {len(chip)} runs fire at one of them only."
+        ),
+    }
+
+
+def worst(circuit: Circuit, runs: Runs, level: str, seed: int, count: int = 2) -> list[dict[str, Any]]:
+    """The runs farthest out in their predictions, with waveforms of the neuron that was simulated."""
+    order = np.argsort(np.minimum(runs.place, 1.0 - runs.place))[:count]
+    return [case_of(runs, int(k)) | {"wave": _wave(circuit, runs, int(k), level, seed)} for k in order]
+
+
+def case_of(runs: Runs, k: int) -> dict[str, Any]:
+    """One run in numbers, for the report."""
+    return {
+        "place": float(runs.place[k]),
+        "measured_over_tau": float(runs.t_over_tau[k]),
+        "predicted_over_tau": float(runs.median_over_tau[k]),
+        "ideal_over_tau": float(runs.ideal_over_tau[k]),
+        "slope": float(runs.points.point.slope[k]),
+        "highest": float(runs.points.point.highest[k]),
+        "chip": int(runs.chip[k]),
+        "image": int(runs.image[k]),
+        "neuron": int(runs.points.neuron[k]),
+    }
+
+
+def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[str, list[float]]:
+    """Membrane of one run over time, thinned, units of τ and thresholds."""
+    points = runs.points
+    layer = circuit.physical.layers[points.layer]
+    sets = len(layer.kernel) if circuit.mapped.synapses == "shared" else layer.neurons
+    chip = FIRST_CHIP + int(runs.chip[k])
+    drawn = chips.draw_layer(circuit.mapped.variation, seed, chip, points.layer, layer.neurons, layer.fan_in, sets)
+    neuron = points.neuron[[k]]
+    rows = layer.row[neuron] if circuit.mapped.synapses == "shared" else neuron
+    synapse = drawn.synapse[rows][0] if len(drawn.synapse) > 1 else 0.0
+    errors = chips.ChipLayer(drawn.die, drawn.own.take(neuron), drawn.synapse[:1]).neurons
+    own = errors.spec_of(points.spec, 0)
+    # The order of a chip's runs decides their events: the waveform repeats that of the run itself.
+    mine = np.flatnonzero(runs.chip == runs.chip[k])
+    start, seeds = chips.draw_event(points.spec, seed, chip, 10**6, points.layer, len(mine))
+    at = int(np.flatnonzero(mine == k)[0])
+    scale = own.tau_s / points.spec.tau_s
+    wave = levels.waveforms(
+        level if level != "bsource" else "averaged", own, points.times[k] / scale,
+        points.weights[k] * (1.0 + drawn.die[3] + synapse), start[at], int(seeds[at]),
+    )  # fmt: skip
+    step = max(1, len(wave.time_over_tau) // 600)
+    return {
+        "time": (wave.time_over_tau[::step] * scale).round(5).tolist(),
+        "membrane": wave.membrane[::step].round(4).tolist(),
+    }

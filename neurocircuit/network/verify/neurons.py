@@ -1,0 +1,175 @@
+"""Single trained neurons on the circuit against the predictive mixture of the noise model.
+
+Each run is one neuron of one image on one chip that calibration never saw. The prediction knows the operating point
+and the variation, not the chip: draws of chips and events give a distribution of the fire time with an atom at
+silence. The place of the measured time in it (ties at silence broken evenly) is even if the model is right, so 50 %
+and 95 % of the runs fall into the central intervals. Runs share chips and images: the errors of the shares add the
+variance between chips and between images (two-way clustering).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError
+from neurocircuit.network.calibrate import Points, collect, simulate_points
+from neurocircuit.network.run import Circuit
+from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, sensitivities
+from neurocircuit.noise.model import NoiseModel
+from neurocircuit.spec import NeuronSpec, Variation
+
+DRAWS = 600
+INTERVALS = (0.5, 0.95)
+Z_99, Z_95 = 2.5758, 1.96
+FIRST_CHIP = 50_000
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Single neurons on chips of their own; all [run]."""
+
+    layer: int
+    place: Floats  # in the predictive distribution, 0 … 1
+    t_over_tau: Floats
+    ideal_over_tau: Floats
+    median_over_tau: Floats  # of the prediction
+    chip: NDArray[np.int64]
+    image: NDArray[np.int64]
+    points: Points
+    rows: NDArray[np.int64]  # of each run among the points
+    u: Floats | None = None  # membrane terms of the run's chip, [component, run]; None: not known
+
+
+def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int) -> list[Points]:
+    """About `runs` neurons of each layer as whole images on chips give them, none that calibration drew."""
+    return collect(circuit, images, runs, seed + 1)
+
+
+def replay(
+    circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int,
+    report: Callable[[int, int], None] = lambda done, every: None,
+) -> Runs:  # fmt: skip
+    """The points of one layer spread evenly over `chips` chips, at a level; report: of chips done, and of all."""
+    layer = points.layer
+    if len(points.neuron) < chips:
+        raise InputError(f"--runs must give each of {chips} chips a neuron, got {len(points.neuron)} neurons")
+    generator = np.random.default_rng([seed, 11, layer])
+    count = len(points.neuron)
+    chip = np.arange(count) % chips
+    chip = generator.permutation(chip)
+    t, u = np.full(count, np.nan), np.zeros((len(COMPONENTS), count))
+    for c in range(chips):
+        mine = np.flatnonzero(chip == c)
+        if len(mine):
+            part = points.take(mine)
+            found = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)
+            t[mine], u[:, mine] = found[:2]
+        report(c + 1, chips)
+    place, median = places(model, points, circuit.mapped.variation, t, generator)
+    ideal = np.where(points.point.fired, points.point.at, np.inf)
+    return Runs(layer, place, t, ideal, median, chip, points.image, points, np.arange(count), u)
+
+
+def places(
+    model: NoiseModel, points: Points, variation: Variation, t: Floats, generator: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Place of each measured time in its predictive mixture, and that mixture's median, [point]."""
+    drawn = np.stack([draw_mixture(model, points, variation, generator) for _ in range(DRAWS)])
+    below = (drawn < t).mean(axis=0)
+    ties = (drawn == t).mean(axis=0)
+    return below + ties * generator.random(len(t)), np.quantile(drawn, 0.5, axis=0, method="nearest")
+
+
+def draw_mixture(model: NoiseModel, points: Points, variation: Variation, generator: np.random.Generator) -> Floats:
+    """One draw of chip and event for each point, independent between them, [point]."""
+    terms = draw_terms(points.spec, points.point, variation, generator)
+    return model.times(points.layer, points.spec, points.point, terms, generator, points.membranes)
+
+
+def draw_terms(spec: NeuronSpec, point: Operating, variation: Variation, generator: np.random.Generator) -> Terms:
+    """Membrane terms of chips that nobody has seen, another for each point."""
+    per = sensitivities(spec, point)
+    n = len(point.at)
+    die = generator.standard_normal((4, n))
+    own = generator.standard_normal((7, n))
+    d, v = variation.die, variation.neuron
+    f1, f2, f3, f4 = v.frequency
+    return Terms(
+        die=per["tau"] * d.tau * die[0]
+        + per["gain"] * d.gain * die[1]
+        + per["threshold"] * d.threshold * die[2]
+        + per["weight"] * d.weight * die[3],
+        neuron=per["tau"] * v.tau * own[0]
+        + per["gain"] * v.gain * own[1]
+        + per["threshold"] * v.threshold * own[2]
+        + per["vco1_vco2"] * (f1 * own[3] - f2 * own[4])
+        + per["vco3_vco4"] * (f4 * own[5] - f3 * own[6]),
+        synapse=variation.synapse.weight * point.root_synapse * generator.standard_normal(n),
+    )
+
+
+def coverage(runs: Runs) -> list[dict[str, Any]]:
+    """Share of runs in each central interval, its clustered 99 % interval, and whether that holds the nominal share."""
+    rows = []
+    for nominal in INTERVALS:
+        inside = np.abs(runs.place - 0.5) <= nominal / 2
+        error = clustered_error(inside.astype(float), runs.chip, runs.image)
+        share = float(inside.mean())
+        low, high = max(share - Z_99 * error, 0.0), min(share + Z_99 * error, 1.0)
+        rows.append(
+            {"nominal": nominal, "share": share, "error": error, "low": low, "high": high,
+             "rejected": not low <= nominal <= high}
+        )  # fmt: skip
+    return rows
+
+
+def clustered_error(values: Floats, *clusters: NDArray[np.int64]) -> float:
+    """Standard error of a mean with two-way clusters (Cameron, Gelbach and Miller 2011), at least the plain one."""
+    n, rest = len(values), values - values.mean()
+
+    def variance(label: NDArray[np.int64]) -> float:
+        sums = np.bincount(label, rest)
+        groups = max(len(np.unique(label)), 2)
+        return float(np.sum(sums**2) / n**2 * groups / (groups - 1))
+
+    plain = float(rest.var() / n)
+    both = np.unique(np.stack(clusters), axis=1, return_inverse=True)[1].ravel()
+    total = sum(variance(label) for label in clusters) - (variance(both) if len(clusters) > 1 else 0.0)
+    return float(np.sqrt(max(total, plain, 1e-12)))
+
+
+def summary(circuit: Circuit, runs: Runs) -> dict[str, Any]:
+    """Coverage, bias, misses and false fires, in numbers and in a sentence."""
+    fired, expected = np.isfinite(runs.t_over_tau), np.isfinite(runs.ideal_over_tau)
+    both = fired & expected
+    score = ndtri(np.clip(runs.place, 0.5 / DRAWS, 1 - 0.5 / DRAWS))
+    cover = coverage(runs)
+    name = circuit.mapped.layers[runs.layer].name
+    wide = cover[1]
+    verdict = "rejected" if wide["rejected"] else "not rejected"
+    sentence = (
+        f"Layer {name}: the noise model is {verdict}: {wide['share']:.1%} of {len(runs.place)} runs lie in its 95 % "
+        f"intervals (99 % interval of that share {wide['low']:.1%} … {wide['high']:.1%}, clustered by chip and image)."
+    )
+    return {
+        "layer": name,
+        "runs": len(runs.place),
+        "chips": int(runs.chip.max()) + 1,
+        "coverage": cover,
+        "rejected": wide["rejected"],
+        "sentence": sentence,
+        "score_mean": float(score.mean()),
+        "score_error": clustered_error(score, runs.chip, runs.image),
+        "score_spread": float(score.std()),
+        "deviation_median": float(np.median(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
+        "deviation_spread": float(np.std(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
+        "missed": int((expected & ~fired).sum()),
+        "false": int((~expected & fired).sum()),
+        "places": np.histogram(runs.place, bins=20, range=(0, 1))[0].tolist(),
+    }

@@ -1,0 +1,235 @@
+"""Trained neurons of the first layer in transistors, against the noise table of the fast level fitted to them.
+
+The neuron has all its synapses. An input whose code is 0, or that comes so long after the ideal spike that it decides
+nothing, stays idle; the idle ones stand as one device of their number (spice/states.py), which halves the time. What
+the transistors cannot hold is left out and counted: neurons beyond the XOR's range or near a wrap (the circuit's scale
+is fixed). Late spikes and many active inputs are left out for time alone.
+
+The fast level's spec was fitted with few synapses attached. More of them slow VCO1, which the saved state shows, and
+change the jump of a spike, which two rings show (process/fan_in.py): the prediction takes the one as a frequency error
+of VCO1, the other as a factor on the weights. Layers of more synapses than a neuron can carry are named, not run.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError
+from neurocircuit.network.calibrate import Points
+from neurocircuit.network.physical import Layer
+from neurocircuit.network.run import Circuit
+from neurocircuit.network.verify import level_agreement, neurons
+from neurocircuit.neuron import chip as chips
+from neurocircuit.neuron import levels
+from neurocircuit.neuron.operating_points import concatenate, operate
+from neurocircuit.neuron.sensitivity import wrap_distance
+from neurocircuit.noise import fit
+from neurocircuit.noise.model import NoiseModel
+from neurocircuit.process.fan_in import FAN_IN, LARGEST_LOSS
+from neurocircuit.process.fan_in import measure as measure_fan_in
+from neurocircuit.spec import NeuronSpec
+from neurocircuit.spice import process, transistor
+from neurocircuit.spice.saved_states import SYNAPSES, armory
+
+LARGEST_HEADROOM = 0.9
+LEAST_WRAP_DISTANCE = 0.15
+LATEST_over_tau = 1.6
+HEARD_after_over_tau = 0.7  # inputs later than this after the ideal spike stay idle
+MOST_ACTIVE = 8
+TIMEOUT_s = 300.0
+WORST = 2
+_EVENT = 5 * 10**6
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Points of the first layer, and what share of its firing neurons the circuit holds and the choice left."""
+
+    points: Points
+    held: float
+    eligible: float
+
+
+def choose(
+    circuit: Circuit,
+    images: list[Floats],
+    count: int,
+    seed: int,
+    *,
+    latest: float = LATEST_over_tau,
+    most_active: int = MOST_ACTIVE,
+) -> Chosen:
+    """`count` firing neurons of the first layer from images given by their input spikes [number], one in each slot.
+
+    Spread evenly over ln(W_C - 1) among those that are eligible. Raises InputError when there are fewer.
+    """
+    layer, spec = circuit.physical.layers[0], circuit.mapped.neuron_of(0)
+    stage = circuit.physical.stages[0]
+    if not isinstance(stage, Layer):
+        raise InputError("level transistor needs a network that begins with a layer of neurons")
+    bias, weights = circuit.mapped.bias_delay_over_tau(0), circuit.weights[0][layer.row]
+    times = np.concatenate([layer.inputs(spikes, bias) for spikes in images])
+    point = concatenate([operate(layer.inputs(spikes, bias), weights, circuit.window) for spikes in images])
+    repeated = np.tile(weights, (len(images), 1))
+    headroom = point.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
+    held = point.fired & (headroom <= LARGEST_HEADROOM) & (wrap_distance(spec, point) >= LEAST_WRAP_DISTANCE)
+    active = np.sum(_active(times, repeated, point.at), axis=1)
+    eligible = np.flatnonzero(held & (point.at <= latest) & (active <= most_active))
+    if len(eligible) < count:
+        raise InputError(f"--runs must be <= {len(eligible)}, the neurons of these images that fit, got {count}")
+    order = eligible[np.argsort(point.slope[eligible])]
+    edges = np.linspace(0, len(order), count + 1).astype(int)
+    generator = np.random.default_rng([seed, 16])
+    chosen = np.array([order[generator.integers(low, high)] for low, high in pairwise(edges)])
+    image, neuron = np.divmod(chosen, layer.neurons)
+    coordinates = fit.features(spec, point, headroom)[:, point.fired]
+    points = Points(0, spec, point.take(chosen), neuron, image, times[chosen], repeated[chosen], coordinates)
+    fired = point.fired.sum()
+    return Chosen(points, float(held.sum() / fired), float(len(eligible) / fired))
+
+
+def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int, seed: int) -> dict[str, Any]:
+    """`runs` neurons in transistors: coverage of the model's intervals, and how far off its median is, in numbers.
+
+    The transistors are nominal: the network's variation must be zero, so that the model predicts the same causes.
+    Raises InputError otherwise, and where the network's circuit has no transistors.
+    """
+    if not circuit.mapped.variation.is_zero:
+        raise InputError("level transistor is nominal: map the network with a --variation of zeros to compare")
+    chosen = choose(circuit, images, runs, seed)
+    points = chosen.points
+    start, seeds = chips.draw_event(points.spec, seed, 0, _EVENT, 0, runs)
+    active = _active(points.times, points.weights, points.point.at)
+    t, w = np.full((runs, MOST_ACTIVE), np.inf), np.zeros((runs, MOST_ACTIVE))
+    for k, mine in enumerate(active):
+        t[k, : mine.sum()], w[k, : mine.sum()] = points.times[k, mine], points.weights[k, mine]
+    fan_in = circuit.physical.layers[0].fan_in
+    record = transistor.fire(points.spec, t, w, start, seeds, timeout_s=TIMEOUT_s, attached=fan_in)
+    good = ~np.isnan(record.fire_time_over_tau)
+    if not good.any():
+        raise InputError(f"level transistor: no run delivered a result: {next(iter(record.failures.values()))}")
+    rows = np.flatnonzero(good)
+    spec, shift = loaded(points.spec, fan_in)
+    carried = carries(points.spec, tuple(layer.fan_in for layer in circuit.physical.layers))
+    # the deck's membrane was armed before the time origin, and drifts from there: the prediction counts from arming
+    armed = transistor.arming(spec, start[rows], MOST_ACTIVE, fan_in)
+    since, measured = armed.wait_over_tau, record.fire_time_over_tau[rows] + armed.wait_over_tau
+    spec = spec.replace(window_s=spec.window_s + float(since.max()) * spec.tau_s)
+    kept = points.take(rows)
+    times, weights = kept.times + since[:, None], kept.weights * carried.gain[fan_in]
+    kept = replace(kept, spec=spec, times=times, weights=weights, point=operate(times, weights, spec.window_over_tau))
+    edge = levels.evaluate(
+        "edge", spec, times, weights, noise_seed=seeds[rows], start_rad=armed.start_rad
+    ).fire_time_over_tau
+    generator = np.random.default_rng([seed, 17])
+    place, median = neurons.places(model, kept, circuit.mapped.variation, measured, generator)
+    runs_of = neurons.Runs(
+        0, place, measured, kept.point.at, median, np.arange(len(rows)), kept.image, kept, np.arange(len(rows))
+    )
+    row = neurons.summary(circuit, runs_of)
+    row |= {"failures": len(record.failures), "held": chosen.held, "eligible": chosen.eligible}
+    row |= {
+        "fan_in": fan_in,
+        "vco1_shift": shift,
+        "jump_gain": carried.gain[fan_in],
+        "left_out": 0,
+        "tail_share": 0.0,
+        "outside_share": 0.0,
+    }
+    row |= _lateness(measured, median, edge, kept)
+    row["fan_in_limit"] = None if np.isinf(carried.limit) else carried.limit
+    row["not_run"] = not_run(circuit, carried)
+    row["worst"] = [
+        _case(points.spec, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], row["fan_in"], float(since[k]))
+        for k in np.argsort(-np.abs(np.nan_to_num(measured - median, posinf=9.0)))[:WORST]
+    ]
+    row["sentence"] += (
+        f" In transistors ({len(rows)} nominal neurons of {row['fan_in']} synapses) the spike comes "
+        f"{row['late_median']:+.3f} τ after the model's median (quartiles {row['late_quartiles'][0]:+.3f}, "
+        f"{row['late_quartiles'][1]:+.3f}); {row['missed']} did not fire. The synapses shift VCO1 by "
+        f"{shift:+.2e} and change its jumps by {carried.gain[fan_in] - 1:+.1%}, which the prediction has. The "
+        f"circuit's fixed scale holds {chosen.held:.1%} of the layer's firing neurons."
+    )
+    row["sentence"] += "".join(f" {one}" for one in row["not_run"])
+    return row
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What synapses do to a neuron: factor on its jumps by their number, and how many it carries; inf: all seen."""
+
+    gain: dict[int, float]
+    limit: float
+
+
+def carries(spec: NeuronSpec, fan_in: tuple[int, ...]) -> Carried:
+    """Against the few synapses with which the spec was fitted; two rings each (14 CPU-s for four numbers)."""
+    own = transistor.circuit_of(spec)
+    counts = sorted({SYNAPSES, *fan_in, *(n for n in FAN_IN if n > SYNAPSES)})
+    found = measure_fan_in(process.load(own.process), own.condition, counts)
+    gain = {n: float(jump / found.jump_rad[0]) for n, jump in zip(counts, found.jump_rad, strict=True)}
+    return Carried(gain, found.limit)
+
+
+def not_run(circuit: Circuit, carried: Carried) -> list[str]:
+    """A sentence for each layer after the first."""
+    said = []
+    for own, layer in zip(circuit.mapped.layers[1:], circuit.physical.layers[1:], strict=True):
+        why = (
+            f"more than the {carried.limit:.0f} that a neuron carries with VCO1 and its jumps within "
+            f"{LARGEST_LOSS:.0%} (here {1 - carried.gain[layer.fan_in]:.0%} of the jump is lost)"
+            if layer.fan_in > carried.limit
+            else "which would take hours"
+        )
+        said.append(f"Layer {own.name} was not run: its neurons have {layer.fan_in} synapses, {why}.")
+    return said
+
+
+def loaded(spec: NeuronSpec, synapses: int) -> tuple[NeuronSpec, float]:
+    """The spec with VCO1 as slow as so many synapses make it, and that relative shift."""
+    armed = armory(transistor.circuit_of(spec), MOST_ACTIVE, transistor.STATE_TIMEOUT_s, synapses)
+    shift = armed.f1_Hz / spec.f0_Hz - 1.0
+    first, *others = spec.frequency_error.in_force
+    error = spec.frequency_error.replace(after_trim=(first + shift, *others), trimmed=True)
+    return spec.replace(frequency_error=error), float(shift)
+
+
+def _lateness(measured: Floats, median: Floats, edge: Floats, points: Points) -> dict[str, Any]:
+    both = np.isfinite(measured) & np.isfinite(median)
+    late = (measured - median)[both]
+    low, middle, high = np.quantile(late, (0.25, 0.5, 0.75)) if both.any() else (np.nan,) * 3
+    return {
+        "late_median": float(middle),
+        "late_quartiles": [float(low), float(high)],
+        "late_mean": float(late.mean()) if both.any() else float("nan"),
+        "late_spread": float(late.std()) if both.any() else float("nan"),
+        "cases": [
+            {
+                "neuron": int(points.neuron[k]), "image": int(points.image[k]), "slope": float(points.point.slope[k]),
+                "ideal": float(points.point.at[k]), "model": float(median[k]), "edge": float(edge[k]),
+                "transistor": float(measured[k]),
+            }
+            for k in range(len(measured))
+        ],
+    }  # fmt: skip
+
+
+def _case(
+    spec: NeuronSpec, runs: neurons.Runs, k: int, t: Floats, w: Floats, start: Floats, fan_in: int, since: float
+) -> dict[str, Any]:
+    """A run as level_agreement.worst gives it, simulated once more; times count from arming, `since` earlier."""
+    case = level_agreement.case_of(runs, k)
+    wave = transistor.waveforms(spec, t, w, start, 0, fan_in)
+    step = max(1, len(wave.time_over_tau) // 600)
+    membrane = {
+        "time": (wave.time_over_tau[::step] + since).round(5).tolist(),
+        "membrane": wave.membrane[::step].round(4).tolist(),
+    }
+    return case | {"wave": membrane}
+
+
+def _active(times: Floats, weights: Floats, at: Floats) -> np.ndarray:
+    return np.asarray((weights != 0.0) & (times < at[:, None] + HEARD_after_over_tau))

@@ -1,0 +1,127 @@
+"""A chip: the errors that its neurons and synapses keep, and the events of each image, drawn reproducibly.
+
+What a draw is depends on (seed, chip, layer) for a chip and on (seed, chip, image, layer) for an event, and on nothing
+else: no call, process, batch or order enters. A chip has three components, kept apart so that each can be switched
+off: `die` (a corner that all its neurons share), `neuron` (each its own) and `synapse` (each physical weight its own).
+Every component is drawn from a stream of its own: switching one off leaves the others as they were.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.spec import NeuronSpec, StartPhases
+from neurocircuit.spec.variation import Variation
+
+COMPONENTS = ("die", "neuron", "synapse")
+_STREAMS = {"die": 1, "neuron": 2, "synapse": 3, "event": 4}
+
+
+@dataclass(frozen=True)
+class NeuronErrors:
+    """Relative errors of neurons, each [trial] or a scalar: of τ (at fixed r), of the swing of VCO4, of the threshold.
+
+    frequency: of VCO1 … VCO4, four such values, on top of those in the spec.
+    """
+
+    tau: Any
+    gain: Any
+    threshold: Any
+    frequency: tuple[Any, Any, Any, Any]
+
+    @classmethod
+    def none(cls) -> "NeuronErrors":
+        """No errors."""
+        return cls(0.0, 0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
+
+    def take(self, which: Any) -> "NeuronErrors":
+        """Those of some neurons."""
+        one, two, three, four = (value[which] for value in self.frequency)
+        return NeuronErrors(self.tau[which], self.gain[which], self.threshold[which], (one, two, three, four))
+
+    @property
+    def threshold_factor(self) -> Any:
+        """By what the threshold in units of weight changes: lead over 2·swing·a·τ."""
+        return (1.0 + self.threshold) / ((1.0 + self.gain) * (1.0 + self.tau))
+
+    def spec_of(self, spec: NeuronSpec, trial: int) -> NeuronSpec:
+        """The spec that one erroneous neuron has: for levels that take a neuron at a time, and for tests."""
+        tau, gain, threshold = (float(np.reshape(value, -1)[trial]) for value in (self.tau, self.gain, self.threshold))
+        own = [float(np.reshape(value, -1)[trial]) for value in self.frequency]
+        in_force = tuple(a + b for a, b in zip(spec.frequency_error.in_force, own, strict=True))
+        return spec.replace(
+            tau_s=spec.tau_s * (1 + tau),
+            loop_filter_rad_per_s=spec.loop_filter_rad_per_s / (1 + tau),
+            vco4_swing_Hz=spec.vco4_swing_Hz * (1 + gain),
+            threshold=spec.threshold.replace(lead_rad=spec.threshold.lead_rad * (1 + threshold))
+            if spec.threshold.kind == "lead"
+            else spec.threshold,
+            ripple_guard_rad=spec.ripple_guard_rad * (1 + threshold),
+            frequency_error=spec.frequency_error.replace(before_trim=in_force, after_trim=in_force),
+        )
+
+
+@dataclass(frozen=True)
+class ChipLayer:
+    """The errors of one layer of one chip; die [4]: τ, gain, threshold, weight; the others as in NeuronErrors.
+
+    synapse: relative error of each physical weight, [neuron, input].
+    """
+
+    die: Floats
+    own: NeuronErrors
+    synapse: NDArray[np.float32]
+
+    @property
+    def neurons(self) -> NeuronErrors:
+        """Die and neuron together."""
+        return NeuronErrors(
+            self.own.tau + self.die[0],
+            self.own.gain + self.die[1],
+            self.own.threshold + self.die[2],
+            self.own.frequency,
+        )
+
+    def weights(self, weights: Floats) -> Floats:
+        """What the synapses of this chip make of weights [neuron, input]."""
+        return np.asarray(weights * (1.0 + self.die[3] + self.synapse))
+
+
+def draw_layer(
+    variation: Variation, seed: int, chip: int, layer: int, neurons: int, inputs: int, synapse_sets: int | None = None
+) -> ChipLayer:
+    """The errors of one layer of chip number `chip`; its die is that of all its layers.
+
+    synapse_sets: how many sets of synapses are drawn; default: one for each neuron.
+    """
+    die = _generator(seed, "die", chip).standard_normal(4)
+    die *= (variation.die.tau, variation.die.gain, variation.die.threshold, variation.die.weight)
+    raw = _generator(seed, "neuron", chip, layer).standard_normal((7, neurons))
+    own = variation.neuron
+    raw *= np.array([own.tau, own.gain, own.threshold, *own.frequency])[:, None]
+    synapse = np.zeros((1, 1), dtype=np.float32)
+    if variation.synapse.weight:
+        synapse = _generator(seed, "synapse", chip, layer).standard_normal(
+            (synapse_sets or neurons, inputs), dtype=np.float32
+        )
+        synapse *= np.float32(variation.synapse.weight)
+    return ChipLayer(die, NeuronErrors(raw[0], raw[1], raw[2], (raw[3], raw[4], raw[5], raw[6])), synapse)
+
+
+def draw_event(
+    spec: NeuronSpec, seed: int, chip: int, image: int, layer: int, neurons: int
+) -> tuple[Floats, NDArray[np.uint64]]:
+    """Phases of VCO1 and VCO3 at arming [neuron, 2] and seeds of the phase noise [neuron] of one event."""
+    generator = _generator(seed, "event", chip, image, layer)
+    phases = generator.uniform(0.0, 2 * np.pi, (neurons, 2))
+    seeds = generator.integers(0, 2**64, neurons, dtype=np.uint64)
+    if isinstance(spec.start_phases, StartPhases):
+        phases[:] = spec.start_phases.vco1_rad, spec.start_phases.vco3_rad
+    return phases, seeds
+
+
+def _generator(seed: int, stream: str, *key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_STREAMS[stream], *key))))

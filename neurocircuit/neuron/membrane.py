@@ -1,0 +1,111 @@
+"""The membrane of a neuron over its whole window, and the first time at which it passes a disturbed threshold.
+
+What eq. (4) says of the crossing alone, its slope, does not say when a disturbed neuron fires: earlier spikes bend the
+membrane, an earlier bump may have come near the threshold, and noise has grown since arming. So
+
+    the neuron fires at the first t with   V(t) >= 1 + shift + g(t) ξ
+
+V: the membrane on a grid, with what all chips share: the second pole of the loop, half a spike's width, the drift by
+the spec's own frequency errors. shift: chip and bias, thresholds. g(t): spread of the event by phase noise after t
+since arming, beside the ripple of the XOR, which the start phases place; ξ: one number for each event, in units of g.
+
+Kernel of the loop of eq. (2), r = w_lf τ, p1 and p2 the roots of p² - r p + r (complex below r = 4):
+
+    h(x) = [p1/p2 (1 - e^{-p2 x}) - p2/p1 (1 - e^{-p1 x})]/(p1 - p2)        r -> ∞: 1 - e^{-x}
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import lfilter
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.neuron.pulse_overlap import arriving, crowded
+from neurocircuit.neuron.sensitivity import drift_per_time, phase_noise_spread
+from neurocircuit.spec import Lead, NeuronSpec
+
+STEP_over_tau = 0.02  # a kink of weight w within a step is off by w·STEP/4 thresholds at most
+
+
+@dataclass(frozen=True)
+class Membranes:
+    """Membranes of neurons: grid [instant] (units of tau, from arming to the window's end), v and g."""
+
+    grid: Floats
+    v: Floats  # [neuron, instant], thresholds
+    g: Floats  # [instant], thresholds per unit of ξ
+
+    def take(self, which: np.ndarray) -> "Membranes":
+        """Those of some neurons."""
+        return Membranes(self.grid, self.v[which], self.g)
+
+    def first(self, shift: Floats, xi: Floats) -> Floats:
+        """Times [neuron] of the first passage, units of tau; inf: none within the window."""
+        above = self.v - xi[:, None] * self.g - (1.0 + shift)[:, None]
+        reached = above >= 0.0
+        at = reached.argmax(axis=1)
+        rows = np.arange(len(at))
+        before, after = above[rows, np.maximum(at - 1, 0)], above[rows, at]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            back = np.where(at > 0, after / (after - before), 0.0)
+        t = self.grid[at] - back * (self.grid[1] - self.grid[0])
+        return np.where(reached[rows, at], t, np.inf)
+
+    def seen(self, t_over_tau: Floats, shift: Floats, scale: Floats | float | None = None) -> Floats:
+        """The ξ [neuron] with which a neuron would first pass at t; with scale = 1 a disturbance in thresholds.
+
+        For a neuron that stayed silent (inf) the least ξ that it can have had.
+        """
+        over = (self.v - (1.0 + shift)[:, None]) / (self.g if scale is None else scale)
+        best = np.maximum.accumulate(over, axis=1)
+        place = np.minimum(t_over_tau, self.grid[-1]) / (self.grid[1] - self.grid[0])
+        low = np.minimum(place.astype(np.int64), len(self.grid) - 2)
+        rows = np.arange(len(low))
+        share = place - low
+        inside: Floats = over[rows, low] * (1.0 - share) + over[rows, low + 1] * share
+        return np.asarray(np.maximum(inside, best[rows, low]))
+
+
+def membranes(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Membranes:
+    """Of neurons that receive spikes t [neuron, input] (units of tau) with weights [neuron, input]."""
+    t_over_tau, weights = arriving(spec, t_over_tau, weights), crowded(spec, t_over_tau, weights)
+    window = spec.window_over_tau
+    grid = np.linspace(0.0, window, int(np.ceil(window / STEP_over_tau)) + 1)
+    step, count = grid[1], len(grid)
+    late = t_over_tau + spec.spike_width_s / (2.0 * spec.tau_s)
+    heard = (late < window) & (weights != 0.0)
+    neuron, _ = np.nonzero(heard)
+    t, w = late[heard], weights[heard]
+    at = np.ceil(t / step).astype(np.int64).clip(0, count - 1)
+    flat, shape = neuron * count + at, (len(t_over_tau), count)
+    fast, slow = loop_poles(spec.loop_ratio)
+    decayed = []
+    for pole in (fast, slow):
+        kick = w * np.exp(-pole * (grid[at] - t))
+        start = np.bincount(flat, kick.real, shape[0] * count)
+        if np.iscomplexobj(kick):
+            start = start + 1j * np.bincount(flat, kick.imag, shape[0] * count)
+        decayed.append(lfilter([1.0], [1.0, -np.exp(-pole * step)], start.reshape(shape), axis=1))
+    total = np.bincount(flat, w, shape[0] * count).reshape(shape).cumsum(axis=1)
+    v = (fast / slow * (total - decayed[1]) - slow / fast * (total - decayed[0])) / (fast - slow)
+    return Membranes(grid, np.real(v) - drift_per_time(spec) * grid, event_scale(spec, grid))
+
+
+def loop_poles(ratio: float) -> tuple[complex | float, complex | float]:
+    """p1, p2 of the loop; at r = 4 a little beside the double pole."""
+    inner = ratio * ratio - 4.0 * ratio
+    if abs(inner) < 1e-6:
+        inner = 1e-6
+    root = np.sqrt(inner) if inner > 0 else 1j * np.sqrt(-inner)
+    return (ratio + root) / 2.0, (ratio - root) / 2.0
+
+
+def ripple(spec: NeuronSpec) -> float:
+    """What the XOR's pulses leave on the membrane at rest, peak to peak, thresholds."""
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    return float(np.pi * spec.vco4_swing_Hz / (4.0 * spec.f0_Hz) / spec.threshold.lead_rad)
+
+
+def event_scale(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
+    """g(t), thresholds per unit of ξ, same shape: phase noise beside a uniform place in half the ripple."""
+    return np.asarray(np.hypot(phase_noise_spread(spec, t_over_tau), ripple(spec) / np.sqrt(12.0) / 2.0))

@@ -1,0 +1,106 @@
+"""Where a neuron of eq. (3) works: the whole membrane trajectory in closed form, and its sensitivities.
+
+With spikes in order, z = e^t, C_k = Σ_{i≤k} w_i and R_k = Σ_{i≤k} w_i z_i, between spike k and the next one
+
+    V(t) = C_k - R_k/z,    I(t) = dV/dt = R_k/z        (threshold 1, units of τ)
+
+V is monotone there and |I| falls, so their extrema over all time are among their values at the spikes and at the end.
+At the crossing I = C - 1, the slope W_C - 1. A disturbance m that raises the threshold (units of the threshold) moves
+the crossing by Δ with 1 + s(1 - e^{-Δ}) = 1 + m as long as no further spike comes:
+
+    Δ = -ln(1 - m/s),  s = W_C - 1                      first order: Δ = m/s
+
+The relative errors of a neuron disturb it by m = threshold - gain - (1 - J) τ with J = Σ_C w x e^{-x}, x = t_j - t_i;
+those of its synapses by -Σ_C w δ (1 - e^{-x}), and frequency errors by a drift that grows with the time since arming.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from neurocircuit._kernel import native
+from neurocircuit.core.arrays import Bools, Floats
+
+
+@dataclass(frozen=True)
+class Operating:
+    """Operating points of neurons under eq. (4) until they fire or the window ends; all [neuron].
+
+    For a silent neuron `at`, `slope` … `root_synapse` are those of its closest approach to the threshold.
+    """
+
+    fired: Bools
+    at: Floats  # fire time, or that of the closest approach; units of tau from arming
+    slope: Floats  # W_C - 1 of a firing neuron; else dV/dt before the closest approach, that is 0 or more
+    margin: Floats  # to the next spike that it receives, at most to the window's end; units of tau
+    peak_current: Floats  # largest |I|
+    lowest: Floats  # lowest V, <= 0
+    highest: Floats  # highest V: 1 for a firing neuron
+    tau_term: Floats  # 1 - J: what a relative error of τ does to V
+    root_synapse: Floats  # sqrt of Σ_C (w (1 - e^{-x}))²: V's spread per relative error of independent synapses
+    root_sum_w2: Floats  # sqrt of Σ_C w²
+
+    def take(self, which: np.ndarray) -> "Operating":
+        """Those of some neurons."""
+        return Operating(*(getattr(self, field.name)[which] for field in fields(self)))
+
+
+def concatenate(parts: "list[Operating]") -> Operating:
+    """One after another."""
+    return Operating(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Operating)))
+
+
+def operate(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Operating:
+    """Operating points from spike times (units of tau) and weights, both [neuron, input], threshold 1."""
+    if native is None:
+        return _operate_numpy(t_over_tau, weights, window_over_tau)
+    columns = np.empty((len(t_over_tau), len(fields(Operating))))
+    native.operate(np.ascontiguousarray(t_over_tau), np.ascontiguousarray(weights), window_over_tau, columns)
+    fired, *others = np.ascontiguousarray(columns.T)
+    return Operating(fired > 0, *others)
+
+
+def _operate_numpy(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Operating:
+    """Many neurons side by side: yardstick of the kernel, and fallback without it."""
+    inside = t_over_tau < window_over_tau
+    t = np.where(inside, t_over_tau, window_over_tau)
+    order = np.argsort(t, axis=1)
+    t = np.take_along_axis(t, order, axis=1)
+    w = np.take_along_axis(np.where(inside, weights, 0.0), order, axis=1)
+    z = np.exp(t)
+    total, moment = np.cumsum(w, axis=1), np.cumsum(w * z, axis=1)
+    current = np.abs(moment / z)
+    early = t[:, 0]
+    following = np.concatenate([t[:, 1:], np.full((len(t), 1), window_over_tau)], axis=1)
+    reached = total - moment * np.exp(-following)  # V at the next spike
+    crossing = reached >= 1.0
+    fired = crossing.any(axis=1)
+    rows = np.arange(len(t))
+    last = np.where(fired, crossing.argmax(axis=1), t.shape[1] - 1)
+    until = np.arange(t.shape[1]) <= last[:, None]
+    top = np.where(until, reached, -np.inf).argmax(axis=1)
+    highest = np.maximum(reached[rows, top], 0.0)
+    last = np.where(fired, last, top)
+    slope = total[rows, last] - 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = np.log(np.where(fired, moment[rows, last] / slope, 1.0))
+    at = np.where(fired, np.clip(at, t[rows, last], following[rows, last]), following[rows, last])
+    none = ~fired & (highest <= 0.0)  # never above rest
+    at = np.where(none, early, at)
+    before = until & (np.arange(t.shape[1]) <= last[:, None]) & ~none[:, None]
+    x = np.where(before, at[:, None] - t, 0.0)
+    decay = np.exp(-x)
+    causal = np.where(before, w, 0.0)
+    lowest = np.where(until & ~(fired[:, None] & (np.arange(t.shape[1]) >= last[:, None])), reached, 0.0).min(axis=1)
+    return Operating(
+        fired=fired,
+        at=at,
+        slope=np.where(fired, slope, np.where(none, 0.0, np.maximum(moment[rows, last] * np.exp(-at), 0.0))),
+        margin=np.where(fired, following[rows, last] - at, window_over_tau - at),
+        peak_current=np.where(until, current, 0.0).max(axis=1),
+        lowest=np.minimum(lowest, 0.0),
+        highest=np.where(fired, 1.0, highest),
+        tau_term=np.sum(causal * (1.0 - decay - x * decay), axis=1),
+        root_synapse=np.sqrt(np.sum((causal * (1.0 - decay)) ** 2, axis=1)),
+        root_sum_w2=np.sqrt(np.sum(causal**2, axis=1)),
+    )

@@ -1,0 +1,136 @@
+"""What a chip's errors do to a membrane, in thresholds: first-order sensitivities at an operating point.
+
+A positive term raises the threshold, so the neuron fires later (neuron/operating.py). With V the membrane at the
+instant looked at (1 where the neuron fires), t the time since arming, θ the lead, a the phase per weight:
+
+    threshold   δ (θ + guard)/θ        gain, weight   -δ V        τ    -δ (1 - J)
+    VCO1, VCO2  -2π f0 τ (δ1 - δ2) t/a                 VCO3, VCO4   -2π f0 τ ratio (δ4 - δ3) t/θ
+    synapses    -Σ_C δ_i w_i (1 - e^{-x_i})
+
+Two terms every neuron has, whatever its chip, in the same units; s = W_C - 1 is the membrane's slope at the crossing:
+
+    loop   -J/r           the second pole of the loop adds x e^{-x}/r to the kernel 1 - e^{-x}: first order in 1/r
+    lag    s width/2τ     a spike of some width acts as a step in its middle
+
+and the drift by the frequency errors of the spec itself, which is taken as it is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.neuron.chip import ChipLayer
+from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.spec import Lead, NeuronSpec
+
+COMPONENTS = ("die", "neuron", "synapse")
+TERMS = ("loop", "lag")
+PARAMETERS = ("tau", "gain", "threshold", "weight", "vco1_vco2", "vco3_vco4")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Membrane terms of a layer's neurons by component, each [neuron], units of the threshold."""
+
+    die: Floats
+    neuron: Floats
+    synapse: Floats
+
+    def of(self, component: str) -> Floats:
+        """One component."""
+        found: Floats = getattr(self, component)
+        return found
+
+    def take(self, which: np.ndarray) -> "Terms":
+        """Those of some neurons."""
+        return Terms(self.die[which], self.neuron[which], self.synapse[which])
+
+
+def sensitivities(spec: NeuronSpec, point: Operating) -> dict[str, Floats]:
+    """Membrane term per relative error of each parameter, [neuron]; those of frequencies for δ1 and for δ4."""
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    lead = spec.threshold.lead_rad
+    cycles = 2.0 * np.pi * spec.cycles_per_tau * point.at
+    return {
+        "tau": -point.tau_term,
+        "gain": -point.highest,
+        "threshold": np.full_like(point.at, (lead + spec.ripple_guard_rad) / lead),
+        "weight": -point.highest,
+        "vco1_vco2": -cycles / spec.phase_per_weight_rad,
+        "vco3_vco4": -cycles * spec.threshold_vco_ratio / lead,
+    }
+
+
+def membrane_terms(spec: NeuronSpec, point: Operating, chip: ChipLayer, synapse: Floats) -> Terms:
+    """Terms of one chip's layer; `synapse`: that component's term [neuron], exact or drawn. All [neuron]."""
+    per = sensitivities(spec, point)
+    tau, gain, threshold, weight = chip.die
+    d1, d2, d3, d4 = chip.own.frequency
+    return Terms(
+        die=per["tau"] * tau + per["gain"] * gain + per["threshold"] * threshold + per["weight"] * weight,
+        neuron=per["tau"] * chip.own.tau
+        + per["gain"] * chip.own.gain
+        + per["threshold"] * chip.own.threshold
+        + per["vco1_vco2"] * (d1 - d2)
+        + per["vco3_vco4"] * (d4 - d3),
+        synapse=synapse,
+    )
+
+
+def common_terms(spec: NeuronSpec, point: Operating) -> Floats:
+    """Membrane terms that all chips have in common, [TERMS, neuron]; the lag is 0 where no threshold is crossed."""
+    j = point.highest - point.tau_term
+    lag = np.where(point.fired, point.slope * spec.spike_width_s / (2.0 * spec.tau_s), 0.0)
+    return np.stack([-j / spec.loop_ratio, lag])
+
+
+def drift_per_time(spec: NeuronSpec) -> float:
+    """What the frequency errors that the spec itself has take from the membrane in a τ, thresholds; 0: perfect trim."""
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    d1, d2, d3, d4 = spec.frequency_error.in_force
+    compared = (d4 - d3) * spec.threshold_vco_ratio / spec.threshold.lead_rad
+    return float(-2.0 * np.pi * spec.cycles_per_tau * ((d1 - d2) / spec.phase_per_weight_rad + compared))
+
+
+def drift_term(spec: NeuronSpec, point: Operating) -> Floats:
+    """Membrane term of the frequency errors that the spec itself has, [neuron]: 0 for a perfect trim."""
+    return np.asarray(drift_per_time(spec) * point.at)
+
+
+def common_shift(spec: NeuronSpec, point: Operating, term_kappa: Floats) -> Floats:
+    """Disturbance by terms and drift, [neuron]; 0 for a table whose cells hold them (no kappa: version 1)."""
+    if not term_kappa.any():
+        return np.zeros_like(point.at)
+    return np.asarray(term_kappa @ common_terms(spec, point) + drift_term(spec, point))
+
+
+def wrap_distance(spec: NeuronSpec, point: Operating) -> Floats:
+    """Thresholds from the lowest membrane down to where phases modulo 2π read as a crossing, [neuron]; inf: never."""
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    if spec.comparator != "modulo_2pi":
+        return np.full_like(point.at, np.inf)
+    lead = spec.threshold.lead_rad
+    return np.asarray((np.pi - lead - spec.ripple_guard_rad) / lead + point.lowest)
+
+
+def synapse_term(point: Operating, times: Floats, weights: Floats, errors: Floats) -> Floats:
+    """The exact term of synapse errors, [neuron]; times, weights and relative errors are [neuron, input]."""
+    x = np.maximum(point.at[:, None] - times, 0.0)
+    term: Floats = np.sum(errors * weights * np.expm1(-x), axis=1)
+    return term
+
+
+def phase_noise_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
+    """First-order spread of the membrane by phase noise after t since arming, thresholds; same shape.
+
+    VCO3 and VCO4 walk freely: (D3 + D4) t. VCO1 and VCO2 are held by the loop, the integral of whose error gains
+    (D1 + D2)/a² (t - 3/2 + 2 e^{-t} - e^{-2t}/2). It starts without an error, as the levels do; a loop that has been
+    locked for long arms with one of variance (D1 + D2)/2, which would add (D1 + D2)/a² (1 - e^{-t})²/2.
+    """
+    assert isinstance(spec.threshold, Lead)  # noqa: S101
+    d1, d2, d3, d4 = (value * spec.tau_s for value in spec.phase_noise)
+    fading = np.exp(-t_over_tau)
+    held = np.maximum(t_over_tau - 1.5 + 2.0 * fading - fading**2 / 2, 0.0)
+    free = (d3 + d4) * t_over_tau / spec.threshold.lead_rad**2
+    return np.asarray(np.sqrt(free + (d1 + d2) / spec.phase_per_weight_rad**2 * held))

@@ -1,0 +1,108 @@
+"""From simulated fire times of one layer to the event of a first passage (passage.py).
+
+With the membrane V(t) that all chips share, a neuron that fired at t, not before, has seen m = max V(up to t) - 1, and
+
+    m = b(cell) + κ_die u_die + κ_neuron u_neuron + κ_synapse u_synapse + ...,      shift = b + Σ κ u
+
+The event is what is left in units of g(t): ξ = max over t' <= t of (V(t') - 1 - shift)/g(t'). A spike that did not come
+within the window had ξ at least at its end's: it gets the ξ of a run that is known to lie beyond that, drawn evenly
+(redistribution to the right, Efron 1967), since a neuron with more room would have shown it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.neuron.membrane import Membranes
+from neurocircuit.neuron.sensitivity import TERMS
+from neurocircuit.noise.cells import AXES, BINS, LEAST_SAMPLES, REACH, cell_statistics, cells_of, choose_axes, edges_of
+from neurocircuit.noise.response import fit_kappa
+
+_CHUNK = 5000  # samples whose membranes are looked at together
+
+
+@dataclass(frozen=True)
+class PassageFit:
+    """Cells of ξ on their own axes, [slope, time, margin, headroom, root_sum_w2], 1 cell for a dropped axis."""
+
+    edges: dict[str, Floats]
+    n: Floats
+    bias: Floats  # b, thresholds
+    bias_low: Floats
+    bias_high: Floats
+    spread: Floats  # of ξ
+    spread_low: Floats
+    spread_high: Floats
+    quantiles: Floats  # of ξ, [..., quantile]
+    kappa: Floats  # [component]
+    kappa_error: Floats
+    gains: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Firing neurons of one layer as a level ran them, all [sample] but `membranes`; u: [component, sample]."""
+
+    membranes: Membranes  # [operating point, instant]
+    row: NDArray[np.int64]  # of each sample in `membranes`
+    coordinates: Floats  # [axis, sample]
+    u: Floats
+    t_over_tau: Floats
+    chip: NDArray[np.int64]
+    common: NDArray[np.bool_]  # of points drawn as they come
+
+
+def fit_passage(seen: Passed, spans: dict[str, tuple[float, float]]) -> PassageFit:
+    """Bias and event by cell; spans: lowest and highest coordinate that the network uses, by axis."""
+    known = np.isfinite(seen.t_over_tau)
+    m = _seen(seen, np.zeros(len(known)), 1.0)
+    m = _redistributed(m, known)
+    kappa, error, _, _ = fit_kappa(m, seen.u, np.zeros((len(TERMS), len(m))), seen.chip, seen.row)
+    rest = m - kappa @ seen.u
+    ends = {name: np.array([spans[name][0] - REACH[name][0], spans[name][1] + REACH[name][1]]) for name in AXES}
+    edges = {name: edges_of(seen.coordinates[k], BINS[name], ends[name]) for k, name in enumerate(AXES)}
+    g = np.interp(seen.t_over_tau.clip(max=seen.membranes.grid[-1]), seen.membranes.grid, seen.membranes.g)
+    axes, gains = choose_axes(rest / g, seen.coordinates, edges, seen.row)
+    kept = {name: edges[name] if name in axes else ends[name] for name in AXES}
+    shape = tuple(len(kept[name]) - 1 for name in AXES)
+    cells = cells_of(seen.coordinates, kept)
+    cell = np.asarray(np.ravel_multi_index(tuple(cells), shape), dtype=np.int64)
+    about = cell_statistics(rest, ~known, cell, cells[0], seen.row, shape)
+    xi = _seen(seen, kappa @ seen.u + about["bias"][cell], None)
+    xi = _redistributed(xi, known)
+    # rare points are drawn beyond their share: where enough common ones fill a cell, its events are theirs
+    enough = np.bincount(cell, seen.common, int(np.prod(shape))) >= LEAST_SAMPLES
+    which = seen.common | ~enough[cell]
+    event = cell_statistics(xi[which], ~known[which], cell[which], cells[0][which], seen.row[which], shape)
+    stats = {name: about[name] for name in ("n", "bias", "bias_low", "bias_high")}
+    stats |= {name: event[name] for name in ("spread", "spread_low", "spread_high")}
+    stats["quantiles"] = event["quantiles"] + event["bias"][:, None]
+    return PassageFit(
+        edges=kept,
+        **{name: values.reshape(*shape, *values.shape[1:]) for name, values in stats.items()},
+        kappa=kappa,
+        kappa_error=error,
+        gains=gains,
+    )
+
+
+def _seen(seen: Passed, shift: Floats, scale: float | None) -> Floats:
+    parts = [np.arange(k, min(k + _CHUNK, len(shift))) for k in range(0, len(shift), _CHUNK)]
+    found = [seen.membranes.take(seen.row[p]).seen(seen.t_over_tau[p], shift[p], scale) for p in parts]
+    return np.concatenate(found) if found else np.empty(0)
+
+
+def _redistributed(values: Floats, known: NDArray[np.bool_]) -> Floats:
+    """Values [sample] of which those not known are lower bounds: each moved to a known one beyond it, if there is."""
+    order = np.sort(values[known])
+    first = np.searchsorted(order, values[~known])
+    room = len(order) - first
+    # evenly spread over what lies beyond, by a low-discrepancy sequence instead of a generator
+    place = np.modf(np.arange(len(first)) * 0.6180339887498949)[0]
+    moved = values.copy()
+    if len(order):
+        found = order[np.minimum(first + (place * room).astype(np.int64), len(order) - 1)]
+        moved[~known] = np.where(room > 0, found, values[~known])
+    return moved

@@ -1,0 +1,221 @@
+"""Fan-in: what idle synapses on VCO1's current node cost, in frequency (leakage) and in phase jump (capacitance).
+
+A tree raises it: the synapses sit on local nodes, each with a diode and a bias current like VCO1's own, and a mirror
+takes what they add to VCO1's node (sources there act as sinks: signs are swapped). VCO1 then sees one small drain for
+each branch instead of those of all synapses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError
+from neurocircuit.process.ring import check_ring
+from neurocircuit.spec import Condition
+from neurocircuit.spice.phases import rising_edges
+from neurocircuit.spice.process import Installed
+from neurocircuit.spice.transistor_deck import EDGE_s, code_lines, compose_bench, number, synapse_subcircuit
+from neurocircuit.spice.transistor_run import simulate
+
+FAN_IN = (2, 26, 128, 801)  # 801: the widest layer of the published MNIST network, with its bias
+BITS, SPIKE_s = 4, 1e-9
+LARGEST_LOSS = 0.1  # of the frequency and of the jump, within which a fan-in counts as possible
+START_s = 0.5e-9  # of the rings, whose current nodes stand already
+STANDING_s = 4e-6  # after so long an idle synapse draws what it always will
+_SPIKE, _AFTER, _LAST = 9, 16, 18  # periods after the start: spike, its effect, end of the run
+
+
+@dataclass(frozen=True)
+class FanIn:
+    """By number of synapses [case]: frequency of VCO1 in Hz, and its jump at full scale in rad, all but one idle.
+
+    Where leakage has stopped the ring both are 0.
+    """
+
+    synapses: tuple[int, ...]
+    f1_Hz: Floats
+    jump_rad: Floats
+
+    @property
+    def frequency_loss(self) -> Floats:
+        """Relative to the first case; [case]."""
+        return np.asarray(1.0 - self.f1_Hz / self.f1_Hz[0])
+
+    @property
+    def jump_loss(self) -> Floats:
+        """Relative to the first case; [case]."""
+        return np.asarray(1.0 - self.jump_rad / self.jump_rad[0])
+
+    @property
+    def limit(self) -> float:
+        """Synapses at which the larger loss reaches LARGEST_LOSS, straight between the cases; inf: not within them."""
+        loss = np.maximum(np.abs(self.frequency_loss), np.abs(self.jump_loss))
+        beyond = np.flatnonzero(loss > LARGEST_LOSS)
+        if not len(beyond):
+            return float("inf")
+        k = int(beyond[0])
+        return float(np.interp(LARGEST_LOSS, loss[k - 1 : k + 1], np.array(self.synapses[k - 1 : k + 1], dtype=float)))
+
+
+def measure(
+    installed: Installed,
+    condition: Condition,
+    synapses: Sequence[int] = FAN_IN,
+    *,
+    as_copies: bool = True,
+    branch: int = 0,
+    timeout_s: float = 300.0,
+) -> FanIn:
+    """VCO1 alone, two rings for each number of synapses: in one of them one synapse spikes at full scale.
+
+    The jump is what the one has gained on the other 7.5 periods of VCO1 after the spike began: the capacitance of
+    many synapses slows the current node, and a jump that comes later than that counts as lost.
+
+    as_copies: the idle ones as one synapse of that multiplicity; otherwise drawn one by one. branch: synapses on each
+    local node of a tree; 0: no tree. Raises InputError for a tree drawn one by one, SimulatorBadOutput when a ring
+    without idle synapses does not run.
+    """
+    if branch < 0 or (branch and not as_copies):
+        raise InputError(f"branch must be 0, or >= 1 with copies, got {branch}")
+    process = installed.process
+    period_s = 1.0 / process.f1_Hz
+    spike_s, stop_s = START_s + _SPIKE * period_s, START_s + _LAST * period_s
+    body = _body(installed, condition, synapses, spike_s, as_copies, branch)
+    body += _initial(installed, condition, synapses, as_copies, branch, timeout_s)
+    saved = tuple(f"v({ring})" for k in range(len(synapses)) for ring in (f"o{k}", f"o{k}_rest"))
+    vectors = simulate(
+        compose_bench(installed, condition, body, saved, stop_s=stop_s, title="fan-in"), timeout_s=timeout_s
+    ).vectors
+    edges = [rising_edges(vectors["time"], vectors[name], condition.supply_V / 2) for name in saved]
+    found = [_jump(edges[k], edges[k + 1], spike_s, period_s) for k in range(0, len(edges), 2)]
+    frequencies, jumps = np.array(found).T
+    return FanIn(tuple(synapses), frequencies, jumps)
+
+
+def _initial(
+    installed: Installed,
+    condition: Condition,
+    synapses: Sequence[int],
+    as_copies: bool,
+    branch: int,
+    timeout_s: float,
+) -> str:
+    """Initial values: all nodes of `_body` that would take longer than the run to settle stand from the beginning.
+
+    From a run of microseconds without rings, in which a diode of their size carries VCO1's current: what the idle
+    synapses leave of it sets the current node, by as much in the ring.
+    """
+    process, high = installed.process, number(condition.supply_V)
+    ring_V = check_ring(installed, condition, timeout_s=timeout_s).bias_V
+    lines = [f"Vdd vdd 0 {high}", f".ic v(vdd)={high}", synapse_subcircuit(1)]
+    lines += [f"Iw vdd wbn {number(process.nominal.weight_A)}", "xref wbn wbp vdd weight_reference"]
+    for k, count in enumerate((0, *synapses)):
+        lines += [f"I{k} vdd ib{k} {number(process.nominal.vco1_A)}", f".ic v(ib{k})={number(ring_V)}"]
+        lines += [f"xdiode{k} ib{k} ib{k} 0 0 nmos w={{w_tail_n}} l={{l_bias}}"]
+        branches = _branches(count, branch)
+        lines += _tree(f"{k}", f"y{k}", branches, process.nominal.vco1_A)
+        if count:  # the bit 0 as often as a synapse has units
+            node, copies = (f"y{k}", branches * min(branch, count)) if branches else (f"ib{k}", count)
+            lines += [f"xi{k} 0 0 0 {node} wbp wbn vdd synapse copies={copies * (2**BITS - 1)}"]
+    inner = [f"v(xi{k}.x0.{node})" for k in range(1, len(synapses) + 1) for node in ("sp", "sn")]
+    local = [f"v(y{k})" for k in range(1, len(synapses) + 1)] if branch else []
+    saved = ("v(wbn)", "v(wbp)", *(f"v(ib{k})" for k in range(len(synapses) + 1)), *inner, *local)
+    deck = compose_bench(
+        installed,
+        condition,
+        "\n".join(lines),
+        saved,
+        stop_s=STANDING_s,
+        max_step_s=STANDING_s / 2000,
+        title="standing",
+    )
+    vectors = simulate(deck, timeout_s=timeout_s).vectors
+    volts = {name: float(vectors[name][-1]) for name in saved}
+    found = []
+    for k, count in enumerate(synapses):
+        nodes = {f"wbn{k}": volts["v(wbn)"], f"wbp{k}": volts["v(wbp)"]}
+        within = {node: volts[f"v(xi{k + 1}.x0.{node})"] for node in ("sp", "sn")}
+        within |= {"gp": condition.supply_V, "gm": condition.supply_V}
+        for ring in (f"{k}", f"{k}_rest"):
+            nodes[f"ib{ring}"] = ring_V + volts[f"v(ib{k + 1})"] - volts["v(ib0)"]
+            if branch:
+                local_nodes = [f"x{ring}", f"y{ring}"][: _branches(count, branch)]
+                nodes |= dict.fromkeys(local_nodes, volts[f"v(y{k + 1})"])
+            idle = min(branch or count, count) - 1
+            calls = [f"xw{ring}", *(f"xi{ring}_{n}" for n in range(min(idle, 1 if as_copies else idle)))]
+            calls += [f"xo{ring}"] * (_branches(count, branch) > 1)
+            nodes |= {
+                f"{call}.x{bit}.{node}": value
+                for call in calls
+                for bit in range(BITS)
+                for node, value in within.items()
+            }
+        found += [f".ic v({node})={number(value)}" for node, value in nodes.items()]
+    return "\n" + "\n".join(found)
+
+
+def _branches(count: int, branch: int) -> int:
+    """Branches of a tree for so many synapses; 0 without one."""
+    return -(-count // branch) if branch else 0
+
+
+def _tree(ring: str, node: str, branches: int, bias_A: float) -> list[str]:
+    """So many equal branches as one: local node with diode, mirror from the ring's node, and the bias that it takes."""
+    size = f"w={{w_tail_n}} l={{l_bias}} mult={branches}"
+    return [
+        f"Il{node} vdd {node} {number(branches * bias_A)}",
+        f"xl{node} {node} {node} 0 0 nmos {size}",
+        f"xm{node} ib{ring} {node} 0 0 nmos {size}",
+        f"Im{node} vdd ib{ring} {number(branches * bias_A)}",
+    ] if branches else []  # fmt: skip
+
+
+def _body(
+    installed: Installed, condition: Condition, synapses: Sequence[int], spike_s: float, as_copies: bool, branch: int
+) -> str:
+    process, high = installed.process, number(condition.supply_V)
+    edges = f"{number(EDGE_s)} {number(EDGE_s)}"
+    full, idle = code_lines(2**BITS - 1, BITS, "vdd"), code_lines(0, BITS, "vdd")
+    lines = [
+        f"Vdd vdd 0 {high}",
+        f".ic v(vdd)={high}",
+        f"Ven en 0 pulse(0.0 {high} {number(START_s)} 2e-11 2e-11 1.0 2.0)",
+        f"Vt t 0 pulse(0.0 {high} {number(spike_s)} {edges} {number(SPIKE_s)} 1.0 2.0)",
+        synapse_subcircuit(BITS),
+    ]
+    for k, count in enumerate(synapses):
+        lines += [f"Iw{k} vdd wbn{k} {number(process.nominal.weight_A)}", f"xref{k} wbn{k} wbp{k} vdd weight_reference"]
+        branches = _branches(count, branch)
+        own = min(branch or count, count)
+        calls = [f" copies={own - 1}"] if as_copies else [""] * (count - 1)
+        for ring, spike in ((f"{k}", "t"), (f"{k}_rest", "0")):
+            lines += [f"I{ring} vdd ib{ring} {number(process.nominal.vco1_A)}"]
+            lines += [f"xring{ring} ib{ring} en o{ring} vdd ring_cco"]
+            node = f"x{ring}" if branches else f"ib{ring}"
+            lines += _tree(ring, f"x{ring}", min(branches, 1), process.nominal.vco1_A)
+            lines += _tree(ring, f"y{ring}", max(branches - 1, 0), process.nominal.vco1_A)
+            if branches > 1:
+                others = f"copies={(branches - 1) * own}"
+                lines += [f"xo{ring} 0 {idle} y{ring} wbp{k} wbn{k} vdd synapse {others}"]
+            lines += [f"xw{ring} {spike} {full} {node} wbp{k} wbn{k} vdd synapse"]
+            if own > 1:
+                lines += [f"xi{ring}_{n} 0 {idle} {node} wbp{k} wbn{k} vdd synapse{c}" for n, c in enumerate(calls)]
+    return "\n".join(lines)
+
+
+def _jump(spiked_s: Floats, rest_s: Floats, spike_s: float, period_s: float) -> tuple[float, float]:
+    """Frequency at rest in Hz, and the phase in rad that the ring with the spike has gained from its edges' times."""
+    late_s = rest_s[rest_s > spike_s]
+    if len(late_s) < 3 or len(spiked_s) < 3:
+        return 0.0, 0.0
+
+    def lead(begin_s: float) -> float:
+        """Turns by which the spiked ring leads, over two nominal periods from begin_s."""
+        time_s = np.linspace(begin_s, begin_s + 2 * period_s, 200)
+        turns = [np.interp(time_s, edges, np.arange(len(edges))) for edges in (spiked_s, rest_s)]
+        return float(np.mean(turns[0] - turns[1]))
+
+    gained = lead(START_s + (_AFTER - 0.5) * period_s) - lead(spike_s - 2.5 * period_s)
+    return float((len(late_s) - 1) / (late_s[-1] - late_s[0])), 2 * np.pi * gained

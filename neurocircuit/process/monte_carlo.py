@@ -1,0 +1,145 @@
+"""Chips of a Monte Carlo run: the same circuit with mismatch drawn for each, and each trimmed as a user would."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from math import pi
+
+import numpy as np
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.core.files import write_atomically
+from neurocircuit.errors import InputError, SimulatorBadOutput
+from neurocircuit.neuron.chip import NeuronErrors
+from neurocircuit.process.bench import Bench
+from neurocircuit.process.conditions import cache_of
+from neurocircuit.process.measurements import trim
+from neurocircuit.process.request import Request
+from neurocircuit.process.stored import trim_from_dict, trim_to_dict
+from neurocircuit.process.trimming import DEFAULT_RESOLUTION, TrimResult
+from neurocircuit.spec import Bias, Circuit, NeuronSpec
+from neurocircuit.spice import ngspice
+from neurocircuit.spice.mismatch import shifts_of
+from neurocircuit.spice.process import load
+from neurocircuit.spice.transistor import circuit_of
+
+_STREAM = 3  # spawn key of the chips' seeds, apart from draws, phase noise and bootstrap
+
+
+@dataclass(frozen=True)
+class Chips:
+    """What came of the chips of a Monte Carlo run: those that trim, and why the others do not, by their names."""
+
+    trimmed: tuple[NeuronSpec, ...]
+    lost: dict[str, str]
+
+
+def chips(spec: NeuronSpec, count: int, seed: int, inputs: int) -> Chips:
+    """`count` chips of a neuron with transistors: its spec with mismatch, trimmed; chip k depends on (seed, k) alone.
+
+    inputs: synapses that the draws use.
+
+    A chip that cannot be trimmed is a loss of yield: a neuron that does not lock, or fires by itself, is not drawn.
+    Raises InputError for a spec without circuit, SimulatorBadOutput when no chip can be trimmed, SimulatorMissing,
+    SimulatorTimeout.
+    """
+    trimmed: list[NeuronSpec] = []
+    lost: dict[str, str] = {}
+    for chip in drawn(spec, count, seed):
+        circuit = circuit_of(chip)
+        try:
+            found = _trimmed(circuit)
+        except SimulatorBadOutput as error:
+            lost[chip.name] = ngspice.reason_of(error)
+            continue
+        measured = {"f1_Hz": found.f1_Hz, "f3_Hz": found.f3_Hz, "lead_rad": found.lead_rad}
+        trimmed.append(told(chip, circuit.replace(bias=found.bias, standing_V=found.standing_V, **measured), inputs))
+    if not trimmed:
+        name, reason = next(iter(lost.items()))
+        raise SimulatorBadOutput(f"none of {count} chips can be trimmed; {name}: {reason}")
+    return Chips(tuple(trimmed), lost)
+
+
+def drawn(spec: NeuronSpec, count: int, seed: int) -> tuple[NeuronSpec, ...]:
+    """The chips of `chips` before trim, at the nominal currents: nothing is simulated.
+
+    Raises InputError for a spec without circuit.
+    """
+    if spec.circuit is None:
+        raise InputError("--mc needs a neuron with transistors: give --process, or a --spec with circuit")
+    states = [np.random.SeedSequence(seed, spawn_key=(k, _STREAM)).generate_state(1, np.uint32) for k in range(count)]
+    return tuple(
+        spec.replace(name=f"{spec.name[:40]} chip {k}", circuit=spec.circuit.replace(chip_seed=int(state[0])))
+        for k, state in enumerate(states)
+    )
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What an instrument tells of a circuit in lock.
+
+    gain_Hz_per_A: tuning gains of VCO1 … VCO4. swing_Hz: of VCO4 between UP = 0 and 1, static. weight_A: mean current
+    of the first synapses at full scale, held on.
+    """
+
+    gain_Hz_per_A: Floats
+    swing_Hz: float
+    weight_A: float
+
+
+def told(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec:
+    """The spec of a trimmed chip by what an instrument can tell of it; spec: with the circuit before trim.
+
+    As ratios to the nominal devices: τ by VCO2's gain, the swing of VCO4, the phase jump by VCO1's gain and by that
+    part of a jump which the synapses' current makes (the rest is the charge of their nodes); frequencies and lead are
+    those of the trim. One weight stands for all `inputs` synapses; the gain of the XOR and the sinks are left nominal.
+    """
+    usual = circuit_of(spec).replace(chip_seed=None)
+    own, nominal = _looked_at(chip, usual.bias, inputs), _looked_at(usual, usual.bias, inputs)
+    gain = own.gain_Hz_per_A / nominal.gain_Hz_per_A
+    full_scale_rad = spec.phase_per_weight_rad * spec.weight_bank.excitatory.max_weight
+    charge = (own.weight_A - nominal.weight_A) * usual.spike_width_s
+    jump = gain[0] * (1 + 2 * pi * nominal.gain_Hz_per_A[0] * charge / full_scale_rad)
+    lead = chip.lead_rad / usual.lead_rad - 1
+    changed = NeuronErrors(1 / gain[1] - 1, own.swing_Hz / nominal.swing_Hz - 1, lead, (0.0,) * 4).spec_of(spec, 0)
+    return changed.replace(
+        f0_Hz=spec.f0_Hz * chip.f1_Hz / usual.f1_Hz,
+        threshold_vco_ratio=spec.threshold_vco_ratio * (chip.f3_Hz / usual.f3_Hz) / (chip.f1_Hz / usual.f1_Hz),
+        phase_per_weight_rad=spec.phase_per_weight_rad * float(jump),
+        circuit=chip,
+    )
+
+
+@lru_cache(maxsize=64)
+def _looked_at(circuit: Circuit, nominal: Bias, inputs: int) -> Looked:
+    shifts = shifts_of(circuit, trim.IDLE_SYNAPSES)
+    bench = Bench(load(circuit.process), circuit.condition)
+    plant, bias = trim.CircuitPlant(bench, circuit.components, shifts), circuit.bias
+    # With what UP adds to VCO2 and VCO4, as in trim.
+    in_lock_A = (
+        bias.vco1_A,
+        bias.vco2_A * nominal.vco1_A / nominal.vco2_A,
+        bias.vco3_A,
+        bias.vco4_A * nominal.vco3_A / nominal.vco4_A,
+    )
+    found = [plant.rings([0.97 * i, i, 1.03 * i], vco) for vco, i in enumerate(in_lock_A, 1)]
+    gains = np.array([np.ptp(one.frequency_Hz[[0, 2]]) / (0.06 * i) for one, i in zip(found, in_lock_A, strict=True)])
+    swing_Hz = gains[3] * (plant.supply_V - found[3].bias_V[1]) / circuit.components.r4_Ohm
+    weight_A = np.mean(bench.weight_currents(circuit, float(found[0].bias_V[1]), inputs, shifts))
+    return Looked(gains, float(swing_Hz), float(weight_A))
+
+
+def _trimmed(circuit: Circuit) -> TrimResult:
+    """Trim of one chip to the frequency of its circuit, from the user's cache where it was done before."""
+    asked = Request(circuit.process, (circuit.condition,), ("trim",), DEFAULT_RESOLUTION, 1, circuit.chip_seed or 0)
+    begun = hashlib.sha256(json.dumps(circuit.to_dict(), sort_keys=True).encode()).hexdigest()
+    path = cache_of(asked).with_suffix(f".{begun[:16]}.trim.json")
+    try:
+        return trim_from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        shifts, installed = shifts_of(circuit, trim.IDLE_SYNAPSES), load(circuit.process)
+    found = trim.trim(installed, circuit.condition, nominal=circuit.bias, f1_Hz=circuit.f1_Hz, mismatch=shifts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(trim_to_dict(found)) + "\n")
+    return found

@@ -1,0 +1,260 @@
+"""A network on many chips of a circuit, by its noise table: accuracy, false and missed spikes, latency.
+
+All draws have numbers: a chip is known by (seed, chip), its events by (seed, chip, repeat, image), whatever the batches
+are, so two networks or two tables meet the same luck and can be compared in pairs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from neurocircuit.core import random_effects
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError
+from neurocircuit.noise.fit import LayerFit
+from neurocircuit.noise.model import CAUSES, Count
+from neurocircuit.noise.table import NoiseTable
+from neurocircuit.snn.data.images import ImageSource
+from neurocircuit.snn.encode import first_spike
+from neurocircuit.snn.evaluate import batches
+from neurocircuit.snn.hardware.noisy import NoisyNetwork
+from neurocircuit.snn.hardware.quantise import Rounding
+from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.recipe import Subject
+from neurocircuit.spec import MappedNetwork
+
+APPROACHES = 16  # moments at which the membrane of silent neurons is looked at
+PASSAGES = 10_000  # neurons of a layer that follows its membranes: slower than in training, and nearer to the circuit
+ROWS_AT_ONCE = 400  # images times chips in one call
+_TABLE_CHIPS = 2
+_EVENTS, _TABLES = 31, 32  # streams of random numbers
+
+
+@dataclass(frozen=True)
+class LayerEvents:
+    """Shares of a layer's neurons, mean over chips, repeats and images. ideal: spikes of eq. (4) on what came in."""
+
+    name: str
+    neurons: int
+    ideal: float
+    fired: float
+    missed: float
+    false: float
+
+
+@dataclass(frozen=True)
+class HardwareAccuracy:
+    """right, decision_over_tau: [chip, repeat, image] (inf: undecided); software, rounded: [image], without noise.
+
+    interval: 95 % of the accuracy over images, chips, events and tables like these (snn/random_effects.py).
+    """
+
+    right: NDArray[np.bool_]
+    decision_over_tau: NDArray[np.float32]
+    software: NDArray[np.bool_]
+    rounded: NDArray[np.bool_]
+    layers: tuple[LayerEvents, ...]
+    count: Count
+    components: random_effects.Components
+    tables: int
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over chips, repeats and images."""
+        return float(self.right.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %."""
+        return random_effects.interval(self.right, self.components)
+
+    @property
+    def by_chip(self) -> Floats:
+        """Accuracy of each chip."""
+        return np.asarray(self.right.mean(axis=(1, 2)))
+
+    @property
+    def spikes(self) -> float:
+        """Neurons that spike, per inference."""
+        return sum(layer.fired * layer.neurons for layer in self.layers)
+
+    @property
+    def valid(self) -> bool:
+        """Whether the noise table speaks for this network: at most 0.1 % of the points beyond it."""
+        return self.count.valid
+
+
+@torch.no_grad()
+def evaluate_on_chips(
+    network: nn.Sequential,
+    source: ImageSource,
+    subject: Subject,
+    table: NoiseTable,
+    chips: int,
+    seeds: int,
+    *,
+    causes: tuple[str, ...] = CAUSES,
+    outside: str = "ideal",
+    batch_size: int = 100,
+    seed: int = 0,
+    tables: int = 5,
+    window_over_tau: float | None = None,
+    passages: int = PASSAGES,
+) -> HardwareAccuracy:
+    """Every image on chips 0 … chips - 1, each `seeds` times with other events; weights rounded to the table's bank.
+
+    tables: redrawn within the table's own intervals, on two of the chips, for the uncertainty of a finite calibration
+    (0: left out); passages: the largest layer, neurons, whose membranes are followed. Raises InputError for no images,
+    chips or seeds, and where network and table do not fit.
+    """
+    for name, value in (("images", len(source)), ("chips", chips), ("seeds", seeds)):
+        if value < 1:
+            raise InputError(f"{name} must be >= 1, got {value}")
+    network.eval()
+    options: dict[str, Any] = {"outside": outside, "window_over_tau": window_over_tau, "approaches": APPROACHES,
+                               "passages": passages}  # fmt: skip
+    run = _Run(network, source, subject, batch_size, seed)
+    software = run.decided(NoisyNetwork(network, table, ()), [(0, 0)])[0][0]
+    _round(network, table)
+    try:
+        model = NoisyNetwork(network, table, causes, **options)
+        rounded = run.decided(NoisyNetwork(network, table, ()), [(0, 0)])[0][0]
+        model.tallies = []
+        lanes = [(chip, repeat) for chip in range(chips) for repeat in range(seeds)]
+        right, times = run.decided(model, lanes)
+        variance = 0.0
+        if tables > 1 and causes:
+            variance = _table_variance(run, network, table, causes, options, tables, right, chips, seeds)
+    finally:
+        for layer in spiking_layers(network):
+            layer.rounding = None
+    shape = (chips, seeds, len(source))
+    return HardwareAccuracy(
+        right=right.reshape(shape),
+        decision_over_tau=times.reshape(shape),
+        software=software,
+        rounded=rounded,
+        layers=_layers(model),
+        count=model.count,
+        components=random_effects.components(right.reshape(shape), variance, tables - 1.0 if variance else 0.0),
+        tables=tables if causes else 0,
+    )
+
+
+def _table_variance(
+    run: "_Run", network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...], options: dict[str, Any],
+    tables: int, right: NDArray[np.bool_], chips: int, seeds: int,
+) -> float:  # fmt: skip
+    few = min(_TABLE_CHIPS, chips)
+    own = right[: few * seeds : seeds]  # the first repeat of each of these chips
+    differences = []
+    for number in range(tables):
+        generator = np.random.default_rng([run.seed, _TABLES, number])
+        other = NoisyNetwork(network, redrawn(table, generator), causes, **options)
+        found, _ = run.decided(other, [(chip, 0) for chip in range(few)])
+        differences.append(found.astype(float) - own)
+    return random_effects.table_variance(np.stack(differences))
+
+
+class _Run:
+    """Images and batches of one evaluation; `decided` runs them through a network in lanes of (chip, repeat)."""
+
+    def __init__(self, network: nn.Module, source: ImageSource, subject: Subject, batch_size: int, seed: int) -> None:
+        device = next(network.parameters()).device
+        self._batches = list(batches(source, subject, batch_size, device))
+        self.seed, self._images = seed, len(source)
+
+    def decided(
+        self, model: NoisyNetwork, lanes: list[tuple[int, int]]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        """Right or not, and the time of the decision over tau (inf: none), both [lane, image]."""
+        right = np.empty((len(lanes), self._images), dtype=bool)
+        times = np.empty((len(lanes), self._images), dtype=np.float32)
+        first = 0
+        for z, labels in self._batches:
+            for group in _groups(lanes, max(1, ROWS_AT_ONCE // len(z))):
+                which = slice(group[0], group[-1] + 1)
+                own = lanes[which]
+                if model.causes:
+                    model.new_chips(self.seed, [chip for chip, _ in own])
+                    model.draws = EventDraws(self.seed, own, range(first, first + len(z)))
+                z_out = model(z)
+                decision, _ = first_spike(z_out)
+                shape = (len(own), len(z))
+                same = decision.view(*shape) == labels if model.causes else (decision == labels).expand(*shape)
+                right[which, first : first + len(z)] = same.cpu().numpy()
+                t = torch.log(z_out.amin(dim=1)).expand(len(own), -1) if not model.causes else torch.log(
+                    z_out.amin(dim=1).view(*shape)
+                )  # fmt: skip
+                times[which, first : first + len(z)] = t.cpu().numpy()
+            first += len(z)
+        return right, times
+
+
+def _groups(lanes: list[tuple[int, int]], size: int) -> Iterator[list[int]]:
+    for begin in range(0, len(lanes), size):
+        yield list(range(begin, min(begin + size, len(lanes))))
+
+
+class EventDraws:
+    """Numbers of events in lanes of (chip, repeat) on numbered images, layer after layer; order of layers as called."""
+
+    def __init__(self, seed: int, lanes: list[tuple[int, int]], images: range) -> None:
+        key = np.random.SeedSequence([seed, _EVENTS]).generate_state(2, np.uint64)
+        self._generators = [
+            [np.random.Generator(np.random.Philox(key=key, counter=[0, image, repeat, chip])) for image in images]
+            for chip, repeat in lanes
+        ]
+
+    def __call__(self, k: int, shape: tuple[int, ...]) -> Tensor:
+        """Float32 of shape [lane, image, neuron ...]."""
+        drawn = np.empty((*shape[:2], int(np.prod(shape[2:]))), dtype=np.float32)
+        for lane, generators in zip(drawn, self._generators, strict=True):
+            for row, generator in zip(lane, generators, strict=True):
+                generator.random(dtype=np.float32, out=row)
+        return torch.from_numpy(drawn.reshape(shape))
+
+
+def _round(network: nn.Sequential, table: NoiseTable) -> None:
+    """Each layer's weights rounded to the bank that the table's network has there, spanning this network's weights."""
+    mapped = MappedNetwork.from_dict(table.provenance["network"])
+    for layer, own in zip(spiking_layers(network), mapped.layers, strict=True):
+        layer.rounding = Rounding("bank", None, own.weight_bank)
+
+
+def _layers(model: NoisyNetwork) -> tuple[LayerEvents, ...]:
+    names = [name for name, module in model.network.named_modules() if module in spiking_layers(model.network)]
+    found = []
+    for name, tally in zip(names, model.tallies or [], strict=False):
+        shares = {one: getattr(tally, one) / tally.neurons for one in ("ideal", "fired", "missed", "false")}
+        found.append(LayerEvents(name, tally.size, **shares))
+    return tuple(found)
+
+
+def redrawn(table: NoiseTable, generator: np.random.Generator) -> NoiseTable:
+    """A table as another calibration of the same size could have given it: normal within the table's own errors."""
+    provenance = {name: value for name, value in table.provenance.items() if name != "axis_gains"}
+    return NoiseTable.from_fits([_redrawn(fit, generator) for fit in table.layers], provenance)
+
+
+def _redrawn(fit: LayerFit, generator: np.random.Generator) -> LayerFit:
+    def error(low: Floats, high: Floats) -> Floats:
+        return np.asarray((high - low) / 3.92 * generator.standard_normal(low.shape))
+
+    spread = np.maximum(fit.spread + error(fit.spread_low, fit.spread_high), 0.0)
+    scale = np.divide(spread, fit.spread, out=np.ones_like(spread), where=fit.spread > 0)
+    kappa = fit.kappa + fit.kappa_error * generator.standard_normal(3)
+    known = fit.false_n > 0
+    moved = np.where(known, error(fit.false_low, fit.false_high), 0.0)
+    return replace(
+        fit,
+        bias=fit.bias + error(fit.bias_low, fit.bias_high),
+        quantiles=fit.quantiles * scale[..., None],
+        component_spread=fit.component_spread * np.abs(kappa / np.where(fit.kappa == 0, 1.0, fit.kappa)),
+        false_fire=np.clip(fit.false_fire + moved, 0.0, 1.0),
+    )

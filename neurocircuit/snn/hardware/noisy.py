@@ -1,0 +1,288 @@
+"""A noise table inside a torch network: each layer's spikes move as the circuit's do, with gradients.
+
+With s = W_C - 1 and a membrane disturbance m (noise/fit.py) a spike moves to t - ln(1 - m/s), that is z' = z s/(s - m).
+m is a constant of the graph; gradients go through eq. (4), the ideal path: ∂z'/∂z = s/(s - m), and with `gradient` =
+"slope" also ∂z'/∂s = -z m/(s - m)², by which training can buy steeper crossings. A neuron that eq. (4) leaves silent
+fires by its closest approach 1 - max V; V(t) = Σ w (1 - z_i/e^t) over the spikes so far is a dense layer, taken at
+`approaches` times until the window ends. Such a spike has no gradient, nor has one that noise removed.
+
+A layer here knows slope and time of its spikes, so cells of other axes are mixed, what all chips share (second pole of
+the loop, half a spike's width) is in the cells, early spikes and wraps come by their shares, and the chip enters by the
+spread of its terms: one number for the die, one for each neuron, one for its synapses, drawn once per chip. A layer of
+few neurons (`passages`), as outputs are, where decisions fall, computes the membranes and their first passages
+(_passage.py) instead. Without causes the spikes come back untouched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.errors import InputError
+from neurocircuit.neuron.sensitivity import COMPONENTS
+from neurocircuit.noise.model import CAUSES, Count
+from neurocircuit.noise.table import NoiseTable
+from neurocircuit.snn.hardware.approach import closest
+from neurocircuit.snn.hardware.first_passage import Passage
+from neurocircuit.snn.hardware.lookup import NoiseLookup
+from neurocircuit.snn.hardware.move import Moved, Received, move, placed
+from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
+from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.retime import Retime
+from neurocircuit.spec import MappedNetwork, NeuronSpec
+
+OUTSIDE = ("error", "ideal", "nearest")
+PASSAGES = 128  # neurons of a layer: in training outputs, and small hidden layers
+
+
+class Draws(Protocol):
+    """Evenly distributed numbers in 0 … 1, float32, for the events of layer k; shape [chip, image, neuron ...]."""
+
+    def __call__(self, k: int, shape: tuple[int, ...]) -> Tensor:
+        """Numbers for all chips and images of one call."""
+
+
+@dataclass
+class Tally:
+    """Counts of one layer since the last reset, over images and chips; size: neurons of the layer."""
+
+    size: int
+    neurons: int = 0
+    ideal: int = 0  # spikes of eq. (4) within the window
+    missed: int = 0
+    false: int = 0
+    fired: int = 0
+
+
+class NoisyNetwork(nn.Module):
+    """A network whose layers of neurons answer as chips of a circuit do; `new_chip` takes another one."""
+
+    def __init__(
+        self, network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...] = CAUSES, outside: str = "error",
+        window_over_tau: float | None = None, *, gradient: str = "ideal", approaches: int | Sequence[int] = 2,
+        passages: int = PASSAGES,
+    ) -> None:  # fmt: skip
+        """approaches: moments at which silent neurons are looked at, for all layers or for each.
+
+        passages: layers of at most so many neurons follow their membranes to the first passage.
+
+        outside: "error"; "ideal": spikes beyond the table stay where they are; "nearest": they take its edge cells.
+
+        Either way they are counted in `count`.
+        """
+        super().__init__()
+        layers = spiking_layers(network)
+        if len(layers) != len(table.layers):
+            raise InputError(
+                f"the noise table must have {len(layers)} layers like the network, got {len(table.layers)}"
+            )
+        if any(isinstance(module, Retime) for module in network.modules()):
+            raise InputError("network.clock must be absolute under a noise table: its times count from arming")
+        if outside not in OUTSIDE:
+            raise InputError(f"outside must be one of {', '.join(OUTSIDE)}, got {outside!r}")
+        unknown = [cause for cause in causes if cause not in CAUSES]
+        if unknown:
+            raise InputError(f"causes must be among {', '.join(CAUSES)}, got {unknown[0]!r}")
+        neuron = NeuronSpec.from_dict(table.provenance["network"]["neuron"])
+        self.network, self.causes, self.outside, self.count = network, causes, outside, Count()
+        self.window_over_tau = window_over_tau if window_over_tau is not None else neuron.window_over_tau
+        self.gradient, self.event_rng = gradient, torch.Generator().manual_seed(0)
+        self.draws: Draws = self._next
+        self.tallies: list[Tally] | None = None
+        self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
+        self._known_passages = _passages(table, causes, self.window_over_tau) if passages > 0 else [None] * len(layers)
+        self._largest = passages
+        for layer, lookup, passage in zip(layers, self._lookup, self._known_passages, strict=True):
+            lookup.to(layer.weight.device)
+            if passage is not None:
+                passage.to(layer.weight.device)
+        counts = [approaches] * len(layers) if isinstance(approaches, int) else list(approaches)
+        self._moments = [[self.window_over_tau * (q + 1) / count for q in range(count)] for count in counts]
+        self._terms: dict[int, Tensor] = {}
+        self._seed, self._numbers = 0, [0]
+
+    def new_chip(self, seed: int, number: int) -> None:
+        """From here on chip `number`: its die, neurons and synapses keep their draws until the next call."""
+        self.new_chips(seed, [number])
+
+    def new_chips(self, seed: int, numbers: Sequence[int]) -> None:
+        """From here on several chips at once: every image meets each of them."""
+        self._seed, self._numbers = seed, list(numbers)
+        self._terms.clear()
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Output spikes [chip · image, class] of the chips, from input spikes z [image, channel, row, column].
+
+        The chips of `new_chips` come one after another; what they share is computed once.
+        """
+        k = 0
+        for stage in self.network:
+            if not isinstance(stage, SpikingConv2d | SpikingLinear):
+                z = stage(z)
+                continue
+            if not self.causes:
+                z = stage(z)
+                continue
+            kept, stage.keep_slope = stage.keep_slope, True
+            received, z = z, stage(z)
+            stage.keep_slope = kept
+            assert stage.slope is not None  # noqa: S101
+            z = self._circuit(k, stage, received, z, stage.slope)
+            k += 1
+        return z
+
+    def _circuit(self, k: int, stage: Any, received: Tensor, z: Tensor, slope: Tensor) -> Tensor:
+        """Layer k's spikes on all chips, [chip · image, ...], from eq. (4)'s [image or chip · image, ...]."""
+        chips = len(self._numbers)
+        latest = float(np.exp(self.window_over_tau))
+        term = self._chip_term(k, z)
+        shared = chips > 1 and k == 0
+        images = len(z) if shared else len(z) // chips
+        lead = (1 if shared else chips, images)
+        z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])
+        even = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
+        spikes = Received(z_, s_, even, term, latest)
+        with torch.no_grad():
+            passage = self._passage(k, z[0].numel())
+            found = (
+                self._disturbed(k, stage, received, spikes)
+                if passage is None
+                else self._passed(passage, k, stage, received, spikes)
+            )
+        self.count.asked += even.numel()
+        self.count.outside += found.outside
+        if found.outside and self.outside == "error":
+            self._refuse(k, z_.detach(), s_.detach(), latest)
+        moved: Tensor = _Move.apply(z_, s_, found)  # type: ignore[no-untyped-call]
+        if self.tallies is not None:
+            self._tally(k, z_ < latest, moved)
+        return moved.reshape(chips * images, *z.shape[1:])
+
+    def _disturbed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
+        """Spikes moved by the membrane disturbance at each; others come by probability: false, early, wrapped."""
+        lookup, even = self._lookup[k], spikes.even
+        found = move(lookup, replace(spikes, even=lookup.split(even)), self.outside == "ideal",
+                     self.gradient == "slope")  # fmt: skip
+        if lookup.ever_false:
+            at, false = self._false(k, stage, received, found.silent, spikes.term, even)
+            found.z.view(-1).index_copy_(0, at, false.to(found.z.dtype))
+        if lookup.early + lookup.wrap > 0.0:
+            found.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, even))
+        return found
+
+    def _passage(self, k: int, neurons: int) -> Passage | None:
+        """First passages of layer k if it is small enough for them."""
+        return self._known_passages[k] if neurons <= self._largest else None
+
+    def _passed(self, passage: Passage, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
+        """First passages, which early spikes are among; wraps by their share."""
+        lookup, z, even = self._lookup[k], spikes.z, spikes.even
+        to = passage.spikes(stage, received, z, spikes.slope, lookup.split(even, early_too=False), spikes.term)
+        wraps, at = lookup.early_spikes(z, torch.zeros_like(z, dtype=torch.bool), even)
+        to.view(-1)[wraps] = torch.minimum(to.view(-1)[wraps], at.to(to.dtype))
+        return placed(lookup, spikes, to, self.outside == "ideal", self.gradient == "slope")
+
+    def _false(
+        self, k: int, stage: Any, received: Tensor, where: Tensor, term: Tensor | None, even: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Places `where` [silent] among `even` of neurons silent under eq. (4), and their z, inf where they stay so."""
+        highest, at = closest(stage, received, self._moments[k])
+        source = where if highest.numel() == even.numel() else where % highest.numel()
+        approach = highest.flatten().index_select(0, source).clamp_(min=0.0).neg_().add_(1.0)
+        if term is not None:
+            neuron = term[0].numel()
+            own = where % neuron
+            if len(term) > 1:
+                own += where.div(even[0].numel(), rounding_mode="floor") * neuron
+            approach += term.flatten().index_select(0, own)
+        hit, factor = self._lookup[k].false_spikes(approach, even.flatten().index_select(0, where))
+        z = (at if at.ndim == 0 else at.flatten().index_select(0, source)) * factor
+        z.clamp_(1.0, float(np.exp(self.window_over_tau)))
+        return where, z.masked_fill_(~hit, torch.inf)
+
+    def _refuse(self, k: int, z: Tensor, slope: Tensor, latest: float) -> None:
+        """Raises InputError for the first spike beyond the table."""
+        lookup = self._lookup[k]
+        beyond = lookup.beyond(z, slope)
+        assert beyond is not None  # noqa: S101
+        where = tuple(int(n[0]) for n in (beyond & (z < latest)).nonzero(as_tuple=True))
+        ranges = " and ".join(f"{low:.4g} … {high:.4g}" for low, high in lookup.ranges.values())
+        raise InputError(
+            f"noise table layer {k}: ln(W_C - 1) and time must be within {ranges}, got "
+            f"{float(slope[where].log()):.4g} and {float(z[where].log()):.4g}"
+        )
+
+    def _chip_term(self, k: int, z: Tensor) -> Tensor | None:
+        """[chip, 1, neuron ...] of the chips, drawn once: spread of die, neuron and synapse terms; None without."""
+        if not any(name in self.causes for name in COMPONENTS):
+            return None
+        if k not in self._terms:
+            passage, lookup = self._passage(k, z[0].numel()), self._lookup[k]
+            spread = lookup.component_spread if passage is None else passage.spread
+            every = [self._drawn(k, number, tuple(z.shape[1:]), spread) for number in self._numbers]
+            self._terms[k] = torch.from_numpy(np.stack(every)[:, None].astype(np.float32))
+        return self._terms[k].to(z)
+
+    def _drawn(self, k: int, number: int, shape: tuple[int, ...], spread: np.ndarray) -> np.ndarray:
+        total = np.zeros(shape, dtype=np.float32)
+        keys: tuple[tuple[int, ...], ...] = ((0,), (1, k), (2, k))
+        for name, key, size in zip(COMPONENTS, keys, spread, strict=True):
+            if name in self.causes:
+                generator = np.random.default_rng([self._seed, 21, number, *key])
+                of = (1,) * len(shape) if name == "die" else shape
+                total += np.float32(size) * generator.standard_normal(of, dtype=np.float32)
+        return total
+
+    def _next(self, k: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.rand(shape, generator=self.event_rng)
+
+    def _tally(self, k: int, fired: Tensor, moved: Tensor) -> None:
+        """Count one layer's spikes."""
+        assert self.tallies is not None  # noqa: S101
+        if k == len(self.tallies):
+            self.tallies.append(Tally(size=moved[0, 0].numel()))
+        own, ideal, now = self.tallies[k], fired.expand(moved.shape), torch.isfinite(moved)
+        own.neurons += now.numel()
+        own.ideal += int(ideal.sum())
+        own.fired += int(now.sum())
+        own.missed += int((ideal & ~now).sum())
+        own.false += int((now & ~ideal).sum())
+
+
+class _Move(torch.autograd.Function):
+    """The moved spikes forward; backward with m held constant, false spikes being constants too."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, s: Tensor, found: Moved) -> Tensor:
+        """Shapes [1 or chip, image, ...] of z and s, [chip, image, ...] of the result."""
+        ctx.shape = z.shape
+        ctx.save_for_backward(found.factor, *([] if found.slope_factor is None else [found.slope_factor]))
+        return found.z
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """∂z'/∂z = s/(s - m), ∂z'/∂s = -z m/(s - m)²; both 0 for a lost spike."""
+        factor, *rest = ctx.saved_tensors
+        grad_s = _summed(grads[0] * rest[0], ctx.shape) if rest else None
+        return _summed(grads[0] * factor, ctx.shape), grad_s, None
+
+
+def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
+    """Over chips, where they share the spike."""
+    return grad if grad.shape == shape else grad.sum(0, keepdim=True)
+
+
+def _passages(table: NoiseTable, causes: tuple[str, ...], window: float) -> list[Passage | None]:
+    """First passages of each layer where table and circuit have what they need, None elsewhere."""
+    if all(fit.passage is None for fit in table.layers):
+        return [None] * len(table.layers)
+    mapped = MappedNetwork.from_dict(table.provenance["network"])
+    found: list[Passage | None] = []
+    for k, fit in enumerate(table.layers):
+        spec = mapped.neuron_of(k)
+        spec = spec.replace(window_s=window * spec.tau_s)
+        found.append(Passage(fit, spec, causes) if Passage.fits(fit, spec) else None)
+    return found

@@ -1,0 +1,1 @@
+"""Training by a recipe: the run, its optimiser, its log, several processes."""

@@ -1,0 +1,302 @@
+"""Training by a recipe, one process or several, so that an interrupted run goes on to the same weights."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.snn import checkpoint
+from neurocircuit.snn.data import library
+from neurocircuit.snn.data.augment import for_training
+from neurocircuit.snn.data.images import DRAWS, ImageSource, Indices
+from neurocircuit.snn.data.sampler import EpochSampler
+from neurocircuit.snn.encode import encode, first_spike
+from neurocircuit.snn.evaluate import accuracy
+from neurocircuit.snn.functional import implementation_used
+from neurocircuit.snn.hardware.conditions import Conditions, sha256_of
+from neurocircuit.snn.hardware.margins import Margins
+from neurocircuit.snn.hardware_spec import HardwareSpec
+from neurocircuit.snn.loss import spike_loss, weight_terms
+from neurocircuit.snn.models import count_weights, spiking_layers
+from neurocircuit.snn.recipe import Recipe
+from neurocircuit.snn.trace import SpikedFraction
+from neurocircuit.snn.training import runlog
+from neurocircuit.snn.training.optimise import (
+    AveragedWeights,
+    bound_gradients,
+    denormals_as_zero,
+    learning_rate,
+    new_optimiser,
+)
+from neurocircuit.snn.training.parallel import Processes
+from neurocircuit.snn.training.runlog import LogRow, Progress, Totals
+
+CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", "weights.pt"
+_STREAMS = {
+    "weights": 1,
+    "augmentation": 2,
+    "delay": 3,
+    "margins": 4,
+}  # one independent stream of random numbers for each
+
+
+@dataclass
+class Trainer:
+    """A run: network, optimiser and every state that decides how it goes on."""
+
+    recipe: Recipe
+    directory: Path
+    data: Path | None
+    device: torch.device
+    processes: Processes = field(default_factory=Processes)
+
+    def __post_init__(self) -> None:
+        recipe = self.recipe
+        self.train_images: ImageSource = library.load(recipe.data, "train", self.data)
+        self.held_out = library.load(recipe.data, "held_out", self.data) if recipe.data.held_out else None
+        self.sampler = EpochSampler(len(self.train_images), recipe.schedule.batch_size, recipe.seed)
+        self.steps = self.sampler.steps_per_epoch * recipe.schedule.epochs
+        self._share = self.processes.share(recipe.schedule.batch_size)
+        self.augmentation_rng = np.random.default_rng([recipe.seed, _STREAMS["augmentation"]])
+        self.delay_rng = torch.Generator().manual_seed(self._torch_seed("delay"))
+        weights_rng = torch.Generator().manual_seed(self._torch_seed("weights"))
+        self.network = checkpoint.new_network(recipe, weights_rng).to(self.device)
+        if recipe.initial:
+            checkpoint.put_initial(self.network, recipe, Path(recipe.initial))
+        self._layers = spiking_layers(self.network)
+        loss = recipe.loss
+        self.margins_rng = torch.Generator().manual_seed(self._torch_seed("margins"))
+        decay = recipe.optimiser.averaging
+        self._averaging = AveragedWeights(self.network, decay) if decay else None
+        self.evaluated = self._averaging.network if self._averaging else self.network
+        if self.processes.world > 1 and recipe.hardware != HardwareSpec():
+            raise InputError(f"[hardware] is for training in one process, got {self.processes.world}")
+        self.conditions = Conditions(recipe.hardware, recipe.seed, self.network, self.evaluated)
+        limits = self.conditions.margins or (loss.largest_current, loss.largest_depth, loss.margin_window_over_tau)
+        self._margins = Margins(self.network, *limits) if loss.margin else None
+        self.optimiser = new_optimiser(self.network, recipe.optimiser)
+        self.totals = Totals()
+        self.step = 0
+        self.held_out_accuracy: float | None = None
+        self.best_accuracy = -1.0
+        self.layer: str | None = None  # implementation of the layers that ran
+        self.resumed: list[dict[str, Any]] = []  # steps from which the run went on otherwise than it began
+        self._spiked = SpikedFraction(self.network)
+        self._forward = self._over_processes()
+
+    def run(self, report: Callable[[Progress], None]) -> None:
+        """Train to the end of the recipe; files are written by the leading process alone."""
+        with denormals_as_zero():
+            while self.sampler.epoch < self.recipe.schedule.epochs:
+                self._epoch(report)
+        if self.processes.leads:
+            checkpoint.save(self.directory / FINAL, self.recipe.subject, self.evaluated.state_dict())
+        self.processes.wait()
+
+    def resume(self) -> None:
+        """Take up the state of checkpoint.pt. Raises InputError or FileFormatError naming what does not fit.
+
+        Other threads, processes or another device only change the last bits; `resumed` says so.
+        """
+        path = self.directory / CHECKPOINT
+        content = checkpoint.load(path)
+        state = content["training"]
+        if not isinstance(state, dict):
+            raise FileFormatError(f"{path} holds weights only, no state of training to resume")
+        if state.get("recipe_sha256") != self.recipe.sha256:
+            raise InputError(
+                f"{path} was written under another recipe; give the same recipe and settings, or a new --out"
+            )
+        self.conditions.restore(state["hardware"], path)
+        checkpoint.put_weights(self.network, state.get("weights"), path)
+        checkpoint.put_weights(self.evaluated, content["weights"], path)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.sampler.epoch, self.sampler.step, self.step = state["epoch"], state["epoch_step"], state["step"]
+        self.augmentation_rng.bit_generator.state = state["numpy_rng"]
+        self.delay_rng.set_state(state["torch_rng"])
+        if "margins_rng" in state:
+            self.margins_rng.set_state(state["margins_rng"])
+        self.totals, self.best_accuracy = Totals(**state["totals"]), state["best_accuracy"]
+        self.held_out_accuracy, self.layer = state.get("held_out_accuracy"), state.get("layer")
+        self.resumed = [*state.get("resumed", []), *self._otherwise(state.get("ran", {}), path)]
+        if self.processes.leads:
+            runlog.keep_rows_until(self.directory, self.sampler.epoch)
+
+    def _otherwise(self, began: dict[str, Any], path: Path) -> list[dict[str, Any]]:
+        """How this part of the run differs from the one before, if it does. Raises InputError for other images."""
+        now = self._ran()
+        if began.get("data_sha256", now["data_sha256"]) != now["data_sha256"]:
+            raise InputError(f"{path} was trained on other images; give the same --data, or a new --out")
+        changed = {name: [began[name], value] for name, value in now.items() if began.get(name, value) != value}
+        return [{"step": self.step} | changed] if changed else []
+
+    def _ran(self) -> dict[str, Any]:
+        return {
+            "data_sha256": self.train_images.sha256,
+            "threads": torch.get_num_threads(),
+            "processes": self.processes.world,
+            "device": self.device.type,
+        }
+
+    def identity(self) -> dict[str, Any]:
+        """What determines the result, for run.json."""
+        return {
+            "recipe": self.recipe.to_dict(),
+            "recipe_sha256": self.recipe.sha256,
+            "noise_sha256": self.conditions.noise_sha256,
+            "initial_sha256": sha256_of(Path(self.recipe.initial)) if self.recipe.initial else None,
+            **self._ran(),
+            "data_canonical": library.is_canonical(self.recipe.data.name, self.train_images),
+            "images": len(self.train_images),
+            "held_out_images": self.recipe.data.held_out,
+            "weights": count_weights(self.network),
+            "steps": self.steps,
+            "resumed": self.resumed,
+            "environment": runlog.environment(),
+        }
+
+    def _torch_seed(self, stream: str) -> int:
+        return int(np.random.SeedSequence([self.recipe.seed, _STREAMS[stream]]).generate_state(1, np.uint64)[0] >> 1)
+
+    def _over_processes(self) -> nn.Module:
+        if self.processes.world == 1:
+            return self.conditions.trained
+        return nn.parallel.DistributedDataParallel(self.network, broadcast_buffers=False)
+
+    def _epoch(self, report: Callable[[Progress], None]) -> None:
+        every = self.recipe.schedule.checkpoint_steps
+        for indices in self.sampler.rest_of_epoch():
+            loss = self._step(indices)
+            if every and self.step % every == 0 and self.sampler.step < self.sampler.steps_per_epoch:
+                self._save()
+            report(Progress(self.step, self.steps, self.sampler.epoch + 1, loss, self.held_out_accuracy))
+        self._log_epoch()
+        self._save()
+
+    def _step(self, indices: Indices) -> float:
+        """One gradient step over a batch [image] of all processes; this one's mean loss over its share."""
+        begun = time.perf_counter()
+        z, target = self._inputs(indices)
+        self.network.train()
+        self.conditions.before_step(self.step, self.steps)
+        with parametrize.cached():
+            z_out = self._forward(z)
+            loss = self._loss(z_out, target)
+        self.optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        loss_value = self._checked(loss)
+        largest = self._checked_gradient(bound_gradients(self.network.parameters(), self.recipe.optimiser))
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.step, self.steps, self.recipe.schedule)
+        self.optimiser.step()
+        if self._averaging is not None:
+            self._averaging.follow(self.step)
+        self.step += 1
+        totals = self.totals
+        totals.steps, totals.images = totals.steps + 1, totals.images + len(target)
+        totals.loss += loss_value
+        totals.right += int((first_spike(z_out.detach())[0] == target).sum())
+        totals.largest_gradient += largest
+        totals.seconds += time.perf_counter() - begun
+        return loss_value
+
+    def _inputs(self, indices: Indices) -> tuple[Tensor, Tensor]:
+        """Input spikes and labels of this process's share; random numbers are drawn for the whole batch."""
+        draws = self.augmentation_rng.random((len(indices), DRAWS))[self._share]
+        pixels, labels = self.train_images.batch(indices[self._share], draws)
+        scaled = for_training(pixels, self.recipe.augmentation, draws)
+        z = encode(torch.from_numpy(scaled), self.recipe.encoding)
+        if self.recipe.augmentation.delay_over_tau:
+            delay = torch.rand((len(indices), *z.shape[1:]), generator=self.delay_rng)[self._share]
+            z = z * torch.exp(self.recipe.augmentation.delay_over_tau * delay)
+        return z.to(self.device), torch.from_numpy(labels).to(self.device)
+
+    def _loss(self, z_out: Tensor, target: Tensor) -> Tensor:
+        spec = self.recipe.loss
+        loss = spike_loss(z_out, target, spec)
+        if spec.weight_sum or spec.l2:
+            layers = self._layers
+            loss = loss + weight_terms([layer.weight for layer in layers], [layer.bias for layer in layers], spec)
+        if self._margins is not None:
+            loss = loss + spec.margin * self._margins.term(self.margins_rng)
+        return loss
+
+    def _checked(self, loss: Tensor) -> float:
+        value = loss.item()
+        if not math.isfinite(value):
+            raise InputError(f"training diverged: the loss at step {self.step} is {value}; lower schedule.lr")
+        return value
+
+    def _checked_gradient(self, largest: float) -> float:
+        """The norm, where it is one: beyond it weights would be no numbers, and neurons silent, at a finite loss."""
+        if not math.isfinite(largest):
+            raise InputError(
+                f"training diverged: a gradient at step {self.step} is {largest}; lower schedule.lr, or clip gradients"
+            )
+        return largest
+
+    def _check_weights(self) -> None:
+        for name, parameter in self.network.named_parameters():
+            if not bool(torch.isfinite(parameter).all()):
+                raise InputError(f"training diverged: {name} is not finite at step {self.step}; lower schedule.lr")
+
+    def _log_epoch(self) -> None:
+        """One line of log.csv, and best.pt when the held-out images say so. The sampler stands at the next epoch."""
+        begun = time.perf_counter()
+        sums = self.processes.sum(
+            torch.tensor([self.totals.loss, self.totals.right, self.totals.images], dtype=torch.float64)
+        ).tolist()
+        if self.processes.leads:
+            if self.held_out is not None:
+                self.conditions.before_held_out()
+                self.held_out_accuracy = accuracy(self.conditions.evaluated, self.held_out, self.recipe)
+                if self.held_out_accuracy > self.best_accuracy:
+                    self.best_accuracy = self.held_out_accuracy
+                    checkpoint.save(self.directory / BEST, self.recipe.subject, self.evaluated.state_dict())
+            totals, steps = self.totals, self.totals.steps
+            row = LogRow(
+                epoch=self.sampler.epoch,
+                step=self.step,
+                lr=self.optimiser.param_groups[0]["lr"],
+                loss=sums[0] / steps / self.processes.world,
+                train_accuracy=sums[1] / sums[2],
+                held_out_accuracy=self.held_out_accuracy,
+                fraction_spiked=self._spiked.fraction(),
+                largest_gradient=totals.largest_gradient / steps,
+                seconds=totals.seconds + time.perf_counter() - begun,
+            )
+            runlog.append_row(self.directory, row)
+        self.totals = Totals()
+
+    def _save(self) -> None:
+        self._check_weights()
+        if not self.processes.leads:
+            return
+        self.layer = implementation_used() or self.layer
+        state = {
+            "recipe_sha256": self.recipe.sha256,
+            "weights": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "epoch": self.sampler.epoch,
+            "epoch_step": self.sampler.step,
+            "step": self.step,
+            "numpy_rng": self.augmentation_rng.bit_generator.state,
+            "torch_rng": self.delay_rng.get_state(),
+            "margins_rng": self.margins_rng.get_state(),
+            "totals": vars(self.totals),
+            "best_accuracy": self.best_accuracy,
+            "held_out_accuracy": self.held_out_accuracy,
+            "layer": self.layer,
+            "ran": self._ran(),
+            "resumed": self.resumed,
+            "hardware": self.conditions.state(),
+        }
+        checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated.state_dict(), state)

@@ -1,0 +1,1 @@
+"""Accuracy of whole images over one circuit quantity at a time."""

@@ -1,0 +1,93 @@
+"""One quantity of the circuit at a time: where a circuit has it, and the same circuit with another value of it.
+
+Scaling laws as in design.py: cycles per τ sets τ at the frequency of the circuit, so that phase noise and what the trim
+left act longer on each τ, while the ripple of the XOR falls; spike width and phase diffusion stay in seconds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import sqrt
+
+from neurocircuit.errors import InputError
+from neurocircuit.network.limits import Choice
+from neurocircuit.spec import NeuronSpec, Variation
+from neurocircuit.studies.codesign.design import design_of
+from neurocircuit.studies.codesign.study import Power
+
+_NO_POWER = Power(bias_A=1e-5, oscillators_W=0.0, rest_W=0.0, source="no power is asked for")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A circuit to map networks to. use: share of the phase range that the mapping takes; above 1 it breaks limits."""
+
+    neuron: NeuronSpec
+    variation: Variation
+    use: float = Choice().use
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A quantity under its name on the command line. values: looked at by default; low, high: what may be asked for."""
+
+    name: str
+    label: str
+    values: tuple[float, ...]
+    low: float
+    high: float
+    read: Callable[[Setting], float]
+    put: Callable[[Setting, float], Setting]
+
+    def at(self, setting: Setting, value: float) -> Setting:
+        """The setting with this value. Raises SpecError where there is no such neuron."""
+        return self.put(setting, value)
+
+
+def _designed(parameter: str, factor: float = 1.0) -> Callable[[Setting, float], Setting]:
+    def put(setting: Setting, value: float) -> Setting:
+        own = design_of(setting.neuron, setting.variation, _NO_POWER, {parameter: factor * value})
+        return replace(setting, neuron=own.neuron.replace(name=setting.neuron.name), variation=own.variation)
+
+    return put
+
+
+def _with_phase_noise(setting: Setting, value: float) -> Setting:
+    return replace(setting, neuron=setting.neuron.replace(phase_noise=(value, value, value, value)))
+
+
+QUANTITIES = {
+    one.name: one
+    for one in (
+        Quantity(
+            "cycles", "cycles per τ", (4.0, 7.5, 30.0, 45.0), 2.0, 200.0,
+            lambda setting: setting.neuron.cycles_per_tau, _designed("cycles_per_tau"),
+        ),
+        Quantity(
+            "mismatch", "mismatch of each VCO after trim, σ of its frequency", (0.0, 1e-5, 1e-4, 3e-4), 0.0, 0.05,
+            lambda setting: max(setting.variation.neuron.frequency), _designed("trim_resolution", sqrt(12.0)),
+        ),
+        Quantity(
+            "phase_noise", "phase noise of each VCO (rad²/s)", (0.0, 3e4, 1e5, 3e5, 1e6), 0.0, 1e9,
+            lambda setting: max(setting.neuron.phase_noise), _with_phase_noise,
+        ),
+        Quantity(
+            "headroom", "used share of the phase range", (0.2, 0.45, 1.2, 1.5), 0.01, 3.0,
+            lambda setting: setting.use, lambda setting, value: replace(setting, use=value),
+        ),
+        Quantity(
+            "ratio", "loop-filter ratio w_lf·τ", (2.0, 4.0, 16.0, 64.0), 0.5, 1000.0,
+            lambda setting: setting.neuron.loop_ratio, _designed("loop_ratio"),
+        ),
+    )
+}  # fmt: skip
+
+
+def asked(name: str, values: tuple[float, ...] | None) -> tuple[Quantity, tuple[float, ...]]:
+    """A quantity and its values in order; None: the default ones. Raises InputError naming the bound."""
+    if name not in QUANTITIES:
+        raise InputError(f"--quantity must be one of {', '.join(QUANTITIES)}, got {name!r}")
+    own = QUANTITIES[name]
+    for value in values or ():
+        if not own.low <= value <= own.high:
+            raise InputError(f"--quantity {name} must be within {own.low:g} … {own.high:g}, got {value:g}")
+    return own, tuple(sorted(set(own.values if values is None else values)))

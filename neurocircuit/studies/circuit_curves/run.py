@@ -1,0 +1,256 @@
+"""Accuracy of whole images against circuit quantities: groups of networks, each mapped again at each value.
+
+A task is one network on one circuit: it chooses the scales of each layer for that circuit from trajectories under
+eq. (4), which no circuit enters, then every neuron of every image runs at a level. All tasks see the same images, chip
+numbers and events, so groups and values differ by what is asked about. The chips are dealt to the networks of a group
+in turn: their spread holds that of chips and that of training seeds. Each finished task is a file, not run again.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.core.files import make_directory, read_json_object, write_atomically
+from neurocircuit.core.workers import processes
+from neurocircuit.errors import InputError, SpecError
+from neurocircuit.network import limits, mapping, physical
+from neurocircuit.network.limits import Choice, Recorded
+from neurocircuit.network.run import Circuit, decide, spikes_of
+from neurocircuit.spec import LayerMapping, MappedNetwork, Variation
+from neurocircuit.spec.neuron import NeuronSpec
+from neurocircuit.studies.circuit_curves.quantities import Setting
+
+_IDEAL = NeuronSpec()  # for looks at eq. (4), where nothing of it but the window enters: 10 τ until that is known
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images of one part: input spikes [number] of each, labels [image]."""
+
+    spikes: list[Floats]
+    labels: NDArray[np.int64]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of labels and spikes."""
+        digest = sha256(self.labels.astype(np.int64).tobytes())
+        for one in self.spikes:
+            digest.update(one.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass
+class Network:
+    """A trained network, and what mapping must know of it: read when a task first needs it."""
+
+    group: str
+    number: int
+    path: Path
+    training: Images
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file."""
+        return physical.file_sha256(self.path)
+
+    @cached_property
+    def physical(self) -> physical.PhysicalNetwork:
+        """Every neuron on its own."""
+        return physical.load(self.path)
+
+    @cached_property
+    def window_over_tau(self) -> float:
+        """2 τ after the latest decision on the training images, as `map` has it."""
+        circuit = self._unscaled(_IDEAL)
+        first = [float(spikes_of(circuit.ideal(one, exact_weights=True)[-1]).min()) for one in self.training.spikes]
+        return float(np.ceil(10 * (max(t for t in first if np.isfinite(t)) + 2.0)) / 10)
+
+    @cached_property
+    def recorded(self) -> tuple[Recorded, ...]:
+        """Trajectories of each layer under eq. (4) within the window."""
+        circuit = self._within_window
+        every = [circuit.ideal(one, exact_weights=True) for one in self.training.spikes]
+        return tuple(Recorded.of([points[k] for points in every]) for k in range(len(self.physical.layers)))
+
+    def mapped(self, setting: Setting) -> tuple[MappedNetwork, list[str]]:
+        """The network on a circuit, and the limits that it breaks. Raises SpecError where there is no such circuit."""
+        neuron = setting.neuron.replace(window_s=self.window_over_tau * setting.neuron.tau_s)
+        choice = Choice(use=min(setting.use, 1.0))
+        layers = tuple(
+            _stretched(limits.choose_layer(layer.name, neuron, layer.kernel, seen, choice), max(setting.use, 1.0))
+            for layer, seen in zip(self.physical.layers, self.recorded, strict=True)
+        )
+        mapped = self._network(neuron, setting.variation, layers)
+        broken = [
+            f"{limit.layer}: {limit.name}, {limit.value / limit.bound:.2f} of the bound"
+            for own, seen in zip(layers, self.recorded, strict=True)
+            for limit in limits.limits_of(own, neuron, seen, choice)
+            if not limit.met
+        ]
+        return mapping.with_delays(mapped, self.physical, self.training.spikes[: mapping.LATENCY_IMAGES]), broken
+
+    def software(self, images: Images) -> Bools:
+        """Right under eq. (4) with the weights as trained, [image]."""
+        circuit = self._within_window
+        decided = [decide(spikes_of(circuit.ideal(one, exact_weights=True)[-1])) for one in images.spikes]
+        return np.asarray(np.array(decided) == images.labels)
+
+    @property
+    def _within_window(self) -> Circuit:
+        return self._unscaled(_IDEAL.replace(window_s=self.window_over_tau * _IDEAL.tau_s))
+
+    def _unscaled(self, neuron: NeuronSpec) -> Circuit:
+        nothing = Recorded(np.zeros(1), np.zeros(1))
+        layers = tuple(
+            limits.choose_layer(layer.name, neuron, layer.kernel, nothing, Choice(), keep_scale=True)
+            for layer in self.physical.layers
+        )
+        return Circuit.of(self._network(neuron, Variation(), layers), self.physical)
+
+    def _network(self, neuron: NeuronSpec, variation: Variation, layers: tuple[LayerMapping, ...]) -> MappedNetwork:
+        return MappedNetwork(
+            name=f"{self.group}{self.number}", checkpoint=self.path.name, checkpoint_sha256=self.sha256,
+            neuron=neuron, variation=variation, layers=layers,
+        )  # fmt: skip
+
+
+def _stretched(own: LayerMapping, factor: float) -> LayerMapping:
+    """Lead and phase per weight beyond what the limits allow.
+
+    The swing stays, and with it the threshold in weights and the ripple in rad, π·vco4_swing/(4·f0).
+    """
+    if factor == 1.0:
+        return own
+    return own.replace(phase_per_weight_rad=factor * own.phase_per_weight_rad, lead_rad=factor * own.lead_rad)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A circuit by name, with one quantity changed to a value; both None: as it is. failed: why there is none."""
+
+    circuit: str
+    quantity: str | None
+    value: float | None
+    setting: Setting
+    failed: str = ""
+
+    @property
+    def label(self) -> str:
+        """For files and messages."""
+        return self.circuit if self.quantity is None else f"{self.circuit}-{self.quantity}-{self.value:g}"
+
+
+@dataclass
+class Task:
+    """One network at one point, on its chips."""
+
+    network: Network
+    point: Point
+    chips: tuple[int, ...]
+    images: Images
+    level: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return f"{self.point.label}-{self.network.group}{self.network.number}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What its result depends on."""
+        own, seen = self.point.setting, self.network.training
+        return {
+            "weights_sha256": self.network.sha256, "neuron": own.neuron.to_dict(), "variation": own.variation.to_dict(),
+            "use": own.use, "chips": list(self.chips), "level": self.level, "seed": self.seed,
+            "images_sha256": self.images.sha256, "mapping_images_sha256": seen.sha256,
+        }  # fmt: skip
+
+    def run(self) -> dict[str, Any]:
+        """Right decisions [chip][image] as 0 and 1, latency in τ (window where undecided), scales, limits broken."""
+        began = time.process_time()
+        if self.point.failed:
+            return {"failed": self.point.failed, "cpu_s": 0.0}
+        try:
+            mapped, broken = self.network.mapped(self.point.setting)
+        except SpecError as error:
+            return {"failed": f"no such circuit: {error}", "cpu_s": time.process_time() - began}
+        circuit = Circuit.of(mapped, self.network.physical)
+        right, latency, undecided = [], [], 0
+        for number in self.chips:
+            chip = circuit.chip(self.seed, number)
+            for image, spikes in enumerate(self.images.spikes):
+                last = chip.run(spikes, image, self.level)[-1].t_over_tau
+                right.append(int(decide(last) == self.images.labels[image]))
+                undecided += decide(last) < 0
+                latency.append(float(min(last.min(), circuit.window)))
+        return {
+            "failed": "",
+            "broken": broken,
+            "right": np.reshape(right, (len(self.chips), -1)).tolist(),
+            "undecided": undecided / len(right),
+            "latency_over_tau": float(np.mean(latency)),
+            "tau_s": mapped.neuron.tau_s,
+            "window_over_tau": circuit.window,
+            "lead_rad": [own.lead_rad for own in mapped.layers],
+            "phase_per_weight_rad": [own.phase_per_weight_rad for own in mapped.layers],
+            # Once for each network: that no circuit enters it is why only the unchanged circuit's task has it.
+            "software": self.network.software(self.images).tolist() if self.point.quantity is None else None,
+            "cpu_s": time.process_time() - began,
+        }
+
+
+def dealt(networks: Sequence[Path], chips: int) -> list[tuple[int, ...]]:
+    """Chips of each network: every chip has one. Raises InputError where a network would have none."""
+    if len(networks) > chips:
+        raise InputError(f"--chips must give each of {len(networks)} networks of a group one, got {chips}")
+    return [tuple(range(first, chips, len(networks))) for first in range(len(networks))]
+
+
+def run(
+    tasks: Sequence[Task], folder: Path, jobs: int, tell: Callable[[str], None] = lambda text: None
+) -> dict[str, dict[str, Any]]:
+    """Results by the tasks' names, those on disk as they are. Raises InputError for a file of another run."""
+    found, missing = {}, []
+    for task in tasks:
+        path = folder / f"{task.name}.json"
+        if not path.exists():
+            missing.append(task)
+            continue
+        kept = read_json_object(path)
+        if kept.get("identity") != task.identity:
+            raise InputError(f"{path} holds another run than this one asks for; give another --out")
+        found[task.name] = kept["result"]
+    if found:
+        tell(f"{len(found)} of {len(tasks)} tasks were finished before")
+    make_directory(folder)
+    began = time.monotonic()
+    for done, (task, result) in enumerate(_results(missing, jobs), 1):
+        write_atomically(folder / f"{task.name}.json", json.dumps({"identity": task.identity, "result": result}) + "\n")
+        found[task.name] = result
+        left = (time.monotonic() - began) / done * (len(missing) - done)
+        what = result["failed"] or f"{np.mean(result['right']):.1%}"
+        tell(f"{len(found)} of {len(tasks)}: {task.name}: {what}; about {left / 60:.0f} min left")
+    return found
+
+
+def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str, Any]]]:
+    if jobs == 1 or not tasks:
+        yield from ((task, task.run()) for task in tasks)
+        return
+    for task in tasks:  # once here, not in every process
+        _ = task.network.recorded
+    with processes(jobs) as pool:
+        pending = {pool.submit(Task.run, task): task for task in tasks}
+        for one in as_completed(pending):
+            yield pending[one], one.result()

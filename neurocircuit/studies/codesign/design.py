@@ -1,0 +1,94 @@
+"""A design: the values of a trial as NeuronSpec, variation and power; what of it no circuit can be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import pi, sqrt
+
+from neurocircuit.errors import InputError
+from neurocircuit.spec import Lead, NeuronSpec, Variation
+from neurocircuit.studies.codesign.study import Power
+
+Values = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Design:
+    """window_over_tau: None leaves the window to the mapping. power_W: of one armed neuron."""
+
+    neuron: NeuronSpec
+    variation: Variation
+    power_W: float
+    window_over_tau: float | None
+
+
+def base_values(base: NeuronSpec, variation: Variation, power: Power) -> dict[str, float]:
+    """What the base circuit is, in the parameters of a study."""
+    return {
+        "cycles_per_tau": base.cycles_per_tau,
+        "f0": base.f0_Hz,
+        "loop_ratio": base.loop_ratio,
+        "phase_per_weight": base.phase_per_weight_rad,
+        "lead": lead_of(base),
+        "weight_bits": base.weight_bank.excitatory.bits,
+        "bias": power.bias_A,
+        "trim_resolution": max(variation.neuron.frequency) * sqrt(12.0),
+        "window": base.window_over_tau,
+    }
+
+
+def lead_of(base: NeuronSpec) -> float:
+    """θ of the base. Raises InputError for a ramp, which no network is mapped to."""
+    if not isinstance(base.threshold, Lead):
+        raise InputError(f"circuit: threshold must be a lead to map a network, got {base.threshold.kind}")
+    return base.threshold.lead_rad
+
+
+def impossible(base: NeuronSpec, power: Power, values: Values, kept: bool) -> dict[str, float]:
+    """Limits that no spec may break, as value over bound less 1: positive is broken, and by how much.
+
+    kept: a and θ are those of every layer (else the mapping lowers them where a limit asks for it).
+    """
+    full = base_values(base, Variation(), power) | dict(values)
+    found = {}
+    if base.comparator == "modulo_2pi":
+        found["lead below π"] = full["lead"] / (pi * (1 - 1e-9)) - 1.0
+    tau_s, ratio = full["cycles_per_tau"] / full["f0"], base.threshold_vco_ratio
+    swing_Hz = full["lead"] / (2.0 * full["phase_per_weight"] * tau_s)
+    if kept:
+        found["VCO4 swing"] = swing_Hz / (2.0 * full["f0"] * ratio) - 1.0
+    noise = max(base.phase_noise) * _noise_factor(base, power, full)
+    found["phase noise within an edge"] = noise / (0.1 * full["f0"]) - 1.0
+    return found
+
+
+def design_of(base: NeuronSpec, variation: Variation, power: Power, values: Values) -> Design:
+    """The circuit with these values, by the scaling laws of `Power`. Raises SpecError for an impossible one."""
+    full = base_values(base, variation, power) | dict(values)
+    f0_Hz = full["f0"]
+    tau_s = full["cycles_per_tau"] / f0_Hz
+    lead_rad, a = full["lead"], full["phase_per_weight"]
+    # Each layer gets its own swing from the mapping; the base one only has to be valid.
+    swing_Hz = min(lead_rad / (2.0 * a * tau_s), 2.0 * f0_Hz * base.threshold_vco_ratio)
+    d1, d2, d3, d4 = (value * _noise_factor(base, power, full) for value in base.phase_noise)
+    neuron = base.replace(
+        name="codesign",
+        tau_s=tau_s,
+        f0_Hz=f0_Hz,
+        loop_filter_rad_per_s=full["loop_ratio"] / tau_s,
+        phase_per_weight_rad=a,
+        threshold=Lead(lead_rad=lead_rad),
+        vco4_swing_Hz=swing_Hz,
+        weight_bank=base.weight_bank.with_bits(int(full["weight_bits"])),
+        phase_noise=(d1, d2, d3, d4),
+        window_s=full["window"] * tau_s,
+    )
+    if "trim_resolution" in values:
+        left = full["trim_resolution"] / sqrt(12.0)  # of a residual evenly spread over one step
+        own = variation.neuron.replace(frequency=(left, left, left, left))
+        variation = variation.replace(neuron=own)
+    power_W = power.oscillators_W * full["bias"] / power.bias_A + power.rest_W * f0_Hz / base.f0_Hz
+    return Design(neuron, variation, power_W, values.get("window"))
+
+
+def _noise_factor(base: NeuronSpec, power: Power, full: Values) -> float:
+    return (full["f0"] / base.f0_Hz) ** 2 * power.bias_A / full["bias"]

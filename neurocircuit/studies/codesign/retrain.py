@@ -1,0 +1,98 @@
+"""A recommended design's own network: the study's checkpoint trained further under that circuit's noise."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neurocircuit.core.files import write_atomically
+from neurocircuit.errors import InputError
+from neurocircuit.network import calibrate, physical
+from neurocircuit.network.run import Circuit
+from neurocircuit.snn import checkpoint
+from neurocircuit.snn.models import count_weights
+from neurocircuit.snn.recipe import Recipe, load_recipe
+from neurocircuit.snn.training.run import BEST, CHECKPOINT, FINAL, Trainer
+from neurocircuit.spec import MappedNetwork
+from neurocircuit.studies import inference
+from neurocircuit.studies.codesign.design import Design
+from neurocircuit.studies.codesign.trial import Problem
+
+RETRAINED = "retrained"
+_BEFORE = "before.nc"  # noise table of the design with the study's checkpoint: what training goes by
+
+
+def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Path, seed: int) -> dict[str, Any]:
+    """Train at the design `mapped`, leave weights.pt and network.toml in folder/retrained, run whole images at edge.
+
+    seed: of the chips of those images, which are those of the study's verification. Raises InputError where the recipe
+    is for other data, or training diverges.
+    """
+    own = problem.study.retraining
+    assert own is not None  # noqa: S101
+    out = folder / RETRAINED
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    training = problem.images(problem.study.mapping.part, own.calibration_images)
+    table, _, _ = calibrate.calibrate(
+        Circuit.of(mapped, problem.physical), training.spikes, seed=problem.study.seed,
+        chip_count=own.calibration_chips, points_per_layer=own.points,
+    )  # fmt: skip
+    table.save(out / _BEFORE)
+    recipe = recipe_of(problem, out / _BEFORE, mapped.neuron.weight_bank.excitatory.bits)
+    trainer = Trainer(recipe, out, problem.data, torch.device("cpu"))
+    trainer.run(lambda progress: None)
+    for name in (CHECKPOINT, BEST):
+        (out / name).unlink(missing_ok=True)
+    return {
+        "recipe_sha256": recipe.sha256,
+        "steps": trainer.step,
+        "held_out_accuracy": trainer.held_out_accuracy,
+        **_on_circuit(with_weights(problem, out / FINAL), design, out, seed),
+    }
+
+
+def recipe_of(problem: Problem, table: Path, bits: int) -> Recipe:
+    """The study's recipe under a noise table. Raises InputError where it is for other data or another network."""
+    own, path = problem.study.retraining, problem.files.recipe
+    assert own is not None  # noqa: S101
+    assert path is not None  # noqa: S101
+    files = (f'hardware.noise="{table}"', f'initial="{problem.files.checkpoint}"', f"hardware.bits={bits}")
+    recipe = load_recipe(path, (*own.settings, *files))
+    subject = problem.physical.subject
+    if recipe.data.name != subject.data.name:
+        raise InputError(f"retraining.recipe must have data.name {subject.data.name}, got {recipe.data.name}")
+    for name in ("network", "encoding"):
+        if getattr(recipe, name) != getattr(subject, name):
+            raise InputError(f"retraining.recipe must have the {name} of the study's checkpoint, got another one")
+    return recipe
+
+
+def check_recipe(problem: Problem) -> None:
+    """That it can be read and fits, before hours of trials. Raises InputError or SpecError."""
+    recipe_of(problem, Path(_BEFORE), problem.base.weight_bank.excitatory.bits)
+
+
+def with_weights(problem: Problem, weights: Path) -> Problem:
+    """The same problem with other weights of the same network."""
+    subject, network = checkpoint.load_network(weights)
+    return replace(
+        problem, physical=physical.unroll(subject, network), files=replace(problem.files, checkpoint=weights),
+        checkpoint_sha256=physical.file_sha256(weights),
+    )  # fmt: skip
+
+
+def _on_circuit(problem: Problem, design: Design, out: Path, seed: int) -> dict[str, Any]:
+    own, study = problem.study.verification, problem.study
+    mapping = problem.mapping(design, problem.images(study.mapping.part, own.map_images))
+    mapped = mapping.mapped.replace(checkpoint=FINAL, name=f"{study.name}-{out.parent.name}-retrained")
+    write_atomically(out / "network.toml", mapped.to_toml())
+    images = problem.images(own.part, own.images)
+    circuit = Circuit.of(mapped, problem.physical)
+    found = inference.on_circuit(circuit, images.spikes, images.labels, own.chips, "edge", seed)
+    numbers = inference.figures(
+        found, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
+    )
+    return numbers | {"lead_rad": [one.lead_rad for one in mapped.layers], "limits_met": mapping.met}

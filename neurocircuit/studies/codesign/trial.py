@@ -1,0 +1,232 @@
+"""One trial: a design mapped, looked at with a fidelity, and what came out."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError, SpecError
+from neurocircuit.network import calibrate, mapping, physical
+from neurocircuit.network.limits import Choice
+from neurocircuit.network.run import Circuit, input_spikes
+from neurocircuit.snn import checkpoint
+from neurocircuit.snn.data import library
+from neurocircuit.snn.data.augment import for_evaluation
+from neurocircuit.snn.encode import encode
+from neurocircuit.snn.models import count_weights
+from neurocircuit.spec import NeuronSpec, Variation
+from neurocircuit.spec.variation import EMBEDDED
+from neurocircuit.studies import inference
+from neurocircuit.studies.codesign.design import Design, Values, design_of, impossible, lead_of
+from neurocircuit.studies.codesign.study import Fidelity, Files, StudySpec
+
+# Less than this share of a layer's spikes, of those that eq. (4) says, and there is nothing to calibrate.
+LEAST_SPIKES = 0.5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Values of the objectives, the constraints (positive: broken, by how much), and more numbers for the report."""
+
+    accuracy: float
+    energy: float
+    latency: float
+    constraints: dict[str, float]
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether every constraint is kept."""
+        return all(value <= 0 for value in self.constraints.values())
+
+
+@dataclass
+class Images:
+    """Images of one part: z [image, channel, row, column], their spikes [number] each, labels [image]."""
+
+    z: Tensor
+    spikes: list[Floats]
+    labels: NDArray[np.int64]
+
+    def first(self, count: int) -> "Images":
+        """The first ones."""
+        return Images(self.z[:count], self.spikes[:count], self.labels[:count])
+
+
+@dataclass
+class Problem:
+    """A study with its inputs read: what every trial shares. network: as the checkpoint's, with weights to be set."""
+
+    study: StudySpec
+    base: NeuronSpec
+    variation: Variation
+    physical: physical.PhysicalNetwork
+    network: nn.Sequential
+    files: Files
+    data: Path | None
+    checkpoint_sha256: str
+
+    @classmethod
+    def load(cls, study: StudySpec, files: Files, data: Path | None) -> "Problem":
+        """Read checkpoint and circuits. Raises InputError naming the file."""
+        base = NeuronSpec() if files.circuit is None else NeuronSpec.from_toml(files.circuit)
+        variation = EMBEDDED if files.variation is None else Variation.from_toml(files.variation)
+        lead_of(base)
+        subject, network = checkpoint.load_network(files.checkpoint)
+        free = subject.replace(network=subject.network.replace(parameterisation="free"))
+        plain = checkpoint.new_network(free, torch.Generator().manual_seed(0)).eval()
+        return cls(
+            study, base, variation, physical.unroll(subject, network), plain, files, data,
+            physical.file_sha256(files.checkpoint),
+        )  # fmt: skip
+
+    def images(self, part: str, count: int) -> Images:
+        """The first `count` images of a part. Raises InputError when there are fewer."""
+        subject = self.physical.subject
+        source = library.load(subject.data, part, self.data)  # type: ignore[arg-type]
+        if count > len(source):
+            raise InputError(f"images must be <= {len(source)} for part {part}, got {count}")
+        pixels, labels = source.batch(np.arange(count))
+        z = encode(torch.from_numpy(for_evaluation(pixels, subject.augmentation)).double(), subject.encoding)
+        return Images(z.float(), input_spikes(z.numpy()), labels)
+
+    @property
+    def neurons(self) -> int:
+        """Of all layers."""
+        return sum(layer.neurons for layer in self.physical.layers)
+
+    def mapping(self, design: Design, images: Images) -> mapping.Mapping:
+        """The network on the design's circuit, scales chosen on images."""
+        own = self.study.mapping
+        return mapping.build(
+            self.physical, design.neuron, design.variation, images.spikes, images.labels,
+            Choice(own.xor_quantile, own.wrap_quantile, own.use),
+            name=self.study.name, checkpoint=self.files.checkpoint.name, checkpoint_sha256=self.checkpoint_sha256,
+            window_over_tau=design.window_over_tau, keep_scale=own.scale == "kept",
+        )  # fmt: skip
+
+
+class Evaluator:
+    """Evaluates designs of a problem; keeps the images of each fidelity."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Images are read when a fidelity first asks for them."""
+        self.problem = problem
+        self._kept: dict[str, Images] = {}
+
+    def __call__(self, values: Values, fidelity: Fidelity) -> Outcome:
+        """Map, calibrate where the fidelity wants it, run the images. Raises InputError for missing data only."""
+        began = time.process_time()
+        problem, study = self.problem, self.problem.study
+        kept = study.mapping.scale == "kept"
+        constraints = impossible(problem.base, study.power, values, kept)
+        if max(constraints.values()) > 0:
+            return self._infeasible(values, constraints, began, "no such circuit")
+        training = self._images("map", study.mapping.part, self._largest)
+        try:
+            design = design_of(problem.base, problem.variation, study.power, values)
+            mapping = problem.mapping(design, training.first(fidelity.map_images))
+        except SpecError as error:
+            return self._infeasible(values, constraints | {"valid circuit": 1.0}, began, str(error))
+        constraints |= mapping_constraints(mapping)
+        if max(constraints.values()) > 0:
+            return self._infeasible(values, constraints, began, "the mapping breaks a limit", design)
+        circuit = Circuit.of(mapping.mapped, problem.physical)
+        constraints["spikes come"] = LEAST_SPIKES - least_spikes(circuit, training.spikes[0], study.seed)
+        if constraints["spikes come"] > 0:
+            return self._infeasible(values, constraints, began, "a layer keeps silent", design)
+        found = self._inferences(circuit, training, fidelity)
+        numbers = inference.figures(
+            found, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
+        )
+        constraints["accuracy"] = study.limits.accuracy_at_least - numbers["accuracy"]
+        constraints["undecided"] = numbers["undecided"] - study.limits.undecided_at_most
+        details = numbers | {
+            "tau_s": design.neuron.tau_s,
+            "f0_Hz": design.neuron.f0_Hz,
+            "window_over_tau": circuit.window,
+            "phase_noise": max(design.neuron.phase_noise),
+            "layers": [[own.phase_per_weight_rad, own.lead_rad] for own in mapping.mapped.layers],
+            "cpu_s": time.process_time() - began,
+        }
+        return Outcome(numbers["accuracy"], numbers["energy_J"], numbers["latency_s"], constraints, details)
+
+    @property
+    def _largest(self) -> int:
+        fidelities = self.problem.study.fidelities
+        return max(max(one.map_images, one.calibration_images) for one in fidelities)
+
+    def _images(self, name: str, part: str, count: int) -> Images:
+        if name not in self._kept:
+            self._kept[name] = self.problem.images(part, count)
+        return self._kept[name]
+
+    def _inferences(self, circuit: Circuit, training: Images, fidelity: Fidelity) -> inference.Inferences:
+        study, seed = self.problem.study, self.problem.study.seed
+        seen = self._images(fidelity.name, study.part, fidelity.images)
+        if fidelity.method == "circuit":
+            return inference.on_circuit(circuit, seen.spikes, seen.labels, fidelity.chips, fidelity.level, seed)
+        table, _, _ = calibrate.calibrate(
+            circuit, training.spikes[: fidelity.calibration_images], level=fidelity.level, seed=seed,
+            chip_count=fidelity.calibration_chips, points_per_layer=fidelity.points,
+        )  # fmt: skip
+        labels = torch.from_numpy(np.asarray(seen.labels))
+        return inference.under_table(circuit, self.problem.network, table, seen.z, labels, fidelity.chips, seed)
+
+    def _infeasible(
+        self, values: Values, constraints: dict[str, float], began: float, why: str, design: Design | None = None
+    ) -> Outcome:
+        """Costs what a chip would that never decides: all neurons armed until the window ends."""
+        study, base = self.problem.study, self.problem.base
+        power_W = study.power.oscillators_W + study.power.rest_W if design is None else design.power_W
+        spec = base if design is None else design.neuron
+        details = {"infeasible": why, "cpu_s": time.process_time() - began}
+        return Outcome(0.0, power_W * spec.window_s * self.problem.neurons, spec.window_s, constraints, details)
+
+
+def mapping_constraints(mapping: mapping.Mapping) -> dict[str, float]:
+    """By limit the largest excess over the layers: value over bound, less 1."""
+    found: dict[str, float] = {}
+    for limit in mapping.report["limits"]:
+        excess = limit["value"] / limit["bound"] - 1.0
+        found[limit["name"]] = max(found.get(limit["name"], -1.0), excess)
+    return found
+
+
+def least_spikes(circuit: Circuit, spikes: Floats, seed: int) -> float:
+    """Smallest share over the layers of neurons that fire under eq. (4) and on chip 0 at edge, too; one image."""
+    runs = circuit.chip(seed, 0).run(spikes, 0, "edge")
+    shares = [
+        float(np.isfinite(run.t_over_tau[point.fired]).mean()) if point.fired.any() else 0.0
+        for point, run in zip(circuit.ideal(spikes), runs, strict=True)
+    ]
+    return min(shares)
+
+
+def causes_of(fidelity: Fidelity, base: NeuronSpec) -> str:
+    """What this fidelity holds and what it leaves out, in a sentence."""
+    from neurocircuit.neuron import levels
+
+    lacking = ", ".join(levels.not_modelled(fidelity.level, base)) or "nothing that the spec can say"
+    inside = (
+        "die, neuron and synapse errors of each chip, phase noise, systematic lateness, missed spikes, "
+        "rounded weights, bias delays"
+    )
+    if fidelity.level == "edge":
+        inside += ", start phases, the XOR's ripple and range, sampling"
+    if fidelity.method == "circuit":
+        return (
+            f"every neuron of {fidelity.images} images on {fidelity.chips} chips at level {fidelity.level}: {inside}; "
+            f"false spikes too; not: {lacking}"
+        )
+    return (
+        f"noise table from {fidelity.points} neurons a layer on {fidelity.calibration_chips} chips at level "
+        f"{fidelity.level}, then {fidelity.images} images on {fidelity.chips} chips: {inside}; chips enter by the "
+        f"spread of their terms, and spikes of neurons that eq. (4) leaves silent are left out; not: {lacking}"
+    )

@@ -1,0 +1,175 @@
+"""Whole images on chips of a mapped network: decisions, when, and how long neurons stood armed.
+
+Two ways: a torch network under a noise table (many images; a neuron that eq. (4) leaves silent stays so), or every
+neuron simulated at a level (nothing left out that the level models). Once a neuron has fired, or the first output
+spike has come, it draws no more power.
+"""
+
+import copy
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.core.stats import fraction_interval
+from neurocircuit.network.run import Circuit, decide
+from neurocircuit.network.verify.neurons import Z_95, clustered_error
+from neurocircuit.noise.table import NoiseTable
+from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
+from neurocircuit.snn.hardware.noisy import NoisyNetwork
+from neurocircuit.snn.models import spiking_layers
+
+_BATCH = 100
+
+
+@dataclass(frozen=True)
+class Inferences:
+    """One row for each image and chip. Times in units of τ; spikes: numbers of neurons that fired."""
+
+    image: NDArray[np.int64]
+    chip: NDArray[np.int64]
+    right: Bools
+    decided: Bools
+    latency: Floats  # the window where undecided
+    armed: Floats  # summed over neurons, until spike or decision
+    armed_of_spikes: Floats  # of it, by neurons that fired before the decision
+    spikes_before: Floats
+    spikes: Floats
+    outside: float  # share of operating points beyond the noise table
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right decisions."""
+        return float(self.right.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % of the accuracy, clustered by image and chip; at 0 and 1, which show no spread, of the images alone."""
+        if self.accuracy in (0.0, 1.0):
+            images = len(np.unique(self.image))
+            return fraction_interval(round(self.accuracy * images), images)
+        half = Z_95 * clustered_error(self.right.astype(float), self.image, self.chip)
+        return max(self.accuracy - half, 0.0), min(self.accuracy + half, 1.0)
+
+
+def figures(found: Inferences, power_W: float, tau_s: float, weights: int, neurons: int) -> dict[str, Any]:
+    """Accuracy, energies (J) and latency (s) of an inference, means over images and chips.
+
+    energy_J: power of a neuron x armed time of all; energy_spikes_J: of it that of neurons which spiked before the
+    decision, spikes x energy_per_spike_J; energy_paper_J: weights x share of neurons that spike x 10 pJ (paper §4.1).
+    """
+    spikes, before = float(found.spikes.mean()), float(found.spikes_before.mean())
+    energy_spikes_J = power_W * tau_s * float(found.armed_of_spikes.mean())
+    low, high = found.interval
+    return {
+        "accuracy": found.accuracy,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "images": len(np.unique(found.image)),
+        "chips": len(np.unique(found.chip)),
+        "undecided": float(1.0 - found.decided.mean()),
+        "latency_s": float(found.latency.mean()) * tau_s,
+        "latency_over_tau": float(found.latency.mean()),
+        "energy_J": power_W * tau_s * float(found.armed.mean()),
+        "energy_spikes_J": energy_spikes_J,
+        "energy_per_spike_J": energy_spikes_J / before if before else 0.0,
+        "energy_paper_J": weights * spikes / neurons * PAPER_ENERGY_PER_SPIKE_J,
+        "spikes": spikes,
+        "spikes_before_decision": before,
+        "neurons": neurons,
+        "power_W": power_W,
+        "outside": found.outside,
+    }
+
+
+def on_circuit(
+    circuit: Circuit, spikes: list[Floats], labels: NDArray[np.int64], chips: int, level: str, seed: int
+) -> Inferences:
+    """Every neuron of every image at a level, from input spikes [number] of each image."""
+    rows = []
+    for number in range(chips):
+        chip = circuit.chip(seed, number)
+        for image, (one, label) in enumerate(zip(spikes, labels, strict=True)):
+            times = [run.t_over_tau for run in chip.run(one, image, level)]
+            rows.append((image, number, decide(times[-1]) == label, *_row(times, circuit.window)))
+    return _gathered(rows, 0.0)
+
+
+def under_table(
+    circuit: Circuit, network: nn.Sequential, table: NoiseTable, z: Tensor, labels: Tensor, chips: int, seed: int
+) -> Inferences:
+    """Images z [image, channel, row, column] through the torch network with the circuit's weights and bias delays."""
+    noisy = NoisyNetwork(as_built(network, circuit), table, outside="ideal", window_over_tau=circuit.window)
+    noisy.eval()
+    rows = []
+    with torch.no_grad():
+        for number in range(chips):
+            noisy.new_chip(seed, number)
+            for first in range(0, len(z), _BATCH):
+                times = _times(noisy, z[first : first + _BATCH])
+                for k in range(len(times[0])):
+                    own = [layer[k] for layer in times]
+                    right = decide(own[-1]) == int(labels[first + k])
+                    rows.append((first + k, number, right, *_row(own, circuit.window)))
+    return _gathered(rows, noisy.count.share)
+
+
+def as_built(network: nn.Sequential, circuit: Circuit) -> nn.Sequential:
+    """A copy of the network with the weights that the circuit's banks make, and its bias spikes at their delays.
+
+    The network must hold its weights free: a parametrization cannot be removed from a copy alone.
+    """
+    built = copy.deepcopy(network)
+    for k, (layer, weights) in enumerate(zip(spiking_layers(built), circuit.weights, strict=True)):
+        own = torch.from_numpy(weights)
+        with torch.no_grad():
+            if layer.bias is not None:
+                layer.bias.copy_(own[:, -1])
+                own = own[:, :-1]
+            layer.weight.copy_(own.reshape(layer.weight.shape))
+        layer.bias_z = float(np.exp(circuit.mapped.bias_delay_over_tau(k)))
+    return built
+
+
+def _times(noisy: NoisyNetwork, z: Tensor) -> list[Floats]:
+    """Spikes of each layer [image, neuron] as they leave it, noise included, units of τ."""
+    spiking = set(map(id, spiking_layers(noisy.network)))
+    passed: list[Tensor] = []
+
+    def record(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        passed.append(inputs[0])
+
+    # The noise is added behind a layer's module: what the next stage receives holds it.
+    after = [next_stage for stage, next_stage in pairwise(noisy.network) if id(stage) in spiking]
+    handles = [stage.register_forward_pre_hook(record) for stage in after]
+    try:
+        passed.append(noisy(z))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [torch.log(layer.flatten(1)).double().numpy() for layer in passed]
+
+
+def _row(times: list[Floats], window: float) -> tuple[Any, ...]:
+    """Columns of one image behind `right`, from spike times [neuron] of each layer."""
+    every = np.concatenate(times)
+    first = float(times[-1].min())
+    decided = bool(np.isfinite(first))
+    end = first if decided else window
+    fired = np.isfinite(every)
+    before = fired & (every <= end)
+    return (
+        decided, end, float(np.minimum(every, end).sum()), float(every[before].sum()), int(before.sum()),
+        int(fired.sum()),
+    )  # fmt: skip
+
+
+def _gathered(rows: list[tuple[Any, ...]], outside: float) -> Inferences:
+    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    image, chip, right, decided, latency, armed, of_spikes, before, spikes = columns
+    return Inferences(image, chip, right, decided, latency, armed, of_spikes, before, spikes, outside)

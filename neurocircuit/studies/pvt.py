@@ -1,0 +1,263 @@
+"""A network at characterised conditions: trimmed at the nominal one only, trimmed there, or trimmed and mapped there.
+
+What moves with the condition is taken as a ratio of its characterised spec to the nominal one, so that the mapping may
+be on any base circuit: τ, f0, w_lf, spike width and output delay; lead and ripple guard; the swing of VCO4; the phase
+jump of each weight by sign, a · weight at full scale. The threshold is then no longer 1. What does not: codes, window
+and bias delays in seconds, and the times of the input spikes in seconds (their clock is no part of the neuron).
+
+Frequencies: trimmed again, the errors that the condition's trim left. Trimmed at nominal only, with e the untrimmed
+errors of the same currents at both conditions: left at nominal + (1 + e)/(1 + e_nominal) - 1. That holds to first order
+in the trim's own change of the currents; τ, gain and jumps are those measured with the condition's trim in both cases.
+
+Mapped there: phase per weight, lead and swing of each layer are chosen anew (mapping/limits.py) for the condition's
+circuit: phase per weight and lead up to the base circuit's times their ratios, the swing up to what the condition
+leaves of the layer's own or of the base's, if that is more; the lead follows, so that the threshold is 1 again. Codes,
+window and input times stay.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError, SpecError
+from neurocircuit.network import limits, mapping
+from neurocircuit.network.physical import PhysicalNetwork
+from neurocircuit.network.run import Circuit
+from neurocircuit.process import result
+from neurocircuit.spec import Condition, FrequencyError, LayerMapping, Lead, MappedNetwork, NeuronSpec
+from neurocircuit.studies import inference
+
+Trim = Literal["mapped", "again", "nominal"]
+TRIMS: tuple[Trim, ...] = ("mapped", "again", "nominal")
+_SPEC, _ENERGY = "spec.toml", "energy.json"
+
+
+@dataclass(frozen=True)
+class Characterised:
+    """One condition of a datasheet. power_W: of the armed neuron; nan where energy was not measured."""
+
+    condition: Condition
+    spec: NeuronSpec
+    power_W: float
+
+    @property
+    def label(self) -> str:
+        """For tables."""
+        own = self.condition
+        return f"{own.corner}, {own.temperature_C:g} °C, {own.supply_V:g} V"
+
+
+def read(folder: Path) -> tuple[Characterised, list[Characterised]]:
+    """The nominal condition and all conditions (nominal first) of a folder that `neurocircuit characterize` wrote.
+
+    Raises InputError naming what is missing.
+    """
+    paths = sorted((folder / "conditions").glob(f"*/{_SPEC}"))
+    if not paths:
+        raise InputError(
+            f"{folder} must hold conditions/*/{_SPEC}, as neurocircuit characterize writes them; found none"
+        )
+    every = [_one(path) for path in paths]
+    nominal = _condition(NeuronSpec.from_toml(folder / _SPEC), folder / _SPEC)
+    first = next((one for one in every if one.condition == nominal), None)
+    if first is None:
+        raise InputError(f"{folder}/conditions must hold the condition of {folder / _SPEC}, {nominal.corner} at "
+                         f"{nominal.temperature_C:g} degC and {nominal.supply_V:g} V")  # fmt: skip
+    return first, [first, *(one for one in every if one is not first)]
+
+
+def chosen(
+    every: Sequence[Characterised], nominal: Characterised, corners: Sequence[str] | None,
+    temperatures_C: Sequence[float] | None, supply_ratios: Sequence[float] | None,
+) -> list[Characterised]:  # fmt: skip
+    """Conditions of these corners, temperatures and supplies over the nominal one; None: all.
+
+    Raises InputError naming a value that no condition has.
+    """
+
+    def ratio(one: Characterised) -> float:
+        return round(one.condition.supply_V / nominal.condition.supply_V, 9)
+
+    asked: list[tuple[str, Sequence[Any] | None, Callable[[Characterised], Any]]] = [
+        ("--corner", corners, lambda one: one.condition.corner),
+        ("--temp", temperatures_C, lambda one: one.condition.temperature_C),
+        ("--vdd", supply_ratios, ratio),
+    ]
+    found = list(every)
+    for name, wanted, value in asked:
+        if wanted is None:
+            continue
+        there = {value(one) for one in every}
+        for one in wanted:
+            if one not in there:
+                known = ", ".join(f"{known}" for known in sorted(there))
+                raise InputError(f"{name} must be among the characterised {known}, got {one}")
+        found = [one for one in found if value(one) in wanted]
+    return found
+
+
+def run(
+    mapped: MappedNetwork, physical: PhysicalNetwork, nominal: Characterised, conditions: Sequence[Characterised],
+    training: list[Floats], spikes: list[Floats], labels: NDArray[np.int64], *, chips: int, level: str, seed: int,
+    weights: int, tell: Callable[[str], None] = lambda text: None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """A row for each condition and trim: figures of `inference.figures`, tau_s, and `failed` (empty: it ran).
+
+    training: input spikes [number] of images on which mappings are chosen; spikes, labels: of those that are decided.
+    """
+    codes = Circuit.of(mapped, physical).weights
+    neurons = sum(layer.neurons for layer in physical.layers)
+    rows = []
+    for one in conditions:
+        for trim in TRIMS:
+            row: dict[str, Any] = {"label": one.label, "condition": one.condition.to_dict(), "trim": trim, "failed": ""}
+            try:
+                there, sign = at_condition(mapped, nominal, one, "nominal" if trim == "nominal" else "again")
+                if trim == "mapped":
+                    there = mapped_there(mapped, there, physical, nominal, one, training)
+            except SpecError as error:
+                rows.append(row | {"failed": f"no such circuit: {error}"})
+                continue
+            own = tuple(np.where(layer < 0, sign * layer, layer) for layer in codes)
+            clock = mapped.neuron.tau_s / there.neuron.tau_s
+            found = inference.on_circuit(
+                Circuit(there, physical, own), [clock * image for image in spikes], labels, chips, level, seed
+            )
+            row |= inference.figures(found, one.power_W, there.neuron.tau_s, weights, neurons)
+            row |= {"tau_s": there.neuron.tau_s, "errors": list(there.neuron.frequency_error.after_trim)}
+            row["layers"] = [
+                {"lead_rad": own.lead_rad, "phase_per_weight_rad": own.phase_per_weight_rad,
+                 "threshold": own.lead_rad / (2 * own.vco4_swing_Hz * own.phase_per_weight_rad * there.neuron.tau_s)}
+                for own in there.layers
+            ]  # fmt: skip
+            rows.append(row)
+            tell(f"{one.label}, {trim}: accuracy {row['accuracy']:.1%}")
+    return rows
+
+
+def at_condition(
+    mapped: MappedNetwork, nominal: Characterised, there: Characterised, trim: Trim
+) -> tuple[MappedNetwork, float]:
+    """The network's circuit at a condition, and by what inhibitory weights change against excitatory ones.
+
+    Raises SpecError where the condition makes a neuron that the spec does not allow.
+    """
+    a, b = nominal.spec, there.spec
+    excitatory, inhibitory = _full_scale(a, b)
+    lead, jump, swing = _ratios(a, b)
+
+    def ratio(name: str) -> float:
+        return _ratio(a, b, name)
+
+    own = mapped.neuron
+    neuron = own.replace(
+        tau_s=own.tau_s * ratio("tau_s"),
+        f0_Hz=own.f0_Hz * ratio("f0_Hz"),
+        loop_filter_rad_per_s=own.loop_filter_rad_per_s * ratio("loop_filter_rad_per_s"),
+        threshold_vco_ratio=own.threshold_vco_ratio * ratio("threshold_vco_ratio"),
+        spike_width_s=own.spike_width_s * ratio("spike_width_s"),
+        output_delay_s=own.output_delay_s * ratio("output_delay_s"),
+        frequency_error=FrequencyError(after_trim=errors(a.frequency_error, b.frequency_error, trim)),
+    )
+    layers = tuple(
+        layer.replace(
+            phase_per_weight_rad=layer.phase_per_weight_rad * jump,
+            lead_rad=layer.lead_rad * lead,
+            ripple_guard_rad=layer.ripple_guard_rad * lead,
+            vco4_swing_Hz=layer.vco4_swing_Hz * swing,
+        )
+        for layer in mapped.layers
+    )
+    return mapped.replace(neuron=neuron, layers=layers), inhibitory / excitatory
+
+
+def mapped_there(
+    mapped: MappedNetwork, there: MappedNetwork, physical: PhysicalNetwork, nominal: Characterised, one: Characterised,
+    training: list[Floats],
+) -> MappedNetwork:  # fmt: skip
+    """The network `there` (at a condition, mapped at the nominal one) with the scales of its layers chosen anew.
+
+    training: input spikes [number] of each image, units of the nominal τ. Raises SpecError as `at_condition`.
+    """
+    lead, jump, swing = _ratios(nominal.spec, one.spec)
+    own = mapped.neuron
+    base = there.neuron.replace(
+        phase_per_weight_rad=own.phase_per_weight_rad * jump,
+        threshold=Lead(lead_rad=_lead(own) * lead),
+        vco4_swing_Hz=own.vco4_swing_Hz * swing,
+    )
+    spikes = [own.tau_s / base.tau_s * image for image in training]
+    circuit = Circuit.of(there, physical)
+    every = [circuit.ideal(image, exact_weights=True) for image in spikes]
+    layers = []
+    for k, (before, layer) in enumerate(zip(there.layers, physical.layers, strict=True)):
+        seen = limits.Recorded.of([points[k] for points in every])
+        chosen = limits.choose_layer(before.name, base, layer.kernel, seen, limits.Choice())
+        most_Hz = max(base.vco4_swing_Hz, before.vco4_swing_Hz)
+        layers.append(_within_swing(chosen, most_Hz).replace(weight_bank=before.weight_bank))
+    return mapping.with_delays(there.replace(layers=tuple(layers)), physical, spikes[: mapping.LATENCY_IMAGES])
+
+
+def _within_swing(own: LayerMapping, most_Hz: float) -> LayerMapping:
+    """A lead (and guard) so much lower that the threshold stays 1 with a swing of VCO4 of at most `most_Hz`."""
+    factor = min(1.0, most_Hz / own.vco4_swing_Hz)
+    return own.replace(
+        lead_rad=factor * own.lead_rad, ripple_guard_rad=factor * own.ripple_guard_rad,
+        vco4_swing_Hz=factor * own.vco4_swing_Hz,
+    )  # fmt: skip
+
+
+def errors(nominal: FrequencyError, there: FrequencyError, trim: Trim) -> tuple[float, float, float, float]:
+    """Relative frequency errors of VCO1 … VCO4 at a condition."""
+    if trim == "again":
+        return there.after_trim
+    one, two, three, four = (
+        left + (1.0 + now) / (1.0 + before) - 1.0
+        for left, now, before in zip(nominal.after_trim, there.before_trim, nominal.before_trim, strict=True)
+    )
+    return one, two, three, four
+
+
+def _one(path: Path) -> Characterised:
+    spec = NeuronSpec.from_toml(path)
+    energy = path.with_name(_ENERGY)
+    power_W = result.load(energy).value("power") if energy.exists() else float("nan")
+    return Characterised(_condition(spec, path), spec, power_W)
+
+
+def _condition(spec: NeuronSpec, path: Path) -> Condition:
+    if spec.circuit is None:
+        raise InputError(f"{path} must hold the circuit that was characterised, it has none")
+    return spec.circuit.condition
+
+
+def _lead(spec: NeuronSpec) -> float:
+    if not isinstance(spec.threshold, Lead):
+        raise InputError(f"the spec of a condition must have a lead, got {spec.threshold.kind}")
+    return spec.threshold.lead_rad
+
+
+def _ratio(a: NeuronSpec, b: NeuronSpec, name: str) -> float:
+    base: float = getattr(a, name)
+    value: float = getattr(b, name)
+    return value / base if base else 1.0
+
+
+def _full_scale(a: NeuronSpec, b: NeuronSpec) -> tuple[float, float]:
+    """Largest weights of b over those of a, excitatory and inhibitory."""
+    one, two = (
+        getattr(b.weight_bank, sign).max_weight / getattr(a.weight_bank, sign).max_weight
+        for sign in ("excitatory", "inhibitory")
+    )
+    return one, two
+
+
+def _ratios(a: NeuronSpec, b: NeuronSpec) -> tuple[float, float, float]:
+    """Of b to a: lead, phase jump of an excitatory weight at full scale, swing of VCO4."""
+    jump = _full_scale(a, b)[0] * _ratio(a, b, "phase_per_weight_rad")
+    return _lead(b) / _lead(a), jump, _ratio(a, b, "vco4_swing_Hz")

@@ -1,0 +1,201 @@
+"""A whole sweep: from a request to the files of its run directory."""
+
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from neurocircuit.core.executors import open_executor
+from neurocircuit.core.files import write_atomically
+from neurocircuit.core.netcdf import dataset_bytes
+from neurocircuit.neuron import levels
+from neurocircuit.spice import deck, ngspice
+from neurocircuit.studies.sweep import assemble, control, progress, readings, rundir
+from neurocircuit.studies.sweep.execute import Task, answer, run_batches
+from neurocircuit.studies.sweep.identity import Environment
+from neurocircuit.studies.sweep.ledger import Ledger
+from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, SweepRequest
+from neurocircuit.studies.sweep.worker import BatchResult, prepare
+from neurocircuit.tables import TransferTable, transistor_rows
+
+_PACKAGES = ("numpy", "scipy", "xarray", "pydantic", "neurocircuit")
+
+
+@dataclass
+class Work:
+    """All batches of a sweep and its readings by key, and what became of them."""
+
+    batches: dict[str, Batch]
+    reading: dict[str, str]  # for the batches that the table itself does not need: which reading asks for them
+    results: dict[str, BatchResult] = field(default_factory=dict)
+    reused: int = 0
+    retries: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def plan(cls, main: SweepRequest, variants: Mapping[str, SweepRequest], environment: Environment) -> "Work":
+        """Batches of the sweep and of its readings, each once."""
+        work = cls({batch.key(environment): batch for batch in main.batches()}, {})
+        for name, variant in variants.items():
+            for batch in variant.batches():
+                key = batch.key(environment)
+                if key not in work.batches:
+                    work.batches[key], work.reading[key] = batch, name
+        return work
+
+    def take_stored(self, path: Path) -> None:
+        """Reuse what the ledger at `path` has; none there yet is well. Raises InputError for an unusable one."""
+        if not path.exists() or path.stat().st_size == 0:
+            return
+        with Ledger(path, read_only=True) as ledger:
+            found = {key: ledger.get(key) for key in self.batches}
+        self.results.update({key: result for key, result in found.items() if result is not None})
+        self.reused = len(self.results)
+
+    @property
+    def missing(self) -> list[tuple[str, Batch]]:
+        """What is to be computed, the long ones first, so that no slot is left with one at the end."""
+        missing = [(key, batch) for key, batch in self.batches.items() if key not in self.results]
+        return sorted(missing, key=lambda item: -item[1].cost)
+
+    @property
+    def seconds_per_evaluation(self) -> dict[str, float]:
+        """Mean time of an evaluation by level, of the attempts that gave these results; SPICE levels only."""
+        spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for key, batch in self.batches.items():
+            if batch.level in levels.SPICE_LEVELS:
+                spent[batch.level][0] += self.results[key].duration_s
+                spent[batch.level][1] += batch.count
+        return {level: round(seconds / count, 4) for level, (seconds, count) in spent.items()}
+
+    @property
+    def failed(self) -> list[dict[str, Any]]:
+        """Failed draws by level, row, reason, and reading where the table itself does not hold them."""
+        groups: dict[tuple[str, str, str, str | None], set[int]] = defaultdict(set)
+        for key, batch in self.batches.items():
+            for trial, reason in self.results[key].failures.items():
+                groups[batch.level, batch.row.name, reason, self.reading.get(key)].add(trial)
+        return [
+            {"level": level, "row": row, "trials": sorted(trials), "reason": reason}
+            | ({"reading": reading} if reading else {})
+            for (level, row, reason, reading), trials in groups.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a sweep runs, which does not change its result."""
+
+    out: Path
+    ledger: Path
+    jobs: int
+    scheduler: str | None = None
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished sweep: its table and its run record."""
+
+    table: TransferTable
+    record: dict[str, Any]
+
+
+def run_sweep(request: SweepRequest, settings: Settings) -> Outcome:
+    """Evaluate what the ledger lacks and write the data files of the run, run.json last.
+
+    The caller has checked `settings.out` (rundir.check_free). Raises InputError for an unusable ledger or scheduler,
+    SimulatorMissing, WorkerLost; finished batches then stay in the ledger. A failed draw raises nothing: it is
+    recorded, and the record's exit_code is 3.
+    """
+    start = time.perf_counter()
+    environment = Environment.here(tuple(dict.fromkeys([*request.levels, readings.LEVEL, "ideal"])))
+    variants, left_out = readings.requests(request)
+    work = Work.plan(request, variants, environment)
+    work.take_stored(settings.ledger)
+    _compute(work, settings, request)
+    table, failed = _write_data(request, variants, work, environment, settings.out)
+    failed += work.failed
+    record = {
+        "status": "partial" if failed else "complete",
+        "exit_code": 3 if failed else 0,
+        "request_hash": request.sha256,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "processor": environment.identity["processor"],
+        "duration_s": round(time.perf_counter() - start, 3),
+        "jobs": settings.jobs,
+        "scheduler": settings.scheduler,
+        "command": list(settings.command),
+        "reused_batches": work.reused,
+        "computed_batches": len(work.batches) - work.reused,
+        "retries": work.retries,
+        "failed": failed,
+        "readings_left_out": left_out,
+        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES},
+        "engines": environment.engines,
+        "ngspice": _ngspice() if "bsource" in request.levels else None,
+        "seconds_per_evaluation": work.seconds_per_evaluation,
+    }
+    rundir.finish(settings.out, record)
+    return Outcome(table, record)
+
+
+def _compute(work: Work, settings: Settings, request: SweepRequest) -> None:
+    """Run the missing batches; nothing is written before all that the user gave has proved usable."""
+    missing = work.missing
+    if not missing:
+        rundir.begin(settings.out, request)
+        return
+    with open_executor(min(settings.jobs, len(missing)), settings.scheduler) as (executor, slots):
+        _try_levels(executor, [batch for _, batch in missing])
+        rundir.begin(settings.out, request)
+        with Ledger(settings.ledger) as ledger, progress.shown([batch for _, batch in missing]) as advance:
+
+            def finished(task: Task) -> None:
+                work.results[task.key] = task.outcome
+                work.retries.extend(task.retried)
+                if not task.outcome.to_retry:  # a failure may be the load's fault: the next sweep tries again
+                    ledger.put(task.key, task.batch, task.outcome)
+                advance(task.batch)
+
+            run_batches(missing, executor, slots, finished)
+
+
+def _try_levels(executor: Executor, batches: list[Batch]) -> None:
+    """Each level with each neuron: what it refuses, it refuses here."""
+    firsts = {(batch.level, batch.spec): batch for batch in reversed(batches)}
+    for probe in [executor.submit(prepare, batch) for batch in firsts.values()]:
+        answer(probe)
+
+
+def _ngspice() -> dict[str, Any]:
+    """Version and options of the ngspice in use; asked already, so this starts no process."""
+    return {"version": ngspice.version().number, "options": deck.options()}
+
+
+def _write_data(
+    request: SweepRequest,
+    variants: Mapping[str, SweepRequest],
+    work: Work,
+    environment: Environment,
+    out: Path,
+) -> tuple[TransferTable, list[dict[str, Any]]]:
+    """Write table, draws, sensitivity and waveforms; return the table, and the waveforms that failed."""
+    fires = assemble.Fires(request, work.results, environment)
+    table = assemble.transfer_table(fires, environment)
+    table.save(out / "table.nc")
+    write_atomically(out / "table.csv", table.to_csv())
+    write_atomically(out / "draws.nc", dataset_bytes(assemble.draws_dataset(fires)))
+    small = {name: assemble.Fires(variant, work.results, environment) for name, variant in variants.items()}
+    write_atomically(out / "sensitivity.csv", assemble.sensitivity_csv(small))
+    if COSTLY_LEVEL in request.levels:
+        write_atomically(out / "transistor.csv", transistor_rows.to_csv(control.controlled_rows(fires)))
+    waveforms, failed = assemble.waveforms_dataset(fires)
+    write_atomically(out / "waveforms.nc", dataset_bytes(waveforms))
+    return table, failed

@@ -1,0 +1,120 @@
+"""The work on one batch."""
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import SimulatorError, SimulatorMissing
+from neurocircuit.neuron import levels
+from neurocircuit.neuron.record import FireRecord
+from neurocircuit.studies.sweep.draws import draw, noise_seeds
+from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch
+
+BEFORE_ARMING = "a jittered input precedes arming"
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Fire times of a batch, units of tau from arming: inf silent, nan failed, with the reason by trial."""
+
+    fire_time_over_tau: Floats
+    failures: dict[int, str] = field(default_factory=dict)
+    duration_s: float = 0.0
+
+    @property
+    def to_retry(self) -> tuple[int, ...]:
+        """Trials that another attempt may mend: all failed ones but those that the draw itself rules out."""
+        return tuple(sorted(trial for trial, reason in self.failures.items() if reason != BEFORE_ARMING))
+
+
+def compute(batch: Batch, only: tuple[int, ...] | None = None) -> BatchResult:
+    """Evaluate a batch, or of its trials those in `only`; the others then stay nan.
+
+    A simulator error becomes the failure of the trials it concerns. Raises SimulatorMissing.
+    """
+    start = time.perf_counter()
+    t_over_tau, weights, start_rad = inputs(batch)
+    fire_time, failures = np.full(batch.count, np.nan), {}
+    wanted = np.ones(batch.count, dtype=bool) if only is None else np.isin(_trials(batch), only)
+    early = (t_over_tau < 0).any(axis=1)
+    failures.update({int(trial): BEFORE_ARMING for trial in _trials(batch)[early & wanted]})
+    chosen = np.flatnonzero(wanted & ~early)
+    if chosen.size:
+        try:
+            record = _evaluate(batch, t_over_tau[chosen], weights[chosen], start_rad[chosen], chosen)
+        except SimulatorMissing:
+            raise
+        except SimulatorError as error:
+            failures.update({int(trial): _one_line(str(error)) for trial in _trials(batch)[chosen]})
+        else:
+            fire_time[chosen] = record.fire_time_over_tau
+            for k in np.flatnonzero(np.isnan(record.fire_time_over_tau)):
+                reason = record.failures.get(int(k), "not a number")
+                failures[int(_trials(batch)[chosen[k]])] = _one_line(reason)
+    return BatchResult(fire_time, failures, time.perf_counter() - start)
+
+
+def prepare(batch: Batch) -> None:
+    """One draw of a level and neuron: it refuses the neuron here (InputError) or never. Raises SimulatorMissing.
+
+    A draw of the costly level is too dear for that. Its saved states are made here instead, once for all processes;
+    where they cannot be made, each draw will say why.
+    """
+    if batch.level != COSTLY_LEVEL:
+        compute(replace(batch, first=0, count=1))
+        return
+    try:
+        levels.arming(batch.level, batch.spec, np.zeros((1, 2)), len(batch.testbench.weights))
+    except SimulatorMissing:
+        raise
+    except SimulatorError:
+        return
+
+
+def _evaluate(
+    batch: Batch, t_over_tau: Floats, weights: Floats, start_rad: Floats, chosen: NDArray[np.intp]
+) -> FireRecord:
+    """Evaluate the chosen trials of the batch; only the disturbed rows have phase noise."""
+    spec, noise_seed = batch.spec, None
+    if batch.row.is_disturbed and any(spec.phase_noise):
+        noise_seed = noise_seeds(batch.seed, batch.row.number, batch.first, batch.count)[chosen]
+    elif any(spec.phase_noise):
+        spec = spec.replace(phase_noise=(0.0, 0.0, 0.0, 0.0))
+    return levels.evaluate(
+        batch.level,
+        spec,
+        t_over_tau,
+        weights,
+        start_rad=start_rad,
+        noise_seed=noise_seed,
+        timeout_s=batch.testbench.timeout_s,
+        refined=batch.row.kind == "floor",
+    )
+
+
+def inputs(batch: Batch) -> tuple[Floats, Floats, Floats]:
+    """Input times and weights [trial, input] of the batch's row, and start phases [trial, 2].
+
+    Where the neuron has transistors, weights are put on the codes of its bank, at every level.
+    """
+    draws = draw(batch.spec, batch.testbench, batch.seed, batch.first, batch.count)
+    row, bank = batch.row, batch.spec.weight_bank
+    times, weights = draws.t_over_tau, draws.weights
+    if row.half == "bits":
+        weights = draws.quantised_weights
+        if row.is_disturbed:
+            weights = bank.with_bits(int(row.value)).quantise(weights)
+    elif row.is_disturbed:
+        times = draws.jittered_over_tau(batch.testbench, row.value)
+    return times, weights if batch.spec.circuit is None else bank.quantise(weights), draws.start_rad
+
+
+def _trials(batch: Batch) -> NDArray[np.int_]:
+    return np.arange(batch.first, batch.first + batch.count)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

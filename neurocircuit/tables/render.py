@@ -1,0 +1,158 @@
+"""A transfer table as CSV, LaTeX and plain text."""
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neurocircuit.tables.transfer import TransferTable
+
+_COUNTS = ("fired", "n", "pulse_moves")
+LEAST_MOVES = 10
+UNRESOLVED = (
+    f"* Fewer than {LEAST_MOVES} draws moved the spike to another XOR pulse. Such moves are rare and large: the mean "
+    "leaves out what they carry, and it has no interval. The averaged level shows the mean without pulses."
+)
+_HEADINGS = {"jitter": "input jitter (%)", "bits": "weight bits"}
+
+
+def percent_text(ratio: float) -> str:
+    """A ratio in percent without the sign: three decimals as in the paper, two digits below 0.01 %; "-" for nan."""
+    percent = 100.0 * ratio
+    if math.isnan(percent):
+        return "-"
+    return f"{percent:.3f}" if abs(percent) >= 0.00995 or percent == 0.0 else f"{percent:#.2g}"
+
+
+def is_unresolved(row: Mapping[str, float]) -> bool:
+    """Whether so few draws moved to another XOR pulse that the sample's mean leaves out what such moves carry."""
+    return row["pulse_moves"] < LEAST_MOVES
+
+
+def value_text(row: Mapping[str, float], metric: str) -> str:
+    """The shown statistic in percent, "< floor" below the level's numerical floor; * marks an unresolved mean."""
+    value, floor = row[metric], row["floor"]
+    if value < floor:
+        return f"< {percent_text(floor)}"
+    return percent_text(value) + ("*" if metric == "mean" and is_unresolved(row) else "")
+
+
+def interval_text(row: Mapping[str, float], metric: str) -> str:
+    """The 95 % interval in percent; empty when there is none: below the floor, or where the mean is not resolved."""
+    if metric != "mean" or math.isnan(row["ci_low"]) or row["mean"] < row["floor"] or is_unresolved(row):
+        return ""
+    return f"{percent_text(max(row['ci_low'], 0.0))} … {percent_text(row['ci_high'])}"
+
+
+def row_text(half: str, value: float) -> str:
+    """Row heading: percent of input jitter, or bits."""
+    return f"{100.0 * value:.10g}" if half == "jitter" else f"{value:g}"
+
+
+def run_rows(table: "TransferTable") -> Iterator[tuple[str, str, float, dict[str, float]]]:
+    """(half, level, row value, statistics) of all rows that were run."""
+    for half in table.halves:
+        for level in table.levels:
+            for value in table.rows(half):
+                row = table.row(half, level, value)
+                if row["n"] > 0:
+                    yield half, level, value, row
+
+
+def csv_text(table: "TransferTable") -> str:
+    """One line per half, level and row; empty where a column does not apply."""
+    from neurocircuit.tables.transfer import STATISTICS
+
+    names = [name if name in _COUNTS else f"{name}[1]" for name in STATISTICS]
+    exponents = ["exponent[1]", "exponent_low[1]", "exponent_high[1]"]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["half", "level", "input_jitter[1]", "bits[bit]", *names, *exponents])
+    for half, level, value, row in run_rows(table):
+        place = [repr(value), ""] if half == "jitter" else ["", str(int(value))]
+        numbers = [
+            str(int(number)) if name in _COUNTS and not math.isnan(number) else _number(number)
+            for name, number in row.items()
+        ]
+        slope = [_number(number) for number in table.exponent(level)] if half == "jitter" else ["", "", ""]
+        writer.writerow([half, level, *place, *numbers, *slope])
+    return stream.getvalue()
+
+
+def plain_text(table: "TransferTable") -> str:
+    """Both halves in columns for a terminal."""
+    blocks = []
+    for half in table.halves:
+        head = [
+            "level",
+            _HEADINGS[half],
+            f"output jitter, {table.metric} (%)",
+            "95 % interval",
+            "fired",
+            "silent",
+            "failed",
+        ]
+        lines = [head]
+        for found, level, value, row in run_rows(table):
+            if found == half:
+                silent, failed = (round(row[f"{name}_fraction"] * row["n"]) for name in ("silent", "failed"))
+                shown = [value_text(row, table.metric), interval_text(row, table.metric)]
+                lines.append([level, row_text(half, value), *shown, f"{row['fired']:g}", f"{silent}", f"{failed}"])
+        widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
+        blocks += [
+            "  ".join(
+                cell.ljust(width) if k == 0 else cell.rjust(width)
+                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
+            for line in lines
+        ]
+        blocks.append("")
+    text = "\n".join(blocks[:-1])
+    return f"{text}\n\n{UNRESOLVED}" if "*" in text else text
+
+
+def latex_text(table: "TransferTable", paper: Mapping[str, Mapping[float, float]]) -> str:
+    """A booktabs tabular: row, the paper's value if given, ours with its interval for each level."""
+    columns = (["paper"] if paper else []) + [_escape(level) for level in table.levels]
+    lines = [r"% needs \usepackage{booktabs}", rf"\begin{{tabular}}{{r{'r' * len(columns)}}}", r"\toprule"]
+    for position, half in enumerate(table.halves):
+        if position:
+            lines.append(r"\midrule")
+        lines.append(" & ".join([_escape(_HEADINGS[half]), *columns]) + r" \\")
+        lines.append(r"\midrule")
+        for value in table.rows(half):
+            cells = [row_text(half, value)]
+            if paper:
+                cells.append(_latex_number(percent_text(paper.get(half, {}).get(value, math.nan))))
+            cells += [_latex_cell(table.row(half, level, value), table.metric) for level in table.levels]
+            lines.append(" & ".join(cells) + r" \\")
+    caption = f"% output jitter (%), {table.metric} of |delta|/t; in brackets the 95 % interval of the mean"
+    return "\n".join([caption, *lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _latex_cell(row: Mapping[str, float], metric: str) -> str:
+    if not row["n"] > 0:
+        return "--"
+    value, interval = value_text(row, metric), interval_text(row, metric)
+    value = _latex_number(value.rstrip("*")) + ("*" if value.endswith("*") else "")
+    low_high = ", ".join(_latex_number(end) for end in interval.split(" … "))
+    return f"{value} [{low_high}]" if interval else value
+
+
+def _latex_number(text: str) -> str:
+    """Powers of ten, "< 0.0012" and signs in mathematics; a dash for an absent value."""
+    if text == "-":
+        return "--"
+    mantissa, found, exponent = text.partition("e")
+    power = rf" \cdot 10^{{{int(exponent)}}}" if found else ""
+    return f"${mantissa}{power}$" if power or text.startswith(("<", "-")) else text
+
+
+def _escape(text: str) -> str:
+    return text.replace("_", r"\_").replace("%", r"\%")
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else repr(value)

@@ -1,0 +1,120 @@
+"""Scales within the limits, one file for all levels, chips and events by number, and the replay of whole images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neurocircuit.errors import SpecError
+from neurocircuit.network import limits
+from neurocircuit.network import mapping as build_module
+from neurocircuit.network.run import Circuit, spikes_of
+from neurocircuit.neuron import chip as chips
+from neurocircuit.spec import Lead, MappedNetwork, NeuronSpec, Variation
+from neurocircuit.spec.variation import EMBEDDED
+
+
+def test_the_mapping_meets_its_limits_and_travels_as_toml(mapping, tmp_path):
+    assert mapping.met
+    path = tmp_path / "net.toml"
+    path.write_text(mapping.mapped.to_toml())
+    assert MappedNetwork.from_toml(path) == mapping.mapped
+    for k in range(len(mapping.mapped.layers)):
+        assert mapping.mapped.neuron_of(k).threshold_weight == pytest.approx(1.0)
+
+
+def test_the_scale_of_the_base_breaks_limits_and_the_report_says_what_helps(physical, spikes, mapping):
+    base = NeuronSpec(phase_per_weight_rad=3.0, threshold=Lead(lead_rad=3.0), vco4_swing_Hz=25e6)
+    kept = build_module.build(
+        physical, base, Variation(), spikes, np.zeros(3, dtype=int), limits.Choice(),
+        name="kept", checkpoint="x", checkpoint_sha256="0" * 64, keep_scale=True,
+    )  # fmt: skip
+    broken = [limit for limit in kept.report["limits"] if not limit["met"]]
+    assert not kept.met
+    assert {"XOR range", "no wrap"} == {limit["name"] for limit in broken}
+    assert any("phase counter" in limit["help"] for limit in broken)
+    assert all(limit["outside"] > 0 for limit in broken)
+
+
+def test_a_characterised_circuit_keeps_its_bank(physical, spikes):
+    """Its weight currents stand: a rescaled bank would ask its codes for weights that they do not make."""
+    spec = NeuronSpec.from_toml(Path(__file__).parents[2] / "reports/published/datasheet-generic65/spec.toml")
+    for base, same in ((spec, True), (spec.replace(circuit=None), False)):
+        kept = build_module.build(
+            physical, base, Variation(), spikes, np.zeros(3, dtype=int), limits.Choice(),
+            name="kept", checkpoint="x", checkpoint_sha256="0" * 64, keep_scale=True,
+        )  # fmt: skip
+        assert all((layer.weight_bank == spec.weight_bank) == same for layer in kept.mapped.layers)
+
+
+def test_a_phase_counter_lifts_the_wrap_limit(physical, spikes, mapping):
+    counting = build_module.build(
+        physical, NeuronSpec(comparator="phase_counter"), Variation(), spikes, np.zeros(3, dtype=int), limits.Choice(),
+        name="counting", checkpoint="x", checkpoint_sha256="0" * 64,
+    )  # fmt: skip
+    assert "no wrap" not in {limit["name"] for limit in counting.report["limits"]}
+    for one, two in zip(counting.mapped.layers, mapping.mapped.layers, strict=True):
+        assert one.lead_rad >= two.lead_rad
+
+
+def test_no_neuron_wraps_and_edge_follows_eq_4(circuit, spikes):
+    """Perfect chip: every layer's median deviation from eq. (4) on its own inputs stays below 0.1 τ."""
+    chip = circuit.chip(1, 0, Variation())
+    for image, one in enumerate(spikes):
+        runs = chip.run(one, image, "edge")
+        seen = one
+        for k, (layer, run) in enumerate(zip(circuit.physical.layers, runs, strict=True)):
+            from neurocircuit.neuron.operating_points import operate
+
+            ideal = spikes_of(
+                operate(
+                    layer.inputs(seen, circuit.mapped.bias_delay_over_tau(k)),
+                    circuit.weights[k][layer.row],
+                    circuit.window,
+                )
+            )
+            both = np.isfinite(ideal) & np.isfinite(run.t_over_tau)
+            assert not run.false_fire.any()
+            assert abs(np.median(run.t_over_tau[both] - ideal[both])) < 0.1
+            seen = run.t_over_tau
+
+
+def test_ideal_level_without_variation_is_eq_4(circuit, spikes):
+    runs = circuit.chip(1, 0, Variation()).run(spikes[0], 0, "ideal")
+    expected = circuit.ideal(spikes[0], delays=True)
+    for run, point in zip(runs, expected, strict=True):
+        np.testing.assert_allclose(run.t_over_tau, spikes_of(point), rtol=1e-6)  # lead and swing have three digits
+
+
+def test_chips_are_constant_and_events_are_not(circuit, spikes):
+    one, same, other = circuit.chip(1, 0), circuit.chip(1, 0), circuit.chip(1, 1)
+    first = one.run(spikes[0], 0, "edge")[0].t_over_tau
+    np.testing.assert_array_equal(first, same.run(spikes[0], 0, "edge")[0].t_over_tau)
+    assert not np.array_equal(first, one.run(spikes[0], 1, "edge")[0].t_over_tau)
+    assert not np.array_equal(first, other.run(spikes[0], 0, "edge")[0].t_over_tau)
+    np.testing.assert_array_equal(one.layers[0].die, one.layers[1].die)
+
+
+def test_switching_a_component_off_leaves_the_others(circuit):
+    whole = chips.draw_layer(EMBEDDED, 1, 0, 0, 20, 5)
+    part = chips.draw_layer(EMBEDDED.only("neuron"), 1, 0, 0, 20, 5)
+    np.testing.assert_array_equal(whole.own.tau, part.own.tau)
+    assert not part.die.any()
+    assert not part.synapse.any()
+
+
+def test_shared_synapses_are_alike_at_all_positions(mapping, physical):
+    shared = Circuit.of(mapping.mapped.replace(synapses="shared"), physical).chip(1, 0)
+    layer = physical.layers[0]
+    np.testing.assert_array_equal(
+        shared.layers[0].synapse[layer.row == 0][0], shared.layers[0].synapse[layer.row == 0][-1]
+    )
+    assert np.std(shared.layers[0].synapse) == pytest.approx(EMBEDDED.synapse.weight, rel=0.1)
+
+
+def test_networks_that_contradict_themselves_are_refused(mapping):
+    own = mapping.mapped.layers[0].replace(vco4_swing_Hz=5e9)
+    with pytest.raises(SpecError, match=r"vco4_swing must be <= 2·f0"):
+        mapping.mapped.replace(layers=(own, *mapping.mapped.layers[1:]))
+    with pytest.raises(SpecError, match=r"^Variation.die.tau must be <= 0.2"):
+        Variation.from_dict({"die": {"tau": 0.5}})

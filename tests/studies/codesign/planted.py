@@ -1,0 +1,59 @@
+"""A study whose objectives are known in closed form, and a process that runs it: for stores, kills and choices.
+
+accuracy = 1 - 0.01·bias_uA^-1 - (lead - 1)²/10, energy = bias_uA nJ·(1 + (lead - 1)²), so the front is lead = 1,
+whatever the bias. Feasible: lead <= 1.2.
+"""
+
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from neurocircuit.spec import NeuronSpec, Variation
+from neurocircuit.studies.codesign import run
+from neurocircuit.studies.codesign.study import StudySpec
+from neurocircuit.studies.codesign.trial import Outcome
+
+SEED = 5
+
+
+def study(**changes):
+    values = {
+        "name": "planted",
+        "checkpoint": "none.pt",
+        "seed": SEED,
+        "trials": 30,
+        "population": 8,
+        "objectives": ["accuracy", "energy"],
+        "parameters": {
+            "lead": {"low": "0.2 rad", "high": "2 rad"},
+            "bias": {"low": "1 uA", "high": "30 uA", "scale": "log"},
+        },
+        "power": {"bias": "10 uA", "oscillators": "68 uW", "rest": "53 uW", "source": "planted"},
+        "fidelities": [
+            {"name": "coarse", "method": "table"},
+            {"name": "fine", "method": "circuit", "designs": 5},
+        ],
+    }
+    return StudySpec.from_dict(values | changes)
+
+
+def definition(**changes):
+    return run.Definition(study(**changes), NeuronSpec(), Variation(), "0" * 64)
+
+
+def outcome(values, fidelity, delay_s=0.0):
+    time.sleep(delay_s)
+    bias_uA, off = 1e6 * values["bias"], values["lead"] - 1.0
+    shift = 0.01 if fidelity.name == "coarse" else 0.0
+    accuracy, energy = 1.0 - 0.01 / bias_uA - off**2 / 10 - shift, 1e-9 * bias_uA * (1 + off**2)
+    return Outcome(accuracy, energy, 1e-8, {"lead": values["lead"] - 1.2}, {"accuracy": accuracy, "cpu_s": 0.0})
+
+
+def prepare(delay_s=0.0):
+    return partial(outcome, delay_s=delay_s)
+
+
+if __name__ == "__main__":
+    where, delay = Path(sys.argv[1]), float(sys.argv[2])
+    run.run(definition(), where, partial(prepare, delay), run.Options(), lambda text: print(text, flush=True))

@@ -1,0 +1,86 @@
+"""Scaling laws of a design, and what no circuit can be."""
+
+import math
+
+import pytest
+
+from neurocircuit.errors import SpecError
+from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec.variation import EMBEDDED
+from neurocircuit.studies.codesign.design import base_values, design_of, impossible
+from neurocircuit.studies.codesign.study import Power
+
+POWER = Power(bias_A=1e-5, oscillators_W=68e-6, rest_W=53e-6, source="planted")
+BASE = NeuronSpec(phase_noise=(5e4, 5e4, 5e4, 5e4))
+
+
+def test_base_values_give_the_base_circuit():
+    values = base_values(BASE, EMBEDDED, POWER)
+    found = design_of(BASE, EMBEDDED, POWER, values)
+    for name in ("tau_s", "f0_Hz", "loop_filter_rad_per_s", "phase_per_weight_rad", "window_s", "vco4_swing_Hz"):
+        assert getattr(found.neuron, name) == pytest.approx(getattr(BASE, name), rel=1e-12)
+    assert found.neuron.phase_noise == pytest.approx(BASE.phase_noise)
+    assert found.variation.neuron.frequency == pytest.approx(EMBEDDED.neuron.frequency)
+    assert found.power_W == pytest.approx(121e-6)
+
+
+def test_jitter_per_time_is_inverse_to_the_current_and_free_of_the_frequency():
+    # kappa² = D/(2π f0)², the variance of time per time
+    def kappa2(values):
+        neuron = design_of(BASE, EMBEDDED, POWER, values).neuron
+        return neuron.phase_noise[0] / (2 * math.pi * neuron.f0_Hz) ** 2
+
+    base = kappa2({})
+    assert kappa2({"bias": 2e-5}) == pytest.approx(base / 2)
+    assert kappa2({"f0": 2 * BASE.f0_Hz}) == pytest.approx(base)
+    assert design_of(BASE, EMBEDDED, POWER, {"bias": 2e-5}).power_W == pytest.approx(2 * 68e-6 + 53e-6)
+    assert design_of(BASE, EMBEDDED, POWER, {"f0": 2 * BASE.f0_Hz}).power_W == pytest.approx(68e-6 + 2 * 53e-6)
+
+
+def test_cycles_set_tau_at_the_frequency_and_the_loop_keeps_its_ratio():
+    neuron = design_of(BASE, EMBEDDED, POWER, {"cycles_per_tau": 30.56}).neuron
+    assert neuron.f0_Hz == BASE.f0_Hz
+    assert neuron.tau_s == pytest.approx(2 * BASE.tau_s)
+    assert neuron.loop_ratio == pytest.approx(BASE.loop_ratio)
+
+
+def test_trim_leaves_an_even_residual():
+    frequency = design_of(BASE, EMBEDDED, POWER, {"trim_resolution": 1e-3}).variation.neuron.frequency
+    assert frequency == pytest.approx([1e-3 / math.sqrt(12)] * 4)
+
+
+def test_bits_are_those_of_both_signs():
+    bank = design_of(BASE, EMBEDDED, POWER, {"weight_bits": 6}).neuron.weight_bank
+    assert (bank.excitatory.bits, bank.inhibitory.bits) == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("values", "kept", "broken"),
+    [
+        ({"lead": 4.0}, False, {"lead below π": 4.0 / math.pi - 1}),
+        ({"lead": 3.0, "phase_per_weight": 0.01, "cycles_per_tau": 2.0}, True, {"VCO4 swing": 3 / (0.04 * 2) - 1}),
+        ({"lead": 3.0, "phase_per_weight": 0.01, "cycles_per_tau": 2.0}, False, {}),
+        ({"bias": 1e-9}, False, {"phase noise within an edge": 5e8 / 7.64e7 - 1}),
+        ({}, True, {}),
+    ],
+)
+def test_what_is_impossible_says_how_far(values, kept, broken):
+    found = {name: value for name, value in impossible(BASE, POWER, values, kept).items() if value > 0}
+    if "VCO4 swing" in broken:
+        # θ/(2 a τ) against 2 f0: with τ = cycles/f0 the ratio is θ/(4 a cycles)
+        broken = {"VCO4 swing": 3.0 / (4 * 0.01 * 2.0) - 1}
+    assert found == pytest.approx(broken, rel=1e-6)
+
+
+def test_a_design_that_is_not_impossible_is_valid():
+    # every corner of wide ranges: either a constraint says no, or the spec is valid
+    for lead in (0.2, 3.1, 4.0):
+        for a in (0.01, 0.5):
+            for cycles in (2.0, 60.0):
+                for bias in (1e-7, 1e-4):
+                    values = {"lead": lead, "phase_per_weight": a, "cycles_per_tau": cycles, "bias": bias}
+                    broken = max(impossible(BASE, POWER, values, kept=False).values()) > 0
+                    try:
+                        design_of(BASE, EMBEDDED, POWER, values)
+                    except SpecError:
+                        assert broken

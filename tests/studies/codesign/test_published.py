@@ -1,0 +1,67 @@
+"""The committed study: README's numbers are those of its files, its study file is the one that stands there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neurocircuit.process import result
+from neurocircuit.spec import MappedNetwork, NeuronSpec
+from neurocircuit.studies.codesign.study import StudySpec
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "reports/published/codesign"
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return json.loads((FOLDER / "result.json").read_bytes())
+
+
+def test_readme_shows_what_the_study_found(numbers):
+    readme = (ROOT / "README.md").read_text()
+    for role, one in numbers["recommended"].items():
+        details = one["outcome"]["details"]
+        accuracy = one["verification"]["images"]["accuracy"]["circuit"]
+        energies = (f"{1e9 * details[key]:.3g} nJ" for key in ("energy_J", "energy_spikes_J", "energy_paper_J"))
+        low, high = (f"{100 * value:.3g}" for value in accuracy[1:])
+        cells = [role, f"{100 * accuracy[0]:.3g} % ({low} … {high})", *energies, f"{1e9 * details['latency_s']:.1f} ns"]
+        assert "| " + " | ".join(cells) + " |" in readme
+
+
+def test_readme_holds_the_base_circuit_against_the_balanced_design(numbers):
+    own = {name: numbers["base"][name] for name in numbers["ranges"]}
+    rows = numbers["fidelities"][-1]["trials"]
+    base = next(row["details"] for row in rows if row["values"] == own)
+    balanced = numbers["recommended"]["balanced"]["outcome"]["details"]
+    assert f"{base['accuracy']:.1%}" == f"{balanced['accuracy']:.1%}" == "93.8%"
+    assert (f"{1e9 * base['energy_J']:.1f}", f"{1e9 * base['latency_s']:.1f}") == ("40.4", "36.5")
+    assert balanced["energy_J"] < 0.25 * base["energy_J"]
+    assert balanced["latency_s"] < 0.5 * base["latency_s"]
+
+
+def test_study_file_is_the_published_one(numbers):
+    study = StudySpec.from_toml(ROOT / "training/codesign/mnist.toml")
+    assert study.to_dict() == numbers["study"]
+    assert len(numbers["fidelities"][0]["trials"]) == study.trials
+
+
+def test_power_and_phase_noise_of_the_study_are_the_datasheets(numbers):
+    """Within 10 %: a datasheet that is made anew moves a little."""
+    folder = ROOT / "reports/published/datasheet-generic65/conditions/tt_27C_1V"
+    energy, noise, ring, trim = (result.load(folder / f"{name}.json") for name in ("energy", "noise", "cco", "trim"))
+    power = StudySpec.from_toml(ROOT / "training/codesign/mnist.toml").power
+    currents = [trim.value(f"vco{k}") for k in range(1, 5)]
+    assert power.bias_A == pytest.approx(currents[0], rel=0.1)
+    rings_W = ring.value("power") * sum(currents) / currents[0]
+    assert power.oscillators_W == pytest.approx(rings_W, rel=0.1)
+    assert power.oscillators_W + power.rest_W == pytest.approx(energy.value("power"), rel=0.1)
+    base = NeuronSpec.from_toml(ROOT / "training/codesign/codesign_base.toml")
+    assert noise.value("low") < max(base.phase_noise) < noise.value("high")
+
+
+def test_recommended_designs_load(numbers):
+    for one in numbers["recommended"].values():
+        path = FOLDER / one["folder"] / "network.toml"
+        assert MappedNetwork.from_toml(path).checkpoint_path(path).is_file()
+        NeuronSpec.from_toml(path.with_name("circuit.toml"))

@@ -1,0 +1,119 @@
+"""Trials on a small network: the batched torch run against neuron by neuron, energies against their definitions."""
+
+import numpy as np
+import pytest
+import torch
+
+from neurocircuit.network import calibrate
+from neurocircuit.network.run import Circuit
+from neurocircuit.studies import inference
+from neurocircuit.studies.codesign.design import base_values, design_of
+from neurocircuit.studies.codesign.trial import Evaluator, Outcome, causes_of
+
+
+@pytest.fixture(scope="module")
+def circuit(problem):
+    design = design_of(problem.base, problem.variation, problem.study.power, {"window": 5.0})
+    return Circuit.of(problem.mapping(design, problem.images("train", 2)).mapped, problem.physical)
+
+
+def test_network_as_built_gives_the_circuits_ideal_times(problem, circuit):
+    # the torch network with the banks' weights and bias delays against eq. (4), neuron by neuron
+    images = problem.images("train", 3)
+    built = inference.as_built(problem.network, circuit)
+    with torch.no_grad():
+        z = built(images.z)
+    t = torch.log(z).double().numpy()
+    for k, spikes in enumerate(images.spikes):
+        point = circuit.ideal(spikes, delays=True)[-1]
+        inside = point.fired & (t[k] < circuit.window)
+        assert inside.sum() >= 3
+        np.testing.assert_allclose(t[k][inside], point.at[inside], atol=2e-4)  # float32 against float64
+
+
+def test_without_causes_both_ways_agree(problem, circuit):
+    # a table whose noise is off, and level `averaged` far inside its limits, differ by the loop alone: the same
+    # decisions are not promised, the columns are
+    images = problem.images("train", 4)
+    table, _, _ = calibrate.calibrate(circuit, images.spikes[:2], chip_count=6, points_per_layer=40)
+    labels = torch.from_numpy(images.labels)
+    found = inference.under_table(circuit, problem.network, table, images.z, labels, chips=2, seed=1)
+    assert found.image.tolist() == [0, 1, 2, 3] * 2
+    assert found.chip.tolist() == [0] * 4 + [1] * 4
+    assert (found.latency <= circuit.window).all()
+    again = inference.under_table(circuit, problem.network, table, images.z, labels, chips=2, seed=1)
+    assert again.armed.tolist() == found.armed.tolist()
+
+
+def test_row_counts_armed_time_until_spike_or_decision():
+    inf = np.inf
+    times = [np.array([0.5, 3.0, inf]), np.array([2.0, inf])]
+    decided, latency, armed, of_spikes, before, spikes = inference._row(times, window=6.0)
+    assert (decided, latency) == (True, 2.0)
+    assert armed == 0.5 + 2.0 + 2.0 + 2.0 + 2.0  # the decision switches off who has not fired
+    assert of_spikes == 0.5 + 2.0
+    assert (before, spikes) == (2, 3)
+
+
+def test_row_without_decision_lasts_the_window():
+    decided, latency, armed, _, before, _ = inference._row([np.array([1.0]), np.array([np.inf])], window=6.0)
+    assert (decided, latency, armed, before) == (False, 6.0, 7.0, 1)
+
+
+def test_energies_by_their_definitions():
+    one = np.array([0])
+    found = inference.Inferences(
+        one, one, np.array([True]), np.array([True]), np.array([2.0]), np.array([30.0]), np.array([8.0]),
+        np.array([4.0]), np.array([5.0]), 0.0,
+    )  # fmt: skip
+    numbers = inference.figures(found, power_W=1e-4, tau_s=2e-8, weights=1000, neurons=10)
+    assert numbers["energy_J"] == pytest.approx(1e-4 * 2e-8 * 30)
+    assert numbers["energy_per_spike_J"] == pytest.approx(1e-4 * 2e-8 * 2)  # each of 4 stood 2 τ
+    assert numbers["energy_spikes_J"] == pytest.approx(4 * numbers["energy_per_spike_J"])
+    assert numbers["energy_paper_J"] == pytest.approx(1000 * 0.5 * 10e-12)
+    assert numbers["latency_s"] == pytest.approx(4e-8)
+    assert numbers["accuracy_low"] < 0.3  # one image, right: nothing is sure
+
+
+def test_trial_is_reproducible_and_energy_follows_the_power(problem):
+    evaluate, fidelity = Evaluator(problem), problem.study.fidelities[1]
+    values = {"cycles_per_tau": 15.28, "bias": 1e-5, "weight_bits": 4}
+    first, again = evaluate(values, fidelity), Evaluator(problem)(values, fidelity)
+    assert first.feasible
+    assert (first.accuracy, first.energy, first.latency) == (again.accuracy, again.energy, again.latency)
+    # the base has no phase noise, so twice the current changes the power alone: (2·68 + 53)/121
+    twice = evaluate(values | {"bias": 2e-5}, fidelity)
+    assert twice.energy / first.energy == pytest.approx(189 / 121)
+    assert twice.latency == first.latency
+
+
+def test_broken_limits_are_constraints_that_say_how_far(problem):
+    kept = problem.study.replace(mapping=problem.study.mapping.replace(scale="kept"))
+    evaluate = Evaluator(type(problem)(**{**vars(problem), "study": kept}))
+    fidelity = problem.study.fidelities[0]
+    found = evaluate({"phase_per_weight": 3.0, "lead": 3.0}, fidelity)
+    assert isinstance(found, Outcome)
+    assert not found.feasible
+    assert found.constraints["XOR range"] > 0.5
+    assert found.accuracy == 0.0
+    worse = evaluate({"phase_per_weight": 6.0, "lead": 3.0}, fidelity)
+    # the XOR's share is proportional to a: (1 + excess) doubles
+    assert 1 + worse.constraints["XOR range"] == pytest.approx(2 * (1 + found.constraints["XOR range"]))
+    impossible = evaluate({"lead": 6.0}, fidelity)
+    assert impossible.constraints["lead below π"] == pytest.approx(6 / np.pi - 1)
+
+
+def test_causes_name_what_a_level_lacks(problem):
+    table, edge = problem.study.fidelities
+    assert "left out" in causes_of(table, problem.base)
+    held, lacking = causes_of(edge.replace(level="averaged"), problem.base).split("not:")
+    assert "phase noise" in held
+    assert "XOR range" in lacking
+    assert "XOR" not in causes_of(edge, problem.base).split("not:")[1]
+
+
+def test_base_values_name_every_parameter(problem):
+    from neurocircuit.studies.codesign.study import BOUNDS, Parameters
+
+    assert set(base_values(problem.base, problem.variation, problem.study.power)) == set(BOUNDS)
+    assert set(Parameters.model_fields) == set(BOUNDS)

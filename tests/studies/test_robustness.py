@@ -1,0 +1,121 @@
+"""Robustness studies on digits: their numbers mean what they say, and a second call trains nothing again."""
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from neurocircuit.core.stats import fraction_interval
+from neurocircuit.snn import checkpoint
+from neurocircuit.snn.data import library
+from neurocircuit.snn.evaluate import accuracy
+from neurocircuit.snn.hardware.quantise import Rounding, set_rounding
+from neurocircuit.snn.training.run import FINAL
+from neurocircuit.spec import WeightBank
+from tests.snn.test_train import DIGITS, trainer
+
+pytest.importorskip("sklearn")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studies")
+    trainer(folder / "start", "epochs=3").run(lambda progress: None)
+    options = ["--weights", folder / "start" / FINAL, "--recipe", DIGITS, "--set", "epochs=1", "--set", "lr=1e-3",
+               "--draws", 2, "--images", 200, "--threads", 1, "--json"]  # fmt: skip
+
+    def call(study, *more):
+        arguments = map(str, ["robustness", study, *options, "--out", folder / study, *more])
+        return subprocess.run([sys.executable, "-m", "neurocircuit", *arguments], capture_output=True, text=True)
+
+    return folder, call, {study: call(study) for study in ("table4", "fig2", "jitter")}
+
+
+def test_all_studies_run_and_report(run):
+    folder, _, done = run
+    found = {}
+    for study, one in done.items():
+        assert one.returncode == 0, one.stderr
+        found |= json.loads(one.stdout)["studies"]
+        assert (folder / study / "report.html").exists()
+    text = (folder / "table4" / "report.md").read_text()
+    assert "Table 4" in text
+    assert "99.33%" not in text  # the paper has no digits
+    assert {path.name for study in done for path in (folder / study / "figures").iterdir()} == {
+        "table4.svg", "fig2-bits.svg", "fig2-noise.svg", "jitter.svg"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("study", "key"), [("jitter", "accuracy"), ("fig2", "noise")])
+def test_more_noise_never_raises_the_mean_accuracy_beyond_its_interval(run, study, key):
+    """Wilson's 95 % over the 200 images, which all draws share."""
+    found = json.loads(run[2][study].stdout)["studies"][study]
+    for rows in found[key].values():
+        means = [float(np.mean(row)) for row in rows]
+        if study == "fig2":
+            means.reverse()  # SNR rises
+        for less, more in pairwise(means):
+            assert more <= fraction_interval(round(200 * less), 200)[1]
+        assert means[-1] < means[0]
+
+
+def test_accuracies_are_those_of_the_rounded_weights(run):
+    folder, _, done = run
+    found = json.loads(done["table4"].stdout)["studies"]["table4"]
+    subject, network = checkpoint.load_network(folder / "start" / FINAL)
+    images = library.load(subject.data, "test")
+    from neurocircuit.snn.data.images import Part
+
+    first = Part(images, 0, 200)
+    assert found["32"] == accuracy(network, first, subject)
+    for kind, rows in found["quantisers"].items():
+        for row in rows:
+            set_rounding(network, Rounding(kind, row["bits"], WeightBank()))
+            assert row["after"] == accuracy(network, first, subject)
+            path = folder / "table4" / "runs" / f"{kind}-{row['bits']}bit" / FINAL
+            other = checkpoint.load_network(path)[1]
+            set_rounding(other, Rounding(kind, row["bits"], WeightBank()))
+            assert row["retrained"] == accuracy(other, first, subject)
+
+
+def test_a_second_call_takes_what_is_there(run):
+    folder, call, done = run
+    before = {path: path.stat().st_mtime_ns for path in (folder / "table4" / "runs").rglob(FINAL)}
+    again = call("table4")
+    assert len(before) == 6
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert json.loads(again.stdout)["studies"] == json.loads(done["table4"].stdout)["studies"]
+    other = call("table4", "--set", "lr=2e-3")
+    assert other.returncode == 2
+    assert "holds another run than this study asks for" in other.stderr
+
+
+@pytest.mark.parametrize("study", ["table4", "fig2", "jitter"])
+def test_without_retraining_the_network_itself_is_measured_alike(run, tmp_path, study):
+    _, call, done = run
+    alone = call(study, "--no-retraining", "--out", tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    assert not (tmp_path / "runs").exists()
+    found, full = (json.loads(one.stdout)["studies"][study] for one in (alone, done[study]))
+    if study == "table4":
+        pairs = [(found["quantisers"][kind], full["quantisers"][kind]) for kind in ("word", "bank")]
+        assert all([row["after"] for row in own] == [row["after"] for row in other] for own, other in pairs)
+        assert all(row["retrained"] is None for own, _ in pairs for row in own)
+    else:
+        key = "noise" if study == "fig2" else "accuracy"
+        assert found[key] == {"clean": full[key]["clean"]}
+    assert "trained under" not in (tmp_path / "report.md").read_text()
+
+
+def test_wrong_options_are_one_line(run):
+    _, call, _ = run
+    for option, value, message in (
+        ("--images", 10_000, "--images must be <= 360"),
+        ("--weights", "none.pt", "none.pt"),
+    ):
+        done = call("jitter", option, value)
+        assert done.returncode == 2
+        assert message in done.stderr.splitlines()[-1]
