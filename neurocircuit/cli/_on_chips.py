@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Subject
 
 passages_option = click.option(
-    "--passages", type=click.IntRange(min=0), metavar="NEURONS",
+    "--passages",
+    type=click.IntRange(min=0),
+    metavar="NEURONS",
     help="Layers of at most so many neurons follow their membranes, as verify's do; others are moved by their slope, "
     "which is faster and too dark. Default: 10000.",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,17 @@ class OnChips:
         seed, tables = self.seed or 0, 5 if self.tables is None else self.tables
         passages = PASSAGES if self.passages is None else self.passages
         found = evaluate_on_chips(
-            network, source, subject, table, self.chips or 10, self.seeds or 1,
-            outside=self.outside or "ideal", seed=seed, tables=tables, passages=passages,
-        )  # fmt: skip
+            network,
+            source,
+            subject,
+            table,
+            self.chips or 10,
+            self.seeds or 1,
+            outside=self.outside or "ideal",
+            seed=seed,
+            tables=tables,
+            passages=passages,
+        )
         return to_dict(found, energy_J, mapped.neuron.tau_s) | {
             "noise_sha256": noise_sha256,
             "network_of_table": mapped.name,

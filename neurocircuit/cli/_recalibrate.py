@@ -36,16 +36,27 @@ def recalibrate(weights: Path, noise: Path, data: Path | None, chips: int, mappe
     physical = unrolled.load(weights)
     spikes, labels = read_images(physical, "train", data, max(mapped_images, IMAGES))
     mapping = build(
-        physical, before.neuron, before.variation, spikes[:mapped_images], labels[:mapped_images], Choice(),
-        name=before.name, checkpoint=weights.name, checkpoint_sha256=unrolled.file_sha256(weights),
+        physical,
+        before.neuron,
+        before.variation,
+        spikes[:mapped_images],
+        labels[:mapped_images],
+        Choice(),
+        name=before.name,
+        checkpoint=weights.name,
+        checkpoint_sha256=unrolled.file_sha256(weights),
         window_over_tau=before.neuron.window_over_tau,
-    )  # fmt: skip
+    )
     mapped = mapping.mapped
     write_atomically(weights.with_name("network.toml"), mapped.to_toml())
     table, _, _ = calibrate.calibrate(
-        Circuit.of(mapped, physical), spikes[:IMAGES], seed=SEED, chip_count=chips, points_per_layer=POINTS,
+        Circuit.of(mapped, physical),
+        spikes[:IMAGES],
+        seed=SEED,
+        chip_count=chips,
+        points_per_layer=POINTS,
         report=lambda line: click.echo(line, err=True),
-    )  # fmt: skip
+    )
     table.save(weights.with_name("table.nc"))
     leads = [[own.lead_rad, old.lead_rad] for own, old in zip(mapped.layers, before.layers, strict=True)]
     return {

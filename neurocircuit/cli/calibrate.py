@@ -14,19 +14,29 @@ from neurocircuit.errors import InputError
 @click.command("calibrate")
 @click.argument("network_path", metavar="NETWORK", type=click.Path(path_type=Path))
 @click.option("--level", default="edge", show_default=True, help="Level of the neuron: edge, averaged, bsource.")
-@click.option("--out", required=True, type=click.Path(path_type=Path),
-              help="File of the noise table (.nc); with --mode transfer of the jitters (.json).")  # fmt: skip
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File of the noise table (.nc); with --mode transfer of the jitters (.json).",
+)
 @click.option("--images", "count", default=30, show_default=True, type=click.IntRange(min=1), help="Images to look at.")
 @click.option("--chips", default=100, show_default=True, type=click.IntRange(min=2), help="Chips.")
 @click.option("--points", default=400, show_default=True, type=click.IntRange(min=40), help="Neurons of each layer.")
-@click.option("--headroom", type=click.FloatRange(0, 2, min_open=True),
-              help="Only neurons within this share of the XOR's range; others lie outside the table.")  # fmt: skip
+@click.option(
+    "--headroom",
+    type=click.FloatRange(0, 2, min_open=True),
+    help="Only neurons within this share of the XOR's range; others lie outside the table.",
+)
 @click.option("--latest", type=click.FloatRange(0, min_open=True), help="Only neurons that fire by then, tau.")
 @click.option("--budget", is_flag=True, help="Also simulate each cause alone and draw the noise budget.")
 @click.option(
-    "--mode", type=click.Choice(("calibrated", "transfer")), default="calibrated", show_default=True,
+    "--mode",
+    type=click.Choice(("calibrated", "transfer")),
+    default="calibrated",
+    show_default=True,
     help="transfer: the paper's simpler reading, each layer's jitter by the curve of --curve.",
-)  # fmt: skip
+)
 @click.option("--curve", type=click.Path(path_type=Path), help="Transfer table of a sweep over jitter (.nc).")
 @click.option("--input-jitter", default=0.01, show_default=True, help="Relative jitter of the image, with --curve.")
 @part_option
@@ -77,10 +87,15 @@ def command(
     circuit = Circuit.of(mapped, network)
     spikes, _ = images(network, part, data, count)
     table, found, samples = calibrate.calibrate(
-        circuit, spikes, level=level, seed=seed, chip_count=chips, points_per_layer=points,
+        circuit,
+        spikes,
+        level=level,
+        seed=seed,
+        chip_count=chips,
+        points_per_layer=points,
         within=calibrate.Within(headroom or float("inf"), latest or float("inf")),
         report=lambda text: None if as_json else click.echo(text, err=True),
-    )  # fmt: skip
+    )
     numbers: dict[str, Any] = {
         "name": mapped.name,
         "level": level,
@@ -124,7 +139,8 @@ def _transfer(network_path: Path, out: Path, curve: Path, input_jitter: float, a
     if as_json:
         echo_json(numbers)
         return
-    for name, value in zip(("input", *(f"layer {own.name}" for own in mapped.layers)), numbers["jitter_by_layer"],
-                           strict=True):  # fmt: skip
+    for name, value in zip(
+        ("input", *(f"layer {own.name}" for own in mapped.layers)), numbers["jitter_by_layer"], strict=True
+    ):
         click.echo(f"{name}: relative jitter {value:.3g}")
     click.echo(f"jitters: {out}")

@@ -32,10 +32,22 @@ if TYPE_CHECKING:
 @click.option("--no-report", is_flag=True, help="Write the data files only.")
 @json_option
 def command(
-    process: str, corner: str | None, temp: str, vdd: str, one_at_a_time: bool, trim_grid: bool,
-    only: str | None, resolution: float, cases: int, seed: int,
-    out: Path | None, resume: bool, jobs: int, no_report: bool, as_json: bool,
-) -> None:  # fmt: skip
+    process: str,
+    corner: str | None,
+    temp: str,
+    vdd: str,
+    one_at_a_time: bool,
+    trim_grid: bool,
+    only: str | None,
+    resolution: float,
+    cases: int,
+    seed: int,
+    out: Path | None,
+    resume: bool,
+    jobs: int,
+    no_report: bool,
+    as_json: bool,
+) -> None:
     """Trim and measure the neuron of a process in transistors; write its datasheet and its spec for the fast levels.
 
     Phase noise and prediction are measured at the first condition only, which is the nominal one.

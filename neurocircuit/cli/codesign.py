@@ -29,9 +29,15 @@ if TYPE_CHECKING:
 @data_option
 @json_option
 def command(
-    study_path: Path, out: Path | None, trials: int | None, workers: int, timeout: float | None, no_verify: bool,
-    data: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    study_path: Path,
+    out: Path | None,
+    trials: int | None,
+    workers: int,
+    timeout: float | None,
+    no_verify: bool,
+    data: Path | None,
+    as_json: bool,
+) -> None:
     """Search the circuit parameters of STUDY (.toml) for accuracy, energy and latency; recommend and replay designs.
 
     The same command again continues a study that was stopped or killed; several at once share its trials.
@@ -65,9 +71,12 @@ def command(
         click.echo(text, err=True)
 
     done = run.run(
-        definition, out, partial(prepare, study, files, data), run.Options(workers, deadline),
+        definition,
+        out,
+        partial(prepare, study, files, data),
+        run.Options(workers, deadline),
         (lambda text: None) if as_json else tell,
-    )  # fmt: skip
+    )
     if not done:
         click.echo(f"stopped after {timeout:g} minutes; the same command continues: {out}", err=True)
         click.get_current_context().exit(4)

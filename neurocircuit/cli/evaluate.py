@@ -49,8 +49,9 @@ from neurocircuit.units import format_quantity, parse_quantity
 @click.option("--tables", type=click.IntRange(min=0), help="Redrawn tables for the calibration's error. Default: 5.")
 @passages_option
 @click.option("--process", help="At characterised conditions: CHECKPOINT is a mapped network (.toml), as for pvt.")
-@click.option("--datasheet", type=click.Path(path_type=Path),
-              help="Of the process. Default: reports/published/datasheet-PROCESS.")  # fmt: skip
+@click.option(
+    "--datasheet", type=click.Path(path_type=Path), help="Of the process. Default: reports/published/datasheet-PROCESS."
+)
 @condition_options
 @click.option("--out", type=click.Path(path_type=Path), help="With --process: directory of the report.")
 @spec_option
@@ -91,9 +92,20 @@ def command(
     """
     if process is not None:
         at_conditions(
-            checkpoint_path, process, datasheet, corner=corner, temp=temp, vdd=vdd, out=out, count=images or 40,
-            chips=chips or 2, seed=1 if seed is None else seed, part=part, data=data, as_json=as_json,
-        )  # fmt: skip
+            checkpoint_path,
+            process,
+            datasheet,
+            corner=corner,
+            temp=temp,
+            vdd=vdd,
+            out=out,
+            count=images or 40,
+            chips=chips or 2,
+            seed=1 if seed is None else seed,
+            part=part,
+            data=data,
+            as_json=as_json,
+        )
         return
     for name, value in (("datasheet", datasheet), ("corner", corner), ("temp", temp), ("vdd", vdd), ("out", out)):
         if value is not None:
@@ -139,8 +151,9 @@ def at_conditions(network_path: Path, process: str, datasheet: Path | None, **op
     from neurocircuit.spec import NeuronSpec
 
     if network_path.suffix != ".toml":
-        raise InputError(f"with --process CHECKPOINT must be a mapped network (.toml) of neurocircuit map, "
-                         f"got {network_path}")  # fmt: skip
+        raise InputError(
+            f"with --process CHECKPOINT must be a mapped network (.toml) of neurocircuit map, got {network_path}"
+        )
     folder = Path(f"reports/published/datasheet-{process}") if datasheet is None else datasheet
     circuit = NeuronSpec.from_toml(folder / "spec.toml").circuit
     if circuit is None or circuit.process != process:

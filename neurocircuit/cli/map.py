@@ -16,8 +16,12 @@ from neurocircuit.errors import InputError
 @click.argument("checkpoint_path", metavar="CHECKPOINT", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File of the mapped network (.toml).")
 @click.option("--images", "count", default=50, show_default=True, type=click.IntRange(min=1), help="Images recorded.")
-@click.option("--variation", "variation_path", type=click.Path(path_type=Path),
-              help="How chips differ (TOML); default: the embedded numbers.")  # fmt: skip
+@click.option(
+    "--variation",
+    "variation_path",
+    type=click.Path(path_type=Path),
+    help="How chips differ (TOML); default: the embedded numbers.",
+)
 @click.option("--xor-quantile", default=0.999, show_default=True, help="Neurons within the XOR's range.")
 @click.option("--wrap-quantile", default=1.0, show_default=True, help="Neurons that must not wrap.")
 @click.option("--use", default=0.9, show_default=True, help="Share of each limit that is used.")
@@ -68,10 +72,18 @@ def command(
     network = physical.load(checkpoint_path)
     spikes, labels = images(network, part, data, count)
     mapping = build(
-        network, base, variation, spikes, labels, choice,
-        name=out.stem, checkpoint=os.path.relpath(checkpoint_path, out.parent),
-        checkpoint_sha256=physical.file_sha256(checkpoint_path), window_over_tau=window, keep_scale=keep_scale,
-    )  # fmt: skip
+        network,
+        base,
+        variation,
+        spikes,
+        labels,
+        choice,
+        name=out.stem,
+        checkpoint=os.path.relpath(checkpoint_path, out.parent),
+        checkpoint_sha256=physical.file_sha256(checkpoint_path),
+        window_over_tau=window,
+        keep_scale=keep_scale,
+    )
     numbers = mapping.report | {"part": part, "network": mapping.mapped.to_dict()}
     numbers["run"] = record(started)
     write_atomically(out, mapping.mapped.to_toml())

@@ -30,14 +30,25 @@ def condition_options(command: Any) -> Any:
 @click.argument("network_path", metavar="NETWORK", type=click.Path(path_type=Path))
 @click.argument("datasheet", metavar="DATASHEET", type=click.Path(path_type=Path))
 @condition_options
-@click.option("--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True,
-              help="Level of the neuron.")  # fmt: skip
+@click.option(
+    "--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True, help="Level of the neuron."
+)
 @click.option("--images", "count", default=40, show_default=True, type=click.IntRange(min=1), help="Images.")
-@click.option("--map-images", default=40, show_default=True, type=click.IntRange(min=1),
-              help="Training images that a mapping at a condition sees.")  # fmt: skip
+@click.option(
+    "--map-images",
+    default=40,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Training images that a mapping at a condition sees.",
+)
 @click.option("--chips", default=2, show_default=True, type=click.IntRange(min=1), help="Chips.")
-@click.option("--part", type=click.Choice(("train", "held_out", "test", "official")), default="test",
-              show_default=True, help="Which images.")  # fmt: skip
+@click.option(
+    "--part",
+    type=click.Choice(("train", "held_out", "test", "official")),
+    default="test",
+    show_default=True,
+    help="Which images.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the result; default: only print.")
 @seed_option
 @data_option
@@ -52,9 +63,21 @@ def command(**options: Any) -> None:
 
 
 def run(
-    network_path: Path, datasheet: Path, corner: str | None, temp: str | None, vdd: str | None, level: str,
-    count: int, map_images: int, chips: int, part: str, out: Path | None, seed: int, data: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    network_path: Path,
+    datasheet: Path,
+    corner: str | None,
+    temp: str | None,
+    vdd: str | None,
+    level: str,
+    count: int,
+    map_images: int,
+    chips: int,
+    part: str,
+    out: Path | None,
+    seed: int,
+    data: Path | None,
+    as_json: bool,
+) -> None:
     """What the command does. Raises InputError and FileFormatError naming what is wrong."""
     started = time.process_time()
 
@@ -65,11 +88,12 @@ def run(
     mapped, network = load_mapped(network_path)
     nominal, every = pvt.read(datasheet)
     conditions = pvt.chosen(
-        every, nominal,
+        every,
+        nominal,
         corner.split(",") if corner else None,
         parse_numbers(temp, "--temp") if temp else None,
         parse_numbers(vdd, "--vdd") if vdd else None,
-    )  # fmt: skip
+    )
     if not conditions:
         raise InputError("--corner, --temp and --vdd must leave a condition that was characterised, none has all three")
     training, _ = images(network, "train", data, map_images)
@@ -77,14 +101,32 @@ def run(
     if out is not None:
         make_directory(out)  # before minutes of work
     rows = pvt.run(
-        mapped, network, nominal, conditions, training, spikes, labels, chips=chips, level=level, seed=seed,
+        mapped,
+        network,
+        nominal,
+        conditions,
+        training,
+        spikes,
+        labels,
+        chips=chips,
+        level=level,
+        seed=seed,
         weights=sum(layer.kernel.size for layer in network.layers),
         tell=lambda text: None if as_json else click.echo(text, err=True),
-    )  # fmt: skip
+    )
     numbers: dict[str, Any] = {
-        "name": mapped.name, "level": level, "part": part, "images": count, "map_images": map_images, "chips": chips,
-        "seed": seed, "datasheet": str(datasheet), "nominal": nominal.label, "rows": rows, "run": record(started),
-    }  # fmt: skip
+        "name": mapped.name,
+        "level": level,
+        "part": part,
+        "images": count,
+        "map_images": map_images,
+        "chips": chips,
+        "seed": seed,
+        "datasheet": str(datasheet),
+        "nominal": nominal.label,
+        "rows": rows,
+        "run": record(started),
+    }
     if out is not None:
         write_json(out / "result.json", numbers)
         write_pvt_report(out / "result.json")

@@ -21,17 +21,30 @@ _PATH = click.Path(path_type=Path)
 @click.command("recovered")
 @click.option("--clean", required=True, nargs=2, type=_PATH, metavar="WEIGHTS TABLE", help="The network as it was.")
 @click.option(
-    "--trained", required=True, multiple=True, nargs=2, type=_PATH, metavar="WEIGHTS TABLE",
+    "--trained",
+    required=True,
+    multiple=True,
+    nargs=2,
+    type=_PATH,
+    metavar="WEIGHTS TABLE",
     help="Trained under the noise, with its own recalibrated table; once for each training seed.",
-)  # fmt: skip
+)
 @click.option(
-    "--control", multiple=True, nargs=2, type=_PATH, metavar="WEIGHTS TABLE",
+    "--control",
+    multiple=True,
+    nargs=2,
+    type=_PATH,
+    metavar="WEIGHTS TABLE",
     help="Trained as long without the noise, with its own table; once for each seed, in the order of --trained.",
-)  # fmt: skip
+)
 @click.option(
-    "--replay", "replays", multiple=True, type=_PATH, metavar="FOLDER",
+    "--replay",
+    "replays",
+    multiple=True,
+    type=_PATH,
+    metavar="FOLDER",
     help="Of `verify`, whole images at a level: clean, each --trained, then each --control, in their order.",
-)  # fmt: skip
+)
 @click.option("--chips", default=10, show_default=True, type=click.IntRange(min=2), help="Chips each image meets.")
 @click.option("--images", type=click.IntRange(min=2), help="Only the first so many test images.")
 @click.option("--tables", default=4, show_default=True, type=click.IntRange(min=0), help="Redrawn tables of each.")
@@ -188,8 +201,17 @@ def _evaluated(
     if images is not None and images > len(source):
         raise InputError(f"--images must be <= {len(source)}, got {images}")
     part = source if images is None else Part(source, 0, images)
-    found = evaluate_on_chips(network, part, subject, table, chips, 1, outside="nearest", tables=tables,
-                              passages=PASSAGES if passages is None else passages)  # fmt: skip
+    found = evaluate_on_chips(
+        network,
+        part,
+        subject,
+        table,
+        chips,
+        1,
+        outside="nearest",
+        tables=tables,
+        passages=PASSAGES if passages is None else passages,
+    )
     leads = [own.lead_rad for own in mapped.layers]
     files = {"weights": str(weights), "table": str(table_path), "noise_sha256": sha256_of(table_path)}
     return found, to_dict(found, 10e-12, mapped.neuron.tau_s) | files | {"lead_rad": leads}

@@ -31,8 +31,9 @@ command.add_command(robustness_circuit.command)
 def _study(name: str, text: str) -> click.Command:
     @click.command(name, help=f"{text} Fine-tuned networks stay in OUT/runs and are not trained again by a later call.")
     @click.option("--weights", required=True, type=click.Path(path_type=Path), help="Trained weights to start from.")
-    @click.option("--recipe", "recipe_path", required=True, type=click.Path(path_type=Path),
-                  help="How to fine-tune them.")  # fmt: skip
+    @click.option(
+        "--recipe", "recipe_path", required=True, type=click.Path(path_type=Path), help="How to fine-tune them."
+    )
     @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
     @click.option("--no-retraining", is_flag=True, help="Measure the network as it is, train nothing.")
     @click.option("--out", required=True, type=click.Path(path_type=Path), help="Directory of result.json and report.")

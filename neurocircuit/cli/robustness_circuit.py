@@ -22,34 +22,77 @@ NAMES = ("cycles", "mismatch", "phase_noise", "headroom", "ratio")
 
 
 @click.command("circuit")
-@click.option("--clean", required=True, multiple=True, type=_PATH, metavar="WEIGHTS",
-              help="A network trained without the circuit's noise; once for each training seed.")  # fmt: skip
+@click.option(
+    "--clean",
+    required=True,
+    multiple=True,
+    type=_PATH,
+    metavar="WEIGHTS",
+    help="A network trained without the circuit's noise; once for each training seed.",
+)
 @click.option("--aware", multiple=True, type=_PATH, metavar="WEIGHTS", help="One trained under it; likewise.")
-@click.option("--circuit", "circuits", multiple=True, nargs=2, metavar="SPEC VARIATION",
-              help="Circuit to change (TOML files, or the word embedded); may be repeated.  "
-              "[default: embedded embedded]")  # fmt: skip
-@click.option("--quantity", "wanted", multiple=True, metavar="NAME[=V1,V2,...]",
-              help=f"What to change, and its values beside the circuit's own: {', '.join(NAMES)} "
-              "(phase_noise in rad2/s, headroom as the used share of the phase range). Default: all.")  # fmt: skip
+@click.option(
+    "--circuit",
+    "circuits",
+    multiple=True,
+    nargs=2,
+    metavar="SPEC VARIATION",
+    help="Circuit to change (TOML files, or the word embedded); may be repeated.  [default: embedded embedded]",
+)
+@click.option(
+    "--quantity",
+    "wanted",
+    multiple=True,
+    metavar="NAME[=V1,V2,...]",
+    help=f"What to change, and its values beside the circuit's own: {', '.join(NAMES)} "
+    "(phase_noise in rad2/s, headroom as the used share of the phase range). Default: all.",
+)
 @click.option("--images", "count", default=40, show_default=True, type=click.IntRange(min=2), help="Images.")
-@click.option("--part", type=click.Choice(("train", "held_out", "test", "official")), default="test",
-              show_default=True, help="Which images.")  # fmt: skip
-@click.option("--map-images", default=100, show_default=True, type=click.IntRange(min=1),
-              help="Training images that the mappings see.")  # fmt: skip
-@click.option("--chips", default=3, show_default=True, type=click.IntRange(min=2),
-              help="Chips, dealt to the networks of a group in turn.")  # fmt: skip
-@click.option("--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True,
-              help="Level of the neuron.")  # fmt: skip
+@click.option(
+    "--part",
+    type=click.Choice(("train", "held_out", "test", "official")),
+    default="test",
+    show_default=True,
+    help="Which images.",
+)
+@click.option(
+    "--map-images",
+    default=100,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Training images that the mappings see.",
+)
+@click.option(
+    "--chips",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Chips, dealt to the networks of a group in turn.",
+)
+@click.option(
+    "--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True, help="Level of the neuron."
+)
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
 @click.option("--out", required=True, type=_PATH, help="Directory of tasks, result.json and report.")
 @seed_option
 @data_option
 @json_option
 def command(
-    clean: tuple[Path, ...], aware: tuple[Path, ...], circuits: tuple[tuple[str, str], ...], wanted: tuple[str, ...],
-    count: int, part: str, map_images: int, chips: int, level: str, jobs: int, out: Path, seed: int,
-    data: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    clean: tuple[Path, ...],
+    aware: tuple[Path, ...],
+    circuits: tuple[tuple[str, str], ...],
+    wanted: tuple[str, ...],
+    count: int,
+    part: str,
+    map_images: int,
+    chips: int,
+    level: str,
+    jobs: int,
+    out: Path,
+    seed: int,
+    data: Path | None,
+    as_json: bool,
+) -> None:
     """Change one quantity of a circuit at a time, map each network again, and run whole images neuron by neuron.
 
     Networks trained without and with the circuit's noise meet the same images, chips and events. A mapping that breaks
@@ -73,11 +116,19 @@ def command(
     ]
     found = curves.run(tasks, out / "tasks", jobs, lambda text: click.echo(text, err=True))
     numbers: dict[str, Any] = {
-        "level": level, "part": part, "images": count, "map_images": map_images, "chips": chips, "seed": seed,
+        "level": level,
+        "part": part,
+        "images": count,
+        "map_images": map_images,
+        "chips": chips,
+        "seed": seed,
         "groups": {
-            name: {"weights": [str(path) for path in paths], "chips": chips_of[name],
-                   "sha256": [one.sha256 for one in networks if one.group == name],
-                   "software": rows.software(tasks, found, name)}
+            name: {
+                "weights": [str(path) for path in paths],
+                "chips": chips_of[name],
+                "sha256": [one.sha256 for one in networks if one.group == name],
+                "software": rows.software(tasks, found, name),
+            }
             for name, paths in groups.items()
         },
         "circuits": {
@@ -88,7 +139,7 @@ def command(
         "gains": rows.gains(tasks, found, *GROUPS) if len(groups) == 2 else [],
         "cpu_s_of_all_tasks": sum(one["cpu_s"] for one in found.values()),
         "run": record(started, jobs=jobs),
-    }  # fmt: skip
+    }
     write_json(out / "result.json", numbers)
     write_curves_report(out / "result.json")
     if as_json:

@@ -83,8 +83,13 @@ def command(
     from neurocircuit.snn.recipe import load_recipe
     from neurocircuit.snn.training import parallel
 
-    given = {"hardware.noise": noise, "hardware.mode": mode, "hardware.chips": chips, "hardware.bits": bits,
-             "initial": initial}  # fmt: skip
+    given = {
+        "hardware.noise": noise,
+        "hardware.mode": mode,
+        "hardware.chips": chips,
+        "hardware.bits": bits,
+        "initial": initial,
+    }
     options = tuple(f"{name}={json.dumps(value)}" for name, value in given.items() if value is not None)
     recipe = load_recipe(recipe_path, (*settings, *options))
     _recalibrate.check(recalibrated_chips, recipe.hardware.noise, recipe.hardware.mode)

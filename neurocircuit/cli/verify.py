@@ -26,12 +26,21 @@ TRANSFER_IMAGES = 300  # the paper's reading says little: fewer images do
 @click.option("--level", default="edge", show_default=True, help="Level of the neuron on the circuit's side.")
 @click.option("--images", "count", default=20, show_default=True, type=click.IntRange(min=1), help="Images.")
 @click.option("--chips", default=3, show_default=True, type=click.IntRange(min=1), help="Chips for whole images.")
-@click.option("--runs", default=0, show_default=True, type=click.IntRange(min=0),
-              help="Single neurons of each layer, each on one of 40 other chips; needs --table.")  # fmt: skip
+@click.option(
+    "--runs",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Single neurons of each layer, each on one of 40 other chips; needs --table.",
+)
 @click.option("--layers", "layer_text", help="Layers of the single neurons, by name: 0,1. Default: all.")
 @click.option("--no-images", is_flag=True, help="Single neurons only.")
-@click.option("--transfer", "transfer_path", type=click.Path(path_type=Path),
-              help="File of calibrate --mode transfer: also what the paper's simpler reading says.")  # fmt: skip
+@click.option(
+    "--transfer",
+    "transfer_path",
+    type=click.Path(path_type=Path),
+    help="File of calibrate --mode transfer: also what the paper's simpler reading says.",
+)
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes; changes no number.")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the result; default: only print.")
 @part_option
@@ -89,9 +98,16 @@ def command(
     if not no_images:
         shown = None if as_json else _progress
         rows = whole.run(
-            circuit, spikes, labels, chips=chips, level=level, seed=seed, table=table, jobs=jobs,
+            circuit,
+            spikes,
+            labels,
+            chips=chips,
+            level=level,
+            seed=seed,
+            table=table,
+            jobs=jobs,
             report=shown or (lambda done, every: None),
-        )  # fmt: skip
+        )
         numbers["images"] = whole.summary(rows, names)
     if transfer_path is not None:
         said = transfer.load(transfer_path, mapped)
@@ -103,9 +119,15 @@ def command(
 
         single = in_transistors if level == "transistor" else single_neurons
         numbers["neurons"] = single(
-            circuit, table, spikes[:SINGLE_IMAGES], level=level, runs=runs, seed=seed, layers=chosen,
+            circuit,
+            table,
+            spikes[:SINGLE_IMAGES],
+            level=level,
+            runs=runs,
+            seed=seed,
+            layers=chosen,
             report=lambda text: None if as_json else click.echo(text, err=True),
-        )  # fmt: skip
+        )
     numbers["run"] = record(started)
     if out is not None:
         _write(out, numbers, rows)

@@ -55,8 +55,11 @@ def components(
     }
     of_mean = max(image + chip - both, both, 0.0) / size if chips > 1 else image / size
     total = of_mean + table_variance
-    squares = ((image / size) ** 2 / max(n - 1, 1) + (chip / size) ** 2 / max(chips - 1, 1)
-               + (both / size) ** 2 / max((n - 1) * (chips - 1), 1))  # fmt: skip
+    squares = (
+        (image / size) ** 2 / max(n - 1, 1)
+        + (chip / size) ** 2 / max(chips - 1, 1)
+        + (both / size) ** 2 / max((n - 1) * (chips - 1), 1)
+    )
     if table_degrees > 0:
         squares += table_variance**2 / table_degrees
     errors = {name: float(np.sqrt(max(value, 0.0))) for name, value in parts.items()}

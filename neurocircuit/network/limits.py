@@ -90,9 +90,13 @@ def choose_layer(
     bank = base.weight_bank if stands else base.weight_bank.spanning(kernel)
     if keep_scale:
         return LayerMapping(
-            name=name, phase_per_weight_rad=a, lead_rad=lead, ripple_guard_rad=base.ripple_guard_rad,
-            vco4_swing_Hz=lead / (2.0 * a * base.tau_s), weight_bank=bank,
-        )  # fmt: skip
+            name=name,
+            phase_per_weight_rad=a,
+            lead_rad=lead,
+            ripple_guard_rad=base.ripple_guard_rad,
+            vco4_swing_Hz=lead / (2.0 * a * base.tau_s),
+            weight_bank=bank,
+        )
     peak = float(np.quantile(recorded.peak_current, choice.xor_quantile))
     a = min(a, choice.use * HALF_PI / max(peak, 1e-12))
     ripple = ripple_over_lead(base, a)
@@ -128,28 +132,41 @@ def limits_of(own: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: C
     counter = largest_lead_rad(base, a)
     found = [
         Limit(
-            own.name, "XOR range", choice.xor_quantile, _quantile(used, choice.xor_quantile), HALF_PI,
+            own.name,
+            "XOR range",
+            choice.xor_quantile,
+            _quantile(used, choice.xor_quantile),
+            HALF_PI,
             float(np.mean(used > HALF_PI)),
             f"a <= {HALF_PI / max(_quantile(recorded.peak_current, choice.xor_quantile), 1e-12):.3g} rad, or training "
             "with a margin on Σ w e^-(t-ti)",
         ),
         Limit(
-            own.name, "VCO4 swing", 1.0, own.vco4_swing_Hz, 2.0 * base.f0_Hz * base.threshold_vco_ratio, 0.0,
+            own.name,
+            "VCO4 swing",
+            1.0,
+            own.vco4_swing_Hz,
+            2.0 * base.f0_Hz * base.threshold_vco_ratio,
+            0.0,
             f"θ <= {counter:.3g} rad, a larger a, or faster oscillators",
         ),
-    ]  # fmt: skip
+    ]
     if base.comparator == "modulo_2pi":
         depth = _quantile(recorded.depth, choice.wrap_quantile)
         least_floor = np.pi / lead - 1.0
         found.insert(
             1,
             Limit(
-                own.name, "no wrap", choice.wrap_quantile, _quantile(deep, choice.wrap_quantile), np.pi,
+                own.name,
+                "no wrap",
+                choice.wrap_quantile,
+                _quantile(deep, choice.wrap_quantile),
+                np.pi,
                 float(np.mean(deep >= np.pi)),
                 f"θ < {np.pi / (1 + depth):.3g} rad; training with a margin on the depth {depth:.3g}; a clamp of the "
                 f"membrane at -{least_floor:.3g} thresholds; or a phase counter (θ up to {counter:.3g} rad)",
             ),
-        )  # fmt: skip
+        )
     return found
 
 

@@ -47,9 +47,13 @@ def build(
 
     def network(neuron: NeuronSpec, layers: tuple[LayerMapping, ...]) -> MappedNetwork:
         return MappedNetwork(
-            name=name, checkpoint=checkpoint, checkpoint_sha256=checkpoint_sha256,
-            neuron=neuron, variation=variation, layers=layers,
-        )  # fmt: skip
+            name=name,
+            checkpoint=checkpoint,
+            checkpoint_sha256=checkpoint_sha256,
+            neuron=neuron,
+            variation=variation,
+            layers=layers,
+        )
 
     neutral = tuple(_neutral(layer.name, base) for layer in physical.layers)
     if window_over_tau is None:
@@ -76,13 +80,11 @@ def build(
         "keep_scale": keep_scale,
         "choice": vars(choice),
         "limits": [limits.as_dict(limit) for limit in found],
-        "layers": [
-            _layer_report(k, mapped, physical, exact, recorded[k]) for k in range(len(physical.layers))
-        ],
+        "layers": [_layer_report(k, mapped, physical, exact, recorded[k]) for k in range(len(physical.layers))],
         "accuracy_exact_weights": float(np.mean(np.array(before) == labels)),
         "accuracy_rounded_weights": float(np.mean(np.array(rounded) == labels)),
         "met": all(limit.met for limit in found),
-    }  # fmt: skip
+    }
     return Mapping(mapped, bool(report["met"]), report)
 
 

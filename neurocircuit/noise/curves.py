@@ -14,9 +14,32 @@ from neurocircuit.neuron.sensitivity import common_shift, wrap_distance
 from neurocircuit.spec import NeuronSpec
 
 QUANTILES = np.array(
-    [0.0, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5,
-     0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 0.995, 0.999, 1.0]
-)  # fmt: skip
+    [
+        0.0,
+        0.001,
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.15,
+        0.2,
+        0.3,
+        0.4,
+        0.5,
+        0.6,
+        0.7,
+        0.8,
+        0.85,
+        0.9,
+        0.95,
+        0.975,
+        0.99,
+        0.995,
+        0.999,
+        1.0,
+    ]
+)
 APPROACH_EDGES = np.array([-np.inf, -0.1, -0.05, 0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, np.inf])
 WRAP_EDGES = np.array([-np.inf, -0.4, -0.2, -0.1, 0.0, 0.1, 0.2, 0.4, 0.7, 1.2, 2.0, np.inf])
 

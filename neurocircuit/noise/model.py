@@ -21,7 +21,7 @@ from neurocircuit.neuron.membrane import Membranes
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, common_shift, wrap_distance
 from neurocircuit.noise.cells import AXES, cells_of, features
-from neurocircuit.noise.curves import (  # fmt: skip
+from neurocircuit.noise.curves import (
     APPROACH_EDGES,
     QUANTILES,
     WRAP_EDGES,
@@ -107,9 +107,14 @@ class NoiseModel:
         return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, even[2])), ideal)
 
     def _passed(
-        self, fit: PassageFit, coordinates: Floats, point: Operating, terms: Terms | None, even: Floats,
+        self,
+        fit: PassageFit,
+        coordinates: Floats,
+        point: Operating,
+        terms: Terms | None,
+        even: Floats,
         membranes: Membranes,
-    ) -> Floats:  # fmt: skip
+    ) -> Floats:
         """First passages of the membranes (passage.py)."""
         cell = tuple(cells_of(coordinates, fit.edges))
         shift = self.chip_shift(fit, terms, point.at)

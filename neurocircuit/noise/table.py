@@ -190,8 +190,10 @@ class NoiseTable:
             }
             gains = {name: (gain[0], gain[1]) for name, gain in self.provenance["axis_gains"][k].items()}
             edges = {name: values[f"edges{k}_{name}"] for name in AXES}
-            spans = {name: (float(low), float(high)) for name, (low, high) in
-                     ((name, values[f"calibrated{k}_{name}"]) for name in AXES)}  # fmt: skip
+            spans = {
+                name: (float(low), float(high))
+                for name, (low, high) in ((name, values[f"calibrated{k}_{name}"]) for name in AXES)
+            }
             passage = self._passage(k, values)
             fits.append(LayerFit(edges=edges, calibrated=spans, **cells, **wide, gains=gains, passage=passage))
         return tuple(fits)

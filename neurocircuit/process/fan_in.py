@@ -164,12 +164,16 @@ def _branches(count: int, branch: int) -> int:
 def _tree(ring: str, node: str, branches: int, bias_A: float) -> list[str]:
     """So many equal branches as one: local node with diode, mirror from the ring's node, and the bias that it takes."""
     size = f"w={{w_tail_n}} l={{l_bias}} mult={branches}"
-    return [
-        f"Il{node} vdd {node} {number(branches * bias_A)}",
-        f"xl{node} {node} {node} 0 0 nmos {size}",
-        f"xm{node} ib{ring} {node} 0 0 nmos {size}",
-        f"Im{node} vdd ib{ring} {number(branches * bias_A)}",
-    ] if branches else []  # fmt: skip
+    return (
+        [
+            f"Il{node} vdd {node} {number(branches * bias_A)}",
+            f"xl{node} {node} {node} 0 0 nmos {size}",
+            f"xm{node} ib{ring} {node} 0 0 nmos {size}",
+            f"Im{node} vdd ib{ring} {number(branches * bias_A)}",
+        ]
+        if branches
+        else []
+    )
 
 
 def _body(

@@ -34,11 +34,17 @@ def crowding(pair_rad: Floats, alone_rad: Floats, turn_s: float) -> tuple[Quanti
     fitted = [triangle(turn_s * np.array(LAGS), one) for one in lost]
     names = [name.replace("_", " ") for name in KINDS]
     return (
-        *(Quantity(f"crowding_{key}", f"Two coincident spikes lose of their sum, over the product, {name}", height,
-                   "1/rad") for key, name, (height, _) in zip(KINDS, names, fitted, strict=True)),
-        *(Quantity(f"crowding_width_{key}", f"Lag at which that has gone, {name}", width_s, "s")
-          for key, name, (_, width_s) in zip(KINDS, names, fitted, strict=True)),
-    )  # fmt: skip
+        *(
+            Quantity(
+                f"crowding_{key}", f"Two coincident spikes lose of their sum, over the product, {name}", height, "1/rad"
+            )
+            for key, name, (height, _) in zip(KINDS, names, fitted, strict=True)
+        ),
+        *(
+            Quantity(f"crowding_width_{key}", f"Lag at which that has gone, {name}", width_s, "s")
+            for key, name, (_, width_s) in zip(KINDS, names, fitted, strict=True)
+        ),
+    )
 
 
 def triangle(lag_s: Floats, lost: Floats) -> tuple[float, float]:

@@ -215,9 +215,15 @@ def _badness(step: Step, secant: _Secant) -> float:
 
 
 def _result(
-    steps: Sequence[Step], idles: Sequence[Idle], best: int, rings: Tuned,
-    nominal: Bias, f1_Hz: float, ratio: float, resolution: float,
-) -> TrimResult:  # fmt: skip
+    steps: Sequence[Step],
+    idles: Sequence[Idle],
+    best: int,
+    rings: Tuned,
+    nominal: Bias,
+    f1_Hz: float,
+    ratio: float,
+    resolution: float,
+) -> TrimResult:
     step, idle = steps[best], idles[best]
     if not isfinite(step.lag_rad):
         raise SimulatorBadOutput(f"VCO2 does not lock within {len(steps)} trim steps")

@@ -82,9 +82,12 @@ def _holding(values: dict[str, Any]) -> Table:
         for name, cells in holding(values).items()
     ]
     return Table(
-        f"Values at which the mean lies less than {HOLDS:.0%} below eq. (4)", header, tuple(rows), prose=(0,),
+        f"Values at which the mean lies less than {HOLDS:.0%} below eq. (4)",
+        header,
+        tuple(rows),
+        prose=(0,),
         note="Of the values looked at; the bands below say how sure that is.",
-    )  # fmt: skip
+    )
 
 
 def _table(values: dict[str, Any], name: str) -> Table:
@@ -101,8 +104,9 @@ def _table(values: dict[str, Any], name: str) -> Table:
             if values["gains"]:
                 cells.append(_gain(values, circuit, one["quantity"], one["value"]) or "-")
             rows.append((*cells, *_rest(pair)))
-    return Table(f"Accuracy (95 %) over {values['quantities'][name]}", tuple(header), tuple(rows),
-                 prose=(len(header) - 1,))  # fmt: skip
+    return Table(
+        f"Accuracy (95 %) over {values['quantities'][name]}", tuple(header), tuple(rows), prose=(len(header) - 1,)
+    )
 
 
 def _rest(pair: tuple[dict[str, Any], ...]) -> tuple[str, str, str]:

@@ -34,11 +34,14 @@ def write_codesign_report(path: Path) -> None:
         _recommended_part(values),
         _front_part(values),
         _importance_part(values),
-        Part("Fidelities", tuple(f"{one['name']}: {one['causes']}." for one in values["fidelities"]), tables=(
-            _fidelity_table(values), *_between_tables(values))),
+        Part(
+            "Fidelities",
+            tuple(f"{one['name']}: {one['causes']}." for one in values["fidelities"]),
+            tables=(_fidelity_table(values), *_between_tables(values)),
+        ),
         Part("The scaling laws", (_laws(values), _ENERGY, _LATENCY)),
         record_part(values),
-    )  # fmt: skip
+    )
     title = f"Co-design of circuit and network: {values['name']}"
     sheet.write(Sheet(title, _answer(values, last), parts), path.with_name("report.html"))
 
@@ -104,32 +107,56 @@ def _recommended_part(values: dict[str, Any]) -> Part:
         "Recommended values",
         ("parameter", *roles, "base circuit"),
         tuple(
-            (_label(name, own), *(_shown(one["values"][name], own["unit"]) for one in roles.values()),
-             _shown(base[name], own["unit"]))
+            (
+                _label(name, own),
+                *(_shown(one["values"][name], own["unit"]) for one in roles.values()),
+                _shown(base[name], own["unit"]),
+            )
             for name, own in values["ranges"].items()
         ),
         note="Files of each: designs/ROLE/circuit.toml (NeuronSpec), variation.toml, network.toml (mapped network).",
-    )  # fmt: skip
+    )
     rows = []
     for role, one in roles.items():
         details, replay = one["outcome"]["details"], one["verification"]["images"]
         rows.append(
-            (role, f"{details['accuracy']:.1%} ({details['accuracy_low']:.1%} … {details['accuracy_high']:.1%})",
-             _share(replay["accuracy"]["circuit"]), _share(replay["accuracy"]["software"]),
-             *(f"{1e9 * details[key]:.3g}" for key in ("energy_J", "energy_spikes_J", "energy_paper_J")),
-             f"{details['spikes_before_decision']:.0f}", f"{1e12 * details['energy_per_spike_J']:.3g}",
-             f"{1e9 * details['latency_s']:.3g}", f"{1e6 * details['power_W']:.3g}", f"{1e9 * details['tau_s']:.3g}")
-        )  # fmt: skip
+            (
+                role,
+                f"{details['accuracy']:.1%} ({details['accuracy_low']:.1%} … {details['accuracy_high']:.1%})",
+                _share(replay["accuracy"]["circuit"]),
+                _share(replay["accuracy"]["software"]),
+                *(f"{1e9 * details[key]:.3g}" for key in ("energy_J", "energy_spikes_J", "energy_paper_J")),
+                f"{details['spikes_before_decision']:.0f}",
+                f"{1e12 * details['energy_per_spike_J']:.3g}",
+                f"{1e9 * details['latency_s']:.3g}",
+                f"{1e6 * details['power_W']:.3g}",
+                f"{1e9 * details['tau_s']:.3g}",
+            )
+        )
     outcome = Table(
         "What they reach",
-        ("design", "accuracy in the study", "accuracy, replayed", "eq. (4), same images", "energy, armed (nJ)",
-         "energy, spikes (nJ)", "energy, paper (nJ)", "spikes before decision", "pJ per spike", "latency (ns)",
-         "power of a neuron (µW)", "τ (ns)"),
+        (
+            "design",
+            "accuracy in the study",
+            "accuracy, replayed",
+            "eq. (4), same images",
+            "energy, armed (nJ)",
+            "energy, spikes (nJ)",
+            "energy, paper (nJ)",
+            "spikes before decision",
+            "pJ per spike",
+            "latency (ns)",
+            "power of a neuron (µW)",
+            "τ (ns)",
+        ),
         tuple(rows),
         note="Energies and latency: of the last fidelity. Replayed: images and chips that no trial saw; 95 %.",
-    )  # fmt: skip
-    picture = _drawn("values", "Where in their ranges the designs lie; ticks: the front of the last fidelity.", partial(
-        figures.values_figure, _ranges(values), values["fidelities"][-1]["trials"], roles))  # fmt: skip
+    )
+    picture = _drawn(
+        "values",
+        "Where in their ranges the designs lie; ticks: the front of the last fidelity.",
+        partial(figures.values_figure, _ranges(values), values["fidelities"][-1]["trials"], roles),
+    )
     texts = (*_same(roles), *_at_ends(values))
     tables = (outcome, *_retrained_tables(roles), settings, *_replay_tables(roles))
     return Part("Recommended designs", texts, (picture,), tables)
@@ -143,15 +170,28 @@ def _retrained_tables(roles: dict[str, Any]) -> tuple[Table, ...]:
             return ()
         interval = [found["accuracy"], found["accuracy_low"], found["accuracy_high"]]
         rows.append(
-            (role, _share(one["verification"]["images"]["accuracy"]["circuit"]), _share(interval), str(found["steps"]),
-             *(f"{1e9 * found[key]:.3g}" for key in ("energy_J", "energy_spikes_J", "energy_paper_J", "latency_s")))
-        )  # fmt: skip
+            (
+                role,
+                _share(one["verification"]["images"]["accuracy"]["circuit"]),
+                _share(interval),
+                str(found["steps"]),
+                *(f"{1e9 * found[key]:.3g}" for key in ("energy_J", "energy_spikes_J", "energy_paper_J", "latency_s")),
+            )
+        )
     note = (
         "The study's weights trained further under the noise of the design's own circuit and mapped again; the same "
         "images and chips before and after, every neuron at level edge. Files: designs/ROLE/retrained."
     )
-    head = ("design", "accuracy with the study's weights", "retrained", "steps", "energy, armed (nJ)",
-            "energy, spikes (nJ)", "energy, paper (nJ)", "latency (ns)")  # fmt: skip
+    head = (
+        "design",
+        "accuracy with the study's weights",
+        "retrained",
+        "steps",
+        "energy, armed (nJ)",
+        "energy, spikes (nJ)",
+        "energy, paper (nJ)",
+        "latency (ns)",
+    )
     return (Table("Retrained at their own circuit", head, tuple(rows), note=note),)
 
 
@@ -167,12 +207,15 @@ def _replay_tables(roles: dict[str, Any]) -> tuple[Table, ...]:
         "Replay by layer, fire times against eq. (4)",
         ("design and layer", "latency (τ)", "spread (τ)", "missed", "false", "wrapped"),
         tuple(
-            (f"{role}, {layer['name']}", *(f"{layer[key][0]:.4f}" if layer[key][0] is not None else "-"
-                                           for key in ("latency", "deviation")),
-             *(f"{layer[key][0]:.2%}" for key in ("missed", "false", "wrapped")))
-            for role, one in roles.items() for layer in one["verification"]["images"]["layers"]
+            (
+                f"{role}, {layer['name']}",
+                *(f"{layer[key][0]:.4f}" if layer[key][0] is not None else "-" for key in ("latency", "deviation")),
+                *(f"{layer[key][0]:.2%}" for key in ("missed", "false", "wrapped")),
+            )
+            for role, one in roles.items()
+            for layer in one["verification"]["images"]["layers"]
         ),
-    )  # fmt: skip
+    )
     rows = [(role, found) for role, one in roles.items() for found in one["verification"]["bsource"]]
     if not rows:
         return (layers,)
@@ -180,34 +223,47 @@ def _replay_tables(roles: dict[str, Any]) -> tuple[Table, ...]:
         "Neurons of these networks as SPICE decks (bsource) against the same model in closed form (averaged)",
         ("design and layer", "neurons", "median difference (τ)", "95 % of differences (τ)", "fired at one only"),
         tuple(
-            (f"{role}, {found['layer']}", f"{found['runs']}", f"{found['median']:+.1e}",
-             f"{found['low']:+.1e} … {found['high']:+.1e}", f"{found['only_here'] + found['only_there']}")
+            (
+                f"{role}, {found['layer']}",
+                f"{found['runs']}",
+                f"{found['median']:+.1e}",
+                f"{found['low']:+.1e} … {found['high']:+.1e}",
+                f"{found['only_here'] + found['only_there']}",
+            )
             for role, found in rows
         ),
-    )  # fmt: skip
+    )
 
 
 def _front_part(values: dict[str, Any]) -> Part:
     costs = [name for name in values["study"]["objectives"] if name != "accuracy"]
     picture = _drawn(
-        "front", "Evaluated designs (far below the fronts none is drawn); strong: those that no other of the same "
+        "front",
+        "Evaluated designs (far below the fronts none is drawn); strong: those that no other of the same "
         "fidelity beats in every objective.",
         partial(figures.front_figure, values["fidelities"], costs, values["recommended"]),
-    )  # fmt: skip
+    )
     last = values["fidelities"][-1]
     front = sorted((row for row in last["trials"] if row["front"]), key=lambda row: -row["objectives"]["accuracy"])
     names = list(values["ranges"])
     table = Table(
         f"The front at fidelity {last['name']}",
-        ("design", "accuracy", *(f"{figures.SCALES[cost][1]}" for cost in costs),
-         *(_label(name, values["ranges"][name]) for name in names)),
+        (
+            "design",
+            "accuracy",
+            *(f"{figures.SCALES[cost][1]}" for cost in costs),
+            *(_label(name, values["ranges"][name]) for name in names),
+        ),
         tuple(
-            (f"{row['number']}", f"{row['objectives']['accuracy']:.1%}",
-             *(f"{figures.SCALES[cost][0] * row['objectives'][cost]:.3g}" for cost in costs),
-             *(_shown(row["values"][name], values["ranges"][name]["unit"]) for name in names))
+            (
+                f"{row['number']}",
+                f"{row['objectives']['accuracy']:.1%}",
+                *(f"{figures.SCALES[cost][0] * row['objectives'][cost]:.3g}" for cost in costs),
+                *(_shown(row["values"][name], values["ranges"][name]["unit"]) for name in names),
+            )
             for row in front
         ),
-    )  # fmt: skip
+    )
     return Part("Pareto front", pictures=(picture,), tables=(table,))
 
 
@@ -219,15 +275,20 @@ def _importance_part(values: dict[str, Any]) -> Part:
         "Importance, and rank correlation with the objective",
         ("parameter", *values["importance"]),
         tuple(
-            (_label(name, values["ranges"][name]),
-             *(_importance(found[name]) for found in values["importance"].values()))
+            (
+                _label(name, values["ranges"][name]),
+                *(_importance(found[name]) for found in values["importance"].values()),
+            )
             for name in names
         ),
         note="Share by PED-ANOVA: what tells the best quarter of the evaluated designs from all; shares sum to 1. The "
         "sampler looked where designs are good, so a parameter that it soon pinned down shows little.",
-    )  # fmt: skip
-    picture = _drawn("importance", "Importance of each parameter for each objective, first fidelity.", partial(
-        figures.importance_figure, values["importance"]))  # fmt: skip
+    )
+    picture = _drawn(
+        "importance",
+        "Importance of each parameter for each objective, first fidelity.",
+        partial(figures.importance_figure, values["importance"]),
+    )
     return Part("Which parameters matter", pictures=(picture,), tables=(table,))
 
 
@@ -246,21 +307,35 @@ def _fidelity_table(values: dict[str, Any]) -> Table:
                 broken[name] = broken.get(name, 0) + (value > 0)
         why = ", ".join(f"{name} {count}" for name, count in broken.items() if count)
         rows.append(
-            (one["name"], f"{len(one['trials'])}", f"{sum(row['feasible'] for row in one['trials'])}",
-             f"{sum(row['front'] for row in one['trials'])}", f"{sum(seconds) / max(len(seconds), 1):.1f}", why or "-")
-        )  # fmt: skip
-    return Table("Designs", ("fidelity", "designs", "feasible", "on the front", "CPU-s each", "limits broken by"),
-                 tuple(rows), prose=(5,))  # fmt: skip
+            (
+                one["name"],
+                f"{len(one['trials'])}",
+                f"{sum(row['feasible'] for row in one['trials'])}",
+                f"{sum(row['front'] for row in one['trials'])}",
+                f"{sum(seconds) / max(len(seconds), 1):.1f}",
+                why or "-",
+            )
+        )
+    return Table(
+        "Designs",
+        ("fidelity", "designs", "feasible", "on the front", "CPU-s each", "limits broken by"),
+        tuple(rows),
+        prose=(5,),
+    )
 
 
 def _between_tables(values: dict[str, Any]) -> tuple[Table, ...]:
     rows = tuple(
-        (f"{one['from']} → {one['to']}, {one['objective']}", f"{one['designs']}",
-         "-" if one["rank_correlation"] is None else f"{one['rank_correlation']:+.2f}",
-         f"{100 * one['mean_difference']:+.1f} points" if one["objective"] == "accuracy"
-         else f"{figures.SCALES[one['objective']][0] * one['mean_difference']:+.3g} {_unit(one['objective'])}")
+        (
+            f"{one['from']} → {one['to']}, {one['objective']}",
+            f"{one['designs']}",
+            "-" if one["rank_correlation"] is None else f"{one['rank_correlation']:+.2f}",
+            f"{100 * one['mean_difference']:+.1f} points"
+            if one["objective"] == "accuracy"
+            else f"{figures.SCALES[one['objective']][0] * one['mean_difference']:+.3g} {_unit(one['objective'])}",
+        )
         for one in values["between_fidelities"]
-    )  # fmt: skip
+    )
     if not rows:
         return ()
     header = ("fidelities, objective", "designs", "rank correlation", "mean difference")

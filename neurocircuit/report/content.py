@@ -39,8 +39,12 @@ def powers(text: str) -> str:
 def answer(run: Run, found: list[Claim]) -> str:
     """Two sentences: what was measured against Table 3, and what becomes of the paper's claims."""
     parts = [_half_answer(run, half) for half in run.table.halves]
-    leads = {SUPPORTED: "supports that", PARTLY: "partly supports that", NOT_SUPPORTED: "does not support that",
-             OPEN: "leaves open whether"}  # fmt: skip
+    leads = {
+        SUPPORTED: "supports that",
+        PARTLY: "partly supports that",
+        NOT_SUPPORTED: "does not support that",
+        OPEN: "leaves open whether",
+    }
     verdicts = []
     for verdict, lead in leads.items():
         titles = [claim.title for claim in found if claim.verdict == verdict]

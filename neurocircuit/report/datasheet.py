@@ -47,8 +47,17 @@ PICTURES = {
     "prediction": (("prediction", "Error of the predicted fire time over the time since the first input."),),
     "energy": (("energy", "Energy of a spike by block and of the lock before it; dotted: the paper's bound."),),
 }
-_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"),
-             (1e-15, "f"))  # fmt: skip
+_PREFIXES = (
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+    (1e-12, "p"),
+    (1e-15, "f"),
+)
 _OWN_SCALE = {"Hz/A": (1e12, "MHz/µA"), "rad/s": (1e6, "mrad/ns"), "1/s": (1e7, "%/ns")}
 # Ratios that are shares or errors, by measurement; all others are plain numbers, whatever their size.
 _PERCENT = {
@@ -70,10 +79,12 @@ def write(run: Characterised) -> None:
     """Write all files of the datasheet. Raises InputError when the directory cannot be written."""
     with style.styled():
         pictures = {
-            name: [drawn(f"{name}_{key}" if key != name else name, caption, partial(figures.DRAW[key], run))
-                   for key, caption in PICTURES.get(name, ())]
+            name: [
+                drawn(f"{name}_{key}" if key != name else name, caption, partial(figures.DRAW[key], run))
+                for key, caption in PICTURES.get(name, ())
+            ]
             for name in run.measured
-        }  # fmt: skip
+        }
     sections = [
         {
             "title": TITLES.get(name, name),
@@ -164,8 +175,11 @@ def _per_condition(run: Characterised, name: str) -> list[Table]:
     found, typical = run.measured[name], run.typical(name)
     if not keys or typical is None or len(found) < 2:
         return []
-    known = [(words(condition), found[slug]) for condition, slug in zip(run.conditions, run.slugs, strict=True)
-             if slug in found]  # fmt: skip
+    known = [
+        (words(condition), found[slug])
+        for condition, slug in zip(run.conditions, run.slugs, strict=True)
+        if slug in found
+    ]
     columns, header = [], []
     for q in (q for key in keys for q in typical.quantities if q.key == key):
         *column, unit = shown_with_unit([one.value(q.key) for _, one in known], unit_of(name, q))
@@ -202,14 +216,19 @@ def spec_table(run: Characterised) -> Table | None:
         ("threshold_vco_ratio", f"{spec.threshold_vco_ratio:.4f}"),
         ("spike_width", show(spec.spike_width_s, "s")),
         ("output_delay", show(spec.output_delay_s, "s")),
-        ("largest weight", f"{spec.weight_bank.excitatory.max_weight:.3f} excitatory, "
-                           f"{spec.weight_bank.inhibitory.max_weight:.3f} inhibitory"),
+        (
+            "largest weight",
+            f"{spec.weight_bank.excitatory.max_weight:.3f} excitatory, "
+            f"{spec.weight_bank.inhibitory.max_weight:.3f} inhibitory",
+        ),
         *(
-            (f"sensitivity of {item.field}", f"{item.per_supply:+.3f} per relative supply, "
-                                             f"{100 * item.per_kelvin:+.4f} %/K")
+            (
+                f"sensitivity of {item.field}",
+                f"{item.per_supply:+.3f} per relative supply, {100 * item.per_kelvin:+.4f} %/K",
+            )
             for item in spec.sensitivities
         ),
-    ]  # fmt: skip
+    ]
     return Table("NeuronSpec of the nominal condition (spec.toml)", ("", ""), tuple(rows), prose=(1,))
 
 

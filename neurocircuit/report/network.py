@@ -31,25 +31,51 @@ def write_mapping_report(path: Path) -> None:
         "Limits on recorded membranes",
         ("layer", "limit", "quantile", "value", "bound", "beyond", "would help"),
         tuple(
-            (one["layer"], one["name"], f"{one['quantile']:g}", f"{one['value']:.4g}", f"{one['bound']:.4g}",
-             f"{one['outside']:.2%}", "" if one["met"] else one["help"])
+            (
+                one["layer"],
+                one["name"],
+                f"{one['quantile']:g}",
+                f"{one['value']:.4g}",
+                f"{one['bound']:.4g}",
+                f"{one['outside']:.2%}",
+                "" if one["met"] else one["help"],
+            )
             for one in values["limits"]
         ),
         prose=(6,),
-    )  # fmt: skip
+    )
     scales = Table(
         "Scale of each layer",
-        ("layer", "neurons", "fan-in", "a (rad)", "θ (rad)", "swing/f0", "bias at (τ)", "ripple (thresholds)",
-         "phase noise at the window (thresholds)", "θ with a phase counter (rad)"),
+        (
+            "layer",
+            "neurons",
+            "fan-in",
+            "a (rad)",
+            "θ (rad)",
+            "swing/f0",
+            "bias at (τ)",
+            "ripple (thresholds)",
+            "phase noise at the window (thresholds)",
+            "θ with a phase counter (rad)",
+        ),
         tuple(
-            (own["name"], f"{own['neurons']}", f"{own['fan_in']}", f"{own['phase_per_weight_rad']:.3g}",
-             f"{own['lead_rad']:.3g}", f"{own['swing_over_f0']:.2%}", f"{own['bias_delay_over_tau']:.3g}",
-             f"{own['ripple']:.3g}", f"{own['phase_noise_at_window']:.3g}", f"{own['lead_with_phase_counter_rad']:.3g}")
+            (
+                own["name"],
+                f"{own['neurons']}",
+                f"{own['fan_in']}",
+                f"{own['phase_per_weight_rad']:.3g}",
+                f"{own['lead_rad']:.3g}",
+                f"{own['swing_over_f0']:.2%}",
+                f"{own['bias_delay_over_tau']:.3g}",
+                f"{own['ripple']:.3g}",
+                f"{own['phase_noise_at_window']:.3g}",
+                f"{own['lead_with_phase_counter_rad']:.3g}",
+            )
             for own in values["layers"]
         ),
         note="A phase counter compares without modulo 2π, so that only the VCO4 swing bounds θ: comparator = "
         '"phase_counter" in the neuron spec. A clamp is membrane_floor.',
-    )  # fmt: skip
+    )
     used = Table(
         "What the layers need of the circuit, by share of neurons and images",
         ("layer", "quantity", "50 %", "90 %", "99 %", "99.9 %", "all"),
@@ -60,11 +86,16 @@ def write_mapping_report(path: Path) -> None:
         ),
     )
     parts = (
-        Part("Limits", pictures=(_drawn("limits", "Share of each limit that is used.", partial(
-            figures.limit_figure, values["limits"])),), tables=(limits,)),
+        Part(
+            "Limits",
+            pictures=(
+                _drawn("limits", "Share of each limit that is used.", partial(figures.limit_figure, values["limits"])),
+            ),
+            tables=(limits,),
+        ),
         Part("Scales and what they cost", tables=(scales, used)),
         record_part(values),
-    )  # fmt: skip
+    )
     sheet.write(Sheet("A network on the circuit", answer, parts), path.with_suffix(".html"))
 
 
@@ -87,42 +118,60 @@ def write_calibration_report(path: Path) -> None:
         "Response over the first-order term (1: first order holds), and what is left",
         ("layer", "die", "neuron", "synapse", "bias (thresholds)", "spread of ξ", "missed", "wrapped"),
         tuple(
-            (own["name"],
-             *(f"{own['passage']['kappa'][name]:.2f} ± {own['passage']['kappa_error'][name]:.2f}"
-               for name in ("die", "neuron", "synapse")),
-             f"{own['passage']['bias']:.3f}", f"{own['passage']['xi_spread']:.2f}",
-             f"{own['missed']:.2%}", f"{own['wrapped']:.3%}")
+            (
+                own["name"],
+                *(
+                    f"{own['passage']['kappa'][name]:.2f} ± {own['passage']['kappa_error'][name]:.2f}"
+                    for name in ("die", "neuron", "synapse")
+                ),
+                f"{own['passage']['bias']:.3f}",
+                f"{own['passage']['xi_spread']:.2f}",
+                f"{own['missed']:.2%}",
+                f"{own['wrapped']:.3%}",
+            )
             for own in layers
         ),
         note="A neuron fires when its membrane, second pole of the loop, half a spike's width and drift in it, "
         "first passes 1 + shift + g(t) ξ. g: first-order spread by phase noise until then beside the ripple: 1 is what "
         "first order says of ξ. ± is one standard error, clustered by chip.",
-    )  # fmt: skip
+    )
     slopes = Table(
         "For training, which knows slope and time of a spike only: m = s (1 - e^-Δ)",
         ("layer", "die", "neuron", "synapse", "spread of m (thresholds)", "early"),
         tuple(
-            (own["name"],
-             *(f"{own['kappa'][name]:.2f} ± {own['kappa_error'][name]:.2f}" for name in ("die", "neuron", "synapse")),
-             f"{own['spread_without_terms']:.3g}", f"{own['early']:.3%}")
+            (
+                own["name"],
+                *(
+                    f"{own['kappa'][name]:.2f} ± {own['kappa_error'][name]:.2f}"
+                    for name in ("die", "neuron", "synapse")
+                ),
+                f"{own['spread_without_terms']:.3g}",
+                f"{own['early']:.3%}",
+            )
             for own in layers
         ),
         note="s: slope W_C − 1 at the crossing. What bends the membrane before and after it is in the spread. early: "
         "share of all firing neurons whose spike comes long before its time.",
-    )  # fmt: skip
+    )
     gains = Table(
         "Axes of the cells: gain of held-out log-likelihood per operating point, and its error",
         ("layer", "for", "kept", *layers[0]["passage"]["gains"]),
         tuple(
-            (own["name"], label, ", ".join(one["axes"]) or "none",
-             *(f"{one['gains'][name][0]:.3f} ± {one['gains'][name][1]:.3f}" if one["gains"] else "given"
-               for name in own["passage"]["gains"]))
+            (
+                own["name"],
+                label,
+                ", ".join(one["axes"]) or "none",
+                *(
+                    f"{one['gains'][name][0]:.3f} ± {one['gains'][name][1]:.3f}" if one["gains"] else "given"
+                    for name in own["passage"]["gains"]
+                ),
+            )
             for own in layers
             for label, one in (("first passage", own["passage"]), ("training", own))
         ),
         prose=(2,),
         note="Beside the axes kept before it; an axis stays when its gain exceeds two errors.",
-    )  # fmt: skip
+    )
     parts = [
         Part(
             "Deviation over the slope",
@@ -130,9 +179,15 @@ def write_calibration_report(path: Path) -> None:
             (_drawn("lateness", "Spread and median of the error.", partial(figures.lateness_figure, layers)),),
             (kappa, slopes, gains),
         ),
-        Part("Silent neurons", pictures=(_drawn("false_fires", "False spikes over the closest approach.", partial(
-            figures.false_fire_figure, layers)),)),
-    ]  # fmt: skip
+        Part(
+            "Silent neurons",
+            pictures=(
+                _drawn(
+                    "false_fires", "False spikes over the closest approach.", partial(figures.false_fire_figure, layers)
+                ),
+            ),
+        ),
+    ]
     if budget:
         parts.append(_budget_part(budget))
     title = "Noise of a mapped network, calibrated at its own operating points"
@@ -195,9 +250,10 @@ def _images_part(found: dict[str, Any]) -> Part:
             for kind in ("accuracy", "agreement")
             for name, value in found[kind].items()
         ),
-        note="By chip: " + ", ".join(f"{chip}: {value:.2%}" for chip, value in found["by_chip"].items())
+        note="By chip: "
+        + ", ".join(f"{chip}: {value:.2%}" for chip, value in found["by_chip"].items())
         + f". Undecided: {found['undecided']}.",
-    )  # fmt: skip
+    )
     columns = ("latency", "deviation", "late_05", "late_95", "missed", "false")
     rows = []
     for layer in found["layers"]:
@@ -238,11 +294,13 @@ def _transfer_part(values: dict[str, Any]) -> Part:
     rows = [("accuracy", found["accuracy"]["circuit"], found["accuracy"].get("noise model"), own["accuracy"])]
     seen = tuple((name, *("-" if one is None else _share(one) for one in cells)) for name, *cells in rows)
     late = tuple(
-        (f"deviation, layer {layer['name']} (τ)",
-         *(f"{layer[key][0]:.4f}" if key in layer else "-" for key in ("deviation", "model_deviation")),
-         f"{own['deviation'][k]:.4f}")
+        (
+            f"deviation, layer {layer['name']} (τ)",
+            *(f"{layer[key][0]:.4f}" if key in layer else "-" for key in ("deviation", "model_deviation")),
+            f"{own['deviation'][k]:.4f}",
+        )
         for k, layer in enumerate(found["layers"])
-    )  # fmt: skip
+    )
     table = Table("Both readings", ("quantity", "circuit", "calibrated noise model", "transfer curve"), (*seen, *late))
     return Part("The paper's simpler reading", (text,), tables=(table,))
 
@@ -261,22 +319,39 @@ def _neurons_part(values: dict[str, Any]) -> Part:
             for name in ("within_chip", "within_neuron")
         ]
         rows.append(
-            (layer["layer"], f"{layer['runs']}", *cover,
-             f"{layer['score_mean']:+.2f} ± {layer['score_error']:.2f}", *pairs,
-             f"{layer['missed']}", f"{layer['false']}", f"{layer['tail_share']:.3%}, {layer['outside_share']:.3%}",
-             f"{layer['left_out']}")
-        )  # fmt: skip
+            (
+                layer["layer"],
+                f"{layer['runs']}",
+                *cover,
+                f"{layer['score_mean']:+.2f} ± {layer['score_error']:.2f}",
+                *pairs,
+                f"{layer['missed']}",
+                f"{layer['false']}",
+                f"{layer['tail_share']:.3%}, {layer['outside_share']:.3%}",
+                f"{layer['left_out']}",
+            )
+        )
     once = any(layer.get("correlation", {}).get("events") == 1 for layer in layers)
     pairing = "pairs of the runs that share a chip" if once else "every point on each of 60 chips in two events"
     table = Table(
         "Measured times in their predicted distributions",
-        ("layer", "runs", "in 50 % (99 % interval)", "in 95 % (99 % interval)", "bias (σ)",
-         "correlation within a chip (model)", "of a neuron's two events (model)", "missed", "false",
-         "layer's firing neurons in the table's tails, beyond", "runs left out"),
+        (
+            "layer",
+            "runs",
+            "in 50 % (99 % interval)",
+            "in 95 % (99 % interval)",
+            "bias (σ)",
+            "correlation within a chip (model)",
+            "of a neuron's two events (model)",
+            "missed",
+            "false",
+            "layer's firing neurons in the table's tails, beyond",
+            "runs left out",
+        ),
         tuple(rows),
         note=f"Correlations of the normal scores of the places, over {pairing}; the model is asked for the same chips, "
         "its ± is the standard error of the difference.",
-    )  # fmt: skip
+    )
     picture = _drawn("places", "Evenly spread where the model is right.", partial(figures.places_figure, layers))
     return Part("Single neurons", tuple(layer["sentence"] for layer in layers), (picture,), (table,))
 

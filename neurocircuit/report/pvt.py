@@ -33,14 +33,26 @@ def write_pvt_report(path: Path) -> None:
     ran = [row for row in values["rows"] if not row["failed"]]
     table = Table(
         "Conditions",
-        ("condition", "trimmed, mapped", "accuracy (95 %)", "undecided", "threshold (weights)",
-         "latency (ns)", "τ (ns)", "energy, armed (nJ)",
-         "energy, spikes (nJ)", "energy, paper (nJ)", "power of a neuron (µW)", "error VCO2 − VCO1", "VCO4 − VCO3"),
+        (
+            "condition",
+            "trimmed, mapped",
+            "accuracy (95 %)",
+            "undecided",
+            "threshold (weights)",
+            "latency (ns)",
+            "τ (ns)",
+            "energy, armed (nJ)",
+            "energy, spikes (nJ)",
+            "energy, paper (nJ)",
+            "power of a neuron (µW)",
+            "error VCO2 − VCO1",
+            "VCO4 − VCO3",
+        ),
         tuple(_row(row) for row in values["rows"]),
         note="A dash: not run, or energy not characterised there. Energies as in the co-design report. Threshold: in "
         "units of the network's weights, mean of the layers.",
         prose=(1,),
-    )  # fmt: skip
+    )
     pictures: tuple[Picture, ...] = ()
     if ran:
         with style.styled():
@@ -74,10 +86,18 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
     energies = (_nano(row[key]) for key in ("energy_J", "energy_spikes_J", "energy_paper_J"))
     power = "-" if row["power_W"] is None else f"{1e6 * row['power_W']:.3g}"
     return (
-        row["label"], trim, accuracy, f"{row['undecided']:.1%}",
+        row["label"],
+        trim,
+        accuracy,
+        f"{row['undecided']:.1%}",
         f"{sum(own['threshold'] for own in row['layers']) / len(row['layers']):.2f}",
-        _nano(row["latency_s"]), _nano(row["tau_s"]), *energies, power, _error(two - one), _error(four - three),
-    )  # fmt: skip
+        _nano(row["latency_s"]),
+        _nano(row["tau_s"]),
+        *energies,
+        power,
+        _error(two - one),
+        _error(four - three),
+    )
 
 
 def _error(value: float) -> str:

@@ -43,17 +43,21 @@ def write_recovered_report(path: Path) -> None:
         f"Networks on {networks[0]['chips']} chips x {networks[0]['n']} images",
         ("network", "accuracy", "software", "table ±", "leads (rad)", "missed, false by layer", "beyond the table"),
         tuple(
-            (one["name"], _interval([one["accuracy"], one["accuracy_low"], one["accuracy_high"]]),
-             f"{one['accuracy_software']:.2%}", f"{one['standard_errors']['table']:.2%}",
-             ", ".join(f"{lead:g}" for lead in one["lead_rad"]),
-             "; ".join(f"{layer['missed']:.1%}, {layer['false']:.1%}" for layer in one["layers"]),
-             f"{one['outside_share']:.3%}")
+            (
+                one["name"],
+                _interval([one["accuracy"], one["accuracy_low"], one["accuracy_high"]]),
+                f"{one['accuracy_software']:.2%}",
+                f"{one['standard_errors']['table']:.2%}",
+                ", ".join(f"{lead:g}" for lead in one["lead_rad"]),
+                "; ".join(f"{layer['missed']:.1%}, {layer['false']:.1%}" for layer in one["layers"]),
+                f"{one['outside_share']:.3%}",
+            )
             for one in networks
         ),
         prose=(5,),
         note="Each network by the noise table of its own mapping from the same base circuit. Intervals of a network: "
         "over images, chips, events and tables; that of the share: paired, over images, chips, training seeds, tables.",
-    )  # fmt: skip
+    )
     tables = (table, *([] if in_circuit is None else [_replayed(in_circuit)]))
     parts = (Part("Clean and noise-aware", pictures=(picture,), tables=tables), record_part(values))
     sheet.write(Sheet("Noise-aware training on a circuit", answer, parts), path.with_name("report.html"))
@@ -69,8 +73,15 @@ def _figure(networks: list[dict[str, Any]], found: dict[str, Any]) -> "Figure":
         axes.plot(k + np.linspace(-0.15, 0.15, len(chips)), chips, "o", color=look, markersize=3.5)
         axes.plot([k - 0.25, k + 0.25], [chips.mean()] * 2, color=look)
     axes.axhline(100 * found["software"], color="black", linestyle="--", linewidth=0.8)
-    axes.annotate("clean network in software", (0.02, 100 * found["software"]), xycoords=("axes fraction", "data"),
-                  va="top", xytext=(0, -2), textcoords="offset points", fontsize=7.5)  # fmt: skip
+    axes.annotate(
+        "clean network in software",
+        (0.02, 100 * found["software"]),
+        xycoords=("axes fraction", "data"),
+        va="top",
+        xytext=(0, -2),
+        textcoords="offset points",
+        fontsize=7.5,
+    )
     axes.set_xticks(range(len(networks)), [one["name"].replace(" ", "\n") for one in networks])
     axes.set(ylabel="accuracy (%)")
     axes.grid(axis="x", visible=False)
@@ -90,7 +101,7 @@ def _replayed(in_circuit: dict[str, Any]) -> Table:
         prose=(2,),
         note=f"Paired over images, chips and training seeds, 95 %: gain {_points(own['gain'])}; software (eq. (4), "
         f"clean network, same images) {own['software']:.2%}.",
-    )  # fmt: skip
+    )
 
 
 def _verdict(found: dict[str, Any]) -> str:

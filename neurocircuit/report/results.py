@@ -202,9 +202,19 @@ def _codesign(published: Path) -> Iterator[Row]:
 
 
 _PARTS: tuple[Callable[[Path], Iterator[Row]], ...] = (
-    _table3, _table3_in_transistors, _networks, _table4, _fig2, _jitter, _on_circuits, _single_neurons, _aware, _curves,
-    _pvt, _codesign,
-)  # fmt: skip
+    _table3,
+    _table3_in_transistors,
+    _networks,
+    _table4,
+    _fig2,
+    _jitter,
+    _on_circuits,
+    _single_neurons,
+    _aware,
+    _curves,
+    _pvt,
+    _codesign,
+)
 
 
 def _studies(published: Path, study: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -102,12 +102,20 @@ def _fig2_parts(values: dict[str, Any], n: int) -> list[Part]:
         + ".",
     )
     return [
-        Part("Fig. 2: quantisation", pictures=(_drawn(
-            "fig2-bits", "Accuracy over bits, without retraining.", partial(figures.bits_figure, values)),),
-            tables=(rounded,)),
-        Part("Fig. 2: weight noise", ("The paper: at 25 dB or over the loss is negligible; it did not retrain.",),
-             (_drawn("fig2-noise", "Accuracy over weight SNR.", partial(figures.noise_figure, values)),), (noise,)),
-    ]  # fmt: skip
+        Part(
+            "Fig. 2: quantisation",
+            pictures=(
+                _drawn("fig2-bits", "Accuracy over bits, without retraining.", partial(figures.bits_figure, values)),
+            ),
+            tables=(rounded,),
+        ),
+        Part(
+            "Fig. 2: weight noise",
+            ("The paper: at 25 dB or over the loss is negligible; it did not retrain.",),
+            (_drawn("fig2-noise", "Accuracy over weight SNR.", partial(figures.noise_figure, values)),),
+            (noise,),
+        ),
+    ]
 
 
 def _noise_answer(values: dict[str, Any]) -> str:

@@ -17,8 +17,16 @@ from neurocircuit.tables import TransferTable, read_dataset, transistor_rows
 
 _WAVEFORM_FIELDS = ("time_over_tau", "vco_rad", "up", "loop_filter", "membrane", "q")
 _SENSITIVITY_COLUMNS = {
-    "reading", "what", "row_kind", "row_value", "output_percent", "ci_low_percent", "ci_high_percent", "fired", "n",
-}  # fmt: skip
+    "reading",
+    "what",
+    "row_kind",
+    "row_value",
+    "output_percent",
+    "ci_low_percent",
+    "ci_high_percent",
+    "fired",
+    "n",
+}
 
 
 @dataclass(frozen=True)

@@ -136,8 +136,17 @@ def chips_table(run: Run) -> Table:
         for chip, spec in enumerate((run.spec, *run.chips), -1)
         if (circuit := spec.circuit) is not None
     )
-    header = ("", "seed", *(f"I{k} (µA)" for k in (1, 2, 3, 4)), "f1 (MHz)", "f3 (MHz)", "lead (rad)", "τ (ns)",
-              "threshold (weight)", "clean spikes (τ)")  # fmt: skip
+    header = (
+        "",
+        "seed",
+        *(f"I{k} (µA)" for k in (1, 2, 3, 4)),
+        "f1 (MHz)",
+        "f3 (MHz)",
+        "lead (rad)",
+        "τ (ns)",
+        "threshold (weight)",
+        "clean spikes (τ)",
+    )
     note = (
         "τ and threshold: what the fast levels take each chip for, by its rings and synapses. Clean spikes: mean over "
         "the transistor draws without jitter, in the chip's own τ, and how many of them are silent or failed."

@@ -164,9 +164,13 @@ def _row(times: list[Floats], window: float) -> tuple[Any, ...]:
     fired = np.isfinite(every)
     before = fired & (every <= end)
     return (
-        decided, end, float(np.minimum(every, end).sum()), float(every[before].sum()), int(before.sum()),
+        decided,
+        end,
+        float(np.minimum(every, end).sum()),
+        float(every[before].sum()),
+        int(before.sum()),
         int(fired.sum()),
-    )  # fmt: skip
+    )
 
 
 def _gathered(rows: list[tuple[Any, ...]], outside: float) -> Inferences:

@@ -66,15 +66,20 @@ def read(folder: Path) -> tuple[Characterised, list[Characterised]]:
     nominal = _condition(NeuronSpec.from_toml(folder / _SPEC), folder / _SPEC)
     first = next((one for one in every if one.condition == nominal), None)
     if first is None:
-        raise InputError(f"{folder}/conditions must hold the condition of {folder / _SPEC}, {nominal.corner} at "
-                         f"{nominal.temperature_C:g} degC and {nominal.supply_V:g} V")  # fmt: skip
+        raise InputError(
+            f"{folder}/conditions must hold the condition of {folder / _SPEC}, {nominal.corner} at "
+            f"{nominal.temperature_C:g} degC and {nominal.supply_V:g} V"
+        )
     return first, [first, *(one for one in every if one is not first)]
 
 
 def chosen(
-    every: Sequence[Characterised], nominal: Characterised, corners: Sequence[str] | None,
-    temperatures_C: Sequence[float] | None, supply_ratios: Sequence[float] | None,
-) -> list[Characterised]:  # fmt: skip
+    every: Sequence[Characterised],
+    nominal: Characterised,
+    corners: Sequence[str] | None,
+    temperatures_C: Sequence[float] | None,
+    supply_ratios: Sequence[float] | None,
+) -> list[Characterised]:
     """Conditions of these corners, temperatures and supplies over the nominal one; None: all.
 
     Raises InputError naming a value that no condition has.
@@ -102,10 +107,20 @@ def chosen(
 
 
 def run(
-    mapped: MappedNetwork, physical: PhysicalNetwork, nominal: Characterised, conditions: Sequence[Characterised],
-    training: list[Floats], spikes: list[Floats], labels: NDArray[np.int64], *, chips: int, level: str, seed: int,
-    weights: int, tell: Callable[[str], None] = lambda text: None,
-) -> list[dict[str, Any]]:  # fmt: skip
+    mapped: MappedNetwork,
+    physical: PhysicalNetwork,
+    nominal: Characterised,
+    conditions: Sequence[Characterised],
+    training: list[Floats],
+    spikes: list[Floats],
+    labels: NDArray[np.int64],
+    *,
+    chips: int,
+    level: str,
+    seed: int,
+    weights: int,
+    tell: Callable[[str], None] = lambda text: None,
+) -> list[dict[str, Any]]:
     """A row for each condition and trim: figures of `inference.figures`, tau_s, and `failed` (empty: it ran).
 
     training: input spikes [number] of images on which mappings are chosen; spikes, labels: of those that are decided.
@@ -131,10 +146,13 @@ def run(
             row |= inference.figures(found, one.power_W, there.neuron.tau_s, weights, neurons)
             row |= {"tau_s": there.neuron.tau_s, "errors": list(there.neuron.frequency_error.after_trim)}
             row["layers"] = [
-                {"lead_rad": own.lead_rad, "phase_per_weight_rad": own.phase_per_weight_rad,
-                 "threshold": own.lead_rad / (2 * own.vco4_swing_Hz * own.phase_per_weight_rad * there.neuron.tau_s)}
+                {
+                    "lead_rad": own.lead_rad,
+                    "phase_per_weight_rad": own.phase_per_weight_rad,
+                    "threshold": own.lead_rad / (2 * own.vco4_swing_Hz * own.phase_per_weight_rad * there.neuron.tau_s),
+                }
                 for own in there.layers
-            ]  # fmt: skip
+            ]
             rows.append(row)
             tell(f"{one.label}, {trim}: accuracy {row['accuracy']:.1%}")
     return rows
@@ -177,9 +195,13 @@ def at_condition(
 
 
 def mapped_there(
-    mapped: MappedNetwork, there: MappedNetwork, physical: PhysicalNetwork, nominal: Characterised, one: Characterised,
+    mapped: MappedNetwork,
+    there: MappedNetwork,
+    physical: PhysicalNetwork,
+    nominal: Characterised,
+    one: Characterised,
     training: list[Floats],
-) -> MappedNetwork:  # fmt: skip
+) -> MappedNetwork:
     """The network `there` (at a condition, mapped at the nominal one) with the scales of its layers chosen anew.
 
     training: input spikes [number] of each image, units of the nominal τ. Raises SpecError as `at_condition`.
@@ -207,9 +229,10 @@ def _within_swing(own: LayerMapping, most_Hz: float) -> LayerMapping:
     """A lead (and guard) so much lower that the threshold stays 1 with a swing of VCO4 of at most `most_Hz`."""
     factor = min(1.0, most_Hz / own.vco4_swing_Hz)
     return own.replace(
-        lead_rad=factor * own.lead_rad, ripple_guard_rad=factor * own.ripple_guard_rad,
+        lead_rad=factor * own.lead_rad,
+        ripple_guard_rad=factor * own.ripple_guard_rad,
         vco4_swing_Hz=factor * own.vco4_swing_Hz,
-    )  # fmt: skip
+    )
 
 
 def errors(nominal: FrequencyError, there: FrequencyError, trim: Trim) -> tuple[float, float, float, float]:

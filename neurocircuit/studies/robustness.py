@@ -40,9 +40,16 @@ class Study:
     """One network, its test images, and a recipe for fine-tuning it. Files of the fine-tuned go below `folder`."""
 
     def __init__(
-        self, recipe: Recipe, weights: Path, folder: Path, data: Path | None, images: int | None, draws: int, say: Say,
+        self,
+        recipe: Recipe,
+        weights: Path,
+        folder: Path,
+        data: Path | None,
+        images: int | None,
+        draws: int,
+        say: Say,
         retrain: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """images: the first so many test images, None: all; draws: of each noise; retrain: fine-tune at all.
 
         Raises InputError.
@@ -50,8 +57,13 @@ class Study:
         if draws < 2:
             raise InputError(f"draws must be >= 2, got {draws}")
         self.recipe, self.weights, self.folder, self.data, self.draws, self.say = (
-            recipe, weights, folder, data, draws, say
-        )  # fmt: skip
+            recipe,
+            weights,
+            folder,
+            data,
+            draws,
+            say,
+        )
         self.retrain = retrain
         self.subject, self.network = checkpoint.load_network(weights)
         source = library.load(self.subject.data, "test", data)
@@ -143,9 +155,13 @@ def fig2(study: Study) -> dict[str, Any]:
         ]
         study.say(f"weight noise, {name}: " + ", ".join(f"{np.mean(one):.2%}" for one in curves[name]))
     return {
-        "zero": {name: study.right(network) for name, network in networks.items()}, "bits": list(FINE_BITS),
-        "rounded": fine, "snr_dB": list(SNR_DB), "trained_snr_dB": TRAINED_SNR_DB, "noise": curves,
-    }  # fmt: skip
+        "zero": {name: study.right(network) for name, network in networks.items()},
+        "bits": list(FINE_BITS),
+        "rounded": fine,
+        "snr_dB": list(SNR_DB),
+        "trained_snr_dB": TRAINED_SNR_DB,
+        "noise": curves,
+    }
 
 
 def jitter(study: Study) -> dict[str, Any]:
@@ -165,9 +181,11 @@ def jitter(study: Study) -> dict[str, Any]:
         study.say(f"jitter, {name}: " + ", ".join(f"{np.mean(one):.2%}" for one in rows))
     return {
         "zero": {name: study.right(network) for name, network in networks.items()},
-        "jitter": list(JITTERS), "trained_jitter": TRAINED_JITTER, "accuracy": curves,
+        "jitter": list(JITTERS),
+        "trained_jitter": TRAINED_JITTER,
+        "accuracy": curves,
         "time_origin": "layer" if has_own_clocks(study.network) else "image",
-    }  # fmt: skip
+    }
 
 
 STUDIES: dict[str, Callable[[Study], dict[str, Any]]] = {"table4": table4, "fig2": fig2, "jitter": jitter}

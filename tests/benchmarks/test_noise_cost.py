@@ -60,8 +60,10 @@ def test_a_noise_table_costs_less_than_a_third_of_a_step(benchmark, circuit, tmp
                 without = stepping(tmp_path, circuit, "hardware.causes=[]", *settings)
                 ratio, noisy_ms, clean_ms = compared(stepping(tmp_path, circuit, *settings), without)
                 benchmark.extra_info |= {
-                    f"{name}_ratio": ratio, f"{name}_noisy_ms": noisy_ms, f"{name}_clean_ms": clean_ms
-                }  # fmt: skip
+                    f"{name}_ratio": ratio,
+                    f"{name}_noisy_ms": noisy_ms,
+                    f"{name}_clean_ms": clean_ms,
+                }
             benchmark.pedantic(stepping(tmp_path, circuit), rounds=1)
     finally:
         torch.set_num_threads(threads)

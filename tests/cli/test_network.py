@@ -44,9 +44,21 @@ def test_the_whole_way(neurocircuit, tmp_path, weights):
     assert done.returncode == 0, done.stderr
     assert [layer["name"] for layer in json.loads(done.stdout)["layers"]] == ["0", "1", "3"]
     done = neurocircuit(
-        "verify", "net.toml", "--table", "t.nc", "--images", "2", "--chips", "2", "--runs", "40", "--layers", "0",
-        "--out", "replay",
-    )  # fmt: skip
+        "verify",
+        "net.toml",
+        "--table",
+        "t.nc",
+        "--images",
+        "2",
+        "--chips",
+        "2",
+        "--runs",
+        "40",
+        "--layers",
+        "0",
+        "--out",
+        "replay",
+    )
     assert done.returncode == 0, done.stderr
     assert "agreement circuit and noise model" in done.stdout
     for name in (

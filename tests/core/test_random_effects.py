@@ -17,8 +17,12 @@ def test_components_are_those_that_were_planted():
     rng, found = np.random.default_rng(1), []
     chips, repeats, n = 12, 3, 40
     for _ in range(60):
-        y = (0.3 * rng.standard_normal(n) + 0.2 * rng.standard_normal((chips, 1, 1))
-             + 0.1 * rng.standard_normal((chips, 1, n)) + 0.4 * rng.standard_normal((chips, repeats, n)))  # fmt: skip
+        y = (
+            0.3 * rng.standard_normal(n)
+            + 0.2 * rng.standard_normal((chips, 1, 1))
+            + 0.1 * rng.standard_normal((chips, 1, n))
+            + 0.4 * rng.standard_normal((chips, repeats, n))
+        )
         own = random_effects.components(y)
         found.append([own.images**2, own.chips**2, own.both**2, own.events**2, own.total**2])
     expected = np.array([0.09 / n, 0.04 / chips, 0.01 / (n * chips), 0.16 / (n * chips * repeats)])

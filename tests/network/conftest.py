@@ -43,9 +43,16 @@ def mapping(physical, spikes):
     from neurocircuit.spec.variation import EMBEDDED
 
     return build(
-        physical, NeuronSpec(), EMBEDDED, spikes, np.array([0, 1, 2]), Choice(),
-        name="tiny", checkpoint="tiny.pt", checkpoint_sha256="0" * 64,
-    )  # fmt: skip
+        physical,
+        NeuronSpec(),
+        EMBEDDED,
+        spikes,
+        np.array([0, 1, 2]),
+        Choice(),
+        name="tiny",
+        checkpoint="tiny.pt",
+        checkpoint_sha256="0" * 64,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -26,9 +26,17 @@ def test_the_mapping_meets_its_limits_and_travels_as_toml(mapping, tmp_path):
 def test_the_scale_of_the_base_breaks_limits_and_the_report_says_what_helps(physical, spikes, mapping):
     base = NeuronSpec(phase_per_weight_rad=3.0, threshold=Lead(lead_rad=3.0), vco4_swing_Hz=25e6)
     kept = build_module.build(
-        physical, base, Variation(), spikes, np.zeros(3, dtype=int), limits.Choice(),
-        name="kept", checkpoint="x", checkpoint_sha256="0" * 64, keep_scale=True,
-    )  # fmt: skip
+        physical,
+        base,
+        Variation(),
+        spikes,
+        np.zeros(3, dtype=int),
+        limits.Choice(),
+        name="kept",
+        checkpoint="x",
+        checkpoint_sha256="0" * 64,
+        keep_scale=True,
+    )
     broken = [limit for limit in kept.report["limits"] if not limit["met"]]
     assert not kept.met
     assert {"XOR range", "no wrap"} == {limit["name"] for limit in broken}
@@ -41,17 +49,32 @@ def test_a_characterised_circuit_keeps_its_bank(physical, spikes):
     spec = NeuronSpec.from_toml(Path(__file__).parents[2] / "reports/published/datasheet-generic65/spec.toml")
     for base, same in ((spec, True), (spec.replace(circuit=None), False)):
         kept = build_module.build(
-            physical, base, Variation(), spikes, np.zeros(3, dtype=int), limits.Choice(),
-            name="kept", checkpoint="x", checkpoint_sha256="0" * 64, keep_scale=True,
-        )  # fmt: skip
+            physical,
+            base,
+            Variation(),
+            spikes,
+            np.zeros(3, dtype=int),
+            limits.Choice(),
+            name="kept",
+            checkpoint="x",
+            checkpoint_sha256="0" * 64,
+            keep_scale=True,
+        )
         assert all((layer.weight_bank == spec.weight_bank) == same for layer in kept.mapped.layers)
 
 
 def test_a_phase_counter_lifts_the_wrap_limit(physical, spikes, mapping):
     counting = build_module.build(
-        physical, NeuronSpec(comparator="phase_counter"), Variation(), spikes, np.zeros(3, dtype=int), limits.Choice(),
-        name="counting", checkpoint="x", checkpoint_sha256="0" * 64,
-    )  # fmt: skip
+        physical,
+        NeuronSpec(comparator="phase_counter"),
+        Variation(),
+        spikes,
+        np.zeros(3, dtype=int),
+        limits.Choice(),
+        name="counting",
+        checkpoint="x",
+        checkpoint_sha256="0" * 64,
+    )
     assert "no wrap" not in {limit["name"] for limit in counting.report["limits"]}
     for one, two in zip(counting.mapped.layers, mapping.mapped.layers, strict=True):
         assert one.lead_rad >= two.lead_rad

@@ -31,9 +31,12 @@ def test_pooling_is_a_gate_for_the_earliest_spike(trained):
     subject, _ = trained
     torch.manual_seed(0)
     network = torch.nn.Sequential(
-        layers.SpikingConv2d(1, 3, 3, padding="same", bias=False), layers.EarliestPool2d(2, padding="same"),
-        layers.Rebase(), torch.nn.Flatten(), layers.SpikingLinear(48, 4, bias=False),
-    )  # fmt: skip
+        layers.SpikingConv2d(1, 3, 3, padding="same", bias=False),
+        layers.EarliestPool2d(2, padding="same"),
+        layers.Rebase(),
+        torch.nn.Flatten(),
+        layers.SpikingLinear(48, 4, bias=False),
+    )
     unrolled = physical_module.unroll(subject, network)
     spikes = np.random.default_rng(0).uniform(0, 3, 64)
     first = spikes_of(

@@ -63,9 +63,14 @@ def test_counter_and_clamp_do_not_wrap_and_kernel_agrees_with_numpy(rng, readout
 def test_a_counter_takes_leads_beyond_pi(rng):
     """Eq. (3) with a threshold of 3 turns: the edge level meets the ideal one in first order of cycles and r."""
     spec = NeuronSpec(
-        cycles_per_tau=400.0, loop_filter_rad_per_s=2e10, comparator="phase_counter", threshold=Lead(lead_rad=19.0),
-        phase_per_weight_rad=0.25, vco4_swing_Hz=19.0 / (2 * 0.25 * 20e-9), spike_width_s=0.0,
-    )  # fmt: skip
+        cycles_per_tau=400.0,
+        loop_filter_rad_per_s=2e10,
+        comparator="phase_counter",
+        threshold=Lead(lead_rad=19.0),
+        phase_per_weight_rad=0.25,
+        vco4_swing_Hz=19.0 / (2 * 0.25 * 20e-9),
+        spike_width_s=0.0,
+    )
     t, w, _, start = _case(rng, trials=10)
     ideal = levels.evaluate("ideal", spec, t, w).fire_time_over_tau
     found = levels.evaluate("edge", spec, t, w, start_rad=start).fire_time_over_tau

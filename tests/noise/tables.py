@@ -49,17 +49,23 @@ def planted_table(layers, event=0.0, bias=0.0, chip=0.0, false=0.0, bits=4, chec
         wrap_share=np.zeros(1),
         wrap_at=np.zeros(len(QUANTILES)),
         gains={},
-    )  # fmt: skip
+    )
     mapping = [
         LayerMapping(
-            name=NAMES[k], phase_per_weight_rad=0.3, lead_rad=1.0, vco4_swing_Hz=1.0 / (2 * 0.3 * 20e-9),
+            name=NAMES[k],
+            phase_per_weight_rad=0.3,
+            lead_rad=1.0,
+            vco4_swing_Hz=1.0 / (2 * 0.3 * 20e-9),
             weight_bank=WeightBank().with_bits(bits),
         )
         for k in range(layers)
-    ]  # fmt: skip
+    ]
     neuron = NeuronSpec().replace(window_s=WINDOW_OVER_TAU * 20e-9, weight_bank=WeightBank().with_bits(bits))
     network = MappedNetwork(
-        name="planted", checkpoint="weights.pt", checkpoint_sha256=checkpoint_sha256, neuron=neuron,
+        name="planted",
+        checkpoint="weights.pt",
+        checkpoint_sha256=checkpoint_sha256,
+        neuron=neuron,
         layers=tuple(mapping),
-    )  # fmt: skip
+    )
     return NoiseTable.from_fits([fit] * layers, {"network": network.to_dict(), "level": "planted"})

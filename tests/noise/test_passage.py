@@ -103,10 +103,15 @@ def _planted(rng, chips=60, count=150):
         parts.append((u, np.where(at < SPEC.window_over_tau, at, np.inf), np.full(n, chip)))
     every = np.tile(np.arange(n), chips)
     return fit.Samples(
-        point=point.take(every), headroom=np.full(n * chips, 0.5), u=np.concatenate([p[0] for p in parts], axis=1),
-        t_over_tau=np.concatenate([p[1] for p in parts]), operating_point=every,
-        chip=np.concatenate([p[2] for p in parts]), wrapped=np.zeros(n * chips, dtype=bool), membranes=found,
-    )  # fmt: skip
+        point=point.take(every),
+        headroom=np.full(n * chips, 0.5),
+        u=np.concatenate([p[0] for p in parts], axis=1),
+        t_over_tau=np.concatenate([p[1] for p in parts]),
+        operating_point=every,
+        chip=np.concatenate([p[2] for p in parts]),
+        wrapped=np.zeros(n * chips, dtype=bool),
+        membranes=found,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,22 @@ from neurocircuit.spec import Bias, Lead, NeuronSpec
 from neurocircuit.spice.process import load
 
 TRIM = TrimResult(
-    bias=Bias(vco1_A=10e-6, vco2_A=10.2e-6, vco3_A=15.5e-6, vco4_A=14.1e-6, weight_A=1e-6), resolution=1e-4,
-    f1_Hz=750e6, f3_Hz=938e6, lead_rad=1.9, gain_Hz_per_A=45e12, gain3_Hz_per_A=26e12, lag_residual_rad=4e-3,
-    drift_rad_per_s=1e5, untrimmed=(0.1, 0.09, 0.12, 0.11),
-    steps=(Step(1e-5, 1.4e-5, float("nan"), float("nan")), Step(1.02e-5, 1.41e-5, 1.5748, 1e5)), ring_runs=3,
-    idle_runs=2, standing_V=(0.45, 0.54, 0.72, 0.33), cpu_s=3.0,
-)  # fmt: skip
+    bias=Bias(vco1_A=10e-6, vco2_A=10.2e-6, vco3_A=15.5e-6, vco4_A=14.1e-6, weight_A=1e-6),
+    resolution=1e-4,
+    f1_Hz=750e6,
+    f3_Hz=938e6,
+    lead_rad=1.9,
+    gain_Hz_per_A=45e12,
+    gain3_Hz_per_A=26e12,
+    lag_residual_rad=4e-3,
+    drift_rad_per_s=1e5,
+    untrimmed=(0.1, 0.09, 0.12, 0.11),
+    steps=(Step(1e-5, 1.4e-5, float("nan"), float("nan")), Step(1.02e-5, 1.41e-5, 1.5748, 1e5)),
+    ring_runs=3,
+    idle_runs=2,
+    standing_V=(0.45, 0.54, 0.72, 0.33),
+    cpu_s=3.0,
+)
 KERNEL = {
     "gain": 2.6,
     "gain_inhibitory": 2.4,
@@ -36,9 +46,13 @@ KERNEL = {
     "width_inhibitory": 1.4e-9,
 }
 PAIRS = {
-    "crowding_two_sources": 0.2, "crowding_two_sinks": 0.1, "crowding_both": 0.15,
-    "crowding_width_two_sources": 2e-9, "crowding_width_two_sinks": 1e-9, "crowding_width_both": 1.5e-9,
-}  # fmt: skip
+    "crowding_two_sources": 0.2,
+    "crowding_two_sinks": 0.1,
+    "crowding_both": 0.15,
+    "crowding_width_two_sources": 2e-9,
+    "crowding_width_two_sinks": 1e-9,
+    "crowding_width_both": 1.5e-9,
+}
 FLIP_FLOP = {"edge": 2e-11, "pull": 5e-12, "near": 4e-10}
 CODES = np.arange(1.0, 16.0)
 JUMPS = {"code": CODES, "excitatory_rad": 0.062 * CODES - 4e-4 * CODES**2, "inhibitory_rad": 0.07 * CODES}

@@ -20,9 +20,17 @@ def test_ctrl_c_ends_a_characterisation_however_often_it_is_pressed(tmp_path: Pa
     fake.write_text(HANGING.format(ngspice=shutil.which("ngspice")))
     fake.chmod(0o755)
     process = line.start(
-        "characterize", "--corner", "tt,ss", "--only", "trim", "--jobs", "2", "--out", "run",
+        "characterize",
+        "--corner",
+        "tt,ss",
+        "--only",
+        "trim",
+        "--jobs",
+        "2",
+        "--out",
+        "run",
         NEUROCIRCUIT_NGSPICE=str(fake),
-    )  # fmt: skip
+    )
     assert wait_until(lambda: sum(map(is_hanging, line.processes())) == 2, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the job
     for pause_s in again_after_s:

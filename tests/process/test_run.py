@@ -32,8 +32,9 @@ def test_a_failure_takes_only_what_needs_it(request_of_two: Request, tmp_path: P
     assert record["status"] == "partial"
     assert record["exit_code"] == 3
     assert [(f["condition"], f["measurement"]) for f in record["failed"]] == [
-        ("ss_27C_1V", "synapse"), ("ss_27C_1V", "kernel"),
-    ]  # fmt: skip
+        ("ss_27C_1V", "synapse"),
+        ("ss_27C_1V", "kernel"),
+    ]
     assert record["failed"][0]["reason"] == "no pulse"  # without the folder: the same in every repetition
     assert record["failed"][1]["reason"] == "it needs synapse, which failed"
     tt, ss = (run.results(tmp_path / "r", condition, request_of_two) for condition in request_of_two.conditions)
@@ -96,8 +97,12 @@ def test_conditions_are_all_combinations() -> None:
     assert len(found) == 8
     star = conditions(("tt", "ss"), (0.0, 27.0), (0.95, 1.0, 1.05), 1.0, one_at_a_time=True)
     assert [slug(one) for one in star] == [
-        "tt_27C_1V", "tt_0C_1V", "tt_27C_0.95V", "tt_27C_1.05V", "ss_27C_1V",
-    ]  # fmt: skip
+        "tt_27C_1V",
+        "tt_0C_1V",
+        "tt_27C_0.95V",
+        "tt_27C_1.05V",
+        "ss_27C_1V",
+    ]
     with pytest.raises(InputError, match="--temp must name one or more different values"):
         conditions(("tt",), (27.0, 27.0), (1.0,), 1.0)
 
@@ -105,8 +110,11 @@ def test_conditions_are_all_combinations() -> None:
 def test_measurement_survives_its_file(tmp_path: Path) -> None:
     made = result.Measured(
         (result.Quantity("a", "label", float("nan"), "s"), result.Quantity("b", "label", 2e-9, "s")),
-        {"c": {"t_s": [0.0, float("nan")]}}, ("remark",), {"k": [1, 2]}, 1.25,
-    )  # fmt: skip
+        {"c": {"t_s": [0.0, float("nan")]}},
+        ("remark",),
+        {"k": [1, 2]},
+        1.25,
+    )
     result.save(tmp_path / "m.json", made)
     read = result.load(tmp_path / "m.json")
     assert read.value("b") == 2e-9

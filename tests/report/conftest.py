@@ -110,9 +110,12 @@ def _table(
         relative = np.stack([relative_error(clean[level], times) for times in jittered[level]])
         exponents[level] = curve_exponent(np.array(jitter), relative, np.random.default_rng(1))
     provenance = request | {
-        "seed": 3, "spec_sha256": "5" * 64, "engines": {level: f"{level}/1" for level in levels},
-        "not_modelled": {"ideal": ["VCO edges"]}, "versions": {"numpy": "2"},
-    }  # fmt: skip
+        "seed": 3,
+        "spec_sha256": "5" * 64,
+        "engines": {level: f"{level}/1" for level in levels},
+        "not_modelled": {"ideal": ["VCO edges"]},
+        "versions": {"numpy": "2"},
+    }
     return TransferTable.from_statistics(
         statistics(jitter, jittered), statistics(bits, quantised), exponents, provenance
     )
@@ -139,11 +142,21 @@ def _draws(levels: Any, jitter: Any, bits: Any, clean: Any, jittered: Any, quant
 
 def _record(failed: tuple[dict[str, Any], ...]) -> dict[str, Any]:
     return {
-        "status": "partial" if failed else "complete", "exit_code": 3 if failed else 0, "failed": list(failed),
-        "request_hash": "a" * 64, "date": "2026-11-21T12:00:00+00:00", "host": "bench", "duration_s": 12.5, "jobs": 2,
-        "command": ["neurocircuit", "sweep"], "reused_batches": 0, "computed_batches": 9, "retries": [],
-        "readings_left_out": {"loop-ratio-64": "NeuronSpec.loop_filter must be <= 1"}, "versions": {"python": "3.11.7"},
-    }  # fmt: skip
+        "status": "partial" if failed else "complete",
+        "exit_code": 3 if failed else 0,
+        "failed": list(failed),
+        "request_hash": "a" * 64,
+        "date": "2026-11-21T12:00:00+00:00",
+        "host": "bench",
+        "duration_s": 12.5,
+        "jobs": 2,
+        "command": ["neurocircuit", "sweep"],
+        "reused_batches": 0,
+        "computed_batches": 9,
+        "retries": [],
+        "readings_left_out": {"loop-ratio-64": "NeuronSpec.loop_filter must be <= 1"},
+        "versions": {"python": "3.11.7"},
+    }
 
 
 def _sensitivity(jitter: Any, bits: Any) -> str:

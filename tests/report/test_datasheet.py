@@ -37,37 +37,89 @@ def contents(k: int) -> dict[str, str]:
     kernel = {"time_s": TIME, "membrane_rad": up, "fitted_rad": up, "error_rad": up}
     level = {"first_s": [1e-9] * 3, "transistor_s": [2e-8, 3e-8, None], "predicted_s": [2.1e-8, 2.9e-8, None]}
     return {
-        "trim": measurement({"vco1": (10e-6 + k * 1e-6, "A"), "lag_residual": (1e-3 * (k - 1), "rad"),
-                             "drift": (1e5, "rad/s"), "runs": (6.0, "")}, {}),
-        "cco": measurement({"gain": (45e12 - k * 1e12, "Hz/A")}, {"f_of_i": {
-            "current_A": [5e-6, 1e-5, 1.5e-5], "frequency_Hz": [4e8, 7.5e8, 9e8], "tangent_Hz": [5e8, 7.5e8, 1e9],
-            "power_W": [1e-5] * 3}}),
-        "noise": measurement({"ratio": (1.02, "")}, {"walk": {
-            "time_s": TIME, "measured_rad": up, "drawn_rad": up, "theory_rad": up}}),
-        "detector": measurement({"linear_low": (0.2, "rad"), "linear_high": (2.9, "rad")}, {"transfer": {
-            "phase_rad": np.linspace(0, 6.2, 30).tolist(), "up": up, "line": up}}),
-        "lock": measurement({"lock_time": (5e-8, "s")}, {
-            f"loop_{offset}": {"time_s": TIME, "error_rad": up} for offset in ("0", "-0.8", "1.2")}),
-        "flipflop": measurement({"edge": (2e-11, "s")}, {"delay": {
-            "data_before_clock_s": [-1e-11, 2e-11, 1e-10], "clock_to_q_s": [None, 2e-10, 1e-10]}}),
-        "synapse": measurement({"excitatory_inl": (0.3, "LSB")}, {
-            "jumps": {"code": codes, **{f"{sign}_{what}": codes for sign in ("excitatory", "inhibitory")
-                                        for what in ("rad", "inl", "dnl")}},
-            "course": {"time_s": TIME, "excitatory_rad": up, "inhibitory_rad": up}}),
+        "trim": measurement(
+            {
+                "vco1": (10e-6 + k * 1e-6, "A"),
+                "lag_residual": (1e-3 * (k - 1), "rad"),
+                "drift": (1e5, "rad/s"),
+                "runs": (6.0, ""),
+            },
+            {},
+        ),
+        "cco": measurement(
+            {"gain": (45e12 - k * 1e12, "Hz/A")},
+            {
+                "f_of_i": {
+                    "current_A": [5e-6, 1e-5, 1.5e-5],
+                    "frequency_Hz": [4e8, 7.5e8, 9e8],
+                    "tangent_Hz": [5e8, 7.5e8, 1e9],
+                    "power_W": [1e-5] * 3,
+                }
+            },
+        ),
+        "noise": measurement(
+            {"ratio": (1.02, "")}, {"walk": {"time_s": TIME, "measured_rad": up, "drawn_rad": up, "theory_rad": up}}
+        ),
+        "detector": measurement(
+            {"linear_low": (0.2, "rad"), "linear_high": (2.9, "rad")},
+            {"transfer": {"phase_rad": np.linspace(0, 6.2, 30).tolist(), "up": up, "line": up}},
+        ),
+        "lock": measurement(
+            {"lock_time": (5e-8, "s")},
+            {f"loop_{offset}": {"time_s": TIME, "error_rad": up} for offset in ("0", "-0.8", "1.2")},
+        ),
+        "flipflop": measurement(
+            {"edge": (2e-11, "s")},
+            {"delay": {"data_before_clock_s": [-1e-11, 2e-11, 1e-10], "clock_to_q_s": [None, 2e-10, 1e-10]}},
+        ),
+        "synapse": measurement(
+            {"excitatory_inl": (0.3, "LSB")},
+            {
+                "jumps": {
+                    "code": codes,
+                    **{
+                        f"{sign}_{what}": codes
+                        for sign in ("excitatory", "inhibitory")
+                        for what in ("rad", "inl", "dnl")
+                    },
+                },
+                "course": {"time_s": TIME, "excitatory_rad": up, "inhibitory_rad": up},
+            },
+        ),
         "kernel": measurement({"tau": (18e-9, "s")}, {"code_6": kernel, "code_-6": kernel}),
-        "prediction": measurement({"edge_bias": (0.001, ""), "edge_std": (0.015, ""), "edge_worst": (0.03, ""),
-                                   "edge_count": (30.0, ""), "edge_right": (1.0, "")},
-                                  {"edge": level, "crossing": level, "averaged": level}),
-        "energy": measurement({"spike": (3e-12, "J"), "with_lock": (4e-12, "J"),
-                               **{f"spike_{block}": (0.75e-12, "J") for block in BLOCKS}}, {}, ("a remark",)),
-    }  # fmt: skip
+        "prediction": measurement(
+            {
+                "edge_bias": (0.001, ""),
+                "edge_std": (0.015, ""),
+                "edge_worst": (0.03, ""),
+                "edge_count": (30.0, ""),
+                "edge_right": (1.0, ""),
+            },
+            {"edge": level, "crossing": level, "averaged": level},
+        ),
+        "energy": measurement(
+            {
+                "spike": (3e-12, "J"),
+                "with_lock": (4e-12, "J"),
+                **{f"spike_{block}": (0.75e-12, "J") for block in BLOCKS},
+            },
+            {},
+            ("a remark",),
+        ),
+    }
 
 
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     names = list(contents(0))
-    request = {"process": "planted", "conditions": [c.to_dict() for c in CONDITIONS], "measurements": names,
-               "resolution": 1e-4, "cases": 3, "seed": 1}  # fmt: skip
+    request = {
+        "process": "planted",
+        "conditions": [c.to_dict() for c in CONDITIONS],
+        "measurements": names,
+        "resolution": 1e-4,
+        "cases": 3,
+        "seed": 1,
+    }
     failed = [{"condition": "ss_27C_1V", "measurement": "energy", "reason": "silent"}]
     (tmp_path / "request.json").write_text(json.dumps(request))
     (tmp_path / "run.json").write_text(json.dumps({"failed": failed, "versions": {"ngspice": "39"}, "command": ["c"]}))
@@ -97,8 +149,12 @@ def test_datasheet_of_a_planted_run(run_dir: Path) -> None:
     done = CliRunner().invoke(command, [str(run_dir)])
     assert done.exit_code == 0, done.output
     html, markdown = ((run_dir / f"report.{kind}").read_text() for kind in ("html", "md"))
-    titles = [*(datasheet.TITLES[name] for name in contents(0)), "Spec for the fast levels", "Versions, seed, command",
-              "Failed measurements"]  # fmt: skip
+    titles = [
+        *(datasheet.TITLES[name] for name in contents(0)),
+        "Spec for the fast levels",
+        "Versions, seed, command",
+        "Failed measurements",
+    ]
     assert re.findall(r"<h2>(.*)</h2>", html) == titles
     assert re.findall(r"^## (.*)$", markdown, re.MULTILINE) == titles
     assert not re.search(r'(src|href)="(?!data:)', html)

@@ -63,10 +63,16 @@ class Page(HTMLParser):
 def test_sections_stand_in_their_order(written_run: Path) -> None:
     html_page = Page(written_run / "report.html")
     assert html_page.headings == [
-        "Table 3", "Transfer and quantisation curves", "Levels against each other", "The neuron, and its waveforms",
-        "The testbench", "What the paper leaves open, and how far the answer moves", "The paper's claims",
-        "Versions, seed, command", "Failed points",
-    ]  # fmt: skip
+        "Table 3",
+        "Transfer and quantisation curves",
+        "Levels against each other",
+        "The neuron, and its waveforms",
+        "The testbench",
+        "What the paper leaves open, and how far the answer moves",
+        "The paper's claims",
+        "Versions, seed, command",
+        "Failed points",
+    ]
     markdown = (written_run / "report.md").read_text()
     assert re.findall(r"^## (.*)$", markdown, re.MULTILINE) == html_page.headings
 

@@ -14,13 +14,25 @@ from neurocircuit.report import results
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "reports/published"
 KINDS = (
-    "Table 3, input jitter", "in transistors", "as ngspice decks", "accuracy, MNIST", "Table 4, MNIST", "Fig. 2, MNIST",
-    "Table 4, Fashion-MNIST", "Fig. 2, Fashion-MNIST",
-    "spike-time jitter of 1/5/10 %, Fashion-MNIST", "Table 4, CIFAR-10", "Fig. 2, CIFAR-10",
-    "spike-time jitter", "whole images on 3 chips of the stressed", "noise-aware training on the stressed",
-    "base of the curves over 5 circuit quantities, stressed", "noise-aware training on the embedded",
-    "process, voltage, temperature: trimmed and mapped", "co-design, balanced",
-)  # fmt: skip
+    "Table 3, input jitter",
+    "in transistors",
+    "as ngspice decks",
+    "accuracy, MNIST",
+    "Table 4, MNIST",
+    "Fig. 2, MNIST",
+    "Table 4, Fashion-MNIST",
+    "Fig. 2, Fashion-MNIST",
+    "spike-time jitter of 1/5/10 %, Fashion-MNIST",
+    "Table 4, CIFAR-10",
+    "Fig. 2, CIFAR-10",
+    "spike-time jitter",
+    "whole images on 3 chips of the stressed",
+    "noise-aware training on the stressed",
+    "base of the curves over 5 circuit quantities, stressed",
+    "noise-aware training on the embedded",
+    "process, voltage, temperature: trimmed and mapped",
+    "co-design, balanced",
+)
 
 
 def test_readme_holds_the_table_of_the_published_files():

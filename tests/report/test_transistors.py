@@ -20,13 +20,30 @@ COLUMNS = [field.name for field in fields(ControlledRow)]
 def planted(row, difference=0.0, resolved="yes", correlation=0.95, method="control variate"):
     mean = row / 8
     values = {
-        "half": "jitter", "row": row, "n": 40, "method": method, "mean": mean, "ci_low": 0.9 * mean,
-        "ci_high": 1.1 * mean, "plain_mean": 1.05 * mean, "plain_ci_low": 0.7 * mean, "plain_ci_high": 1.4 * mean,
-        "correlation": correlation, "correlation_edge": 0.9, "correlation_ideal": 0.8, "variance_reduction": 10.0,
-        "edge_mean": mean - difference, "edge_error": 1e-6, "edge_n": 100_000,
-        "difference": difference, "difference_ci_low": difference - 1e-4,
-        "difference_ci_high": difference + 1e-4, "floor": mean / 30, "floor_n": 8, "resolved": resolved,
-    }  # fmt: skip
+        "half": "jitter",
+        "row": row,
+        "n": 40,
+        "method": method,
+        "mean": mean,
+        "ci_low": 0.9 * mean,
+        "ci_high": 1.1 * mean,
+        "plain_mean": 1.05 * mean,
+        "plain_ci_low": 0.7 * mean,
+        "plain_ci_high": 1.4 * mean,
+        "correlation": correlation,
+        "correlation_edge": 0.9,
+        "correlation_ideal": 0.8,
+        "variance_reduction": 10.0,
+        "edge_mean": mean - difference,
+        "edge_error": 1e-6,
+        "edge_n": 100_000,
+        "difference": difference,
+        "difference_ci_low": difference - 1e-4,
+        "difference_ci_high": difference + 1e-4,
+        "floor": mean / 30,
+        "floor_n": 8,
+        "resolved": resolved,
+    }
     return ",".join(str(values[name]) for name in COLUMNS)
 
 

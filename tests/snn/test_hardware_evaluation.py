@@ -58,7 +58,9 @@ def test_without_causes_it_is_the_software_with_the_banks_weights(case):
             flat = torch.cat([kept.flatten()] + ([] if layer.bias is None else [layer.bias])).double().numpy()
             made = WeightBank().with_bits(4).spanning(flat).quantise(flat)[: kept.numel()]
             layer.rounding = lambda weight, bias, made=made, kept=kept: (
-                torch.from_numpy(made.reshape(kept.shape)).float(), bias)  # fmt: skip
+                torch.from_numpy(made.reshape(kept.shape)).float(),
+                bias,
+            )
     by_hand = accuracy(network, few, subject)
     for layer in spiking_layers(network):
         layer.rounding = None
@@ -144,8 +146,21 @@ def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
     network, source, subject = case
     table = planted_table(layers=3, event=0.1, chip=0.05, false=0.1)
     table.save(tmp_path / "table.nc")
-    done = command("evaluate", weights, "--noise", tmp_path / "table.nc", "--chips", 3, "--seeds", 2, "--images", 50,
-                   "--threads", 1, "--json")  # fmt: skip
+    done = command(
+        "evaluate",
+        weights,
+        "--noise",
+        tmp_path / "table.nc",
+        "--chips",
+        3,
+        "--seeds",
+        2,
+        "--images",
+        50,
+        "--threads",
+        1,
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     found = evaluate_on_chips(network, first(source, 50), subject, table, 3, 2)
@@ -181,8 +196,24 @@ def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
     planted_table(layers=3, event=0.4, chip=0.05, checkpoint_sha256=own).save(tmp_path / "loud.nc")
     planted_table(layers=3, event=0.1, chip=0.05, checkpoint_sha256=own).save(tmp_path / "quiet.nc")
     planted_table(layers=3).save(tmp_path / "foreign.nc")
-    call = ("recovered", "--clean", weights, tmp_path / "loud.nc", "--images", 60, "--chips", 3, "--tables", 2,
-            "--threads", 1, "--out", tmp_path / "out", "--trained", weights)  # fmt: skip
+    call = (
+        "recovered",
+        "--clean",
+        weights,
+        tmp_path / "loud.nc",
+        "--images",
+        60,
+        "--chips",
+        3,
+        "--tables",
+        2,
+        "--threads",
+        1,
+        "--out",
+        tmp_path / "out",
+        "--trained",
+        weights,
+    )
     done = command(*call, tmp_path / "quiet.nc", "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)["summary"]
@@ -213,8 +244,27 @@ def test_recovered_compares_replays_on_the_images_and_chips_they_share(weights, 
     planted_table(layers=3, checkpoint_sha256=sha256_of(weights)).save(table)
     clean = replayed(tmp_path / "clean", [1, 0, 0, 0, 1, 1])  # one image more than the other has
     trained = replayed(tmp_path / "trained", [1, 1, 1, 0, 1])
-    call = ("recovered", "--clean", weights, table, "--trained", weights, table, "--images", 10, "--chips", 2,
-            "--tables", 0, "--threads", 1, "--out", tmp_path / "out", "--replay", clean)  # fmt: skip
+    call = (
+        "recovered",
+        "--clean",
+        weights,
+        table,
+        "--trained",
+        weights,
+        table,
+        "--images",
+        10,
+        "--chips",
+        2,
+        "--tables",
+        0,
+        "--threads",
+        1,
+        "--out",
+        tmp_path / "out",
+        "--replay",
+        clean,
+    )
     done = command(*call, "--replay", trained, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["in_circuit"]

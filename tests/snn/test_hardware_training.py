@@ -58,8 +58,15 @@ def test_with_the_noise_off_training_ends_in_the_same_bits(tmp_path, clean, tabl
 @pytest.mark.parametrize("chips", ["fresh", "fixed"])
 def test_an_interrupted_noisy_run_resumes_to_the_same_bits(tmp_path, table, clean, chips):
     """Noise, a falling number of bits and noise on the weights: every generator has a part."""
-    settings = (*SHORT, f"hardware.noise={json.dumps(str(table))}", f"hardware.chips={chips}", "hardware.bits=4",
-                "hardware.gradual=[8]", "hardware.weight_snr_dB=30", "hardware.outside=nearest")  # fmt: skip
+    settings = (
+        *SHORT,
+        f"hardware.noise={json.dumps(str(table))}",
+        f"hardware.chips={chips}",
+        "hardware.bits=4",
+        "hardware.gradual=[8]",
+        "hardware.weight_snr_dB=30",
+        "hardware.outside=nearest",
+    )
 
     def stop(progress):
         if progress.step == 70:

@@ -31,11 +31,19 @@ def _table(kind, **changes):
     provenance["network"]["neuron"]["phase_noise"] = ["2e5 rad2/s"] * 4
     fit, one = table.layers[0], np.ones((1,) * len(AXES))
     passage = PassageFit(
-        edges=fit.edges, n=1000 * one, bias=0.03 * one, bias_low=0.03 * one, bias_high=0.03 * one, spread=0.9 * one,
-        spread_low=0.9 * one, spread_high=0.9 * one,
-        quantiles=0.9 * np.clip(norm.ppf(QUANTILES), -3.3, 3.3).reshape(*one.shape, -1), kappa=np.ones(3),
-        kappa_error=np.zeros(3), gains={},
-    )  # fmt: skip
+        edges=fit.edges,
+        n=1000 * one,
+        bias=0.03 * one,
+        bias_low=0.03 * one,
+        bias_high=0.03 * one,
+        spread=0.9 * one,
+        spread_low=0.9 * one,
+        spread_high=0.9 * one,
+        quantiles=0.9 * np.clip(norm.ppf(QUANTILES), -3.3, 3.3).reshape(*one.shape, -1),
+        kappa=np.ones(3),
+        kappa_error=np.zeros(3),
+        gains={},
+    )
     if kind == "log":
         passage = None
     return NoiseTable.from_fits([replace(fit, passage=passage, **changes)], provenance)

@@ -60,9 +60,29 @@ def test_train_and_recalibrate_leave_a_network_and_its_own_table(tmp_path):
     trainer(tmp_path / "start", "epochs=2").run(lambda progress: None)
     before = planted_table(layers=3, event=0.05, chip=0.02, false=0.1)
     before.save(tmp_path / "table.nc")
-    done = command("train", DIGITS, "--out", tmp_path / "run", "--noise", tmp_path / "table.nc", "--bits", 4,
-                   "--initial", tmp_path / "start" / FINAL, "--recalibrate", 3, "--threads", 1, "--set", "epochs=1",
-                   "--set", "outside=nearest", "--set", "margin=1", "--json")  # fmt: skip
+    done = command(
+        "train",
+        DIGITS,
+        "--out",
+        tmp_path / "run",
+        "--noise",
+        tmp_path / "table.nc",
+        "--bits",
+        4,
+        "--initial",
+        tmp_path / "start" / FINAL,
+        "--recalibrate",
+        3,
+        "--threads",
+        1,
+        "--set",
+        "epochs=1",
+        "--set",
+        "outside=nearest",
+        "--set",
+        "margin=1",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     mapped, physical = unrolled.load_mapped(tmp_path / "run" / "network.toml")

@@ -74,7 +74,7 @@ def test_a_process_of_the_user_is_one_toml_file(copy):
         ((DEVICES, '[[locations]]\npackage = "not-there"\n\n[devices]'), InputError, "not installed .*package not-"),
         ((DEVICES, '[[locations]]\nenvironment = "NOT_SET"\n\n[devices]'), InputError, r"looked for \$NOT_SET"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_a_process_are_named(copy, replacement, error, message):
     with pytest.raises(error, match=message) as caught:
         processes.load(copy(replacement))

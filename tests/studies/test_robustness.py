@@ -24,8 +24,23 @@ pytest.importorskip("sklearn")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studies")
     trainer(folder / "start", "epochs=3").run(lambda progress: None)
-    options = ["--weights", folder / "start" / FINAL, "--recipe", DIGITS, "--set", "epochs=1", "--set", "lr=1e-3",
-               "--draws", 2, "--images", 200, "--threads", 1, "--json"]  # fmt: skip
+    options = [
+        "--weights",
+        folder / "start" / FINAL,
+        "--recipe",
+        DIGITS,
+        "--set",
+        "epochs=1",
+        "--set",
+        "lr=1e-3",
+        "--draws",
+        2,
+        "--images",
+        200,
+        "--threads",
+        1,
+        "--json",
+    ]
 
     def call(study, *more):
         arguments = map(str, ["robustness", study, *options, "--out", folder / study, *more])
@@ -45,8 +60,11 @@ def test_all_studies_run_and_report(run):
     assert "Table 4" in text
     assert "99.33%" not in text  # the paper has no digits
     assert {path.name for study in done for path in (folder / study / "figures").iterdir()} == {
-        "table4.svg", "fig2-bits.svg", "fig2-noise.svg", "jitter.svg"
-    }  # fmt: skip
+        "table4.svg",
+        "fig2-bits.svg",
+        "fig2-noise.svg",
+        "jitter.svg",
+    }
 
 
 @pytest.mark.parametrize(("study", "key"), [("jitter", "accuracy"), ("fig2", "noise")])

@@ -214,9 +214,18 @@ def test_values_below_the_floor_are_printed_as_such() -> None:
 
 @pytest.mark.parametrize(
     ("ratio", "text"),
-    [(0.00024, "0.024"), (0.00997, "0.997"), (0.0, "0.000"), (9.9e-5, "0.0099"), (1.2e-5, "0.0012"), (6e-9, "6.0e-07"),
-     (0.1234567, "12.346"), (math.nan, "-"), (-0.0651, "-6.510")],
-)  # fmt: skip
+    [
+        (0.00024, "0.024"),
+        (0.00997, "0.997"),
+        (0.0, "0.000"),
+        (9.9e-5, "0.0099"),
+        (1.2e-5, "0.0012"),
+        (6e-9, "6.0e-07"),
+        (0.1234567, "12.346"),
+        (math.nan, "-"),
+        (-0.0651, "-6.510"),
+    ],
+)
 def test_percent_text(ratio: float, text: str) -> None:
     assert percent_text(ratio) == text
 
@@ -267,8 +276,10 @@ def test_show_and_diff_on_the_command_line(path: Path, tmp_path: Path) -> None:
     assert json.loads(run(command, ["diff", str(path), str(path), "--json"]).stdout)["identical"] is True
 
 
-@pytest.mark.parametrize("arguments", [["show", "missing.nc", "--json"], ["diff", "x.txt", "x.txt"], ["show"],
-                                       ["show", "x.txt", "--json", "--csv"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments",
+    [["show", "missing.nc", "--json"], ["diff", "x.txt", "x.txt"], ["show"], ["show", "x.txt", "--json", "--csv"]],
+)
 def test_errors_are_one_line_and_exit_code_2(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,10 +75,18 @@ class Points:
     def take(self, which: NDArray[np.int64]) -> "Points":
         """Some of the points."""
         return Points(
-            self.layer, self.spec, self.point.take(which), self.neuron[which], self.image[which], self.times[which],
-            self.weights[which], self.every, self.within, self.early,
+            self.layer,
+            self.spec,
+            self.point.take(which),
+            self.neuron[which],
+            self.image[which],
+            self.times[which],
+            self.weights[which],
+            self.every,
+            self.within,
+            self.early,
             None if self.common is None else self.common[which],
-        )  # fmt: skip
+        )
 
     @cached_property
     def membranes(self) -> Membranes:
@@ -112,9 +120,10 @@ def collect(
                 spikes = stage.earliest(spikes)
                 continue
             point = operate(
-                stage.inputs(spikes, circuit.mapped.bias_delay_over_tau(k)), circuit.weights[k][stage.row],
+                stage.inputs(spikes, circuit.mapped.bias_delay_over_tau(k)),
+                circuit.weights[k][stage.row],
                 circuit.window,
-            )  # fmt: skip
+            )
             t = runs[k].t_over_tau
             found[k].append((point, spikes, t, runs[k].false_fire))
             spikes = t
@@ -155,9 +164,18 @@ def _choose(
     t, wrapped = np.concatenate([t for _, _, t, _ in seen]), np.concatenate([wrapped for *_, wrapped in seen])
     early = fit.Early.of(every.take(inside), t[inside], wrapped[inside], circuit.window)
     return Points(
-        k, spec, every.take(chosen), neuron, image, times, circuit.weights[k][layer.row[neuron]], coordinates,
-        within, early, np.isin(chosen, as_they_come),
-    )  # fmt: skip
+        k,
+        spec,
+        every.take(chosen),
+        neuron,
+        image,
+        times,
+        circuit.weights[k][layer.row[neuron]],
+        coordinates,
+        within,
+        early,
+        np.isin(chosen, as_they_come),
+    )
 
 
 def _half_even(

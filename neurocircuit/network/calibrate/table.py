@@ -134,5 +134,5 @@ def describe(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) ->
                 "wrap_n": own.wrap_n.tolist(),
                 "missed": float(np.mean(~np.isfinite(seen.t_over_tau[seen.point.fired]))),
             }
-        )  # fmt: skip
+        )
     return rows

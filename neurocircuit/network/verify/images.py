@@ -58,9 +58,17 @@ class _Task:
 
 
 def run(
-    circuit: Circuit, images: list[Floats], labels: NDArray[np.int64], *, chips: int, level: str, seed: int,
-    table: NoiseTable | None = None, jobs: int = 1, report: Callable[[int, int], None] = lambda done, all_: None,
-) -> Rows:  # fmt: skip
+    circuit: Circuit,
+    images: list[Floats],
+    labels: NDArray[np.int64],
+    *,
+    chips: int,
+    level: str,
+    seed: int,
+    table: NoiseTable | None = None,
+    jobs: int = 1,
+    report: Callable[[int, int], None] = lambda done, all_: None,
+) -> Rows:
     """All images on all chips; what a row is does not depend on jobs."""
     tasks = [
         _Task(circuit, table, images[k : k + _PER_TASK], labels[k : k + _PER_TASK], k, chips, seed, level)
@@ -114,9 +122,18 @@ def _row(
         count, predicted = model.count, decide(times[-1])
     last = runs[-1].t_over_tau
     return (
-        image, chip.number, label, software, decide(spikes_of(ideal[-1])), decide(last), predicted,
-        float(last.min()), seen, expected, count,
-    )  # fmt: skip
+        image,
+        chip.number,
+        label,
+        software,
+        decide(spikes_of(ideal[-1])),
+        decide(last),
+        predicted,
+        float(last.min()),
+        seen,
+        expected,
+        count,
+    )
 
 
 def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[Floats]:

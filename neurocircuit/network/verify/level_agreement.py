@@ -96,9 +96,13 @@ def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[s
     at = int(np.flatnonzero(mine == k)[0])
     scale = own.tau_s / points.spec.tau_s
     wave = levels.waveforms(
-        level if level != "bsource" else "averaged", own, points.times[k] / scale,
-        points.weights[k] * (1.0 + drawn.die[3] + synapse), start[at], int(seeds[at]),
-    )  # fmt: skip
+        level if level != "bsource" else "averaged",
+        own,
+        points.times[k] / scale,
+        points.weights[k] * (1.0 + drawn.die[3] + synapse),
+        start[at],
+        int(seeds[at]),
+    )
     step = max(1, len(wave.time_over_tau) // 600)
     return {
         "time": (wave.time_over_tau[::step] * scale).round(5).tolist(),

@@ -52,9 +52,15 @@ def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int) -> l
 
 
 def replay(
-    circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int,
+    circuit: Circuit,
+    model: NoiseModel,
+    points: Points,
+    *,
+    level: str,
+    chips: int,
+    seed: int,
     report: Callable[[int, int], None] = lambda done, every: None,
-) -> Runs:  # fmt: skip
+) -> Runs:
     """The points of one layer spread evenly over `chips` chips, at a level; report: of chips done, and of all."""
     layer = points.layer
     if len(points.neuron) < chips:
@@ -123,9 +129,15 @@ def coverage(runs: Runs) -> list[dict[str, Any]]:
         share = float(inside.mean())
         low, high = max(share - Z_99 * error, 0.0), min(share + Z_99 * error, 1.0)
         rows.append(
-            {"nominal": nominal, "share": share, "error": error, "low": low, "high": high,
-             "rejected": not low <= nominal <= high}
-        )  # fmt: skip
+            {
+                "nominal": nominal,
+                "share": share,
+                "error": error,
+                "low": low,
+                "high": high,
+                "rejected": not low <= nominal <= high,
+            }
+        )
     return rows
 
 

@@ -20,9 +20,16 @@ FAST = ("edge", "averaged")  # levels at which every point can meet every chip
 
 
 def single_neurons(
-    circuit: Circuit, table: NoiseTable, images: list[Floats], *, level: str, runs: int, seed: int,
-    layers: tuple[int, ...], report: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:  # fmt: skip
+    circuit: Circuit,
+    table: NoiseTable,
+    images: list[Floats],
+    *,
+    level: str,
+    runs: int,
+    seed: int,
+    layers: tuple[int, ...],
+    report: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
     """About `runs` neurons of each of `layers`, from images given by their input spikes [number]; report: progress."""
     spec = circuit.mapped.neuron_of(0)
     calibrated = str(table.provenance["level"])
@@ -41,9 +48,16 @@ def single_neurons(
 
 
 def in_transistors(
-    circuit: Circuit, table: NoiseTable, images: list[Floats], *, level: str, runs: int, seed: int,
-    layers: tuple[int, ...], report: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:  # fmt: skip
+    circuit: Circuit,
+    table: NoiseTable,
+    images: list[Floats],
+    *,
+    level: str,
+    runs: int,
+    seed: int,
+    layers: tuple[int, ...],
+    report: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
     """`runs` neurons of the first layer at level transistor; wider layers are named with their limit.
 
     Raises InputError when `layers` does not hold the first one.
@@ -68,11 +82,20 @@ def _layer(
     left_out = len(own) - len(inside)
     points = points.take(inside)
     runs = neurons.replay(
-        circuit, model, points, level=level, chips=min(CHIPS, len(inside)), seed=seed,
-        report=lambda done, every: None if done % 10 and done < every else report(
-            f"layer {circuit.mapped.layers[points.layer].name}: {len(inside)} neurons, {done} of {every} chips"
+        circuit,
+        model,
+        points,
+        level=level,
+        chips=min(CHIPS, len(inside)),
+        seed=seed,
+        report=lambda done, every: (
+            None
+            if done % 10 and done < every
+            else report(
+                f"layer {circuit.mapped.layers[points.layer].name}: {len(inside)} neurons, {done} of {every} chips"
+            )
         ),
-    )  # fmt: skip
+    )
     row = neurons.summary(circuit, runs)
     share = float(np.mean(~answered))
     row |= {

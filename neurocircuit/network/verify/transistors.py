@@ -208,13 +208,17 @@ def _lateness(measured: Floats, median: Floats, edge: Floats, points: Points) ->
         "late_spread": float(late.std()) if both.any() else float("nan"),
         "cases": [
             {
-                "neuron": int(points.neuron[k]), "image": int(points.image[k]), "slope": float(points.point.slope[k]),
-                "ideal": float(points.point.at[k]), "model": float(median[k]), "edge": float(edge[k]),
+                "neuron": int(points.neuron[k]),
+                "image": int(points.image[k]),
+                "slope": float(points.point.slope[k]),
+                "ideal": float(points.point.at[k]),
+                "model": float(median[k]),
+                "edge": float(edge[k]),
                 "transistor": float(measured[k]),
             }
             for k in range(len(measured))
         ],
-    }  # fmt: skip
+    }
 
 
 def _case(

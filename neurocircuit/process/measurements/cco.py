@@ -35,21 +35,35 @@ def measure(context: Context) -> Measured:
             Quantity("current", "Bias current of VCO1 after trim", centre_A, "A"),
             Quantity("frequency", "Frequency at that current", f_Hz, "Hz"),
             Quantity("gain", "Tuning gain there", gain, "Hz/A"),
-            Quantity("curvature", "Relative change of the gain per relative change of the current",
-                     2 * float(curve[0]) / (gain * centre_A), ""),
-            Quantity("linearity_narrow", f"Largest deviation from the tangent over ± {100 * NARROW:.0f} % current",
-                     float(np.abs(error[near]).max()), ""),
-            Quantity("linearity_wide", "Largest deviation from the tangent over 0.5 … 1.6 of the current",
-                     float(np.abs(error).max()), ""),
+            Quantity(
+                "curvature",
+                "Relative change of the gain per relative change of the current",
+                2 * float(curve[0]) / (gain * centre_A),
+                "",
+            ),
+            Quantity(
+                "linearity_narrow",
+                f"Largest deviation from the tangent over ± {100 * NARROW:.0f} % current",
+                float(np.abs(error[near]).max()),
+                "",
+            ),
+            Quantity(
+                "linearity_wide",
+                "Largest deviation from the tangent over 0.5 … 1.6 of the current",
+                float(np.abs(error).max()),
+                "",
+            ),
             Quantity("power", "Power of one ring with its buffer", float(power_W[k]), "W"),
             Quantity("energy_per_cycle", "Energy of one cycle", float(power_W[k] / f_Hz), "J"),
-            Quantity("amplitude", "Swing of the buffered output over the supply",
-                     float(amplitude_V[k] / bench.supply_V), ""),
+            Quantity(
+                "amplitude", "Swing of the buffered output over the supply", float(amplitude_V[k] / bench.supply_V), ""
+            ),
         ),
-        curves={"f_of_i": {"current_A": current_A, "frequency_Hz": frequency_Hz, "tangent_Hz": line,
-                           "power_W": power_W}},
+        curves={
+            "f_of_i": {"current_A": current_A, "frequency_Hz": frequency_Hz, "tangent_Hz": line, "power_W": power_W}
+        },
         cpu_s=cpu_s() - began,
-    )  # fmt: skip
+    )
 
 
 def _curve(bench: Bench, current_A: Floats) -> tuple[Floats, Floats, Floats]:

@@ -36,13 +36,17 @@ def measure(context: Context) -> Measured:
             Quantity("up_high", "Highest mean of UP over the supply", float(duty.max()), ""),
             Quantity("lock_range", "Lock range of VCO2, ± (UP at 0 and at the supply)", half_range, "Hz"),
             Quantity("lock_range_relative", "Lock range over f1, ±", half_range / trim.f1_Hz, ""),
-            Quantity("tau_static", "Loop time constant by this range and the detector's gain",
-                     1.0 / (2 * np.pi * (f2_high - f2_low) * float(gain)), "s"),
+            Quantity(
+                "tau_static",
+                "Loop time constant by this range and the detector's gain",
+                1.0 / (2 * np.pi * (f2_high - f2_low) * float(gain)),
+                "s",
+            ),
             Quantity("swing", "VCO4 between UP = 0 and UP = 1, static", f4_high - f4_low, "Hz"),
         ),
         curves={"transfer": {"phase_rad": phase, "up": duty, "line": offset + gain * (phase - np.pi / 2)}},
         cpu_s=cpu_s() - began,
-    )  # fmt: skip
+    )
 
 
 def _transfer(bench: Bench, f_Hz: float, vco1_A: float, vco3_A: float) -> tuple[Floats, Floats]:

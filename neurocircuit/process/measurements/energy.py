@@ -28,9 +28,15 @@ def measure(context: Context) -> Measured:
         Input((armed.armed_s + t * spec.tau_s,), int(code)) for t, code in zip(TIMES_over_tau, codes, strict=True)
     ]
     deck = compose_neuron(
-        circuit, inputs, stop_s=armed.armed_s + spec.window_s, arm_s=(), saved=SAVED, start=armed.state,
-        stop_when_fired=True, extra=idle(circuit, len(inputs)),
-    )  # fmt: skip
+        circuit,
+        inputs,
+        stop_s=armed.armed_s + spec.window_s,
+        arm_s=(),
+        saved=SAVED,
+        start=armed.state,
+        stop_when_fired=True,
+        extra=idle(circuit, len(inputs)),
+    )
     outcome = simulate(deck, timeout_s=TIMEOUT_s)
     fired = fire_times_s(outcome, deck.supply_V)
     if not len(fired):
@@ -54,12 +60,16 @@ def measure(context: Context) -> Measured:
             Quantity("with_lock", "Energy of a spike with the lock before it", total_J + idle_W["pll"] * lock_s, "J"),
             Quantity("power", "Power while armed and idle", total_W, "W"),
             *(Quantity(f"power_{block}", f"of it {block}", idle_W[block], "W") for block in SUPPLIES),
-            Quantity("over_paper", "Energy with lock over the paper's 10 pJ", (total_J + idle_W["pll"] * lock_s)
-                     / PAPER_J, ""),
+            Quantity(
+                "over_paper",
+                "Energy with lock over the paper's 10 pJ",
+                (total_J + idle_W["pll"] * lock_s) / PAPER_J,
+                "",
+            ),
         ),
         remarks=(
             f"{SYNAPSES} synapses, two of them spike at {TIMES_over_tau[0]:g} and {TIMES_over_tau[1]:g} tau after "
             f"arming with codes {codes[0]} and {codes[1]}; bias currents included, input drivers not",
         ),
         cpu_s=cpu_s() - began,
-    )  # fmt: skip
+    )

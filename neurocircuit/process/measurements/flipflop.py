@@ -54,15 +54,23 @@ def measure(context: Context) -> Measured:
             Quantity("edge", "Latest data that is still seen, before the clock", edge_s, "s"),
             Quantity("window", "From there to the setup", setup_s - edge_s, "s"),
             Quantity("slowest", "Longest clock to Q that was met", float(np.nanmax(delay)), "s"),
-            Quantity("edge_phase", "Latest data that is still seen, as a phase of VCO3",
-                     2 * np.pi * trim.f3_Hz * edge_s, "rad"),
+            Quantity(
+                "edge_phase",
+                "Latest data that is still seen, as a phase of VCO3",
+                2 * np.pi * trim.f3_Hz * edge_s,
+                "rad",
+            ),
             Quantity("pull", "Such data comes later by, than data after the clock", float(moved[latest]) - far, "s"),
-            Quantity("near", f"Clock to Q, mean over data within {NEAR_turns:g} periods beyond it",
-                     _mean_near(early, delay, edge_s, NEAR_turns / trim.f3_Hz), "s"),
+            Quantity(
+                "near",
+                f"Clock to Q, mean over data within {NEAR_turns:g} periods beyond it",
+                _mean_near(early, delay, edge_s, NEAR_turns / trim.f3_Hz),
+                "s",
+            ),
         ),
         curves={"delay": {"data_before_clock_s": early, "clock_to_q_s": delay}},
         cpu_s=cpu_s() - began,
-    )  # fmt: skip
+    )
 
 
 def _mean_near(early_s: Floats, delay_s: Floats, edge_s: float, span_s: float) -> float:

@@ -126,21 +126,33 @@ def _quantities(
         Quantity("width_inhibitory", "The same, inhibitory", found.sink_width_s, "s"),
         Quantity("gain", "Membrane gain, rad per rad of phase jump, excitatory", gain, ""),
         Quantity("gain_inhibitory", "Membrane gain, inhibitory", gain_minus, ""),
-        Quantity("gain_spread", "Largest deviation of a run's gain from it",
-                 float(np.abs(found.gain_rad / jump / np.where(jump > 0, gain, gain_minus) - 1)[long].max()), ""),
+        Quantity(
+            "gain_spread",
+            "Largest deviation of a run's gain from it",
+            float(np.abs(found.gain_rad / jump / np.where(jump > 0, gain, gain_minus) - 1)[long].max()),
+            "",
+        ),
         Quantity("swing", "VCO4 between UP = 0 and 1, from the kernel", swing, "Hz"),
         Quantity("lead", "Lead of VCO3 over VCO4, carried back to arming", rest.lead_rad, "rad"),
         Quantity("lead_spread", "Its standard deviation over the phases at arming", rest.spread_rad, "rad"),
         Quantity("detector_delay", "From VCO1 to VCO4: XOR, switch, ring", rest.delay_s, "s"),
         Quantity("ripple_residual", "Idle membrane less drift and ripple, root mean square", rest.residual_rad, "rad"),
-        Quantity("idle_lag", "Phase error of the idle loop, mean",
-                 float(np.mean([idle.error_rad.mean() for idle in idles])), "rad"),
+        Quantity(
+            "idle_lag",
+            "Phase error of the idle loop, mean",
+            float(np.mean([idle.error_rad.mean() for idle in idles])),
+            "rad",
+        ),
         Quantity("drift", "Drift of the idle membrane", rest.drift_rad_per_s, "rad/s"),
         Quantity("residual", "Fit residual, root mean square over the lead", found.residual_rad / rest.lead_rad, ""),
         Quantity("worst", "Fit residual, largest over the lead", found.worst_rad / rest.lead_rad, ""),
-        Quantity("settling", "Step response of the loop: until the phase error is within 20 % of its peak",
-                 _settling_s(time_s, error), "s"),
-    )  # fmt: skip
+        Quantity(
+            "settling",
+            "Step response of the loop: until the phase error is within 20 % of its peak",
+            _settling_s(time_s, error),
+            "s",
+        ),
+    )
 
 
 def _idle(run: Run, armed: Armed, lead_rad: float) -> Idle:
@@ -162,9 +174,15 @@ def single_input(circuit: Circuit, states: Armory, state: int, code: int, swing_
     origin_s = armed.state.time_s + INPUT_s
     inputs = [Input((origin_s,), code) if code else Input(), *[Input()] * (INPUTS - 1)]
     deck = compose_neuron(
-        circuit, inputs, stop_s=armed.state.time_s + LENGTH_s, arm_s=(), saved=_SAVED, start=armed.state,
-        stop_when_fired=True, extra=idle_synapses(circuit, INPUTS),
-    )  # fmt: skip
+        circuit,
+        inputs,
+        stop_s=armed.state.time_s + LENGTH_s,
+        arm_s=(),
+        saved=_SAVED,
+        start=armed.state,
+        stop_when_fired=True,
+        extra=idle_synapses(circuit, INPUTS),
+    )
     vectors = simulate(deck, timeout_s=TIMEOUT_s).vectors
     supply_V = circuit.condition.supply_V
     course = Course(vectors["time"] - origin_s, vectors, supply_V, swing_Hz, -circuit.lead_rad)

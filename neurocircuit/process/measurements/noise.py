@@ -60,19 +60,25 @@ def measure(context: Context) -> Measured:
             Quantity("drawn", "Phase diffusion of the walks that were drawn", drawn, "rad²/s"),
             Quantity("ratio_drawn", "σφ measured over drawn", float(np.sqrt(walk.diffusion_rad2_per_s / drawn)), ""),
             Quantity("gain_ratio", "Walk that was drawn against walk that was seen, slope", slope, ""),
-            Quantity("unexplained", "Phase that the drawn walk does not explain, over what it does",
-                     float(np.sqrt(np.mean(left**2) / np.mean(expected**2))), ""),
+            Quantity(
+                "unexplained",
+                "Phase that the drawn walk does not explain, over what it does",
+                float(np.sqrt(np.mean(left**2) / np.mean(expected**2))),
+                "",
+            ),
             Quantity("lost", "Noise charge that the simulator's time steps lose, relative", lost, ""),
         ),
-        curves={"walk": {
-            "time_s": clean_s - clean_s[0],
-            "measured_rad": np.sqrt(np.mean(phase**2, axis=0)),
-            "drawn_rad": np.sqrt(np.mean(expected**2, axis=0)),
-            "theory_rad": np.sqrt(analytic * (clean_s - clean_s[0])),
-        }},
+        curves={
+            "walk": {
+                "time_s": clean_s - clean_s[0],
+                "measured_rad": np.sqrt(np.mean(phase**2, axis=0)),
+                "drawn_rad": np.sqrt(np.mean(expected**2, axis=0)),
+                "theory_rad": np.sqrt(analytic * (clean_s - clean_s[0])),
+            }
+        },
         details={"increments": walk.increments, "density_A2_per_Hz": density, "seed": context.request.seed},
         cpu_s=cpu_s() - began,
-    )  # fmt: skip
+    )
 
 
 def _body(bench: Bench, current_A: float, corner_s: Floats, drawn_A: Floats) -> str:

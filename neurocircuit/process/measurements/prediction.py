@@ -215,12 +215,16 @@ class Compared:
         some = self.relative if len(self.relative) else np.array([np.nan])
         return [
             Quantity(f"{level}_bias", f"{level}: mean error of t_j over t_j - t_first", float(some.mean()), ""),
-            Quantity(f"{level}_std", f"{level}: its standard deviation",
-                     float(some.std(ddof=1)) if len(some) > 1 else float("nan"), ""),
+            Quantity(
+                f"{level}_std",
+                f"{level}: its standard deviation",
+                float(some.std(ddof=1)) if len(some) > 1 else float("nan"),
+                "",
+            ),
             Quantity(f"{level}_worst", f"{level}: its largest size", float(np.abs(some).max()), ""),
             Quantity(f"{level}_right", f"{level}: fire or silent as the transistors", self.right, ""),
             Quantity(f"{level}_count", f"{level}: cases in which both fire", float(self.count), ""),
-        ]  # fmt: skip
+        ]
 
 
 def compare(truth: FireRecord, predicted_over_tau: Floats, first_over_tau: Floats) -> Compared:

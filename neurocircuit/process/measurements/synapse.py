@@ -71,18 +71,28 @@ def measure(context: Context) -> Measured:
             Quantity("phase_spread", f"Code {MIDDLE} over VCO1's phase: standard deviation, excitatory", spread, ""),
             Quantity("phase_spread_inhibitory", "The same, inhibitory", spread_minus, ""),
             *crowded,
-            Quantity("tail", "Relative growth of the full-scale jump, 5 … 7 periods after the spike",
-                     float(late), "1/s"),
+            Quantity(
+                "tail", "Relative growth of the full-scale jump, 5 … 7 periods after the spike", float(late), "1/s"
+            ),
         ),
         curves={
-            "jumps": {"code": codes.astype(float), "excitatory_rad": plus, "inhibitory_rad": minus,
-                      "excitatory_inl": up.inl, "excitatory_dnl": up.dnl, "inhibitory_inl": down.inl,
-                      "inhibitory_dnl": down.dnl},
-            "course": {"time_s": time_s - plan.spike_s, "excitatory_rad": phase[len(codes) - 1],
-                       "inhibitory_rad": phase[2 * len(codes) - 1]},
+            "jumps": {
+                "code": codes.astype(float),
+                "excitatory_rad": plus,
+                "inhibitory_rad": minus,
+                "excitatory_inl": up.inl,
+                "excitatory_dnl": up.dnl,
+                "inhibitory_inl": down.inl,
+                "inhibitory_dnl": down.dnl,
+            },
+            "course": {
+                "time_s": time_s - plan.spike_s,
+                "excitatory_rad": phase[len(codes) - 1],
+                "inhibitory_rad": phase[2 * len(codes) - 1],
+            },
         },
         cpu_s=cpu_s() - began,
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)

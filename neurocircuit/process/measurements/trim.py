@@ -72,17 +72,27 @@ class CircuitPlant:
     def idle(self, bias: Bias, swing_Hz: float) -> Idle:
         """The armed neuron with its idle synapses, no input, from power-up."""
         circuit = Circuit(
-            process=self.bench.installed.process.name, condition=self.bench.condition, components=self.components,
-            bias=bias, f1_Hz=self._at(self.frequency_Hz, 1, bias.vco1_A),
-            f3_Hz=self._at(self.frequency_Hz, 3, bias.vco3_A), standing_V=self.standing(bias), arming_s=ARM_s,
-        )  # fmt: skip
+            process=self.bench.installed.process.name,
+            condition=self.bench.condition,
+            components=self.components,
+            bias=bias,
+            f1_Hz=self._at(self.frequency_Hz, 1, bias.vco1_A),
+            f3_Hz=self._at(self.frequency_Hz, 3, bias.vco3_A),
+            standing_V=self.standing(bias),
+            arming_s=ARM_s,
+        )
         # A chip's synapses differ; nominal ones are drawn as one.
         inputs = [Input()] * IDLE_SYNAPSES if self.mismatch else []
         saved = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fired"))
         deck = compose_neuron(
-            circuit, inputs, stop_s=STOP_s, saved=saved, installed=self.bench.installed, mismatch=self.mismatch,
+            circuit,
+            inputs,
+            stop_s=STOP_s,
+            saved=saved,
+            installed=self.bench.installed,
+            mismatch=self.mismatch,
             extra=idle_synapses(circuit, len(inputs), from_power_up=True),
-        )  # fmt: skip
+        )
         return read_idle(simulate(deck, timeout_s=TIMEOUT_s).vectors, self.supply_V, swing_Hz)
 
     def _at(self, measured: Mapping[tuple[int, float], float], vco: int, current_A: float) -> float:
@@ -196,8 +206,12 @@ def measure(context: Context) -> Measured:
             Quantity("gain3", "Tuning gain of VCO3", found.gain3_Hz_per_A, "Hz/A"),
             Quantity("runs", "Runs: free rings and idle neurons", found.ring_runs + found.idle_runs, ""),
         ),
-        curves={"steps": {name: np.array([getattr(step, name) for step in steps])
-                          for name in ("vco2_A", "vco4_A", "lag_rad", "drift_rad_per_s")}},
+        curves={
+            "steps": {
+                name: np.array([getattr(step, name) for step in steps])
+                for name in ("vco2_A", "vco4_A", "lag_rad", "drift_rad_per_s")
+            }
+        },
         details={"trim": trim_to_dict(found)},
         cpu_s=found.cpu_s,
-    )  # fmt: skip
+    )

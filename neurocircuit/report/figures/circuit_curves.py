@@ -31,8 +31,15 @@ def curve_figure(values: dict[str, Any], quantity: str) -> "Figure":
         axes.axvline(own, color="0.45", linewidth=0.8, linestyle=(0, (1, 1.2)))
         left = own < np.mean(scale.limits) if scale.linear else own < np.sqrt(np.prod(scale.limits))
         side, offset = ("left", 3) if left else ("right", -3)
-        axes.annotate(f"{circuit} circuit", (own, 0.04), xycoords=("data", "axes fraction"), fontsize=7.5, ha=side,
-                      xytext=(offset, 0), textcoords="offset points")  # fmt: skip
+        axes.annotate(
+            f"{circuit} circuit",
+            (own, 0.04),
+            xycoords=("data", "axes fraction"),
+            fontsize=7.5,
+            ha=side,
+            xytext=(offset, 0),
+            textcoords="offset points",
+        )
         axes.set(ylabel="accuracy (%)", ylim=(max(0.0, 10 * np.floor(lowest / 10) - 2), 102))
         scale.apply(axes)
     panels[-1].set_xlabel(values["quantities"][quantity])

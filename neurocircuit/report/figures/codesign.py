@@ -31,9 +31,15 @@ def front_figure(fidelities: list[dict[str, Any]], costs: list[str], recommended
         for role, one in recommended.items():
             outcome = one["outcome"]
             own.plot(
-                scale * outcome[cost], 100 * outcome["accuracy"], marker=_ROLE_MARKERS.get(role, "x"), markersize=10,
-                markerfacecolor="none", markeredgecolor="black", linestyle="none", label=role,
-            )  # fmt: skip
+                scale * outcome[cost],
+                100 * outcome["accuracy"],
+                marker=_ROLE_MARKERS.get(role, "x"),
+                markersize=10,
+                markerfacecolor="none",
+                markeredgecolor="black",
+                linestyle="none",
+                label=role,
+            )
         lowest = min(
             (row["objectives"]["accuracy"] for one in fidelities for row in one["trials"] if row["front"]), default=0.0
         )
@@ -91,9 +97,14 @@ def values_figure(ranges: dict[str, Any], trials: list[dict[str, Any]], recommen
         axes.plot(on_front, [place] * len(on_front), "|", color=_COLOURS[0], markersize=7)
         for k, (role, one) in enumerate(recommended.items()):
             axes.plot(
-                where(one["values"][name]), place, marker=_ROLE_MARKERS.get(role, "x"), color=_COLOURS[(k + 1) % 6],
-                markersize=8, linestyle="none", label=role if place == places[0] else None,
-            )  # fmt: skip
+                where(one["values"][name]),
+                place,
+                marker=_ROLE_MARKERS.get(role, "x"),
+                color=_COLOURS[(k + 1) % 6],
+                markersize=8,
+                linestyle="none",
+                label=role if place == places[0] else None,
+            )
     axes.set_yticks(places, [ranges[name]["label"] for name in names])
     axes.set(xlim=(-0.04, 1.04), ylim=(-0.6, len(names) - 0.4), xlabel="place in the range (scale of the study)")
     axes.set_xticks([0, 0.5, 1], ["low", "middle", "high"])
@@ -124,6 +135,12 @@ def pvt_figure(rows: list[dict[str, Any]], trims: dict[str, str]) -> "Figure":
         axes.grid(axis="y", visible=False)
     accuracy.set(xlabel="accuracy (%), bars: 95 %", xlim=(0, 102))
     latency.set(xlabel="latency (ns)", xlim=(0, None))
-    figure.legend(*accuracy.get_legend_handles_labels(), loc="upper center", ncols=3, borderaxespad=0.1,
-                  columnspacing=0.8, handletextpad=0.1)  # fmt: skip
+    figure.legend(
+        *accuracy.get_legend_handles_labels(),
+        loc="upper center",
+        ncols=3,
+        borderaxespad=0.1,
+        columnspacing=0.8,
+        handletextpad=0.1,
+    )
     return figure

@@ -50,9 +50,13 @@ def quantisation_curve(run: "Run") -> "Figure":
         floors = 100 * _column(run, "bits", level, "floor")
         if np.isfinite(floors).any() and np.nanmax(floors) > 0:
             axes.hlines(
-                np.nanmax(floors), rows.min() - 1, rows.max() + 1, colors=style.LEVEL_COLOURS[level],
-                linestyles=(0, (2, 2)), linewidth=0.8,
-            )  # fmt: skip
+                np.nanmax(floors),
+                rows.min() - 1,
+                rows.max() + 1,
+                colors=style.LEVEL_COLOURS[level],
+                linestyles=(0, (2, 2)),
+                linewidth=0.8,
+            )
     points = paper.TABLE_3["bits"]
     axes.plot(list(points), [100 * value for value in points.values()], "D", **_paper_style(""))
     axes.plot(

@@ -178,9 +178,13 @@ def prediction(run: Characterised) -> "Figure":
         actual, first = curve["transistor_s"], curve["first_s"]
         error = 100 * (curve["predicted_s"] - actual) / (actual - first)
         axes.plot(
-            1e9 * (actual - first), error, marker, color=colour, markersize=3.5,
+            1e9 * (actual - first),
+            error,
+            marker,
+            color=colour,
+            markersize=3.5,
             label="edge, crossing" if level == "crossing" else level,
-        )  # fmt: skip
+        )
     axes.axhline(0.0, color="black", linewidth=0.7)
     axes.set(xlabel="fire time less first input, transistors (ns)", ylabel="predicted − transistors (%)")
     figure.legend(loc="upper right", ncols=3, bbox_to_anchor=(0.98, 1.0), columnspacing=0.8)

@@ -56,9 +56,14 @@ def false_fire_figure(layers: list[dict[str, Any]]) -> "Figure":
         x = ends.mean(axis=1)[known]
         share, low, high = (np.array(own[name])[known] for name in ("false_fire", "false_low", "false_high"))
         axes.errorbar(
-            x, share, [share - np.minimum(low, share), np.maximum(high, share) - share], color=_COLOURS[k % 6],
-            marker=_MARKERS[k % 6], linewidth=1.0, label=f"layer {own['name']}",
-        )  # fmt: skip
+            x,
+            share,
+            [share - np.minimum(low, share), np.maximum(high, share) - share],
+            color=_COLOURS[k % 6],
+            marker=_MARKERS[k % 6],
+            linewidth=1.0,
+            label=f"layer {own['name']}",
+        )
     axes.set(xlabel="distance to the threshold (thresholds)", ylabel="probability of a false spike")
     axes.legend()
     return figure
@@ -92,8 +97,14 @@ def replay_figure(layers: list[dict[str, Any]]) -> "Figure":
                 continue
             values = np.array([layer[f"{prefix}{name}"] for layer in layers], dtype=float)
             low, high = values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]
-            panel.errorbar(x + shift, values[:, 0], [low, high], fmt=marker, color=colour,
-                           label="noise model" if prefix else "circuit")  # fmt: skip
+            panel.errorbar(
+                x + shift,
+                values[:, 0],
+                [low, high],
+                fmt=marker,
+                color=colour,
+                label="noise model" if prefix else "circuit",
+            )
         panel.set_ylabel(label)
     axes[-1].set_xticks(x, [f"layer {layer['name']}" for layer in layers])
     handles, labels = axes[0].get_legend_handles_labels()
@@ -120,8 +131,11 @@ def worst_figure(case: dict[str, Any]) -> "Figure":
     figure.subplots_adjust(left=0.16, right=0.97, top=0.85, bottom=0.19)
     axes.plot(case["wave"]["time"], case["wave"]["membrane"], color=_COLOURS[0], linewidth=0.8)
     axes.axhline(1.0, color="black", linewidth=0.7)
-    marks = (("ideal_over_tau", "eq. (4)", _COLOURS[2]), ("predicted_over_tau", "predicted", _COLOURS[1]),
-             ("measured_over_tau", "measured", "black"))  # fmt: skip
+    marks = (
+        ("ideal_over_tau", "eq. (4)", _COLOURS[2]),
+        ("predicted_over_tau", "predicted", _COLOURS[1]),
+        ("measured_over_tau", "measured", "black"),
+    )
     for key, label, colour in marks:
         if case[key] is not None and np.isfinite(case[key]):
             axes.axvline(case[key], color=colour, linewidth=1.0, linestyle="--", label=label)

@@ -44,9 +44,16 @@ def readings_figure(readings: "Sequence[Reading]", half: str) -> "Figure":
         _references(axes, row, half, shown, colour)
     for k, name in enumerate(names):
         axes.annotate(
-            name, (0.0, k), xycoords=("axes fraction", "data"), xytext=(2, 4), textcoords="offset points",
-            fontsize=8, va="bottom", zorder=2.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
-        )  # fmt: skip
+            name,
+            (0.0, k),
+            xycoords=("axes fraction", "data"),
+            xytext=(2, 4),
+            textcoords="offset points",
+            fontsize=8,
+            va="bottom",
+            zorder=2.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+        )
     axes.set(xscale="log", ylim=(len(names) - 0.5, -1.0), yticks=[], xlabel="output jitter (%)")
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.06)

@@ -34,8 +34,14 @@ def table4_figure(values: dict[str, Any], theirs: dict[int, float]) -> "Figure":
         look |= {"linestyle": (0, (4, 1.5)), "fillstyle": "none"}
         axes.plot(x, _percent(after), **look, label=f"{NAMES[kind]}, only rounded")
     if theirs:
-        axes.plot(range(4), _percent([theirs[bits] for bits in (32, 8, 4, 2)]), color=paper_colour(), linestyle=":",
-                  marker="x", label="paper, retrained")  # fmt: skip
+        axes.plot(
+            range(4),
+            _percent([theirs[bits] for bits in (32, 8, 4, 2)]),
+            color=paper_colour(),
+            linestyle=":",
+            marker="x",
+            label="paper, retrained",
+        )
     axes.set_xticks(range(4), ["32", "8", "4", "2"])
     axes.set(xlabel="bits of a weight", ylabel="accuracy (%)")
     _from_below(axes, 100 * values["32"] - 10.0)

@@ -23,10 +23,17 @@ def level_scatter(agreement: "Agreement") -> "Figure":
         mine = agreement.half == half
         if mine.any():
             axes.plot(
-                agreement.reference_over_tau[mine], agreement.difference_over_tau[mine], marker, color=colour,
-                markerfacecolor=face, markersize=2.2, markeredgewidth=0.4, alpha=0.4 if mine.sum() > 200 else 0.9,
-                rasterized=bool(mine.sum() > 200), label="jitter rows" if half == "jitter" else "bit rows",
-            )  # fmt: skip
+                agreement.reference_over_tau[mine],
+                agreement.difference_over_tau[mine],
+                marker,
+                color=colour,
+                markerfacecolor=face,
+                markersize=2.2,
+                markeredgewidth=0.4,
+                alpha=0.4 if mine.sum() > 200 else 0.9,
+                rasterized=bool(mine.sum() > 200),
+                label="jitter rows" if half == "jitter" else "bit rows",
+            )
     if agreement.worst is not None:
         x, y = agreement.reference_over_tau[agreement.worst], agreement.difference_over_tau[agreement.worst]
         axes.plot([x], [y], "o", color="black", markerfacecolor="none", markersize=9, label="worst")

@@ -51,12 +51,24 @@ def waveform_figure(
         for panel, values in zip(axes[1:], (shown.up, shown.loop_filter, shown.membrane, shown.q), strict=True):
             digital = panel is axes[4]
             panel.plot(
-                time, values, color=colour, linestyle=line, linewidth=0.7 if panel is axes[1] else 1.1,
+                time,
+                values,
+                color=colour,
+                linestyle=line,
+                linewidth=0.7 if panel is axes[1] else 1.1,
                 drawstyle="steps-post" if digital else "default",
-            )  # fmt: skip
+            )
     axes[3].axhline(1.0, color="black", linewidth=0.8)
-    axes[3].annotate(threshold_label, (0.0, 1.0), xycoords=("axes fraction", "data"), xytext=(4, 2),
-                     textcoords="offset points", ha="left", va="bottom", fontsize=8)  # fmt: skip
+    axes[3].annotate(
+        threshold_label,
+        (0.0, 1.0),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 2),
+        textcoords="offset points",
+        ha="left",
+        va="bottom",
+        fontsize=8,
+    )
     labels = ("excess phase\n(rad)", "UP\n(0 … 1)", "loop filter\n(0 … 1)", "membrane\n(thresholds)", "Q\n(0, 1)")
     for panel, label in zip(axes, labels, strict=True):
         panel.set_ylabel(label, fontsize=8)
@@ -74,10 +86,26 @@ def _legends(figure: "Figure", levels: list[str]) -> None:
 
     vcos = [Line2D([], [], color=colour) for colour in _VCO_COLOURS]
     lines = [Line2D([], [], color=style.LEVEL_COLOURS[level], linestyle=style.LEVEL_LINES[level]) for level in levels]
-    figure.legend(lines, levels, loc="upper center", ncols=4, bbox_to_anchor=(0.53, 1.0), columnspacing=1.2,
-                  handletextpad=0.4, handlelength=2.2)  # fmt: skip
-    figure.legend(vcos, [f"VCO{k}" for k in range(1, 5)], loc="upper center", ncols=4, bbox_to_anchor=(0.53, 0.974),
-                  columnspacing=1.2, handletextpad=0.4, handlelength=2.2)  # fmt: skip
+    figure.legend(
+        lines,
+        levels,
+        loc="upper center",
+        ncols=4,
+        bbox_to_anchor=(0.53, 1.0),
+        columnspacing=1.2,
+        handletextpad=0.4,
+        handlelength=2.2,
+    )
+    figure.legend(
+        vcos,
+        [f"VCO{k}" for k in range(1, 5)],
+        loc="upper center",
+        ncols=4,
+        bbox_to_anchor=(0.53, 0.974),
+        columnspacing=1.2,
+        handletextpad=0.4,
+        handlelength=2.2,
+    )
 
 
 def _shown_until(waveforms: dict[str, Waveforms], inputs_over_tau: Sequence[float]) -> float:

@@ -116,8 +116,12 @@ def evaluate_on_chips(
         if value < 1:
             raise InputError(f"{name} must be >= 1, got {value}")
     network.eval()
-    options: dict[str, Any] = {"outside": outside, "window_over_tau": window_over_tau, "approaches": APPROACHES,
-                               "passages": passages}  # fmt: skip
+    options: dict[str, Any] = {
+        "outside": outside,
+        "window_over_tau": window_over_tau,
+        "approaches": APPROACHES,
+        "passages": passages,
+    }
     run = _Run(network, source, subject, batch_size, seed)
     software = run.decided(NoisyNetwork(network, table, ()), [(0, 0)])[0][0]
     _round(network, table)
@@ -147,9 +151,16 @@ def evaluate_on_chips(
 
 
 def _table_variance(
-    run: "_Run", network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...], options: dict[str, Any],
-    tables: int, right: NDArray[np.bool_], chips: int, seeds: int,
-) -> float:  # fmt: skip
+    run: "_Run",
+    network: nn.Sequential,
+    table: NoiseTable,
+    causes: tuple[str, ...],
+    options: dict[str, Any],
+    tables: int,
+    right: NDArray[np.bool_],
+    chips: int,
+    seeds: int,
+) -> float:
     few = min(_TABLE_CHIPS, chips)
     own = right[: few * seeds : seeds]  # the first repeat of each of these chips
     differences = []
@@ -188,9 +199,11 @@ class _Run:
                 shape = (len(own), len(z))
                 same = decision.view(*shape) == labels if model.causes else (decision == labels).expand(*shape)
                 right[which, first : first + len(z)] = same.cpu().numpy()
-                t = torch.log(z_out.amin(dim=1)).expand(len(own), -1) if not model.causes else torch.log(
-                    z_out.amin(dim=1).view(*shape)
-                )  # fmt: skip
+                t = (
+                    torch.log(z_out.amin(dim=1)).expand(len(own), -1)
+                    if not model.causes
+                    else torch.log(z_out.amin(dim=1).view(*shape))
+                )
                 times[which, first : first + len(z)] = t.cpu().numpy()
             first += len(z)
         return right, times

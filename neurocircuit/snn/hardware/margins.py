@@ -40,9 +40,12 @@ class Margins:
     """Keeps what each layer of neurons last received, and charges for it."""
 
     def __init__(
-        self, network: nn.Module, largest_current: float | Sequence[float], largest_depth: float | Sequence[float],
+        self,
+        network: nn.Module,
+        largest_current: float | Sequence[float],
+        largest_depth: float | Sequence[float],
         window_over_tau: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """largest_current, largest_depth: one for all layers, or one for each."""
         self._layers = spiking_layers(network)
         self.largest_current, self.largest_depth = (
@@ -149,6 +152,11 @@ def extremes(rows: Tensor, matrix: Tensor, window_over_tau: float) -> Extremes:
     peak, peak_place = (moment / z).abs_().masked_fill_(place > first, 0.0).max(dim=2)
     depth, depth_place = reached.neg_().masked_fill_(place >= first, 0.0).max(dim=2)
     return Extremes(
-        peak.T, peak_place.T, depth.T.clamp(min=0.0), depth_place.T, order,
-        torch.empty_like(order).scatter_(1, order, place.expand_as(order)), latest,
-    )  # fmt: skip
+        peak.T,
+        peak_place.T,
+        depth.T.clamp(min=0.0),
+        depth_place.T,
+        order,
+        torch.empty_like(order).scatter_(1, order, place.expand_as(order)),
+        latest,
+    )

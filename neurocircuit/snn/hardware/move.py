@@ -69,11 +69,21 @@ def _natively(lookup: NoiseLookup, received: Received, ideal_outside: bool, thro
     numbers = dict(lookup.axes)
     axes = [None if name not in numbers else numbers[name].numpy() for name in ("slope", "time")]
     count, outside = native.noise_move(
-        *axes, lookup.ends.numpy(), lookup.disturbance.numpy(), SHIFT, received.latest, ideal_outside,
-        received.z.detach().flatten(2).contiguous().numpy(), received.slope.detach().flatten(2).contiguous().numpy(),
-        even.contiguous().numpy(), term, moved.numpy(), factor.numpy(),
-        None if slope_factor is None else slope_factor.numpy(), silent.numpy(),
-    )  # fmt: skip
+        *axes,
+        lookup.ends.numpy(),
+        lookup.disturbance.numpy(),
+        SHIFT,
+        received.latest,
+        ideal_outside,
+        received.z.detach().flatten(2).contiguous().numpy(),
+        received.slope.detach().flatten(2).contiguous().numpy(),
+        even.contiguous().numpy(),
+        term,
+        moved.numpy(),
+        factor.numpy(),
+        None if slope_factor is None else slope_factor.numpy(),
+        silent.numpy(),
+    )
     shape = received.even.shape
     own = None if slope_factor is None else slope_factor.view(shape)
     return Moved(moved.view(shape), factor.view(shape), own, silent[:count], int(outside))

@@ -61,10 +61,17 @@ class NoisyNetwork(nn.Module):
     """A network whose layers of neurons answer as chips of a circuit do; `new_chip` takes another one."""
 
     def __init__(
-        self, network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...] = CAUSES, outside: str = "error",
-        window_over_tau: float | None = None, *, gradient: str = "ideal", approaches: int | Sequence[int] = 2,
+        self,
+        network: nn.Sequential,
+        table: NoiseTable,
+        causes: tuple[str, ...] = CAUSES,
+        outside: str = "error",
+        window_over_tau: float | None = None,
+        *,
+        gradient: str = "ideal",
+        approaches: int | Sequence[int] = 2,
         passages: int = PASSAGES,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """approaches: moments at which silent neurons are looked at, for all layers or for each.
 
         passages: layers of at most so many neurons follow their membranes to the first passage.
@@ -164,8 +171,9 @@ class NoisyNetwork(nn.Module):
     def _disturbed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
         """Spikes moved by the membrane disturbance at each; others come by probability: false, early, wrapped."""
         lookup, even = self._lookup[k], spikes.even
-        found = move(lookup, replace(spikes, even=lookup.split(even)), self.outside == "ideal",
-                     self.gradient == "slope")  # fmt: skip
+        found = move(
+            lookup, replace(spikes, even=lookup.split(even)), self.outside == "ideal", self.gradient == "slope"
+        )
         if lookup.ever_false:
             at, false = self._false(k, stage, received, found.silent, spikes.term, even)
             found.z.view(-1).index_copy_(0, at, false.to(found.z.dtype))

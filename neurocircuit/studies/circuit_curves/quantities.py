@@ -59,27 +59,52 @@ QUANTITIES = {
     one.name: one
     for one in (
         Quantity(
-            "cycles", "cycles per τ", (4.0, 7.5, 30.0, 45.0), 2.0, 200.0,
-            lambda setting: setting.neuron.cycles_per_tau, _designed("cycles_per_tau"),
+            "cycles",
+            "cycles per τ",
+            (4.0, 7.5, 30.0, 45.0),
+            2.0,
+            200.0,
+            lambda setting: setting.neuron.cycles_per_tau,
+            _designed("cycles_per_tau"),
         ),
         Quantity(
-            "mismatch", "mismatch of each VCO after trim, σ of its frequency", (0.0, 1e-5, 1e-4, 3e-4), 0.0, 0.05,
-            lambda setting: max(setting.variation.neuron.frequency), _designed("trim_resolution", sqrt(12.0)),
+            "mismatch",
+            "mismatch of each VCO after trim, σ of its frequency",
+            (0.0, 1e-5, 1e-4, 3e-4),
+            0.0,
+            0.05,
+            lambda setting: max(setting.variation.neuron.frequency),
+            _designed("trim_resolution", sqrt(12.0)),
         ),
         Quantity(
-            "phase_noise", "phase noise of each VCO (rad²/s)", (0.0, 3e4, 1e5, 3e5, 1e6), 0.0, 1e9,
-            lambda setting: max(setting.neuron.phase_noise), _with_phase_noise,
+            "phase_noise",
+            "phase noise of each VCO (rad²/s)",
+            (0.0, 3e4, 1e5, 3e5, 1e6),
+            0.0,
+            1e9,
+            lambda setting: max(setting.neuron.phase_noise),
+            _with_phase_noise,
         ),
         Quantity(
-            "headroom", "used share of the phase range", (0.2, 0.45, 1.2, 1.5), 0.01, 3.0,
-            lambda setting: setting.use, lambda setting, value: replace(setting, use=value),
+            "headroom",
+            "used share of the phase range",
+            (0.2, 0.45, 1.2, 1.5),
+            0.01,
+            3.0,
+            lambda setting: setting.use,
+            lambda setting, value: replace(setting, use=value),
         ),
         Quantity(
-            "ratio", "loop-filter ratio w_lf·τ", (2.0, 4.0, 16.0, 64.0), 0.5, 1000.0,
-            lambda setting: setting.neuron.loop_ratio, _designed("loop_ratio"),
+            "ratio",
+            "loop-filter ratio w_lf·τ",
+            (2.0, 4.0, 16.0, 64.0),
+            0.5,
+            1000.0,
+            lambda setting: setting.neuron.loop_ratio,
+            _designed("loop_ratio"),
         ),
     )
-}  # fmt: skip
+}
 
 
 def asked(name: str, values: tuple[float, ...] | None) -> tuple[Quantity, tuple[float, ...]]:

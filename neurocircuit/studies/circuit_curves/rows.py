@@ -30,13 +30,16 @@ def rows(tasks: Sequence[Task], found: Mapping[str, Mapping[str, Any]]) -> list[
             parts = random_effects.components(right)
             low, high = random_effects.interval(right.astype(bool), parts)
             row |= {
-                "accuracy": float(right.mean()), "low": low, "high": high, "standard_errors": vars(parts),
+                "accuracy": float(right.mean()),
+                "low": low,
+                "high": high,
+                "standard_errors": vars(parts),
                 "by_chip": right.mean(axis=(1, 2)).tolist(),
                 "undecided": float(np.mean([one["undecided"] for one in own])),
                 "latency_s": float(np.mean([one["latency_over_tau"] * one["tau_s"] for one in own])),
                 "lead_rad": np.mean([one["lead_rad"] for one in own], axis=0).tolist(),
                 "broken": [line for one in own for line in one["broken"]],
-            }  # fmt: skip
+            }
         made.append(row)
     return made
 
@@ -51,8 +54,16 @@ def gains(tasks: Sequence[Task], found: Mapping[str, Mapping[str, Any]], base: s
         pair = [_right(tasks, found, point, group)[:, None] for group in (base, other)]
         difference = pair[1] - pair[0]
         low, high = random_effects.difference_interval(random_effects.components(difference), difference)
-        made.append({"circuit": point.circuit, "quantity": point.quantity, "value": point.value,
-                     "gain": float(difference.mean()), "low": low, "high": high})  # fmt: skip
+        made.append(
+            {
+                "circuit": point.circuit,
+                "quantity": point.quantity,
+                "value": point.value,
+                "gain": float(difference.mean()),
+                "low": low,
+                "high": high,
+            }
+        )
     return made
 
 

@@ -119,9 +119,13 @@ class Network:
 
     def _network(self, neuron: NeuronSpec, variation: Variation, layers: tuple[LayerMapping, ...]) -> MappedNetwork:
         return MappedNetwork(
-            name=f"{self.group}{self.number}", checkpoint=self.path.name, checkpoint_sha256=self.sha256,
-            neuron=neuron, variation=variation, layers=layers,
-        )  # fmt: skip
+            name=f"{self.group}{self.number}",
+            checkpoint=self.path.name,
+            checkpoint_sha256=self.sha256,
+            neuron=neuron,
+            variation=variation,
+            layers=layers,
+        )
 
 
 def _stretched(own: LayerMapping, factor: float) -> LayerMapping:
@@ -171,10 +175,16 @@ class Task:
         """What its result depends on."""
         own, seen = self.point.setting, self.network.training
         return {
-            "weights_sha256": self.network.sha256, "neuron": own.neuron.to_dict(), "variation": own.variation.to_dict(),
-            "use": own.use, "chips": list(self.chips), "level": self.level, "seed": self.seed,
-            "images_sha256": self.images.sha256, "mapping_images_sha256": seen.sha256,
-        }  # fmt: skip
+            "weights_sha256": self.network.sha256,
+            "neuron": own.neuron.to_dict(),
+            "variation": own.variation.to_dict(),
+            "use": own.use,
+            "chips": list(self.chips),
+            "level": self.level,
+            "seed": self.seed,
+            "images_sha256": self.images.sha256,
+            "mapping_images_sha256": seen.sha256,
+        }
 
     def run(self) -> dict[str, Any]:
         """Right decisions [chip][image] as 0 and 1, latency in τ (window where undecided), scales, limits broken."""

@@ -37,9 +37,12 @@ def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Pat
     out.mkdir(parents=True)
     training = problem.images(problem.study.mapping.part, own.calibration_images)
     table, _, _ = calibrate.calibrate(
-        Circuit.of(mapped, problem.physical), training.spikes, seed=problem.study.seed,
-        chip_count=own.calibration_chips, points_per_layer=own.points,
-    )  # fmt: skip
+        Circuit.of(mapped, problem.physical),
+        training.spikes,
+        seed=problem.study.seed,
+        chip_count=own.calibration_chips,
+        points_per_layer=own.points,
+    )
     table.save(out / _BEFORE)
     recipe = recipe_of(problem, out / _BEFORE, mapped.neuron.weight_bank.excitatory.bits)
     trainer = Trainer(recipe, out, problem.data, torch.device("cpu"))
@@ -79,9 +82,11 @@ def with_weights(problem: Problem, weights: Path) -> Problem:
     """The same problem with other weights of the same network."""
     subject, network = checkpoint.load_network(weights)
     return replace(
-        problem, physical=physical.unroll(subject, network), files=replace(problem.files, checkpoint=weights),
+        problem,
+        physical=physical.unroll(subject, network),
+        files=replace(problem.files, checkpoint=weights),
         checkpoint_sha256=physical.file_sha256(weights),
-    )  # fmt: skip
+    )
 
 
 def _on_circuit(problem: Problem, design: Design, out: Path, seed: int) -> dict[str, Any]:

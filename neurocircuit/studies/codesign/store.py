@@ -105,9 +105,13 @@ class Store:
             return trial
 
     def tell(
-        self, stage: int, trial: Trial, values: Mapping[str, float], constraints: Mapping[str, float],
+        self,
+        stage: int,
+        trial: Trial,
+        values: Mapping[str, float],
+        constraints: Mapping[str, float],
         outcome: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """The result of a trial: values by objective, constraints (positive: broken), and what the report shows."""
         with self.locked():  # SQLite refuses two that read and then write at once
             for name, value in constraints.items():

@@ -82,9 +82,15 @@ class Problem:
         free = subject.replace(network=subject.network.replace(parameterisation="free"))
         plain = checkpoint.new_network(free, torch.Generator().manual_seed(0)).eval()
         return cls(
-            study, base, variation, physical.unroll(subject, network), plain, files, data,
+            study,
+            base,
+            variation,
+            physical.unroll(subject, network),
+            plain,
+            files,
+            data,
             physical.file_sha256(files.checkpoint),
-        )  # fmt: skip
+        )
 
     def images(self, part: str, count: int) -> Images:
         """The first `count` images of a part. Raises InputError when there are fewer."""
@@ -105,11 +111,18 @@ class Problem:
         """The network on the design's circuit, scales chosen on images."""
         own = self.study.mapping
         return mapping.build(
-            self.physical, design.neuron, design.variation, images.spikes, images.labels,
+            self.physical,
+            design.neuron,
+            design.variation,
+            images.spikes,
+            images.labels,
             Choice(own.xor_quantile, own.wrap_quantile, own.use),
-            name=self.study.name, checkpoint=self.files.checkpoint.name, checkpoint_sha256=self.checkpoint_sha256,
-            window_over_tau=design.window_over_tau, keep_scale=own.scale == "kept",
-        )  # fmt: skip
+            name=self.study.name,
+            checkpoint=self.files.checkpoint.name,
+            checkpoint_sha256=self.checkpoint_sha256,
+            window_over_tau=design.window_over_tau,
+            keep_scale=own.scale == "kept",
+        )
 
 
 class Evaluator:
@@ -173,9 +186,13 @@ class Evaluator:
         if fidelity.method == "circuit":
             return inference.on_circuit(circuit, seen.spikes, seen.labels, fidelity.chips, fidelity.level, seed)
         table, _, _ = calibrate.calibrate(
-            circuit, training.spikes[: fidelity.calibration_images], level=fidelity.level, seed=seed,
-            chip_count=fidelity.calibration_chips, points_per_layer=fidelity.points,
-        )  # fmt: skip
+            circuit,
+            training.spikes[: fidelity.calibration_images],
+            level=fidelity.level,
+            seed=seed,
+            chip_count=fidelity.calibration_chips,
+            points_per_layer=fidelity.points,
+        )
         labels = torch.from_numpy(np.asarray(seen.labels))
         return inference.under_table(circuit, self.problem.network, table, seen.z, labels, fidelity.chips, seed)
 

@@ -42,10 +42,12 @@ def test_a_value_that_is_put_is_read_and_nothing_else_moves(name):
         expected = 1e4 if other.name == name == "phase_noise" else factor * other.read(SETTING)
         assert other.read(changed) == pytest.approx(expected, rel=1e-12)
     same = changed.neuron.replace(
-        tau_s=SETTING.neuron.tau_s, loop_filter_rad_per_s=SETTING.neuron.loop_filter_rad_per_s,
-        phase_noise=SETTING.neuron.phase_noise, vco4_swing_Hz=SETTING.neuron.vco4_swing_Hz,
+        tau_s=SETTING.neuron.tau_s,
+        loop_filter_rad_per_s=SETTING.neuron.loop_filter_rad_per_s,
+        phase_noise=SETTING.neuron.phase_noise,
+        vco4_swing_Hz=SETTING.neuron.vco4_swing_Hz,
         window_s=SETTING.neuron.window_s,
-    )  # fmt: skip
+    )
     assert same == SETTING.neuron
     assert changed.variation.die == EMBEDDED.die
     assert changed.variation.synapse == EMBEDDED.synapse
@@ -61,9 +63,16 @@ def test_what_is_asked_for_is_checked_and_ordered():
 
 def test_unchanged_circuit_has_the_mapping_of_map(network, seen):
     mapping = network_mapping.build(
-        network.physical, SETTING.neuron, EMBEDDED, seen.spikes, seen.labels, Choice(),
-        name="clean1", checkpoint=network.path.name, checkpoint_sha256=network.sha256,
-    )  # fmt: skip
+        network.physical,
+        SETTING.neuron,
+        EMBEDDED,
+        seen.spikes,
+        seen.labels,
+        Choice(),
+        name="clean1",
+        checkpoint=network.path.name,
+        checkpoint_sha256=network.sha256,
+    )
     mapped, broken = network.mapped(SETTING)
     assert mapped == mapping.mapped
     assert bool(broken) == (not mapping.met)
@@ -139,8 +148,16 @@ def test_two_processes_find_what_one_finds(network, seen, tmp_path):
 
 
 def results(right):
-    return {"failed": "", "right": right, "undecided": 0.0, "latency_over_tau": 2.0, "tau_s": 1e-8,
-            "lead_rad": [1.0], "broken": [], "software": [True] * len(right[0])}  # fmt: skip
+    return {
+        "failed": "",
+        "right": right,
+        "undecided": 0.0,
+        "latency_over_tau": 2.0,
+        "tau_s": 1e-8,
+        "lead_rad": [1.0],
+        "broken": [],
+        "software": [True] * len(right[0]),
+    }
 
 
 def test_rows_and_gains_of_planted_results(network, seen, weights):
@@ -160,8 +177,11 @@ def test_rows_and_gains_of_planted_results(network, seen, weights):
     } | {task.name: task.run() for task in tasks[3:]}
     rows = curve_rows.rows(tasks, found)
     assert [(row["group"], row.get("accuracy")) for row in rows] == [
-        ("clean", 3 / 8), ("aware", 5 / 8), ("clean", None), ("aware", None),
-    ]  # fmt: skip
+        ("clean", 3 / 8),
+        ("aware", 5 / 8),
+        ("clean", None),
+        ("aware", None),
+    ]
     assert rows[2]["failed"] == "no such circuit: x"
     assert rows[1]["by_chip"] == [0.5, 0.75]
     assert rows[0]["latency_s"] == pytest.approx(2e-8)
@@ -177,9 +197,25 @@ def invoke(*arguments):
 
 def test_the_command_shows_what_cannot_be_and_writes_a_report(weights, tmp_path):
     options = [
-        "--clean", weights, "--aware", weights, "--images", 2, "--chips", 2, "--map-images", 3, "--part", "train",
-        "--quantity", "headroom=0.5,1.5", "--quantity", "phase_noise=0,1e9", "--out", tmp_path / "out",
-    ]  # fmt: skip
+        "--clean",
+        weights,
+        "--aware",
+        weights,
+        "--images",
+        2,
+        "--chips",
+        2,
+        "--map-images",
+        3,
+        "--part",
+        "train",
+        "--quantity",
+        "headroom=0.5,1.5",
+        "--quantity",
+        "phase_noise=0,1e9",
+        "--out",
+        tmp_path / "out",
+    ]
     numbers = json.loads(invoke(*options, "--json").stdout.splitlines()[-1])
     rows = {(row["quantity"], row["value"], row["group"]): row for row in numbers["rows"]}
     assert len(rows) == 2 * (1 + 2 + 1)  # the embedded circuit has no phase noise: 0 is the circuit itself

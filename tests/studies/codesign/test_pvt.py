@@ -59,9 +59,13 @@ def test_ratios_reach_every_layer(loaded, tmp_path):
     bank = NeuronSpec().weight_bank
     weaker = bank.model_copy(update={"inhibitory": bank.inhibitory.replace(max_weight=1.8)})
     slow = spec(
-        "ss", tau_s=25e-9, phase_per_weight_rad=0.4, vco4_swing_Hz=60e6, weight_bank=weaker,
+        "ss",
+        tau_s=25e-9,
+        phase_per_weight_rad=0.4,
+        vco4_swing_Hz=60e6,
+        weight_bank=weaker,
         threshold=NeuronSpec().threshold.replace(lead_rad=1.2),
-    )  # fmt: skip
+    )
     nominal, every = pvt.read(write(tmp_path, spec("tt"), slow))
     there, sign = pvt.at_condition(network, nominal, every[1], "again")
     assert sign == pytest.approx(0.9)
@@ -129,8 +133,13 @@ def test_corner_that_only_lost_its_trim_fires_by_itself_and_recovers(loaded, tmp
     off = FrequencyError(before_trim=(0.0, 0.0, 0.0, 0.03))
     rows = rows_of(loaded, write(tmp_path, spec("tt"), spec("ff", frequency_error=off)))
     assert [(row["label"].split(",")[0], row["trim"]) for row in rows] == [
-        ("tt", "mapped"), ("tt", "again"), ("tt", "nominal"), ("ff", "mapped"), ("ff", "again"), ("ff", "nominal"),
-    ]  # fmt: skip
+        ("tt", "mapped"),
+        ("tt", "again"),
+        ("tt", "nominal"),
+        ("ff", "mapped"),
+        ("ff", "again"),
+        ("ff", "nominal"),
+    ]
     again, lost = rows[4], rows[5]
     same = ("accuracy", "latency_s", "spikes")
     assert [again[key] for key in same] == [rows[1][key] for key in same] == [rows[2][key] for key in same]

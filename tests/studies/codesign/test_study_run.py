@@ -31,9 +31,12 @@ def trials_of(out, stage=0):
 
 def start(out, delay_s):
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.studies.codesign.planted", str(out), str(delay_s)], cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.studies.codesign.planted", str(out), str(delay_s)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -63,9 +63,17 @@ def test_row_without_decision_lasts_the_window():
 def test_energies_by_their_definitions():
     one = np.array([0])
     found = inference.Inferences(
-        one, one, np.array([True]), np.array([True]), np.array([2.0]), np.array([30.0]), np.array([8.0]),
-        np.array([4.0]), np.array([5.0]), 0.0,
-    )  # fmt: skip
+        one,
+        one,
+        np.array([True]),
+        np.array([True]),
+        np.array([2.0]),
+        np.array([30.0]),
+        np.array([8.0]),
+        np.array([4.0]),
+        np.array([5.0]),
+        0.0,
+    )
     numbers = inference.figures(found, power_W=1e-4, tau_s=2e-8, weights=1000, neurons=10)
     assert numbers["energy_J"] == pytest.approx(1e-4 * 2e-8 * 30)
     assert numbers["energy_per_spike_J"] == pytest.approx(1e-4 * 2e-8 * 2)  # each of 4 stood 2 τ
