@@ -11,8 +11,14 @@ from neurocircuit.spec import NeuronSpec
 
 AXES = ("slope", "time", "margin", "headroom", "root_sum_w2")
 BINS = {"slope": 8, "time": 4, "margin": 4, "headroom": 3, "root_sum_w2": 3}
-REACH = {"slope": (np.log(4.0), np.log(2.0)), "time": (9.0, 9.0), "margin": (6.0, 6.0), "headroom": (0.1, 0.1),
-         "root_sum_w2": (0.2, 0.5)}  # fmt: skip  # what an axis extends below and above the calibrated points
+# What an axis extends below and above the calibrated points.
+REACH = {
+    "slope": (np.log(4.0), np.log(2.0)),
+    "time": (9.0, 9.0),
+    "margin": (6.0, 6.0),
+    "headroom": (0.1, 0.1),
+    "root_sum_w2": (0.2, 0.5),
+}
 LEAST_SAMPLES = 60
 _DEGREES = 4.0  # Student's t of the likelihood: events have tails
 

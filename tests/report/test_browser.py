@@ -39,7 +39,8 @@ def test_text_is_large_enough_on_a_phone(page: Page, written_run: Path) -> None:
     """Figures are drawn 358 px wide with text of 8 pt and more: shown as wide, the text keeps its size."""
     page.open(written_run / "report.html", 390)
     assert min(page.evaluate("[...document.images].map(i => i.clientWidth)")) >= 358
-    sizes = page.evaluate("[...document.querySelectorAll('p,td,th,li,figcaption,caption')].map(e => parseFloat(getComputedStyle(e).fontSize))")  # fmt: skip # noqa: E501
+    elements = "[...document.querySelectorAll('p,td,th,li,figcaption,caption')]"
+    sizes = page.evaluate(f"{elements}.map(e => parseFloat(getComputedStyle(e).fontSize))")
     assert min(sizes) >= 12
 
 
