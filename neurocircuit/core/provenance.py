@@ -1,17 +1,83 @@
-"""Which code, on which machine, a result was made with."""
+"""Which code, on which machine, by which command a result was made: one RunRecord for everything that writes a run."""
 
 import hashlib
+import os
 import platform
 import subprocess
+import sys
+import time
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
 
 import neurocircuit
 from neurocircuit import _kernel
 
 _DEPENDENCIES = ("numpy", "scipy")
 _CANNOT_MOVE_A_NUMBER = ("cli", "report")  # they show numbers; everything else of the package may make one
+_OPTIONAL = ("torch", "xarray", "optuna", "distributed")  # stated where they are installed
+
+
+class RunRecord(BaseModel):
+    """What a run was, beside what it found.
+
+    command: as typed; "" from Python. commit: of the checkout, with + where its files differ; "" when installed.
+    code_sha256: of everything in the package that can move a number. cpu_s: of this process and of those it started.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: str
+    version: str
+    commit: str
+    code_sha256: str
+    python: str
+    packages: dict[str, str]
+    processor: str
+    host: str
+    date: str
+    wall_s: float
+    cpu_s: float
+
+
+class RunClock:
+    """Starts with a run and gives its record at the end.
+
+    >>> clock = RunClock()
+    >>> clock.record().wall_s >= 0
+    True
+    """
+
+    def __init__(self) -> None:
+        self._wall_s, self._cpu_s = time.perf_counter(), _cpu_s()
+
+    def record(self) -> RunRecord:
+        """Return the record of the run from the start of this clock until now."""
+        identity = machine_identity()
+        names = (*_DEPENDENCIES, *_OPTIONAL)
+        return RunRecord(
+            command=command_line(),
+            version=neurocircuit.__version__,
+            commit=commit(),
+            code_sha256=identity["code_sha256"],
+            python=platform.python_version(),
+            packages={name: version for name in names if (version := _version(name))},
+            processor=identity["processor"],
+            host=platform.node(),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            wall_s=round(time.perf_counter() - self._wall_s, 3),
+            cpu_s=round(_cpu_s() - self._cpu_s, 3),
+        )
+
+
+def command_line() -> str:
+    """Return the command as it was typed; "" where Python code called the package."""
+    program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
+    is_ours = program == "neurocircuit" or sys.argv[0].endswith("neurocircuit/__main__.py")
+    return " ".join(["neurocircuit", *sys.argv[1:]]) if is_ours else ""
 
 
 def commit() -> str:
@@ -59,6 +125,19 @@ def code_sha256(package: Path) -> str:
         name = file.relative_to(package).as_posix() if file.is_relative_to(package) else file.name
         digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+def _cpu_s() -> float:
+    """Processor time of this process and of the ended ones that it started."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _processor() -> str:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from neurocircuit import units
+from neurocircuit.core.validation import one_line
 from neurocircuit.errors import InputError, SpecError, UnitError
 
 FROM_FILE = {"from_file": True}
@@ -76,7 +77,7 @@ class Spec(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SpecError(_one_line(type(self).__name__, error)) from None
+            raise SpecError(one_line(type(self).__name__, error)) from None
 
     # Without this mark pydantic sends nested models through __init__, which would cut the path from their errors.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -87,7 +88,7 @@ class Spec(BaseModel):
         try:
             return cls.model_validate(values, context=FROM_FILE)
         except ValidationError as error:
-            raise SpecError(_one_line(cls.__name__, error)) from None
+            raise SpecError(one_line(cls.__name__, error)) from None
 
     @classmethod
     def from_toml(cls, path: Path | str) -> Self:
@@ -116,40 +117,3 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} must be TOML: {error}") from None
-
-
-def _one_line(owner: str, error: ValidationError) -> str:
-    errors = error.errors(include_url=False)
-    # Of a union's complaints the last one speaks of the table form, the first one of the plain value.
-    first = errors[-1] if isinstance(errors[0]["input"], dict) else errors[0]
-    fields = [part for part in first["loc"] if isinstance(part, int) or (part[:1].islower() and "[" not in part)]
-    fields = [part for k, part in enumerate(fields) if k == 0 or part != fields[k - 1]]
-    where = owner + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fields)
-    bound = {
-        "greater_than": "must be > {gt}",
-        "greater_than_equal": "must be >= {ge}",
-        "less_than": "must be < {lt}",
-        "less_than_equal": "must be <= {le}",
-        "missing": "is missing",
-        "extra_forbidden": "is not a known field",
-        "literal_error": "must be {expected}",
-        "string_pattern_mismatch": "must match {pattern}",
-        "union_tag_invalid": "must have a {discriminator} among {expected_tags}",
-        "union_tag_not_found": "must have a {discriminator}",
-        "too_short": "must have at least {min_length} entries",
-        "too_long": "must have at most {max_length} entries",
-    }.get(first["type"])
-    text = bound.format(**first.get("ctx", {})) if bound else _plain(first["msg"])
-    text = f"{where} {text}" if fields else f"{where}.{text}"
-    complete = not fields or first["type"] == "missing" or ", got " in text
-    return text if complete else f"{text}, got {_short(first['input'])}"
-
-
-def _plain(message: str) -> str:
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
-    return message.replace("should", "must", 1)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

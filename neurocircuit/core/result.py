@@ -1,0 +1,112 @@
+"""Result: what a run found, as one typed, validated object with a file format of its own."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+
+from neurocircuit.core.files import make_directory, read_json_object, write_atomically
+from neurocircuit.core.provenance import RunRecord
+from neurocircuit.core.validation import one_line
+from neurocircuit.errors import FileFormatError
+
+RESULT = "result.json"
+
+# A number that may be unknown: nan in Python, null in JSON, which lacks nan and inf.
+Number = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else value),
+    PlainSerializer(lambda value: value if math.isfinite(value) else None, return_type=float | None, when_used="json"),
+]
+
+
+class Values(BaseModel):
+    """Base of the frozen, validated parts of a result; fields hold SI values and plain types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Result(Values):
+    """What a run found.
+
+    A subclass names its `kind`, adds its fields, and says in `summary` what a user reads first. On disk a result is a
+    folder: what `files` gives, and result.json, which is written last and so marks a finished run.
+
+    >>> class Toss(Result):
+    ...     kind: ClassVar[str] = "toss"
+    ...     heads: int
+    ...     def summary(self) -> str:
+    ...         return f"{self.heads} heads"
+    >>> Toss(heads=3).to_dict()
+    {'kind': 'toss', 'schema': 1, 'run': None, 'heads': 3}
+    >>> print(Toss(heads=3))
+    3 heads
+    """
+
+    kind: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+
+    run: RunRecord | None = None
+
+    def summary(self) -> str:
+        """Return what the run found, in a few lines of plain text."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def files(self) -> Mapping[str, bytes | str]:
+        """Return the other files of the run by their names in its folder; tables and arrays that JSON is not for."""
+        return {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of result.json; nan and inf are None."""
+        return {"kind": self.kind, "schema": self.schema_version} | self.model_dump(mode="json")
+
+    def save(self, out: Path | str) -> Path:
+        """Write the run into the folder `out`, result.json last, and return the folder.
+
+        Raise InputError naming the folder or the file that cannot be written.
+        """
+        folder = Path(out)
+        make_directory(folder)
+        for name, content in self.files().items():
+            write_atomically(folder / name, content)
+        write_atomically(folder / RESULT, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        return folder
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a result from its folder, or from its result.json.
+
+        Raise InputError where there is none, FileFormatError for a result of another kind, another schema version, or
+        with a field that is missing, unknown or out of bounds.
+        """
+        file = _file(path)
+        values = read_json_object(file)
+        kind, schema = values.pop("kind", None), values.pop("schema", None)
+        if kind != cls.kind:
+            raise FileFormatError(f"{file} must be a result of kind {cls.kind}, got {kind!r}")
+        if schema != cls.schema_version:
+            raise FileFormatError(f"{file} must have schema {cls.schema_version}, got {schema!r}")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise FileFormatError(f"{file}: {one_line(cls.__name__, error)}") from None
+
+
+def kind_of(path: Path | str) -> str:
+    """Return the kind of the result in a folder. Raise InputError or FileFormatError where there is none."""
+    file = _file(path)
+    kind = read_json_object(file).get("kind")
+    if not isinstance(kind, str):
+        raise FileFormatError(f"{file} must name its kind, got {kind!r}")
+    return kind
+
+
+def _file(path: Path | str) -> Path:
+    path = Path(path)
+    return path / RESULT if path.is_dir() else path
