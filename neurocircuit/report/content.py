@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from neurocircuit.core.stats import fraction_interval
 from neurocircuit.report import paper, pulses, words
 from neurocircuit.report.agreement import Agreement
-from neurocircuit.report.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim
+from neurocircuit.report.paper.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim
 from neurocircuit.report.run import Reading, Run
 from neurocircuit.spec import Uniform
 from neurocircuit.tables import percent_text

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import InputError
-from neurocircuit.report import claims, content, figures, paper, style, transistors, words
+from neurocircuit.report import content, figures, paper, style, transistors, words
 from neurocircuit.report.agreement import Agreement, agreements
+from neurocircuit.report.paper import claims
 from neurocircuit.report.run import Run
 from neurocircuit.report.templating import template
 

@@ -3,7 +3,7 @@
 import pytest
 
 from neurocircuit.report.agreement import agreements
-from neurocircuit.report.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim, claims
+from neurocircuit.report.paper.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim, claims
 from neurocircuit.report.run import read_run
 from tests.report.conftest import RunMaker
 
