@@ -264,7 +264,7 @@ published-neurons: setup ## Rebuild the replay of first-layer neurons in transis
 	  --no-images --images 60 --part test --runs 22 --seed 3 --out $(IN_TRANSISTORS)/replay
 
 results: setup ## Put the published results into README's table
-	@$(BIN)/neurocircuit results reports/published --into README.md
+	@$(BIN)/python -m tools.results_table reports/published --into README.md
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

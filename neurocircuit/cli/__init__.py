@@ -23,7 +23,6 @@ COMMANDS = {
     "verify": "Run a mapped network on the circuit, against eq. (4) and the noise table.",
     "codesign": "Search circuit parameters for accuracy, energy and latency; recommend designs.",
     "pvt": "Accuracy, energy and latency of a mapped network at characterised corners.",
-    "results": "Print the table of published results, or put it into a README.",
     "import-weights": "Read published numpy weights into a checkpoint.",
     "characterize": "Trim and measure the transistor neuron of a process; write its datasheet and spec.",
     "process": "List the semiconductor processes; run a ring in one.",

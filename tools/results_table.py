@@ -1,6 +1,11 @@
-"""The table of results of the README, from the files in reports/published alone. What is not there has no row."""
+"""The table of results of the README, from the files in reports/published alone. What is not there has no row.
 
+`python -m tools.results_table reports/published --into README.md` puts it between the two marks of the README.
+"""
+
+import argparse
 import csv
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from neurocircuit.core.files import read_json_object, write_atomically
-from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.errors import FileFormatError, InputError, NeurocircuitError
 from neurocircuit.report import paper
 from neurocircuit.tables import transistor_rows
 
@@ -253,3 +258,24 @@ def _points(value: list[float]) -> str:
 
 def _interval(value: list[float]) -> str:
     return f"{100 * value[0]:.1f} % ({100 * value[1]:.1f} … {100 * value[2]:.1f})"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table, or put it into a README. Return 2 where a file is missing or has no marks."""
+    parser = argparse.ArgumentParser(prog="python -m tools.results_table", description=__doc__)
+    parser.add_argument("published", type=Path, help="folder of the published results")
+    parser.add_argument("--into", type=Path, metavar="README", help="file whose table is replaced")
+    given = parser.parse_args(arguments)
+    try:
+        if given.into is None:
+            print(table(given.published), end="")
+        else:
+            into(given.into, given.published)
+    except NeurocircuitError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,11 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from neurocircuit.cli.results import command
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.report import results
+from tools import results_table as results
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "reports/published"
@@ -64,13 +62,14 @@ def test_a_changed_file_changes_its_row_alone_and_a_missing_one_takes_it_away(tm
 def test_the_command_replaces_what_stands_between_the_marks(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
-    CliRunner().invoke(command, [str(PUBLISHED), "--into", str(readme)], catch_exceptions=False)
+    assert results.main([str(PUBLISHED), "--into", str(readme)]) == 0
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith(f"{results.END}\nafter\n")
     assert results.table(PUBLISHED) in text
     assert "old\n" not in text
     readme.write_text("no marks\n")
+    assert results.main([str(PUBLISHED), "--into", str(readme)]) == 2
     with pytest.raises(FileFormatError, match="must hold the lines"):
         results.into(readme, PUBLISHED)
     with pytest.raises(InputError, match="must hold published results"):

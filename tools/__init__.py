@@ -1,0 +1,1 @@
+"""What serves this repository only: none of it is in the wheel."""
