@@ -1,0 +1,42 @@
+"""A trained network with what it was trained for: what `nc.snn.load` and `nc.snn.train` give."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from neurocircuit.snn import checkpoint
+from neurocircuit.snn.hardware.conditions import sha256_of
+from neurocircuit.snn.recipe import Subject
+
+
+@dataclass(frozen=True)
+class Model:
+    """Trained weights in a torch network, and their subject: data set, encoding, architecture.
+
+    path: the checkpoint that holds them; None before `save`.
+    """
+
+    subject: Subject
+    network: nn.Sequential
+    path: Path | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the checkpoint, by which a mapped network and a noise table know their weights; "" without one."""
+        return "" if self.path is None else sha256_of(self.path)
+
+    def save(self, path: Path | str) -> "Model":
+        """Write the weights into a checkpoint and return the model with its path. Raise InputError naming the path."""
+        checkpoint.save(Path(path), self.subject, self.network.state_dict())
+        return Model(self.subject, self.network, Path(path))
+
+
+def load(path: Path | str) -> Model:
+    """Return the trained network of a checkpoint, as `train`, `import-weights` and `Model.save` write it.
+
+    Nothing in the file is executed. Raise InputError for a file that cannot be read, FileFormatError for a foreign,
+    damaged or unfinished one.
+    """
+    subject, network = checkpoint.load_network(Path(path))
+    return Model(subject, network, Path(path))

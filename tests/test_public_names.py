@@ -1,0 +1,47 @@
+"""`import neurocircuit as nc`: what it offers, what it does not load, and its examples."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neurocircuit
+from neurocircuit import PUBLIC
+
+HEAVY = ("torch", "matplotlib", "numpy", "scipy", "xarray", "pydantic", "click", "rich", "jinja2", "sklearn", "optuna")
+
+
+def test_import_loads_nothing_heavy() -> None:
+    script = f"import neurocircuit, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_name_is_there_with_a_docstring(name: str) -> None:
+    value = getattr(neurocircuit, name)
+    assert inspect.getdoc(value)
+    assert name in dir(neurocircuit)
+
+
+def test_type_checkers_see_the_names_that_are_there() -> None:
+    tree = ast.parse(Path(neurocircuit.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    imported = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        for alias in node.names:
+            imported[alias.asname or alias.name] = (node.module, alias.name)
+    for name, where in PUBLIC.items():
+        module, _, attribute = where.partition(":")
+        assert imported.pop(name) == ((module, attribute) if attribute else tuple(module.rsplit(".", 1)))
+    assert imported == {}
+    assert sorted(neurocircuit.__all__) == sorted(PUBLIC)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"neurocircuit.*no attribute 'sweeep'"):
+        neurocircuit.sweeep  # noqa: B018
