@@ -6,7 +6,7 @@ from importlib import import_module
 import click
 
 from neurocircuit import __version__
-from neurocircuit.core.workers import interrupted_once
+from neurocircuit.core.pool import interrupted_once
 from neurocircuit.errors import NeurocircuitError
 
 COMMANDS = {

@@ -196,8 +196,7 @@ def _run(
     request: SweepRequest, out: Path, ledger_file: Path, jobs: int | None, scheduler: str | None, resume_command: str
 ) -> "Outcome":
     # Here, because xarray and scipy take a second to load and a wrong flag should be told at once.
-    from neurocircuit.core.executors import default_jobs
-    from neurocircuit.studies.sweep.execute import WorkerLost
+    from neurocircuit.core.pool import WorkerLost, default_jobs
     from neurocircuit.studies.sweep.run import Settings, run_sweep
 
     command = ("neurocircuit", *sys.argv[1:])
@@ -252,7 +251,7 @@ def _print_outcome(outcome: "Outcome", out: Path, report: Path | None, as_json: 
 
 
 def _print_estimate(request: SweepRequest, ledger_file: Path, jobs: int | None, as_json: bool) -> None:
-    from neurocircuit.core.executors import default_jobs
+    from neurocircuit.core.pool import default_jobs
     from neurocircuit.studies.sweep.estimate import estimate
 
     found = estimate(request, ledger_file, jobs or default_jobs())

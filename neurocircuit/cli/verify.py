@@ -11,6 +11,7 @@ import click
 from neurocircuit.cli.common import data_option, echo_json, json_option
 from neurocircuit.cli.network import images, part_option, record, seed_option, write_json
 from neurocircuit.core.files import make_directory, write_atomically
+from neurocircuit.core.pool import shown
 from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,18 +97,18 @@ def command(
     numbers: dict[str, Any] = {"name": mapped.name, "level": level, "part": part, "seed": seed}
     rows = None
     if not no_images:
-        shown = None if as_json else _progress
-        rows = whole.run(
-            circuit,
-            spikes,
-            labels,
-            chips=chips,
-            level=level,
-            seed=seed,
-            table=table,
-            jobs=jobs,
-            report=shown or (lambda done, every: None),
-        )
+        with shown() as progress:
+            rows = whole.run(
+                circuit,
+                spikes,
+                labels,
+                chips=chips,
+                level=level,
+                seed=seed,
+                table=table,
+                jobs=jobs,
+                progress=progress,
+            )
         numbers["images"] = whole.summary(rows, names)
     if transfer_path is not None:
         said = transfer.load(transfer_path, mapped)
@@ -145,11 +146,6 @@ def _chosen(text: str | None, names: tuple[str, ...]) -> tuple[int, ...]:
         if name not in names:
             raise InputError(f"--layers must be among {', '.join(names)}, got {name!r}")
     return tuple(names.index(name) for name in given)
-
-
-def _progress(done: int, every: int) -> None:
-    if done % 10 == 0 or done == every:
-        click.echo(f"{done} of {every} batches", err=True)
 
 
 def _write(out: Path, numbers: dict[str, Any], rows: "Rows | None") -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from neurocircuit import __version__
 from neurocircuit.core.files import read_json, write_atomically
-from neurocircuit.core.workers import processes
+from neurocircuit.core.pool import open_pool
 from neurocircuit.errors import InputError, NeurocircuitError, SimulatorError
 from neurocircuit.process import result
 from neurocircuit.process.context import Context
@@ -83,9 +83,8 @@ def execute(
     began = time.monotonic()
     load(request.process)  # an unknown process is told before anything runs
     cpu_s = 0.0
-    # Also with one job: an interrupt must not leave half a measurement in this process.
-    with processes(jobs, tuple(_MODULES.values())) as pool:
-        for event, measured in _tasks(request, out, pool, jobs, work or measure):
+    with open_pool(jobs, preload=tuple(_MODULES.values())) as pool:
+        for event, measured in _tasks(request, out, pool.executor, jobs, work or measure):
             cpu_s += 0.0 if event.skipped or measured is None else measured.cpu_s
             tell(event)
     failed = [

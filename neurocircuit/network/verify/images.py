@@ -5,7 +5,6 @@ median lateness (latency), the spread of what is left (deviation), the shares of
 means over rows have intervals clustered by image and by chip.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.pool import Progress, open_pool, silent
 from neurocircuit.core.stats import fraction_interval
-from neurocircuit.core.workers import processes
 from neurocircuit.network.physical import Layer
 from neurocircuit.network.run import Chip, Circuit, decide, spikes_of
 from neurocircuit.network.verify.neurons import Z_95, clustered_error
@@ -67,18 +66,20 @@ def run(
     seed: int,
     table: NoiseTable | None = None,
     jobs: int = 1,
-    report: Callable[[int, int], None] = lambda done, all_: None,
+    scheduler: str | None = None,
+    progress: Progress = silent,
 ) -> Rows:
-    """All images on all chips; what a row is does not depend on jobs."""
+    """All images on all chips; what a row is does not depend on jobs or scheduler."""
     tasks = [
         _Task(circuit, table, images[k : k + _PER_TASK], labels[k : k + _PER_TASK], k, chips, seed, level)
         for k in range(0, len(images), _PER_TASK)
     ]
-    parts: list[list[tuple[Any, ...]]] = []
-    for part in _map(tasks, jobs):
-        parts.append(part)
-        report(len(parts), len(tasks))
-    rows = [row for part in parts for row in part]
+    parts: dict[int, list[tuple[Any, ...]]] = {}
+    with open_pool(jobs, scheduler) as pool:
+        for task, part in pool.run(_work, tasks):
+            parts[task.first] = part
+            progress(len(parts), len(tasks), "whole images")
+    rows = [row for first in sorted(parts) for row in parts[first]]
     names = ("image", "chip", "label", "software", "rounded", "decided", "predicted", "decision_over_tau")
     columns: dict[str, Any] = {name: np.array([row[k] for row in rows]) for k, name in enumerate(names)}
     circuit_rows, model_rows = (np.array([row[k] for row in rows]) for k in (8, 9))
@@ -86,14 +87,6 @@ def run(
         sum(row[10].asked for row in rows), sum(row[10].outside for row in rows), sum(row[10].tail for row in rows)
     )
     return Rows(**columns, circuit=circuit_rows, model=model_rows, count=count)
-
-
-def _map(tasks: list[_Task], jobs: int) -> Iterator[list[tuple[Any, ...]]]:
-    if jobs == 1:
-        yield from map(_work, tasks)
-        return
-    with processes(jobs) as pool:
-        yield from pool.map(_work, tasks)
 
 
 def _work(task: _Task) -> list[tuple[Any, ...]]:

@@ -9,7 +9,6 @@ in turn: their spread holds that of chips and that of training seeds. Each finis
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.core.files import make_directory, read_json_object, write_atomically
-from neurocircuit.core.workers import processes
+from neurocircuit.core.pool import open_pool
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits, mapping, physical
 from neurocircuit.network.limits import Choice, Recorded
@@ -260,7 +259,5 @@ def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str,
         return
     for task in tasks:  # once here, not in every process
         _ = task.network.recorded
-    with processes(jobs) as pool:
-        pending = {pool.submit(Task.run, task): task for task in tasks}
-        for one in as_completed(pending):
-            yield pending[one], one.result()
+    with open_pool(jobs) as pool:
+        yield from pool.run(Task.run, tasks)

@@ -8,16 +8,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from neurocircuit.errors import NeurocircuitError
+from neurocircuit.core.pool import WorkerLost
 from neurocircuit.studies.sweep.plan import Batch
 from neurocircuit.studies.sweep.worker import BatchResult, compute
 
 _IN_FLIGHT_PER_SLOT = 2
 Result = TypeVar("Result")
-
-
-class WorkerLost(NeurocircuitError):
-    """A worker process ended without an answer, killed for memory for instance."""
 
 
 @dataclass

@@ -11,9 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from neurocircuit.core.executors import open_executor
 from neurocircuit.core.files import write_atomically
 from neurocircuit.core.netcdf import dataset_bytes
+from neurocircuit.core.pool import open_pool
 from neurocircuit.neuron import levels
 from neurocircuit.spice import deck, ngspice
 from neurocircuit.studies.sweep import assemble, control, progress, readings, rundir
@@ -24,6 +24,11 @@ from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, SweepRequest
 from neurocircuit.studies.sweep.worker import BatchResult, prepare
 from neurocircuit.tables import TransferTable, transistor_rows
 
+_PRELOAD = (
+    "neurocircuit.studies.sweep.worker",
+    *(f"neurocircuit.neuron.{level}" for level in ("ideal", "averaged", "edge")),
+    *(f"neurocircuit.spice.{level}" for level in levels.SPICE_LEVELS),
+)
 _PACKAGES = ("numpy", "scipy", "xarray", "pydantic", "neurocircuit")
 
 
@@ -152,8 +157,8 @@ def _compute(work: Work, settings: Settings, request: SweepRequest) -> None:
     if not missing:
         rundir.begin(settings.out, request)
         return
-    with open_executor(min(settings.jobs, len(missing)), settings.scheduler) as (executor, slots):
-        _try_levels(executor, [batch for _, batch in missing])
+    with open_pool(min(settings.jobs, len(missing)), settings.scheduler, _PRELOAD) as pool:
+        _try_levels(pool.executor, [batch for _, batch in missing])
         rundir.begin(settings.out, request)
         with Ledger(settings.ledger) as ledger, progress.shown([batch for _, batch in missing]) as advance:
 
@@ -164,7 +169,7 @@ def _compute(work: Work, settings: Settings, request: SweepRequest) -> None:
                     ledger.put(task.key, task.batch, task.outcome)
                 advance(task.batch)
 
-            run_batches(missing, executor, slots, finished)
+            run_batches(missing, pool.executor, pool.slots, finished)
 
 
 def _try_levels(executor: Executor, batches: list[Batch]) -> None:

@@ -5,12 +5,12 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 import pytest
 
-from neurocircuit.core.executors import InProcess
+from neurocircuit.core.pool import InProcess, WorkerLost
 from neurocircuit.errors import SimulatorBadOutput, SimulatorMissing, SimulatorTimeout
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.record import FireRecord
 from neurocircuit.spec import NeuronSpec
-from neurocircuit.studies.sweep.execute import WorkerLost, run_batches
+from neurocircuit.studies.sweep.execute import run_batches
 from neurocircuit.studies.sweep.plan import Batch, Row
 from neurocircuit.studies.sweep.worker import BEFORE_ARMING, compute
 

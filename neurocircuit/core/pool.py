@@ -1,0 +1,308 @@
+"""Where tasks run (in this process, in processes of this machine, on Dask workers), and how progress is told.
+
+Every long function of the package takes `jobs`, most take `scheduler`, and all take `progress: Progress = silent`. What
+a function returns does not depend on any of the three.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from itertools import islice
+from multiprocessing.connection import Connection
+from typing import Any, ParamSpec, Protocol, TextIO, TypeVar
+
+from neurocircuit.core.provenance import machine_identity
+from neurocircuit.errors import InputError, NeurocircuitError
+
+P = ParamSpec("P")
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+_CONNECT_TIMEOUT = "10s"
+_GRACE_s = 2.0  # that a worker has to kill its simulator before it is ended itself
+_LINE_EVERY_s = 60.0  # where no bar can be drawn
+_SUBMITTED_PER_SLOT = 2  # so that no slot waits for this process
+
+
+class WorkerLost(NeurocircuitError):
+    """A worker process ended without an answer, killed for memory for instance."""
+
+
+class Progress(Protocol):
+    """A function that hears how far a long function is."""
+
+    def __call__(self, done: float, total: float, label: str = "") -> None:
+        """Take note that `done` of `total` is done, in any unit; label: what was done last, in words.
+
+        A `done` that falls begins another part of the work.
+        """
+
+
+def silent(done: float, total: float, label: str = "") -> None:
+    """Tell nothing: the default of every `progress`."""
+
+
+@contextmanager
+def shown(stream: TextIO | None = None, line_every_s: float = _LINE_EVERY_s) -> Iterator[Progress]:
+    """Return a Progress for a user: a bar with an estimate on a terminal, elsewhere a plain line now and then.
+
+    stream: default stderr. line_every_s: without a terminal, the shortest time between two lines, and before the first.
+    """
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield _lines(stream, line_every_s)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TaskProgressColumn(),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("to go"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def move(done: float, total: float, label: str = "") -> None:
+            if done < bar.tasks[0].completed:
+                bar.reset(task)
+            bar.update(task, completed=done, total=total, description=label)
+
+        yield move
+
+
+def _lines(stream: TextIO, every_s: float) -> Progress:
+    began_s = last_s = time.monotonic()
+    last_done = 0.0
+
+    def line(done: float, total: float, label: str = "") -> None:
+        nonlocal began_s, last_s, last_done
+        now_s = time.monotonic()
+        if done < last_done:
+            began_s = now_s
+        last_done = done
+        if now_s - last_s < every_s or not total:
+            return
+        last_s = now_s
+        left_s = (now_s - began_s) * (total / done - 1.0) if done else float("nan")
+        remaining = "" if left_s != left_s else f", about {left_s / 60.0:.0f} min to go"
+        print(f"{done / total:.0%}{remaining}" + (f"; {label}" if label else ""), file=stream, flush=True)
+
+    return line
+
+
+def default_jobs() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """An executor, how many tasks it works on at a time, and how many may be submitted to it at a time.
+
+    lost: what its futures raise when a worker is gone.
+    """
+
+    executor: Executor
+    slots: int = 1
+    submitted: int = 1
+    lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
+
+    def submit(self, function: Callable[P, Value], /, *args: P.args, **kwargs: P.kwargs) -> Future[Value]:
+        """Give a task to the executor. Raise WorkerLost when its workers are gone."""
+        try:
+            return self.executor.submit(function, *args, **kwargs)
+        except self.lost:
+            raise WorkerLost(_LOST) from None
+
+    def result(self, future: Future[Value]) -> Value:
+        """Return what a task returned. Raise what it raised, and WorkerLost when its worker died."""
+        try:
+            return future.result()
+        except self.lost:
+            raise WorkerLost(_LOST) from None
+
+    def run(self, function: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[tuple[Item, Value]]:
+        """Yield each item with `function(item)`, in the order in which they end; items are taken as they are needed.
+
+        Raise what a task raises, and WorkerLost.
+        """
+        waiting = iter(items)
+        running: dict[Future[Value], Item] = {}
+        while True:
+            for item in islice(waiting, self.submitted - len(running)):
+                running[self.submit(function, item)] = item
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), self.result(future)
+
+
+_LOST = "a worker process was killed (out of memory?)"
+
+
+class InProcess(Executor):
+    """An executor that runs a task at once, in the calling thread; an interrupt leaves `submit`."""
+
+    def submit(self, fn: Callable[P, Value], /, *args: P.args, **kwargs: P.kwargs) -> Future[Value]:
+        """Return a finished future."""
+        future: Future[Value] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@contextmanager
+def open_pool(jobs: int = 1, scheduler: str | None = None, preload: Sequence[str] = ()) -> Iterator[Pool]:
+    """Open a pool of `jobs` workers; one is this process itself.
+
+    scheduler: None for this machine, "local" for a Dask cluster on this machine, or the address of a running one.
+    preload: modules that workers need, so that each starts in milliseconds.
+
+    >>> with open_pool() as pool:
+    ...     dict(pool.run(abs, [-2, 1]))
+    {-2: 2, 1: 1}
+
+    Raise InputError when Dask is missing, the scheduler does not answer, or its workers are of another type.
+    """
+    if jobs < 1:
+        raise InputError(f"jobs must be >= 1, got {jobs}")
+    if scheduler is not None:
+        with _dask(jobs, scheduler) as pool:
+            yield pool
+    elif jobs == 1:
+        yield Pool(InProcess())
+    else:
+        with _processes(jobs, preload) as executor:
+            yield Pool(executor, jobs, _SUBMITTED_PER_SLOT * jobs)
+
+
+@contextmanager
+def _processes(jobs: int, preload: Sequence[str]) -> Iterator[ProcessPoolExecutor]:
+    """Workers that end with this process; when the block is left by an exception, what they are at is broken off."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    # This end is the life of the workers: it closes when we leave, and when this process is killed.
+    theirs, ours = context.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(theirs,))
+    clean = False
+    with interrupted_once():
+        try:
+            yield executor
+            clean = True
+        finally:
+            if not clean:
+                ours.close()
+            executor.shutdown(wait=True, cancel_futures=True)
+            ours.close()
+            theirs.close()
+
+
+@contextmanager
+def interrupted_once(*, for_good: bool = False) -> Iterator[None]:
+    """Here the first Ctrl-C is a KeyboardInterrupt, and further ones do nothing.
+
+    A second one would break off the shutdown of a pool, and the interpreter would then wait at its end for what the
+    workers are at: the ten minutes that a simulator may take. Where Ctrl-C is dealt with otherwise it stays so.
+    for_good: also after this block, for a process that ends with it.
+    """
+    usual = signal.default_int_handler
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+        yield
+        return
+    pressed = False
+
+    def first(number: int, frame: object) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        if not (pressed and for_good):
+            signal.signal(signal.SIGINT, usual)
+
+
+def _start(life: Connection) -> None:
+    """Prepare a worker process: it dies when the other end of `life` closes, that is with its parent at the latest.
+
+    Ctrl-C is for the parent to handle. The end comes first as an exception in the main thread, so that a running
+    simulator is killed by those who started it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_die_with_parent, args=(life,), daemon=True).start()
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(1)
+
+
+def _die_with_parent(life: Connection) -> None:
+    life.poll(None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE_s)
+    os._exit(1)
+
+
+@contextmanager
+def _dask(jobs: int, scheduler: str) -> Iterator[Pool]:
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        raise InputError("--scheduler needs Dask: pip install 'neurocircuit[dask]'") from None
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    cluster: Any = None
+    if scheduler == "local":
+        # What fails comes back as an exception; a worker's last heartbeat into a closing scheduler is no news.
+        cluster = distributed.LocalCluster(
+            n_workers=jobs, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        )
+    try:
+        client = distributed.Client(cluster or scheduler, timeout=_CONNECT_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--scheduler must be local or the address of a running Dask scheduler, got {scheduler!r}: {error}"
+        ) from None
+    try:
+        _check_workers(client)
+        slots = sum(client.nthreads().values())
+        lost = (distributed.scheduler.KilledWorker,)
+        yield Pool(client.get_executor(pure=False), slots, _SUBMITTED_PER_SLOT * slots, lost)
+    finally:
+        client.close()
+        if cluster is not None:
+            cluster.close()
+
+
+def _check_workers(client: Any) -> None:
+    """Results are stored under our processor type, versions and code: the workers' must be the same."""
+    ours = machine_identity()
+    theirs = client.run(machine_identity)
+    if not theirs:
+        raise InputError("--scheduler must have workers, got none")
+    for address, identity in theirs.items():
+        for name, value in ours.items():
+            if identity.get(name) != value:
+                raise InputError(
+                    f"Dask worker {address} must have the {name} of this machine, {value}, got {identity.get(name)}"
+                )
