@@ -12,7 +12,7 @@ from neurocircuit.errors import NeurocircuitError
 COMMANDS = {
     "sweep": "Sweep input jitter and weight bits; write the transfer table and a report like Table 3.",
     "simulate": "Simulate one neuron at any level and draw it.",
-    "report": "Write the HTML and Markdown report of a finished sweep.",
+    "report": "Write the HTML and Markdown report of a finished run of any kind.",
     "table": "Show and compare transfer tables.",
     "train": "Train a network by a recipe; resumable.",
     "evaluate": "Accuracy, sparsity, energy and latency of trained weights.",

@@ -97,6 +97,8 @@ def command(
         report=lambda text: None if as_json else click.echo(text, err=True),
     )
     numbers: dict[str, Any] = {
+        "kind": "calibration",
+        "schema": 1,
         "name": mapped.name,
         "level": level,
         "layers": calibrate.describe(circuit, table, samples),

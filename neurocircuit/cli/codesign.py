@@ -88,6 +88,7 @@ def command(
 
     numbers = finish(problem, out, workers, (lambda text: None) if as_json else tell)
     trials_s = sum(row["details"]["cpu_s"] for one in numbers["fidelities"] for row in one["trials"])
+    numbers = {"kind": "codesign", "schema": 1} | numbers
     numbers["run"] = record(started, workers=workers, cpu_seconds_of_all_trials=round(trials_s, 1))
     write_json(out / "result.json", numbers)
     write_csv(out / "trials.csv", numbers)

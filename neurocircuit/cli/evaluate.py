@@ -131,14 +131,18 @@ def command(
         found = on_chips.run(network, source, subject, checkpoint_path, energy_J)
     else:
         found = to_dict(evaluate(network, source, subject), energy_J, tau_s)
-    values = found | {
-        "name": subject.name,
-        "network": subject.network.name,
-        "data": subject.data.name,
-        "part": part,
-        "data_sha256": source.sha256,
-        "data_canonical": library.is_canonical(subject.data.name, source),
-    }
+    values = (
+        {"kind": "evaluation", "schema": 1}
+        | found
+        | {
+            "name": subject.name,
+            "network": subject.network.name,
+            "data": subject.data.name,
+            "part": part,
+            "data_sha256": source.sha256,
+            "data_canonical": library.is_canonical(subject.data.name, source),
+        }
+    )
     if as_json:
         echo_json(values)
     else:

@@ -84,7 +84,7 @@ def command(
         window_over_tau=window,
         keep_scale=keep_scale,
     )
-    numbers = mapping.report | {"part": part, "network": mapping.mapped.to_dict()}
+    numbers = {"kind": "mapping", "schema": 1} | mapping.report | {"part": part, "network": mapping.mapped.to_dict()}
     numbers["run"] = record(started)
     write_atomically(out, mapping.mapped.to_toml())
     write_json(out.with_suffix(".mapping.json"), numbers)

@@ -115,6 +115,8 @@ def run(
         tell=lambda text: None if as_json else click.echo(text, err=True),
     )
     numbers: dict[str, Any] = {
+        "kind": "pvt",
+        "schema": 1,
         "name": mapped.name,
         "level": level,
         "part": part,

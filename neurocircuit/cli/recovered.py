@@ -91,6 +91,8 @@ def command(
     split = 1 + len(trained)
     summary = recovered(found[0], found[1:split], every[0][0].software.astype(float), found[split:])
     values: dict[str, Any] = {
+        "kind": "compare",
+        "schema": 1,
         "summary": vars(summary),
         "networks": [{"name": name, **one} for name, (_, one) in zip(names, every, strict=True)],
         "in_circuit": in_circuit,

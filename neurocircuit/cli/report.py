@@ -1,4 +1,4 @@
-"""neurocircuit report: write the report of a finished sweep."""
+"""neurocircuit report: write the report of a finished run of any kind."""
 
 from pathlib import Path
 
@@ -9,13 +9,15 @@ from neurocircuit.report import write_report
 
 
 @click.command("report")
-@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path))
 @json_option
-def command(run_dir: Path, as_json: bool) -> None:
-    """Write report.html and report.md of the run in RUN_DIR from its files; print the path of report.html."""
-    write_report(run_dir)
-    path = run_dir / "report.html"
+def command(run: Path, as_json: bool) -> None:
+    """Write the HTML and Markdown report of RUN from its files; print the path of the HTML page.
+
+    RUN is the folder of a finished run, or one result file (.json) in it.
+    """
+    page = write_report(run)
     if as_json:
-        echo_json({"report": str(path), "markdown": str(run_dir / "report.md"), "latex": str(run_dir / "table.tex")})
+        echo_json({"report": str(page), "markdown": str(page.with_suffix(".md"))})
     else:
-        click.echo(path)
+        click.echo(page)

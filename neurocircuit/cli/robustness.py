@@ -81,7 +81,7 @@ def _run(
     say: Callable[[str], None] = lambda line: click.echo(line, err=True)  # noqa: E731
     study = known.Study(recipe, weights, out / "runs", data, images, draws, say, retrain=not no_retraining)
     make_directory(out)
-    values: dict[str, Any] = {"studies": {name: known.STUDIES[name](study)}}
+    values: dict[str, Any] = {"kind": "robustness", "schema": 1, "studies": {name: known.STUDIES[name](study)}}
     values |= {
         "weights": str(weights),
         "data": study.subject.data.name,

@@ -116,6 +116,8 @@ def command(
     ]
     found = curves.run(tasks, out / "tasks", jobs, lambda text: click.echo(text, err=True))
     numbers: dict[str, Any] = {
+        "kind": "circuit_curves",
+        "schema": 1,
         "level": level,
         "part": part,
         "images": count,

@@ -94,7 +94,14 @@ def command(
     spikes, labels = images(network, part, data, count)
     names = tuple(layer.name for layer in mapped.layers)
     chosen = _chosen(layer_text, names)
-    numbers: dict[str, Any] = {"name": mapped.name, "level": level, "part": part, "seed": seed}
+    numbers: dict[str, Any] = {
+        "kind": "replay",
+        "schema": 1,
+        "name": mapped.name,
+        "level": level,
+        "part": part,
+        "seed": seed,
+    }
     rows = None
     if not no_images:
         with shown() as progress:

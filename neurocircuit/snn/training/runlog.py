@@ -90,7 +90,9 @@ def write_rows(directory: Path, rows: list[dict[str, str]]) -> None:
 
 def write_run(directory: Path, record: dict[str, Any]) -> None:
     """Replace run.json."""
-    write_atomically(directory / RUN, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    write_atomically(
+        directory / RUN, json.dumps({"kind": "training", "schema": 1} | record, indent=1, allow_nan=False) + "\n"
+    )
 
 
 def environment() -> dict[str, str]:
