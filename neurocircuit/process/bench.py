@@ -74,12 +74,12 @@ class Bench:
         shifts = {
             f"m.xring{k}{below}": shift for k in range(len(currents_A)) for below, shift in (mismatch or {}).items()
         }
-        found = self.run("\n".join(lines), saved, stop_s, mismatch=shifts)
+        vectors = self.run("\n".join(lines), saved, stop_s, mismatch=shifts)
         frequency, bias = [], []
         for k in range(len(currents_A)):
-            edge_s = waveforms.edges(found["time"], found[f"v(o{k})"], level)[SKIPPED_PERIODS:]
+            edge_s = waveforms.edges(vectors["time"], vectors[f"v(o{k})"], level)[SKIPPED_PERIODS:]
             frequency.append(waveforms.frequency_Hz(edge_s) if len(edge_s) > 2 else np.nan)
-            bias.append(waveforms.mean_between(found["time"], found[f"v(ib{k})"], stop_s / 2, stop_s))
+            bias.append(waveforms.mean_between(vectors["time"], vectors[f"v(ib{k})"], stop_s / 2, stop_s))
         return Rings(np.array(frequency), np.array(bias))
 
     def standing(self, weight_A: float, vco1_V: float) -> tuple[float, float, float, float]:
@@ -96,8 +96,8 @@ class Bench:
             "xw t 0 0 ib wbp wbn vdd synapse",
         ]
         saved = ("v(wbn)", "v(wbp)", "v(xw.x0.sp)", "v(xw.x0.sn)")
-        found = self.run("\n".join(body), saved, STANDING_s, STANDING_s / 2000)
-        wbn, wbp, source, sink = (float(found[name][-1]) for name in saved)
+        vectors = self.run("\n".join(body), saved, STANDING_s, STANDING_s / 2000)
+        wbn, wbp, source, sink = (float(vectors[name][-1]) for name in saved)
         return wbn, wbp, source, sink
 
     def weight_currents(
@@ -118,10 +118,10 @@ class Bench:
             codes = code_lines(circuit.largest_code, bits, "vdd")
             body += [f"Vib{k} ib{k} 0 {number(vco1_V)}", f"xw{k} t {codes} ib{k} wbp wbn vdd synapse"]
         here = ("m.xref.", *(f"m.xw{k}." for k in range(inputs)))
-        own = {path: shift for path, shift in mismatch.items() if path.startswith(here)}
+        shifts_here = {path: shift for path, shift in mismatch.items() if path.startswith(here)}
         saved = [f"i(vib{k})" for k in range(inputs)]
-        found = self.run("\n".join(body), saved, HELD_s, HELD_s / 1000, own)
-        return np.array([found[name][-1] for name in saved])
+        vectors = self.run("\n".join(body), saved, HELD_s, HELD_s / 1000, shifts_here)
+        return np.array([vectors[name][-1] for name in saved])
 
     def _period_s(self, current_A: float) -> float:
         """Generous guess of a ring's period: the nominal one, longer for less current, and half again."""

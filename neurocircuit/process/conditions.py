@@ -21,25 +21,25 @@ def neuron_at(process: str, condition: Condition, jobs: int = 1) -> NeuronSpec:
 
     Raises InputError for an unknown process or corner, SimulatorBadOutput with the reason where trim or fit fail.
     """
-    asked = request.Request(process, (condition,), _MEASUREMENTS, trimming.DEFAULT_RESOLUTION, _CASES, _SEED)
-    out = cache_of(asked)
-    run.begin(asked, out, resume=(out / run.REQUEST).exists())
-    record = run.execute(asked, out, jobs, ("neurocircuit", "sweep"), lambda event: None)
+    asked_request = request.Request(process, (condition,), _MEASUREMENTS, trimming.DEFAULT_RESOLUTION, _CASES, _SEED)
+    out = cache_of(asked_request)
+    run.begin(asked_request, out, resume=(out / run.REQUEST).exists())
+    record = run.execute(asked_request, out, jobs, ("neurocircuit", "sweep"), lambda event: None)
     if record["failed"]:
         first = record["failed"][0]
         raise SimulatorBadOutput(
             f"process {process} at {first['condition']}: {first['measurement']}: {first['reason']}"
         )
-    return NeuronSpec.from_toml(spec_files.write(asked, out)[0])
+    return NeuronSpec.from_toml(spec_files.write(asked_request, out)[0])
 
 
-def cache_of(asked: request.Request) -> Path:
+def cache_of(asked_request: request.Request) -> Path:
     """Folder of a characterisation in the user's cache, by all that determines it."""
-    installed = load(asked.process)
+    installed = load(asked_request.process)
     parts = [
-        json.dumps(asked.to_dict(), sort_keys=True),
+        json.dumps(asked_request.to_dict(), sort_keys=True),
         installed.toml_sha256,
-        *(installed.models_sha256(condition.corner) for condition in asked.conditions),
+        *(installed.models_sha256(condition.corner) for condition in asked_request.conditions),
         cells_text(installed.process),
         ngspice.version().number,
         _code(),

@@ -89,8 +89,8 @@ def measure(
         compose_bench(installed, condition, body, saved, stop_s=stop_s, title="fan-in"), timeout_s=timeout_s
     ).vectors
     edges = [rising_edges(vectors["time"], vectors[name], condition.supply_V / 2) for name in saved]
-    found = [_jump(edges[k], edges[k + 1], spike_s, period_s) for k in range(0, len(edges), 2)]
-    frequencies, jumps = np.array(found).T
+    phase_gains = [_jump(edges[k], edges[k + 1], spike_s, period_s) for k in range(0, len(edges), 2)]
+    frequencies, jumps = np.array(phase_gains).T
     return FanIn(tuple(synapses), frequencies, jumps)
 
 
@@ -133,7 +133,7 @@ def _initial(
     )
     vectors = simulate(deck, timeout_s=timeout_s).vectors
     volts = {name: float(vectors[name][-1]) for name in saved}
-    found = []
+    conditions = []
     for k, count in enumerate(synapses):
         nodes = {f"wbn{k}": volts["v(wbn)"], f"wbp{k}": volts["v(wbp)"]}
         within = {node: volts[f"v(xi{k + 1}.x0.{node})"] for node in ("sp", "sn")}
@@ -152,8 +152,8 @@ def _initial(
                 for bit in range(BITS)
                 for node, value in within.items()
             }
-        found += [f".ic v({node})={number(value)}" for node, value in nodes.items()]
-    return "\n" + "\n".join(found)
+        conditions += [f".ic v({node})={number(value)}" for node, value in nodes.items()]
+    return "\n" + "\n".join(conditions)
 
 
 def _branches(count: int, branch: int) -> int:
@@ -192,8 +192,8 @@ def _body(
     for k, count in enumerate(synapses):
         lines += [f"Iw{k} vdd wbn{k} {number(process.nominal.weight_A)}", f"xref{k} wbn{k} wbp{k} vdd weight_reference"]
         branches = _branches(count, branch)
-        own = min(branch or count, count)
-        calls = [f" copies={own - 1}"] if as_copies else [""] * (count - 1)
+        local_synapses = min(branch or count, count)
+        calls = [f" copies={local_synapses - 1}"] if as_copies else [""] * (count - 1)
         for ring, spike in ((f"{k}", "t"), (f"{k}_rest", "0")):
             lines += [f"I{ring} vdd ib{ring} {number(process.nominal.vco1_A)}"]
             lines += [f"xring{ring} ib{ring} en o{ring} vdd ring_cco"]
@@ -201,10 +201,10 @@ def _body(
             lines += _tree(ring, f"x{ring}", min(branches, 1), process.nominal.vco1_A)
             lines += _tree(ring, f"y{ring}", max(branches - 1, 0), process.nominal.vco1_A)
             if branches > 1:
-                others = f"copies={(branches - 1) * own}"
+                others = f"copies={(branches - 1) * local_synapses}"
                 lines += [f"xo{ring} 0 {idle} y{ring} wbp{k} wbn{k} vdd synapse {others}"]
             lines += [f"xw{ring} {spike} {full} {node} wbp{k} wbn{k} vdd synapse"]
-            if own > 1:
+            if local_synapses > 1:
                 lines += [f"xi{ring}_{n} 0 {idle} {node} wbp{k} wbn{k} vdd synapse{c}" for n, c in enumerate(calls)]
     return "\n".join(lines)
 

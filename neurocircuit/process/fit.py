@@ -77,7 +77,7 @@ def sensitivities(
         "supply": {supply / nominal[1] - 1: spec for (t, supply), spec in specs.items() if t == nominal[0]},
         "kelvin": {t - nominal[0]: spec for (t, supply), spec in specs.items() if supply == nominal[1]},
     }
-    found = []
+    fitted_sensitivities = []
     for field in ("tau_s", "f0_Hz", "loop_filter_rad_per_s", "phase_per_weight_rad", "vco4_swing_Hz", "spike_width_s"):
         lines = {name: _line(points, field, specs[nominal]) for name, points in along.items()}
         if all(line is None for line in lines.values()):
@@ -88,7 +88,7 @@ def sensitivities(
             for name, line in lines.items()
             if line
         )
-        found.append(
+        fitted_sensitivities.append(
             Sensitivity(
                 field=field,
                 per_supply=slopes["supply"] or 0.0,
@@ -96,7 +96,7 @@ def sensitivities(
                 source=f"neurocircuit characterize, straight line over {ranges}, trimmed at each condition",
             )
         )
-    return found
+    return fitted_sensitivities
 
 
 def _line(points: Mapping[float, NeuronSpec], field: str, nominal: NeuronSpec) -> tuple[float, float] | None:

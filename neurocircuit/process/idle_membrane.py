@@ -75,7 +75,7 @@ def fit_rest(runs: Sequence[Idle], f1_Hz: float, swing_Hz: float) -> Rest:
         if size < best[0]:
             best = size, float(delay_s), line, left
     residual, delay_s, line, left = best
-    means = [one.mean() for one in np.split(left, np.cumsum([len(t) for t in since])[:-1])]
+    means = [part.mean() for part in np.split(left, np.cumsum([len(t) for t in since])[:-1])]
     return Rest(-float(line[0]), float(line[1] / time.max()), delay_s, residual, float(np.std(means)))
 
 

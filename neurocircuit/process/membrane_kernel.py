@@ -84,9 +84,9 @@ def fit(runs: Sequence[Membrane], *, tau_s: float, loop_filter_rad_per_s: float,
     low = np.log([tau_s / 10, SMALLEST_RATIO, *[width_s / 10] * len(signs)])
     high = np.log([tau_s * 10, LARGEST_RATIO, *[width_s * 10] * len(signs)])
     inside = np.clip(start, low + 1e-9, high - 1e-9)
-    found = least_squares(problem.residual, inside, bounds=(low, high))
-    gains, residual = problem.solve(found.x)
-    tau, r, *widths = (float(value) for value in np.exp(found.x))
+    solution = least_squares(problem.residual, inside, bounds=(low, high))
+    gains, residual = problem.solve(solution.x)
+    tau, r, *widths = (float(value) for value in np.exp(solution.x))
     of_sign = dict(zip(signs, widths, strict=True))
     return KernelFit(
         tau_s=tau,

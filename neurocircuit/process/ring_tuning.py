@@ -73,13 +73,13 @@ def tune_rings(plant: RingSource, nominal: Bias, f1_Hz: float, ratio: float, res
     """
     step_A, f3_Hz = resolution * nominal.vco1_A, ratio * f1_Hz
     wide = nominal.vco1_A * (WIDE if plant.alike else WIDE_CHIP)
-    found = _rings(plant, wide, 1)
-    guess = _current_for(f1_Hz, wide, found.frequency_Hz, nominal.vco1_A)
+    rings = _rings(plant, wide, 1)
+    guess = _current_for(f1_Hz, wide, rings.frequency_Hz, nominal.vco1_A)
     ring1 = _near(plant, 1, guess * NEAR1, f1_Hz, nominal.vco1_A, step_A)
     if plant.alike:
         guess3 = ring1.current_A + (ratio - 1) * f1_Hz / ring1.gain_Hz_per_A
         ring3 = _near(plant, 3, guess3 * NEAR3, f3_Hz, nominal.vco3_A, step_A)
-        return Tuned(ring1, ring1, ring3, ring3, float(found.frequency_Hz[1]), 3)
+        return Tuned(ring1, ring1, ring3, ring3, float(rings.frequency_Hz[1]), 3)
     others: list[Ring] = []
     for vco, f_Hz, nominal_A, near in (
         (2, f1_Hz, nominal.vco2_A, NEAR1),
@@ -90,30 +90,30 @@ def tune_rings(plant: RingSource, nominal: Bias, f1_Hz: float, ratio: float, res
         guess = _current_for(f_Hz, wide, _rings(plant, wide, vco).frequency_Hz, nominal_A)
         others.append(_near(plant, vco, guess * near, f_Hz, nominal_A, step_A))
     ring2, ring3, ring4 = others
-    return Tuned(ring1, ring2, ring3, ring4, float(found.frequency_Hz[1]), 8)
+    return Tuned(ring1, ring2, ring3, ring4, float(rings.frequency_Hz[1]), 8)
 
 
 def _near(plant: RingSource, vco: int, near_A: Floats, f_Hz: float, nominal_A: float, step_A: float) -> Ring:
     """A ring on its frequency, from three currents around a guess."""
-    found = _rings(plant, near_A, vco)
-    current_A = step_A * round(_current_for(f_Hz, near_A, found.frequency_Hz, nominal_A) / step_A)
+    rings = _rings(plant, near_A, vco)
+    current_A = step_A * round(_current_for(f_Hz, near_A, rings.frequency_Hz, nominal_A) / step_A)
     return Ring(
         current_A,
-        _value(near_A, found.frequency_Hz, current_A),
-        _slope(near_A, found.frequency_Hz, current_A),
-        float(np.interp(current_A, near_A, found.bias_V)),
+        _value(near_A, rings.frequency_Hz, current_A),
+        _slope(near_A, rings.frequency_Hz, current_A),
+        float(np.interp(current_A, near_A, rings.bias_V)),
     )
 
 
 def _rings(plant: RingSource, currents_A: Floats, vco: int) -> Rings:
-    found = plant.rings(tuple(float(current) for current in currents_A), vco)
-    still = [f"{1e6 * i:.4g} uA" for i, f in zip(currents_A, found.frequency_Hz, strict=True) if not isfinite(f)]
+    rings = plant.rings(tuple(float(current) for current in currents_A), vco)
+    still = [f"{1e6 * i:.4g} uA" for i, f in zip(currents_A, rings.frequency_Hz, strict=True) if not isfinite(f)]
     if still:
         raise SimulatorBadOutput(f"the ring does not run at {', '.join(still)} and {plant.supply_V:g} V")
-    if not np.all(np.diff(found.frequency_Hz) > 0):
-        shown = ", ".join(f"{f / 1e6:.4g}" for f in found.frequency_Hz)
+    if not np.all(np.diff(rings.frequency_Hz) > 0):
+        shown = ", ".join(f"{f / 1e6:.4g}" for f in rings.frequency_Hz)
         raise SimulatorBadOutput(f"the ring's frequency must rise with its current, got {shown} MHz")
-    return found
+    return rings
 
 
 def _current_for(f_Hz: float, currents_A: Floats, frequency_Hz: Floats, nominal_A: float) -> float:

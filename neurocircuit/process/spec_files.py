@@ -47,5 +47,5 @@ def _nominal(known: list[Condition], request: Request, installed: Installed) -> 
 
 def _with_sensitivities(specs: dict[Condition, NeuronSpec], nominal: Condition) -> NeuronSpec:
     same = {(c.temperature_C, c.supply_V): spec for c, spec in specs.items() if c.corner == nominal.corner}
-    found = sensitivities(same, (nominal.temperature_C, nominal.supply_V))
-    return specs[nominal].replace(sensitivities=tuple(found))
+    fitted_sensitivities = sensitivities(same, (nominal.temperature_C, nominal.supply_V))
+    return specs[nominal].replace(sensitivities=tuple(fitted_sensitivities))

@@ -31,7 +31,7 @@ def crowding(pair_rad: Floats, alone_rad: Floats, turn_s: float) -> tuple[Quanti
         first = alone_rad[(1 - a) // 2, 0]
         second = alone_rad[(1 - b) // 2, np.array(LAGS) % alone_rad.shape[1]]
         lost.append((first + second - pairs) / (first * second))
-    fitted = [triangle(turn_s * np.array(LAGS), one) for one in lost]
+    fitted = [triangle(turn_s * np.array(LAGS), losses) for losses in lost]
     names = [name.replace("_", " ") for name in KINDS]
     return (
         *(

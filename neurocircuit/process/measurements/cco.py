@@ -75,17 +75,17 @@ def _curve(bench: Bench, current_A: Floats) -> tuple[Floats, Floats, Floats]:
     for k, current in enumerate(current_A.tolist()):
         lines += [f"Vs{k} vdd s{k} 0", f"I{k} vdd ib{k} {number(current)}", f"xring{k} ib{k} en o{k} s{k} ring_cco"]
         saved += [f"v(o{k})", f"i(vs{k})"]
-    found = bench.run("\n".join(lines), saved, stop_s)
-    time = found["time"]
+    vectors = bench.run("\n".join(lines), saved, stop_s)
+    time = vectors["time"]
     rows = []
     for k in range(len(current_A)):
-        edge_s = waveforms.edges(time, found[f"v(o{k})"], bench.supply_V / 2)[SKIPPED_PERIODS:]
+        edge_s = waveforms.edges(time, vectors[f"v(o{k})"], bench.supply_V / 2)[SKIPPED_PERIODS:]
         if len(edge_s) < 3:
             rows.append((np.nan, np.nan, np.nan))
             continue
         # The mean over whole periods: the bias current itself is the reference's, not the ring's.
-        drawn_A = waveforms.mean_between(time, found[f"i(vs{k})"], float(edge_s[0]), float(edge_s[-1]))
-        running = found[f"v(o{k})"][time > edge_s[0]]
+        drawn_A = waveforms.mean_between(time, vectors[f"i(vs{k})"], float(edge_s[0]), float(edge_s[-1]))
+        running = vectors[f"v(o{k})"][time > edge_s[0]]
         rows.append((waveforms.frequency_Hz(edge_s), drawn_A * bench.supply_V, float(np.ptp(running))))
     frequency, power, swing = np.array(rows).T
     return frequency, power, swing

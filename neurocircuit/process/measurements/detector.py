@@ -72,15 +72,15 @@ def _transfer(bench: Bench, f_Hz: float, vco1_A: float, vco3_A: float) -> tuple[
         f"Vib2 ib2 0 {number(bias1_V)}",
         f"Vib4 ib4 0 {number(bias3_V)}",
     ]
-    found = bench.run("\n".join(lines), ("v(a)", "v(b)", "v(up)"), stop_s)
-    level, time = bench.supply_V / 2, found["time"]
-    edge_a, edge_b = (waveforms.edges(time, found[f"v({name})"], level) for name in "ab")
+    vectors = bench.run("\n".join(lines), ("v(a)", "v(b)", "v(up)"), stop_s)
+    level, time = bench.supply_V / 2, vectors["time"]
+    edge_a, edge_b = (waveforms.edges(time, vectors[f"v({name})"], level) for name in "ab")
     whole = [(begin, end) for begin, end in pairwise(edge_a.tolist()) if begin > edge_b[0] and end < edge_b[-1]]
     if len(whole) < CYCLES_PER_BEAT // 2:
         raise SimulatorBadOutput(f"the detector's inputs must run for a beat, got {len(whole)} cycles")
     middle = np.array([(begin + end) / 2 for begin, end in whole])
     phase = np.mod(waveforms.phase_rad(edge_a, middle) - waveforms.phase_rad(edge_b, middle), 2 * np.pi)
-    duty = np.array([waveforms.mean_between(time, found["v(up)"], *span) for span in whole]) / bench.supply_V
+    duty = np.array([waveforms.mean_between(time, vectors["v(up)"], *span) for span in whole]) / bench.supply_V
     order = np.argsort(phase)
     return phase[order], duty[order]
 
@@ -113,9 +113,9 @@ def _ranges(context: Context, bench: Bench) -> tuple[tuple[float, float], tuple[
             f"xv4{k} ib4{k} en o4{k} vdd ring_cco",
         ]
     names = ("o20", "o21", "o40", "o41")
-    found = bench.run("\n".join(lines), [f"v({name})" for name in names], START_s + 16.0 / trim.f1_Hz)
+    vectors = bench.run("\n".join(lines), [f"v({name})" for name in names], START_s + 16.0 / trim.f1_Hz)
     f = [
-        waveforms.frequency_Hz(waveforms.edges(found["time"], found[f"v({name})"], bench.supply_V / 2)[5:])
+        waveforms.frequency_Hz(waveforms.edges(vectors["time"], vectors[f"v({name})"], bench.supply_V / 2)[5:])
         for name in names
     ]
     return (f[0], f[1]), (f[2], f[3])

@@ -30,10 +30,10 @@ def measure(context: Context) -> Measured:
     coarse = np.arange(-WIDEST_s, WIDEST_s + COARSE_s / 2, COARSE_s)
     early, delay = _delays(bench, bias_V, coarse)
     moved = coarse - early  # how much later than it set out data arrives, but for what both paths have in common
-    seen = np.isfinite(delay)
-    if not seen[-1] or seen[0]:
+    latched = np.isfinite(delay)
+    if not latched[-1] or latched[0]:
         raise SimulatorBadOutput(f"the flip-flop must see early data and miss late data within ±{WIDEST_s:g} s")
-    first = int(np.flatnonzero(~seen)[-1])
+    first = int(np.flatnonzero(~latched)[-1])
     fine = np.linspace(coarse[first], coarse[first + 1], FINE + 2)[1:-1]
     more = _delays(bench, bias_V, fine)
     far = float(np.median(moved[coarse < -FAR_s]))
@@ -42,10 +42,10 @@ def measure(context: Context) -> Measured:
     order = np.argsort(early)
     early, delay, moved = early[order], delay[order], moved[order]
     nominal_s = float(delay[-1])
-    seen = np.isfinite(delay)
-    latest = int(np.flatnonzero(seen)[0])
+    latched = np.isfinite(delay)
+    latest = int(np.flatnonzero(latched)[0])
     edge_s = float(early[latest])
-    slow = seen & (delay > SLOWED * nominal_s)
+    slow = latched & (delay > SLOWED * nominal_s)
     setup_s = float(early[slow].max()) if slow.any() else edge_s
     return Measured(
         quantities=(
@@ -76,8 +76,8 @@ def measure(context: Context) -> Measured:
 def _mean_near(early_s: Floats, delay_s: Floats, edge_s: float, span_s: float) -> float:
     """Mean clock to Q, from delays [point] over times [point], of data within a span beyond the latest that is seen."""
     fine = np.linspace(edge_s, edge_s + span_s, 201)
-    seen = np.isfinite(delay_s)
-    return float(np.interp(fine, early_s[seen], delay_s[seen]).mean())
+    latched = np.isfinite(delay_s)
+    return float(np.interp(fine, early_s[latched], delay_s[latched]).mean())
 
 
 def _delays(bench: Bench, bias_V: float, early_s: Floats) -> tuple[Floats, Floats]:
@@ -105,18 +105,18 @@ def _delays(bench: Bench, bias_V: float, early_s: Floats) -> tuple[Floats, Float
         ]
     count = len(early_s)
     saved = [f"v({node}{k})" for k in range(count) for node in "cdq"]
-    found = bench.run("\n".join(lines), saved, LENGTH_s)
-    level, time, arrived, delays = bench.supply_V / 2, found["time"], [], []
+    vectors = bench.run("\n".join(lines), saved, LENGTH_s)
+    level, time, arrived, delays = bench.supply_V / 2, vectors["time"], [], []
     for k in range(count):
-        clock, data = (waveforms.edges(time, found[f"v({node}{k})"], level) for node in "cd")
-        q = waveforms.edges(time, found[f"v(q{k})"], level)
+        clock, data = (waveforms.edges(time, vectors[f"v({node}{k})"], level) for node in "cd")
+        q = waveforms.edges(time, vectors[f"v(q{k})"], level)
         clock, data = clock[clock > CLOCK_s - 0.2e-9], data[data > CLOCK_s - 0.3e-9]
         if not len(clock) or not len(data):
             raise SimulatorBadOutput("clock and data must reach the flip-flop, got an edge that does not arrive")
         arrived.append(float(clock[0] - data[0]))
         q = q[q > clock[0]]
         # Q must also stay: a glitch that falls back is a miss.
-        delays.append(float(q[0] - clock[0]) if len(q) and found[f"v(q{k})"][-1] > level else np.nan)
+        delays.append(float(q[0] - clock[0]) if len(q) and vectors[f"v(q{k})"][-1] > level else np.nan)
     return np.array(arrived), np.array(delays)
 
 

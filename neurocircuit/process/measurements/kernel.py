@@ -65,15 +65,15 @@ def measure(context: Context) -> Measured:
         for state in (k % half, k % half + half)
     ]
     # What the idle neuron does is common to all runs from its state and no part of the kernel.
-    own = [np.interp(run.time_s, idles[run.state].time_s, idles[run.state].membrane_rad) for run in runs]
+    idle_rad = [np.interp(run.time_s, idles[run.state].time_s, idles[run.state].membrane_rad) for run in runs]
     errors = [
         run.error_rad - np.interp(run.time_s, idles[run.state].time_s, idles[run.state].error_rad) for run in runs
     ]
     series = circuit.components.r1_Ohm + circuit.components.r2_Ohm
-    found = fit(
+    kernel = fit(
         [
             Membrane(run.time_s, run.membrane_rad - idling, 0.0, run.code < 0)
-            for run, idling in zip(runs, own, strict=True)
+            for run, idling in zip(runs, idle_rad, strict=True)
         ],
         tau_s=series / (2 * context.condition.supply_V * trim.gain_Hz_per_A),
         loop_filter_rad_per_s=1.0 / (circuit.components.c_F * circuit.components.r1_Ohm),
@@ -84,21 +84,21 @@ def measure(context: Context) -> Measured:
             "time_s": runs[k].time_s,
             "membrane_rad": runs[k].membrane_rad,
             "error_rad": errors[k],
-            "fitted_rad": _fitted(found, k, runs[k]) + own[k],
+            "fitted_rad": _fitted(kernel, k, runs[k]) + idle_rad[k],
         }
         for k in range(0, len(runs), 2)
     }
     curves["idle"] = {name: getattr(idles[0], name) for name in ("time_s", "membrane_rad", "error_rad")}
     return Measured(
-        _quantities(found, runs, idles, errors, states, context.done["synapse"].curves["jumps"], circuit.lead_rad),
+        _quantities(kernel, runs, idles, errors, states, context.done["synapse"].curves["jumps"], circuit.lead_rad),
         curves,
-        details={"f1_Hz": states.f1_Hz, "f3_Hz": states.f3_Hz, "gains_rad": found.gain_rad.tolist()},
+        details={"f1_Hz": states.f1_Hz, "f3_Hz": states.f3_Hz, "gains_rad": kernel.gain_rad.tolist()},
         cpu_s=cpu_s() - began,
     )
 
 
 def _quantities(
-    found: KernelFit,
+    kernel: KernelFit,
     runs: Sequence[Run],
     idles: Sequence[Run],
     errors: Sequence[Floats],
@@ -108,10 +108,10 @@ def _quantities(
 ) -> tuple[Quantity, ...]:
     jump = np.array([_jump(jumps, run.code) for run in runs])
     duration_s = np.array([run.time_s[-1] for run in runs])
-    plus, minus = (telling(duration_s, sign * jump > 0, found.tau_s) for sign in (1, -1))
+    plus, minus = (telling(duration_s, sign * jump > 0, kernel.tau_s) for sign in (1, -1))
     long = plus | minus
-    gain, gain_minus = (float(found.gain_rad[k] @ jump[k] / (jump[k] @ jump[k])) for k in (plus, minus))
-    swing = gain / (2 * found.tau_s)
+    gain, gain_minus = (float(kernel.gain_rad[k] @ jump[k] / (jump[k] @ jump[k])) for k in (plus, minus))
+    swing = gain / (2 * kernel.tau_s)
     rest = fit_rest(
         [_idle(idle, armed, lead_rad) for idle, armed in zip(idles, states.armed, strict=True)], states.f1_Hz, swing
     )
@@ -119,17 +119,17 @@ def _quantities(
     weak = next(k for k, run in enumerate(runs) if run.code == min(code for code in CODES if code > 0))
     time_s, error = runs[weak].time_s, errors[weak]
     return (
-        Quantity("tau", "Time constant of the membrane kernel", found.tau_s, "s"),
+        Quantity("tau", "Time constant of the membrane kernel", kernel.tau_s, "s"),
         Quantity("tau_loop", "Time constant of the loop's phase error", _decay_s(time_s, error), "s"),
-        Quantity("loop_filter", "Loop filter w_lf of the kernel", found.loop_filter_rad_per_s, "rad/s"),
-        Quantity("width", "Width over which an input is spread: spike, tail, delay; excitatory", found.width_s, "s"),
-        Quantity("width_inhibitory", "The same, inhibitory", found.sink_width_s, "s"),
+        Quantity("loop_filter", "Loop filter w_lf of the kernel", kernel.loop_filter_rad_per_s, "rad/s"),
+        Quantity("width", "Width over which an input is spread: spike, tail, delay; excitatory", kernel.width_s, "s"),
+        Quantity("width_inhibitory", "The same, inhibitory", kernel.sink_width_s, "s"),
         Quantity("gain", "Membrane gain, rad per rad of phase jump, excitatory", gain, ""),
         Quantity("gain_inhibitory", "Membrane gain, inhibitory", gain_minus, ""),
         Quantity(
             "gain_spread",
             "Largest deviation of a run's gain from it",
-            float(np.abs(found.gain_rad / jump / np.where(jump > 0, gain, gain_minus) - 1)[long].max()),
+            float(np.abs(kernel.gain_rad / jump / np.where(jump > 0, gain, gain_minus) - 1)[long].max()),
             "",
         ),
         Quantity("swing", "VCO4 between UP = 0 and 1, from the kernel", swing, "Hz"),
@@ -144,8 +144,8 @@ def _quantities(
             "rad",
         ),
         Quantity("drift", "Drift of the idle membrane", rest.drift_rad_per_s, "rad/s"),
-        Quantity("residual", "Fit residual, root mean square over the lead", found.residual_rad / rest.lead_rad, ""),
-        Quantity("worst", "Fit residual, largest over the lead", found.worst_rad / rest.lead_rad, ""),
+        Quantity("residual", "Fit residual, root mean square over the lead", kernel.residual_rad / rest.lead_rad, ""),
+        Quantity("worst", "Fit residual, largest over the lead", kernel.worst_rad / rest.lead_rad, ""),
         Quantity(
             "settling",
             "Step response of the loop: until the phase error is within 20 % of its peak",
@@ -205,10 +205,10 @@ def _jump(jumps: Mapping[str, Floats], code: int) -> float:
     return float(jumps["excitatory_rad"][row] if code > 0 else -jumps["inhibitory_rad"][row])
 
 
-def _fitted(found: KernelFit, k: int, run: Run) -> Floats:
-    r, width_s = found.loop_filter_rad_per_s * found.tau_s, found.sink_width_s if run.code < 0 else found.width_s
-    shape = response(run.time_s / found.tau_s, r, width_s / found.tau_s)
-    return np.asarray(found.gain_rad[k] * shape)
+def _fitted(kernel: KernelFit, k: int, run: Run) -> Floats:
+    r, width_s = kernel.loop_filter_rad_per_s * kernel.tau_s, kernel.sink_width_s if run.code < 0 else kernel.width_s
+    shape = response(run.time_s / kernel.tau_s, r, width_s / kernel.tau_s)
+    return np.asarray(kernel.gain_rad[k] * shape)
 
 
 def _decay_s(time_s: Floats, error_rad: Floats) -> float:

@@ -39,11 +39,11 @@ def measure(context: Context) -> Measured:
     currents = [trim.bias.vco1_A + offset * half_Hz / trim.gain_Hz_per_A for offset in OFFSETS]
     saved = [f"v({node}{k})" for k in range(len(OFFSETS)) for node in ("oa", "ob")]
     body = "\n".join([bench.enable(), *(_loop(k, i, trim, parts, bench.supply_V) for k, i in enumerate(currents))])
-    found = bench.run(body, saved, stop_s, STEP_s)
+    vectors = bench.run(body, saved, stop_s, STEP_s)
     level = bench.supply_V / 2
     lags = []
     for k in range(len(OFFSETS)):
-        e1, e2 = (waveforms.edges(found["time"], found[f"v({node}{k})"], level) for node in ("oa", "ob"))
+        e1, e2 = (waveforms.edges(vectors["time"], vectors[f"v({node}{k})"], level) for node in ("oa", "ob"))
         lags.append(lag_of(e1, e2))
     held = [holds(*lag, stop_s) for lag in lags]
     time_s = lock_time_s(*lags[0])
@@ -91,8 +91,8 @@ def _hold_range(bench: Bench, trim: TrimResult, parts: Components) -> tuple[floa
             f"R{k} {node} ib{k} {series}",
             f"xring{k} ib{k} en o{k} vdd ring_cco",
         ]
-    found = bench.run("\n".join(lines), ("v(o0)", "v(o1)"), START_s + 14 / trim.f1_Hz)
-    edges = [waveforms.edges(found["time"], found[f"v(o{k})"], bench.supply_V / 2)[3:] for k in range(2)]
+    vectors = bench.run("\n".join(lines), ("v(o0)", "v(o1)"), START_s + 14 / trim.f1_Hz)
+    edges = [waveforms.edges(vectors["time"], vectors[f"v(o{k})"], bench.supply_V / 2)[3:] for k in range(2)]
     low_Hz, high_Hz = (waveforms.frequency_Hz(edge) for edge in edges)
     if not low_Hz < trim.f1_Hz < high_Hz:
         raise SimulatorBadOutput(

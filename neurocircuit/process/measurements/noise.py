@@ -31,18 +31,18 @@ def measure(context: Context) -> Measured:
     step_s = 1.0 / (CORNERS_PER_PERIOD * trimmed(context).f1_Hz)
     corner_s = np.arange(0.0, stop_s + step_s, step_s)
     drawn_A = np.stack([noise_current_A(rng, len(corner_s), density, step_s) for _ in range(RINGS)])
-    found = bench.run(_body(bench, trimmed(context).bias.vco1_A, corner_s, drawn_A), _saved(), stop_s)
-    clean_s = waveforms.edges(found["time"], found["v(o)"], bench.supply_V / 2)[SKIPPED_PERIODS:][: PERIODS + 1]
+    vectors = bench.run(_body(bench, trimmed(context).bias.vco1_A, corner_s, drawn_A), _saved(), stop_s)
+    clean_s = waveforms.edges(vectors["time"], vectors["v(o)"], bench.supply_V / 2)[SKIPPED_PERIODS:][: PERIODS + 1]
     noisy_s = np.stack(
         [
-            waveforms.edges(found["time"], found[f"v(o{k})"], bench.supply_V / 2)[SKIPPED_PERIODS:][: len(clean_s)]
+            waveforms.edges(vectors["time"], vectors[f"v(o{k})"], bench.supply_V / 2)[SKIPPED_PERIODS:][: len(clean_s)]
             for k in range(RINGS)
         ]
     )
     f_Hz = waveforms.frequency_Hz(clean_s)
     phase = -2 * np.pi * f_Hz * (noisy_s - clean_s)
     phase -= phase[:, :1]
-    expected, lost = _expected(found, corner_s, drawn_A, clean_s, gain)
+    expected, lost = _expected(vectors, corner_s, drawn_A, clean_s, gain)
     walk = diffusion(noisy_s, clean_s, LAG)
     # Over a lag of n corners the trapezoids of the noise have the weights 1/2, 1, …, 1, 1/2: n - 1/2 in place of n.
     analytic = analytic_diffusion(gain, density) * (1 - step_s / (2 * walk.lag_s))
@@ -105,14 +105,14 @@ def _saved() -> list[str]:
 
 
 def _expected(
-    found: dict[str, Floats], corner_s: Floats, drawn_A: Floats, clean_s: Floats, gain: float
+    vectors: dict[str, Floats], corner_s: Floats, drawn_A: Floats, clean_s: Floats, gain: float
 ) -> tuple[Floats, float]:
     """Phases by the drawn current at the clean edges [ring, edge], and how much charge the time steps lost."""
     rows, lost, total = [], 0.0, 0.0
     for k in range(RINGS):
         walk = walked_phase_rad(corner_s, drawn_A[k], gain)
-        seen = walked_phase_rad(found["time"], found[f"v(n{k})"] / VOLT_PER_AMPERE, gain)
-        drawn_at, seen_at = np.interp(clean_s, corner_s, walk), np.interp(clean_s, found["time"], seen)
+        walked_rad = walked_phase_rad(vectors["time"], vectors[f"v(n{k})"] / VOLT_PER_AMPERE, gain)
+        drawn_at, seen_at = np.interp(clean_s, corner_s, walk), np.interp(clean_s, vectors["time"], walked_rad)
         rows.append(drawn_at - drawn_at[0])
         lost += float(np.sum(((seen_at - seen_at[0]) - rows[-1]) ** 2))
         total += float(np.sum(rows[-1] ** 2))

@@ -100,12 +100,14 @@ def simulated(spec: NeuronSpec, cases: Cases, folder: Path | None) -> FireRecord
         key = _key(spec, t, w, start)
         if key not in kept:
             drawn = _drawn(t)
-            one = levels.evaluate("transistor", spec, t[:drawn], w[:drawn], start_rad=start[None], timeout_s=TIMEOUT_s)
-            if 0 in one.failures:
-                failures[k] = one.failures[0]
+            record = levels.evaluate(
+                "transistor", spec, t[:drawn], w[:drawn], start_rad=start[None], timeout_s=TIMEOUT_s
+            )
+            if 0 in record.failures:
+                failures[k] = record.failures[0]
                 times.append(np.nan)
                 continue
-            kept[key] = float(one.fire_time_over_tau[0])
+            kept[key] = float(record.fire_time_over_tau[0])
             if path is not None:
                 write_atomically(path, json.dumps(kept, indent=0) + "\n")
         times.append(kept[key])
@@ -125,7 +127,9 @@ def _arming(spec: NeuronSpec, cases: Cases) -> Arming:
         levels.arming("transistor", spec, start[None], _drawn(t))
         for t, start in zip(cases.t_over_tau, cases.start_rad, strict=True)
     ]
-    return Arming(np.concatenate([one.start_rad for one in made]), np.concatenate([one.wait_over_tau for one in made]))
+    return Arming(
+        np.concatenate([arming.start_rad for arming in made]), np.concatenate([arming.wait_over_tau for arming in made])
+    )
 
 
 def _kept(path: Path | None) -> dict[str, float]:

@@ -41,16 +41,16 @@ def measure(context: Context) -> Measured:
     singles = [((k, 0),) for k in (*codes.tolist(), *(-codes).tolist())]
     turned = [((sign * MIDDLE, turn),) for sign in (1, -1) for turn in range(1, PHASES)]
     plan = _Plan((((0, 0),), *singles, *turned, *spike_pairs.rings(MIDDLE)), 1.0 / trim.f1_Hz)
-    found = bench.run(_body(bench, plan, trim.bias.vco1_A, trim.bias.weight_A), plan.saved, plan.stop_s, STEP_s)
-    edge_s = [waveforms.edges(found["time"], found[name], bench.supply_V / 2) for name in plan.saved]
+    vectors = bench.run(_body(bench, plan, trim.bias.vco1_A, trim.bias.weight_A), plan.saved, plan.stop_s, STEP_s)
+    edge_s = [waveforms.edges(vectors["time"], vectors[name], bench.supply_V / 2) for name in plan.saved]
     time_s = np.linspace(START_s + 2 * plan.period_s, plan.stop_s - 1.2 * plan.period_s, 200)
     phase = np.stack([moved_rad(edge, edge_s[0], time_s) for edge in edge_s[1:]])
     since = time_s - plan.spike_s - SETTLE_PERIODS * plan.period_s
     before = (time_s > plan.spike_s - 2 * plan.period_s) & (time_s < plan.spike_s - plan.period_s)
     phase -= phase[:, before].mean(axis=1, keepdims=True)
     last_s = np.array([spikes[-1][1] for spikes in plan.spikes[1:]]) * plan.period_s / PHASES
-    own = (since > last_s[:, None]) & (since < last_s[:, None] + READ_PERIODS * plan.period_s)
-    jumps = np.array([row[mask].mean() for row, mask in zip(phase, own, strict=True)])
+    read_window = (since > last_s[:, None]) & (since < last_s[:, None] + READ_PERIODS * plan.period_s)
+    jumps = np.array([row[mask].mean() for row, mask in zip(phase, read_window, strict=True)])
     first, second, over, together = np.split(jumps, np.cumsum([len(codes), len(codes), 2 * (PHASES - 1)]))
     plus, minus = first, -second
     if not min(plus.min(), minus.min()) > 0:
@@ -61,7 +61,7 @@ def measure(context: Context) -> Measured:
         over_phase(values, np.abs(row[1:])) for values, row in zip((plus, minus), at_phase, strict=True)
     )
     up, down = (linearity(codes, values) for values in (plus, minus))
-    read = own[0]
+    read = read_window[0]
     late = np.polyfit(time_s[read], phase[len(codes) - 1, read], 1)[0] / jumps[len(codes) - 1]
     return Measured(
         quantities=(
@@ -133,12 +133,12 @@ def over_phase(jump_rad: Floats, middle_rad: Floats) -> tuple[Floats, float]:
     return np.asarray(jump_rad * at_all.mean() / jump_rad[MIDDLE - 1]), float(at_all.std() / at_all.mean())
 
 
-def _quantities(sign: str, found: Linearity, jump_rad: Floats) -> tuple[Quantity, ...]:
+def _quantities(sign: str, linearity: Linearity, jump_rad: Floats) -> tuple[Quantity, ...]:
     return (
-        Quantity(f"{sign}_lsb", f"Phase jump of one LSB, {sign}", found.lsb_rad, "rad"),
+        Quantity(f"{sign}_lsb", f"Phase jump of one LSB, {sign}", linearity.lsb_rad, "rad"),
         Quantity(f"{sign}_full", f"Phase jump at full scale, {sign}", float(jump_rad[-1]), "rad"),
-        Quantity(f"{sign}_inl", f"INL, largest, {sign}", found.worst_inl, "LSB"),
-        Quantity(f"{sign}_dnl", f"DNL, largest, {sign}", found.worst_dnl, "LSB"),
+        Quantity(f"{sign}_inl", f"INL, largest, {sign}", linearity.worst_inl, "LSB"),
+        Quantity(f"{sign}_dnl", f"DNL, largest, {sign}", linearity.worst_dnl, "LSB"),
     )
 
 

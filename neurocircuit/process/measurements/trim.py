@@ -52,12 +52,14 @@ class CircuitPlant:
     def rings(self, currents_A: Sequence[float], vco: int = 1) -> Rings:
         """Free rings at these bias currents, with the devices of the VCO of that number."""
         ring = f"m.xneuron.xvco{vco}"
-        own = {path.removeprefix(ring): one for path, one in self.mismatch.items() if path.startswith(f"{ring}.")}
-        found, key = self.bench.rings(currents_A, own), self._ring(vco)
+        ring_shifts = {
+            path.removeprefix(ring): shift for path, shift in self.mismatch.items() if path.startswith(f"{ring}.")
+        }
+        rings, key = self.bench.rings(currents_A, ring_shifts), self._ring(vco)
         for k, current in enumerate(currents_A):
-            self.bias_V[key, current] = float(found.bias_V[k])
-            self.frequency_Hz[key, current] = float(found.frequency_Hz[k])
-        return found
+            self.bias_V[key, current] = float(rings.bias_V[k])
+            self.frequency_Hz[key, current] = float(rings.frequency_Hz[k])
+        return rings
 
     def _ring(self, vco: int) -> int:
         return 1 if self.alike else vco
@@ -184,27 +186,27 @@ def _lock(time_s: Floats, lag_rad: Floats) -> float:
 
 def measure(context: Context) -> Measured:
     """The trim as a measurement of the datasheet."""
-    found = trim(context.installed, context.condition, resolution=context.request.resolution)
+    trimmed = trim(context.installed, context.condition, resolution=context.request.resolution)
     nominal = context.installed.process.nominal
     parts = context.installed.process.components
-    lag_bound, drift_bound = residual_bound(found, parts, context.condition.supply_V, nominal)
-    steps = found.steps
+    lag_bound, drift_bound = residual_bound(trimmed, parts, context.condition.supply_V, nominal)
+    steps = trimmed.steps
     return Measured(
         quantities=(
             *(
-                Quantity(f"vco{k}", f"Bias current of VCO{k}", getattr(found.bias, f"vco{k}_A"), "A")
+                Quantity(f"vco{k}", f"Bias current of VCO{k}", getattr(trimmed.bias, f"vco{k}_A"), "A")
                 for k in (1, 2, 3, 4)
             ),
-            Quantity("f1", "Frequency of VCO1 and VCO2 in lock", found.f1_Hz, "Hz"),
-            Quantity("f3", "Frequency of VCO3", found.f3_Hz, "Hz"),
-            Quantity("lead", "Lead of VCO3 over VCO4", found.lead_rad, "rad"),
-            Quantity("lag_residual", "Phase of VCO1 over VCO2 in lock, less π/2", found.lag_residual_rad, "rad"),
+            Quantity("f1", "Frequency of VCO1 and VCO2 in lock", trimmed.f1_Hz, "Hz"),
+            Quantity("f3", "Frequency of VCO3", trimmed.f3_Hz, "Hz"),
+            Quantity("lead", "Lead of VCO3 over VCO4", trimmed.lead_rad, "rad"),
+            Quantity("lag_residual", "Phase of VCO1 over VCO2 in lock, less π/2", trimmed.lag_residual_rad, "rad"),
             Quantity("lag_bound", "of it half a step of VCO2's current makes", lag_bound, "rad"),
-            Quantity("drift", "Drift of the idle membrane", found.drift_rad_per_s, "rad/s"),
+            Quantity("drift", "Drift of the idle membrane", trimmed.drift_rad_per_s, "rad/s"),
             Quantity("drift_bound", "of it half a step of VCO4's current makes", drift_bound, "rad/s"),
-            Quantity("gain1", "Tuning gain of VCO1", found.gain_Hz_per_A, "Hz/A"),
-            Quantity("gain3", "Tuning gain of VCO3", found.gain3_Hz_per_A, "Hz/A"),
-            Quantity("runs", "Runs: free rings and idle neurons", found.ring_runs + found.idle_runs, ""),
+            Quantity("gain1", "Tuning gain of VCO1", trimmed.gain_Hz_per_A, "Hz/A"),
+            Quantity("gain3", "Tuning gain of VCO3", trimmed.gain3_Hz_per_A, "Hz/A"),
+            Quantity("runs", "Runs: free rings and idle neurons", trimmed.ring_runs + trimmed.idle_runs, ""),
         ),
         curves={
             "steps": {
@@ -212,6 +214,6 @@ def measure(context: Context) -> Measured:
                 for name in ("vco2_A", "vco4_A", "lag_rad", "drift_rad_per_s")
             }
         },
-        details={"trim": trim_to_dict(found)},
-        cpu_s=found.cpu_s,
+        details={"trim": trim_to_dict(trimmed)},
+        cpu_s=trimmed.cpu_s,
     )

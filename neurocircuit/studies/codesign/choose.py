@@ -23,12 +23,12 @@ def non_dominated(costs: Floats) -> Bools:
 
 def fronts(costs: Floats) -> list[NDArray[np.intp]]:
     """Designs peeled off front by front."""
-    left, found = np.arange(len(costs)), []
+    left, peeled = np.arange(len(costs)), []
     while len(left):
         on_front = non_dominated(costs[left])
-        found.append(left[on_front])
+        peeled.append(left[on_front])
         left = left[~on_front]
-    return found
+    return peeled
 
 
 def promising(costs: Floats, count: int) -> list[int]:
@@ -44,10 +44,10 @@ def promising(costs: Floats, count: int) -> list[int]:
 
 def _spread(costs: Floats, count: int) -> NDArray[np.intp]:
     """Farthest-point order in normalised costs, from the best of each objective on."""
-    place = normalised(costs)
-    chosen = list(dict.fromkeys(int(k) for k in place.argmin(axis=0)))[:count]
+    normalised_costs = normalised(costs)
+    chosen = list(dict.fromkeys(int(k) for k in normalised_costs.argmin(axis=0)))[:count]
     while len(chosen) < count:
-        distance = np.linalg.norm(place[:, None, :] - place[None, chosen, :], axis=2).min(axis=1)
+        distance = np.linalg.norm(normalised_costs[:, None, :] - normalised_costs[None, chosen, :], axis=2).min(axis=1)
         distance[chosen] = -1.0
         chosen.append(int(distance.argmax()))
     return np.array(chosen, dtype=np.intp)
@@ -66,10 +66,10 @@ def recommended(costs: Floats, objectives: Sequence[str]) -> dict[str, int]:
     nearest to the ideal point in normalised costs over the front. Roles may fall on one design.
     """
     front = np.flatnonzero(non_dominated(costs))
-    place = normalised(costs[front])
-    found = {}
+    normalised_costs = normalised(costs[front])
+    roles = {}
     for name in ("accuracy", next(name for name in objectives if name != "accuracy")):
-        order = np.lexsort((place.sum(axis=1), place[:, list(objectives).index(name)]))
-        found[name] = int(front[order[0]])
-    found["balanced"] = int(front[np.linalg.norm(place, axis=1).argmin()])
-    return found
+        order = np.lexsort((normalised_costs.sum(axis=1), normalised_costs[:, list(objectives).index(name)]))
+        roles[name] = int(front[order[0]])
+    roles["balanced"] = int(front[np.linalg.norm(normalised_costs, axis=1).argmin()])
+    return roles

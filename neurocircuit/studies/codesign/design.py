@@ -49,16 +49,16 @@ def impossible(base: NeuronSpec, power: Power, values: Values, kept: bool) -> di
     kept: a and θ are those of every layer (else the mapping lowers them where a limit asks for it).
     """
     full = base_values(base, Variation(), power) | dict(values)
-    found = {}
+    excess = {}
     if base.comparator == "modulo_2pi":
-        found["lead below π"] = full["lead"] / (pi * (1 - 1e-9)) - 1.0
+        excess["lead below π"] = full["lead"] / (pi * (1 - 1e-9)) - 1.0
     tau_s, ratio = full["cycles_per_tau"] / full["f0"], base.threshold_vco_ratio
     swing_Hz = full["lead"] / (2.0 * full["phase_per_weight"] * tau_s)
     if kept:
-        found["VCO4 swing"] = swing_Hz / (2.0 * full["f0"] * ratio) - 1.0
+        excess["VCO4 swing"] = swing_Hz / (2.0 * full["f0"] * ratio) - 1.0
     noise = max(base.phase_noise) * _noise_factor(base, power, full)
-    found["phase noise within an edge"] = noise / (0.1 * full["f0"]) - 1.0
-    return found
+    excess["phase noise within an edge"] = noise / (0.1 * full["f0"]) - 1.0
+    return excess
 
 
 def design_of(base: NeuronSpec, variation: Variation, power: Power, values: Values) -> Design:
@@ -84,8 +84,8 @@ def design_of(base: NeuronSpec, variation: Variation, power: Power, values: Valu
     )
     if "trim_resolution" in values:
         left = full["trim_resolution"] / sqrt(12.0)  # of a residual evenly spread over one step
-        own = variation.neuron.replace(frequency=(left, left, left, left))
-        variation = variation.replace(neuron=own)
+        neuron_errors = variation.neuron.replace(frequency=(left, left, left, left))
+        variation = variation.replace(neuron=neuron_errors)
     power_W = power.oscillators_W * full["bias"] / power.bias_A + power.rest_W * f0_Hz / base.f0_Hz
     return Design(neuron, variation, power_W, values.get("window"))
 

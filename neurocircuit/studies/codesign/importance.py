@@ -20,22 +20,22 @@ def importances(study: StudySpec, trials: list[FrozenTrial]) -> dict[str, Any]:
     Over the trials that were evaluated, feasible or not. Empty with fewer than 12 of them. PED-ANOVA (Watanabe, Bansal,
     Hutter, IJCAI 2023) needs no model of the objective; it says what tells the best quarter from the rest.
     """
-    seen = [trial for trial in trials if "accuracy" in trial.user_attrs["outcome"]["details"]]
-    if len(seen) < LEAST_TRIALS:
+    evaluated = [trial for trial in trials if "accuracy" in trial.user_attrs["outcome"]["details"]]
+    if len(evaluated) < LEAST_TRIALS:
         return {}
-    found: dict[str, Any] = {}
+    importances: dict[str, Any] = {}
     for k, objective in enumerate(study.objectives):
         sign = -1.0 if objective in MAXIMISED else 1.0
-        costs = np.array([sign * trial.values[k] for trial in seen])
-        shares = _ped_anova(seen, costs)
-        found[objective] = {
+        costs = np.array([sign * trial.values[k] for trial in evaluated])
+        shares = _ped_anova(evaluated, costs)
+        importances[objective] = {
             name: {
                 "share": shares.get(name, 0.0),
-                "rank_correlation": _rank([t.params[name] for t in seen], sign * costs),
+                "rank_correlation": _rank([t.params[name] for t in evaluated], sign * costs),
             }
             for name in study.parameters.ranges
         }
-    return found
+    return importances
 
 
 def _ped_anova(trials: list[FrozenTrial], costs: np.ndarray) -> dict[str, float]:

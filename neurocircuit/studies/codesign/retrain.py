@@ -30,18 +30,18 @@ def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Pat
     seed: of the chips of those images, which are those of the study's verification. Raises InputError where the recipe
     is for other data, or training diverges.
     """
-    own = problem.study.retraining
-    assert own is not None  # noqa: S101
+    settings = problem.study.retraining
+    assert settings is not None  # noqa: S101
     out = folder / RETRAINED
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    training = problem.images(problem.study.mapping.part, own.calibration_images)
+    training = problem.images(problem.study.mapping.part, settings.calibration_images)
     table, _, _ = calibrate.calibrate(
         Circuit.of(mapped, problem.physical),
         training.spikes,
         seed=problem.study.seed,
-        chip_count=own.calibration_chips,
-        points_per_layer=own.points,
+        chip_count=settings.calibration_chips,
+        points_per_layer=settings.points,
     )
     table.save(out / _BEFORE)
     recipe = recipe_of(problem, out / _BEFORE, mapped.neuron.weight_bank.excitatory.bits)
@@ -59,11 +59,11 @@ def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Pat
 
 def recipe_of(problem: Problem, table: Path, bits: int) -> Recipe:
     """The study's recipe under a noise table. Raises InputError where it is for other data or another network."""
-    own, path = problem.study.retraining, problem.files.recipe
-    assert own is not None  # noqa: S101
+    settings, path = problem.study.retraining, problem.files.recipe
+    assert settings is not None  # noqa: S101
     assert path is not None  # noqa: S101
     files = (f'hardware.noise="{table}"', f'initial="{problem.files.checkpoint}"', f"hardware.bits={bits}")
-    recipe = load_recipe(path, (*own.settings, *files))
+    recipe = load_recipe(path, (*settings.settings, *files))
     subject = problem.physical.subject
     if recipe.data.name != subject.data.name:
         raise InputError(f"retraining.recipe must have data.name {subject.data.name}, got {recipe.data.name}")
@@ -90,14 +90,14 @@ def with_weights(problem: Problem, weights: Path) -> Problem:
 
 
 def _on_circuit(problem: Problem, design: Design, out: Path, seed: int) -> dict[str, Any]:
-    own, study = problem.study.verification, problem.study
-    mapping = problem.mapping(design, problem.images(study.mapping.part, own.map_images))
+    settings, study = problem.study.verification, problem.study
+    mapping = problem.mapping(design, problem.images(study.mapping.part, settings.map_images))
     mapped = mapping.mapped.replace(checkpoint=FINAL, name=f"{study.name}-{out.parent.name}-retrained")
     write_atomically(out / "network.toml", mapped.to_toml())
-    images = problem.images(own.part, own.images)
+    images = problem.images(settings.part, settings.images)
     circuit = Circuit.of(mapped, problem.physical)
-    found = inference.on_circuit(circuit, images.spikes, images.labels, own.chips, "edge", seed)
+    inferences = inference.on_circuit(circuit, images.spikes, images.labels, settings.chips, "edge", seed)
     numbers = inference.figures(
-        found, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
+        inferences, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
     )
-    return numbers | {"lead_rad": [one.lead_rad for one in mapped.layers], "limits_met": mapping.met}
+    return numbers | {"lead_rad": [layer.lead_rad for layer in mapped.layers], "limits_met": mapping.met}

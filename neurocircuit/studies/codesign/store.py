@@ -172,10 +172,10 @@ def wait(seconds: float = 0.5) -> None:
 
 def _distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
     return {
-        name: IntDistribution(own.low, own.high)
-        if isinstance(own, CountRange)
-        else FloatDistribution(own.low, own.high, log=own.scale == "log")
-        for name, own in spec.parameters.ranges.items()
+        name: IntDistribution(parameter.low, parameter.high)
+        if isinstance(parameter, CountRange)
+        else FloatDistribution(parameter.low, parameter.high, log=parameter.scale == "log")
+        for name, parameter in spec.parameters.ranges.items()
     }
 
 

@@ -90,22 +90,26 @@ class Parameters(Spec):
     def _within(self) -> "Parameters":
         if not self.ranges:
             raise ValueError("must name at least one parameter")
-        for name, own in self.ranges.items():
+        for name, parameter_range in self.ranges.items():
             low, high, unit = BOUNDS[name]
             for end in ("low", "high"):
-                value = getattr(own, end)
+                value = getattr(parameter_range, end)
                 if not low <= value <= high:
                     raise ValueError(
                         f"{name}.{end} must be within {low:g} … {high:g} {unit}".rstrip() + f", got {value:g}"
                     )
-            if own.low >= own.high:
-                raise ValueError(f"{name}.high must be > low = {own.low:g}, got {own.high:g}")
+            if parameter_range.low >= parameter_range.high:
+                raise ValueError(f"{name}.high must be > low = {parameter_range.low:g}, got {parameter_range.high:g}")
         return self
 
     @property
     def ranges(self) -> dict[str, Range]:
         """Those that vary, by name."""
-        return {name: own for name in type(self).model_fields if (own := getattr(self, name)) is not None}
+        return {
+            name: parameter_range
+            for name in type(self).model_fields
+            if (parameter_range := getattr(self, name)) is not None
+        }
 
 
 class Power(Spec):

@@ -109,19 +109,19 @@ class Problem:
 
     def mapping(self, design: Design, images: Images) -> mapping.Mapping:
         """The network on the design's circuit, scales chosen on images."""
-        own = self.study.mapping
+        settings = self.study.mapping
         return mapping.build(
             self.physical,
             design.neuron,
             design.variation,
             images.spikes,
             images.labels,
-            Choice(own.xor_quantile, own.wrap_quantile, own.use),
+            Choice(settings.xor_quantile, settings.wrap_quantile, settings.use),
             name=self.study.name,
             checkpoint=self.files.checkpoint.name,
             checkpoint_sha256=self.checkpoint_sha256,
             window_over_tau=design.window_over_tau,
-            keep_scale=own.scale == "kept",
+            keep_scale=settings.scale == "kept",
         )
 
 
@@ -154,9 +154,9 @@ class Evaluator:
         constraints["spikes come"] = LEAST_SPIKES - least_spikes(circuit, training.spikes[0], study.seed)
         if constraints["spikes come"] > 0:
             return self._infeasible(values, constraints, began, "a layer keeps silent", design)
-        found = self._inferences(circuit, training, fidelity)
+        inferences = self._inferences(circuit, training, fidelity)
         numbers = inference.figures(
-            found, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
+            inferences, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
         )
         constraints["accuracy"] = study.limits.accuracy_at_least - numbers["accuracy"]
         constraints["undecided"] = numbers["undecided"] - study.limits.undecided_at_most
@@ -165,7 +165,7 @@ class Evaluator:
             "f0_Hz": design.neuron.f0_Hz,
             "window_over_tau": circuit.window,
             "phase_noise": max(design.neuron.phase_noise),
-            "layers": [[own.phase_per_weight_rad, own.lead_rad] for own in mapping.mapped.layers],
+            "layers": [[layer.phase_per_weight_rad, layer.lead_rad] for layer in mapping.mapped.layers],
             "cpu_s": time.process_time() - began,
         }
         return Outcome(numbers["accuracy"], numbers["energy_J"], numbers["latency_s"], constraints, details)
@@ -173,7 +173,7 @@ class Evaluator:
     @property
     def _largest(self) -> int:
         fidelities = self.problem.study.fidelities
-        return max(max(one.map_images, one.calibration_images) for one in fidelities)
+        return max(max(fidelity.map_images, fidelity.calibration_images) for fidelity in fidelities)
 
     def _images(self, name: str, part: str, count: int) -> Images:
         if name not in self._kept:
@@ -182,9 +182,9 @@ class Evaluator:
 
     def _inferences(self, circuit: Circuit, training: Images, fidelity: Fidelity) -> inference.Inferences:
         study, seed = self.problem.study, self.problem.study.seed
-        seen = self._images(fidelity.name, study.part, fidelity.images)
+        images = self._images(fidelity.name, study.part, fidelity.images)
         if fidelity.method == "circuit":
-            return inference.on_circuit(circuit, seen.spikes, seen.labels, fidelity.chips, fidelity.level, seed)
+            return inference.on_circuit(circuit, images.spikes, images.labels, fidelity.chips, fidelity.level, seed)
         table, _, _ = calibrate.calibrate(
             circuit,
             training.spikes[: fidelity.calibration_images],
@@ -193,8 +193,8 @@ class Evaluator:
             chip_count=fidelity.calibration_chips,
             points_per_layer=fidelity.points,
         )
-        labels = torch.from_numpy(np.asarray(seen.labels))
-        return inference.under_table(circuit, self.problem.network, table, seen.z, labels, fidelity.chips, seed)
+        labels = torch.from_numpy(np.asarray(images.labels))
+        return inference.under_table(circuit, self.problem.network, table, images.z, labels, fidelity.chips, seed)
 
     def _infeasible(
         self, values: Values, constraints: dict[str, float], began: float, why: str, design: Design | None = None
@@ -209,11 +209,11 @@ class Evaluator:
 
 def mapping_constraints(mapping: mapping.Mapping) -> dict[str, float]:
     """By limit the largest excess over the layers: value over bound, less 1."""
-    found: dict[str, float] = {}
+    excesses: dict[str, float] = {}
     for limit in mapping.report["limits"]:
         excess = limit["value"] / limit["bound"] - 1.0
-        found[limit["name"]] = max(found.get(limit["name"], -1.0), excess)
-    return found
+        excesses[limit["name"]] = max(excesses.get(limit["name"], -1.0), excess)
+    return excesses
 
 
 def least_spikes(circuit: Circuit, spikes: Floats, seed: int) -> float:
