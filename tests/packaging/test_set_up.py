@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 
@@ -82,9 +81,7 @@ def test_sets_up_once_and_then_does_nothing(machine: Machine) -> None:
     assert len(machine.called("pip")) == PIP_CALLS
     assert machine.called("pip")[-1].endswith(" --no-deps c4m-pdk-freepdk45")
     assert all("-c " in line and "constraints.txt" in line for line in machine.called("pip"))
-    began = perf_counter()
     second = machine.set_up()
-    assert perf_counter() - began < 2
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert len(machine.called("pip")) == PIP_CALLS
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,9 @@ pytestmark = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice
 
 
 @pytest.mark.parametrize("again_after_s", [(), (0.0,), (0.05, 0.05), (0.3,)])
-def test_ctrl_c_ends_a_characterisation_however_often_it_is_pressed(tmp_path: Path, again_after_s) -> None:
-    line = CommandLine(tmp_path)
-    fake = tmp_path / "ngspice"
+def test_ctrl_c_ends_a_characterisation_however_often_it_is_pressed(command_line: CommandLine, again_after_s) -> None:
+    line = command_line
+    fake = line.directory / "ngspice"
     fake.write_text(HANGING.format(ngspice=shutil.which("ngspice")))
     fake.chmod(0o755)
     process = line.start(
@@ -31,13 +30,12 @@ def test_ctrl_c_ends_a_characterisation_however_often_it_is_pressed(tmp_path: Pa
         "run",
         NEUROCIRCUIT_NGSPICE=str(fake),
     )
-    assert wait_until(lambda: sum(map(is_hanging, line.processes())) == 2, process)
+    wait_until(lambda: sum(map(is_hanging, line.processes())) == 2, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the job
     for pause_s in again_after_s:
         time.sleep(pause_s)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-    # Far below the time after which a simulator would be killed anyway (bench.TIMEOUT_s, ten minutes).
     out, err = process.communicate(timeout=PATIENCE_s)
     assert process.returncode == 130
     assert out == ""

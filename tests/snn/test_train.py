@@ -5,9 +5,7 @@ import math
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 import zipfile
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +21,7 @@ from neurocircuit.snn.recipe import OptimiserSpec, ScheduleSpec, load_recipe
 from neurocircuit.snn.training import runlog
 from neurocircuit.snn.training.optimise import AveragedWeights, bound_gradients, denormals_as_zero, learning_rate
 from neurocircuit.snn.training.run import BEST, CHECKPOINT, FINAL, Trainer
+from tests.command_line import running, succeed, wait_until
 
 pytest.importorskip("sklearn")
 DIGITS = Path(__file__).parents[2] / "training" / "digits.toml"
@@ -102,18 +101,15 @@ def test_kill_9_and_resume_gives_the_same_bits(tmp_path):
     plain, killed = tmp_path / "plain", tmp_path / "killed"
     torch.set_num_threads(1)
     trainer(plain, *SHORT).run(lambda progress: None)
-    process = subprocess.Popen([sys.executable, *command(killed)])
-    until = time.monotonic() + 60
-    while not (killed / CHECKPOINT).exists() and time.monotonic() < until:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with running([sys.executable, *command(killed)]) as process:
+        wait_until((killed / CHECKPOINT).exists, process)
+    assert process.returncode == -signal.SIGKILL
     assert not (killed / FINAL).exists()
 
-    done = subprocess.run([sys.executable, *command(killed, "--resume", "--json")], check=True, capture_output=True)
+    done = succeed([sys.executable, *command(killed, "--resume", "--json")])
 
     assert json.loads(done.stdout)["finished"] is True
-    assert done.stderr == b""  # no terminal, no progress
+    assert done.stderr == ""  # no terminal, no progress
     assert_same_bits(weights(killed), weights(plain))
 
 
@@ -127,7 +123,7 @@ def test_two_processes_train_as_one(tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     arguments = command(tmp_path / "two", settings=settings)
-    subprocess.run([*launch, *arguments], check=True, capture_output=True, env=environment)
+    succeed([*launch, *arguments], env=environment)
     trainer(tmp_path / "one", *settings).run(lambda progress: None)
 
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
@@ -246,7 +242,7 @@ def test_resuming_a_finished_run_keeps_what_it_reached(tmp_path):
     records = []
     for more in ((), ("--resume",)):
         arguments = command(tmp_path / "a", *more, settings=("epochs=1", *SHORT[1:]))
-        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        succeed([sys.executable, *arguments])
         records.append(json.loads((tmp_path / "a" / "run.json").read_text()))
     assert records[0]["held_out_accuracy"] > 0.1
     assert records[0]["layer"] is not None

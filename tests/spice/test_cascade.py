@@ -8,6 +8,7 @@ from neurocircuit.spice.phases import rising_edges
 from neurocircuit.spice.saved_states import idle
 from neurocircuit.spice.transistor_deck import SAVED, Input, code_lines, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
+from tests.command_line import LONG_s
 from tests.spice.test_transistor_neuron import STANDING_V, ARM_s, INPUTS_s, circuit
 
 __all__ = ["circuit"]  # the fixture
@@ -25,7 +26,7 @@ def test_the_shaped_spike_of_the_first_neuron_makes_the_second_one_fire(circuit)
     deck = compose_cascade(
         circuit, [Input(INPUTS_s[:1], 15)], 15, stop_s=105 * NS, arm_s=ARM_s, extra=f"{first}\n{second}"
     )
-    vectors = simulate(deck, timeout_s=1200).vectors
+    vectors = simulate(deck, timeout_s=LONG_s).vectors
     pulse = vectors["v(shaped)"]
     rises, falls = rising_edges(vectors["time"], pulse, 0.5), rising_edges(vectors["time"], -pulse, -0.5)
     first, second = (rising_edges(vectors["time"], vectors[f"v(fired{tag})"], 0.5) for tag in ("", SECOND))
@@ -53,6 +54,6 @@ def test_26_simultaneous_inputs_act_as_one_strong_one(circuit):
     deck = compose_neuron(
         circuit, [Input(INPUTS_s[:1], -4)], stop_s=45 * NS, arm_s=ARM_s, saved=SAVED, extra="\n".join(extra)
     )
-    times_s = fire_times_s(simulate(deck, timeout_s=1200), 1.0, ARM_s)
+    times_s = fire_times_s(simulate(deck, timeout_s=LONG_s), 1.0, ARM_s)
     assert len(times_s) == 1
     assert np.all(times_s > INPUTS_s[0] + 1 * NS)

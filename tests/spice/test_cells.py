@@ -7,6 +7,7 @@ from neurocircuit.spice.phases import rising_edges
 from neurocircuit.spice.process import load
 from neurocircuit.spice.transistor_deck import code_lines, compose_bench, synapse_subcircuit
 from neurocircuit.spice.transistor_run import simulate
+from tests.command_line import LONG_s
 
 NS = 1e-9
 CODES = (15, 8, 1, 0, -1, -8, -15)
@@ -77,7 +78,7 @@ def cells():
     installed = load("generic65")
     saved = tuple(f"v({node})" for node in (*NODES, *(f"up{k}" for k in range(len(LAGS)))))
     deck = compose_bench(installed, installed.condition(), bench_body(), saved, stop_s=12 * NS, max_step_s=1e-11)
-    vectors = simulate(deck, timeout_s=120).vectors
+    vectors = simulate(deck, timeout_s=LONG_s).vectors
     time_s = np.arange(0.1 * NS, 12 * NS, 1e-12)
     return {
         name[2:-1]: np.interp(time_s, vectors["time"], vector) for name, vector in vectors.items() if "(" in name
@@ -173,7 +174,7 @@ def synapses():
     installed = load("generic65")
     saved = tuple(f"i(vib{k})" for k in range(len(cases)))
     deck = compose_bench(installed, installed.condition(), "\n".join(lines), saved, stop_s=9 * NS, max_step_s=2e-11)
-    vectors = simulate(deck, timeout_s=300).vectors
+    vectors = simulate(deck, timeout_s=LONG_s).vectors
     time_s = np.arange(0.5 * NS, 9 * NS, 1e-12)
     return {case: np.interp(time_s, vectors["time"], vectors[name]) for case, name in zip(cases, saved, strict=True)}
 

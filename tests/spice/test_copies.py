@@ -11,6 +11,7 @@ from neurocircuit.spice.phases import rising_edges
 from neurocircuit.spice.saved_states import idle
 from neurocircuit.spice.transistor_deck import SAVED, Input, code_lines, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
+from tests.command_line import LONG_s
 from tests.spice.test_transistor_neuron import ARM_s, INPUTS_s, circuit
 
 __all__ = ["circuit"]  # the fixture
@@ -36,7 +37,7 @@ class Seen:
 
 def run(circuit: Circuit, inputs: list[Input], extra: str = "") -> Seen:
     deck = compose_neuron(circuit, inputs, stop_s=STOP_s, arm_s=ARM_s, saved=SAVED, extra=extra)
-    found = simulate(deck, timeout_s=1200)
+    found = simulate(deck, timeout_s=LONG_s)
     time_s = found.vectors["time"]
     e1, e2 = (rising_edges(time_s, found.vectors[f"v({node})"], 0.5) for node in ("o1", "o2"))
     before = e1[(e1 > 8 * NS) & (e1 < SPIKE_s)]

@@ -9,6 +9,7 @@ from neurocircuit.spice.process import ProcessMissing, load
 from neurocircuit.spice.saved_states import idle
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
+from tests.command_line import LONG_s
 
 NS = 1e-9
 ARM_s, STATE_s = 14 * NS, 17 * NS
@@ -44,13 +45,13 @@ def test_the_neuron_fires_from_a_saved_state_with_two_inputs(name):
             save_state_at_s=STATE_s,
             extra=idle(circuit, 2, from_power_up=True),
         ),
-        timeout_s=1200,
+        timeout_s=LONG_s,
     )
     inputs = [Input((time_s,), circuit.largest_code) for time_s in INPUTS_s]
     deck = compose_neuron(
         circuit, inputs, stop_s=60 * NS, start=started.state, stop_when_fired=True, extra=idle(circuit, 2)
     )
-    fired = simulate(deck, timeout_s=1200)
+    fired = simulate(deck, timeout_s=LONG_s)
     assert fired.stopped
     times_s = fire_times_s(fired, condition.supply_V)
     assert len(times_s) == 1

@@ -10,6 +10,7 @@ from neurocircuit.spice.phases import rising_edges
 from neurocircuit.spice.process import load
 from neurocircuit.spice.transistor_deck import compose_bench, number
 from neurocircuit.spice.transistor_run import simulate
+from tests.command_line import LONG_s
 
 PELGROM = Mismatch(a_vt_n=3.5e-9, a_vt_p=4.5e-9, a_beta_n=10e-9, a_beta_p=12e-9, source="made up")
 
@@ -56,7 +57,7 @@ def frequencies_Hz(shifts, count):
     deck = compose_bench(
         process, process.condition(), "\n".join(lines), saved, stop_s=9e-9, max_step_s=2e-11, mismatch=shifts
     )
-    vectors = simulate(deck, timeout_s=600).vectors
+    vectors = simulate(deck, timeout_s=LONG_s).vectors
     edges = [rising_edges(vectors["time"], vectors[name], supply_V / 2)[2:] for name in saved]
     return deck, np.array([(len(edge) - 1) / (edge[-1] - edge[0]) for edge in edges])
 

@@ -12,6 +12,7 @@ import pytest
 
 from neurocircuit.errors import SimulatorBadOutput, SimulatorMissing, SimulatorTimeout
 from neurocircuit.spice import ngspice
+from tests.command_line import PATIENCE_s
 
 DECK = "* rc\nV1 a 0 PWL(0 0 1e-9 1)\nR1 a b 1e3\nC1 b 0 1e-12\n.tran 1e-10 5e-9\n.end\n"
 GOOD = """
@@ -20,7 +21,7 @@ raw(["time", "v(b)"], rows)
 """
 
 
-def run(deck=DECK, timeout_s=20.0, t_stop_s=5e-9, wanted=("v(b)",)):
+def run(deck=DECK, timeout_s=PATIENCE_s, t_stop_s=5e-9, wanted=("v(b)",)):
     return ngspice.run(deck, wanted, t_stop_s, timeout_s=timeout_s)
 
 
@@ -30,8 +31,8 @@ def kept_log(error):
 
 def dies(pid):
     """A kill is carried out when the kernel comes to it. A zombie is dead: nobody may be there to reap it."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+    give_up = time.monotonic() + PATIENCE_s
+    while time.monotonic() < give_up:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True
@@ -91,30 +92,32 @@ def test_a_hang_is_killed_with_its_offspring_even_one_that_ignores_sigterm(fake_
     pids = tmp_path / "pids"
     fake_ngspice(f"""
         child = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        child += "print('ready', flush=True); time.sleep(600)"
+        child += "print('ready', flush=True); time.sleep(1000)"
         grandchild = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE)
         grandchild.stdout.readline()
-        open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{grandchild.pid}}")
+        open({str(pids)!r} + ".part", "w").write(f"{{os.getpid()}} {{grandchild.pid}}")
+        os.rename({str(pids)!r} + ".part", {str(pids)!r})
         if {closes_output}:
             os.close(1), os.close(2)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        time.sleep(600)
+        time.sleep(1000)
     """)
-    with pytest.raises(SimulatorTimeout, match="ran longer than 3 s and was killed"):
-        run(timeout_s=3.0)
+    for timeout_s in (1.0, 10.0, 100.0):  # a loaded machine may need longer to come as far as the hang
+        with pytest.raises(SimulatorTimeout, match=f"ran longer than {timeout_s:g} s and was killed"):
+            run(timeout_s=timeout_s)
+        if pids.exists():
+            break
     assert all(dies(int(pid)) for pid in pids.read_text().split())
 
 
 def test_offspring_that_holds_the_output_does_not_delay_the_result(fake_ngspice, tmp_path):
     pid = tmp_path / "pid"
     fake_ngspice(f"""
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
         open({str(pid)!r}, "w").write(str(child.pid))
         {GOOD.strip().replace(chr(10), chr(10) + " " * 8)}
     """)
-    start = time.monotonic()
-    run(timeout_s=60.0)
-    assert time.monotonic() - start < 30
+    run()
     assert dies(int(pid.read_text()))
 
 
@@ -125,7 +128,7 @@ def test_a_flood_of_output_is_cut_off_in_bounded_memory(fake_ngspice, work_root)
             os.write(1, line)
     """)
     with pytest.raises(SimulatorBadOutput, match="printed more than 4 MiB and was killed") as caught:
-        run(timeout_s=60.0)
+        run()
     assert kept_log(caught).stat().st_size == 4 << 20
 
 
@@ -136,7 +139,7 @@ def test_ctrl_c_kills_the_group_and_removes_the_folder(fake_ngspice, work_root, 
     fake_ngspice(f"""
         open({str(pid)!r}, "w").write(str(os.getpid()))
         open({str(ready)!r}, "w").write("x")
-        time.sleep(600)
+        time.sleep(1000)
     """)
 
     def interrupt():
@@ -146,7 +149,7 @@ def test_ctrl_c_kills_the_group_and_removes_the_folder(fake_ngspice, work_root, 
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        run(timeout_s=60.0)
+        run()
     thread.join()
     assert dies(int(pid.read_text()))
     assert not list(work_root.iterdir())
@@ -202,7 +205,8 @@ def test_bsim4_runs_on_one_thread(monkeypatch, tmp_path, limited):
     """Its OpenMP load starts a second thread wherever there is a second core, unless we forbid it."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
-    assert ngspice.version().openmp  # Debian's; without it there is nothing to see here
+    if not ngspice.version().openmp:
+        pytest.skip("this ngspice has one thread anyway")
     if not limited:
         monkeypatch.setattr(ngspice, "_environment", lambda: dict(os.environ, OMP_THREAD_LIMIT="2"))
     count = tmp_path / "threads"
@@ -225,7 +229,7 @@ sys.exit(child.returncode)
         f"Mn{k} in{k + 1} in{k} 0 0 n w=1e-6 l=1.8e-7\nMp{k} in{k + 1} in{k} vdd vdd p w=2e-6 l=1.8e-7"
         for k in range(10)
     )
-    run(INVERTERS.format(stages=stages), wanted=("v(in10)",), t_stop_s=1e-9, timeout_s=60)
+    run(INVERTERS.format(stages=stages), wanted=("v(in10)",), t_stop_s=1e-9)
     assert int(count.read_text()) == (1 if limited else 2)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.spice import ngspice
+from tests.command_line import PATIENCE_s
 
 RC = """* rc
 V1 a 0 pulse(0.0 1.0 1e-9 1e-11 1e-11 1.0 2.0)
@@ -27,7 +28,7 @@ MET = "print('14: condition met: stop  when v(b) > 0.5')\nprint('tran simulation
 
 
 def run(before="", after="", **options):
-    settings = {"timeout_s": 20.0, "first_by_s": 1e-11, **options}
+    settings = {"timeout_s": PATIENCE_s, "first_by_s": 1e-11, **options}
     return ngspice.run_control(RC.format(before=before, after=after), ("v(b)",), 5e-9, **settings)
 
 
@@ -63,7 +64,7 @@ def test_a_state_goes_on_where_it_was_taken():
     deck = deck.replace(".control", ".include state.ic\n.control", 1)
     state = "\n".join(line for line in ran.texts["state.ic"].splitlines() if "v(b)" in line)
     files = {"state.ic": state + "\n"}
-    decay = ngspice.run_control(deck, ("v(b)",), 5e-9, timeout_s=20.0, files=files, first_by_s=1e-11).vectors
+    decay = ngspice.run_control(deck, ("v(b)",), 5e-9, timeout_s=PATIENCE_s, files=files, first_by_s=1e-11).vectors
     expected = ran.vectors["v(b)"][-1] * np.exp(-decay["time"] / 1e-9)
     np.testing.assert_allclose(decay["v(b)"], expected, atol=2e-3)
 
@@ -75,7 +76,7 @@ def test_links_and_variables_reach_the_deck(tmp_path):
         deck,
         ("v(b)",),
         5e-9,
-        timeout_s=20.0,
+        timeout_s=PATIENCE_s,
         links={"parts": tmp_path},
         variables={"ngbehavior": "hsa"},
         outputs=("mode.txt",),
@@ -112,7 +113,7 @@ def test_an_early_stop_is_believed_with_its_line(fake_ngspice):
 
 def test_a_written_file_is_read(work_root):
     text = ngspice.written(
-        "* r\nR1 a 0 1e3\n.control\nlisting expand > list.txt\nquit 0\n.endc\n.end\n", "list.txt", timeout_s=20
+        "* r\nR1 a 0 1e3\n.control\nlisting expand > list.txt\nquit 0\n.endc\n.end\n", "list.txt", timeout_s=PATIENCE_s
     )
     assert "r1 a 0 1e3" in text
     assert not list(work_root.iterdir())

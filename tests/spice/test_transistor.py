@@ -11,6 +11,7 @@ from neurocircuit.neuron import levels
 from neurocircuit.spec import Bank, Circuit, Lead, NeuronSpec, WeightBank
 from neurocircuit.spice import ngspice, saved_states, transistor
 from neurocircuit.spice.process import load
+from tests.command_line import LONG_s
 
 pytestmark = pytest.mark.xdist_group("transistor")  # one worker makes the states
 TIMES, PHASES = np.array([[0.05, 0.05]]), np.array([[1.0, 2.0]])
@@ -178,7 +179,7 @@ def test_the_identity_follows_netlists_and_models(spec, monkeypatch):
 def test_halving_the_step_moves_the_spike_by_less_than_a_hundredth_of_tau(spec):
     coarse, fine = (
         levels.evaluate(
-            "transistor", spec, TIMES, np.full((1, 2), 1.5), start_rad=PHASES, refined=refined, timeout_s=600
+            "transistor", spec, TIMES, np.full((1, 2), 1.5), start_rad=PHASES, refined=refined, timeout_s=LONG_s
         )
         for refined in (False, True)
     )
@@ -188,5 +189,5 @@ def test_halving_the_step_moves_the_spike_by_less_than_a_hundredth_of_tau(spec):
 @pytest.mark.long
 def test_a_neuron_stays_silent_with_one_input_missing(spec):
     times = np.array([[0.05, np.inf]])
-    record = levels.evaluate("transistor", spec, times, np.full((1, 2), 0.6), start_rad=PHASES, timeout_s=600)
+    record = levels.evaluate("transistor", spec, times, np.full((1, 2), 0.6), start_rad=PHASES, timeout_s=LONG_s)
     assert np.isinf(record.fire_time_over_tau[0])

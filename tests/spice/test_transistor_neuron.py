@@ -11,6 +11,7 @@ from neurocircuit.spice.process import load
 from neurocircuit.spice.saved_states import idle
 from neurocircuit.spice.transistor_deck import Input, State, compose_bench, compose_neuron, number
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
+from tests.command_line import LONG_s
 
 NS = 1e-9
 ARM_s, STATE_s = 14 * NS, 17 * NS
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("transistor")
 def run(circuit, inputs, *, power_up=False, **options):
     """With idle synapses up to those of the trim."""
     extra = idle(circuit, len(inputs), from_power_up=power_up)
-    return simulate(compose_neuron(circuit, inputs, extra=extra, **options), timeout_s=1200)
+    return simulate(compose_neuron(circuit, inputs, extra=extra, **options), timeout_s=LONG_s)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +176,7 @@ def test_shifts_of_single_devices_act_and_shifts_of_zero_do_not(name):
         if ".xdiode." in device.path:
             diodes[device.path.split(".")[1]] = device.path
     shifts = {diodes["x1"]: DeviceShift(vth_V=0.01), diodes["x2"]: DeviceShift(beta=0.05), diodes["x3"]: DeviceShift()}
-    vectors = simulate(compose_bench(installed, condition, body, **bench, mismatch=shifts), timeout_s=120).vectors
+    vectors = simulate(compose_bench(installed, condition, body, **bench, mismatch=shifts), timeout_s=LONG_s).vectors
     frequencies = []
     for k in range(4):
         edges = rising_edges(vectors["time"], vectors[f"v(o{k})"], process.supply_V / 2)[2:]

@@ -56,4 +56,6 @@ def prepare(delay_s=0.0):
 
 if __name__ == "__main__":
     where, delay = Path(sys.argv[1]), float(sys.argv[2])
+    print("ready", flush=True)
+    sys.stdin.readline()
     run.run(definition(), where, partial(prepare, delay), run.Options(), lambda text: print(text, flush=True))

@@ -1,24 +1,12 @@
-"""A small sweep, and the command line for it."""
+"""A small sweep."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from neurocircuit.spec import NeuronSpec, SweepSpec, Testbench
 from neurocircuit.studies.sweep.plan import SweepRequest
-from tests.command_line import CommandLine
-
-
-@pytest.fixture
-def command_line(tmp_path: Path) -> CommandLine:
-    return CommandLine(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def make_command_line() -> Callable[[Path], CommandLine]:
-    return CommandLine
 
 
 def make_testbench(**fields: Any) -> Testbench:

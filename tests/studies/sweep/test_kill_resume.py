@@ -15,7 +15,7 @@ import pytest
 
 from neurocircuit.spec import Testbench
 from neurocircuit.tables import read_dataset
-from tests.command_line import HANGING, PATIENCE_s, is_hanging, wait_until
+from tests.command_line import HANGING, CommandLine, PATIENCE_s, is_hanging, wait_until
 
 # Enough ngspice runs (10 draws of 8 rows) to be in mid-sweep for more than a second.
 SWEEP = ("sweep", "--jitter", "1,9%", "--bits", "4,8", "--trials", "60", "--cross-trials", "10", "--no-report")
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, make_command_line):
+def undisturbed(tmp_path_factory):
     """The files of a run that nothing disturbed, in one process."""
-    line = make_command_line(tmp_path_factory.mktemp("undisturbed"))
+    line = CommandLine(tmp_path_factory.mktemp("undisturbed"))
     done = line.run(*SWEEP, "--out", "run", "--jobs", "1")
     assert (done.returncode, done.stderr) == (0, "")
     return line.data("run")
@@ -59,7 +59,7 @@ def test_kill_9_at_random_moments_of_a_sweep_and_resume_gives_the_same_bytes(com
     arguments = (*SWEEP, "--out", "run")
     for moment, jobs in zip(moments, ("2", "1"), strict=True):
         process = command_line.start(*arguments, "--jobs", jobs)
-        assert wait_until(lambda moment=moment: stored(command_line.ledger) >= moment, process)
+        wait_until(lambda moment=moment: stored(command_line.ledger) >= moment, process)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL
@@ -78,7 +78,7 @@ def test_kill_9_at_random_moments_of_a_sweep_and_resume_gives_the_same_bytes(com
 @pytest.mark.parametrize(("jobs", "presses"), [("1", 1), ("2", 1), ("1", 2), ("2", 3)])
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(command_line, undisturbed, jobs, presses):
     process = command_line.start(*SWEEP, "--out", "run", "--jobs", jobs)
-    assert wait_until(lambda: stored(command_line.ledger) >= 3, process)
+    wait_until(lambda: stored(command_line.ledger) >= 3, process)
     for _ in range(presses):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the job
     out, err = process.communicate(timeout=PATIENCE_s)
@@ -97,7 +97,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(command_line, undisturbed, j
 
 def test_a_killed_worker_is_one_clear_error(command_line):
     process = command_line.start(*SWEEP, "--out", "run", "--jobs", "2")
-    assert wait_until(lambda: stored(command_line.ledger) >= 2, process)
+    wait_until(lambda: stored(command_line.ledger) >= 2, process)
     family = command_line.processes()
     workers = [pid for pid, parent in family.items() if family.get(parent) == process.pid and is_python(pid)]
     assert workers
@@ -175,7 +175,7 @@ def test_kill_9_takes_a_hanging_simulator_along(command_line):
     fake.write_text(HANGING.format(ngspice=shutil.which("ngspice")))
     fake.chmod(0o755)
     process = command_line.start(*SWEEP, "--out", "run", "--jobs", "2", NEUROCIRCUIT_NGSPICE=str(fake))
-    assert wait_until(lambda: any(is_hanging(pid) for pid in command_line.processes()), process)
+    wait_until(lambda: any(is_hanging(pid) for pid in command_line.processes()), process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     wait_until(lambda: not command_line.processes())
