@@ -59,13 +59,13 @@ class OnChips:
         self, network: "nn.Sequential", source: "ImageSource", subject: "Subject", checkpoint: Path, energy_J: float
     ) -> dict[str, Any]:
         """The result under stable keys, SI units."""
+        from neurocircuit.core.files import file_sha256
         from neurocircuit.noise import NoiseTable
-        from neurocircuit.snn.hardware.conditions import sha256_of
         from neurocircuit.snn.hardware.evaluate import PASSAGES, evaluate_on_chips
         from neurocircuit.spec import MappedNetwork
 
         assert self.noise is not None  # noqa: S101
-        noise_sha256 = sha256_of(self.noise)
+        noise_sha256 = file_sha256(self.noise)
         table = NoiseTable.load(self.noise)
         mapped = MappedNetwork.from_dict(table.provenance["network"])
         seed, tables = self.seed or 0, 5 if self.tables is None else self.tables
@@ -86,7 +86,7 @@ class OnChips:
             "noise_sha256": noise_sha256,
             "network_of_table": mapped.name,
             "neuron": mapped.neuron.name,
-            "table_is_of_these_weights": sha256_of(checkpoint) == mapped.checkpoint_sha256,
+            "table_is_of_these_weights": file_sha256(checkpoint) == mapped.checkpoint_sha256,
             "seed": seed,
             "passages": passages,
         }

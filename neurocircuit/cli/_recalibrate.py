@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from neurocircuit.core.files import write_atomically
+from neurocircuit.core.files import file_sha256, write_atomically
 from neurocircuit.errors import InputError
 
 IMAGES = 30  # whose neurons the table is made from
@@ -25,16 +25,17 @@ def recalibrate(weights: Path, noise: Path, data: Path | None, chips: int, mappe
     """
     from neurocircuit.cli.network import images as read_images
     from neurocircuit.network import calibrate
-    from neurocircuit.network import physical as unrolled
     from neurocircuit.network.limits import Choice
     from neurocircuit.network.mapping import build
     from neurocircuit.network.run import Circuit
     from neurocircuit.noise import NoiseTable
+    from neurocircuit.snn import unroll
     from neurocircuit.spec import MappedNetwork
 
     before = MappedNetwork.from_dict(NoiseTable.load(noise).provenance["network"])
-    physical = unrolled.load(weights)
-    spikes, labels = read_images(physical, "train", data, max(mapped_images, IMAGES))
+    unrolled = unroll.load(weights)
+    physical = unrolled.physical
+    spikes, labels = read_images(unrolled, "train", data, max(mapped_images, IMAGES))
     mapping = build(
         physical,
         before.neuron,
@@ -44,7 +45,7 @@ def recalibrate(weights: Path, noise: Path, data: Path | None, chips: int, mappe
         Choice(),
         name=before.name,
         checkpoint=weights.name,
-        checkpoint_sha256=unrolled.file_sha256(weights),
+        checkpoint_sha256=file_sha256(weights),
         window_over_tau=before.neuron.window_over_tau,
     )
     mapped = mapping.mapped

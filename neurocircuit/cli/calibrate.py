@@ -76,16 +76,16 @@ def command(
         raise InputError(f"--out must be a .nc file in an existing directory, got {str(out)!r}")
 
     from neurocircuit.network import calibrate
-    from neurocircuit.network.physical import load_mapped
     from neurocircuit.network.run import Circuit
     from neurocircuit.neuron import levels
     from neurocircuit.report.network import write_calibration_report
+    from neurocircuit.snn.unroll import load_mapped
 
     if level not in levels.LEVELS:
         raise InputError(f"--level must be among {', '.join(levels.LEVELS)}, got {level!r}")
-    mapped, network = load_mapped(network_path)
-    circuit = Circuit.of(mapped, network)
-    spikes, _ = images(network, part, data, count)
+    mapped, unrolled = load_mapped(network_path)
+    circuit = Circuit.of(mapped, unrolled.physical)
+    spikes, _ = images(unrolled, part, data, count)
     table, found, samples = calibrate.calibrate(
         circuit,
         spikes,
@@ -131,8 +131,8 @@ def _transfer(network_path: Path, out: Path, curve: Path, input_jitter: float, a
     if out.suffix != ".json" or not out.parent.is_dir():
         raise InputError(f"--out must be a .json file in an existing directory, got {str(out)!r}")
 
-    from neurocircuit.network.physical import load_mapped
     from neurocircuit.network.verify import transfer
+    from neurocircuit.snn.unroll import load_mapped
 
     mapped, _ = load_mapped(network_path)
     numbers = transfer.jitter_of(mapped, curve, input_jitter)

@@ -60,19 +60,19 @@ def command(
     if out.suffix != ".toml" or not out.parent.is_dir():
         raise InputError(f"--out must be a .toml file in an existing directory, got {str(out)!r}")
 
-    from neurocircuit.core.files import write_atomically
-    from neurocircuit.network import physical
+    from neurocircuit.core.files import file_sha256, write_atomically
     from neurocircuit.network.limits import Choice
     from neurocircuit.network.mapping import build
     from neurocircuit.report.network import write_mapping_report
+    from neurocircuit.snn import unroll
     from neurocircuit.spec.variation import EMBEDDED, Variation
 
     variation = EMBEDDED if variation_path is None else Variation.from_toml(variation_path)
     choice = Choice(xor_quantile, wrap_quantile, use)
-    network = physical.load(checkpoint_path)
-    spikes, labels = images(network, part, data, count)
+    unrolled = unroll.load(checkpoint_path)
+    spikes, labels = images(unrolled, part, data, count)
     mapping = build(
-        network,
+        unrolled.physical,
         base,
         variation,
         spikes,
@@ -80,7 +80,7 @@ def command(
         choice,
         name=out.stem,
         checkpoint=os.path.relpath(checkpoint_path, out.parent),
-        checkpoint_sha256=physical.file_sha256(checkpoint_path),
+        checkpoint_sha256=file_sha256(checkpoint_path),
         window_over_tau=window,
         keep_scale=keep_scale,
     )

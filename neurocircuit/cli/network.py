@@ -19,7 +19,7 @@ from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
     from neurocircuit.core.arrays import Floats
-    from neurocircuit.network.physical import PhysicalNetwork
+    from neurocircuit.snn.unroll import Unrolled
 
 part_option = click.option(
     "--part",
@@ -34,7 +34,7 @@ seed_option = click.option(
 
 
 def images(
-    physical: "PhysicalNetwork", part: str, data: Path | None, count: int, first: int = 0
+    unrolled: "Unrolled", part: str, data: Path | None, count: int, first: int = 0
 ) -> "tuple[list[Floats], np.ndarray]":
     """Input spikes [number] and labels of images first … first + count - 1. Raises InputError when there are fewer."""
     import torch
@@ -44,12 +44,12 @@ def images(
     from neurocircuit.snn.data.augment import for_evaluation
     from neurocircuit.snn.encode import encode
 
-    source = library.load(physical.subject.data, part, data)  # type: ignore[arg-type]
+    source = library.load(unrolled.subject.data, part, data)  # type: ignore[arg-type]
     if first + count > len(source):
         raise InputError(f"--images must be <= {len(source) - first} for part {part}, got {count}")
     pixels, labels = source.batch(np.arange(first, first + count))
-    scaled = torch.from_numpy(for_evaluation(pixels, physical.subject.augmentation)).double()
-    return input_spikes(encode(scaled, physical.subject.encoding).numpy()), labels
+    scaled = torch.from_numpy(for_evaluation(pixels, unrolled.subject.augmentation)).double()
+    return input_spikes(encode(scaled, unrolled.subject.encoding).numpy()), labels
 
 
 def record(started: float, **values: Any) -> dict[str, Any]:

@@ -81,11 +81,11 @@ def run(
     """What the command does. Raises InputError and FileFormatError naming what is wrong."""
     started = time.process_time()
 
-    from neurocircuit.network.physical import load_mapped
     from neurocircuit.report.pvt import write_pvt_report
+    from neurocircuit.snn.unroll import load_mapped
     from neurocircuit.studies import pvt
 
-    mapped, network = load_mapped(network_path)
+    mapped, unrolled = load_mapped(network_path)
     nominal, every = pvt.read(datasheet)
     conditions = pvt.chosen(
         every,
@@ -96,13 +96,13 @@ def run(
     )
     if not conditions:
         raise InputError("--corner, --temp and --vdd must leave a condition that was characterised, none has all three")
-    training, _ = images(network, "train", data, map_images)
-    spikes, labels = images(network, part, data, count)
+    training, _ = images(unrolled, "train", data, map_images)
+    spikes, labels = images(unrolled, part, data, count)
     if out is not None:
         make_directory(out)  # before minutes of work
     rows = pvt.run(
         mapped,
-        network,
+        unrolled.physical,
         nominal,
         conditions,
         training,
@@ -111,7 +111,7 @@ def run(
         chips=chips,
         level=level,
         seed=seed,
-        weights=sum(layer.kernel.size for layer in network.layers),
+        weights=sum(layer.kernel.size for layer in unrolled.physical.layers),
         tell=lambda text: None if as_json else click.echo(text, err=True),
     )
     numbers: dict[str, Any] = {

@@ -186,18 +186,18 @@ def _evaluated(
 ) -> tuple[Any, dict[str, Any]]:
     """One network on chips: the result and its numbers. Raises InputError where the table is of other weights."""
     from neurocircuit.cli._on_chips import to_dict
+    from neurocircuit.core.files import file_sha256
     from neurocircuit.noise import NoiseTable
     from neurocircuit.snn import checkpoint
     from neurocircuit.snn.data import library
     from neurocircuit.snn.data.images import Part
-    from neurocircuit.snn.hardware.conditions import sha256_of
     from neurocircuit.snn.hardware.evaluate import PASSAGES, evaluate_on_chips
     from neurocircuit.spec import MappedNetwork
 
     subject, network = checkpoint.load_network(weights)
     table = NoiseTable.load(table_path)
     mapped = MappedNetwork.from_dict(table.provenance["network"])
-    if mapped.checkpoint_sha256 != sha256_of(weights):
+    if mapped.checkpoint_sha256 != file_sha256(weights):
         raise InputError(f"{table_path} must be calibrated for {weights}: its network has other weights")
     source = library.load(subject.data, "test", data)
     if images is not None and images > len(source):
@@ -215,5 +215,5 @@ def _evaluated(
         passages=PASSAGES if passages is None else passages,
     )
     leads = [own.lead_rad for own in mapped.layers]
-    files = {"weights": str(weights), "table": str(table_path), "noise_sha256": sha256_of(table_path)}
+    files = {"weights": str(weights), "table": str(table_path), "noise_sha256": file_sha256(table_path)}
     return found, to_dict(found, 10e-12, mapped.neuron.tau_s) | files | {"lead_rad": leads}

@@ -200,10 +200,10 @@ def _networks(
     groups: dict[str, tuple[Path, ...]], part: str, count: int, map_images: int, data: Path | None
 ) -> "tuple[list[Network], Images]":
     """Networks of all groups, and the images that they decide. Raises InputError where they read other images."""
-    from neurocircuit.network import physical
+    from neurocircuit.snn import unroll
     from neurocircuit.studies.circuit_curves.run import Images, Network
 
-    first = physical.load(groups[GROUPS[0]][0])
+    first = unroll.load(groups[GROUPS[0]][0])
     training = Images(*images(first, "train", data, map_images))
     seen = Images(*images(first, part, data, count))
     made = [
@@ -211,7 +211,7 @@ def _networks(
         for group, paths in groups.items()
         for number, path in enumerate(paths, 1)
     ]
-    reads = [(one.physical.subject.data.name, one.physical.subject.encoding) for one in made]
+    reads = [(one.unrolled.subject.data.name, one.unrolled.subject.encoding) for one in made]
     for own, network in zip(reads, made, strict=True):
         if own != reads[0]:
             raise InputError(f"{network.path} must read {reads[0][0]} encoded as {made[0].path} has it, got {own[0]}")

@@ -73,25 +73,25 @@ def command(
     if runs and table_path is None:
         raise InputError("--runs must come with --table: single neurons are held against a noise table")
 
-    from neurocircuit.network.physical import load_mapped
     from neurocircuit.network.run import Circuit
     from neurocircuit.network.verify import images as whole
     from neurocircuit.network.verify import transfer
     from neurocircuit.neuron import levels
     from neurocircuit.noise.table import NoiseTable
+    from neurocircuit.snn.unroll import load_mapped
 
     if level not in levels.LEVELS:
         raise InputError(f"--level must be among {', '.join(levels.LEVELS)}, got {level!r}")
     if level == "transistor" and not no_images:
         raise InputError("--level transistor must come with --no-images: whole images would take days")
-    mapped, network = load_mapped(network_path)
+    mapped, unrolled = load_mapped(network_path)
     table = None if table_path is None else NoiseTable.load(table_path)
     if table is not None:
         table.check_network(mapped.to_dict(), str(table_path))
     if transfer_path is not None:
         transfer.load(transfer_path, mapped)  # refused before hours of work
-    circuit = Circuit.of(mapped, network)
-    spikes, labels = images(network, part, data, count)
+    circuit = Circuit.of(mapped, unrolled.physical)
+    spikes, labels = images(unrolled, part, data, count)
     names = tuple(layer.name for layer in mapped.layers)
     chosen = _chosen(layer_text, names)
     numbers: dict[str, Any] = {

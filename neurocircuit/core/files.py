@@ -1,5 +1,6 @@
 """Writing a file so that a reader sees the old one or the whole new one, never a part; reading one of JSON."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -63,6 +64,14 @@ def read_json_object(path: Path, hint: str = "") -> dict[str, Any]:
     if not isinstance(values, dict):
         raise FileFormatError(f"{path} must hold a JSON object, got {type(values).__name__}")
     return values
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hash of a file's content. Raise InputError when it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _umask() -> int:

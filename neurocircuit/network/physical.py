@@ -1,29 +1,49 @@
-"""The physical network: every position of a convolution its own neuron, its inputs by number. Numpy from here on.
+"""The physical network: every position of a convolution its own neuron, its inputs by number.
 
-A stage is a layer of neurons or a pooling gate (the earliest spike of a window: an OR gate). Re-basing between layers
-is numerical only and vanishes here; a time constant per layer or a pooling that needs values cannot be built and is
-refused by name.
+It is made from a plain description of the layers (`Convolution`, `Dense`, `EarliestPooling`), which snn/unroll.py reads
+off a torch network. A stage is a layer of neurons or a pooling gate (the earliest spike of a window: an OR gate).
 """
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.snn import checkpoint
-from neurocircuit.snn.data.library import DATA_SETS
-from neurocircuit.snn.layers import EarliestPool2d, Rebase, SpikingConv2d, SpikingLinear
-from neurocircuit.snn.recipe import Subject
-from neurocircuit.snn.retime import Retime
-from neurocircuit.spec import MappedNetwork
+from neurocircuit.errors import InputError
 
 BIAS, SILENT = -2, -1  # numbers of the bias spike and of padding among a stage's inputs
+Sides = tuple[int, int, int, int]  # silent pixels added left, right, at the top, at the bottom
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A layer of neurons with weights [out, in, row, column] and the weights [out] of a bias spike, or None."""
+
+    name: str
+    weight: Floats
+    bias: Floats | None
+    stride: int
+    padding: Sides
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A fully connected layer of neurons with weights [out, in] and the weights [out] of a bias spike, or None."""
+
+    name: str
+    weight: Floats
+    bias: Floats | None
+
+
+@dataclass(frozen=True)
+class EarliestPooling:
+    """Gates for the earliest spike of each window of `size` squared."""
+
+    size: int
+    stride: int
+    padding: Sides
 
 
 @dataclass(frozen=True)
@@ -68,9 +88,8 @@ class Pool:
 
 @dataclass(frozen=True)
 class PhysicalNetwork:
-    """Stages from input to output, and what the weights are for."""
+    """Stages from input to output."""
 
-    subject: Subject
     stages: tuple[Layer | Pool, ...]
 
     @property
@@ -78,92 +97,53 @@ class PhysicalNetwork:
         """The layers of neurons."""
         return tuple(stage for stage in self.stages if isinstance(stage, Layer))
 
-
-def load(path: Path) -> PhysicalNetwork:
-    """The network of a checkpoint. Raises InputError for what the circuit cannot build."""
-    subject, network = checkpoint.load_network(path)
-    return unroll(subject, network)
-
-
-def load_mapped(path: Path) -> tuple[MappedNetwork, PhysicalNetwork]:
-    """A mapped network and its weights. Raises FileFormatError when the checkpoint is not the one that was mapped."""
-    mapped = MappedNetwork.from_toml(path)
-    weights = mapped.checkpoint_path(path)
-    if file_sha256(weights) != mapped.checkpoint_sha256:
-        raise FileFormatError(f"{weights} must be the checkpoint that {path} maps: its sha256 differs")
-    physical = load(weights)
-    names = tuple(layer.name for layer in physical.layers)
-    if names != tuple(layer.name for layer in mapped.layers):
-        raise FileFormatError(f"{path}: layers must be {', '.join(names)}, as in {weights}")
-    return mapped, physical
+    @property
+    def neurons(self) -> int:
+        """Of all layers."""
+        return sum(layer.neurons for layer in self.layers)
 
 
-def file_sha256(path: Path) -> str:
-    """Hash of a file's content. Raises InputError when it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+def unroll(shape: tuple[int, int, int], stages: Sequence[Convolution | Dense | EarliestPooling]) -> PhysicalNetwork:
+    """Follow the numbers of the spikes of images [channel, row, column] = shape through the stages."""
+    numbers = _numbered(shape)
+    made: list[Layer | Pool] = []
+    for stage in stages:
+        if isinstance(stage, EarliestPooling):
+            windows = _windows(numbers[:, None], (stage.size, stage.size), stage.stride, stage.padding)
+            made.append(Pool(windows.reshape(-1, windows.shape[-1])))
+            numbers = _numbered(windows.shape[:3])
+        elif isinstance(stage, Convolution):
+            windows = _windows(numbers[None], stage.weight.shape[2:], stage.stride, stage.padding)[0]
+            positions = windows.reshape(-1, windows.shape[-1])
+            index = np.tile(positions, (len(stage.weight), 1))
+            row = np.repeat(np.arange(len(stage.weight), dtype=np.int32), len(positions))
+            made.append(_layer(stage, index, row))
+            numbers = _numbered((len(stage.weight), *windows.shape[:2]))
+        else:
+            index = np.tile(numbers.ravel(), (len(stage.weight), 1))
+            made.append(_layer(stage, index, np.arange(len(stage.weight), dtype=np.int32)))
+            numbers = _numbered((len(stage.weight), 1, 1))
+    return PhysicalNetwork(tuple(made))
 
 
-@torch.no_grad()
-def unroll(subject: Subject, network: nn.Sequential) -> PhysicalNetwork:
-    """Follow the numbers of the spikes through the network's own geometry."""
-    if subject.network.clock == "own_time_constant":
-        raise InputError("network.clock must be absolute or rebased to be mapped, got own_time_constant")
-    shape = DATA_SETS[subject.data.name].shape
-    numbers = torch.arange(1, 1 + int(np.prod(shape)), dtype=torch.float64).reshape(1, *shape)
-    stages: list[Layer | Pool] = []
-    for position, stage in enumerate(network):
-        if isinstance(stage, SpikingConv2d | SpikingLinear):
-            stages.append(_layer(f"{position}", stage, numbers))
-            count = stages[-1].neurons if isinstance(stages[-1], Layer) else 0
-            size = _output_size(stage, numbers)
-            numbers = torch.arange(1, 1 + count, dtype=torch.float64).reshape(1, *size)
-        elif isinstance(stage, EarliestPool2d):
-            windows = _windows(numbers.transpose(0, 1), stage.kernel_size, stage.kernel_size, stage.stride, stage)
-            stages.append(Pool(windows.reshape(-1, windows.shape[-1]).numpy().astype(np.int32)))
-            size = (numbers.shape[1], *windows.shape[1:3])
-            numbers = torch.arange(1, 1 + int(np.prod(size)), dtype=torch.float64).reshape(1, *size)
-        elif isinstance(stage, nn.Flatten):
-            numbers = numbers.flatten(1)
-        elif not isinstance(stage, Rebase | Retime):
-            raise InputError(f"network stage {position} ({type(stage).__name__}) has no circuit")
-    return PhysicalNetwork(subject, tuple(stages))
+def _numbered(shape: tuple[int, ...]) -> NDArray[np.int32]:
+    return np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
 
 
-def _layer(name: str, stage: SpikingConv2d | SpikingLinear, numbers: torch.Tensor) -> Layer:
-    kernel = stage.weight.detach().double().flatten(1)
-    if isinstance(stage, SpikingConv2d):
-        height, width = stage.weight.shape[2:]
-        windows = _windows(numbers, height, width, stage.stride, stage)  # [1, h, w, input]
-        positions = windows.reshape(-1, windows.shape[-1])
-        index = positions.repeat(len(kernel), 1)
-        row = torch.arange(len(kernel)).repeat_interleave(len(positions))
-    else:
-        index = (numbers.flatten() - 1).long().repeat(len(kernel), 1)
-        row = torch.arange(len(kernel))
+def _layer(stage: Convolution | Dense, index: NDArray[np.int32], row: NDArray[np.int32]) -> Layer:
+    kernel = stage.weight.reshape(len(stage.weight), -1)
+    if kernel.shape[1] != index.shape[1]:
+        raise InputError(f"layer {stage.name} must have weights for {index.shape[1]} inputs, got {kernel.shape[1]}")
     if stage.bias is not None:
-        kernel = torch.cat([kernel, stage.bias.detach().double()[:, None]], dim=1)
-        index = torch.cat([index, torch.full_like(index[:, :1], BIAS)], dim=1)
-    return Layer(name, index.numpy().astype(np.int32), kernel.numpy(), row.numpy().astype(np.int32))
+        kernel = np.concatenate([kernel, stage.bias[:, None]], axis=1)
+        index = np.concatenate([index, np.full_like(index[:, :1], BIAS)], axis=1)
+    return Layer(stage.name, index, kernel, row)
 
 
-def _windows(
-    numbers: torch.Tensor, height: int, width: int, stride: int, stage: SpikingConv2d | EarliestPool2d
-) -> torch.Tensor:
+def _windows(numbers: NDArray[np.int32], kernel: tuple[int, ...], stride: int, padding: Sides) -> NDArray[np.int32]:
     """Numbers [image, h, w, input] of each window of [image, channel, row, column]; SILENT where padded."""
-    from neurocircuit.snn.functional.geometry import resolve_padding
-
-    sides = resolve_padding(stage.padding, (numbers.shape[2], numbers.shape[3]), (height, width), stride)
-    padded = nn.functional.pad(numbers, list(sides))  # numbers count from 1: 0 is padding
-    windows = padded.unfold(2, height, stride).unfold(3, width, stride).permute(0, 2, 3, 1, 4, 5)
-    return windows.reshape(*windows.shape[:3], -1).long() - 1
-
-
-def _output_size(stage: SpikingConv2d | SpikingLinear, numbers: torch.Tensor) -> tuple[int, ...]:
-    if isinstance(stage, SpikingLinear):
-        return (len(stage.weight),)
-    height, width = stage.weight.shape[2:]
-    windows = _windows(numbers, height, width, stage.stride, stage)
-    return (len(stage.weight), *windows.shape[1:3])
+    left, right, top, bottom = padding
+    padded = np.pad(numbers, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=SILENT)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))[:, :, ::stride, ::stride]
+    windows = windows.transpose(0, 2, 3, 1, 4, 5)
+    return windows.reshape(*windows.shape[:3], -1)

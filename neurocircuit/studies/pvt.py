@@ -126,7 +126,7 @@ def run(
     training: input spikes [number] of images on which mappings are chosen; spikes, labels: of those that are decided.
     """
     codes = Circuit.of(mapped, physical).weights
-    neurons = sum(layer.neurons for layer in physical.layers)
+    neurons = physical.neurons
     rows = []
     for one in conditions:
         for trim in TRIMS:

@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from neurocircuit.core.files import make_directory, read_json_object
+from neurocircuit.core.files import file_sha256, make_directory, read_json_object
 from neurocircuit.errors import InputError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.images import ImageSource, Part
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.hardware.conditions import sha256_of
 from neurocircuit.snn.hardware.jitter import JitteredNetwork, has_own_clocks
 from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, set_rounding
 from neurocircuit.snn.models import spiking_layers
@@ -81,7 +80,7 @@ class Study:
         final = directory / FINAL
         if final.exists():
             kept = read_json_object(directory / runlog.RUN)
-            if (kept["recipe_sha256"], kept["initial_sha256"]) != (recipe.sha256, sha256_of(start)):
+            if (kept["recipe_sha256"], kept["initial_sha256"]) != (recipe.sha256, file_sha256(start)):
                 raise InputError(f"{directory} holds another run than this study asks for; give another --out")
         else:
             self.say(f"training {name}")

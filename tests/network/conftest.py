@@ -24,7 +24,7 @@ def trained():
 
 @pytest.fixture(scope="session")
 def physical(trained):
-    from neurocircuit.network.physical import unroll
+    from neurocircuit.snn.unroll import unroll
 
     return unroll(*trained)
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.network import physical as physical_module
 from neurocircuit.network.run import spikes_of
 from neurocircuit.neuron.operating_points import operate
-from neurocircuit.snn import checkpoint, layers
+from neurocircuit.snn import checkpoint, layers, unroll
 from neurocircuit.snn.trace import trace
 
 
@@ -37,7 +37,7 @@ def test_pooling_is_a_gate_for_the_earliest_spike(trained):
         torch.nn.Flatten(),
         layers.SpikingLinear(48, 4, bias=False),
     )
-    unrolled = physical_module.unroll(subject, network)
+    unrolled = unroll.unroll(subject, network)
     spikes = np.random.default_rng(0).uniform(0, 3, 64)
     first = spikes_of(
         operate(unrolled.layers[0].inputs(spikes, 0.0), unrolled.layers[0].kernel[unrolled.layers[0].row], 50.0)
@@ -50,10 +50,10 @@ def test_pooling_is_a_gate_for_the_earliest_spike(trained):
 def test_what_has_no_circuit_is_named(trained):
     subject, _ = trained
     with pytest.raises(InputError, match=r"network stage 0 \(AveragePool2d\) has no circuit"):
-        physical_module.unroll(subject, torch.nn.Sequential(layers.AveragePool2d(2)))
+        unroll.unroll(subject, torch.nn.Sequential(layers.AveragePool2d(2)))
     own = subject.replace(network=subject.network.replace(bias=False, clock="own_time_constant"))
     with pytest.raises(InputError, match="clock must be absolute or rebased"):
-        physical_module.unroll(own, torch.nn.Sequential())
+        unroll.unroll(own, torch.nn.Sequential())
 
 
 def test_a_changed_checkpoint_is_refused(trained, mapping, tmp_path):
@@ -61,8 +61,8 @@ def test_a_changed_checkpoint_is_refused(trained, mapping, tmp_path):
     checkpoint.save(tmp_path / "tiny.pt", subject, network.float().state_dict())
     (tmp_path / "net.toml").write_text(mapping.mapped.to_toml())
     with pytest.raises(FileFormatError, match=r"tiny\.pt must be the checkpoint that .*net\.toml maps"):
-        physical_module.load_mapped(tmp_path / "net.toml")
-    digest = physical_module.file_sha256(tmp_path / "tiny.pt")
+        unroll.load_mapped(tmp_path / "net.toml")
+    digest = file_sha256(tmp_path / "tiny.pt")
     (tmp_path / "net.toml").write_text(mapping.mapped.replace(checkpoint_sha256=digest).to_toml())
-    mapped, unrolled = physical_module.load_mapped(tmp_path / "net.toml")
-    assert [layer.name for layer in unrolled.layers] == [layer.name for layer in mapped.layers]
+    mapped, unrolled = unroll.load_mapped(tmp_path / "net.toml")
+    assert [layer.name for layer in unrolled.physical.layers] == [layer.name for layer in mapped.layers]

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from neurocircuit.core import random_effects
+from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import InputError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.hardware.conditions import sha256_of
 from neurocircuit.snn.hardware.evaluate import EventDraws, evaluate_on_chips, redrawn
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.recipe import load_recipe
@@ -192,7 +192,7 @@ def test_wrong_options_are_one_line(weights, tmp_path, options, message):
 
 def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
     """The "trained" network is the same one with a quieter table: it wins back part of the loss."""
-    own = sha256_of(weights)
+    own = file_sha256(weights)
     planted_table(layers=3, event=0.4, chip=0.05, checkpoint_sha256=own).save(tmp_path / "loud.nc")
     planted_table(layers=3, event=0.1, chip=0.05, checkpoint_sha256=own).save(tmp_path / "quiet.nc")
     planted_table(layers=3).save(tmp_path / "foreign.nc")
@@ -241,7 +241,7 @@ def replayed(folder, decided):
 
 def test_recovered_compares_replays_on_the_images_and_chips_they_share(weights, tmp_path):
     table = tmp_path / "table.nc"
-    planted_table(layers=3, checkpoint_sha256=sha256_of(weights)).save(table)
+    planted_table(layers=3, checkpoint_sha256=file_sha256(weights)).save(table)
     clean = replayed(tmp_path / "clean", [1, 0, 0, 0, 1, 1])  # one image more than the other has
     trained = replayed(tmp_path / "trained", [1, 1, 1, 0, 1])
     call = (

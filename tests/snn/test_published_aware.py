@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from neurocircuit.core.files import file_sha256
 from neurocircuit.noise import NoiseTable
-from neurocircuit.snn.hardware.conditions import sha256_of
 from neurocircuit.spec import MappedNetwork
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def test_each_table_is_of_the_weights_beside_it(numbers):
     folders = sorted(path.parent for path in FOLDER.glob("*/weights.pt"))
     assert len(folders) == len(numbers["networks"]) - 1  # the clean one stands elsewhere
     for folder in folders:
-        sha256 = sha256_of(folder / "weights.pt")
+        sha256 = file_sha256(folder / "weights.pt")
         own = MappedNetwork.from_dict(NoiseTable.load(folder / "table.nc").provenance["network"])
         assert own.checkpoint_sha256 == MappedNetwork.from_toml(folder / "network.toml").checkpoint_sha256 == sha256
         run = json.loads((folder / "run.json").read_bytes())

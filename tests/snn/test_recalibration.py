@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from neurocircuit.network import limits
-from neurocircuit.network import physical as unrolled
 from neurocircuit.network.limits import Choice, Recorded
 from neurocircuit.noise import NoiseTable
+from neurocircuit.snn import unroll
 from neurocircuit.snn.hardware.margins import Margins, mapped_limits
 from neurocircuit.snn.layers import SpikingLinear
 from neurocircuit.snn.training.run import FINAL
@@ -85,12 +85,12 @@ def test_train_and_recalibrate_leave_a_network_and_its_own_table(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
-    mapped, physical = unrolled.load_mapped(tmp_path / "run" / "network.toml")
+    mapped, unrolled = unroll.load_mapped(tmp_path / "run" / "network.toml")
     own = MappedNetwork.from_dict(before.provenance["network"])
     assert mapped.neuron == own.neuron.replace(window_s=mapped.neuron.window_s)
     assert mapped.neuron.window_over_tau == pytest.approx(own.neuron.window_over_tau)
     assert [now for now, _ in values["lead_rad_and_before"]] == [one.lead_rad for one in mapped.layers]
-    for one, layer in zip(mapped.layers, physical.layers, strict=True):
+    for one, layer in zip(mapped.layers, unrolled.physical.layers, strict=True):
         assert one.weight_bank.excitatory.max_weight >= layer.kernel.max()
     NoiseTable.load(tmp_path / "run" / "table.nc").check_network(mapped.to_dict(), "network.toml")
     assert values["limits_met"] is True

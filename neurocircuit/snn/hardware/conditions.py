@@ -1,6 +1,5 @@
 """Under which hardware a network computes while it is trained: the forward pass that the recipe's [hardware] makes."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
 from neurocircuit.snn.hardware.jitter import JitteredNetwork
@@ -34,7 +34,7 @@ class Conditions:
     def __init__(self, spec: HardwareSpec, seed: int, network: nn.Sequential, evaluated: nn.Sequential) -> None:
         """Reads the noise table, if any. Raises InputError or FileFormatError naming what does not fit."""
         self.spec, self.seed = spec, seed
-        self.noise_sha256 = sha256_of(Path(spec.noise)) if spec.noise else None
+        self.noise_sha256 = file_sha256(Path(spec.noise)) if spec.noise else None
         bank = WeightBank()
         self.margins: tuple[list[float], list[float], float] | None = None
         self.trained: nn.Module = network
@@ -123,11 +123,3 @@ def approaches(network: nn.Module) -> list[int]:
     """
     layers = len(spiking_layers(network))
     return [8] if layers == 1 else [1, *[2] * (layers - 2), 8]
-
-
-def sha256_of(path: Path) -> str:
-    """Hash of a file's content. Raises InputError when it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
@@ -21,7 +22,7 @@ from neurocircuit.snn.data.sampler import EpochSampler
 from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.functional import implementation_used
-from neurocircuit.snn.hardware.conditions import Conditions, sha256_of
+from neurocircuit.snn.hardware.conditions import Conditions
 from neurocircuit.snn.hardware.margins import Margins
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import spike_loss, weight_terms
@@ -152,7 +153,7 @@ class Trainer:
             "recipe": self.recipe.to_dict(),
             "recipe_sha256": self.recipe.sha256,
             "noise_sha256": self.conditions.noise_sha256,
-            "initial_sha256": sha256_of(Path(self.recipe.initial)) if self.recipe.initial else None,
+            "initial_sha256": file_sha256(Path(self.recipe.initial)) if self.recipe.initial else None,
             **self._ran(),
             "data_canonical": library.is_canonical(self.recipe.data.name, self.train_images),
             "images": len(self.train_images),

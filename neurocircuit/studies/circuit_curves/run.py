@@ -19,12 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.core.files import make_directory, read_json_object, write_atomically
+from neurocircuit.core.files import file_sha256, make_directory, read_json_object, write_atomically
 from neurocircuit.core.pool import open_pool
 from neurocircuit.errors import InputError, SpecError
-from neurocircuit.network import limits, mapping, physical
+from neurocircuit.network import limits, mapping
 from neurocircuit.network.limits import Choice, Recorded
+from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import Circuit, decide, spikes_of
+from neurocircuit.snn import unroll
+from neurocircuit.snn.unroll import Unrolled
 from neurocircuit.spec import LayerMapping, MappedNetwork, Variation
 from neurocircuit.spec.neuron import NeuronSpec
 from neurocircuit.studies.circuit_curves.quantities import Setting
@@ -60,12 +63,17 @@ class Network:
     @cached_property
     def sha256(self) -> str:
         """Of the file."""
-        return physical.file_sha256(self.path)
+        return file_sha256(self.path)
 
     @cached_property
-    def physical(self) -> physical.PhysicalNetwork:
+    def unrolled(self) -> Unrolled:
+        """Every neuron on its own, and what the weights are for."""
+        return unroll.load(self.path)
+
+    @property
+    def physical(self) -> PhysicalNetwork:
         """Every neuron on its own."""
-        return physical.load(self.path)
+        return self.unrolled.physical
 
     @cached_property
     def window_over_tau(self) -> float:

@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 
-from neurocircuit.core.files import write_atomically
+from neurocircuit.core.files import file_sha256, write_atomically
 from neurocircuit.errors import InputError
-from neurocircuit.network import calibrate, physical
+from neurocircuit.network import calibrate
 from neurocircuit.network.run import Circuit
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import Recipe, load_recipe
 from neurocircuit.snn.training.run import BEST, CHECKPOINT, FINAL, Trainer
+from neurocircuit.snn.unroll import unroll
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.studies import inference
 from neurocircuit.studies.codesign.design import Design
@@ -64,7 +65,7 @@ def recipe_of(problem: Problem, table: Path, bits: int) -> Recipe:
     assert path is not None  # noqa: S101
     files = (f'hardware.noise="{table}"', f'initial="{problem.files.checkpoint}"', f"hardware.bits={bits}")
     recipe = load_recipe(path, (*settings.settings, *files))
-    subject = problem.physical.subject
+    subject = problem.subject
     if recipe.data.name != subject.data.name:
         raise InputError(f"retraining.recipe must have data.name {subject.data.name}, got {recipe.data.name}")
     for name in ("network", "encoding"):
@@ -83,9 +84,9 @@ def with_weights(problem: Problem, weights: Path) -> Problem:
     subject, network = checkpoint.load_network(weights)
     return replace(
         problem,
-        physical=physical.unroll(subject, network),
+        physical=unroll(subject, network),
         files=replace(problem.files, checkpoint=weights),
-        checkpoint_sha256=physical.file_sha256(weights),
+        checkpoint_sha256=file_sha256(weights),
     )
 
 

@@ -11,15 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import InputError, SpecError
-from neurocircuit.network import calibrate, mapping, physical
+from neurocircuit.network import calibrate, mapping
 from neurocircuit.network.limits import Choice
+from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import Circuit, input_spikes
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.encode import encode
 from neurocircuit.snn.models import count_weights
+from neurocircuit.snn.recipe import Subject
+from neurocircuit.snn.unroll import unroll
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies import inference
@@ -66,7 +70,8 @@ class Problem:
     study: StudySpec
     base: NeuronSpec
     variation: Variation
-    physical: physical.PhysicalNetwork
+    subject: Subject
+    physical: PhysicalNetwork
     network: nn.Sequential
     files: Files
     data: Path | None
@@ -85,16 +90,17 @@ class Problem:
             study,
             base,
             variation,
-            physical.unroll(subject, network),
+            subject,
+            unroll(subject, network),
             plain,
             files,
             data,
-            physical.file_sha256(files.checkpoint),
+            file_sha256(files.checkpoint),
         )
 
     def images(self, part: str, count: int) -> Images:
         """The first `count` images of a part. Raises InputError when there are fewer."""
-        subject = self.physical.subject
+        subject = self.subject
         source = library.load(subject.data, part, self.data)  # type: ignore[arg-type]
         if count > len(source):
             raise InputError(f"images must be <= {len(source)} for part {part}, got {count}")
@@ -105,7 +111,7 @@ class Problem:
     @property
     def neurons(self) -> int:
         """Of all layers."""
-        return sum(layer.neurons for layer in self.physical.layers)
+        return self.physical.neurons
 
     def mapping(self, design: Design, images: Images) -> mapping.Mapping:
         """The network on the design's circuit, scales chosen on images."""

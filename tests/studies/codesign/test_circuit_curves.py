@@ -12,9 +12,9 @@ from neurocircuit.cli.network import images
 from neurocircuit.cli.robustness import command
 from neurocircuit.errors import InputError
 from neurocircuit.network import mapping as network_mapping
-from neurocircuit.network import physical
 from neurocircuit.network.limits import Choice, limits_of
 from neurocircuit.network.run import decide, spikes_of
+from neurocircuit.snn import unroll
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies.circuit_curves import rows as curve_rows
@@ -26,7 +26,7 @@ SETTING = Setting(NeuronSpec(), EMBEDDED)
 
 @pytest.fixture(scope="module")
 def seen(weights):
-    return curves.Images(*images(physical.load(weights), "train", None, 4))
+    return curves.Images(*images(unroll.load(weights), "train", None, 4))
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def planted(network, seen, setting, name, value, chips=(0, 1, 2)):
 
 @pytest.mark.parametrize(("name", "values"), [("mismatch", (0.0, 1e-3, 0.02)), ("phase_noise", (0.0, 1e6, 3e7))])
 def test_more_of_a_noise_in_the_circuit_never_raises_the_accuracy_beyond_its_interval(network, weights, name, values):
-    seen = curves.Images(*images(physical.load(weights), "train", None, 8))
+    seen = curves.Images(*images(unroll.load(weights), "train", None, 8))
     tasks = [planted(network, seen, SETTING, name, value) for value in values]
     found = {task.name: task.run() for task in tasks}
     rows = curve_rows.rows(tasks, found)

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from neurocircuit.cli.codesign import command as codesign
 from neurocircuit.cli.evaluate import command as evaluate
 from neurocircuit.cli.pvt import command as pvt
+from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import InputError, NeurocircuitError, SpecError
 from neurocircuit.noise import NoiseTable
-from neurocircuit.snn.hardware.conditions import sha256_of
 from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation
 from tests.studies.codesign.test_pvt import spec, write
 
@@ -63,7 +63,7 @@ def test_recommended_designs_are_retrained_under_their_own_noise(finished, weigh
         network = MappedNetwork.from_toml(folder / "network.toml")
         before = MappedNetwork.from_toml(folder.parent / "network.toml")
         assert network.neuron.replace(window_s=before.neuron.window_s) == before.neuron  # the map chose the window
-        assert network.checkpoint_sha256 == sha256_of(folder / "weights.pt") != sha256_of(weights)
+        assert network.checkpoint_sha256 == file_sha256(folder / "weights.pt") != file_sha256(weights)
         table = NoiseTable.load(folder / "before.nc")
         trained_by = NeuronSpec.from_dict(table.provenance["network"]["neuron"])
         assert trained_by.tau_s == pytest.approx(before.neuron.tau_s), role

@@ -6,8 +6,8 @@ import pytest
 from neurocircuit.cli.network import images
 from neurocircuit.errors import InputError
 from neurocircuit.network import limits
-from neurocircuit.network.physical import load_mapped
 from neurocircuit.network.run import Circuit as Replayed
+from neurocircuit.snn.unroll import load_mapped
 from neurocircuit.spec import Bias, Circuit, Components, Condition, FrequencyError, NeuronSpec
 from neurocircuit.studies import pvt
 
@@ -37,12 +37,12 @@ def loaded(mapped):
 
 
 def rows_of(loaded, folder, count=3, **options):
-    network, physical = loaded
+    network, unrolled = loaded
     nominal, every = pvt.read(folder)
-    training, _ = images(physical, "train", None, 6)
-    spikes, labels = images(physical, "train", None, count)
+    training, _ = images(unrolled, "train", None, 6)
+    spikes, labels = images(unrolled, "train", None, count)
     given = {"chips": 1, "level": "edge", "seed": 1, "weights": 1000} | options
-    return pvt.run(network, physical, nominal, every, training, spikes, labels, **given)
+    return pvt.run(network, unrolled.physical, nominal, every, training, spikes, labels, **given)
 
 
 def test_nominal_condition_is_the_mapped_network_itself(loaded, tmp_path):
@@ -84,11 +84,11 @@ def test_ratios_reach_every_layer(loaded, tmp_path):
 
 def weak(loaded, tmp_path, **changes):
     """The network at a planted corner, mapped at nominal and mapped there."""
-    network, physical = loaded
+    network, unrolled = loaded
     nominal, every = pvt.read(write(tmp_path, spec("tt"), spec("ss", **changes)))
-    training, _ = images(physical, "train", None, 6)
+    training, _ = images(unrolled, "train", None, 6)
     there, _ = pvt.at_condition(network, nominal, every[1], "again")
-    return there, pvt.mapped_there(network, there, physical, nominal, every[1], training)
+    return there, pvt.mapped_there(network, there, unrolled.physical, nominal, every[1], training)
 
 
 def threshold(mapped, layer):
@@ -108,10 +108,10 @@ def test_mapping_at_a_corner_with_half_the_swing_lowers_the_lead_and_restores_th
 
 def test_mapping_at_a_stronger_corner_keeps_to_the_limits(loaded, tmp_path):
     """Twice the swing and 1.5 times the jump would bring the threshold down to a third, and leave the XOR's range."""
-    physical = loaded[1]
+    unrolled = loaded[1]
     there, anew = weak(loaded, tmp_path, phase_per_weight_rad=0.75, vco4_swing_Hz=2 * NeuronSpec().vco4_swing_Hz)
-    training, _ = images(physical, "train", None, 6)
-    points = [Replayed.of(anew, physical).ideal(image, exact_weights=True) for image in training]
+    training, _ = images(unrolled, "train", None, 6)
+    points = [Replayed.of(anew, unrolled.physical).ideal(image, exact_weights=True) for image in training]
     for k, own in enumerate(anew.layers):
         assert threshold(there, k) == pytest.approx(1 / 3, rel=1e-6)
         assert threshold(anew, k) == pytest.approx(1.0, rel=1e-6)

@@ -1,0 +1,100 @@
+"""From a torch network to the physical one: every neuron of a mapped network by number, its weights as numpy arrays.
+
+Re-basing between layers is numerical only and vanishes here; a time constant per layer or a pooling that needs values
+cannot be built and is refused by name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.core.files import file_sha256
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.network import physical
+from neurocircuit.network.physical import PhysicalNetwork
+from neurocircuit.snn import checkpoint
+from neurocircuit.snn.data.library import DATA_SETS
+from neurocircuit.snn.functional.geometry import output_size, resolve_padding
+from neurocircuit.snn.layers import EarliestPool2d, Rebase, SpikingConv2d, SpikingLinear
+from neurocircuit.snn.recipe import Subject
+from neurocircuit.snn.retime import Retime
+from neurocircuit.spec import MappedNetwork
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """What a set of weights is for, and its neurons one by one."""
+
+    subject: Subject
+    physical: PhysicalNetwork
+
+
+def load(path: Path) -> Unrolled:
+    """Return the network of a checkpoint. Raise InputError for what the circuit cannot build."""
+    subject, network = checkpoint.load_network(path)
+    return Unrolled(subject, unroll(subject, network))
+
+
+def load_mapped(path: Path) -> tuple[MappedNetwork, Unrolled]:
+    """Return a mapped network and its weights.
+
+    Raise FileFormatError when the checkpoint is not the one that was mapped.
+    """
+    mapped = MappedNetwork.from_toml(path)
+    weights = mapped.checkpoint_path(path)
+    if file_sha256(weights) != mapped.checkpoint_sha256:
+        raise FileFormatError(f"{weights} must be the checkpoint that {path} maps: its sha256 differs")
+    unrolled = load(weights)
+    names = tuple(layer.name for layer in unrolled.physical.layers)
+    if names != tuple(layer.name for layer in mapped.layers):
+        raise FileFormatError(f"{path}: layers must be {', '.join(names)}, as in {weights}")
+    return mapped, unrolled
+
+
+def unroll(subject: Subject, network: nn.Sequential) -> PhysicalNetwork:
+    """Return the neurons of a network. Raise InputError for what the circuit cannot build."""
+    if subject.network.clock == "own_time_constant":
+        raise InputError("network.clock must be absolute or rebased to be mapped, got own_time_constant")
+    shape = DATA_SETS[subject.data.name].shape
+    return physical.unroll(shape, describe(network, shape))
+
+
+@torch.no_grad()
+def describe(
+    network: nn.Sequential, shape: tuple[int, int, int]
+) -> list[physical.Convolution | physical.Dense | physical.EarliestPooling]:
+    """Return the stages of a network for images [channel, row, column] = shape, weights in double precision.
+
+    Raise InputError naming a stage that has no circuit.
+    """
+    stages: list[physical.Convolution | physical.Dense | physical.EarliestPooling] = []
+    image = shape[1:]
+    for position, stage in enumerate(network):
+        if isinstance(stage, SpikingLinear):
+            stages.append(physical.Dense(f"{position}", _double(stage.weight), _bias(stage)))
+            image = (1, 1)
+        elif isinstance(stage, SpikingConv2d | EarliestPool2d):
+            size = stage.weight.shape[2:] if isinstance(stage, SpikingConv2d) else (stage.kernel_size,) * 2
+            kernel = (int(size[0]), int(size[1]))
+            sides = resolve_padding(stage.padding, image, kernel, stage.stride)
+            image = output_size(image, kernel, stage.stride, sides)
+            stages.append(
+                physical.Convolution(f"{position}", _double(stage.weight), _bias(stage), stage.stride, sides)
+                if isinstance(stage, SpikingConv2d)
+                else physical.EarliestPooling(stage.kernel_size, stage.stride, sides)
+            )
+        elif not isinstance(stage, Rebase | Retime | nn.Flatten):
+            raise InputError(f"network stage {position} ({type(stage).__name__}) has no circuit")
+    return stages
+
+
+def _bias(stage: SpikingConv2d | SpikingLinear) -> Floats | None:
+    return None if stage.bias is None else _double(stage.bias)
+
+
+def _double(values: Tensor) -> Floats:
+    return np.asarray(values.detach().double().numpy())
