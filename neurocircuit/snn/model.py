@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import nn
 
+from neurocircuit.core.files import file_sha256
 from neurocircuit.snn import checkpoint
-from neurocircuit.snn.hardware.conditions import sha256_of
 from neurocircuit.snn.recipe import Subject
 
 
@@ -24,7 +24,7 @@ class Model:
     @property
     def sha256(self) -> str:
         """Hash of the checkpoint, by which a mapped network and a noise table know their weights; "" without one."""
-        return "" if self.path is None else sha256_of(self.path)
+        return "" if self.path is None else file_sha256(self.path)
 
     def save(self, path: Path | str) -> "Model":
         """Write the weights into a checkpoint and return the model with its path. Raise InputError naming the path."""
