@@ -5,8 +5,6 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n 2 --dist loadgroup
 PYTEST_ARGS ?=
-RECIPE ?= mnist
-SEEDS ?= 1
 # Worker processes of a target that can use several.
 JOBS ?= 2
 # Tests on MNIST and CIFAR-10 read them here, and are skipped visibly where they are not.
@@ -14,12 +12,10 @@ ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean \
-	published $(addprefix published-,transistor mc datasheet network embedded stressed hard decks neurons codesign pvt \
-	table4 fig2 jitter fashion cifar circuit-curves aware aware-membranes embedded-aware circuit-aware clean-seeds)
+.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean
 
 help: ## List the targets
-	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
 
 setup: ## Create .venv, install ngspice if it is missing, build and install the package
 	@.ci/setup
@@ -66,202 +62,7 @@ bench: setup ## Run the benchmarks
 wheel: setup ## Build dist/neurocircuit-*.whl
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
-published: setup ## Rebuild reports/published/table3
-	@rm -rf reports/published/table3
-	@$(BIN)/neurocircuit sweep --jitter 1-9% --out reports/published/table3
-
-# Goes on where it was stopped. Seed 4: prediction cases that no one had seen while the fast levels were made.
-published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 40 minutes of processor time)
-	@out=reports/published/datasheet-generic65; \
-	if test -e $$out/run.json; then rm -rf $$out; fi; \
-	$(BIN)/neurocircuit characterize --corner tt,ss,ff --temp 0,27,85 --vdd 0.95,1.0,1.05 --one-at-a-time --trim-grid \
-	  --process generic65 --seed 4 --jobs $(JOBS) --out $$out $$(test -e $$out/request.json && echo --resume)
-
-published-network: setup ## Train RECIPE=mnist with SEEDS="1 2 3" and read its test set once: reports/published/networks
-	@for seed in $(SEEDS); do \
-	  out=reports/published/networks/$(RECIPE)-seed$$seed; \
-	  resume=$$(test -e $$out/checkpoint.pt && echo --resume); \
-	  $(BIN)/neurocircuit train training/$(RECIPE).toml --set seed=$$seed --threads 1 --out $$out $$resume && \
-	  $(BIN)/neurocircuit evaluate $$out/weights.pt --json >$$out/evaluation.json && \
-	  if grep -q test_from_training training/$(RECIPE).toml; then \
-	    $(BIN)/neurocircuit evaluate $$out/weights.pt --part official --json >$$out/official.json; fi && \
-	  rm -f $$out/checkpoint.pt $$out/best.pt || exit 1; \
-	done
-
-published-transistor: setup ## Rebuild reports/published/transistor from the datasheet's spec (about 10 minutes of processor time)
-	@rm -rf reports/published/transistor
-	@$(BIN)/neurocircuit sweep --level transistor --spec reports/published/datasheet-generic65/spec.toml --jitter 1-9% \
-	  --trials 12 --cross-trials 3 --out reports/published/transistor
-
-published-mc: setup ## Chips with mismatch, each trimmed: rebuild reports/published/transistor-mc (about 15 minutes of processor time)
-	@rm -rf reports/published/transistor-mc
-	@$(BIN)/neurocircuit sweep --level transistor --spec reports/published/datasheet-generic65/spec.toml --mc 3 \
-	  --jitter 1,5,9% --trials 12 --cross-trials 2 --out reports/published/transistor-mc
-
-# The demonstration network (training/mnist_mapped.toml) on the embedded and on the stressed circuit: mapping, noise
-# table with its budget, and the replay of neurons and of IMAGES whole images on three chips. About 12 CPU-minutes each.
-NETWORK := reports/published/mnist-network
-IMAGES ?= 1000
-RUNS ?= 500
-REPLAY = $(BIN)/neurocircuit verify $@/network.toml --table $@/table.nc --part test --images $(IMAGES) --chips 3 \
-	--runs $(RUNS) --jobs 2
-
-published-embedded: $(NETWORK)/embedded ## Rebuild the mapping, budget and replay reports of the embedded circuit
-published-stressed: $(NETWORK)/stressed ## The same for the stressed circuit
-.PHONY: $(NETWORK)/embedded $(NETWORK)/stressed
-
-$(NETWORK)/embedded: setup
-	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 300 --out $@/network.toml
-	@$(BIN)/neurocircuit calibrate $@/network.toml --images 150 --budget --out $@/table.nc
-	@$(BIN)/neurocircuit calibrate $@/network.toml --mode transfer --curve reports/published/table3/table.nc \
-	  --out $@/transfer.json
-	@$(REPLAY) --transfer $@/transfer.json --out $@/replay
-
-$(NETWORK)/stressed: setup
-	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 300 --spec training/circuits/stressed.toml \
-	  --variation training/circuits/stressed_variation.toml --out $@/network.toml
-	@$(BIN)/neurocircuit calibrate $@/network.toml --images 150 --budget --out $@/table.nc
-	@$(REPLAY) --out $@/replay
-
-# Goes on where it was stopped; what only a study in progress needs is removed at the end.
-published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 11 minutes of processor time)
-	@out=reports/published/codesign; \
-	test -e $$out/study.db || rm -rf $$out; \
-	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers $(JOBS) --out $$out && \
-	rm -rf $$out/study.db $$out/study.lock $$out/workers
-
-# Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.
-ROBUST := reports/published/robustness
-STUDIED ?= reports/published/networks/mnist-seed1/weights.pt
-STUDIED_BY ?= training/mnist_finetune.toml
-STUDY_SUFFIX ?=
-STUDY_OPTIONS ?=
-STUDY = @$(BIN)/neurocircuit robustness $(1) --weights $(STUDIED) --recipe $(STUDIED_BY) --threads 1 $(2) \
-	--out $(ROBUST)/$(1)$(STUDY_SUFFIX) $(STUDY_OPTIONS) && \
-	rm -f $(ROBUST)/$(1)$(STUDY_SUFFIX)/runs/*/checkpoint.pt $(ROBUST)/$(1)$(STUDY_SUFFIX)/runs/*/best.pt
-
-published-table4: setup ## Table 4: MNIST weights at 32, 8, 4, 2 bit, retrained (about 6 minutes of processor time)
-	$(call STUDY,table4)
-
-published-fig2: setup ## Fig. 2: accuracy over weight bits and weight noise
-	$(call STUDY,fig2,--images 5000)
-
-published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
-	$(call STUDY,jitter,--images 5000)
-
-# The same of another network, nothing retrained (STUDY_OPTIONS= retrains): its weights, how to fine-tune them, what the
-# folders' names end in.
-.PHONY: published-fashion published-cifar published-clean-seeds published-circuit-curves
-published-fashion published-cifar: setup
-published-fashion: ## The three studies on Fashion-MNIST, nothing retrained
-	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-fashion \
-	  STUDY_OPTIONS="--no-retraining --images 1500 --draws 2" \
-	  STUDIED=reports/published/networks/fashion-seed1/weights.pt STUDIED_BY=training/fashion_finetune.toml
-
-published-cifar: ## The three studies on the small CIFAR-10 network, nothing retrained
-	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-cifar10_small \
-	  STUDY_OPTIONS="--no-retraining --images 1000 --draws 2" STUDIED_BY=training/cifar10_small.toml \
-	  STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
-
-# More training seeds of the demonstration network, so that curves have a band over seeds (about 2 CPU-minutes each).
-published-clean-seeds: setup ## Train the demonstration network with seeds 2 and 3: reports/published/mnist-network/seed2, seed3
-	@for seed in 2 3; do out=$(NETWORK)/seed$$seed; \
-	  $(BIN)/neurocircuit train training/mnist_mapped.toml --set seed=$$seed --threads 1 --out $$out && \
-	  rm -f $$out/checkpoint.pt $$out/best.pt || exit 1; done
-
-# Goes on where it was stopped; what only a study in progress needs is removed at the end.
-CURVE_VALUES ?= --quantity cycles=4,7.5,30 --quantity mismatch=1e-4,3e-4 --quantity phase_noise=0,3e4,3e5 \
-	--quantity headroom=0.2,1.2,1.5 --quantity ratio=2,64
-published-circuit-curves: setup ## Accuracy over cycles per tau, mismatch, phase noise, headroom, loop ratio (about 15 minutes on 2 cores)
-	@out=$(ROBUST)/circuit; \
-	$(BIN)/neurocircuit robustness circuit --jobs $(JOBS) --out $$out --circuit embedded embedded \
-	  --circuit training/circuits/stressed.toml training/circuits/stressed_variation.toml \
-	  --clean $(NETWORK)/weights.pt --clean $(NETWORK)/seed2/weights.pt --clean $(NETWORK)/seed3/weights.pt \
-	  $(foreach seed,1 2 3,--aware $(ROBUST)/aware-stressed/seed$(seed)/weights.pt) $(CURVE_VALUES) && rm -rf $$out/tasks
-
-# Noise-aware against clean on CIRCUIT. A table knows the operating points of one network, which training leaves: so
-# each seed is trained in three rounds, mapped and calibrated behind each, the next one under the table of the last; the
-# first is short, the last short and gentle. Controls are the same without the noise.
-CIRCUIT ?= stressed
-AWARE := $(ROBUST)/aware-$(CIRCUIT)
-AWARE_ROUNDS := reports/aware-$(CIRCUIT)
-ROUND = $(BIN)/neurocircuit train training/mnist_aware.toml --threads 1 --set seed=$(subst seed,,$(subst control,,$*)) \
-	$(if $(findstring control,$*),--set 'hardware.causes=[]') --out $(@D)
-
-JUDGED = --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc $(foreach seed,1 2 3,\
-	--trained $(AWARE)/seed$(seed)/weights.pt $(AWARE)/seed$(seed)/table.nc \
-	--control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc)
-
-published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 10 --tables 3 --passages 128 --out $(AWARE) $(JUDGED)
-
-published-aware-membranes: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## The same with every layer's membranes followed, on five chips (about 30 minutes of processor time)
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 5 --tables 3 --out $(AWARE)-membranes $(JUDGED)
-
-# On the images and chips of the clean network's own replay, every neuron at level edge (about 4 minutes of processor time).
-published-circuit-aware: $(ROBUST)/aware-stressed/seed1/replay/result.json ## Clean and noise-aware network as whole images in the stressed circuit
-	@$(BIN)/neurocircuit recovered --threads 1 --images 300 --chips 3 --tables 0 --out $(ROBUST)/circuit-aware \
-	  --clean $(NETWORK)/weights.pt $(NETWORK)/stressed/table.nc --replay $(NETWORK)/stressed/replay \
-	  --trained $(ROBUST)/aware-stressed/seed1/weights.pt $(ROBUST)/aware-stressed/seed1/table.nc \
-	  --replay $(ROBUST)/aware-stressed/seed1/replay
-
-.SECONDARY:
-$(AWARE_ROUNDS)/first/%/table.nc: | setup
-	@rm -rf $(@D); $(ROUND) --initial $(NETWORK)/weights.pt --noise $(NETWORK)/$(CIRCUIT)/table.nc \
-	  --set data.test_from_training=39000 --recalibrate 60 --mapped-images 30
-
-$(AWARE_ROUNDS)/second/%/table.nc: $(AWARE_ROUNDS)/first/%/table.nc
-	@rm -rf $(@D); $(ROUND) --initial $(<D)/weights.pt --noise $< --recalibrate 80
-
-$(AWARE)/%/table.nc: $(AWARE_ROUNDS)/second/%/table.nc
-	@rm -rf $(@D); $(ROUND) --initial $(<D)/weights.pt --noise $< --recalibrate 80 \
-	  --set data.test_from_training=39000 --set schedule.lr=5e-4 && rm -f $(@D)/checkpoint.pt $(@D)/best.pt
-
-$(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
-	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images 300 --chips 3 --jobs $(JOBS) --out $(@D)
-
-# The networks that know the stressed circuit's noise, mapped on the embedded circuit.
-ON_EMBEDDED := $(ROBUST)/embedded-aware
-published-embedded-aware: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/table.nc) ## The noise-aware networks on the embedded circuit (about 3 minutes of processor time)
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 3 --tables 0 --passages 128 --out $(ON_EMBEDDED) \
-	  --clean $(NETWORK)/weights.pt $(NETWORK)/embedded/table.nc $(foreach seed,1 2 3,\
-	    --trained $(ROBUST)/aware-stressed/seed$(seed)/weights.pt $(ON_EMBEDDED)/seed$(seed)/table.nc)
-
-$(ON_EMBEDDED)/%/table.nc: | setup
-	@mkdir -p $(@D)
-	@$(BIN)/neurocircuit map $(ROBUST)/aware-stressed/$*/weights.pt --images 100 --out $(@D)/network.toml
-	@$(BIN)/neurocircuit calibrate $(@D)/network.toml --images 30 --chips 80 --points 240 --out $@
-
-published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
-	@rm -rf reports/published/pvt
-	@$(BIN)/neurocircuit evaluate $(NETWORK)/embedded/network.toml --process generic65 --images 40 \
-	  --chips 2 --out reports/published/pvt
-
-HARD := $(NETWORK)/published_weights
-published-hard: setup ## The paper's published MNIST weights on the embedded circuit (about 1 CPU-minute)
-	@mkdir -p $(HARD)
-	@$(BIN)/neurocircuit import-weights ../shared/data/authors_mnist --network mnist_scnn --out reports/authors_mnist.pt
-	@$(BIN)/neurocircuit map reports/authors_mnist.pt --images 40 --out $(HARD)/network.toml
-	@$(BIN)/neurocircuit calibrate $(HARD)/network.toml --images 10 --points 200 --out $(HARD)/table.nc
-	@$(BIN)/neurocircuit verify $(HARD)/network.toml --table $(HARD)/table.nc --part test --images 60 --chips 3 --runs 200 \
-	  --jobs 2 --out $(HARD)/replay
-
-# On the stressed circuit, which has phase noise; the table is of the level that the decks are, so of the same causes.
-DECKS := $(NETWORK)/bsource
-published-decks: setup ## Rebuild the replay of single neurons as ngspice decks (about 11 CPU-minutes)
-	@mkdir -p $(DECKS)
-	@$(BIN)/neurocircuit calibrate $(NETWORK)/stressed/network.toml --level averaged --points 300 --out $(DECKS)/averaged.nc
-	@$(BIN)/neurocircuit verify $(NETWORK)/stressed/network.toml --table $(DECKS)/averaged.nc --level bsource \
-	  --no-images --images 30 --part test --runs $(RUNS) --out $(DECKS)/replay
-
-IN_TRANSISTORS := $(NETWORK)/transistor
-published-neurons: setup ## Rebuild the replay of first-layer neurons in transistors (about 8 CPU-minutes)
-	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --spec reports/published/datasheet-generic65/conditions/tt_27C_1V/spec.toml \
-	  --variation training/circuits/no_variation.toml --keep-scale --images 40 --out $(IN_TRANSISTORS)/network.toml || [ $$? = 3 ]
-	@$(BIN)/neurocircuit calibrate $(IN_TRANSISTORS)/network.toml --images 8 --chips 16 --points 100 --headroom 0.9 \
-	  --latest 2.8 --out $(IN_TRANSISTORS)/table.nc
-	@$(BIN)/neurocircuit verify $(IN_TRANSISTORS)/network.toml --table $(IN_TRANSISTORS)/table.nc --level transistor \
-	  --no-images --images 60 --part test --runs 22 --seed 3 --out $(IN_TRANSISTORS)/replay
+include tools/published.mk
 
 results: setup ## Put the published results into README's table
 	@$(BIN)/python -m tools.results_table reports/published --into README.md

@@ -1,7 +1,12 @@
-"""Quantities with units as text ⇄ SI floats, and the grammar of percentages and ranges.
+"""Quantities with units as text ⇄ SI floats, and the grammar of lists, percentages and ranges.
 
-quantiphy reads the numbers and the SI prefixes. On top of it stand our two rules: the unit must be there
-and fit the field, so that a bare SPICE suffix ("1M" is 1e-3 in a deck) is never guessed at.
+quantiphy reads the numbers and the SI prefixes. On top of it stand our rules:
+
+- The unit must be there and fit the field, so that a bare SPICE suffix ("1M" is 1e-3 in a deck) is never guessed at.
+- The decimal sign is a point. A comma separates the items of a list; where it may be meant as a decimal sign it is
+  refused: in a list of times of which some have a unit and some have none ("3,2ns"), and in a list without points that
+  falls into pairs one of which is no likely pair of items ("0,8", "0,3,0,6", "1,05"). With a space after the comma
+  ("0, 8") it is a list.
 """
 
 import math
@@ -31,7 +36,10 @@ _SPELLINGS = {
     "degC": ("degC", "°C"),
 }
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf", re.ASCII)
+_PAIR = r"[-+]?(\d+),(\d+)([eE][-+]?\d+)?"
+_PAIRS = re.compile(rf"{_PAIR}(,{_PAIR})*", re.ASCII)
 _PREFIXES = {"G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
+_EXPONENTS = {"T": 12, "G": 9, "M": 6, "k": 3, "m": -3, "u": -6, "n": -9, "p": -12, "f": -15}
 _LARGEST_SWEEP = 1000
 _Number = TypeVar("_Number", int, float)
 
@@ -63,6 +71,12 @@ def _without_prefix(text: str, unit: str) -> float | None:
 
 
 def _with_prefix(text: str, unit: str, field: str) -> float:
+    for spelling in _SPELLINGS[unit]:  # quantiphy reads an exponent or a prefix, not both: "1e-3 µs"
+        number = text.strip().removesuffix(spelling).strip().replace("µ", "u").replace("μ", "u")
+        scale = _EXPONENTS.get(number[-1:])
+        mantissa, e, exponent = number[:-1].strip().lower().partition("e")
+        if number != text.strip() and scale and e and _NUMBER.fullmatch(f"{mantissa}e{exponent}"):
+            return float(f"{mantissa}e{int(exponent) + scale}")
     try:
         quantity = Quantity(text, ignore_sf=False)
     except QuantiPhyError as error:
@@ -114,6 +128,7 @@ def parse_percentages(text: str, field: str = "--jitter") -> tuple[float, ...] |
         return _percent_range(ranged[1], ranged[2], step, text, field)
     if ":" in text or not re.fullmatch(rf"\s*{plain}\s*(,\s*{plain}\s*)*", body):
         raise UnitError(f"{field} must be a range or a list of percentages, such as 1-9% or 1,3,5%, got {text!r}")
+    _refuse_decimal_comma(body, field)
     return _distinct(tuple(_hundredth(item.strip()) for item in body.split(",")), text, field)
 
 
@@ -129,12 +144,32 @@ def parse_integers(text: str, field: str = "--bits") -> tuple[int, ...] | None:
 
 def parse_times_over_tau(text: str, tau_s: float, field: str = "--inputs") -> tuple[float, ...]:
     """Spike times, units of tau, from "0.16,0.16" (tau), "3.2ns,4ns" (seconds) or "inf" (a silent input)."""
-    return tuple(_time_over_tau(item.strip(), tau_s, field) for item in text.split(","))
+    items = [item.strip() for item in text.split(",")]
+    bare = [_NUMBER.fullmatch(item) is not None for item in items if item != "inf"]
+    if any(bare) and not all(bare):
+        raise UnitError(f"{field} must have a unit at each time or at none, and a decimal point (3.2 ns), got {text!r}")
+    _refuse_decimal_comma(",".join(item for item in text.split(",") if item.strip() != "inf"), field)
+    return tuple(_time_over_tau(item, tau_s, field) for item in items)
 
 
 def parse_numbers(text: str, field: str) -> tuple[float, ...]:
     """Finite numbers from "0.8,-0.2"."""
+    _refuse_decimal_comma(text, field)
     return tuple(parse_ratio(item, field) for item in text.split(","))
+
+
+def _refuse_decimal_comma(text: str, field: str) -> None:
+    """Raise UnitError where the commas of a list may be meant as decimal signs; see the head of this file."""
+    if not _PAIRS.fullmatch(text.strip()):
+        return
+    groups = re.findall(r"\d+", re.sub(r"[eE][-+]?\d+", "", text))
+    pairs = zip(groups[::2], groups[1::2], strict=True)
+    for whole, fraction in pairs:
+        if fraction != "0" and (int(whole) == 0 or (len(fraction) > 1 and fraction.startswith("0"))):
+            raise UnitError(
+                f"{field} must have decimal points ({whole}.{fraction}), or a space after the commas of a list "
+                f"({whole}, {fraction}), got {text!r}"
+            )
 
 
 def _time_over_tau(item: str, tau_s: float, field: str) -> float:

@@ -113,5 +113,44 @@ def test_refuses_other_bit_lists(text):
         units.parse_integers(text)
 
 
-def test_reads_spike_times_in_tau_seconds_and_silence():
-    assert units.parse_times_over_tau("0.16,3.2ns,inf", 20e-9) == (0.16, pytest.approx(0.16), math.inf)
+def test_reads_spike_times_in_tau_or_seconds_and_silence():
+    assert units.parse_times_over_tau("0.16,0.2,inf", 20e-9) == (0.16, 0.2, math.inf)
+    assert units.parse_times_over_tau("inf,3.2ns, 4 ns", 20e-9) == (math.inf, pytest.approx(0.16), pytest.approx(0.2))
+
+
+@pytest.mark.parametrize("text", ["3,2ns", "3,2ns,4,1ns", "0.16,3.2ns", "0,16", "0,3,0,6", "0,3,inf", "1,05", "-0,3"])
+def test_a_decimal_comma_in_times_is_refused(text):
+    with pytest.raises(UnitError, match=r"^--inputs must have .*decimal point.* got "):
+        units.parse_times_over_tau(text, 20e-9)
+
+
+@pytest.mark.parametrize("text", ["0,8", "-0,8", "0,8,0,9", "1,05", "2,5,0,5", "0,3e5"])
+def test_a_decimal_comma_in_numbers_is_refused(text):
+    with pytest.raises(UnitError, match=r"^--weights must have decimal points .* got "):
+        units.parse_numbers(text, "--weights")
+    with pytest.raises(UnitError, match=r"^--jitter must "):
+        units.parse_percentages(f"{text}%")
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("0, 8", (0, 8)),
+        ("0,27,85", (0, 27, 85)),
+        ("0,0", (0, 0)),
+        ("1,1", (1, 1)),
+        ("2,64", (2, 64)),
+        ("0.5,1", (0.5, 1)),
+        ("0,-8", (0, -8)),
+        ("0,3e4,3e5", (0, 3e4, 3e5)),
+    ],
+)
+def test_a_list_that_no_decimal_comma_explains_is_read(text, numbers):
+    assert units.parse_numbers(text, "--weights") == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"), [("1e-3 µs", "s", 1e-9), ("2.5E3kHz", "Hz", 2.5e6), ("1e3 mrad", "rad", 1.0)]
+)
+def test_exponent_and_prefix_go_together(text, unit, value):
+    assert units.parse_quantity(text, unit, "tau") == value

@@ -6,6 +6,7 @@ from importlib import import_module
 import click
 
 from neurocircuit import __version__
+from neurocircuit.core import extras
 from neurocircuit.core.pool import interrupted_once
 from neurocircuit.errors import NeurocircuitError
 
@@ -68,6 +69,11 @@ def main() -> None:
             _fail("stopped", 130)
         except NeurocircuitError as error:
             _fail(str(error), error.exit_code)
+        except ImportError as error:
+            missing = extras.missing(error)
+            if missing is None:
+                raise
+            _fail(f"{' '.join(sys.argv[1:2])} needs a package: {missing}", missing.exit_code)
 
 
 def _fail(message: str, code: int) -> None:

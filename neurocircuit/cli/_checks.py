@@ -15,6 +15,7 @@ import numpy as np
 
 from neurocircuit import __version__
 from neurocircuit._kernel import native
+from neurocircuit.core import extras
 from neurocircuit.errors import NeurocircuitError, SimulatorMissing
 from neurocircuit.neuron.levels import LEVELS, evaluate
 from neurocircuit.process.ring import check_ring
@@ -50,9 +51,9 @@ def all_checks(directory: Path) -> Iterator[Check]:
     yield Check("neurocircuit", "ok", f"{__version__} in {Path(__file__).parents[1]}", values={"version": __version__})
     yield check_kernel()
     yield check_ngspice()
-    yield check_extra("torch", "snn", "training")
-    yield check_extra("distributed", "dask", "sweep --scheduler")
-    yield check_extra("optuna", "codesign", "codesign")
+    yield check_extra("torch", "training")
+    yield check_extra("distributed", "sweep --scheduler")
+    yield check_extra("optuna", "codesign")
     yield check_writable("directory", directory)
     yield check_ledger(ledger.default_path())
     yield from check_levels()
@@ -100,11 +101,11 @@ def _features(found: ngspice.NgspiceVersion) -> dict[str, bool]:
     return {"OpenMP": found.openmp, "XSPICE": found.xspice}
 
 
-def check_extra(package: str, extra: str, purpose: str) -> Check:
+def check_extra(package: str, purpose: str) -> Check:
     """An optional package is installed; it is looked up, not imported."""
     if importlib.util.find_spec(package) is None:
-        remedy = f"pip install 'neurocircuit[{extra}]'"
-        return Check(package, "absent", f"not installed; only {purpose} needs it", remedy)
+        detail = f"not installed; only {purpose} needs it"
+        return Check(package, "absent", detail, extras.install_line(package))
     try:
         found = version(package)
     except PackageNotFoundError:

@@ -1,7 +1,6 @@
 """neurocircuit codesign: circuit parameters against accuracy, energy and latency."""
 
 import csv
-import importlib.util
 import io
 import time
 from functools import partial
@@ -12,7 +11,6 @@ import click
 
 from neurocircuit.cli.common import data_option, echo_json, json_option
 from neurocircuit.cli.network import record, write_json
-from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
     from neurocircuit.studies.codesign.study import Files, StudySpec
@@ -44,9 +42,8 @@ def command(
     Exit code 4: the time was up before all designs were seen.
     """
     started = time.process_time()
-    if importlib.util.find_spec("optuna") is None:
-        raise InputError("codesign needs optuna; type: pip install 'neurocircuit[codesign]'")
 
+    import optuna  # noqa: F401  # a missing one is told before anything is done
     import torch
 
     from neurocircuit.studies.codesign import run

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from neurocircuit.core import extras
+
 
 def lazy_names(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` of a package whose `names` lead to "module:attribute", or to a module.
@@ -19,7 +21,10 @@ def lazy_names(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], 
         if where is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, _, attribute = where.partition(":")
-        value = import_module(module)
+        try:
+            value = import_module(module)
+        except ImportError as error:
+            raise extras.missing(error) or error from None
         if attribute:
             value = getattr(value, attribute)
         setattr(sys.modules[package], name, value)

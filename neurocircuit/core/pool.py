@@ -21,6 +21,7 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, Protocol, TextIO, TypeVar
 
+from neurocircuit.core import extras
 from neurocircuit.core.provenance import machine_identity
 from neurocircuit.errors import InputError, NeurocircuitError
 
@@ -269,7 +270,7 @@ def _dask(jobs: int, scheduler: str) -> Iterator[Pool]:
     try:
         distributed: Any = import_module("distributed")
     except ImportError:
-        raise InputError("--scheduler needs Dask: pip install 'neurocircuit[dask]'") from None
+        raise InputError(f"--scheduler needs Dask; type: {extras.install_line('distributed')}") from None
     logging.getLogger("distributed").setLevel(logging.ERROR)
     cluster: Any = None
     if scheduler == "local":

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from neurocircuit.core import shipped
 from neurocircuit.errors import InputError
 from neurocircuit.snn.data.augment import Augmentation
 from neurocircuit.snn.data.library import DataSpec
@@ -92,12 +93,13 @@ class Recipe(Subject):
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
 
-def load_recipe(path: Path, settings: tuple[str, ...] = ()) -> Recipe:
-    """The recipe of a TOML file with settings such as "schedule.lr=0.001" put in place.
+def load_recipe(path: Path | str, settings: tuple[str, ...] = ()) -> Recipe:
+    """Return the recipe of a TOML file, or that of a shipped one by its bare name; settings change it.
 
-    Raises SpecError naming field, bound and value; InputError for an unreadable file or a malformed setting.
+    A setting is text such as "schedule.lr=0.001" or "lr=0.001". Raise SpecError naming field, bound and value;
+    InputError for an unreadable file, an unknown name or a malformed setting.
     """
-    values = read_toml(path)
+    values = read_toml(shipped.toml_path("RECIPE", shipped.folder("training"), path))
     for setting in settings:
         _put(values, setting)
     return Recipe.from_dict(values)

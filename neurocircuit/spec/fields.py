@@ -112,7 +112,7 @@ class Spec(BaseModel):
 def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file. Raises InputError naming the file when it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,15 +1,15 @@
 """Processes: finding one and its model files, and the head of every deck that uses it."""
 
 import importlib.metadata
-import importlib.resources
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from neurocircuit.core import shipped
 from neurocircuit.errors import InputError
-from neurocircuit.spec import Condition, Location, ModelFile, Process
+from neurocircuit.spec import Condition, Location, ModelFile, NeuronSpec, Process
 
 MODELS = "models"  # the name under which a deck finds the folder of the model files
 _TOML = "process.toml"
@@ -81,6 +81,35 @@ def load(name_or_path: str) -> Installed:
     return Installed(process, folder, sha256(path.read_bytes()).hexdigest())
 
 
+def characterised(name: str) -> Path:
+    """Return the folder of the characterisation of a process that comes with the package: spec.toml, conditions/.
+
+    Raise InputError where none does.
+
+    >>> (characterised("generic65") / "spec.toml").is_file()
+    True
+    """
+    folder = _shelf() / name / "characterised"
+    if not folder.is_dir():
+        with_one = ", ".join(known for known in names() if (_shelf() / known / "characterised").is_dir())
+        raise InputError(
+            f"process {name} comes without a characterisation (with one: {with_one}); type: neurocircuit characterize "
+            f"--process {name}, and give its folder"
+        )
+    return folder
+
+
+def default_neuron(level: str) -> NeuronSpec:
+    """Return the neuron of a level where no spec is given: at `transistor` generic65 as characterised, else embedded.
+
+    >>> default_neuron("edge").name, default_neuron("transistor").circuit.process
+    ('embedded', 'generic65')
+    """
+    if level != "transistor":
+        return NeuronSpec()
+    return NeuronSpec.from_toml(characterised("generic65") / "spec.toml")
+
+
 def models_of(process: Process, corner: str) -> tuple[ModelFile, ...]:
     """Model files of a corner. Raises InputError naming the known ones."""
     if corner not in process.corners:
@@ -120,14 +149,14 @@ def prelude(installed: Installed, condition: Condition) -> str:
 
 def cells_text(process: Process) -> str:
     """All cells, one after the other, with the replica delay that the process asks for."""
-    folder = importlib.resources.files("neurocircuit") / "netlists" / "cells"
+    folder = shipped.folder("netlists", "cells")
     other = f"replica_delay_{6 - process.delay_stages}.cir"
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".cir")), key=lambda path: path.name)
     return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.name != other)
 
 
 def _shelf() -> Path:
-    return Path(str(importlib.resources.files("neurocircuit") / "netlists" / "processes"))
+    return shipped.folder("netlists", "processes")
 
 
 def _toml_path(name_or_path: str) -> Path:

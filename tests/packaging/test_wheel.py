@@ -27,7 +27,8 @@ def test_wheel_carries_package_data_and_kernel(wheel: Path) -> None:
     decks = {f"neurocircuit/{name}" for name in sources("netlists", "*.cir")}
     testbenches = sources("neurocircuit/studies/sweep/testbenches", "*.toml")
     templates = sources("neurocircuit/report", "*.jinja*") | sources("neurocircuit/report", "*.html*")
-    for wanted in (decks, testbenches, templates, sources("neurocircuit", "*.py")):
+    shipped = {f"neurocircuit/{name}" for name in (*sources("netlists", "*.*"), *sources("training", "*.toml"))}
+    for wanted in (decks, shipped, testbenches, templates, sources("neurocircuit", "*.py"), {"neurocircuit/py.typed"}):
         assert wanted
         assert wanted <= names
     assert any(re.fullmatch(r"neurocircuit/_kernel/_native\..*\.so", name) for name in names)
@@ -82,7 +83,7 @@ def test_simulate_without_torch(installed: Installed) -> None:
 def test_doctor_without_torch(installed: Installed) -> None:
     checks = {check["name"]: check for check in json.loads(installed.run("neurocircuit", "doctor", "--json"))["checks"]}
     assert checks["torch"]["status"] == "absent"
-    assert checks["torch"]["remedy"] == "pip install 'neurocircuit[snn]'"
+    assert checks["torch"]["remedy"] == "pip install 'torch>=2.6'"
     assert checks["kernel"]["status"] == "ok"
 
 

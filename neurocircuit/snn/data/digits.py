@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from neurocircuit.errors import InputError
+from neurocircuit.core import extras
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.data.packed import sha256
 
@@ -13,8 +13,8 @@ def read_digits(train: bool) -> ImagesInMemory:
     """The first 1437 of the 1797 digits for training, or the last 360 for the test."""
     try:
         from sklearn.datasets import load_digits
-    except ImportError:
-        raise InputError("data digits needs scikit-learn: pip install 'neurocircuit[data]'") from None
+    except ImportError as error:
+        raise extras.missing(error) or error from None
     grey, target = load_digits(return_X_y=True)
     pixels = np.rint(grey.reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
     part = slice(None, -_TEST_IMAGES) if train else slice(-_TEST_IMAGES, None)

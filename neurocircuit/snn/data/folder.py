@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neurocircuit.core import extras
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn.data.images import Draws, Indices, Labels, Pixels
 
@@ -53,8 +54,8 @@ class ImageFolder:
     def _picture(self, path: Path, draws: Draws | None) -> Pixels:
         try:
             from PIL import Image, UnidentifiedImageError
-        except ImportError:
-            raise InputError("an image folder needs Pillow: pip install 'neurocircuit[data]'") from None
+        except ImportError as error:
+            raise extras.missing(error) or error from None
         try:
             with Image.open(path) as opened:
                 picture = opened.convert("RGB")
