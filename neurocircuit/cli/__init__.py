@@ -7,7 +7,7 @@ import click
 
 from neurocircuit import __version__
 from neurocircuit.core import extras
-from neurocircuit.core.pool import interrupted_once
+from neurocircuit.core.interrupt import interrupted_once
 from neurocircuit.errors import NeurocircuitError
 
 COMMANDS = {

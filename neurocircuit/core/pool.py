@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, Protocol, TextIO, TypeVar
 
 from neurocircuit.core import extras
+from neurocircuit.core.interrupt import interrupted_once
 from neurocircuit.core.provenance import machine_identity
 from neurocircuit.errors import InputError, NeurocircuitError
 
@@ -213,34 +214,6 @@ def _processes(jobs: int, preload: Sequence[str]) -> Iterator[ProcessPoolExecuto
             executor.shutdown(wait=True, cancel_futures=True)
             ours.close()
             theirs.close()
-
-
-@contextmanager
-def interrupted_once(*, for_good: bool = False) -> Iterator[None]:
-    """Here the first Ctrl-C is a KeyboardInterrupt, and further ones do nothing.
-
-    A second one would break off the shutdown of a pool, and the interpreter would then wait at its end for what the
-    workers are at: the ten minutes that a simulator may take. Where Ctrl-C is dealt with otherwise it stays so.
-    for_good: also after this block, for a process that ends with it.
-    """
-    usual = signal.default_int_handler
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
-        yield
-        return
-    pressed = False
-
-    def first(number: int, frame: object) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, first)
-    try:
-        yield
-    finally:
-        if not (pressed and for_good):
-            signal.signal(signal.SIGINT, usual)
 
 
 def _start(life: Connection) -> None:

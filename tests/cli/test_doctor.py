@@ -128,6 +128,6 @@ def _no_distribution(name: str) -> None:
 
 
 def test_torch_is_looked_up_not_imported() -> None:
-    script = "import sys; from neurocircuit.cli import _checks as c; c.check_extra('torch', 'snn', 'x'); "
+    script = "import sys; from neurocircuit.cli import _checks as c; c.check_extra('torch', 'x'); "
     script += "print([m for m in ('torch', 'distributed') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
