@@ -124,13 +124,12 @@ def check_writable(name: str, directory: Path) -> Check:
 
 def check_ledger(path: Path) -> Check:
     """The sweep's ledger is one, or can be created."""
-    remedy = "export NEUROCIRCUIT_LEDGER=FILE (a new file in a directory of yours)"
+    remedy = "export NEUROCIRCUIT_LEDGER=FOLDER (a new folder in a directory of yours)"
     folder = check_writable("ledger", path.parent)
     if folder.status != "ok":
         return replace(folder, remedy=remedy)
     try:
-        if path.exists():
-            ledger.check(path)
+        ledger.check(path)
     except NeurocircuitError as error:
         return Check("ledger", "problem", str(error), remedy)
     return replace(folder, detail=f"{path}, {'kept' if path.exists() else 'to be created'}", values={"path": str(path)})

@@ -70,7 +70,7 @@ class Given:
 @click.option("--scheduler", help="Run on Dask: the address of a scheduler, or local.")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the run. Default: reports/sweep-<hash>.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out DIR; what is not given comes from there.")
-@click.option("--ledger", "ledger_path", type=click.Path(path_type=Path), help="File that keeps finished batches.")
+@click.option("--ledger", "ledger_path", type=click.Path(path_type=Path), help="Folder that keeps finished batches.")
 @click.option("--dry-run", is_flag=True, help="Only say how much there is to do.")
 @click.option("--no-report", is_flag=True, help="Write the data files only.")
 @json_option
@@ -108,8 +108,6 @@ def command(
         if dry_run:
             _print_estimate(request, ledger_file, jobs, as_json)
             continue
-        if ledger_path is None:
-            ledger_file.parent.mkdir(parents=True, exist_ok=True)
         how = _resume_command(where, ledger_path, scheduler, no_report)
         outcome = _run(request, where, ledger_file, jobs, scheduler, how)
         _print_outcome(outcome, where, None if no_report else _report(where), as_json)
@@ -187,8 +185,7 @@ def _checked_request(given: Given, out: Path | None, resume: bool) -> tuple[Swee
 
 def _checked_ledger(given: Path | None) -> Path:
     path = given or ledger.default_path()
-    if given is not None or path.exists():
-        ledger.check(path)
+    ledger.check(path)
     return path
 
 
@@ -196,12 +193,13 @@ def _run(
     request: SweepRequest, out: Path, ledger_file: Path, jobs: int | None, scheduler: str | None, resume_command: str
 ) -> "Outcome":
     # Here, because xarray and scipy take a second to load and a wrong flag should be told at once.
-    from neurocircuit.core.pool import WorkerLost, default_jobs
+    from neurocircuit.core.pool import WorkerLost, default_jobs, shown
     from neurocircuit.studies.sweep.run import Settings, run_sweep
 
     command = ("neurocircuit", *sys.argv[1:])
     try:
-        return run_sweep(request, Settings(out, ledger_file, jobs or default_jobs(), scheduler, command))
+        with shown() as progress:
+            return run_sweep(request, Settings(out, ledger_file, jobs or default_jobs(), scheduler, command), progress)
     except KeyboardInterrupt:
         click.echo(f"neurocircuit: stopped; {_how_to_go_on(out, resume_command)}", err=True)
         sys.exit(130)

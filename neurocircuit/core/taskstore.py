@@ -32,9 +32,9 @@ def sha256_of(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def key_of(inputs: Mapping[str, Any]) -> str:
-    """Return the key of a task with these inputs (JSON) on this machine, by this code."""
-    return sha256_of({"inputs": inputs, "machine": machine_identity()})
+def key_of(inputs: Mapping[str, Any], machine: Mapping[str, str] | None = None) -> str:
+    """Return the key of a task with these inputs (JSON) on a machine with its code; default: this one."""
+    return sha256_of({"inputs": inputs, "machine": machine or machine_identity()})
 
 
 @dataclass(frozen=True)

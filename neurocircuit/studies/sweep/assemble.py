@@ -11,13 +11,14 @@ import xarray as xr
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.provenance import versions
 from neurocircuit.core.stats import curve_exponent, output_jitter, pulse_moves, relative_error
+from neurocircuit.core.taskstore import sha256_of
 from neurocircuit.errors import SimulatorError
 from neurocircuit.neuron import levels as neuron_levels
 from neurocircuit.neuron.record import Waveforms
 from neurocircuit.spice.deck import netlist_sha256
 from neurocircuit.studies.sweep.draws import draw
 from neurocircuit.studies.sweep.identity import Environment
-from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, SweepRequest, sha256_of
+from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, SweepRequest
 from neurocircuit.studies.sweep.readings import LEVEL, READINGS
 from neurocircuit.studies.sweep.worker import BatchResult, inputs
 from neurocircuit.tables import TransferTable

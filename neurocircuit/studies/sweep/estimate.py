@@ -1,13 +1,13 @@
 """How long a sweep will take, before it runs."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 from neurocircuit.studies.sweep import readings
 from neurocircuit.studies.sweep.identity import Environment
-from neurocircuit.studies.sweep.ledger import Ledger
+from neurocircuit.studies.sweep.ledger import store_at
 from neurocircuit.studies.sweep.plan import Batch, SweepRequest
 from neurocircuit.studies.sweep.run import Work
 from neurocircuit.studies.sweep.worker import compute
@@ -19,27 +19,30 @@ _FAST_PROBE_TRIALS = 200
 def estimate(request: SweepRequest, ledger_path: Path, jobs: int) -> dict[str, Any]:
     """Evaluations by level (all, and those not stored yet), seconds per evaluation and their source, total seconds.
 
-    Writes nothing. Raises InputError for an unusable ledger, SimulatorMissing.
+    Write nothing. Raise InputError for an unusable ledger, SimulatorMissing.
     """
     environment = Environment.here(tuple(dict.fromkeys([*request.levels, readings.LEVEL, "ideal"])))
     variants, _ = readings.requests(request)
     work = Work.plan(request, variants, environment)
-    stored_seconds: dict[str, float | None] = {}
-    work.take_stored(ledger_path)
-    if ledger_path.exists() and ledger_path.stat().st_size:
-        with Ledger(ledger_path, read_only=True) as ledger:
-            stored_seconds = {level: ledger.seconds_per_evaluation(level) for level in environment.engines}
+    work.take(store_at(ledger_path).finished(work.tasks))
     total: Counter[str] = Counter()
     missing: Counter[str] = Counter()
+    stored: Counter[str] = Counter()
+    stored_s: dict[str, float] = defaultdict(float)
     for key, batch in work.batches.items():
         total[batch.level] += batch.count
-        missing[batch.level] += 0 if key in work.results else batch.count
+        if key in work.results:
+            stored[batch.level] += batch.count
+            stored_s[batch.level] += work.results[key].duration_s
+        else:
+            missing[batch.level] += batch.count
     levels: dict[str, dict[str, Any]] = {}
     for level in total:
-        seconds = stored_seconds.get(level)
-        source = "durations in the ledger" if seconds is not None else "a timed probe"
-        if seconds is None:
+        if stored[level]:
+            seconds, source = stored_s[level] / stored[level], "durations in the ledger"
+        else:
             seconds = _probe(next(batch for batch in work.batches.values() if batch.level == level))
+            source = "a timed probe"
         levels[level] = {
             "evaluations": total[level],
             "to_compute": missing[level],

@@ -1,11 +1,11 @@
 """What a sweep evaluates: rows, and batches with fixed borders, each under a hash of all that determines it."""
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal, Self
 
+from neurocircuit.core.taskstore import key_of, sha256_of
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron import levels as neuron_levels
 from neurocircuit.spec import NeuronSpec, SweepSpec, Testbench
@@ -76,12 +76,11 @@ class Batch:
             "engine": environment.engines[self.level],
             "row": [self.row.half, self.row.kind, self.row.value],
             "trials": [self.first, self.count],
-            "environment": environment.identity,
             "schema": SCHEMA,
         }
         if self.level == COSTLY_LEVEL:
             content["circuit"] = _circuit_identity(self.spec, len(self.testbench.weights))
-        return sha256_of(content)
+        return key_of(content, environment.identity)
 
     @property
     def cost(self) -> float:
@@ -251,8 +250,3 @@ def _what_is_measured(spec: NeuronSpec, testbench: Testbench) -> str:
 def _circuit_identity(spec: NeuronSpec, inputs: int) -> str:
     """Hash of the netlists and models, asked once for each neuron: a file that changes meanwhile is not seen."""
     return neuron_levels.identity(COSTLY_LEVEL, spec, inputs)
-
-
-def sha256_of(content: dict[str, Any]) -> str:
-    """Hash of JSON content, whatever the order of its names."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -4,24 +4,23 @@ import platform
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from neurocircuit.core.files import write_atomically
+from neurocircuit.core.files import make_directory, write_atomically
 from neurocircuit.core.netcdf import dataset_bytes
-from neurocircuit.core.pool import open_pool
+from neurocircuit.core.pool import Progress, open_pool, silent
+from neurocircuit.core.taskstore import Task, run_tasks
 from neurocircuit.neuron import levels
 from neurocircuit.spice import deck, ngspice
-from neurocircuit.studies.sweep import assemble, control, progress, readings, rundir
-from neurocircuit.studies.sweep.execute import Task, answer, run_batches
+from neurocircuit.studies.sweep import assemble, control, readings, rundir
 from neurocircuit.studies.sweep.identity import Environment
-from neurocircuit.studies.sweep.ledger import Ledger
+from neurocircuit.studies.sweep.ledger import name_of, store_at
 from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, SweepRequest
-from neurocircuit.studies.sweep.worker import BatchResult, prepare
+from neurocircuit.studies.sweep.worker import BatchResult, prepare, task_of
 from neurocircuit.tables import TransferTable, transistor_rows
 
 _PRELOAD = (
@@ -39,8 +38,7 @@ class Work:
     batches: dict[str, Batch]
     reading: dict[str, str]  # for the batches that the table itself does not need: which reading asks for them
     results: dict[str, BatchResult] = field(default_factory=dict)
-    reused: int = 0
-    retries: list[dict[str, Any]] = field(default_factory=list)
+    reused: frozenset[str] = frozenset()
 
     @classmethod
     def plan(cls, main: SweepRequest, variants: Mapping[str, SweepRequest], environment: Environment) -> "Work":
@@ -53,20 +51,27 @@ class Work:
                     work.batches[key], work.reading[key] = batch, name
         return work
 
-    def take_stored(self, path: Path) -> None:
-        """Reuse what the ledger at `path` has; none there yet is well. Raises InputError for an unusable one."""
-        if not path.exists() or path.stat().st_size == 0:
-            return
-        with Ledger(path, read_only=True) as ledger:
-            found = {key: ledger.get(key) for key in self.batches}
-        self.results.update({key: result for key, result in found.items() if result is not None})
-        self.reused = len(self.results)
+    @property
+    def tasks(self) -> list[Task]:
+        """The batches as tasks of the ledger, the long ones first, so that no slot is left with one at the end."""
+        longest_first = sorted(self.batches.items(), key=lambda item: -item[1].cost)
+        return [task_of(key, batch) for key, batch in longest_first]
+
+    def take(self, values: Mapping[str, dict[str, Any]]) -> None:
+        """Take what tasks returned, by their names."""
+        for key in self.batches:
+            if (value := values.get(name_of(key))) is not None:
+                self.results[key] = BatchResult.from_dict(value)
 
     @property
-    def missing(self) -> list[tuple[str, Batch]]:
-        """What is to be computed, the long ones first, so that no slot is left with one at the end."""
-        missing = [(key, batch) for key, batch in self.batches.items() if key not in self.results]
-        return sorted(missing, key=lambda item: -item[1].cost)
+    def retries(self) -> list[dict[str, Any]]:
+        """Failed attempts that another one followed, of what was computed now."""
+        return [
+            {"level": batch.level, "row": batch.row.name, "trial": trial, "attempt": attempt, "reason": reason}
+            for key, batch in self.batches.items()
+            if key not in self.reused
+            for trial, attempt, reason in self.results[key].retries
+        ]
 
     @property
     def seconds_per_evaluation(self) -> dict[str, float]:
@@ -111,7 +116,7 @@ class Outcome:
     record: dict[str, Any]
 
 
-def run_sweep(request: SweepRequest, settings: Settings) -> Outcome:
+def run_sweep(request: SweepRequest, settings: Settings, progress: Progress = silent) -> Outcome:
     """Evaluate what the ledger lacks and write the data files of the run, run.json last.
 
     The caller has checked `settings.out` (rundir.check_free). Raises InputError for an unusable ledger or scheduler,
@@ -122,8 +127,7 @@ def run_sweep(request: SweepRequest, settings: Settings) -> Outcome:
     environment = Environment.here(tuple(dict.fromkeys([*request.levels, readings.LEVEL, "ideal"])))
     variants, left_out = readings.requests(request)
     work = Work.plan(request, variants, environment)
-    work.take_stored(settings.ledger)
-    _compute(work, settings, request)
+    _compute(work, settings, request, progress)
     table, failed = _write_data(request, variants, work, environment, settings.out)
     failed += work.failed
     record = {
@@ -137,8 +141,8 @@ def run_sweep(request: SweepRequest, settings: Settings) -> Outcome:
         "jobs": settings.jobs,
         "scheduler": settings.scheduler,
         "command": list(settings.command),
-        "reused_batches": work.reused,
-        "computed_batches": len(work.batches) - work.reused,
+        "reused_batches": len(work.reused),
+        "computed_batches": len(work.batches) - len(work.reused),
         "retries": work.retries,
         "failed": failed,
         "readings_left_out": left_out,
@@ -151,32 +155,27 @@ def run_sweep(request: SweepRequest, settings: Settings) -> Outcome:
     return Outcome(table, record)
 
 
-def _compute(work: Work, settings: Settings, request: SweepRequest) -> None:
+def _compute(work: Work, settings: Settings, request: SweepRequest, progress: Progress) -> None:
     """Run the missing batches; nothing is written before all that the user gave has proved usable."""
-    missing = work.missing
+    store, tasks = store_at(settings.ledger), work.tasks
+    work.take(store.finished(tasks))
+    work.reused = frozenset(work.results)
+    missing = [batch for key, batch in work.batches.items() if key not in work.results]
     if not missing:
         rundir.begin(settings.out, request)
         return
     with open_pool(min(settings.jobs, len(missing)), settings.scheduler, _PRELOAD) as pool:
-        _try_levels(pool.executor, [batch for _, batch in missing])
+        # Each level with each neuron: what it refuses, it refuses here.
+        for _ in pool.run(prepare, {(batch.level, batch.spec): batch for batch in reversed(missing)}.values()):
+            pass
         rundir.begin(settings.out, request)
-        with Ledger(settings.ledger) as ledger, progress.shown([batch for _, batch in missing]) as advance:
-
-            def finished(task: Task) -> None:
-                work.results[task.key] = task.outcome
-                work.retries.extend(task.retried)
-                if not task.outcome.to_retry:  # a failure may be the load's fault: the next sweep tries again
-                    ledger.put(task.key, task.batch, task.outcome)
-                advance(task.batch)
-
-            run_batches(missing, pool.executor, pool.slots, finished)
+        make_directory(settings.ledger)
+        work.take(run_tasks(tasks, store, pool, progress, is_final=_is_final))
 
 
-def _try_levels(executor: Executor, batches: list[Batch]) -> None:
-    """Each level with each neuron: what it refuses, it refuses here."""
-    firsts = {(batch.level, batch.spec): batch for batch in reversed(batches)}
-    for probe in [executor.submit(prepare, batch) for batch in firsts.values()]:
-        answer(probe)
+def _is_final(value: dict[str, Any]) -> bool:
+    """Whether a batch is kept: a failure may be the load's fault, so that the next sweep tries again."""
+    return not BatchResult.from_dict(value).to_retry
 
 
 def _ngspice() -> dict[str, Any]:

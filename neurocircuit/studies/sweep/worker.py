@@ -1,16 +1,21 @@
-"""The work on one batch."""
+"""The work on one batch: its draws evaluated, failed ones tried again."""
 
+import base64
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.taskstore import Task
 from neurocircuit.errors import SimulatorError, SimulatorMissing
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.record import FireRecord
 from neurocircuit.studies.sweep.draws import draw, noise_seeds
+from neurocircuit.studies.sweep.ledger import name_of
 from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch
 
 BEFORE_ARMING = "a jittered input precedes arming"
@@ -18,16 +23,62 @@ BEFORE_ARMING = "a jittered input precedes arming"
 
 @dataclass(frozen=True)
 class BatchResult:
-    """Fire times of a batch, units of tau from arming: inf silent, nan failed, with the reason by trial."""
+    """Fire times of a batch, units of tau from arming: inf silent, nan failed, with the reason by trial.
+
+    retries: (trial, attempt, reason) of each failure that another attempt followed.
+    """
 
     fire_time_over_tau: Floats
-    failures: dict[int, str] = field(default_factory=dict)
-    duration_s: float = 0.0
+    failures: dict[int, str]
+    duration_s: float
+    retries: tuple[tuple[int, int, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON; the times as bytes, so that they come back exactly."""
+        return {
+            "fire_time_over_tau": base64.b64encode(self.fire_time_over_tau.astype("<f8").tobytes()).decode(),
+            "failures": {str(trial): reason for trial, reason in self.failures.items()},
+            "duration_s": self.duration_s,
+            "retries": [list(retry) for retry in self.retries],
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return what `to_dict` gave."""
+        fire_time = np.frombuffer(base64.b64decode(values["fire_time_over_tau"]), dtype="<f8").astype(np.float64)
+        failures = {int(trial): reason for trial, reason in values["failures"].items()}
+        retries = tuple((trial, attempt, reason) for trial, attempt, reason in values["retries"])
+        return cls(fire_time, failures, values["duration_s"], retries)
 
     @property
     def to_retry(self) -> tuple[int, ...]:
         """Trials that another attempt may mend: all failed ones but those that the draw itself rules out."""
         return tuple(sorted(trial for trial, reason in self.failures.items() if reason != BEFORE_ARMING))
+
+
+def evaluate(batch: Batch) -> BatchResult:
+    """Evaluate a batch; failed trials are tried again as often as the testbench says. Raise SimulatorMissing."""
+    result, retries = compute(batch), []
+    for attempt in range(1, batch.testbench.retries + 1):
+        again = result.to_retry
+        if not again:
+            break
+        retries += [(trial, attempt, result.failures[trial]) for trial in again]
+        new = compute(batch, again)
+        fire_time, redone = result.fire_time_over_tau.copy(), np.array(again) - batch.first
+        fire_time[redone] = new.fire_time_over_tau[redone]
+        kept = {trial: reason for trial, reason in result.failures.items() if trial not in again}
+        result = BatchResult(fire_time, kept | new.failures, result.duration_s + new.duration_s)
+    return replace(result, retries=tuple(retries))
+
+
+def task_of(key: str, batch: Batch) -> Task:
+    """Return the batch as a task of the ledger."""
+    return Task(name_of(key), key, partial(_work, batch), batch.cost)
+
+
+def _work(batch: Batch) -> dict[str, Any]:
+    return evaluate(batch).to_dict()
 
 
 def compute(batch: Batch, only: tuple[int, ...] | None = None) -> BatchResult:
