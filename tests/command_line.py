@@ -57,7 +57,7 @@ class CommandLine:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.ledger = directory / "ledger.sqlite"
+        self.ledger = directory / "ledger"
         # Every process of a sweep inherits the path of this ledger, which tells it from those of other tests.
         self.environment = {**os.environ, "NEUROCIRCUIT_LEDGER": str(self.ledger)}
         self._started: list[subprocess.Popen[str]] = []

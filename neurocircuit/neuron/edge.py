@@ -30,7 +30,7 @@ from neurocircuit._kernel import native
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron import edge_numpy
 from neurocircuit.neuron.chip import NeuronErrors
-from neurocircuit.neuron.phase_noise import held_spread
+from neurocircuit.neuron.phase_noise import VERSION, held_spread
 from neurocircuit.neuron.record import FireRecord, Waveforms
 from neurocircuit.spec import Lead, NeuronSpec, Ramp
 
@@ -237,7 +237,7 @@ def _at_quadrature(x: Floats) -> Floats:
 
 def engine() -> str:
     """What determines the numbers of this level."""
-    return f"edge/1 {'numpy' if native is None else 'native'}"
+    return f"edge/1 {'numpy' if native is None else 'native'} {VERSION}"
 
 
 def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:

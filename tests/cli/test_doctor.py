@@ -83,7 +83,7 @@ def test_broken_ngspice_is_a_problem_not_a_crash(tmp_path: Path, script: str) ->
 
 def test_unwritable_ledger_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = doctor(tmp_path, "--json", NEUROCIRCUIT_LEDGER=str(tmp_path / "file/below/ledger.sqlite"))
+    done = doctor(tmp_path, "--json", NEUROCIRCUIT_LEDGER=str(tmp_path / "file/below/ledger"))
     assert done.returncode == 1
     ledger = checks_of(done)["ledger"]
     assert ledger["status"] == "problem"
@@ -91,10 +91,10 @@ def test_unwritable_ledger_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_foreign_ledger_is_a_problem(tmp_path: Path) -> None:
-    (tmp_path / "ledger.sqlite").write_text("this is no database")
-    found = _checks.check_ledger(tmp_path / "ledger.sqlite")
+    (tmp_path / "ledger").write_text("this is no folder")
+    found = _checks.check_ledger(tmp_path / "ledger")
     assert found.status == "problem"
-    assert "ledger.sqlite" in found.detail
+    assert "ledger" in found.detail
 
 
 def test_a_level_that_fires_elsewhere_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

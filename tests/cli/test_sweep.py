@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sqlite3
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,7 @@ def call(monkeypatch, capsys, tmp_path):
     """Run `neurocircuit sweep …` in an empty directory; (exit code, stdout, stderr)."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setenv("NEUROCIRCUIT_LEDGER", str(tmp_path / "ledger.sqlite"))
+    monkeypatch.setenv("NEUROCIRCUIT_LEDGER", str(tmp_path / "ledger"))
 
     def call(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["neurocircuit", "sweep", *arguments])
@@ -71,8 +70,8 @@ BAD = [
     (("--out", "text.toml"), "must be a directory"),
     (("--out", "text.toml/below"), "text.toml"),
     (("--ledger", "text.toml"), "text.toml"),
-    (("--ledger", "gone/ledger.sqlite"), "gone"),
-    (("--ledger", "foreign.sqlite"), "foreign.sqlite"),
+    (("--ledger", "text.toml/ledger"), "text.toml"),
+    (("--ledger", "other"), "other"),
     (("surplus",), "surplus"),
 ]
 
@@ -85,9 +84,6 @@ def test_bad_input_is_one_line_and_nothing_is_written(call, tmp_path, arguments,
     Path("text.toml").write_text("This is a letter, not a table. " * 50)
     Path("other").mkdir()
     Path("other/thesis.txt").write_text("mine")
-    with sqlite3.connect("foreign.sqlite") as database:
-        database.execute("CREATE TABLE bookmarks (url TEXT)")
-    database.close()
     before = files_under(tmp_path)
     code, out, err = call(*arguments)
     assert (code, out) == (2, "")

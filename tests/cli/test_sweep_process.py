@@ -27,7 +27,7 @@ def call(monkeypatch, capsys, tmp_path):
     """Run `neurocircuit sweep …` without trim and without a sweep; (exit code, stderr, requests with their folders)."""
     asked = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NEUROCIRCUIT_LEDGER", str(tmp_path / "ledger.sqlite"))
+    monkeypatch.setenv("NEUROCIRCUIT_LEDGER", str(tmp_path / "ledger"))
     monkeypatch.setattr(_circuits, "neuron_at", lambda asked, condition: neuron(condition))
     monkeypatch.setattr(sweep, "_print_outcome", lambda *arguments: None)
 

@@ -1,5 +1,7 @@
 """Phase noise at the levels without edges: its walks, what theory makes of them, and the same noise at every level."""
 
+import shutil
+
 import numpy as np
 import pytest
 from scipy import signal, stats
@@ -182,3 +184,10 @@ def test_without_phase_noise_a_seed_changes_no_bit_of_the_deck_level():
     noisy = NeuronSpec(phase_noise=(1e5,) * 4)
     one, two = (levels.evaluate("bsource", noisy, t, w, noise_seed=seeds(1, k)) for k in (0, 5))
     assert one.fire_time_over_tau[0] != two.fire_time_over_tau[0]
+
+
+@pytest.mark.parametrize("level", ["averaged", "edge", "bsource"])
+def test_an_engine_names_the_version_of_its_phase_noise(level):
+    if level == "bsource" and shutil.which("ngspice") is None:
+        pytest.skip("ngspice is not installed")
+    assert phase_noise.VERSION in levels.engine(level).split()

@@ -21,7 +21,7 @@ class Installed:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self._environment |= {
             "PATH": f"{self.python.parent}:/usr/bin:/bin",
-            "NEUROCIRCUIT_LEDGER": str(folder / "ledger.sqlite"),
+            "NEUROCIRCUIT_LEDGER": str(folder / "ledger"),
         }
         venv.create(folder / "venv", symlinks=True)
         self._link_dependencies()

@@ -28,7 +28,7 @@ def costly(monkeypatch, testbench):
 def run(tmp_path, costly):
     def run(out="run", spec=None, bench=costly, chips=()):
         request = SweepRequest.build(spec or fake.make_spec(), bench, SWEEP, None, chips)
-        outcome = run_sweep(request, Settings(tmp_path / out, tmp_path / "ledger.sqlite", jobs=1))
+        outcome = run_sweep(request, Settings(tmp_path / out, tmp_path / "ledger", jobs=1))
         with (tmp_path / out / "transistor.csv").open(encoding="utf-8", newline="") as file:
             return request, outcome, list(csv.DictReader(file))
 

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import signal
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -28,26 +27,18 @@ def undisturbed(tmp_path_factory):
     """The files of a run that nothing disturbed, in one process."""
     line = CommandLine(tmp_path_factory.mktemp("undisturbed"))
     done = line.run(*SWEEP, "--out", "run", "--jobs", "1")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     return line.data("run")
 
 
 def stored(ledger: Path) -> int:
-    """Finished batches in a ledger that another process writes."""
-    if not ledger.exists():
-        return 0
-    try:
-        with sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True) as database:
-            count: int = database.execute("SELECT count(*) FROM batch").fetchone()[0]
-        database.close()
-    except sqlite3.Error:  # it is just being made
-        return 0
-    return count
+    """Number of finished batches in a ledger that another process writes."""
+    return sum(not path.name.startswith(".") for path in ledger.glob("*/*.json"))
 
 
 def test_two_jobs_give_the_bytes_of_one(command_line, undisturbed):
     done = command_line.run(*SWEEP, "--out", "run", "--jobs", "2")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert command_line.data("run") == undisturbed
 
 
@@ -68,7 +59,7 @@ def test_kill_9_at_random_moments_of_a_sweep_and_resume_gives_the_same_bytes(com
         arguments = ("sweep", "--resume", "--out", "run", "--no-report")
 
     done = command_line.run(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert command_line.data("run") == undisturbed
     record = json.loads((command_line.directory / "run" / "run.json").read_text())
     assert record["reused_batches"] >= moments[-1]
@@ -84,14 +75,15 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(command_line, undisturbed, j
     out, err = process.communicate(timeout=PATIENCE_s)
     assert process.returncode == 130
     assert out == ""
-    assert len(err.splitlines()) == 1
     wait_until(lambda: not command_line.processes())
-    advice = re.search(r"go on with: neurocircuit (.*)$", err.strip())
-    assert advice is not None
+    *lines_of_progress, last = err.splitlines()
+    assert all("%" in line for line in lines_of_progress), err  # on a slow machine
+    advice = re.search(r"go on with: neurocircuit (.*)$", last)
+    assert advice is not None, err
     if (jobs, presses) != ("2", 1):
         return  # one way to go on is as good as the other
     done = command_line.run(*shlex.split(advice[1]))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert command_line.data("run") == undisturbed
 
 
@@ -105,9 +97,9 @@ def test_a_killed_worker_is_one_clear_error(command_line):
     out, err = process.communicate(timeout=PATIENCE_s)
     assert process.returncode == 1
     assert out == ""
-    assert len(err.splitlines()) == 1
-    assert "worker process was killed" in err
-    assert "--resume --out run" in err
+    assert "Traceback" not in err
+    assert "worker process was killed" in err.splitlines()[-1]
+    assert "--resume --out run" in err.splitlines()[-1]
     wait_until(lambda: not command_line.processes())
 
 
@@ -164,7 +156,7 @@ def test_failing_runs_are_retried_then_recorded_and_the_rest_is_complete(command
 
     # Failed batches are not in the ledger, sound ones are: a sound simulator and more patience mend the sweep.
     mended = command_line.run(*SWEEP, "--out", "mended")
-    assert (mended.returncode, mended.stderr) == (0, "")
+    assert mended.returncode == 0, mended.stderr
     assert command_line.data("mended") == undisturbed
     batches = json.loads((command_line.directory / "mended" / "run.json").read_text())
     assert 0 < batches["computed_batches"] <= len(failed)
@@ -184,7 +176,7 @@ def test_kill_9_takes_a_hanging_simulator_along(command_line):
 def test_dask_workers_give_the_same_bytes(command_line, undisturbed):
     pytest.importorskip("distributed")
     done = command_line.run(*SWEEP, "--out", "run", "--jobs", "2", "--scheduler", "local")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert command_line.data("run") == undisturbed
 
 

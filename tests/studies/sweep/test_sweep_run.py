@@ -18,7 +18,7 @@ SMALL = SweepSpec(jitter=(0.01, 0.09), bits=(4, 16))
 
 @pytest.fixture
 def run(tmp_path, request_for):
-    def run(bench, out="run", ledger="ledger.sqlite", sweep=SMALL, spec=None):
+    def run(bench, out="run", ledger="ledger", sweep=SMALL, spec=None):
         request = request_for(bench, spec=spec, sweep=sweep)
         return run_sweep(request, Settings(tmp_path / out, tmp_path / ledger, jobs=1))
 
@@ -156,7 +156,7 @@ def test_shared_points_are_reused_and_the_bytes_do_not_tell(run, tmp_path, testb
     longer = run(bench.replace(trials=1040), out="longer")
     # Of each of 8 rows at 3 levels the first 500 draws are there, and all batches of the readings.
     assert longer.record["reused_batches"] == first.record["computed_batches"] - 3 * 8
-    fresh = run(bench.replace(trials=1040), out="fresh", ledger="other.sqlite")
+    fresh = run(bench.replace(trials=1040), out="fresh", ledger="other")
     assert fresh.record["reused_batches"] == 0
     assert data(tmp_path / "fresh") == data(tmp_path / "longer")
 
@@ -171,11 +171,10 @@ def test_a_changed_sweep_never_takes_an_old_result(run, tmp_path, testbench, cha
         "testbench": (bench.replace(input_times_over_tau=(0.16, 0.31)), SMALL, None),
     }[change]
     with_old, alone = (
-        run(changed[0], out=f"run-{name}", ledger=name, sweep=changed[1], spec=changed[2])
-        for name in ("ledger.sqlite", "new.sqlite")
+        run(changed[0], out=f"run-{name}", ledger=name, sweep=changed[1], spec=changed[2]) for name in ("ledger", "new")
     )
     # Readings that replace the input times share their batches with those of the first testbench.
     assert with_old.record["reused_batches"] == 0 or change == "testbench"
     assert alone.record["reused_batches"] == 0
-    assert data(tmp_path / "run-ledger.sqlite") == data(tmp_path / "run-new.sqlite")
-    assert data(tmp_path / "run-new.sqlite")["draws.nc"] != data(tmp_path / "run")["draws.nc"]
+    assert data(tmp_path / "run-ledger") == data(tmp_path / "run-new")
+    assert data(tmp_path / "run-new")["draws.nc"] != data(tmp_path / "run")["draws.nc"]
