@@ -3,6 +3,10 @@
 A neuron (`NeuronSpec`, `simulate`, `sweep`), a network on it (`map`, `calibrate`, `evaluate`, `verify`), and studies
 (`robustness`, `compare`, `pvt`, `codesign`). Names are imported when they are first used: `import neurocircuit as nc`
 takes milliseconds, and torch is loaded by what computes with networks only.
+
+>>> import neurocircuit as nc
+>>> print(nc.simulate([0.16, 0.16], [0.8, 0.8], level="ideal"))
+ideal     fires at 1.140829 tau = 22.8166 ns
 """
 
 from typing import TYPE_CHECKING
@@ -23,6 +27,7 @@ PUBLIC = {
     "TransferTable": "neurocircuit.tables:TransferTable",
     "Variation": "neurocircuit.spec:Variation",
     "data": "neurocircuit.snn.data.sets",
+    "simulate": "neurocircuit.studies.simulate:simulate",
     "snn": "neurocircuit.snn",
     "waveforms": "neurocircuit.neuron.levels:waveforms",
 }
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from neurocircuit.noise.table import NoiseTable
     from neurocircuit.snn.data import sets as data
     from neurocircuit.spec import Condition, MappedNetwork, NeuronSpec, Testbench, Variation
+    from neurocircuit.studies.simulate import simulate
     from neurocircuit.tables import TransferTable
 else:
     __getattr__, __dir__ = lazy_names(__name__, PUBLIC)
@@ -50,6 +56,7 @@ __all__ = [
     "TransferTable",
     "Variation",
     "data",
+    "simulate",
     "snn",
     "waveforms",
 ]

@@ -1,6 +1,7 @@
 """`import neurocircuit as nc`: what it offers, what it does not load, and its examples."""
 
 import ast
+import doctest
 import inspect
 import subprocess
 import sys
@@ -25,6 +26,24 @@ def test_each_name_is_there_with_a_docstring(name: str) -> None:
     value = getattr(neurocircuit, name)
     assert inspect.getdoc(value)
     assert name in dir(neurocircuit)
+
+
+def examples(value: object) -> list[doctest.DocTest]:
+    """Return the examples in the docstrings of a public name; of a module, in those that it defines."""
+    module = value if inspect.ismodule(value) else sys.modules[value.__module__]
+    found = doctest.DocTestFinder(exclude_empty=True).find(value, getattr(value, "__name__", ""), module)
+    return [test for test in found if test.examples]
+
+
+@pytest.mark.parametrize("name", ["", *PUBLIC])
+def test_the_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = getattr(neurocircuit, name) if name else neurocircuit
+    monkeypatch.chdir(tmp_path)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    for test in examples(value):
+        out: list[str] = []
+        runner.run(test, out=out.append)
+        assert runner.failures == 0, "".join(out)
 
 
 def test_type_checkers_see_the_names_that_are_there() -> None:

@@ -70,7 +70,7 @@ $(NETWORK)/stressed: setup
 published-codesign: setup ## Search the circuit of the demonstration network: reports/published/codesign (about 11 minutes of processor time)
 	@out=reports/published/codesign; \
 	test -e $$out/study.db || rm -rf $$out; \
-	$(BIN)/neurocircuit codesign training/codesign/mnist.toml --workers $(JOBS) --out $$out && \
+	$(BIN)/neurocircuit study codesign training/codesign/mnist.toml --workers $(JOBS) --out $$out && \
 	rm -rf $$out/study.db $$out/study.lock $$out/workers
 
 # Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.
@@ -79,7 +79,7 @@ STUDIED ?= reports/published/networks/mnist-seed1/weights.pt
 STUDIED_BY ?= training/mnist_finetune.toml
 STUDY_SUFFIX ?=
 STUDY_OPTIONS ?=
-STUDY = @$(BIN)/neurocircuit robustness $(1) --weights $(STUDIED) --recipe $(STUDIED_BY) --threads 1 $(2) \
+STUDY = @$(BIN)/neurocircuit study robustness $(1) --weights $(STUDIED) --recipe $(STUDIED_BY) --threads 1 $(2) \
 	--out $(ROBUST)/$(1)$(STUDY_SUFFIX) $(STUDY_OPTIONS) && \
 	rm -f $(ROBUST)/$(1)$(STUDY_SUFFIX)/runs/*/checkpoint.pt $(ROBUST)/$(1)$(STUDY_SUFFIX)/runs/*/best.pt
 
@@ -117,7 +117,7 @@ CURVE_VALUES ?= --quantity cycles=4,7.5,30 --quantity mismatch=1e-4,3e-4 --quant
 	--quantity headroom=0.2,1.2,1.5 --quantity ratio=2,64
 published-circuit-curves: setup ## Accuracy over cycles per tau, mismatch, phase noise, headroom, loop ratio (about 15 minutes on 2 cores)
 	@out=$(ROBUST)/circuit; \
-	$(BIN)/neurocircuit robustness circuit --jobs $(JOBS) --out $$out --circuit embedded embedded \
+	$(BIN)/neurocircuit study circuit-curves --jobs $(JOBS) --out $$out --circuit embedded embedded \
 	  --circuit training/circuits/stressed.toml training/circuits/stressed_variation.toml \
 	  --clean $(NETWORK)/weights.pt --clean $(NETWORK)/seed2/weights.pt --clean $(NETWORK)/seed3/weights.pt \
 	  $(foreach seed,1 2 3,--aware $(ROBUST)/aware-stressed/seed$(seed)/weights.pt) $(CURVE_VALUES) && rm -rf $$out/tasks
@@ -136,14 +136,14 @@ JUDGED = --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc $(foreach 
 	--control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc)
 
 published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 10 --tables 3 --passages 128 --out $(AWARE) $(JUDGED)
+	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 10 --tables 3 --passages 128 --out $(AWARE) $(JUDGED)
 
 published-aware-membranes: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## The same with every layer's membranes followed, on five chips (about 30 minutes of processor time)
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 5 --tables 3 --out $(AWARE)-membranes $(JUDGED)
+	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 5 --tables 3 --out $(AWARE)-membranes $(JUDGED)
 
 # On the images and chips of the clean network's own replay, every neuron at level edge (about 4 minutes of processor time).
 published-circuit-aware: $(ROBUST)/aware-stressed/seed1/replay/result.json ## Clean and noise-aware network as whole images in the stressed circuit
-	@$(BIN)/neurocircuit recovered --threads 1 --images 300 --chips 3 --tables 0 --out $(ROBUST)/circuit-aware \
+	@$(BIN)/neurocircuit study compare --threads 1 --images 300 --chips 3 --tables 0 --out $(ROBUST)/circuit-aware \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/stressed/table.nc --replay $(NETWORK)/stressed/replay \
 	  --trained $(ROBUST)/aware-stressed/seed1/weights.pt $(ROBUST)/aware-stressed/seed1/table.nc \
 	  --replay $(ROBUST)/aware-stressed/seed1/replay
@@ -166,7 +166,7 @@ $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
 # The networks that know the stressed circuit's noise, mapped on the embedded circuit.
 ON_EMBEDDED := $(ROBUST)/embedded-aware
 published-embedded-aware: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/table.nc) ## The noise-aware networks on the embedded circuit (about 3 minutes of processor time)
-	@$(BIN)/neurocircuit recovered --threads 1 --images 1000 --chips 3 --tables 0 --passages 128 --out $(ON_EMBEDDED) \
+	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 3 --tables 0 --passages 128 --out $(ON_EMBEDDED) \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/embedded/table.nc $(foreach seed,1 2 3,\
 	    --trained $(ROBUST)/aware-stressed/seed$(seed)/weights.pt $(ON_EMBEDDED)/seed$(seed)/table.nc)
 
@@ -177,8 +177,7 @@ $(ON_EMBEDDED)/%/table.nc: | setup
 
 published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
 	@rm -rf reports/published/pvt
-	@$(BIN)/neurocircuit evaluate $(NETWORK)/embedded/network.toml --process generic65 --images 40 \
-	  --chips 2 --out reports/published/pvt
+	@$(BIN)/neurocircuit study pvt $(NETWORK)/embedded/network.toml --images 40 --chips 2 --out reports/published/pvt
 
 HARD := $(NETWORK)/published_weights
 published-hard: setup ## The paper's published MNIST weights on the embedded circuit (about 1 CPU-minute)

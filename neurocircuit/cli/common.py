@@ -1,45 +1,108 @@
-"""What the commands share: reading a spec, and printing JSON."""
+"""What the commands share: types of options that read files and units, and the end of each command.
+
+A command turns options into one call of the API, and gives its result to `deliver`. It computes nothing: a test reads
+every command and refuses arithmetic, loops and further calls (tests/cli/test_thin.py).
+"""
 
 import json
 import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from neurocircuit.spec import NeuronSpec
+if TYPE_CHECKING:
+    from neurocircuit.core.result import Result
 
-spec_option = click.option(
-    "--spec",
-    "spec_path",
-    type=click.Path(path_type=Path),
-    help="Neuron spec (TOML); default: the embedded circuit.",
-)
+
+class Reads(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click
+    """An option whose text a function of the package reads: from (text, name of the option) to a value.
+
+    The function is named by module and attribute, and imported when the option is given.
+    """
+
+    def __init__(self, name: str, read: str) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the value; what the function raises names the option."""
+        if not isinstance(value, str):
+            return value
+        from importlib import import_module
+
+        module, _, attribute = self._read.partition(":")
+        field = param.opts[-1] if isinstance(param, click.Option) else (param.human_readable_name if param else "")
+        return getattr(import_module(module), attribute)(value, field)
+
+
+SPEC = Reads("path", "neurocircuit.cli.readers:spec")
+VARIATION = Reads("path", "neurocircuit.cli.readers:variation")
+NUMBERS = Reads("numbers", "neurocircuit.units:parse_numbers")
+PERCENTAGES = Reads("percentages", "neurocircuit.units:parse_percentages")
+INTEGERS = Reads("integers", "neurocircuit.units:parse_integers")
+NAMES = Reads("names", "neurocircuit.cli.readers:names")
+PATH = click.Path(path_type=Path)
+SPLITS = ("train", "held_out", "test", "official")
+
+spec_option = click.option("--spec", type=SPEC, help="Neuron spec (TOML); default: the embedded circuit.")
+spec_path_option = click.option("--spec", "spec_path", type=PATH, help="Neuron spec (TOML).")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
-
-data_option = click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the data sets; default: NEUROCIRCUIT_DATA."
-)
+data_option = click.option("--data", type=PATH, help="Folder of the data sets; default: NEUROCIRCUIT_DATA.")
 device_option = click.option(
     "--device", type=click.Choice(("cpu", "cuda")), default="cpu", show_default=True, help="Where torch computes."
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), help="Threads of torch; part of what determines the last bits."
 )
+jobs_option = click.option(
+    "--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes; changes no number."
+)
+seed_option = click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Root of all random draws."
+)
+report_option = click.option("--no-report", is_flag=True, help="Write the data files only.")
 
 
-def load_spec(path: Path | None) -> NeuronSpec:
-    """The neuron spec of a file, or the embedded circuit."""
+def load_spec(path: Path | None) -> Any:
+    """Return the neuron spec of a file."""
+    from neurocircuit.spec import NeuronSpec
+
     return NeuronSpec() if path is None else NeuronSpec.from_toml(path)
 
 
+def deliver(result: "Result", as_json: bool, out: Path | None = None, report: bool = True) -> None:
+    """Save the result into `out`, write its report there, print it, and end with its exit code."""
+    page = None
+    if out is not None:
+        from neurocircuit.report import write_report
+
+        result.save(out)
+        page = write_report(out) if report else None
+    if as_json:
+        echo_json(result.to_dict() | ({} if out is None else {"out": str(out), "report": page and str(page)}))
+    else:
+        click.echo(str(result))
+        if page is not None:
+            click.echo(f"report: {page}")
+    if result.exit_code:
+        sys.exit(result.exit_code)
+
+
+def teller(as_json: bool) -> Callable[[str], None]:
+    """Return a function that tells what a long call is at, on stderr; silent with --json."""
+    return (lambda text: None) if as_json else (lambda text: click.echo(text, err=True))
+
+
 def echo_json(values: dict[str, Any]) -> None:
-    """One strict JSON object on stdout; a number that is not finite becomes null."""
+    """Print one strict JSON object on stdout; a number that is not finite becomes null."""
     click.echo(json.dumps(finite_or_null(values), allow_nan=False))
 
 
 def finite_or_null(value: Any) -> Any:
-    """The same structure with null in place of inf and nan, which JSON lacks."""
+    """Return the same structure with null in place of inf and nan, which JSON lacks."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

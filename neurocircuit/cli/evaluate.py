@@ -13,10 +13,10 @@ from neurocircuit.cli.common import (
     echo_json,
     json_option,
     load_spec,
-    spec_option,
+    spec_path_option,
     threads_option,
 )
-from neurocircuit.cli.pvt import condition_options
+from neurocircuit.cli.study.pvt import condition_options
 from neurocircuit.errors import InputError
 from neurocircuit.units import format_quantity, parse_quantity
 
@@ -54,7 +54,7 @@ from neurocircuit.units import format_quantity, parse_quantity
 )
 @condition_options
 @click.option("--out", type=click.Path(path_type=Path), help="With --process: directory of the report.")
-@spec_option
+@spec_path_option
 @data_option
 @device_option
 @threads_option
@@ -151,7 +151,7 @@ def command(
 
 def at_conditions(network_path: Path, process: str, datasheet: Path | None, **options: Any) -> None:
     """As `neurocircuit pvt`. Raises InputError for a datasheet of another process, or when there is none."""
-    from neurocircuit.cli import pvt
+    from neurocircuit.cli.study import pvt
     from neurocircuit.spec import NeuronSpec
 
     if network_path.suffix != ".toml":

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from neurocircuit.cli.common import data_option, echo_json, json_option, load_spec, spec_option
+from neurocircuit.cli.common import data_option, echo_json, json_option, load_spec, spec_path_option
 from neurocircuit.cli.network import images, part_option, record, write_json
 from neurocircuit.errors import InputError
 
@@ -32,7 +32,7 @@ from neurocircuit.errors import InputError
     help="Keep the phase per weight and the lead of --spec in every layer, and the bank of a characterised circuit.",
 )
 @part_option
-@spec_option
+@spec_path_option
 @data_option
 @json_option
 def command(

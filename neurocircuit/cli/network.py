@@ -15,7 +15,6 @@ from neurocircuit import __version__
 from neurocircuit.cli.common import finite_or_null
 from neurocircuit.core.files import write_atomically
 from neurocircuit.core.provenance import commit
-from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
     from neurocircuit.core.arrays import Floats
@@ -33,23 +32,12 @@ seed_option = click.option(
 )
 
 
-def images(
-    unrolled: "Unrolled", part: str, data: Path | None, count: int, first: int = 0
-) -> "tuple[list[Floats], np.ndarray]":
-    """Input spikes [number] and labels of images first … first + count - 1. Raises InputError when there are fewer."""
-    import torch
-
-    from neurocircuit.network.run import input_spikes
+def images(unrolled: "Unrolled", part: str, data: Path | None, count: int) -> "tuple[list[Floats], np.ndarray]":
+    """Input spikes [number] and labels of the first images. Raises InputError when there are fewer."""
     from neurocircuit.snn.data import library
-    from neurocircuit.snn.data.augment import for_evaluation
-    from neurocircuit.snn.encode import encode
+    from neurocircuit.snn.inputs import spikes_and_labels
 
-    source = library.load(unrolled.subject.data, part, data)  # type: ignore[arg-type]
-    if first + count > len(source):
-        raise InputError(f"--images must be <= {len(source) - first} for part {part}, got {count}")
-    pixels, labels = source.batch(np.arange(first, first + count))
-    scaled = torch.from_numpy(for_evaluation(pixels, unrolled.subject.augmentation)).double()
-    return input_spikes(encode(scaled, unrolled.subject.encoding).numpy()), labels
+    return spikes_and_labels(unrolled.subject, library.load(unrolled.subject.data, part, data), count)  # type: ignore[arg-type]
 
 
 def record(started: float, **values: Any) -> dict[str, Any]:

@@ -1,50 +1,22 @@
 """neurocircuit spec: print the embedded circuit, or check a file."""
 
-from pathlib import Path
-
 import click
 
-from neurocircuit.cli.common import echo_json, json_option, load_spec, spec_option
+from neurocircuit.cli.common import echo_json, json_option, spec_option
 from neurocircuit.spec import NeuronSpec
-from neurocircuit.units import format_quantity
+from neurocircuit.spec.reasons import reason_table
 
 
 @click.command("spec")
 @spec_option
 @click.option("--table", "as_table", is_flag=True, help="Print each field with its default and the reason (Markdown).")
 @json_option
-def command(spec_path: Path | None, as_table: bool, as_json: bool) -> None:
+def command(spec: NeuronSpec | None, as_table: bool, as_json: bool) -> None:
     """Print the embedded circuit as TOML to start from, or check and print the spec of --spec FILE."""
-    spec = load_spec(spec_path)
+    spec = spec or NeuronSpec()
     if as_json:
         echo_json(spec.to_dict())
     elif as_table:
         click.echo(reason_table())
     else:
         click.echo(spec.to_toml(), nl=False)
-
-
-def reason_table() -> str:
-    """Every field of NeuronSpec with its default and why, as a Markdown table."""
-    values = NeuronSpec().to_dict()
-    rows = ["| field | embedded circuit | meaning, and why this number |", "|---|---|---|"]
-    for name, field in NeuronSpec.model_fields.items():
-        key = field.alias or name
-        rows.append(f"| `{key}` | {_cell(values.get(key))} | {field.description} |")
-    spec = NeuronSpec()
-    derived = {
-        "f0·tau": (f"{spec.cycles_per_tau:g}", "cycles per τ"),
-        "r": (f"{spec.loop_ratio:g}", "loop-filter ratio w_lf·τ"),
-        "threshold": (f"{spec.threshold_weight:g}", "lead/(2·vco4_swing·phase_per_weight·τ), units of weight"),
-        "K": (format_quantity(1 / spec.tau_s, "rad/s"), "loop gain kpd·kvco; may stand in place of `tau`"),
-    }
-    rows += [f"| {name} (derived) | {value} | {meaning} |" for name, (value, meaning) in derived.items()]
-    return "\n".join(rows)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, dict):
-        return "; ".join(f"{key} {_cell(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return f"{_cell(value[0])} (each)" if value and len(set(map(str, value))) == 1 else str(value)
-    return str(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurocircuit.cli import _circuits
-from neurocircuit.cli.common import echo_json, json_option, load_spec, spec_option
+from neurocircuit.cli.common import echo_json, json_option, load_spec, spec_path_option
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.levels import LEVELS
 from neurocircuit.spec import NeuronSpec, SweepSpec, Testbench
@@ -50,7 +50,7 @@ class Given:
 @click.command("sweep")
 @click.option("--jitter", help="Input jitter: 1-9% (steps of 2 %), 1-9%:1, 1,3,5%, or none. Default: 1-9%.")
 @click.option("--bits", help="Bits of the weight bank: 4,8,16 or none. Default: 4,8,16,24,32.")
-@spec_option
+@spec_path_option
 @click.option("--testbench", help=f"TOML file, or one of {', '.join(library.NAMES)}. Default: {DEFAULT_TESTBENCH}.")
 @click.option("--level", type=click.Choice(LEVELS), help="Level of the neuron. Default: the testbench's.")
 @click.option(

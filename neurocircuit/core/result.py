@@ -58,6 +58,11 @@ class Result(Values):
     def __str__(self) -> str:
         return self.summary()
 
+    @property
+    def exit_code(self) -> int:
+        """What the command that gives this result ends with: 0, or the code of what stays wrong in it."""
+        return 0
+
     def files(self) -> Mapping[str, bytes | str]:
         """Return the other files of the run by their names in its folder; tables and arrays that JSON is not for."""
         return {}

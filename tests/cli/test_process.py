@@ -54,7 +54,7 @@ def test_check_runs_a_ring_in_the_corner_asked_for(neurocircuit):
     done = neurocircuit("process", "check", "generic65", "--corner", "ss", "--temp", "85", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
-    assert (found["process"], found["corner"], found["supply"]) == ("generic65", "ss", "1 V")
+    assert (found["process"], found["corner"], found["supply_V"]) == ("generic65", "ss", 1.0)
     assert 0.4e9 < found["f_Hz"] < 1e9
     assert 1e-5 < found["power_W"] < 1e-4
     line = neurocircuit("process", "check", "generic65").stdout
@@ -67,7 +67,7 @@ def test_check_runs_a_ring_in_the_corner_asked_for(neurocircuit):
         (("nowhere",), 2, "process must be one of freepdk45, generic65, sky130, or the path of a TOML file"),
         (("absent.toml",), 2, "absent.toml"),
         (("generic65", "--corner", "hot"), 2, "corner of process generic65 must be one of tt, ss, ff, sf, fs"),
-        (("generic65", "--vdd", "12"), 2, "--vdd must be within 0 … 6 V, got 12"),
+        (("generic65", "--vdd", "12"), 2, "vdd must be within 0 … 6 V, got 12"),
         (("generic65", "--vdd", "0.4"), 3, "the ring does not oscillate"),
     ],
 )

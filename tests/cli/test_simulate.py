@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurocircuit.cli.spec import reason_table
 from neurocircuit.neuron import levels
 from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec.reasons import reason_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,22 +90,24 @@ def test_draws_all_levels(neurocircuit, tmp_path, suffix):
     [
         (
             ("--inputs", "a", "--weights", "1"),
-            "--inputs must be times in tau (0.16), with a unit (3.2 ns), or inf, got",
+            "inputs must be times in tau (0.16), with a unit (3.2 ns), or inf, got",
         ),
-        (("--inputs", "3n", "--weights", "1"), "--inputs must carry the unit s"),
+        (("--inputs", "3n", "--weights", "1"), "inputs must carry the unit s"),
         (("--inputs", "0.1,0.2", "--weights", "1"), "inputs and weights must be as many: got 2 spike times and 1"),
         (("--inputs", "-0.1", "--weights", "1"), "inputs must be >= 0 tau"),
-        (("--inputs", "nan", "--weights", "1"), "--inputs must be times in tau"),
-        (("--inputs", "0.1", "--weights", "inf"), "--weights must be a finite number"),
-        (("--inputs", "0.1", "--weights", ""), "--weights must be a finite number"),
-        (("--inputs", "0.1", "--weights", "1", "--level", "spice"), "--level must be among"),
+        (("--inputs", "nan", "--weights", "1"), "inputs must be times in tau"),
+        (("--inputs", "0.1", "--weights", "inf"), "weights must be a finite number"),
+        (("--inputs", "0.1", "--weights", ""), "weights must be a finite number"),
+        (("--inputs", "0.1", "--weights", "1", "--level", "spice"), "level must be among"),
         (("--inputs", "0.1", "--weights", "1", "--seed", "-1"), "Invalid value for '--seed'"),
-        (("--inputs", "0.1", "--weights", "1", "--timeout", "0 s"), "--timeout must be > 0"),
-        (("--inputs", "0.1", "--weights", "1", "--timeout", "5"), "--timeout must carry the unit s"),
-        (("--inputs", "0.1", "--weights", "1", "--out", "a.jpg"), "--out must end in .png, .svg, .pdf"),
-        (("--inputs", "0.1", "--weights", "1", "--out", "no/where.png"), "--out must lie in an existing directory"),
+        (("--inputs", "0.1", "--weights", "1", "--timeout", "0 s"), "timeout must be > 0"),
+        (("--inputs", "0.1", "--weights", "1", "--timeout", "5"), "timeout must carry the unit s"),
+        (("--inputs", "0.1", "--weights", "1", "--out", "a.jpg"), "picture must end in .png, .svg"),
+        (("--inputs", "0.1", "--weights", "1", "--out", "no/where.png"), "picture must lie in an existing directory"),
         (("--inputs", "0.1", "--weights", "1", "--spec", "missing.toml"), "cannot read missing.toml"),
         (("--inputs", "0.1", "--weights", "1", "--colour"), "No such option"),
+        (("--inputs", "3,2ns", "--weights", "0,8"), "inputs must have a unit at each time or at none"),
+        (("--inputs", "0.1,0.2", "--weights", "0,8"), "weights must have decimal points (0.8)"),
         (("--weights", "1"), "Missing option '--inputs'"),
     ],
 )

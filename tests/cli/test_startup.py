@@ -2,12 +2,18 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from neurocircuit.cli import COMMANDS
+from neurocircuit.cli import group
+from neurocircuit.cli.study import command as study
 
+COMMANDS = tuple(name for commands in group.sections.values() for name in commands)
+STUDIES = tuple(name for commands in study.sections.values() for name in commands)
 PROGRAM = Path(sys.executable).with_name("neurocircuit")
 HEAVY = ("torch", "matplotlib", "PySpice", "numpy", "scipy", "xarray", "pandas", "pydantic", "jinja2", "rich", "dask")
 
@@ -19,33 +25,53 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_command() -> None:
     done = run("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    listed = done.stdout.split("Commands:")[1].split()
+    listed = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ") and line.strip()]
     assert set(COMMANDS) <= set(listed)
+    for heading in ("Neuron:", "Process:", "Network:", "Study:"):
+        assert f"\n{heading}\n" in done.stdout
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_and_json(name: str) -> None:
-    done = run(name, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    subcommands = {
-        "table": ("show", "diff"),
-        "process": ("list", "check", "fan-in"),
-        "robustness": ("table4", "fig2", "jitter", "circuit"),
-    }.get(name, ())
-    for text in [run(name, sub, "--help").stdout for sub in subcommands] or [done.stdout]:
-        assert "--json" in text
+def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of all commands that are no groups, from the tree itself."""
+    if not isinstance(command, click.Group):
+        yield path
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        child = command.get_command(context, name)
+        assert child is not None
+        yield from leaves(child, (*path, name))
 
 
-def test_help_imports_nothing_heavy() -> None:
-    script = (
-        "import sys\n"
-        "from neurocircuit.cli import main\n"
-        "sys.argv = ['neurocircuit', '--help']\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
-    )
+@pytest.mark.parametrize("path", list(leaves(group)), ids=" ".join)
+def test_every_command_has_help_and_json(path: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(group, [*path, "--help"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize("path", [(), ("study",), ("study", "robustness"), ("table",), ("process",)], ids=" ".join)
+def test_a_group_without_a_command_prints_its_help_in_lines(path: tuple[str, ...]) -> None:
+    done = run(*path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) > 6
+    assert done.stderr.startswith(f"Usage: neurocircuit {' '.join(path)}")
+
+
+@pytest.mark.parametrize(("group_of", "listed"), [((), COMMANDS), (("study",), STUDIES)])
+def test_help_imports_nothing_heavy(group_of: tuple[str, ...], listed: tuple[str, ...]) -> None:
+    script = f"""
+import sys
+from neurocircuit.cli import main
+sys.argv = ["neurocircuit", *{group_of!r}, "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert "Commands:" in done.stdout
+    assert all(name in done.stdout for name in listed)
     assert done.stderr.strip() == "[]"
 
 
@@ -60,6 +86,7 @@ def test_help_imports_nothing_heavy() -> None:
         (("doctor", "--jason"), "--jason"),
         (("table", "wsim"), "wsim"),
         (("report",), "RUN"),
+        (("study", "recovered"), "recovered"),
     ],
 )
 def test_unreadable_command_line_is_one_line_and_exit_2(arguments: tuple[str, ...], named: str) -> None:
@@ -69,8 +96,3 @@ def test_unreadable_command_line_is_one_line_and_exit_2(arguments: tuple[str, ..
     assert named in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("neurocircuit: ")
-
-
-def test_no_command_prints_the_help() -> None:
-    done = run()
-    assert "Commands:" in done.stdout + done.stderr

@@ -197,7 +197,8 @@ def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
     planted_table(layers=3, event=0.1, chip=0.05, checkpoint_sha256=own).save(tmp_path / "quiet.nc")
     planted_table(layers=3).save(tmp_path / "foreign.nc")
     call = (
-        "recovered",
+        "study",
+        "compare",
         "--clean",
         weights,
         tmp_path / "loud.nc",
@@ -245,7 +246,8 @@ def test_recovered_compares_replays_on_the_images_and_chips_they_share(weights, 
     clean = replayed(tmp_path / "clean", [1, 0, 0, 0, 1, 1])  # one image more than the other has
     trained = replayed(tmp_path / "trained", [1, 1, 1, 0, 1])
     call = (
-        "recovered",
+        "study",
+        "compare",
         "--clean",
         weights,
         table,

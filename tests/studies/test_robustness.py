@@ -43,7 +43,7 @@ def run(tmp_path_factory):
     ]
 
     def call(study, *more):
-        arguments = map(str, ["robustness", study, *options, "--out", folder / study, *more])
+        arguments = map(str, ["study", "robustness", study, *options, "--out", folder / study, *more])
         return subprocess.run([sys.executable, "-m", "neurocircuit", *arguments], capture_output=True, text=True)
 
     return folder, call, {study: call(study) for study in ("table4", "fig2", "jitter")}

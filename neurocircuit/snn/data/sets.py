@@ -20,7 +20,7 @@ class Dataset:
 
     >>> images = digits("test")[:5]
     >>> len(images), images.split, images.pixels.shape, images.labels.tolist()
-    (5, 'test', (5, 1, 8, 8), [6, 7, 8, 9, 0])
+    (5, 'test', (5, 1, 8, 8), [2, 3, 4, 5, 6])
     """
 
     name: str

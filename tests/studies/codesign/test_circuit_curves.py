@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from neurocircuit.cli.network import images
-from neurocircuit.cli.robustness import command
+from neurocircuit.cli.study.circuit_curves import command
 from neurocircuit.errors import InputError
 from neurocircuit.network import mapping as network_mapping
 from neurocircuit.network.limits import Choice, limits_of
@@ -192,7 +192,7 @@ def test_rows_and_gains_of_planted_results(network, seen, weights):
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(command, ["circuit", *map(str, arguments)], catch_exceptions=False)
+    return CliRunner().invoke(command, [*map(str, arguments)], catch_exceptions=False)
 
 
 def test_the_command_shows_what_cannot_be_and_writes_a_report(weights, tmp_path):

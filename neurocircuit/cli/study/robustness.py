@@ -1,4 +1,4 @@
-"""neurocircuit robustness: weight bits, weight noise, jitter and circuit quantities against accuracy (paper §4.2)."""
+"""neurocircuit study robustness: weight bits, weight noise and spike-time jitter against accuracy (paper §4.2)."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from neurocircuit.cli import robustness_circuit
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
 from neurocircuit.cli.network import record, write_json
 from neurocircuit.core.files import make_directory
@@ -23,9 +22,6 @@ STUDIES = {
 @click.group("robustness")
 def command() -> None:
     """Accuracy of a trained network against what hardware does to it."""
-
-
-command.add_command(robustness_circuit.command)
 
 
 def _study(name: str, text: str) -> click.Command:

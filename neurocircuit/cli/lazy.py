@@ -1,0 +1,38 @@
+"""Groups of commands that list them without importing them, so that --help stays fast."""
+
+from collections.abc import Mapping
+from importlib import import_module
+
+import click
+
+
+class LazyGroup(click.Group):
+    """A group whose commands stand in modules of their own, each imported only when it is called.
+
+    sections: texts of the commands by heading and name; package: where the modules are, under the commands' names.
+    """
+
+    def __init__(
+        self, name: str, *, help: str, sections: Mapping[str, Mapping[str, str]], package: str, **options: object
+    ) -> None:
+        super().__init__(name, help=help, no_args_is_help=True, **options)  # type: ignore[arg-type]
+        self.sections = sections
+        self._package = package
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of use."""
+        return [name for commands in self.sections.values() for name in commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one command that is called."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list from the texts, a section for each heading."""
+        width = max(map(len, self.list_commands(ctx)))
+        for heading, commands in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])

@@ -1,0 +1,22 @@
+"""Readers of options that are files or lists; each takes the text and the name of the option."""
+
+from pathlib import Path
+
+from neurocircuit.spec import NeuronSpec, Variation
+
+
+def spec(text: str, field: str) -> NeuronSpec:
+    """Return the neuron spec of a TOML file; "embedded" is the embedded circuit."""
+    return NeuronSpec() if text == "embedded" else NeuronSpec.from_toml(Path(text))
+
+
+def variation(text: str, field: str) -> Variation:
+    """Return the variation of a TOML file; "embedded" is the embedded one."""
+    from neurocircuit.spec.variation import EMBEDDED
+
+    return EMBEDDED if text == "embedded" else Variation.from_toml(Path(text))
+
+
+def names(text: str, field: str) -> tuple[str, ...]:
+    """Return the names of a list: "tt,ss"."""
+    return tuple(name.strip() for name in text.split(","))

@@ -1,0 +1,169 @@
+"""What a user asks of a process before a characterisation: which there are, whether a ring runs, what fan-in costs."""
+
+import time
+from typing import ClassVar
+
+from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.errors import InputError
+from neurocircuit.process import fan_in as fan_ins
+from neurocircuit.process.ring import check_ring
+from neurocircuit.spice import process as processes
+from neurocircuit.units import format_quantity
+
+LARGEST_SUPPLY_V = 6.0
+
+
+class ProcessFacts(Values):
+    """One process: where it comes from, and where its models are; missing: "" or what to type to get them."""
+
+    name: str
+    installed: bool
+    summary: str
+    corners: str
+    supply: str
+    licence: str
+    source: str
+    folder: str
+    missing: str
+
+    def __str__(self) -> str:
+        state = "installed" if self.installed else "absent"
+        lines = [
+            f"{self.name:<12}{state:<11}{self.summary}",
+            f"{'':<12}corners {self.corners}; licence: {self.licence}",
+            f"{'':<12}source: {self.source}",
+        ]
+        return "\n".join([*lines, *([f"{'':<12}-> {self.missing}"] if self.missing else [])])
+
+
+class Processes(Result):
+    """The processes that the package knows."""
+
+    kind: ClassVar[str] = "processes"
+
+    processes: tuple[ProcessFacts, ...]
+
+    def summary(self) -> str:
+        """Return a few lines for each process."""
+        return "\n".join(map(str, self.processes))
+
+
+class RingCheck(Result):
+    """A ring oscillator of a process at its nominal bias current."""
+
+    kind: ClassVar[str] = "ring_check"
+
+    process: str
+    corner: str
+    temperature_C: float
+    supply_V: float
+    f_Hz: float
+    power_W: float
+    current_A: float
+    duration_s: float
+
+    def summary(self) -> str:
+        """Return frequency and power in a line."""
+        current = format_quantity(self.current_A, "A")
+        return (
+            f"{self.process} {self.corner} {self.temperature_C:g} °C {self.supply_V:g} V: the ring runs at "
+            f"{self.f_Hz / 1e6:.1f} MHz and {self.power_W * 1e6:.1f} µW with {current}; {self.duration_s:.1f} s"
+        )
+
+
+class FanInRow(Values):
+    """VCO1 with a number of synapses, all but one idle; losses relative to the first row."""
+
+    synapses: int
+    f1_Hz: float
+    frequency_loss: Number
+    jump_rad: float
+    jump_loss: Number
+
+
+class FanInCost(Result):
+    """What idle synapses cost in a process; limit: their number at which a loss reaches `largest_loss`."""
+
+    kind: ClassVar[str] = "fan_in"
+
+    process: str
+    limit: Number
+    largest_loss: float
+    rows: tuple[FanInRow, ...]
+
+    def summary(self) -> str:
+        """Return a table and the limit."""
+        lines = ["synapses  f1         change    jump at full scale  loss"]
+        lines += [
+            f"{row.synapses:<10}{row.f1_Hz / 1e6:7.2f} MHz{-100 * row.frequency_loss:+7.2f} %   {row.jump_rad:8.4f} rad"
+            f"      {100 * row.jump_loss:7.2f} %"
+            for row in self.rows
+        ]
+        return "\n".join([*lines, f"limit (either {100 * self.largest_loss:g} %): {self.limit:.0f} synapses"])
+
+
+def list_processes() -> Processes:
+    """Return the processes that come with the package, and whether their models are on this machine."""
+    return Processes(processes=tuple(_facts(name) for name in processes.names()))
+
+
+def check_process(
+    name: str, *, corner: str = "", temperature_C: float = 27.0, supply_V: float | None = None
+) -> RingCheck:
+    """Return frequency and power of one ring of a process, by name or the path of its process.toml.
+
+    corner: default the nominal one; supply_V: default the process's. Raise InputError for an unknown process or corner
+    or a supply beyond 6 V, SimulatorBadOutput where the ring does not oscillate.
+    """
+    installed = processes.load(name)
+    if supply_V is not None and not 0 < supply_V < LARGEST_SUPPLY_V:
+        raise InputError(f"vdd must be within 0 … {LARGEST_SUPPLY_V:g} V, got {supply_V:g}")
+    condition = installed.condition(corner, temperature_C, supply_V)
+    began_s = time.perf_counter()
+    ring = check_ring(installed, condition)
+    return RingCheck(
+        process=installed.process.name,
+        corner=condition.corner,
+        temperature_C=condition.temperature_C,
+        supply_V=condition.supply_V,
+        f_Hz=ring.f_Hz,
+        power_W=ring.power_W,
+        current_A=installed.process.nominal.vco1_A,
+        duration_s=time.perf_counter() - began_s,
+    )
+
+
+def fan_in_cost(name: str, *, corner: str = "", branch: int = 0) -> FanInCost:
+    """Return what idle synapses cost VCO1 of a process in frequency and phase jump.
+
+    branch: synapses on a local node of a tree; 0: no tree. Raise InputError for an unknown process or corner.
+    """
+    installed = processes.load(name)
+    measured = fan_ins.measure(installed, installed.condition(corner), branch=branch)
+    columns = (measured.synapses, measured.f1_Hz, measured.frequency_loss, measured.jump_rad, measured.jump_loss)
+    names = tuple(FanInRow.model_fields)
+    return FanInCost(
+        process=installed.process.name,
+        limit=float(measured.limit),
+        largest_loss=fan_ins.LARGEST_LOSS,
+        rows=tuple(FanInRow(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)),
+    )
+
+
+def _facts(name: str) -> ProcessFacts:
+    process = processes.describe(name)
+    try:
+        folder, missing = str(processes.load(name).folder), ""
+    except processes.ProcessMissing as error:
+        folder, missing = "", str(error)
+    return ProcessFacts(
+        name=process.name,
+        installed=not missing,
+        summary=process.summary,
+        corners=", ".join(process.corners),
+        supply=format_quantity(process.supply_V, "V"),
+        licence=process.licence,
+        source=process.source,
+        folder=folder,
+        missing=missing,
+    )
