@@ -42,7 +42,7 @@ def recalibrate(weights: Path, noise: Path, data: Path | None, chips: int, mappe
         before.variation,
         spikes[:mapped_images],
         labels[:mapped_images],
-        Choice(),
+        Choice(use=before.use),
         name=before.name,
         checkpoint=weights.name,
         checkpoint_sha256=file_sha256(weights),

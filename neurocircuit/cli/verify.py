@@ -87,7 +87,7 @@ def command(
     mapped, unrolled = load_mapped(network_path)
     table = None if table_path is None else NoiseTable.load(table_path)
     if table is not None:
-        table.check_network(mapped.to_dict(), str(table_path))
+        table.check_network(mapped, str(table_path))
     if transfer_path is not None:
         transfer.load(transfer_path, mapped)  # refused before hours of work
     circuit = Circuit.of(mapped, unrolled.physical)

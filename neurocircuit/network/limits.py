@@ -5,6 +5,8 @@
                  phase counter
     VCO4 swing   θ/(2 a τ) <= 2 f0·ratio (I_L >= 0)
 
+Everything that must stay within a limit takes its bound from here: the mapping, its report, the margins of training.
+
 A smaller a is always in range, and so is a smaller θ: a network that meets no limit there pays in noise. In units of
 the threshold phase noise leaves sqrt((D3 + D4) t)/θ and the XOR's pulses leave a ripple of π/(8 a f0 τ); both are in
 the report beside what the base circuit has, and so are the circuits that would avoid the loss.
@@ -18,9 +20,10 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.operating_points import Operating
-from neurocircuit.spec import LayerMapping, Lead, NeuronSpec
+from neurocircuit.spec import LayerMapping, Lead, MappedNetwork, NeuronSpec
+from neurocircuit.spec.network import LIMIT_USE
 
-HALF_PI = np.pi / 2
+HALF_PI = np.pi / 2  # range of the XOR
 # Nulls the median deviation of firing neurons: published MNIST weights, a 0.09 … 0.16 rad, 15.3 cycles per τ, r = 8,
 # 8 images; at 0.5 they fire early by 0.04 thresholds, at 1.0 late by 0.05.
 GUARD_OVER_RIPPLE = 0.75
@@ -32,7 +35,7 @@ class Choice:
 
     xor_quantile: float = 0.999
     wrap_quantile: float = 1.0
-    use: float = 0.9  # share of a limit that is used
+    use: float = LIMIT_USE  # share of a limit that is used
 
     def __post_init__(self) -> None:
         for name in ("xor_quantile", "wrap_quantile", "use"):
@@ -114,6 +117,31 @@ def choose_layer(
     )
 
 
+def largest_current(layer: LayerMapping, use: float) -> float:
+    """Return the largest |Σ w e^{-(t-t_i)}| that a layer's phase per weight holds within `use` of the XOR's range."""
+    return use * HALF_PI / layer.phase_per_weight_rad
+
+
+def largest_depth(layer: LayerMapping, base: NeuronSpec, use: float) -> float:
+    """Return the largest |v_min| that a layer's lead holds within `use` of π; inf for a phase counter."""
+    if base.comparator != "modulo_2pi":
+        return np.inf
+    return max((use * np.pi - _guarded(layer)) / layer.lead_rad - 1, 0.0)
+
+
+def held(mapped: MappedNetwork) -> tuple[list[float], list[float]]:
+    """Return largest current and largest depth of each layer, thresholds, that its scales hold as they were chosen."""
+    return (
+        [largest_current(layer, mapped.use) for layer in mapped.layers],
+        [largest_depth(layer, mapped.neuron, mapped.use) for layer in mapped.layers],
+    )
+
+
+def _guarded(layer: LayerMapping) -> float:
+    """Phase that the guard and the ripple, of which the guard is a share, take from the lead's range."""
+    return layer.ripple_guard_rad * (1 + 1 / GUARD_OVER_RIPPLE)
+
+
 def ripple_over_lead(base: NeuronSpec, a: float) -> float:
     """Amplitude of the membrane's ripple at rest in thresholds: UP is high for a quarter of a period at a time."""
     return float(np.pi / (8.0 * a * base.cycles_per_tau))
@@ -128,7 +156,7 @@ def limits_of(own: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: C
     """Every constraint of a layer on recorded trajectories, met or not."""
     a, lead = own.phase_per_weight_rad, own.lead_rad
     used = a * recorded.peak_current
-    deep = lead * (1.0 + recorded.depth) + (1.0 + 1.0 / GUARD_OVER_RIPPLE) * own.ripple_guard_rad
+    deep = lead * (1.0 + recorded.depth) + _guarded(own)
     counter = largest_lead_rad(base, a)
     found = [
         Limit(

@@ -53,6 +53,7 @@ def build(
             neuron=neuron,
             variation=variation,
             layers=layers,
+            use=choice.use,
         )
 
     neutral = tuple(_neutral(layer.name, base) for layer in physical.layers)

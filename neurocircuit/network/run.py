@@ -4,18 +4,44 @@ All neurons are armed together with the image; a layer's bias spike comes at its
 image's events come from chips.py by number, so a neuron at one level meets the same chip as at another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.network.physical import Layer, PhysicalNetwork
+from neurocircuit.network.physical import PhysicalNetwork, Pool
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.operating_points import Operating, operate
 from neurocircuit.spec import MappedNetwork, Variation
+
+Answer = TypeVar("Answer")
+
+
+def propagate(
+    network: PhysicalNetwork,
+    spikes: Floats,
+    layer_step: Callable[[int, Floats], tuple[Answer, Floats]],
+    until: int | None = None,
+) -> list[Answer]:
+    """Return the answer of every layer of neurons (or of the first `until`) to input spikes [number].
+
+    layer_step(k, spikes): what layer k makes of the previous stage's spikes [number]: its answer, and its own spikes
+    [neuron], which the next stage receives. Pooling gates pass the earliest spike of their window in between.
+    """
+    answers: list[Answer] = []
+    for stage in network.stages:
+        if isinstance(stage, Pool):
+            spikes = stage.earliest(spikes)
+            continue
+        if len(answers) == until:
+            break
+        answer, spikes = layer_step(len(answers), spikes)
+        answers.append(answer)
+    return answers
 
 
 @dataclass(frozen=True)
@@ -61,22 +87,28 @@ class Circuit:
             )
         return Chip(self, seed, number, tuple(layers), variation.is_zero)
 
+    def received(self, k: int, spikes: Floats) -> tuple[Floats, Floats]:
+        """Return times and weights in force [neuron, input] that layer k receives, from spikes [number].
+
+        The bias spike comes at the layer's delay.
+        """
+        layer = self.physical.layers[k]
+        return layer.inputs(spikes, self.mapped.bias_delay_over_tau(k)), self.weights[k][layer.row]
+
     def ideal(self, spikes: Floats, *, exact_weights: bool = False, delays: bool = False) -> list[Operating]:
-        """Every layer under eq. (4) within the window, from input spikes [number].
+        """Return every layer under eq. (4) within the window, from input spikes [number].
 
         exact_weights: those before rounding; delays: bias spikes at their circuit delays instead of at 0.
         """
-        points, k = [], 0
-        for stage in self.physical.stages:
-            if not isinstance(stage, Layer):
-                spikes = stage.earliest(spikes)
-                continue
-            kernel = stage.kernel if exact_weights else self.weights[k]
+
+        def step(k: int, received: Floats) -> tuple[Operating, Floats]:
+            layer = self.physical.layers[k]
+            kernel = layer.kernel if exact_weights else self.weights[k]
             bias = self.mapped.bias_delay_over_tau(k) if delays else 0.0
-            points.append(operate(stage.inputs(spikes, bias), kernel[stage.row], self.window))
-            spikes = spikes_of(points[-1])
-            k += 1
-        return points
+            point = operate(layer.inputs(received, bias), kernel[layer.row], self.window)
+            return point, spikes_of(point)
+
+        return propagate(self.physical, spikes, step)
 
 
 @dataclass(frozen=True)
@@ -90,17 +122,13 @@ class Chip:
     perfect: bool
 
     def run(self, spikes: Floats, image: int, level: str, until: int | None = None) -> list[LayerRun]:
-        """Every layer (or the first `until`) at a level, from input spikes [number]; `image` numbers the event."""
-        runs: list[LayerRun] = []
-        for stage in self.circuit.physical.stages:
-            if not isinstance(stage, Layer):
-                spikes = stage.earliest(spikes)
-                continue
-            if until is not None and len(runs) == until:
-                break
-            runs.append(self.run_layer(len(runs), spikes, image, level))
-            spikes = runs[-1].t_over_tau
-        return runs
+        """Return all layers or the first `until` at a level, from input spikes [number]; `image` numbers the event."""
+
+        def step(k: int, received: Floats) -> tuple[LayerRun, Floats]:
+            run = self.run_layer(k, received, image, level)
+            return run, run.t_over_tau
+
+        return propagate(self.circuit.physical, spikes, step, until)
 
     def run_layer(
         self, k: int, spikes: Floats, image: int, level: str, neurons: NDArray[np.intp] | None = None

@@ -16,6 +16,7 @@ from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise.curves import APPROACH_EDGES, QUANTILES, WRAP_EDGES
 from neurocircuit.noise.first_passage import PassageFit
 from neurocircuit.noise.fit import AXES, LayerFit
+from neurocircuit.spec import MappedNetwork
 
 CONVENTION = "neurocircuit NoiseTable"
 SCHEMA_VERSION = 3  # 1: neither terms that all chips have in common nor wraps nor tails; 2: no first passages
@@ -210,11 +211,11 @@ class NoiseTable:
         """Axes with more than one cell."""
         return tuple(name for name in AXES if len(self.layers[layer].edges[name]) > 2)
 
-    def check_network(self, network: dict[str, Any], where: str) -> None:
-        """Raises FileFormatError unless this table was calibrated for that mapped network (as `to_dict` gives it)."""
-        known = self.provenance.get("network", {})
-        for key in sorted(known.keys() | network.keys()):
-            if known.get(key) != network.get(key) and key != "checkpoint":
+    def check_network(self, network: MappedNetwork, where: str) -> None:
+        """Raise FileFormatError unless this table was calibrated for that mapped network, wherever its weights lie."""
+        known = MappedNetwork.from_dict(self.provenance["network"])
+        for key in sorted(MappedNetwork.model_fields):
+            if getattr(known, key) != getattr(network, key) and key != "checkpoint":
                 raise FileFormatError(f"{where} belongs to another network: its {key} differs")
 
 

@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from neurocircuit.spec.bank import WeightBank
-from neurocircuit.spec.fields import Hertz, Radians, Seconds, Spec
+from neurocircuit.spec.fields import Hertz, Radians, Ratio, Seconds, Spec
 from neurocircuit.spec.neuron import Lead, NeuronSpec
 from neurocircuit.spec.variation import Variation
+
+LIMIT_USE = 0.9  # share of a limit that mapping uses by default
 
 
 class LayerMapping(Spec):
@@ -45,6 +47,9 @@ class MappedNetwork(Spec):
     neuron: Annotated[NeuronSpec, Field(description="the circuit; its window decides what is silent, in every layer")]
     variation: Annotated[Variation, Field(description="how far chips, neurons and synapses differ")] = Variation()
     layers: Annotated[tuple[LayerMapping, ...], Field(min_length=1, description="layers of neurons, first to last")]
+    use: Annotated[
+        Ratio, Field(gt=0, le=1, description="share of each limit that mapping used; margins of training keep to it")
+    ] = LIMIT_USE
 
     @model_validator(mode="after")
     def _lead_only(self) -> "MappedNetwork":

@@ -219,7 +219,7 @@ def mapped_there(
     layers = []
     for k, (before, layer) in enumerate(zip(there.layers, physical.layers, strict=True)):
         seen = limits.Recorded.of([points[k] for points in every])
-        chosen = limits.choose_layer(before.name, base, layer.kernel, seen, limits.Choice())
+        chosen = limits.choose_layer(before.name, base, layer.kernel, seen, limits.Choice(use=mapped.use))
         most_Hz = max(base.vco4_swing_Hz, before.vco4_swing_Hz)
         layers.append(_within_swing(chosen, most_Hz).replace(weight_bank=before.weight_bank))
     return mapping.with_delays(there.replace(layers=tuple(layers)), physical, spikes[: mapping.LATENCY_IMAGES])

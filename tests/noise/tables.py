@@ -13,7 +13,7 @@ WINDOW_OVER_TAU = 4.7
 NAMES = ("0", "1", "3")  # of the layers of mnist_scnn
 
 
-def planted_table(layers, event=0.0, bias=0.0, chip=0.0, false=0.0, bits=4, checkpoint_sha256="0" * 64):
+def planted_table(layers, event=0.0, bias=0.0, chip=0.0, false=0.0, bits=4, checkpoint_sha256="0" * 64, use=0.9):
     """One cell a layer: normal events, one bias, equal spreads of die, neuron and synapse, one share of false spikes.
 
     `false` holds for neurons that come within 0.4 thresholds.
@@ -67,5 +67,6 @@ def planted_table(layers, event=0.0, bias=0.0, chip=0.0, false=0.0, bits=4, chec
         checkpoint_sha256=checkpoint_sha256,
         neuron=neuron,
         layers=tuple(mapping),
+        use=use,
     )
     return NoiseTable.from_fits([fit] * layers, {"network": network.to_dict(), "level": "planted"})

@@ -11,7 +11,9 @@ from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron.sensitivity import Terms, wrap_distance
 from neurocircuit.noise import CAUSES, NoiseModel, NoiseTable, fit
 from neurocircuit.noise.curves import WRAP_EDGES
+from neurocircuit.spec import MappedNetwork
 from tests.noise import planted
+from tests.noise.tables import planted_table
 
 SPEC = planted.SPEC
 FIXTURE = Path(__file__).parent / "table_version_1.nc"
@@ -137,8 +139,13 @@ def test_foreign_older_and_incomplete_files_are_refused(table, tmp_path):
     path.write_bytes(dataset_bytes(seal(table.dataset.drop_vars("edges0_margin"))))
     with pytest.raises(FileFormatError, match="lacks the axis margin of layer 0"):
         NoiseTable.load(path)
+    planted_network = planted_table(layers=1)
+    network = MappedNetwork.from_dict(planted_network.provenance["network"])
+    planted_network.check_network(network.replace(checkpoint="elsewhere.pt"), "t.nc")
     with pytest.raises(FileFormatError, match="belongs to another network: its name differs"):
-        table.check_network({"name": "other", "neuron": SPEC.to_dict()}, "t.nc")
+        planted_network.check_network(network.replace(name="other"), "t.nc")
+    with pytest.raises(FileFormatError, match="belongs to another network: its use differs"):
+        planted_network.check_network(network.replace(use=0.8), "t.nc")
 
 
 def test_between_the_calibrated_points_and_the_ends_is_the_tail(table):

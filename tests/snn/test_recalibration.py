@@ -12,7 +12,7 @@ from neurocircuit.network import limits
 from neurocircuit.network.limits import Choice, Recorded
 from neurocircuit.noise import NoiseTable
 from neurocircuit.snn import unroll
-from neurocircuit.snn.hardware.margins import Margins, mapped_limits
+from neurocircuit.snn.hardware.margins import Margins
 from neurocircuit.snn.layers import SpikingLinear
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import MappedNetwork
@@ -22,17 +22,34 @@ from tests.snn.test_train import DIGITS, trainer
 pytest.importorskip("sklearn")
 
 
-def test_margins_of_a_mapping_are_the_shares_of_its_limits():
-    """A layer that works at its margins uses 0.9 of XOR range and wrap, as `map` reckons them."""
+@pytest.mark.parametrize("use", [0.9, 0.8])
+def test_margins_of_a_mapping_are_the_shares_of_its_limits(use):
+    """A layer that works at its margins uses the share of XOR range and wrap that `map` used, as `map` reckons them."""
     mapped = MappedNetwork.from_dict(planted_table(layers=3).provenance["network"])
-    guarded = mapped.replace(layers=tuple(own.replace(ripple_guard_rad=0.05) for own in mapped.layers))
-    currents, depths = mapped_limits(guarded)
+    guarded = mapped.replace(use=use, layers=tuple(own.replace(ripple_guard_rad=0.05) for own in mapped.layers))
+    currents, depths = limits.held(guarded)
     for own, current, depth in zip(guarded.layers, currents, depths, strict=True):
         at = Recorded(np.array([current]), np.array([depth]))
         found = limits.limits_of(own, guarded.neuron, at, Choice())
-        assert [limit.value / limit.bound for limit in found[:2]] == pytest.approx([0.9, 0.9])
+        assert [limit.value / limit.bound for limit in found[:2]] == pytest.approx([use, use])
     counter = guarded.replace(neuron=guarded.neuron.replace(comparator="phase_counter"))
-    assert mapped_limits(counter)[1] == [np.inf] * 3
+    assert limits.held(counter)[1] == [np.inf] * 3
+
+
+def test_training_keeps_to_the_share_of_the_limits_that_was_mapped_with(tmp_path):
+    """Margins of a network mapped with `use` 0.8 are 0.8/0.9 of those at 0.9 in current, and tighter in depth."""
+    margins = {}
+    for use in (0.9, 0.8):
+        table, path = planted_table(layers=3, use=use), tmp_path / f"{use}.nc"
+        table.save(path)
+        begun = trainer(tmp_path / f"{use}", f'hardware.noise="{path}"', "loss.margin=1.0")
+        margins[use] = begun._margins
+    for wide, tight in zip(margins[0.9].largest_current, margins[0.8].largest_current, strict=True):
+        assert tight == pytest.approx(wide * 0.8 / 0.9)
+    mapped = MappedNetwork.from_dict(table.provenance["network"])
+    for wide, tight, layer in zip(margins[0.9].largest_depth, margins[0.8].largest_depth, mapped.layers, strict=True):
+        assert tight < wide
+        assert wide - tight == pytest.approx(0.1 * np.pi / layer.lead_rad)
 
 
 def test_each_layer_has_margins_of_its_own():
@@ -92,7 +109,7 @@ def test_train_and_recalibrate_leave_a_network_and_its_own_table(tmp_path):
     assert [now for now, _ in values["lead_rad_and_before"]] == [one.lead_rad for one in mapped.layers]
     for one, layer in zip(mapped.layers, unrolled.physical.layers, strict=True):
         assert one.weight_bank.excitatory.max_weight >= layer.kernel.max()
-    NoiseTable.load(tmp_path / "run" / "table.nc").check_network(mapped.to_dict(), "network.toml")
+    NoiseTable.load(tmp_path / "run" / "table.nc").check_network(mapped, "network.toml")
     assert values["limits_met"] is True
     run = json.loads((tmp_path / "run" / "run.json").read_text())
     assert len(run["noise_sha256"]) == len(run["initial_sha256"]) == 64

@@ -1,7 +1,7 @@
 """Operating points of a mapped network, and what chips make of them at a level.
 
 Points come from whole images run on chips, so they are those the network really uses, the spread of its inputs
-included. Of each layer's firing neurons half are drawn as they come and half evenly over ln(W_C - 1); of its silent
+included. Of each layer's firing neurons half are drawn as they come and half uniformly over ln(W_C - 1); of its silent
 ones half are near the threshold; some are those nearest to a wrap. Cells are conditional on the point, so this choice
 weights little; where a cell holds enough of those drawn as they come, its events are theirs.
 """
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.errors import InputError
-from neurocircuit.network.physical import Layer
-from neurocircuit.network.run import Circuit
+from neurocircuit.network.run import Chip, Circuit, propagate
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.membrane import Membranes, membranes
@@ -42,6 +41,19 @@ class Within:
 
 
 EVERYWHERE = Within()
+
+
+@dataclass(frozen=True)
+class _Met:
+    """What a layer met in one image on a chip: operating points [neuron] under eq. (4) on the spikes that it received.
+
+    received: the previous stage's spikes [number]; t_over_tau, wrapped: what the chip did, [neuron].
+    """
+
+    point: Operating
+    received: Floats
+    t_over_tau: Floats
+    wrapped: Bools
 
 
 @dataclass(frozen=True)
@@ -111,37 +123,31 @@ def collect(
 
     Raises InputError where a layer has no firing neuron within.
     """
-    found: list[list[tuple[Operating, Floats, Floats, Bools]]] = [[] for _ in circuit.physical.layers]
+    met: list[list[_Met]] = [[] for _ in circuit.physical.layers]
     for number, spikes in enumerate(images):
-        runs = circuit.chip(seed, number).run(spikes, number, level)
-        k = 0
-        for stage in circuit.physical.stages:
-            if not isinstance(stage, Layer):
-                spikes = stage.earliest(spikes)
-                continue
-            point = operate(
-                stage.inputs(spikes, circuit.mapped.bias_delay_over_tau(k)),
-                circuit.weights[k][stage.row],
-                circuit.window,
-            )
-            t = runs[k].t_over_tau
-            found[k].append((point, spikes, t, runs[k].false_fire))
-            spikes = t
-            k += 1
+        chip = circuit.chip(seed, number)
+
+        def step(k: int, received: Floats, chip: Chip = chip, number: int = number) -> tuple[_Met, Floats]:
+            run = chip.run_layer(k, received, number, level)
+            point = operate(*circuit.received(k, received), circuit.window)
+            return _Met(point, received, run.t_over_tau, run.false_fire), run.t_over_tau
+
+        for k, answer in enumerate(propagate(circuit.physical, spikes, step)):
+            met[k].append(answer)
     generator = np.random.default_rng([seed, 7])
-    return [_choose(circuit, k, seen, count, generator, within) for k, seen in enumerate(found)]
+    return [_choose(circuit, k, of_layer, count, generator, within) for k, of_layer in enumerate(met)]
 
 
 def _choose(
     circuit: Circuit,
     k: int,
-    seen: list[tuple[Operating, Floats, Floats, Bools]],
+    met: "list[_Met]",
     count: int,
     generator: np.random.Generator,
     within: Within,
 ) -> Points:
     layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
-    every = concatenate([point for point, *_ in seen])
+    every = concatenate([image.point for image in met])
     headroom = every.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
     coordinates = fit.features(spec, every, headroom)[:, every.fired]
     inside = (headroom <= within.headroom) & (every.at <= within.latest)
@@ -150,18 +156,19 @@ def _choose(
         raise InputError(
             f"--headroom and --latest must leave layer {circuit.mapped.layers[k].name} a neuron that fires"
         )
-    as_they_come, even = _half_even(fired, every.slope[fired], count - count // 4, generator)
+    as_they_come, uniform = _half_uniform(fired, every.slope[fired], count - count // 4, generator)
     near = silent[every.highest[silent] > 1.0 - NEAR_APPROACH]
-    rest = [generator.permutation(part)[: count // 8] for part in (near, silent)]
+    silent_chosen = [generator.permutation(part)[: count // 8] for part in (near, silent)]
     distance = np.where(inside, wrap_distance(spec, every), np.inf)
     deep = np.argsort(distance)[: min(count // 16, int(np.isfinite(distance).sum()))]
-    chosen = np.unique(np.concatenate([as_they_come, even, *rest, deep]))
+    chosen = np.unique(np.concatenate([as_they_come, uniform, *silent_chosen, deep]))
     others = np.setdiff1d(fired, chosen)  # what was drawn twice leaves room
     chosen = np.sort(np.concatenate([chosen, generator.permutation(others)[: max(count - len(chosen), 0)]]))
     image, neuron = np.divmod(chosen, layer.neurons)
     bias = circuit.mapped.bias_delay_over_tau(k)
-    times = np.stack([layer.inputs(seen[i][1], bias)[j] for i, j in zip(image, neuron, strict=True)])
-    t, wrapped = np.concatenate([t for _, _, t, _ in seen]), np.concatenate([wrapped for *_, wrapped in seen])
+    times = np.stack([layer.inputs(met[i].received, bias)[j] for i, j in zip(image, neuron, strict=True)])
+    t = np.concatenate([image.t_over_tau for image in met])
+    wrapped = np.concatenate([image.wrapped for image in met])
     early = fit.Early.of(every.take(inside), t[inside], wrapped[inside], circuit.window)
     return Points(
         k,
@@ -178,15 +185,15 @@ def _choose(
     )
 
 
-def _half_even(
+def _half_uniform(
     which: NDArray[np.int64], slope: Floats, count: int, generator: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Half as they come, half evenly over ln slope, the extremes included."""
+    """Half as they come, half uniform over ln slope, the extremes included."""
     as_they_come = generator.permutation(which)[: count // 2]
     order = np.argsort(slope)
     goal = np.linspace(np.log(slope[order[0]]), np.log(slope[order[-1]]), count - count // 2)
-    even = which[order[np.searchsorted(np.log(slope[order]), goal).clip(0, len(order) - 1)]]
-    return as_they_come, even
+    uniform = which[order[np.searchsorted(np.log(slope[order]), goal).clip(0, len(order) - 1)]]
+    return as_they_come, uniform
 
 
 def simulate_points(
@@ -206,9 +213,11 @@ def simulate_points(
     if event is None:
         spec = spec.replace(start_phases=StartPhases(), phase_noise=(0.0, 0.0, 0.0, 0.0))
     start, seeds = chips.draw_event(spec, seed, chip, _EVENT + (event or 0), k, len(points.neuron))
-    own = replace(drawn, own=drawn.own.take(points.neuron))
-    weights = points.weights * (1.0 + own.die[3] + synapse)
-    record = levels.evaluate(level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=own.neurons)
+    chip_layer = replace(drawn, own=drawn.own.take(points.neuron))
+    weights = points.weights * (1.0 + chip_layer.die[3] + synapse)
+    record = levels.evaluate(
+        level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=chip_layer.neurons
+    )
     term = synapse_term(points.point, points.times, points.weights, synapse)
-    terms = membrane_terms(spec, points.point, own, term)
+    terms = membrane_terms(spec, points.point, chip_layer, term)
     return record.fire_time_over_tau, np.stack([terms.of(name) for name in COMPONENTS]), record.false_fire

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.pool import Progress, open_pool, silent
 from neurocircuit.core.stats import fraction_interval
-from neurocircuit.network.physical import Layer
-from neurocircuit.network.run import Chip, Circuit, decide, spikes_of
+from neurocircuit.network.run import Chip, Circuit, decide, propagate, spikes_of
 from neurocircuit.network.verify.neurons import Z_95, clustered_error
 from neurocircuit.neuron.membrane import membranes
 from neurocircuit.neuron.operating_points import Operating, operate
@@ -134,24 +133,19 @@ def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[F
 
     Errors of die, neurons and synapses are that chip's own, by their first-order terms.
     """
-    circuit, times = chip.circuit, []
-    k = 0
-    for stage in circuit.physical.stages:
-        if not isinstance(stage, Layer):
-            spikes = stage.earliest(spikes)
-            continue
+    circuit = chip.circuit
+
+    def step(k: int, received: Floats) -> tuple[Floats, Floats]:
         spec = circuit.mapped.neuron_of(k)
-        inputs = stage.inputs(spikes, circuit.mapped.bias_delay_over_tau(k))
-        weights = circuit.weights[k][stage.row]
+        inputs, weights = circuit.received(k, received)
         point = operate(inputs, weights, circuit.window)
         synapse = synapse_term(point, inputs, weights, chip.layers[k].synapse.astype(np.float64))
         terms = membrane_terms(spec, point, chip.layers[k], synapse)
         event = np.random.default_rng([chip.seed, 14, chip.number, image, k])
-        seen = membranes(spec, inputs, weights)
-        spikes = model.times(k, spec, point, terms, event, seen)
-        times.append(spikes)
-        k += 1
-    return times
+        times = model.times(k, spec, point, terms, event, membranes(spec, inputs, weights))
+        return times, times
+
+    return propagate(circuit.physical, spikes, step)
 
 
 def _statistics(point: Operating, t: Floats, wrapped: float, beyond: float) -> list[float]:

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.stats import fraction_interval
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.network.physical import Layer
-from neurocircuit.network.run import Circuit, decide, spikes_of
+from neurocircuit.network.run import Circuit, decide, propagate, spikes_of
 from neurocircuit.neuron.operating_points import operate
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.tables import TransferTable
@@ -100,16 +99,12 @@ def robust_spread(late: Floats) -> float:
 
 
 def _image(circuit: Circuit, spikes: Floats, jitter: list[float], generator: np.random.Generator) -> list[Floats]:
-    found = []
+    def step(k: int, received: Floats) -> tuple[Floats, Floats]:
+        layer = circuit.physical.layers[k]
+        inputs = layer.inputs(np.maximum(received, 0.0), 0.0)
+        times = spikes_of(operate(inputs, circuit.weights[k][layer.row], circuit.window))
+        jittered = times * (1.0 + jitter[k + 1] * generator.standard_normal(len(times)))
+        return jittered, jittered
+
     spikes = spikes * (1.0 + jitter[0] * generator.standard_normal(len(spikes)))
-    k = 0
-    for stage in circuit.physical.stages:
-        if not isinstance(stage, Layer):
-            spikes = stage.earliest(spikes)
-            continue
-        point = operate(stage.inputs(np.maximum(spikes, 0.0), 0.0), circuit.weights[k][stage.row], circuit.window)
-        t = spikes_of(point)
-        spikes = t * (1.0 + jitter[k + 1] * generator.standard_normal(len(t)))
-        found.append(spikes)
-        k += 1
-    return found
+    return propagate(circuit.physical, spikes, step)

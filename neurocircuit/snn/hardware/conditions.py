@@ -9,9 +9,9 @@ from torch import nn
 
 from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import InputError
+from neurocircuit.network import limits
 from neurocircuit.noise import NoiseTable
 from neurocircuit.snn.hardware.jitter import JitteredNetwork
-from neurocircuit.snn.hardware.margins import mapped_limits
 from neurocircuit.snn.hardware.noisy import NoisyNetwork
 from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, set_rounding
 from neurocircuit.snn.hardware_spec import HardwareSpec
@@ -44,7 +44,7 @@ class Conditions:
             mapped = MappedNetwork.from_dict(table.provenance["network"])
             bank = mapped.neuron.weight_bank
             if spec.margins == "mapped":
-                self.margins = (*mapped_limits(mapped), mapped.neuron.window_over_tau)
+                self.margins = (*limits.held(mapped), mapped.neuron.window_over_tau)
             self.trained, self.evaluated = (
                 NoisyNetwork(
                     one, table, spec.causes, spec.outside, gradient=spec.gradient, approaches=approaches(network)

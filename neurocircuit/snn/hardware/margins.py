@@ -1,6 +1,6 @@
 """Mapping margins as a training term: what the circuit can hold of a layer's synaptic current and membrane.
 
-A phase of a per weight keeps a·max|I| within the XOR's range, and a lead θ keeps θ(1 + |v_min|) below π (mapping/
+A phase of a per weight keeps a·max|I| within the XOR's range, and a lead θ keeps θ(1 + |v_min|) below π (network/
 limits.py). The larger the peak current and the deeper the membrane, the smaller both must be, and the more the phase
 noise and the XOR's ripple weigh. The term charges what exceeds `largest_current` and `largest_depth`, on neurons drawn
 anew at each step: with spikes in order, C = Σ w and R = Σ w z up to each of them, I = R/z and V = C - R/z'.
@@ -17,23 +17,8 @@ from neurocircuit.snn.functional import rows as matrix_rows
 from neurocircuit.snn.functional.geometry import resolve_padding
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
-from neurocircuit.spec import MappedNetwork
 
-USE = 0.9  # share of a limit that `map` uses
-ROWS_AT_ONCE = 16  # sets of inputs that are looked at in each layer and step; all channels share them
-
-
-def mapped_limits(mapped: MappedNetwork) -> tuple[list[float], list[float]]:
-    """Largest current and depth of each layer, thresholds, that its scales hold with the share USE of each limit.
-
-    A phase counter has no limit of depth; the mapping's own are those of mapping/limits.py.
-    """
-    currents = [USE * math.pi / 2 / own.phase_per_weight_rad for own in mapped.layers]
-    if mapped.neuron.comparator != "modulo_2pi":
-        return currents, [math.inf for _ in mapped.layers]
-    # the guard is 0.75 of the ripple, which weighs beside it
-    depths = [(USE * math.pi - own.ripple_guard_rad * (1 + 1 / 0.75)) / own.lead_rad - 1 for own in mapped.layers]
-    return currents, [max(depth, 0.0) for depth in depths]
+ROWS_AT_ONCE = 16  # sets of inputs that are drawn in each layer and step; all channels share them
 
 
 class Margins:

@@ -97,7 +97,7 @@ class Network:
             _stretched(limits.choose_layer(layer.name, neuron, layer.kernel, seen, choice), max(setting.use, 1.0))
             for layer, seen in zip(self.physical.layers, self.recorded, strict=True)
         )
-        mapped = self._network(neuron, setting.variation, layers)
+        mapped = self._network(neuron, setting.variation, layers, choice.use)
         broken = [
             f"{limit.layer}: {limit.name}, {limit.value / limit.bound:.2f} of the bound"
             for own, seen in zip(layers, self.recorded, strict=True)
@@ -122,9 +122,11 @@ class Network:
             limits.choose_layer(layer.name, neuron, layer.kernel, nothing, Choice(), keep_scale=True)
             for layer in self.physical.layers
         )
-        return Circuit.of(self._network(neuron, Variation(), layers), self.physical)
+        return Circuit.of(self._network(neuron, Variation(), layers, Choice().use), self.physical)
 
-    def _network(self, neuron: NeuronSpec, variation: Variation, layers: tuple[LayerMapping, ...]) -> MappedNetwork:
+    def _network(
+        self, neuron: NeuronSpec, variation: Variation, layers: tuple[LayerMapping, ...], use: float
+    ) -> MappedNetwork:
         return MappedNetwork(
             name=f"{self.group}{self.number}",
             checkpoint=self.path.name,
@@ -132,6 +134,7 @@ class Network:
             neuron=neuron,
             variation=variation,
             layers=layers,
+            use=use,
         )
 
 
