@@ -92,6 +92,24 @@ struct Neuron {
     return {s.phase2, c.omega[1] + g[1] + kPi * (s.up - 0.5), relaxing, c.r, relaxing * inverse_r};
   }
 
+  double error() const { return s.cycles * kPi + s.phase1 - s.phase2 - kPi / 2; }
+
+  void watch() { decision.headroom = std::max(decision.headroom, std::fabs(error())); }
+
+  // The largest |phase error| after the present state up to `length` later, `decay` = e^{-r length} there. Its slope
+  // is `drift` - relaxing e^{-rx}, drift = speed1 - speed, so it turns at most once. A tangent bounds the turn.
+  void watch_until(const Course& k, double speed1, double length, double decay) {
+    const double begin = error(), drift = speed1 - k.speed;
+    const double end = begin + drift * length - k.share * (1.0 - decay);
+    double largest = std::max(std::fabs(begin), std::fabs(end));
+    const double first = drift - k.relaxing, last = drift - k.relaxing * decay;
+    if (first * last < 0.0 && std::fabs(begin + first * length) > decision.headroom) {
+      const double at_turn = drift / k.relaxing;  // e^{-rx}
+      largest = std::max(largest, std::fabs(begin - drift * std::log(at_turn) * inverse_r - k.share * (1.0 - at_turn)));
+    }
+    decision.headroom = std::max(decision.headroom, largest);
+  }
+
   // Time to VCO2's next edge by Halley's iteration from x; its speed varies by little and stays > 0. Leaves e^{-rx} in
   // `decay`. One exponential an iteration: what the last, tiny step changes in it follows from its series.
   static double time_to_edge2(const Course& k, double x, double longest, double& decay) {
@@ -110,11 +128,6 @@ struct Neuron {
     }
     decay = std::exp(-k.r * x);
     return x;
-  }
-
-  void watch() {
-    const double error = s.cycles * kPi + s.phase1 - s.phase2 - kPi / 2;
-    decision.headroom = std::max(decision.headroom, std::fabs(error));
   }
 
   bool fire_at(double delay, double membrane) {
@@ -176,16 +189,17 @@ struct Neuron {
     if (edge2) edge1 = false;
     const double slope = c.omega[3] + g[3] - c.omega[2] - g[2] + c.swing * (s.up - 0.5);
     if (comparing && decides(length, slope)) {
-      watch();
+      const double delay = decision.fire_time - s.t;
+      watch_until(k, speed1, delay, std::exp(-k.r * delay));
       return true;
     }
+    watch_until(k, speed1, length, decay);
     s.phase2 = edge2 ? kPi : k.phase_after(length, decay);
     s.filter = s.up + (s.filter - s.up) * decay;
     s.phase1 += speed1 * length;
     s.membrane = std::max(s.membrane + slope * length, c.floor);
     s.t = (edge1 || edge2) ? s.t + length : limit;
     if (c.readout_q) s.phase3 = std::fmod(s.phase3 + (c.omega[2] + g[2]) * length, 2 * kPi);
-    watch();
     if (edge1) {
       const double forward = speed1 > 0 ? 1.0 : -1.0;
       s.phase1 = speed1 > 0 ? 0.0 : kPi;

@@ -20,7 +20,7 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.operating_points import Operating
-from neurocircuit.spec import LayerMapping, Lead, MappedNetwork, NeuronSpec
+from neurocircuit.spec import LayerMapping, MappedNetwork, NeuronSpec
 from neurocircuit.spec.network import LIMIT_USE
 
 HALF_PI = np.pi / 2  # range of the XOR
@@ -86,7 +86,7 @@ def choose_layer(
     keep_scale: phase per weight, lead, swing and guard are those of the base, to the last digit. Where the base has
     transistors its bank stands too, for their currents do: weights saturate at its full scale.
     """
-    if not isinstance(base.threshold, Lead):
+    if not base.threshold.is_fixed:
         raise InputError(f"threshold must be a lead to map a network, got {base.threshold.kind}")
     a, lead = base.phase_per_weight_rad, base.threshold.lead_rad
     stands = keep_scale and base.circuit is not None
@@ -200,12 +200,12 @@ def limits_of(own: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: C
 
 def costs_of(own: LayerMapping, base: NeuronSpec, window_over_tau: float) -> dict[str, float]:
     """What the scale of a layer costs, in units of the threshold, beside the base circuit."""
-    assert isinstance(base.threshold, Lead)  # noqa: S101
+    lead_rad = base.fixed_lead_rad
     d3, d4 = base.phase_noise[2:]
     walk = float(np.sqrt((d3 + d4) * base.tau_s * window_over_tau))
     return {
-        "lead_over_base": own.lead_rad / base.threshold.lead_rad,
-        "noise_power_over_base": (base.threshold.lead_rad / own.lead_rad) ** 2,
+        "lead_over_base": own.lead_rad / lead_rad,
+        "noise_power_over_base": (lead_rad / own.lead_rad) ** 2,
         "phase_noise_at_window": walk / own.lead_rad,
         "ripple": ripple_over_lead(base, own.phase_per_weight_rad),
         "swing_over_f0": own.vco4_swing_Hz / base.f0_Hz,

@@ -21,7 +21,7 @@ from neurocircuit.neuron.arc import Arc, first_crossing
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.phase_noise import VERSION, Walk, half_period_over_tau, speeds, walk
 from neurocircuit.neuron.record import FireRecord, Waveforms
-from neurocircuit.spec import NeuronSpec, Ramp
+from neurocircuit.spec import NeuronSpec
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,16 @@ class Constants:
         cycles, gain = spec.cycles_per_tau * scale, spec.membrane_gain_rad * scale * (1.0 + errors.gain)
         static = 2 * np.pi * cycles * (d1 - d2) / spec.phase_per_weight_rad
         slip = 2 * np.pi * cycles * spec.threshold_vco_ratio * (d4 - d3) / gain
-        ramp = spec.threshold.offset_Hz if isinstance(spec.threshold, Ramp) else 0.0
-        start = 0.0 if isinstance(spec.threshold, Ramp) else -spec.threshold_weight * errors.threshold_factor
+        start = -spec.threshold_weight * errors.threshold_factor if spec.threshold.is_fixed else 0.0
         return cls(
             r=spec.loop_ratio,
             static_error=static,
-            drift=static + slip - 2 * np.pi * ramp * spec.tau_s * scale / gain,
+            drift=static + slip - 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s * scale / gain,
             start=start,
             gain=gain,
             spike_width=spec.spike_width_s / spec.tau_s / scale,
             window=spec.window_over_tau / scale,
-            waits_for_input=isinstance(spec.threshold, Ramp),
+            waits_for_input=not spec.threshold.is_fixed,
         )
 
 
@@ -217,7 +216,7 @@ def _present(
     a, gain = spec.phase_per_weight_rad, spec.membrane_gain_rad
     d1, _, d3, _ = (2 * np.pi * spec.cycles_per_tau * delta for delta in spec.frequency_error.in_force)
     received = _received(constants, t_over_tau, weights, time)
-    ramp = 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s if isinstance(spec.threshold, Ramp) else 0.0
+    ramp = 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s
     lead = -constants.start * gain
     vco1 = a * received + d1 * time
     vco3 = lead + (d3 * spec.threshold_vco_ratio + ramp) * time

@@ -56,9 +56,7 @@ class NeuronErrors:
             tau_s=spec.tau_s * (1 + tau),
             loop_filter_rad_per_s=spec.loop_filter_rad_per_s / (1 + tau),
             vco4_swing_Hz=spec.vco4_swing_Hz * (1 + gain),
-            threshold=spec.threshold.replace(lead_rad=spec.threshold.lead_rad * (1 + threshold))
-            if spec.threshold.kind == "lead"
-            else spec.threshold,
+            threshold=spec.threshold.scaled(1 + threshold),
             ripple_guard_rad=spec.ripple_guard_rad * (1 + threshold),
             frequency_error=spec.frequency_error.replace(before_trim=in_force, after_trim=in_force),
         )

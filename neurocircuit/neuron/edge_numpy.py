@@ -4,18 +4,12 @@ The equations stand in edge.py, the compiled twin in _kernel/edge.cpp. One pass 
 neuron to its next event.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.neuron.edge_state import Constants
 from neurocircuit.neuron.phase_noise import Seeds, normal_pair
-
-if TYPE_CHECKING:
-    from neurocircuit.neuron.edge import Constants
 
 
 def fire(
@@ -30,7 +24,7 @@ def fire(
     while len(index):
         at, membrane = batch.step()
         decided = np.isfinite(at)
-        headroom[index] = np.where(decided, headroom[index], batch.peak)
+        headroom[index] = batch.peak
         fire_time[index[decided]] = at[decided]
         beyond = (membrane[decided] >= np.pi) & (not constants.counts_turns)
         false_fire[index[decided]] = (membrane[decided] < -1e-9) | beyond
@@ -131,11 +125,27 @@ class _Batch:
         edge1 &= ~edge2
         slope = c.omega[3] + self.noise[3] - c.omega[2] - self.noise[2] + c.swing * (self.up - 0.5)
         at, membrane = self._decide(length, slope)
+        self._watch(speed1, np.where(np.isfinite(at), at - self.t, length))
         self._advance(length, slope, speed1, edge1, edge2, limit)
         self._toggle(edge1, edge2, speed1)
         self._take_corner(rows, limit, at, membrane, ~edge1 & ~edge2)
         self._take_corner(rows, limit, at, membrane, (edge1 | edge2) & (self.t >= limit))
         return at, membrane
+
+    def _watch(self, speed1: Floats, length: Floats) -> None:
+        """Note the largest |phase error| from now to `length` later: at its turn, if it has one, or at an end.
+
+        Its slope is drift - relaxing e^{-rx}, drift the speed of VCO1 less that of VCO2 with the filter at rest.
+        """
+        drift = speed1 - self._steady_speed2()
+        relaxing = np.pi * (self.filter - self.up)
+        turns = (drift - relaxing) * (drift - relaxing * np.exp(-self.c.r * length)) < 0
+        at_turn = np.divide(drift, relaxing, out=np.ones_like(drift), where=turns)  # e^{-rx}
+        x = np.where(turns, -np.log(at_turn) / self.c.r, length)
+        error = self._error()
+        for later in (x, length):
+            moved = error + speed1 * later - (self._phase2_after(later) - self.phase2)
+            self.peak = np.maximum(self.peak, np.abs(moved))
 
     def _advance(
         self, length: Floats, slope: Floats, speed1: Floats, edge1: Bools, edge2: Bools, limit: Floats
@@ -148,7 +158,6 @@ class _Batch:
         total3 = self.phase3 + (self.c.omega[2] + self.noise[2]) * length
         self.turns3 = self.turns3 + np.floor(total3 / (2 * np.pi))
         self.phase3 = np.mod(total3, 2 * np.pi)
-        self.peak = np.maximum(self.peak, np.abs(self._error()))
 
     def _toggle(self, edge1: Bools, edge2: Bools, speed1: Floats) -> None:
         forward = np.where(speed1 > 0, 1.0, -1.0)
@@ -202,11 +211,13 @@ class _Batch:
         return at, membrane
 
     def _phase2_after(self, x: Floats) -> Floats:
-        c = self.c
-        steady = (c.omega[1] + self.noise[1] + np.pi * (self.up - 0.5)) * x
-        relaxed = np.pi * (self.filter - self.up) * np.expm1(-c.r * x) / c.r
-        total: Floats = self.phase2 + steady - relaxed
+        relaxed = np.pi * (self.filter - self.up) * np.expm1(-self.c.r * x) / self.c.r
+        total: Floats = self.phase2 + self._steady_speed2() * x - relaxed
         return total
+
+    def _steady_speed2(self) -> Floats:
+        """Frequency of VCO2 once the filter has followed UP, [trial]."""
+        return np.asarray(self.c.omega[1] + self.noise[1] + np.pi * (self.up - 0.5))
 
     def _time_of_edge2(self, whole: Floats) -> Floats:
         gained = self._phase2_after(whole) - self.phase2

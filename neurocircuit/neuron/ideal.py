@@ -91,7 +91,7 @@ def engine() -> str:
 def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
     """What the spec switches on and eq. (4) leaves out."""
     effects = {
-        "threshold ramp": spec.threshold.kind == "ramp",
+        "threshold ramp": not spec.threshold.is_fixed,
         "readout q": spec.readout == "q",
         "phase noise": any(spec.phase_noise),
         "wrap modulo 2π": spec.comparator == "modulo_2pi",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.chip import NeuronErrors
-from neurocircuit.neuron.pulse_overlap import arriving, crowded
+from neurocircuit.neuron.pulse_overlap import acting_times, overlapping_weights
 from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
 from neurocircuit.spec import NeuronSpec, StartPhases
 
@@ -68,7 +68,7 @@ def evaluate(
             raise InputError("errors must be none at level transistor, where a chip is Circuit.chip_seed, got some")
         alone: FireRecord = module.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
         return alone
-    t_over_tau, weights = arriving(spec, t_over_tau, weights), crowded(spec, t_over_tau, weights)
+    t_over_tau, weights = acting_times(spec, t_over_tau, weights), overlapping_weights(spec, t_over_tau, weights)
     record: FireRecord = module.fire(spec, t_over_tau, weights, start_rad, noise_seed, errors, **options)
     return _after_output_delay(record, spec)
 
@@ -86,7 +86,9 @@ def waveforms(
     _check(t_over_tau[None], weights[None])
     start = fixed_start_rad(spec) if start_rad is None else start_rad
     if level != "transistor":
-        t_over_tau, weights = (act(spec, t_over_tau[None], weights[None])[0] for act in (arriving, crowded))
+        t_over_tau, weights = (
+            act(spec, t_over_tau[None], weights[None])[0] for act in (acting_times, overlapping_weights)
+        )
     result: Waveforms = _module(level).waveforms(spec, t_over_tau, weights, start, noise_seed)
     if level == "transistor" or spec.output_delay_s == 0:
         return result

@@ -12,19 +12,24 @@ since arming, beside the ripple of the XOR, which the start phases place; ξ: on
 Kernel of the loop of eq. (2), r = w_lf τ, p1 and p2 the roots of p² - r p + r (complex below r = 4):
 
     h(x) = [p1/p2 (1 - e^{-p2 x}) - p2/p1 (1 - e^{-p1 x})]/(p1 - p2)        r -> ∞: 1 - e^{-x}
+
+The relations serve numpy and torch alike: `xp` is the namespace of the arrays that they get (snn/hardware/
+first_passage.py sums the same kernel over the spikes of a whole layer).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.signal import lfilter
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.neuron.pulse_overlap import arriving, crowded
+from neurocircuit.neuron.pulse_overlap import acting_times, overlapping_weights
 from neurocircuit.neuron.sensitivity import drift_per_time, phase_noise_spread
-from neurocircuit.spec import Lead, NeuronSpec
+from neurocircuit.spec import NeuronSpec
 
 STEP_over_tau = 0.02  # a kink of weight w within a step is off by w·STEP/4 thresholds at most
+Poles = tuple[Any, Any]  # p1, p2: float, or complex below r = 4
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,8 @@ class Membranes:
     def first(self, shift: Floats, xi: Floats) -> Floats:
         """Times [neuron] of the first passage, units of tau; inf: none within the window."""
         above = self.v - xi[:, None] * self.g - (1.0 + shift)[:, None]
-        reached = above >= 0.0
-        at = reached.argmax(axis=1)
-        rows = np.arange(len(at))
-        before, after = above[rows, np.maximum(at - 1, 0)], above[rows, at]
         with np.errstate(divide="ignore", invalid="ignore"):
-            back = np.where(at > 0, after / (after - before), 0.0)
-        t = self.grid[at] - back * (self.grid[1] - self.grid[0])
-        return np.where(reached[rows, at], t, np.inf)
+            return np.asarray(first_passage(above, self.grid, self.grid[1] - self.grid[0], 1, np))
 
     def seen(self, t_over_tau: Floats, shift: Floats, scale: Floats | float | None = None) -> Floats:
         """The ξ [neuron] with which a neuron would first pass at t; with scale = 1 a disturbance in thresholds.
@@ -66,32 +65,61 @@ class Membranes:
         return np.asarray(np.maximum(inside, best[rows, low]))
 
 
-def membranes(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Membranes:
+def membranes(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, step_over_tau: float = STEP_over_tau) -> Membranes:
     """Of neurons that receive spikes t [neuron, input] (units of tau) with weights [neuron, input]."""
-    t_over_tau, weights = arriving(spec, t_over_tau, weights), crowded(spec, t_over_tau, weights)
-    window = spec.window_over_tau
-    grid = np.linspace(0.0, window, int(np.ceil(window / STEP_over_tau)) + 1)
-    step, count = grid[1], len(grid)
+    t_over_tau, weights = acting_times(spec, t_over_tau, weights), overlapping_weights(spec, t_over_tau, weights)
+    grid = grid_of(spec, step_over_tau)
+    window, step, count = spec.window_over_tau, grid[1], len(grid)
     late = t_over_tau + spec.spike_width_s / (2.0 * spec.tau_s)
     heard = (late < window) & (weights != 0.0)
     neuron, _ = np.nonzero(heard)
     t, w = late[heard], weights[heard]
     at = np.ceil(t / step).astype(np.int64).clip(0, count - 1)
     flat, shape = neuron * count + at, (len(t_over_tau), count)
-    fast, slow = loop_poles(spec.loop_ratio)
-    decayed = []
-    for pole in (fast, slow):
+    poles, decayed = loop_poles(spec.loop_ratio), []
+    for pole in poles:
         kick = w * np.exp(-pole * (grid[at] - t))
         start = np.bincount(flat, kick.real, shape[0] * count)
         if np.iscomplexobj(kick):
             start = start + 1j * np.bincount(flat, kick.imag, shape[0] * count)
         decayed.append(lfilter([1.0], [1.0, -np.exp(-pole * step)], start.reshape(shape), axis=1))
     total = np.bincount(flat, w, shape[0] * count).reshape(shape).cumsum(axis=1)
-    v = (fast / slow * (total - decayed[1]) - slow / fast * (total - decayed[0])) / (fast - slow)
+    v = with_both_poles(total, decayed[0], decayed[1], poles)
     return Membranes(grid, np.real(v) - drift_per_time(spec) * grid, event_scale(spec, grid))
 
 
-def loop_poles(ratio: float) -> tuple[complex | float, complex | float]:
+def grid_of(spec: NeuronSpec, step_over_tau: float) -> Floats:
+    """Instants from arming to the window's end, evenly spaced by at most the step, units of tau."""
+    return np.linspace(0.0, spec.window_over_tau, int(np.ceil(spec.window_over_tau / step_over_tau)) + 1)
+
+
+def with_both_poles(total: Any, fast: Any, slow: Any, poles: Poles) -> Any:
+    """Membrane from Σ w, Σ w e^{-p1 x} and Σ w e^{-p2 x} over the spikes so far, arrays of one shape: Σ w h(x)."""
+    p1, p2 = poles
+    return (p1 / p2 * (total - slow) - p2 / p1 * (total - fast)) / (p1 - p2)
+
+
+def unit_response(x: Any, poles: Poles, xp: Any) -> Any:
+    """h(x), x >= 0 an array of `xp`, units of tau, for real poles: the membrane that a spike of weight 1 has made."""
+    p1, p2 = poles
+    return 1.0 + p2 / p1 / (p1 - p2) * xp.exp(-p1 * x) - p1 / p2 / (p1 - p2) * xp.exp(-p2 * x)
+
+
+def first_passage(above: Any, grid: Any, step: Any, axis: int, xp: Any) -> Any:
+    """Instants at which `above`, sampled on the grid along an axis, first reaches 0, a line between samples.
+
+    Shape of `above` without that axis; inf: it never does. Arrays of `xp`.
+    """
+    reached = above >= 0.0
+    at = xp.argmax(xp.asarray(reached, dtype=xp.uint8), axis, keepdims=True)
+    take = xp.take_along_axis if hasattr(xp, "take_along_axis") else xp.take_along_dim
+    before, after = take(above, xp.clip(at - 1, 0, None), axis), take(above, at, axis)
+    back = xp.where(at > 0, after / (after - before), 0.0)
+    t = xp.where(after >= 0.0, grid[at] - back * step, xp.inf)
+    return xp.squeeze(t, axis)
+
+
+def loop_poles(ratio: float) -> Poles:
     """p1, p2 of the loop; at r = 4 a little beside the double pole."""
     inner = ratio * ratio - 4.0 * ratio
     if abs(inner) < 1e-6:
@@ -102,8 +130,7 @@ def loop_poles(ratio: float) -> tuple[complex | float, complex | float]:
 
 def ripple(spec: NeuronSpec) -> float:
     """What the XOR's pulses leave on the membrane at rest, peak to peak, thresholds."""
-    assert isinstance(spec.threshold, Lead)  # noqa: S101
-    return float(np.pi * spec.vco4_swing_Hz / (4.0 * spec.f0_Hz) / spec.threshold.lead_rad)
+    return float(np.pi * spec.vco4_swing_Hz / (4.0 * spec.f0_Hz) / spec.fixed_lead_rad)
 
 
 def event_scale(spec: NeuronSpec, t_over_tau: Floats) -> Floats:

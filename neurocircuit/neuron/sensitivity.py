@@ -22,7 +22,7 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.chip import ChipLayer
 from neurocircuit.neuron.operating_points import Operating
-from neurocircuit.spec import Lead, NeuronSpec
+from neurocircuit.spec import NeuronSpec
 
 COMPONENTS = ("die", "neuron", "synapse")
 TERMS = ("loop", "lag")
@@ -49,8 +49,7 @@ class Terms:
 
 def sensitivities(spec: NeuronSpec, point: Operating) -> dict[str, Floats]:
     """Membrane term per relative error of each parameter, [neuron]; those of frequencies for δ1 and for δ4."""
-    assert isinstance(spec.threshold, Lead)  # noqa: S101
-    lead = spec.threshold.lead_rad
+    lead = spec.fixed_lead_rad
     cycles = 2.0 * np.pi * spec.cycles_per_tau * point.at
     return {
         "tau": -point.tau_term,
@@ -87,9 +86,8 @@ def common_terms(spec: NeuronSpec, point: Operating) -> Floats:
 
 def drift_per_time(spec: NeuronSpec) -> float:
     """What the frequency errors that the spec itself has take from the membrane in a τ, thresholds; 0: perfect trim."""
-    assert isinstance(spec.threshold, Lead)  # noqa: S101
     d1, d2, d3, d4 = spec.frequency_error.in_force
-    compared = (d4 - d3) * spec.threshold_vco_ratio / spec.threshold.lead_rad
+    compared = (d4 - d3) * spec.threshold_vco_ratio / spec.fixed_lead_rad
     return float(-2.0 * np.pi * spec.cycles_per_tau * ((d1 - d2) / spec.phase_per_weight_rad + compared))
 
 
@@ -107,10 +105,9 @@ def common_shift(spec: NeuronSpec, point: Operating, term_kappa: Floats) -> Floa
 
 def wrap_distance(spec: NeuronSpec, point: Operating) -> Floats:
     """Thresholds from the lowest membrane down to where phases modulo 2π read as a crossing, [neuron]; inf: never."""
-    assert isinstance(spec.threshold, Lead)  # noqa: S101
     if spec.comparator != "modulo_2pi":
         return np.full_like(point.at, np.inf)
-    lead = spec.threshold.lead_rad
+    lead = spec.fixed_lead_rad
     return np.asarray((np.pi - lead - spec.ripple_guard_rad) / lead + point.lowest)
 
 
@@ -128,9 +125,8 @@ def phase_noise_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
     (D1 + D2)/a² (t - 3/2 + 2 e^{-t} - e^{-2t}/2). It starts without an error, as the levels do; a loop that has been
     locked for long arms with one of variance (D1 + D2)/2, which would add (D1 + D2)/a² (1 - e^{-t})²/2.
     """
-    assert isinstance(spec.threshold, Lead)  # noqa: S101
     d1, d2, d3, d4 = (value * spec.tau_s for value in spec.phase_noise)
     fading = np.exp(-t_over_tau)
     held = np.maximum(t_over_tau - 1.5 + 2.0 * fading - fading**2 / 2, 0.0)
-    free = (d3 + d4) * t_over_tau / spec.threshold.lead_rad**2
+    free = (d3 + d4) * t_over_tau / spec.fixed_lead_rad**2
     return np.asarray(np.sqrt(free + (d1 + d2) / spec.phase_per_weight_rad**2 * held))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from neurocircuit.spec import Lead, NeuronSpec, StartPhases, Testbench, Uniform
+from neurocircuit.spec import NeuronSpec, StartPhases, Testbench, Uniform
 from neurocircuit.units import format_quantity
 
 Sentence = Callable[[Testbench], str]
@@ -32,7 +32,7 @@ def neuron_sentences(spec: NeuronSpec) -> list[str]:
     fires = (
         f"VCO3 leads VCO4 by {threshold.lead_rad:g} rad at arming, which puts the threshold at "
         f"{spec.threshold_weight:g} in units of weight."
-        if isinstance(threshold, Lead)
+        if threshold.is_fixed
         else f"VCO3 runs {format_quantity(threshold.offset_Hz, 'Hz')} ahead of VCO4, so that the threshold ramps."
     )
     noise = "off" if not any(spec.phase_noise) else f"{', '.join(f'{value:g}' for value in spec.phase_noise)} rad²/s"

@@ -53,7 +53,7 @@ class MappedNetwork(Spec):
 
     @model_validator(mode="after")
     def _lead_only(self) -> "MappedNetwork":
-        if not isinstance(self.neuron.threshold, Lead):
+        if not self.neuron.threshold.is_fixed:
             raise ValueError(f"neuron.threshold must be a lead: eq. (4) has no ramp, got {self.neuron.threshold.kind}")
         for k in range(len(self.layers)):
             self.neuron_of(k)  # its own limits: I_L >= 0, lead against the comparator

@@ -1,11 +1,11 @@
 """NeuronSpec: one description of the neuron that every level reads. The defaults are the embedded circuit."""
 
 from math import inf, pi
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from neurocircuit.errors import UnitError
+from neurocircuit.errors import SpecError, UnitError
 from neurocircuit.spec.bank import WeightBank
 from neurocircuit.spec.fields import Hertz, PerKelvin, PhaseDiffusion, Radians, RadiansPerSecond, Ratio, Seconds, Spec
 from neurocircuit.spec.transistors import Circuit
@@ -19,8 +19,14 @@ SMALL_ERROR = Annotated[Ratio, Field(gt=-0.5, lt=0.5)]
 class Lead(Spec):
     """VCO3 leads VCO4 by a fixed phase from arming on, by an enable delay for instance: eq. (3) with a threshold."""
 
+    is_fixed: ClassVar[bool] = True
+    offset_Hz: ClassVar[float] = 0.0
     kind: Literal["lead"] = "lead"
     lead_rad: Annotated[Radians, Field(alias="lead", gt=0, le=1e3)] = 1.5
+
+    def scaled(self, factor: float) -> "Lead":
+        """Return this threshold with `factor` times the lead."""
+        return self.replace(lead_rad=self.lead_rad * factor)
 
 
 class Ramp(Spec):
@@ -29,8 +35,14 @@ class Ramp(Spec):
     A young ramp is lower than the ripple of the XOR pulses: the edge level then fires early, the averaged one not.
     """
 
+    is_fixed: ClassVar[bool] = False
+    lead_rad: ClassVar[float] = 0.0
     kind: Literal["ramp"] = "ramp"
     offset_Hz: Annotated[Hertz, Field(alias="offset", gt=0)] = 8e6
+
+    def scaled(self, factor: float) -> "Ramp":
+        """Return this threshold: a ramp has no lead to scale."""
+        return self
 
 
 class FrequencyError(Spec):
@@ -122,7 +134,10 @@ class NeuronSpec(Spec):
     spike_width_s: Annotated[
         Seconds,
         Field(
-            alias="spike_width", ge=0, description="an input moves VCO1 evenly over this time; 1 ns as in the prototype"
+            alias="spike_width",
+            ge=0,
+            description="an input moves VCO1 evenly over this time, at once for 0, which every level takes; 1 ns as in "
+            "the prototype. Transistors have spikes of circuit.spike_width",
         ),
     ] = 1e-9
     readout: Annotated[
@@ -211,8 +226,7 @@ class NeuronSpec(Spec):
         if self.vco4_swing_Hz > 2 * self.f0_Hz * self.threshold_vco_ratio:
             bound = 2 * self.f0_Hz * self.threshold_vco_ratio
             raise ValueError(f"vco4_swing must be <= 2·f0 (I_L >= 0), here {bound:g} Hz, got {self.vco4_swing_Hz:g}")
-        lead_rad = self.threshold.lead_rad if isinstance(self.threshold, Lead) else 0.0
-        lead_rad += self.ripple_guard_rad
+        lead_rad = self.threshold.lead_rad + self.ripple_guard_rad
         if self.comparator == "modulo_2pi" and lead_rad >= pi:
             raise ValueError(f"threshold.lead must be < {pi:.6g} rad for comparator modulo_2pi, got {lead_rad:g} rad")
         if self.membrane_floor_rad is not None and self.membrane_floor_rad > -lead_rad:
@@ -253,7 +267,14 @@ class NeuronSpec(Spec):
     @property
     def threshold_weight(self) -> float:
         """The fixed threshold in units of weight, v_j(t_j)/τ of eq. (3); 1 under a ramp, which has no fixed one."""
-        return self.threshold.lead_rad / self.membrane_gain_rad if isinstance(self.threshold, Lead) else 1.0
+        return self.threshold.lead_rad / self.membrane_gain_rad if self.threshold.is_fixed else 1.0
+
+    @property
+    def fixed_lead_rad(self) -> float:
+        """Lead of VCO3 over VCO4 that the membrane must make up. Raise SpecError under a ramp, which has none."""
+        if not self.threshold.is_fixed:
+            raise SpecError(f"threshold must be a lead: eq. (4) has no ramp, got {self.threshold.kind}")
+        return self.threshold.lead_rad
 
     @property
     def window_over_tau(self) -> float:

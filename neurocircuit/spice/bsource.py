@@ -20,7 +20,7 @@ from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.phase_noise import VERSION, Walk, walk
 from neurocircuit.neuron.record import FireRecord, Waveforms
-from neurocircuit.spec import NeuronSpec, Ramp
+from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import deck, ngspice
 from neurocircuit.spice.deck import netlist_sha256
 
@@ -177,12 +177,12 @@ def _solve(
     e_rad = vectors["v(e)"]
     _, _, d3, d4 = spec.frequency_error.in_force
     gap = vectors["v(membrane)"] - _threshold_rad(spec, time)
-    drift_Hz = spec.f0_Hz * spec.threshold_vco_ratio * (d4 - d3) - _ramp_Hz(spec)
+    drift_Hz = spec.f0_Hz * spec.threshold_vco_ratio * (d4 - d3) - spec.threshold.offset_Hz
     slope = 2 * pi * spec.tau_s * (spec.vco4_swing_Hz * e_rad / pi + drift_Hz)
     # ngspice has a time point at each corner of the walk, so between two points it is straight
     walked = np.zeros_like(gap) if noise is None else noise.at(4, time) - noise.at(3, time)
     # A ramping threshold is compared only from the first input on (Ramp); a lead needs no such wait.
-    start = float(np.min(t_over_tau, initial=inf)) if isinstance(spec.threshold, Ramp) else 0.0
+    start = 0.0 if spec.threshold.is_fixed else float(np.min(t_over_tau, initial=inf))
     fired_at = first_crossing(time, gap, slope, start, walked) if start < spec.window_over_tau else inf
     seen = np.abs(e_rad[time <= fired_at])
     at_crossing = abs(float(np.interp(fired_at, time, e_rad))) if fired_at < inf else 0.0
@@ -192,10 +192,5 @@ def _solve(
 
 def _threshold_rad(spec: NeuronSpec, time_over_tau: Floats) -> Floats:
     """Phase by which VCO3 leads VCO4's unmoved phase; [point]."""
-    if isinstance(spec.threshold, Ramp):
-        return 2 * pi * spec.threshold.offset_Hz * spec.tau_s * time_over_tau
-    return np.full_like(time_over_tau, spec.threshold.lead_rad)
-
-
-def _ramp_Hz(spec: NeuronSpec) -> float:
-    return spec.threshold.offset_Hz if isinstance(spec.threshold, Ramp) else 0.0
+    ramp: Floats = 2 * pi * spec.threshold.offset_Hz * spec.tau_s * time_over_tau
+    return spec.threshold.lead_rad + ramp

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
 from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
-from neurocircuit.spec import Circuit, Lead, NeuronSpec
+from neurocircuit.spec import Circuit, NeuronSpec
 from neurocircuit.spice import ngspice, transistor_run
 from neurocircuit.spice.mismatch import shifts_of
 from neurocircuit.spice.phases import Placement, place
@@ -147,7 +147,8 @@ def identity(spec: NeuronSpec, inputs: int) -> str:
 
 def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
     """Effects that the spec switches on and a transient of the transistors leaves out."""
-    return ("phase noise",) if any(spec.phase_noise) else ()
+    effects = {"phase noise": any(spec.phase_noise), "spikes without width": spec.spike_width_s == 0}
+    return tuple(name for name, active in effects.items() if active)
 
 
 def circuit_of(spec: NeuronSpec) -> Circuit:
@@ -188,14 +189,13 @@ def _run(
         mismatch=shifts_of(circuit, len(inputs)),
     )
     vectors = transistor_run.simulate(deck, timeout_s=timeout_s).vectors
-    lead_rad = spec.threshold.lead_rad if isinstance(spec.threshold, Lead) else 0.0
     return Course(
         vectors["time"] - origin_s,
         vectors,
         circuit.condition.supply_V,
         spec.vco4_swing_Hz,
         -circuit.lead_rad,
-        setup_rad=max(lead_rad - circuit.lead_rad - 2 * pi * circuit.f3_Hz * circuit.data_pull_s, 0.0),
+        setup_rad=max(spec.threshold.lead_rad - circuit.lead_rad - 2 * pi * circuit.f3_Hz * circuit.data_pull_s, 0.0),
         detector_delay_s=circuit.detector_delay_s or nan,
     )
 

@@ -260,7 +260,7 @@ def _condition(spec: NeuronSpec, path: Path) -> Condition:
 
 
 def _lead(spec: NeuronSpec) -> float:
-    if not isinstance(spec.threshold, Lead):
+    if not spec.threshold.is_fixed:
         raise InputError(f"the spec of a condition must have a lead, got {spec.threshold.kind}")
     return spec.threshold.lead_rad
 

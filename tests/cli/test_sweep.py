@@ -96,12 +96,13 @@ def test_bad_input_is_one_line_and_nothing_is_written(call, tmp_path, arguments,
 
 @pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")
 def test_a_neuron_that_a_level_cannot_take_is_refused_before_anything_is_written(call, tmp_path):
-    Path("spec.toml").write_text(NeuronSpec(spike_width_s=0.0).to_toml())
+    noisy = NeuronSpec(f0_Hz=3e11, phase_noise=(1.0, 1.0, 1.0, 1.0))  # too many half periods for a level without edges
+    Path("spec.toml").write_text(noisy.to_toml())
     arguments = ("--spec", "spec.toml", "--trials", "4", "--cross-check", "bsource", "--jobs", "1", "--no-report")
     before = files_under(tmp_path)
     code, out, err = call(*arguments)
     assert (code, out) == (2, "")
-    assert "spike_width" in err
+    assert "f0·window must be <= 50000 cycles with phase noise" in err
     assert files_under(tmp_path) == before
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurocircuit.neuron import edge, edge_numpy, levels
+from neurocircuit.neuron import edge, edge_numpy, edge_state, levels
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.spec import Lead, NeuronSpec
 
@@ -53,8 +53,8 @@ def test_counter_and_clamp_do_not_wrap_and_kernel_agrees_with_numpy(rng, readout
     record = levels.evaluate("edge", spec, t, w, start_rad=start)
     assert not record.false_fire.any()
     assert (record.fire_time_over_tau > 2.0).all()
-    constants = edge.Constants.of(spec)
-    state = edge.start_state(constants, t, start)
+    constants = edge_state.Constants.of(spec)
+    state = edge_state.start_state(constants, t, start)
     fire_time, _, false_fire = edge_numpy.fire(constants, state, t, w, np.arange(6, dtype=np.uint64))
     np.testing.assert_allclose(fire_time, record.fire_time_over_tau, atol=1e-9)
     assert not false_fire.any()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from neurocircuit.neuron import levels
-from neurocircuit.neuron.pulse_overlap import arriving, crowded
+from neurocircuit.neuron.pulse_overlap import acting_times, overlapping_weights
 from neurocircuit.spec import Bias, Circuit, Components, Condition, NeuronSpec
 
 
@@ -32,7 +32,7 @@ def phase_rad(times_s: list[float], jumps_rad: list[float], crowding: float) -> 
 def test_overlapping_spikes_add_up_as_on_a_quadratic_tuning_curve(times_s: list[float]) -> None:
     chosen, weights = spec(0.2), np.array([[0.8, -0.6, 0.3]])
     times = np.array([times_s]) / chosen.tau_s
-    difference = (crowded(chosen, times, weights) - weights).sum() * chosen.phase_per_weight_rad
+    difference = (overlapping_weights(chosen, times, weights) - weights).sum() * chosen.phase_per_weight_rad
     assert difference == pytest.approx(phase_rad(times_s, (0.75 * weights[0]).tolist(), 0.2), abs=1e-4)
 
 
@@ -57,17 +57,17 @@ def test_what_is_lost_depends_on_signs_and_order(weights: tuple[float, float], l
     # The order of the inputs is not that of their spikes.
     for order in ([0, 1], [1, 0]):
         times = np.array([[2e-9, 2e-9 + lag_s]])[:, order] / chosen.tau_s
-        lost = (given[:, order] - crowded(chosen, times, given[:, order])).sum()
+        lost = (given[:, order] - overlapping_weights(chosen, times, given[:, order])).sum()
         assert lost == pytest.approx(expected * 0.75 * weights[0] * weights[1], abs=1e-12)
 
 
 def test_late_or_absent_spikes_and_single_ones_stay_as_they_are() -> None:
     weights = np.array([[0.8, 0.8, 0.8]])
     times = np.array([[0.1, np.inf, np.inf]])
-    assert np.array_equal(crowded(spec(0.2), times, weights), weights)
+    assert np.array_equal(overlapping_weights(spec(0.2), times, weights), weights)
     both = np.array([[0.1, 0.1, 0.1]])
-    assert crowded(spec(0.0), both, weights) is weights
-    assert crowded(NeuronSpec(), both, weights) is weights
+    assert overlapping_weights(spec(0.0), both, weights) is weights
+    assert overlapping_weights(NeuronSpec(), both, weights) is weights
 
 
 def test_many_spikes_lose_what_their_pairs_lose() -> None:
@@ -85,9 +85,9 @@ def test_many_spikes_lose_what_their_pairs_lose() -> None:
         for i in range(12):
             for j in range(i):
                 pair = [i, j]
-                alone = crowded(chosen, times[[trial]][:, pair], weights[[trial]][:, pair])[0]
+                alone = overlapping_weights(chosen, times[[trial]][:, pair], weights[[trial]][:, pair])[0]
                 expected[trial, pair] += alone - weights[trial, pair]
-    np.testing.assert_allclose(crowded(chosen, times, weights), expected, atol=1e-14)
+    np.testing.assert_allclose(overlapping_weights(chosen, times, weights), expected, atol=1e-14)
     assert np.abs(expected - weights).max() > 0.01
 
 
@@ -112,5 +112,5 @@ def test_sinks_act_earlier_at_all_fast_levels_but_not_before_arming() -> None:
         moved = levels.evaluate(level, early, times, weights).fire_time_over_tau
         by_hand = levels.evaluate(level, chosen, times - np.array([[0.0, 0.02, 0.0]]), weights).fire_time_over_tau
         assert moved == pytest.approx(by_hand, rel=1e-12)
-    assert arriving(early, np.array([[0.01, np.inf]]), np.array([[-1.0, -1.0]])).tolist() == [[0.0, np.inf]]
-    assert arriving(chosen, times, weights) is times
+    assert acting_times(early, np.array([[0.01, np.inf]]), np.array([[-1.0, -1.0]])).tolist() == [[0.0, np.inf]]
+    assert acting_times(chosen, times, weights) is times

@@ -12,13 +12,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurocircuit.neuron.membrane import event_scale, loop_poles
+from neurocircuit.neuron.membrane import (
+    event_scale,
+    first_passage,
+    grid_of,
+    loop_poles,
+    unit_response,
+    with_both_poles,
+)
+from neurocircuit.neuron.pulse_overlap import (
+    SINK_AFTER_SOURCE,
+    SINKS,
+    SOURCE_AFTER_SINK,
+    SOURCES,
+    PulseOverlap,
+    share,
+)
 from neurocircuit.neuron.sensitivity import drift_per_time
 from neurocircuit.noise.cells import AXES
 from neurocircuit.noise.curves import QUANTILES
 from neurocircuit.noise.fit import LayerFit
 from neurocircuit.snn.functional import rows
-from neurocircuit.snn.functional.geometry import resolve_padding
+from neurocircuit.snn.functional.geometry import Padding, resolve_padding
 from neurocircuit.snn.layers import SpikingConv2d
 from neurocircuit.spec import NeuronSpec
 
@@ -26,7 +41,7 @@ STEP_over_tau = 0.03
 _GRID = 2048
 
 
-class Passage:
+class FirstPassages:
     """What a table says of first passages of one layer, by slope and time; other axes' cells are mixed by samples."""
 
     def __init__(self, fit: LayerFit, spec: NeuronSpec, causes: tuple[str, ...]) -> None:
@@ -34,8 +49,8 @@ class Passage:
         own = fit.passage
         assert own is not None  # noqa: S101
         self.causes = causes
-        window = spec.window_over_tau
-        grid = np.linspace(0.0, window, int(np.ceil(window / STEP_over_tau)) + 1)
+        window, grid = spec.window_over_tau, grid_of(spec, STEP_over_tau)
+        self.overlap = PulseOverlap.of(spec)
         self.step, self.window, self.half_width = float(grid[1]), window, spec.spike_width_s / (2.0 * spec.tau_s)
         fast, slow = (float(np.real(pole)) for pole in loop_poles(spec.loop_ratio))
         self.poles = (fast, slow)
@@ -89,16 +104,17 @@ class Passage:
     def membranes(self, stage: Any, received: Tensor) -> Tensor:
         """V [image, instant, neuron], thresholds, of a layer's neurons from the spikes [image, ...] they received."""
         weight, bias = stage.used
+        if not self.overlap.is_none:
+            return self._by_neuron(stage, received, weight, bias)
         if not isinstance(stage, SpikingConv2d):
             return self._by_event(received, weight, bias, stage.bias_z)
-        kernel, image = (weight.shape[2], weight.shape[3]), (received.shape[2], received.shape[3])
-        padding = list(resolve_padding(stage.padding, image, kernel, stage.stride))
-        seen = functional.pad(self._response(received.float().log()).flatten(0, 1), padding)
-        v = functional.conv2d(seen, weight.float(), stride=stage.stride)
+        padding = list(_padding_of(stage, received, weight))
+        response = functional.pad(self._response(received.float().log()).flatten(0, 1), padding)
+        v = functional.conv2d(response, weight.float(), stride=stage.stride)
         v = v.view(len(received), len(self.grid), len(weight), -1)
         if bias is not None:
-            heard = self._response(self.grid.new_full((1, 1), float(np.log(stage.bias_z))))[0]  # [instant, 1]
-            v += (heard * bias.float())[:, :, None]
+            of_bias = self._response(self.grid.new_full((1, 1), float(np.log(stage.bias_z))))[0]  # [instant, 1]
+            v += (of_bias * bias.float())[:, :, None]
         return v.flatten(2) - self.drift[:, None]
 
     def _by_event(self, z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float) -> Tensor:
@@ -118,19 +134,50 @@ class Passage:
         start = torch.zeros(len(z) * count, 3 * neurons, device=z.device)
         start.index_add_(0, image * count + at, parts)
         total, fast, slow = start.view(len(z), count, 3, neurons).unbind(2)
-        total = total.cumsum(1)
         fast, slow = (torch.matmul(one, part) for one, part in zip(self.decay, (fast, slow), strict=True))
-        p1, p2 = self.poles
-        v = (p1 / p2 * (total - slow) - p2 / p1 * (total - fast)) / (p1 - p2)
+        v: Tensor = with_both_poles(total.cumsum(1), fast, slow, self.poles)
         return v - self.drift[:, None]
+
+    def _by_neuron(self, stage: Any, received: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """V [image, instant, neuron] where spikes overlap: each neuron has weights of its own by its spikes' lags."""
+        if isinstance(stage, SpikingConv2d):
+            padding = _padding_of(stage, received, weight)
+            kernel = (weight.shape[2], weight.shape[3])
+            z = rows.patches(received, kernel, stage.stride, padding, bias, stage.bias_z)
+        else:
+            z = received
+            if bias is not None:
+                z = torch.cat([z, torch.full_like(z[:, :1], stage.bias_z)], dim=1)
+        matrix, t = rows.with_bias(weight, bias).float(), z.float().log()  # [input, neuron], [row, input]
+        inputs, neurons = matrix.shape
+        each = inputs * (3 * inputs + 2 * len(self.grid) + 4 * neurons)
+        v = torch.cat([self._of_rows(t[part], matrix) for part in rows.chunks(len(t), each)])
+        v = v.view(len(received), -1, len(self.grid), neurons).permute(0, 2, 3, 1)  # [image, instant, neuron, place]
+        return v.flatten(2) - self.drift[:, None]
+
+    def _of_rows(self, t: Tensor, matrix: Tensor) -> Tensor:
+        """V [row, instant, neuron] of neurons with weights [input, neuron] that get the spikes t [row, input]."""
+        heard, overlap = torch.isfinite(t), self.overlap
+        source, sink = matrix.clamp(min=0.0), matrix.clamp(max=0.0)
+        known = torch.where(heard, t, 0.0)
+        lag = known[:, None, :] - known[:, :, None]  # of the second spike after the first
+        meets = heard[:, None, :] & heard[:, :, None] & ~torch.eye(t.shape[1], dtype=torch.bool, device=t.device)
+
+        def strength(kind: int) -> Tensor:
+            return torch.where(meets, share(lag.abs(), overlap.width[kind], overlap.strength[kind], torch), 0.0)
+
+        mixed = torch.where(lag >= 0, strength(SINK_AFTER_SOURCE), strength(SOURCE_AFTER_SINK))  # [row, source, sink]
+        by_source = torch.matmul(strength(SOURCES), source) + torch.matmul(mixed, sink)
+        by_sink = torch.matmul(strength(SINKS), sink) + torch.matmul(mixed.transpose(1, 2), source)
+        early = (t - overlap.sink_advance).clamp(min=0.0)
+        v: Tensor = torch.matmul(self._response(t), overlap.left(source, by_source))
+        return v + torch.matmul(self._response(early), overlap.left(sink, by_sink))
 
     def _response(self, t: Tensor) -> Tensor:
         """Membrane [image, instant, ...] by a unit weight, from spike times t [image, ...]; units of tau."""
-        p1, p2 = self.poles
         x = self.grid.view(-1, *(1 for _ in t.shape[1:])) - (t + self.half_width).unsqueeze(1)
-        x.clamp_(min=0.0)
-        fast, slow = torch.exp(-p1 * x), torch.exp_(x.mul_(-p2))
-        return torch.add(fast.mul_(p2 / p1 / (p1 - p2)).add_(1.0), slow, alpha=-p1 / p2 / (p1 - p2))
+        response: Tensor = unit_response(x.clamp_(min=0.0), self.poles, torch)
+        return response
 
     def move(self, v: Tensor, z: Tensor, slope: Tensor, even: Tensor, shift: Tensor | None) -> Tensor:
         """Spikes e^t [chip, image, neuron], inf where none, of membranes v [1 or chip, image, instant, neuron].
@@ -156,16 +203,15 @@ class Passage:
 
     def _first(self, v: Tensor, shift: Tensor, xi: Tensor) -> Tensor:
         above = v - (1.0 + shift)[:, :, None] - self.g[:, None] * xi[:, :, None]
-        reached = above >= 0
-        at = reached.to(torch.uint8).argmax(dim=2, keepdim=True)
-        after = above.gather(2, at)[:, :, 0]
-        before = above.gather(2, (at - 1).clamp(min=0))[:, :, 0]
-        at = at[:, :, 0]
-        back = torch.where(at > 0, after / (after - before), 0.0)
-        t = self.grid[at] - back * self.step
-        return torch.where(reached.any(dim=2), t, torch.inf)
+        t: Tensor = first_passage(above, self.grid, self.step, 2, torch)
+        return t
 
     def _cell(self, z: Tensor, slope: Tensor) -> Tensor:
         """Silent neurons take the least slope and the latest time."""
         found = torch.bucketize(slope.float().clamp(min=1e-30).log(), self.edges[0], right=True)
         return found * (len(self.edges[1]) + 1) + torch.bucketize(z.float().log(), self.edges[1], right=True)
+
+
+def _padding_of(stage: SpikingConv2d, received: Tensor, weight: Tensor) -> Padding:
+    kernel, image = (weight.shape[2], weight.shape[3]), (received.shape[2], received.shape[3])
+    return resolve_padding(stage.padding, image, kernel, stage.stride)

@@ -26,7 +26,7 @@ from neurocircuit.neuron.sensitivity import COMPONENTS
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.hardware.approach import closest
-from neurocircuit.snn.hardware.first_passage import Passage
+from neurocircuit.snn.hardware.first_passage import FirstPassages
 from neurocircuit.snn.hardware.lookup import NoiseLookup
 from neurocircuit.snn.hardware.move import Moved, Received, move, placed
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
@@ -181,11 +181,11 @@ class NoisyNetwork(nn.Module):
             found.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, even))
         return found
 
-    def _passage(self, k: int, neurons: int) -> Passage | None:
+    def _passage(self, k: int, neurons: int) -> FirstPassages | None:
         """First passages of layer k if it is small enough for them."""
         return self._known_passages[k] if neurons <= self._largest else None
 
-    def _passed(self, passage: Passage, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
+    def _passed(self, passage: FirstPassages, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
         """First passages, which early spikes are among; wraps by their share."""
         lookup, z, even = self._lookup[k], spikes.z, spikes.even
         to = passage.spikes(stage, received, z, spikes.slope, lookup.split(even, early_too=False), spikes.term)
@@ -283,14 +283,14 @@ def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
     return grad if grad.shape == shape else grad.sum(0, keepdim=True)
 
 
-def _passages(table: NoiseTable, causes: tuple[str, ...], window: float) -> list[Passage | None]:
+def _passages(table: NoiseTable, causes: tuple[str, ...], window: float) -> list[FirstPassages | None]:
     """First passages of each layer where table and circuit have what they need, None elsewhere."""
     if all(fit.passage is None for fit in table.layers):
         return [None] * len(table.layers)
     mapped = MappedNetwork.from_dict(table.provenance["network"])
-    found: list[Passage | None] = []
+    found: list[FirstPassages | None] = []
     for k, fit in enumerate(table.layers):
         spec = mapped.neuron_of(k)
         spec = spec.replace(window_s=window * spec.tau_s)
-        found.append(Passage(fit, spec, causes) if Passage.fits(fit, spec) else None)
+        found.append(FirstPassages(fit, spec, causes) if FirstPassages.fits(fit, spec) else None)
     return found

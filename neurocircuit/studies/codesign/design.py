@@ -38,7 +38,7 @@ def base_values(base: NeuronSpec, variation: Variation, power: Power) -> dict[st
 
 def lead_of(base: NeuronSpec) -> float:
     """θ of the base. Raises InputError for a ramp, which no network is mapped to."""
-    if not isinstance(base.threshold, Lead):
+    if not base.threshold.is_fixed:
         raise InputError(f"circuit: threshold must be a lead to map a network, got {base.threshold.kind}")
     return base.threshold.lead_rad
 
