@@ -135,5 +135,6 @@ def test_early_spikes_come_back_as_often_as_among_all_neurons(found):
     assert own.wrap_share[0] == pytest.approx(wrapped.mean())
     assert own.early_share[0] > 1e-3
     np.testing.assert_allclose(own.early_time, 0.1)
-    assert own.rest_quantiles.min() > -0.8  # without the split a spike at a tenth of its time says down to -50
+    # Nothing beyond `least` is in the cells, the chips' terms add less than that; without the split it is down to -50.
+    assert own.rest_quantiles.min() > 2 * least
     np.testing.assert_allclose(own.kappa, plain.kappa, atol=0.03)
