@@ -136,7 +136,7 @@ JUDGED = --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc $(foreach 
 	--control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc)
 
 published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
-	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 10 --tables 3 --passages 128 --out $(AWARE) $(JUDGED)
+	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 10 --tables 3 --first-passage-neurons 128 --out $(AWARE) $(JUDGED)
 
 published-aware-membranes: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## The same with every layer's membranes followed, on five chips (about 30 minutes of processor time)
 	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 5 --tables 3 --out $(AWARE)-membranes $(JUDGED)
@@ -166,7 +166,7 @@ $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
 # The networks that know the stressed circuit's noise, mapped on the embedded circuit.
 ON_EMBEDDED := $(ROBUST)/embedded-aware
 published-embedded-aware: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/table.nc) ## The noise-aware networks on the embedded circuit (about 3 minutes of processor time)
-	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 3 --tables 0 --passages 128 --out $(ON_EMBEDDED) \
+	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 3 --tables 0 --first-passage-neurons 128 --out $(ON_EMBEDDED) \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/embedded/table.nc $(foreach seed,1 2 3,\
 	    --trained $(ROBUST)/aware-stressed/seed$(seed)/weights.pt $(ON_EMBEDDED)/seed$(seed)/table.nc)
 

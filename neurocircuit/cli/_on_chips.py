@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Subject
 
 passages_option = click.option(
-    "--passages",
+    "--first-passage-neurons",
     type=click.IntRange(min=0),
     metavar="NEURONS",
     help="Layers of at most so many neurons follow their membranes, as verify's do; others are moved by their slope, "
@@ -35,13 +35,13 @@ class OnChips:
     images: int | None
     outside: str | None
     tables: int | None
-    passages: int | None
+    first_passage_neurons: int | None
 
     def check(self) -> None:
         """Raises InputError for an option that means nothing without a noise table."""
         if self.noise is not None:
             return
-        for name in ("chips", "seeds", "seed", "outside", "tables", "passages"):
+        for name in ("chips", "seeds", "seed", "outside", "tables", "first_passage_neurons"):
             if getattr(self, name) is not None:
                 raise InputError(f"--{name} needs --noise TABLE")
 
@@ -61,7 +61,7 @@ class OnChips:
         """The result under stable keys, SI units."""
         from neurocircuit.core.files import file_sha256
         from neurocircuit.noise import NoiseTable
-        from neurocircuit.snn.hardware.evaluate import PASSAGES, evaluate_on_chips
+        from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, evaluate_on_chips
         from neurocircuit.spec import MappedNetwork
 
         assert self.noise is not None  # noqa: S101
@@ -69,7 +69,9 @@ class OnChips:
         table = NoiseTable.load(self.noise)
         mapped = MappedNetwork.from_dict(table.provenance["network"])
         seed, tables = self.seed or 0, 5 if self.tables is None else self.tables
-        passages = PASSAGES if self.passages is None else self.passages
+        first_passage_neurons = (
+            FIRST_PASSAGE_NEURONS if self.first_passage_neurons is None else self.first_passage_neurons
+        )
         found = evaluate_on_chips(
             network,
             source,
@@ -80,7 +82,7 @@ class OnChips:
             outside=self.outside or "ideal",
             seed=seed,
             tables=tables,
-            passages=passages,
+            first_passage_neurons=first_passage_neurons,
         )
         return to_dict(found, energy_J, mapped.neuron.tau_s) | {
             "noise_sha256": noise_sha256,
@@ -88,7 +90,7 @@ class OnChips:
             "neuron": mapped.neuron.name,
             "table_is_of_these_weights": file_sha256(checkpoint) == mapped.checkpoint_sha256,
             "seed": seed,
-            "passages": passages,
+            "first_passage_neurons": first_passage_neurons,
         }
 
 

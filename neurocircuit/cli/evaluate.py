@@ -70,7 +70,7 @@ def command(
     images: int | None,
     outside: str | None,
     tables: int | None,
-    passages: int | None,
+    first_passage_neurons: int | None,
     process: str | None,
     datasheet: Path | None,
     corner: str | None,
@@ -110,7 +110,7 @@ def command(
     for name, value in (("datasheet", datasheet), ("corner", corner), ("temp", temp), ("vdd", vdd), ("out", out)):
         if value is not None:
             raise InputError(f"--{name} needs --process NAME")
-    on_chips = OnChips(noise, chips, seeds, seed, images, outside, tables, passages)
+    on_chips = OnChips(noise, chips, seeds, seed, images, outside, tables, first_passage_neurons)
     on_chips.check()
     energy_J = _energy_J(energy_per_spike)
     tau_s = load_spec(spec_path).tau_s

@@ -44,13 +44,13 @@ class Membranes:
         """Those of some neurons."""
         return Membranes(self.grid, self.v[which], self.g)
 
-    def first(self, shift: Floats, xi: Floats) -> Floats:
+    def first_passages(self, shift: Floats, xi: Floats) -> Floats:
         """Times [neuron] of the first passage, units of tau; inf: none within the window."""
         above = self.v - xi[:, None] * self.g - (1.0 + shift)[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(first_passage(above, self.grid, self.grid[1] - self.grid[0], 1, np))
 
-    def seen(self, t_over_tau: Floats, shift: Floats, scale: Floats | float | None = None) -> Floats:
+    def event_of(self, t_over_tau: Floats, shift: Floats, scale: Floats | float | None = None) -> Floats:
         """The ξ [neuron] with which a neuron would first pass at t; with scale = 1 a disturbance in thresholds.
 
         For a neuron that stayed silent (inf) the least ξ that it can have had.

@@ -1,5 +1,7 @@
 """Cells of operating points: their axes and which of them earn their place, and statistics of what lies in each."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
@@ -113,6 +115,29 @@ def edges_of(values: Floats, bins: int, limits: Floats) -> Floats:
     inner = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])) if len(values) else np.empty(0)
     inner = inner[(inner > limits[0]) & (inner < limits[1])]
     return np.concatenate([[limits[0]], inner, [limits[1]]])
+
+
+def interval_error(low: Floats, high: Floats) -> Floats:
+    """Standard error behind a 95 % interval, same shape."""
+    return np.asarray((high - low) / (2 * 1.96))
+
+
+def redrawn_cells(fit: Any, prefix: str, bias_luck: Floats, spread_luck: Floats) -> dict[str, Any]:
+    """Bias, spread and quantiles of a fit's cells as another calibration of its size could have given them.
+
+    The two lucks are standard normal, shaped like the cells: statistics of the same samples share them.
+    """
+    bias, low, high = (getattr(fit, f"{prefix}bias{end}") for end in ("", "_low", "_high"))
+    spread, spread_low, spread_high = (getattr(fit, f"{prefix}spread{end}") for end in ("", "_low", "_high"))
+    quantiles = getattr(fit, f"{prefix}quantiles")
+    drawn = np.maximum(spread + interval_error(spread_low, spread_high) * spread_luck, 0.0)
+    scale = np.divide(drawn, spread, out=np.ones_like(drawn), where=spread > 0)
+    middle = quantiles[..., [len(QUANTILES) // 2]]
+    return {
+        f"{prefix}bias": bias + interval_error(low, high) * bias_luck,
+        f"{prefix}spread": drawn,
+        f"{prefix}quantiles": middle + (quantiles - middle) * scale[..., None],
+    }
 
 
 def cell_statistics(

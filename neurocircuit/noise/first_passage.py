@@ -1,4 +1,4 @@
-"""From simulated fire times of one layer to the event of a first passage (passage.py).
+"""From simulated fire times of one layer to the event of a first passage (neuron/membrane.py).
 
 With the membrane V(t) that all chips share, a neuron that fired at t, not before, has seen m = max V(up to t) - 1, and
 
@@ -9,7 +9,7 @@ within the window had ξ at least at its end's: it gets the ξ of a run that is 
 (redistribution to the right, Efron 1967), since a neuron with more room would have shown it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,24 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.membrane import Membranes
 from neurocircuit.neuron.sensitivity import TERMS
-from neurocircuit.noise.cells import AXES, BINS, LEAST_SAMPLES, REACH, cell_statistics, cells_of, choose_axes, edges_of
+from neurocircuit.noise.cells import (
+    AXES,
+    BINS,
+    LEAST_SAMPLES,
+    REACH,
+    cell_statistics,
+    cells_of,
+    choose_axes,
+    edges_of,
+    redrawn_cells,
+)
 from neurocircuit.noise.response import fit_kappa
 
 _CHUNK = 5000  # samples whose membranes are looked at together
 
 
 @dataclass(frozen=True)
-class PassageFit:
+class FirstPassageFit:
     """Cells of ξ on their own axes, [slope, time, margin, headroom, root_sum_w2], 1 cell for a dropped axis."""
 
     edges: dict[str, Floats]
@@ -40,9 +50,15 @@ class PassageFit:
     kappa_error: Floats
     gains: dict[str, tuple[float, float]]
 
+    def redrawn(self, generator: np.random.Generator, kappa_luck: Floats) -> "FirstPassageFit":
+        """Return the fit as another calibration of this size could have given it; kappa_luck: normal, [component]."""
+        bias_luck, spread_luck = generator.standard_normal((2, *self.n.shape))
+        cells = redrawn_cells(self, "", bias_luck, spread_luck)
+        return replace(self, **cells, kappa=self.kappa + self.kappa_error * kappa_luck)
+
 
 @dataclass(frozen=True)
-class Passed:
+class FirstPassageSamples:
     """Firing neurons of one layer as a level ran them, all [sample] but `membranes`; u: [component, sample]."""
 
     membranes: Membranes  # [operating point, instant]
@@ -54,7 +70,7 @@ class Passed:
     common: NDArray[np.bool_]  # of points drawn as they come
 
 
-def fit_passage(seen: Passed, spans: dict[str, tuple[float, float]]) -> PassageFit:
+def fit_first_passages(seen: FirstPassageSamples, spans: dict[str, tuple[float, float]]) -> FirstPassageFit:
     """Bias and event by cell; spans: lowest and highest coordinate that the network uses, by axis."""
     known = np.isfinite(seen.t_over_tau)
     m = _seen(seen, np.zeros(len(known)), 1.0)
@@ -79,7 +95,7 @@ def fit_passage(seen: Passed, spans: dict[str, tuple[float, float]]) -> PassageF
     stats = {name: about[name] for name in ("n", "bias", "bias_low", "bias_high")}
     stats |= {name: event[name] for name in ("spread", "spread_low", "spread_high")}
     stats["quantiles"] = event["quantiles"] + event["bias"][:, None]
-    return PassageFit(
+    return FirstPassageFit(
         edges=kept,
         **{name: values.reshape(*shape, *values.shape[1:]) for name, values in stats.items()},
         kappa=kappa,
@@ -88,9 +104,9 @@ def fit_passage(seen: Passed, spans: dict[str, tuple[float, float]]) -> PassageF
     )
 
 
-def _seen(seen: Passed, shift: Floats, scale: float | None) -> Floats:
+def _seen(seen: FirstPassageSamples, shift: Floats, scale: float | None) -> Floats:
     parts = [np.arange(k, min(k + _CHUNK, len(shift))) for k in range(0, len(shift), _CHUNK)]
-    found = [seen.membranes.take(seen.row[p]).seen(seen.t_over_tau[p], shift[p], scale) for p in parts]
+    found = [seen.membranes.take(seen.row[p]).event_of(seen.t_over_tau[p], shift[p], scale) for p in parts]
     return np.concatenate(found) if found else np.empty(0)
 
 

@@ -18,7 +18,7 @@ A neuron that stays silent has the probability to fire by its closest approach t
 neuron wraps, and fires at once, with a probability by how close its lowest membrane comes to that (wrap_distance).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,11 @@ from neurocircuit.noise import curves
 from neurocircuit.noise.cells import AXES as AXES
 from neurocircuit.noise.cells import BINS as BINS
 from neurocircuit.noise.cells import LEAST_SAMPLES as LEAST_SAMPLES
-from neurocircuit.noise.cells import REACH, cell_statistics, choose_axes, edges_of
+from neurocircuit.noise.cells import REACH, cell_statistics, choose_axes, edges_of, interval_error, redrawn_cells
 from neurocircuit.noise.cells import cells_of as cells_of
 from neurocircuit.noise.cells import features as features
 from neurocircuit.noise.curves import QUANTILES as QUANTILES  # users of the cells need them
-from neurocircuit.noise.first_passage import PassageFit, Passed, fit_passage
+from neurocircuit.noise.first_passage import FirstPassageFit, FirstPassageSamples, fit_first_passages
 from neurocircuit.noise.response import NOT_EARLY as NOT_EARLY
 from neurocircuit.noise.response import Early as Early
 from neurocircuit.noise.response import fit_kappa, least_late
@@ -100,7 +100,35 @@ class LayerFit:
     wrap_share: Floats  # [1], of all neurons as they come
     wrap_at: Floats  # [quantile], units of tau
     gains: dict[str, tuple[float, float]]  # axis: held-out gain of log-likelihood per operating point, its error
-    passage: PassageFit | None = None  # the event of a first passage; None: a table before version 3
+    first_passage: FirstPassageFit | None = None  # the event of a first passage; None: a table before version 3
+
+    def redrawn(self, generator: np.random.Generator) -> "LayerFit":
+        """Return the fit as another calibration of this size could have given it: all parts within their errors.
+
+        Normal, but for shares, which stay within 0 … 1. Both forms of a statistic of the same samples move together: of
+        the cells about and with the common terms, of a component's response by slope and by first passage. The shares
+        of early spikes and wraps among neurons as they come, and quantiles of times, have no error here and stay.
+        """
+        bias_luck, spread_luck = generator.standard_normal((2, *self.n.shape))
+        kappa_luck = generator.standard_normal(self.kappa.shape)
+        kappa = self.kappa + self.kappa_error * kappa_luck
+        first_passage = self.first_passage
+        return replace(
+            self,
+            **redrawn_cells(self, "", bias_luck, spread_luck),
+            **redrawn_cells(self, "rest_", bias_luck, spread_luck),
+            term_kappa=self.term_kappa + self.term_kappa_error * generator.standard_normal(self.term_kappa.shape),
+            kappa=kappa,
+            component_spread=self.component_spread * np.abs(kappa / np.where(self.kappa == 0, 1.0, self.kappa)),
+            false_fire=self._redrawn_share("false", self.false_fire, generator),
+            wrap_fire=self._redrawn_share("wrap", self.wrap_fire, generator),
+            first_passage=None if first_passage is None else first_passage.redrawn(generator, kappa_luck),
+        )
+
+    def _redrawn_share(self, name: str, share: Floats, generator: np.random.Generator) -> Floats:
+        low, high, n = (getattr(self, f"{name}_{end}") for end in ("low", "high", "n"))
+        error = np.where(n > 0, interval_error(low, high), 0.0)
+        return np.clip(share + error * generator.standard_normal(share.shape), 0.0, 1.0)
 
 
 def fit_layer(
@@ -159,16 +187,18 @@ def fit_layer(
         **curves.wraps(spec, samples.point, samples.t_over_tau, samples.wrapped),
         **early.beyond(least),
         gains=gains,
-        passage=None if samples.membranes is None else _passage(spec, samples, spans),
+        first_passage=None if samples.membranes is None else _first_passage(spec, samples, spans),
     )
 
 
-def _passage(spec: NeuronSpec, samples: Samples, spans: dict[str, tuple[float, float]]) -> PassageFit | None:
+def _first_passage(spec: NeuronSpec, samples: Samples, spans: dict[str, tuple[float, float]]) -> FirstPassageFit | None:
     """Of all firing neurons that did not wrap, early ones included: the membrane knows what they fired at."""
     assert samples.membranes is not None  # noqa: S101
     fired = samples.point.fired & ~samples.wrapped
     coordinates = features(spec, samples.point.take(fired), samples.headroom[fired])
     row, chip = samples.operating_point[fired], samples.chip[fired]
     common = np.ones(len(row), dtype=bool) if samples.common is None else samples.common[fired]
-    seen = Passed(samples.membranes, row, coordinates, samples.u[:, fired], samples.t_over_tau[fired], chip, common)
-    return fit_passage(seen, spans)
+    kept = FirstPassageSamples(
+        samples.membranes, row, coordinates, samples.u[:, fired], samples.t_over_tau[fired], chip, common
+    )
+    return fit_first_passages(kept, spans)

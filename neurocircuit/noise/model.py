@@ -4,8 +4,8 @@ Causes, each of which can be off: `systematic` (the bias that every neuron of a 
 (the chip's terms, constant for a chip) and `event` (drawn anew for every image). With all of them off the times come
 back untouched, bit for bit.
 
-Where a user has the neurons' membranes they fire at first passages (passage.py); without, and by tables before version
-3, a spike moves by the slope at its crossing.
+Where a user has the neurons' membranes they fire at first passages (first_passage.py); without, and by tables before
+version 3, a spike moves by the slope at its crossing.
 
 A point beyond the calibrated ones, but within what the table's axes reach, is answered by the outermost cell and
 counted as `tail`; one beyond that is `outside`.
@@ -29,7 +29,7 @@ from neurocircuit.noise.curves import (
     draw_quantile,
     share_at,
 )
-from neurocircuit.noise.first_passage import PassageFit
+from neurocircuit.noise.first_passage import FirstPassageFit
 from neurocircuit.noise.fit import LayerFit
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.spec import NeuronSpec
@@ -99,23 +99,23 @@ class NoiseModel:
         headroom = point.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
         coordinates = features(spec, point, headroom)
         inside = self._inside(layer, fit, coordinates, point.fired)
-        if membranes is not None and fit.passage is not None:
-            moved = self._passed(fit.passage, coordinates, point, terms, even, membranes)
+        if membranes is not None and fit.first_passage is not None:
+            moved = self._first_passages(fit.first_passage, coordinates, point, terms, even, membranes)
             return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, even[2], early_too=False)), ideal)
         moved = self._moved(fit, spec, coordinates, point, terms, even)
         moved = np.where(point.fired, moved, self._false(fit, spec, point, terms, even))
         return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, even[2])), ideal)
 
-    def _passed(
+    def _first_passages(
         self,
-        fit: PassageFit,
+        fit: FirstPassageFit,
         coordinates: Floats,
         point: Operating,
         terms: Terms | None,
         even: Floats,
         membranes: Membranes,
     ) -> Floats:
-        """First passages of the membranes (passage.py)."""
+        """First passages of the membranes (first_passage.py)."""
         cell = tuple(cells_of(coordinates, fit.edges))
         shift = self.chip_shift(fit, terms, point.at)
         xi = np.zeros_like(shift)
@@ -123,14 +123,14 @@ class NoiseModel:
             shift = shift + fit.bias[cell]
         if "event" in self.causes:
             xi = draw_quantile(fit.quantiles[cell], even[0])
-        t = membranes.first(shift, xi)
+        t = membranes.first_passages(shift, xi)
         if "systematic" not in self.causes:  # the membranes have it: only what the other causes change is left
-            plain = membranes.first(np.zeros_like(shift), np.zeros_like(xi))
+            plain = membranes.first_passages(np.zeros_like(shift), np.zeros_like(xi))
             late = t - np.minimum(plain, membranes.grid[-1])
             t = np.where(point.fired, point.at + late, np.where(np.isfinite(plain), np.inf, t))
         return np.where(t < membranes.grid[-1] - _TOLERANCE, np.maximum(t, 0.0), np.inf)
 
-    def chip_shift(self, fit: LayerFit | PassageFit, terms: Terms | None, like: Floats) -> Floats:
+    def chip_shift(self, fit: LayerFit | FirstPassageFit, terms: Terms | None, like: Floats) -> Floats:
         """Membrane disturbance by the chip, [neuron]."""
         total = np.zeros_like(like)
         for k, component in enumerate(COMPONENTS):

@@ -14,7 +14,7 @@ from neurocircuit.core.netcdf import check_sealed, dataset_bytes, read_dataset, 
 from neurocircuit.errors import FileFormatError
 from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise.curves import APPROACH_EDGES, QUANTILES, WRAP_EDGES
-from neurocircuit.noise.first_passage import PassageFit
+from neurocircuit.noise.first_passage import FirstPassageFit
 from neurocircuit.noise.fit import AXES, LayerFit
 from neurocircuit.spec import MappedNetwork
 
@@ -63,7 +63,7 @@ _EARLY = {
     "early_share": "share of firing neurons whose spike comes long before its time",
     "wrap_share": "share of all neurons that fire by a wrap",
 }
-_PASSAGE = {
+_FIRST_PASSAGE = {
     "n": "samples in the cell",
     "bias": "median disturbance of the membrane that no chip term explains, thresholds",
     "bias_low": "lower end of its 95 % interval",
@@ -72,7 +72,7 @@ _PASSAGE = {
     "spread_low": "lower end of its 95 % interval",
     "spread_high": "upper end of its 95 % interval",
 }
-_PASSAGE_KAPPA = {
+_FIRST_PASSAGE_KAPPA = {
     "kappa": "response of the membrane over the first-order term, by component",
     "kappa_error": "standard error of kappa, clustered by chip",
 }
@@ -130,7 +130,7 @@ class NoiseTable:
             values = np.stack([getattr(fit, name) for fit in fits])
             variables[name] = (("layer", "quantile"), values, {"units": "1", "long_name": meaning})
         for k, fit in enumerate(fits):
-            variables |= _passage_variables(k, fit.passage)
+            variables |= _first_passage_variables(k, fit.first_passage)
         variables["approach_edges"] = (("approach_edge",), APPROACH_EDGES, {"long_name": "1 - v_max + all terms"})
         variables["wrap_edges"] = (("distance_edge",), WRAP_EDGES, {"long_name": "distance from wrapping, thresholds"})
         coordinates = {
@@ -141,7 +141,7 @@ class NoiseTable:
         }
         gains = {
             "axis_gains": [_listed(fit.gains) for fit in fits],
-            "passage_gains": [_listed(fit.passage.gains) if fit.passage else {} for fit in fits],
+            "passage_gains": [_listed(fit.first_passage.gains) if fit.first_passage else {} for fit in fits],
         }
         attributes = {
             "convention": CONVENTION,
@@ -195,17 +195,21 @@ class NoiseTable:
                 name: (float(low), float(high))
                 for name, (low, high) in ((name, values[f"calibrated{k}_{name}"]) for name in AXES)
             }
-            passage = self._passage(k, values)
-            fits.append(LayerFit(edges=edges, calibrated=spans, **cells, **wide, gains=gains, passage=passage))
+            passage = self._first_passage(k, values)
+            fits.append(LayerFit(edges=edges, calibrated=spans, **cells, **wide, gains=gains, first_passage=passage))
         return tuple(fits)
 
-    def _passage(self, k: int, values: dict[str, Floats]) -> PassageFit | None:
+    def _first_passage(self, k: int, values: dict[str, Floats]) -> FirstPassageFit | None:
         if f"passage_kappa{k}" not in values:
             return None
-        own = {name: values[f"passage_{name}{k}"] for name in (*_PASSAGE, "quantiles", *_PASSAGE_KAPPA)}
+        own = {name: values[f"passage_{name}{k}"] for name in (*_FIRST_PASSAGE, "quantiles", *_FIRST_PASSAGE_KAPPA)}
         edges = {name: values[f"passage_edges{k}_{name}"] for name in AXES}
         gains = {name: (gain[0], gain[1]) for name, gain in self.provenance["passage_gains"][k].items()}
-        return PassageFit(edges=edges, **own, gains=gains)
+        return FirstPassageFit(edges=edges, **own, gains=gains)
+
+    def redrawn(self, generator: np.random.Generator) -> "NoiseTable":
+        """Return the table as another calibration of the same size could have given it, within its own errors."""
+        return NoiseTable.from_fits([fit.redrawn(generator) for fit in self.layers], self.provenance)
 
     def axes(self, layer: int) -> tuple[str, ...]:
         """Axes with more than one cell."""
@@ -223,7 +227,7 @@ def _listed(gains: dict[str, tuple[float, float]]) -> dict[str, list[float]]:
     return {name: list(gain) for name, gain in gains.items()}
 
 
-def _passage_variables(k: int, fit: PassageFit | None) -> dict[str, Any]:
+def _first_passage_variables(k: int, fit: FirstPassageFit | None) -> dict[str, Any]:
     if fit is None:
         return {}
     dims = tuple(f"passage{k}_{name}" for name in AXES)
@@ -231,11 +235,11 @@ def _passage_variables(k: int, fit: PassageFit | None) -> dict[str, Any]:
         f"passage_edges{k}_{name}": ((f"passage_edge{k}_{name}",), fit.edges[name], {"long_name": _COORDINATES[name]})
         for name in AXES
     }
-    for name, meaning in _PASSAGE.items():
+    for name, meaning in _FIRST_PASSAGE.items():
         found[f"passage_{name}{k}"] = (dims, getattr(fit, name), {"units": "1", "long_name": meaning})
     about = {"units": "1", "long_name": "quantiles of xi, the event of a first passage in units of g(t)"}
     found[f"passage_quantiles{k}"] = ((*dims, "quantile"), fit.quantiles, about)
-    for name, meaning in _PASSAGE_KAPPA.items():
+    for name, meaning in _FIRST_PASSAGE_KAPPA.items():
         found[f"passage_{name}{k}"] = (("component",), getattr(fit, name), {"units": "1", "long_name": meaning})
     return found
 

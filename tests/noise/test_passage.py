@@ -31,7 +31,7 @@ def test_an_undisturbed_passage_is_the_averaged_levels_spike(ratio):
     spec = SPEC.replace(phase_noise=(0.0,) * 4, loop_filter_rad_per_s=ratio / SPEC.tau_s)
     t, w = _neurons(np.random.default_rng(1))
     there = levels.evaluate("averaged", spec, t, w).fire_time_over_tau
-    here = membranes(spec, t, w).first(np.zeros(len(t)), np.zeros(len(t)))
+    here = membranes(spec, t, w).first_passages(np.zeros(len(t)), np.zeros(len(t)))
     both = np.isfinite(there) & np.isfinite(here)
     assert both.sum() > 300
     assert np.mean(np.isfinite(there) != np.isfinite(here)) < 0.01
@@ -46,7 +46,7 @@ def test_drift_of_the_spec_enters_as_at_the_averaged_level():
     t, w = _neurons(np.random.default_rng(2))
     plain = levels.evaluate("averaged", spec.replace(frequency_error=SPEC.frequency_error), t, w).fire_time_over_tau
     there = levels.evaluate("averaged", spec, t, w).fire_time_over_tau
-    here = membranes(spec, t, w).first(np.zeros(len(t)), np.zeros(len(t)))
+    here = membranes(spec, t, w).first_passages(np.zeros(len(t)), np.zeros(len(t)))
     both = np.isfinite(there) & np.isfinite(here) & np.isfinite(plain)
     moved = np.median(np.abs(there[both] - plain[both]))
     assert moved > 0.01
@@ -59,14 +59,16 @@ def test_what_was_seen_passes_again():
     t, w = _neurons(rng)
     found = membranes(SPEC, t, w)
     shift, xi = 0.1 * rng.standard_normal(len(t)), 0.8 * rng.standard_normal(len(t))
-    at = found.first(shift, xi)
+    at = found.first_passages(shift, xi)
     fired = np.isfinite(at) & (at > 0)
-    np.testing.assert_allclose(found.seen(at, shift)[fired], xi[fired], atol=0.03)  # g is interpolated with the rest
+    np.testing.assert_allclose(
+        found.event_of(at, shift)[fired], xi[fired], atol=0.03
+    )  # g is interpolated with the rest
     silent = ~np.isfinite(at)
     assert silent.sum() > 20
-    assert np.all(found.seen(at, shift)[silent] <= xi[silent] + 1e-9)
-    later = found.seen(at + 0.1, shift)
-    assert np.all(later[fired] >= found.seen(at, shift)[fired] - 1e-9)
+    assert np.all(found.event_of(at, shift)[silent] <= xi[silent] + 1e-9)
+    later = found.event_of(at + 0.1, shift)
+    assert np.all(later[fired] >= found.event_of(at, shift)[fired] - 1e-9)
 
 
 def test_the_event_grows_with_phase_noise_and_has_a_floor():
@@ -99,7 +101,7 @@ def _planted(rng, chips=60, count=150):
                 SIGMA["synapse"] * rng.standard_normal(n),
             ]
         )
-        at = found.first(BIAS + u.sum(axis=0), SPREAD * rng.standard_normal(n))
+        at = found.first_passages(BIAS + u.sum(axis=0), SPREAD * rng.standard_normal(n))
         parts.append((u, np.where(at < SPEC.window_over_tau, at, np.inf), np.full(n, chip)))
     every = np.tile(np.arange(n), chips)
     return fit.Samples(
@@ -126,7 +128,7 @@ def planted():
 def test_a_planted_event_is_recovered(planted):
     """κ 1, bias and spread of ξ: 9000 samples of 150 points on 60 chips; four errors, Winsorised κ within 3 %."""
     _, own = planted
-    found = own.passage
+    found = own.first_passage
     assert np.all(np.abs(found.kappa - 1.0) < 4 * found.kappa_error + 0.03)
     filled = found.n >= fit.LEAST_SAMPLES
     assert np.median(found.bias[filled]) == pytest.approx(BIAS, abs=0.02)
@@ -198,7 +200,7 @@ def test_a_version_2_table_stays_readable(planted):
     samples, _ = planted
     old = NoiseTable.load(VERSION_2)
     assert old.dataset.attrs["schema_version"] == 2
-    assert old.layers[0].passage is None
+    assert old.layers[0].first_passage is None
     point = samples.point.take(np.arange(150))
     model = NoiseModel(old, outside="ideal")
     with_them = model.times(0, SPEC, point, None, np.random.default_rng(0), samples.membranes)

@@ -16,7 +16,7 @@ from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.hardware.evaluate import EventDraws, evaluate_on_chips, redrawn
+from neurocircuit.snn.hardware.evaluate import EventDraws, evaluate_on_chips
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.recipe import load_recipe
 from neurocircuit.snn.training.run import FINAL
@@ -150,14 +150,6 @@ def test_intervals_cover_the_accuracy_on_all_chips_and_images(case):
     assert hits >= 87
 
 
-def test_redrawn_tables_spread_as_the_tables_own_intervals():
-    table = planted_table(layers=1, event=0.1, false=0.3)
-    rng = np.random.default_rng(6)
-    fits = [redrawn(table, rng).layers[0] for _ in range(200)]
-    assert np.ptp([fit.bias for fit in fits]) == 0.0  # planted without errors
-    assert table.layers[0].false_fire.max() == pytest.approx(0.3)
-
-
 def test_events_are_counted_and_layers_named(case):
     network, source, subject = case
     table = planted_table(layers=3, event=0.1, false=0.3)
@@ -212,7 +204,7 @@ def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
     [
         (("--noise", "none.nc"), "cannot read none.nc"),
         (("--chips", "3"), "--chips needs --noise"),
-        (("--passages", "3"), "--passages needs --noise"),
+        (("--first-passage-neurons", "3"), "--first-passage-neurons needs --noise"),
         (("--images", "100000", "--noise", "TABLE"), "--images must be <= 360"),
     ],
 )

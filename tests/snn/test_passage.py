@@ -14,7 +14,7 @@ from neurocircuit.neuron.operating_points import operate
 from neurocircuit.neuron.pulse_overlap import PulseOverlap
 from neurocircuit.noise import NoiseModel, NoiseTable
 from neurocircuit.noise.curves import QUANTILES
-from neurocircuit.noise.first_passage import PassageFit
+from neurocircuit.noise.first_passage import FirstPassageFit
 from neurocircuit.noise.fit import AXES
 from neurocircuit.snn.functional.geometry import Padding
 from neurocircuit.snn.functional.rows import patches
@@ -33,7 +33,7 @@ def _table(kind, **changes):
     provenance = table.provenance
     provenance["network"]["neuron"]["phase_noise"] = ["2e5 rad2/s"] * 4
     fit, one = table.layers[0], np.ones((1,) * len(AXES))
-    passage = PassageFit(
+    passage = FirstPassageFit(
         edges=fit.edges,
         n=1000 * one,
         bias=0.03 * one,
@@ -49,7 +49,7 @@ def _table(kind, **changes):
     )
     if kind == "log":
         passage = None
-    return NoiseTable.from_fits([replace(fit, passage=passage, **changes)], provenance)
+    return NoiseTable.from_fits([replace(fit, first_passage=passage, **changes)], provenance)
 
 
 def _layer(kind, seed=0):
@@ -234,7 +234,7 @@ def test_membranes_of_a_characterised_circuit_are_those_of_numpy(circuit, kind):
     assert np.abs(without - there.v).max() > 0.05
     rng = np.random.default_rng(12)
     shift, xi = 0.05 * rng.standard_normal(len(here)), rng.standard_normal(len(here))
-    expected = there.first(shift, xi)
+    expected = there.first_passages(shift, xi)
     v, moved, event = (
         torch.from_numpy(values).float() for values in (here.T[None, None], shift[None, None], xi[None, None])
     )
@@ -263,7 +263,8 @@ def test_small_layers_follow_their_membranes_and_others_move_by_slope():
     network = torch.nn.Sequential(_layer("linear"))
     with torch.no_grad():
         by_slope, passed, default = (
-            NoisyNetwork(network, table, ("event",), **size)(z) for size in ({"passages": 11}, {"passages": 12}, {})
+            NoisyNetwork(network, table, ("event",), **size)(z)
+            for size in ({"first_passage_neurons": 11}, {"first_passage_neurons": 12}, {})
         )
     torch.testing.assert_close(passed, default, rtol=0, atol=0)
     assert not torch.equal(by_slope, passed)

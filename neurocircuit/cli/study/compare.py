@@ -61,7 +61,7 @@ def command(
     chips: int,
     images: int | None,
     tables: int,
-    passages: int | None,
+    first_passage_neurons: int | None,
     out: Path,
     data: Path | None,
     threads: int | None,
@@ -85,7 +85,9 @@ def command(
     in_circuit = _in_circuit(replays, names, len(trained))
     if threads is not None:
         torch.set_num_threads(threads)
-    on_chips = partial(_evaluated, chips=chips, images=images, tables=tables, passages=passages, data=data)
+    on_chips = partial(
+        _evaluated, chips=chips, images=images, tables=tables, first_passage_neurons=first_passage_neurons, data=data
+    )
     every = [on_chips(*pair) for pair in (clean, *trained, *control)]
     found = [Network(one.right.mean(axis=1), one.components.table) for one, _ in every]
     split = 1 + len(trained)
@@ -181,7 +183,7 @@ def _evaluated(
     chips: int,
     images: int | None,
     tables: int,
-    passages: int | None,
+    first_passage_neurons: int | None,
     data: Path | None,
 ) -> tuple[Any, dict[str, Any]]:
     """One network on chips: the result and its numbers. Raises InputError where the table is of other weights."""
@@ -191,7 +193,7 @@ def _evaluated(
     from neurocircuit.snn import checkpoint
     from neurocircuit.snn.data import library
     from neurocircuit.snn.data.images import Part
-    from neurocircuit.snn.hardware.evaluate import PASSAGES, evaluate_on_chips
+    from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, evaluate_on_chips
     from neurocircuit.spec import MappedNetwork
 
     subject, network = checkpoint.load_network(weights)
@@ -212,7 +214,7 @@ def _evaluated(
         1,
         outside="nearest",
         tables=tables,
-        passages=PASSAGES if passages is None else passages,
+        first_passage_neurons=FIRST_PASSAGE_NEURONS if first_passage_neurons is None else first_passage_neurons,
     )
     leads = [own.lead_rad for own in mapped.layers]
     files = {"weights": str(weights), "table": str(table_path), "noise_sha256": file_sha256(table_path)}

@@ -13,7 +13,7 @@ from neurocircuit.neuron import levels
 from neurocircuit.neuron.operating_points import concatenate
 from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise import curves, fit
-from neurocircuit.noise.first_passage import PassageFit
+from neurocircuit.noise.first_passage import FirstPassageFit
 from neurocircuit.noise.table import NoiseTable
 
 
@@ -72,7 +72,7 @@ def calibrate(
     return NoiseTable.from_fits(fits, provenance), all_points, samples
 
 
-def _describe_passage(own: PassageFit | None, middle: float, seen: fit.Samples) -> dict[str, Any]:
+def _describe_first_passage(own: FirstPassageFit | None, middle: float, seen: fit.Samples) -> dict[str, Any]:
     """Of the first passage: what a chip's terms do, and the event at the layer's median fire time, thresholds."""
     assert own is not None  # noqa: S101
     assert seen.membranes is not None  # noqa: S101
@@ -112,7 +112,9 @@ def describe(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) ->
                 "samples": len(seen.chip),
                 "kappa": dict(zip(COMPONENTS, own.kappa.tolist(), strict=True)),
                 "kappa_error": dict(zip(COMPONENTS, own.kappa_error.tolist(), strict=True)),
-                "passage": _describe_passage(own.passage, float(np.median(seen.point.at[seen.point.fired])), seen),
+                "passage": _describe_first_passage(
+                    own.first_passage, float(np.median(seen.point.at[seen.point.fired])), seen
+                ),
                 "component_spread": dict(zip(COMPONENTS, own.component_spread.tolist(), strict=True)),
                 "term_kappa": dict(zip(TERMS, own.term_kappa.tolist(), strict=True)),
                 "term_kappa_error": dict(zip(TERMS, own.term_kappa_error.tolist(), strict=True)),

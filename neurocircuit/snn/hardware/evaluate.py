@@ -5,7 +5,7 @@ are, so two networks or two tables meet the same luck and can be compared in pai
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from neurocircuit.core import random_effects
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
-from neurocircuit.noise.fit import LayerFit
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.data.images import ImageSource
@@ -29,7 +28,9 @@ from neurocircuit.snn.recipe import Subject
 from neurocircuit.spec import MappedNetwork
 
 APPROACHES = 16  # moments at which the membrane of silent neurons is looked at
-PASSAGES = 10_000  # neurons of a layer that follows its membranes: slower than in training, and nearer to the circuit
+FIRST_PASSAGE_NEURONS = (
+    10_000  # neurons of a layer that follows its membranes: slower than in training, and nearer to the circuit
+)
 ROWS_AT_ONCE = 400  # images times chips in one call
 _TABLE_CHIPS = 2
 _EVENTS, _TABLES = 31, 32  # streams of random numbers
@@ -104,13 +105,13 @@ def evaluate_on_chips(
     seed: int = 0,
     tables: int = 5,
     window_over_tau: float | None = None,
-    passages: int = PASSAGES,
+    first_passage_neurons: int = FIRST_PASSAGE_NEURONS,
 ) -> HardwareAccuracy:
     """Every image on chips 0 … chips - 1, each `seeds` times with other events; weights rounded to the table's bank.
 
     tables: redrawn within the table's own intervals, on two of the chips, for the uncertainty of a finite calibration
-    (0: left out); passages: the largest layer, neurons, whose membranes are followed. Raises InputError for no images,
-    chips or seeds, and where network and table do not fit.
+    (0: left out); first_passage_neurons: the largest layer whose neurons follow the first-passage model. Raises
+    InputError for no images, chips or seeds, and where network and table do not fit.
     """
     for name, value in (("images", len(source)), ("chips", chips), ("seeds", seeds)):
         if value < 1:
@@ -120,7 +121,7 @@ def evaluate_on_chips(
         "outside": outside,
         "window_over_tau": window_over_tau,
         "approaches": APPROACHES,
-        "passages": passages,
+        "first_passage_neurons": first_passage_neurons,
     }
     run = _Run(network, source, subject, batch_size, seed)
     software = run.decided(NoisyNetwork(network, table, ()), [(0, 0)])[0][0]
@@ -166,7 +167,7 @@ def _table_variance(
     differences = []
     for number in range(tables):
         generator = np.random.default_rng([run.seed, _TABLES, number])
-        other = NoisyNetwork(network, redrawn(table, generator), causes, **options)
+        other = NoisyNetwork(network, table.redrawn(generator), causes, **options)
         found, _ = run.decided(other, [(chip, 0) for chip in range(few)])
         differences.append(found.astype(float) - own)
     return random_effects.table_variance(np.stack(differences))
@@ -247,27 +248,3 @@ def _layers(model: NoisyNetwork) -> tuple[LayerEvents, ...]:
         shares = {one: getattr(tally, one) / tally.neurons for one in ("ideal", "fired", "missed", "false")}
         found.append(LayerEvents(name, tally.size, **shares))
     return tuple(found)
-
-
-def redrawn(table: NoiseTable, generator: np.random.Generator) -> NoiseTable:
-    """A table as another calibration of the same size could have given it: normal within the table's own errors."""
-    provenance = {name: value for name, value in table.provenance.items() if name != "axis_gains"}
-    return NoiseTable.from_fits([_redrawn(fit, generator) for fit in table.layers], provenance)
-
-
-def _redrawn(fit: LayerFit, generator: np.random.Generator) -> LayerFit:
-    def error(low: Floats, high: Floats) -> Floats:
-        return np.asarray((high - low) / 3.92 * generator.standard_normal(low.shape))
-
-    spread = np.maximum(fit.spread + error(fit.spread_low, fit.spread_high), 0.0)
-    scale = np.divide(spread, fit.spread, out=np.ones_like(spread), where=fit.spread > 0)
-    kappa = fit.kappa + fit.kappa_error * generator.standard_normal(3)
-    known = fit.false_n > 0
-    moved = np.where(known, error(fit.false_low, fit.false_high), 0.0)
-    return replace(
-        fit,
-        bias=fit.bias + error(fit.bias_low, fit.bias_high),
-        quantiles=fit.quantiles * scale[..., None],
-        component_spread=fit.component_spread * np.abs(kappa / np.where(fit.kappa == 0, 1.0, fit.kappa)),
-        false_fire=np.clip(fit.false_fire + moved, 0.0, 1.0),
-    )

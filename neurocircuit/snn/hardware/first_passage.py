@@ -1,4 +1,4 @@
-"""First passages of a layer's neurons (noise/passage.py) in torch.
+"""First passages of a layer's neurons (neuron/membrane.py) in torch.
 
 Membranes on a grid of instants: a fully connected layer visits each spike once; a convolution is dense at each instant,
 of what each spike has become by then, which costs much more than its spikes. No gradient runs through them: a moved
@@ -46,7 +46,7 @@ class FirstPassages:
 
     def __init__(self, fit: LayerFit, spec: NeuronSpec, causes: tuple[str, ...]) -> None:
         """For circuits whose loop is overdamped; `fits` says whether it is."""
-        own = fit.passage
+        own = fit.first_passage
         assert own is not None  # noqa: S101
         self.causes = causes
         window, grid = spec.window_over_tau, grid_of(spec, STEP_over_tau)
@@ -74,7 +74,7 @@ class FirstPassages:
     @staticmethod
     def fits(fit: LayerFit, spec: NeuronSpec) -> bool:
         """Whether table and circuit have what first passages need."""
-        return fit.passage is not None and not np.iscomplexobj(loop_poles(spec.loop_ratio)[0])
+        return fit.first_passage is not None and not np.iscomplexobj(loop_poles(spec.loop_ratio)[0])
 
     def to(self, device: torch.device) -> None:
         """Move the tables."""

@@ -9,8 +9,8 @@ fires by its closest approach 1 - max V; V(t) = Σ w (1 - z_i/e^t) over the spik
 A layer here knows slope and time of its spikes, so cells of other axes are mixed, what all chips share (second pole of
 the loop, half a spike's width) is in the cells, early spikes and wraps come by their shares, and the chip enters by the
 spread of its terms: one number for the die, one for each neuron, one for its synapses, drawn once per chip. A layer of
-few neurons (`passages`), as outputs are, where decisions fall, computes the membranes and their first passages
-(_passage.py) instead. Without causes the spikes come back untouched.
+few neurons (`first_passage_neurons`), as outputs are, where decisions fall, follows the first-passage model instead
+(first_passage.py). Without causes the spikes come back untouched.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from neurocircuit.snn.retime import Retime
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 
 OUTSIDE = ("error", "ideal", "nearest")
-PASSAGES = 128  # neurons of a layer: in training outputs, and small hidden layers
+FIRST_PASSAGE_NEURONS = 128  # neurons of a layer: in training outputs, and small hidden layers
 
 
 class Draws(Protocol):
@@ -70,11 +70,11 @@ class NoisyNetwork(nn.Module):
         *,
         gradient: str = "ideal",
         approaches: int | Sequence[int] = 2,
-        passages: int = PASSAGES,
+        first_passage_neurons: int = FIRST_PASSAGE_NEURONS,
     ) -> None:
         """approaches: moments at which silent neurons are looked at, for all layers or for each.
 
-        passages: layers of at most so many neurons follow their membranes to the first passage.
+        first_passage_neurons: layers of at most so many neurons follow their membranes to the first passage.
 
         outside: "error"; "ideal": spikes beyond the table stay where they are; "nearest": they take its edge cells.
 
@@ -100,9 +100,13 @@ class NoisyNetwork(nn.Module):
         self.draws: Draws = self._next
         self.tallies: list[Tally] | None = None
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
-        self._known_passages = _passages(table, causes, self.window_over_tau) if passages > 0 else [None] * len(layers)
-        self._largest = passages
-        for layer, lookup, passage in zip(layers, self._lookup, self._known_passages, strict=True):
+        self._known_models = (
+            _first_passages_of(table, causes, self.window_over_tau)
+            if first_passage_neurons > 0
+            else [None] * len(layers)
+        )
+        self._largest = first_passage_neurons
+        for layer, lookup, passage in zip(layers, self._lookup, self._known_models, strict=True):
             lookup.to(layer.weight.device)
             if passage is not None:
                 passage.to(layer.weight.device)
@@ -153,11 +157,11 @@ class NoisyNetwork(nn.Module):
         even = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
         spikes = Received(z_, s_, even, term, latest)
         with torch.no_grad():
-            passage = self._passage(k, z[0].numel())
+            passage = self._first_passages(k, z[0].numel())
             found = (
                 self._disturbed(k, stage, received, spikes)
                 if passage is None
-                else self._passed(passage, k, stage, received, spikes)
+                else self._moved_to_first_passages(passage, k, stage, received, spikes)
             )
         self.count.asked += even.numel()
         self.count.outside += found.outside
@@ -181,11 +185,13 @@ class NoisyNetwork(nn.Module):
             found.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, even))
         return found
 
-    def _passage(self, k: int, neurons: int) -> FirstPassages | None:
+    def _first_passages(self, k: int, neurons: int) -> FirstPassages | None:
         """First passages of layer k if it is small enough for them."""
-        return self._known_passages[k] if neurons <= self._largest else None
+        return self._known_models[k] if neurons <= self._largest else None
 
-    def _passed(self, passage: FirstPassages, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
+    def _moved_to_first_passages(
+        self, passage: FirstPassages, k: int, stage: Any, received: Tensor, spikes: Received
+    ) -> Moved:
         """First passages, which early spikes are among; wraps by their share."""
         lookup, z, even = self._lookup[k], spikes.z, spikes.even
         to = passage.spikes(stage, received, z, spikes.slope, lookup.split(even, early_too=False), spikes.term)
@@ -228,7 +234,7 @@ class NoisyNetwork(nn.Module):
         if not any(name in self.causes for name in COMPONENTS):
             return None
         if k not in self._terms:
-            passage, lookup = self._passage(k, z[0].numel()), self._lookup[k]
+            passage, lookup = self._first_passages(k, z[0].numel()), self._lookup[k]
             spread = lookup.component_spread if passage is None else passage.spread
             every = [self._drawn(k, number, tuple(z.shape[1:]), spread) for number in self._numbers]
             self._terms[k] = torch.from_numpy(np.stack(every)[:, None].astype(np.float32))
@@ -283,9 +289,9 @@ def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
     return grad if grad.shape == shape else grad.sum(0, keepdim=True)
 
 
-def _passages(table: NoiseTable, causes: tuple[str, ...], window: float) -> list[FirstPassages | None]:
+def _first_passages_of(table: NoiseTable, causes: tuple[str, ...], window: float) -> list[FirstPassages | None]:
     """First passages of each layer where table and circuit have what they need, None elsewhere."""
-    if all(fit.passage is None for fit in table.layers):
+    if all(fit.first_passage is None for fit in table.layers):
         return [None] * len(table.layers)
     mapped = MappedNetwork.from_dict(table.provenance["network"])
     found: list[FirstPassages | None] = []

@@ -151,7 +151,7 @@ def test_decks_with_phase_noise_are_covered_by_a_table_of_the_averaged_level(cir
     mapped = circuit.mapped
     noisy = type(circuit).of(mapped.replace(neuron=mapped.neuron.replace(phase_noise=(1e5,) * 4)), circuit.physical)
     table, _, _ = calibrate.calibrate(noisy, spikes, level="averaged", chip_count=12, points_per_layer=80)
-    assert table.layers[0].passage.spread.mean() == pytest.approx(1.0, abs=0.25)
+    assert table.layers[0].first_passage.spread.mean() == pytest.approx(1.0, abs=0.25)
     said = []
     found = single.single_neurons(
         noisy, table, spikes, level="bsource", runs=60, seed=3, layers=(0,), report=said.append
