@@ -180,7 +180,7 @@ def _curves(published: Path) -> Iterator[Row]:
 
 
 def _pvt(published: Path) -> Iterator[Row]:
-    from neurocircuit.report.pvt import TRIMS
+    from neurocircuit.report.renderers.pvt import TRIMS
 
     for values in _read(published, "pvt"):
         for way, name in TRIMS.items():

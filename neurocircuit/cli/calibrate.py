@@ -78,7 +78,7 @@ def command(
     from neurocircuit.network import calibrate
     from neurocircuit.network.run import Circuit
     from neurocircuit.neuron import levels
-    from neurocircuit.report.network import write_calibration_report
+    from neurocircuit.report import write_report
     from neurocircuit.snn.unroll import load_mapped
 
     if level not in levels.LEVELS:
@@ -111,7 +111,7 @@ def command(
     numbers["run"] = record(started)
     table.save(out)
     write_json(out.with_suffix(".calibration.json"), numbers)
-    write_calibration_report(out.with_suffix(".calibration.json"))
+    write_report(out.with_suffix(".calibration.json"))
     if as_json:
         echo_json(numbers)
         return

@@ -105,7 +105,7 @@ def _tell(event: "Event") -> None:
 
 
 def _report(out: Path) -> Path:
-    from neurocircuit.report import write_datasheet
+    from neurocircuit.report import write_report
 
-    write_datasheet(out)
+    write_report(out)
     return out / "report.html"

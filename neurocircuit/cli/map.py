@@ -63,7 +63,7 @@ def command(
     from neurocircuit.core.files import file_sha256, write_atomically
     from neurocircuit.network.limits import Choice
     from neurocircuit.network.mapping import build
-    from neurocircuit.report.network import write_mapping_report
+    from neurocircuit.report import write_report
     from neurocircuit.snn import unroll
     from neurocircuit.spec.variation import EMBEDDED, Variation
 
@@ -88,7 +88,7 @@ def command(
     numbers["run"] = record(started)
     write_atomically(out, mapping.mapped.to_toml())
     write_json(out.with_suffix(".mapping.json"), numbers)
-    write_mapping_report(out.with_suffix(".mapping.json"))
+    write_report(out.with_suffix(".mapping.json"))
     if as_json:
         echo_json(numbers)
     else:

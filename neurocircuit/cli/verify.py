@@ -156,7 +156,7 @@ def _chosen(text: str | None, names: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _write(out: Path, numbers: dict[str, Any], rows: "Rows | None") -> None:
-    from neurocircuit.report.network import write_replay_report
+    from neurocircuit.report import write_report
 
     make_directory(out)
     write_json(out / "result.json", numbers)
@@ -168,7 +168,7 @@ def _write(out: Path, numbers: dict[str, Any], rows: "Rows | None") -> None:
         values = zip(*(getattr(rows, name) for name in (*columns, "decision_over_tau")), strict=True)
         writer.writerows([[int(v) for v in row[:-1]] + [f"{row[-1]:.6g}"] for row in values])
         write_atomically(out / "images.csv", stream.getvalue())
-    write_replay_report(out / "result.json")
+    write_report(out / "result.json")
 
 
 def summary(numbers: dict[str, Any]) -> str:

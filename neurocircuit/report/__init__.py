@@ -1,61 +1,98 @@
 """Reports of runs, from the files that each run leaves; nothing here simulates.
 
-Each kind of result has one renderer, which is imported when a result of that kind is met.
+Each kind of result has one renderer: a module of `renderers` whose `render(file)` reads the result and returns a
+Document. It is imported when a result of its kind is met.
 """
 
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from neurocircuit.core.files import read_json_object
+from neurocircuit.core.files import read_json
 from neurocircuit.core.result import RESULT
-from neurocircuit.errors import FileFormatError
+from neurocircuit.errors import FileFormatError, InputError
 
-RENDERERS = {
-    "mapping": ("network", "write_mapping_report"),
-    "calibration": ("network", "write_calibration_report"),
-    "replay": ("network", "write_replay_report"),
-    "robustness": ("robustness", "write_robustness_report"),
-    "compare": ("recovered", "write_recovered_report"),
-    "circuit_curves": ("circuit_curves", "write_curves_report"),
-    "pvt": ("pvt", "write_pvt_report"),
-    "codesign": ("codesign", "write_codesign_report"),
-}
+if TYPE_CHECKING:
+    from neurocircuit.report.document import Document
+
+KINDS = (
+    "sweep",
+    "characterisation",
+    "mapping",
+    "calibration",
+    "replay",
+    "evaluation",
+    "training",
+    "robustness",
+    "compare",
+    "circuit_curves",
+    "pvt",
+    "codesign",
+)
+_RECORD = "run.json"  # the last file of a sweep and of a characterisation
 
 
-def write_report(path: Path) -> Path:
-    """Write the report of a run from its files alone, and return the path of its HTML page.
+def write_report(path: Path | str) -> list[Path]:
+    """Write the report of each result in a run's folder, from its files alone; return the paths of the HTML pages.
 
-    `path` is the folder of a finished run, or one result file (.json) in it. Everything is made before the first file
-    is written. Raise InputError or FileFormatError naming the file that is missing, foreign or damaged, or the kind
-    that has no report.
+    `path` is the folder of a finished run, or one result file (.json) in it. result.json gives report.html, another
+    NAME.json gives NAME.html; beside each the same as Markdown, and figures/. All pages of a result are made before
+    its first file is written. Raise InputError or FileFormatError naming the file that is missing, foreign or damaged,
+    or the kind that has no report.
     """
-    from neurocircuit.report import datasheet_run, page, run  # jinja2 and xarray take a while to import
+    from neurocircuit.report.document import STEM, write
 
-    if path.suffix == ".json" or (path / RESULT).exists():
-        return _write_result(path if path.suffix == ".json" else path / RESULT)
-    if datasheet_run.is_characterisation(path):
-        write_datasheet(path)
-    else:
-        page.write(run.read_run(path))
-    return path / "report.html"
+    pages = []
+    for file, kind in results_at(Path(path)):
+        stem = STEM if file.name in (RESULT, _RECORD) else file.stem
+        pages.append(write(render(file, kind), file.parent, stem))
+    return pages
 
 
-def _write_result(file: Path) -> Path:
-    kind = read_json_object(file).get("kind")
-    if kind not in RENDERERS:
-        raise FileFormatError(
-            f"{file} must be a result of a kind that has a report ({', '.join(RENDERERS)}), got {kind!r}"
-        )
-    module, function = RENDERERS[kind]
-    getattr(import_module(f"neurocircuit.report.{module}"), function)(file)
-    return file.with_name("report.html") if file.name == RESULT else file.with_suffix(".html")
+def render(file: Path, kind: str) -> "Document":
+    """Return the report of one result of a kind. Raise FileFormatError for a kind without a report."""
+    if kind not in KINDS:
+        raise FileFormatError(f"{file} must be of a kind that has a report ({', '.join(KINDS)}), got {kind!r}")
+    document: Document = import_module(f"neurocircuit.report.renderers.{kind}").render(file)
+    return document
 
 
-def write_datasheet(run_dir: Path) -> None:
-    """Write report.html, report.md, datasheet.csv and figures/ into a finished characterisation, from its files alone.
+def results_at(path: Path) -> list[tuple[Path, str]]:
+    """Return the results in a folder, or the one that a file is: (file, kind).
 
-    Raise InputError or FileFormatError naming the file that is missing, foreign or damaged.
+    Raise InputError where there is no such path, FileFormatError where nothing there names its kind.
     """
-    from neurocircuit.report import datasheet, datasheet_run
+    if not path.exists():
+        raise InputError(f"run directory {path} does not exist")
+    results = list(_results(path))
+    if not results:
+        raise FileFormatError(f"{path} must hold the result of a run (of a kind among {', '.join(KINDS)}), found none")
+    return results
 
-    datasheet.write(datasheet_run.read(run_dir))
+
+def runs_below(folder: Path) -> list[Path]:
+    """Return every folder at or below `folder` that holds a result."""
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    return sorted(path for path in folders if next(_results(path), None) is not None)
+
+
+def _results(path: Path) -> Iterator[tuple[Path, str]]:
+    if path.is_file():
+        yield path, _kind(path) or "no kind"
+        return
+    if not (path / RESULT).exists():  # a sweep and a characterisation are known by their folders
+        if (path / "conditions").is_dir():
+            yield path / _RECORD, "characterisation"
+        elif (path / "request.json").exists():
+            yield path / _RECORD, "sweep"
+    for file in sorted(path.glob("*.json")):
+        kind = _kind(file)
+        if kind is not None:
+            yield file, kind
+
+
+def _kind(file: Path) -> str | None:
+    values = read_json(file)
+    kind = values.get("kind") if isinstance(values, dict) else None
+    return kind if isinstance(kind, str) else None

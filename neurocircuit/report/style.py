@@ -52,6 +52,7 @@ _STYLE: Any = {
     "lines.markersize": 4.5,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "axes.prop_cycle": "cycler('color', ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9'])",
     "svg.hashsalt": "neurocircuit",
     "svg.fonttype": "path",
     "axes.unicode_minus": True,
@@ -77,20 +78,42 @@ def new_figure(height_inch: float, rows: int = 1, **options: Any) -> "tuple[Figu
 
 
 def render(figure: "Figure", kind: str) -> bytes:
-    """The figure as "svg" (no date, fixed ids: equal figures give equal bytes) or "png" (200 dpi)."""
+    """Return the figure as "svg" or "png" (200 dpi, 64 colours); equal figures give equal bytes."""
     stream = io.BytesIO()
-    options: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {"pil_kwargs": {"compress_level": 4}}
-    figure.savefig(stream, format=kind, dpi=200, **options)
-    return stream.getvalue()
+    if kind == "svg":
+        figure.savefig(stream, format="svg", dpi=200, metadata={"Date": None})
+        return stream.getvalue()
+    from PIL import Image
+
+    figure.savefig(stream, format="rgba", dpi=200)
+    size = tuple(round(200 * inch) for inch in figure.get_size_inches())
+    image = Image.frombytes("RGBA", size, stream.getvalue()).convert("RGB")
+    small = io.BytesIO()
+    image.quantize(64, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
-def set_log_percent(axis: Any) -> None:
-    """Plain numbers on a logarithmic axis of percent: 0.01, 0.1, 1; powers of ten where they get small."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def set_log_plain(axis: Any) -> None:
+    """Write plain numbers on a logarithmic axis: 0.01, 0.1, 1; powers of ten where they get small.
+
+    2 and 5 are written too where the axis spans few decades.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    def minor(value: float, _position: int) -> str:
+        low, high = sorted(axis.get_view_interval())
+        return plain_number(value) if high < 40 * low and f"{value:e}"[0] in "25" else ""
 
     axis.set_major_locator(LogLocator(10, numticks=8))
     axis.set_major_formatter(FuncFormatter(lambda value, _position: plain_number(value)))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(FuncFormatter(minor))
+
+
+def set_whole_numbers(axis: Any) -> None:
+    """Put ticks at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=8, integer=True))
 
 
 def plain_number(value: float) -> str:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from neurocircuit.report.agreement import agreements
 from neurocircuit.report.paper.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim, claims
-from neurocircuit.report.run import read_run
+from neurocircuit.report.read.agreement import agreements
+from neurocircuit.report.read.sweep import read_run
 from tests.report.conftest import RunMaker
 
 

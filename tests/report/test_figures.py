@@ -14,8 +14,8 @@ from matplotlib.text import Text
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.record import Waveforms
 from neurocircuit.report import figures, style
-from neurocircuit.report.agreement import agreements
-from neurocircuit.report.run import Run, read_run
+from neurocircuit.report.read.agreement import agreements
+from neurocircuit.report.read.sweep import Run, read_run
 from tests.report.conftest import RunMaker
 
 FIGURES: dict[str, Callable[[Run], Figure]] = {

@@ -102,7 +102,7 @@ def command(
     quantities = _quantities(wanted)
     settings = _settings(circuits or ((EMBEDDED, EMBEDDED),))
 
-    from neurocircuit.report.circuit_curves import write_curves_report
+    from neurocircuit.report import write_report
     from neurocircuit.studies.circuit_curves import rows
     from neurocircuit.studies.circuit_curves import run as curves
 
@@ -143,7 +143,7 @@ def command(
         "run": record(started, jobs=jobs),
     }
     write_json(out / "result.json", numbers)
-    write_curves_report(out / "result.json")
+    write_report(out / "result.json")
     if as_json:
         echo_json(numbers)
     else:

@@ -80,7 +80,7 @@ def command(
     if no_verify:
         click.echo(f"all designs are seen: {out}")
         return
-    from neurocircuit.report.codesign import write_codesign_report
+    from neurocircuit.report import write_report
     from neurocircuit.studies.codesign.finish import finish
 
     numbers = finish(problem, out, workers, (lambda text: None) if as_json else tell)
@@ -89,7 +89,7 @@ def command(
     numbers["run"] = record(started, workers=workers, cpu_seconds_of_all_trials=round(trials_s, 1))
     write_json(out / "result.json", numbers)
     write_csv(out / "trials.csv", numbers)
-    write_codesign_report(out / "result.json")
+    write_report(out / "result.json")
     if as_json:
         echo_json(numbers)
     else:

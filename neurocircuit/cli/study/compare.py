@@ -77,7 +77,7 @@ def command(
 
     import torch
 
-    from neurocircuit.report.recovered import write_recovered_report
+    from neurocircuit.report import write_report
     from neurocircuit.studies.compare import Network, recovered
 
     names = ["clean"] + [f"trained {k + 1}" for k in range(len(trained))]
@@ -103,7 +103,7 @@ def command(
     }
     make_directory(out)
     write_json(out / "result.json", values)
-    write_recovered_report(out / "result.json")
+    write_report(out / "result.json")
     if as_json:
         echo_json(values)
     else:

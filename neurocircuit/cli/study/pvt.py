@@ -80,7 +80,7 @@ def run(
     """What the command does. Raises InputError and FileFormatError naming what is wrong."""
     started = time.process_time()
 
-    from neurocircuit.report.pvt import write_pvt_report
+    from neurocircuit.report import write_report
     from neurocircuit.snn.unroll import load_mapped
     from neurocircuit.studies import pvt
 
@@ -130,7 +130,7 @@ def run(
     }
     if out is not None:
         write_json(out / "result.json", numbers)
-        write_pvt_report(out / "result.json")
+        write_report(out / "result.json")
     if as_json:
         echo_json(numbers)
     else:

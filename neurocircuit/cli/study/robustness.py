@@ -65,7 +65,7 @@ def _run(
 
     import torch
 
-    from neurocircuit.report.robustness import write_robustness_report
+    from neurocircuit.report import write_report
     from neurocircuit.snn.recipe import load_recipe
     from neurocircuit.studies import robustness as known
 
@@ -89,7 +89,7 @@ def _run(
         "run": record(started),
     }
     write_json(out / "result.json", values)
-    write_robustness_report(out / "result.json")
+    write_report(out / "result.json")
     if as_json:
         echo_json(values)
     else:

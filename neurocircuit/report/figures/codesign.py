@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.report import style
 
 if TYPE_CHECKING:
@@ -44,11 +45,7 @@ def front_figure(fidelities: list[dict[str, Any]], costs: list[str], recommended
             (row["objectives"]["accuracy"] for one in fidelities for row in one["trials"] if row["front"]), default=0.0
         )
         own.set(xscale="log", xlabel=label, ylabel="accuracy (%)", ylim=(max(0.0, 100 * lowest - 15), 101))
-        style.set_log_percent(own.xaxis)
-        if np.ptp(np.log10(own.get_xlim())) < 1.7:  # too few decades for powers of ten alone
-            from matplotlib.ticker import FuncFormatter
-
-            own.xaxis.set_minor_formatter(FuncFormatter(lambda v, _p: f"{v:g}" if f"{v:e}"[0] in "25" else ""))
+        style.set_log_plain(own.xaxis)
     axes[0].legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
     return figure
 
@@ -77,6 +74,13 @@ def importance_figure(importance: dict[str, Any]) -> "Figure":
     return figure
 
 
+def shares_of_range(given: dict[str, Any], values: list[float]) -> Floats:
+    """Return where each value of a parameter lies in its range: 0 at the lower end, 1 at the upper."""
+    scale = np.log if given["scale"] == "log" else np.asarray
+    low, high = scale(given["low"]), scale(given["high"])
+    return np.asarray((scale(np.array(values)) - low) / (high - low), dtype=np.float64)
+
+
 def values_figure(ranges: dict[str, Any], trials: list[dict[str, Any]], recommended: dict[str, Any]) -> "Figure":
     """Where in its range each parameter lies: designs on the front, and the recommended ones."""
     names = list(ranges)
@@ -85,19 +89,13 @@ def values_figure(ranges: dict[str, Any], trials: list[dict[str, Any]], recommen
     figure.subplots_adjust(left=0.42, right=0.96, top=1 - 0.35 / height, bottom=0.42 / height)
     places = np.arange(len(names))[::-1]
     for place, name in zip(places, names, strict=True):
-        low, high, log = ranges[name]["low"], ranges[name]["high"], ranges[name]["scale"] == "log"
-
-        def where(value: float, low: float = low, high: float = high, log: bool = log) -> float:
-            if log:
-                value, low, high = np.log(value), np.log(low), np.log(high)
-            return float((value - low) / (high - low))
-
         axes.plot([0, 1], [place, place], color="0.8", linewidth=1)
-        on_front = [where(row["values"][name]) for row in trials if row["front"]]
+        on_front = shares_of_range(ranges[name], [row["values"][name] for row in trials if row["front"]])
         axes.plot(on_front, [place] * len(on_front), "|", color=_COLOURS[0], markersize=7)
-        for k, (role, one) in enumerate(recommended.items()):
+        at = shares_of_range(ranges[name], [design["values"][name] for design in recommended.values()])
+        for k, (role, share) in enumerate(zip(recommended, at, strict=True)):
             axes.plot(
-                where(one["values"][name]),
+                share,
                 place,
                 marker=_ROLE_MARKERS.get(role, "x"),
                 color=_COLOURS[(k + 1) % 6],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from neurocircuit.report.run import Run
+    from neurocircuit.report.read.sweep import Run
 
 
 def transfer_curve(run: "Run") -> "Figure":
@@ -32,7 +32,7 @@ def transfer_curve(run: "Run") -> "Figure":
         xlabel="input jitter, std/t (%)",
         ylabel=f"output jitter, {run.table.metric} |Δ|/t (%)",
     )
-    style.set_log_percent(axes.yaxis)
+    style.set_log_plain(axes.yaxis)
     ticks = sorted({*rows.tolist(), *points}) if len(rows) <= 6 else list(points)
     axes.set_xticks([100 * tick for tick in ticks], [f"{100 * tick:g}" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
@@ -67,7 +67,7 @@ def quantisation_curve(run: "Run") -> "Figure":
         yscale="log", xlabel="resolution of the weights (bit)", ylabel=f"output jitter, {run.table.metric} |Δ|/t (%)"
     )
     axes.set_xticks(sorted({*rows.tolist(), *points}) if len(rows) <= 8 else rows[:: len(rows) // 6].tolist())
-    style.set_log_percent(axes.yaxis)
+    style.set_log_plain(axes.yaxis)
     _legend_below(figure, axes, 0.02)
     return figure
 

@@ -22,6 +22,7 @@ def limit_figure(limits: list[dict[str, Any]]) -> "Figure":
         axes.plot([1e-3, value], [place, place], color=_COLOURS[0] if one["met"] else _COLOURS[1], linewidth=5)
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set(xscale="log", xlabel="share of the limit", xlim=(1e-2, max(2.0, 1.5 * used.max())))
+    style.set_log_plain(axes.xaxis)
     axes.set_yticks(places, [f"layer {one['layer']} {one['name']}" for one in limits])
     axes.grid(axis="y", visible=False)
     return figure
@@ -39,7 +40,9 @@ def lateness_figure(layers: list[dict[str, Any]]) -> "Figure":
         axes[0].plot(slope, spread[middle] * slope[middle] / slope, color=_COLOURS[k % 6], linestyle=":", linewidth=0.8)
         axes[1].plot(slope, own["late_median"], **look)
     axes[0].set(xscale="log", yscale="log", ylabel="spread of t (τ)")
-    axes[1].set(xscale="log", xlabel="slope at the threshold, W_C − 1", ylabel="median lateness (τ)")
+    axes[1].set(xscale="log", xlabel="slope at the threshold, W_C − 1 (weights)", ylabel="median lateness (τ)")
+    for axis in (axes[0].yaxis, axes[0].xaxis, axes[1].xaxis):
+        style.set_log_plain(axis)
     axes[1].legend()
     return figure
 
@@ -80,6 +83,7 @@ def budget_figure(rows: list[dict[str, Any]]) -> "Figure":
         values = [max(row[cause], 1e-6) for cause in causes]
         axes.bar(x, values, width, color=_COLOURS[k % 6], label=f"layer {row['layer']}")
     axes.set(yscale="log", ylabel="spread of t, median neuron (τ)")
+    style.set_log_plain(axes.yaxis)
     axes.set_xticks(range(len(causes)), causes)
     figure.legend(loc="upper right", ncols=len(rows), bbox_to_anchor=(0.98, 1.0), handlelength=1.0)
     return figure
@@ -87,7 +91,12 @@ def budget_figure(rows: list[dict[str, Any]]) -> "Figure":
 
 def replay_figure(layers: list[dict[str, Any]]) -> "Figure":
     """Latency, deviation, missed and false spikes by layer: circuit and noise model."""
-    quantities = (("latency", "latency (τ)"), ("deviation", "deviation (τ)"), ("missed", "missed"), ("false", "false"))
+    quantities = (
+        ("latency", "latency (τ)"),
+        ("deviation", "deviation (τ)"),
+        ("missed", "missed (share)"),
+        ("false", "false (share)"),
+    )
     figure, axes = style.new_figure(6.2, rows=4, sharex=True)
     figure.subplots_adjust(left=0.2, right=0.97, top=0.95, bottom=0.06, hspace=0.18)
     x = np.arange(len(layers))
@@ -112,16 +121,16 @@ def replay_figure(layers: list[dict[str, Any]]) -> "Figure":
     return figure
 
 
-def places_figure(layers: list[dict[str, Any]]) -> "Figure":
-    """Histogram of the places of measured times in their predictions; even where the model is right."""
+def pit_figure(layers: list[dict[str, Any]]) -> "Figure":
+    """Histogram of the PIT values of measured times under their predictions; uniform where the model is right."""
     figure, axes = style.new_figure(0.6 + 1.3 * len(layers), rows=len(layers), sharex=True)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.5 / (0.6 + 1.3 * len(layers)))
     for panel, layer in zip(axes, layers, strict=True):
         counts = np.array(layer["places"])
         panel.bar((np.arange(20) + 0.5) / 20, counts, 0.05, color=_COLOURS[0], edgecolor="white", linewidth=0.4)
         panel.axhline(counts.sum() / 20, color="black", linewidth=0.8)
-        panel.set_ylabel(f"layer {layer['layer']}")
-    axes[-1].set_xlabel("place in the predicted distribution")
+        panel.set_ylabel(f"layer {layer['layer']} (runs)")
+    axes[-1].set_xlabel("PIT value of the measured time")
     return figure
 
 
@@ -140,7 +149,11 @@ def worst_figure(case: dict[str, Any]) -> "Figure":
         if case[key] is not None and np.isfinite(case[key]):
             axes.axvline(case[key], color=colour, linewidth=1.0, linestyle="--", label=label)
     membrane = np.array(case["wave"]["membrane"])
-    axes.set(xlabel="time (τ)", ylabel="membrane", ylim=(max(membrane.min(), -4) - 0.2, min(membrane.max(), 3) + 0.2))
+    axes.set(
+        xlabel="time (τ)",
+        ylabel="membrane (thresholds)",
+        ylim=(max(membrane.min(), -4) - 0.2, min(membrane.max(), 3) + 0.2),
+    )
     if axes.get_legend_handles_labels()[0]:
         figure.legend(loc="upper right", ncols=3, bbox_to_anchor=(0.98, 1.0), handlelength=1.2, columnspacing=0.8)
     return figure

@@ -11,7 +11,7 @@ from neurocircuit.report import paper, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from neurocircuit.report.run import Reading
+    from neurocircuit.report.read.sweep import Reading
 
 _LINE_INCH = 0.4
 _BELOW_PLOT_INCH = 0.72
@@ -57,7 +57,7 @@ def readings_figure(readings: "Sequence[Reading]", half: str) -> "Figure":
     axes.set(xscale="log", ylim=(len(names) - 0.5, -1.0), yticks=[], xlabel="output jitter (%)")
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.06)
-    style.set_log_percent(axes.xaxis)
+    style.set_log_plain(axes.xaxis)
     figure.legend(loc="lower center", ncols=3, columnspacing=1.0, handletextpad=0.2, borderaxespad=0.1)
     return figure
 

@@ -19,7 +19,7 @@ def is_retrained(values: dict[str, Any]) -> bool:
     return all(row["retrained"] is not None for rows in values["quantisers"].values() for row in rows)
 
 
-def table4_figure(values: dict[str, Any], theirs: dict[int, float]) -> "Figure":
+def table4_figure(values: dict[str, Any], printed: dict[int, float]) -> "Figure":
     """Retrained accuracy over bits, ours with 95 % intervals of the test set, the paper's dotted."""
     figure, (axes,) = style.new_figure(2.9)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
@@ -28,15 +28,15 @@ def table4_figure(values: dict[str, Any], theirs: dict[int, float]) -> "Figure":
         look: dict[str, Any] = {"color": _COLOURS[k], "marker": _MARKERS[k]}
         x = np.arange(len(bits)) + 0.06 * k
         if is_retrained(values):
-            found = [values["32"], *(row["retrained"] for row in rows)]
-            axes.plot(x, _percent(found), **look, label=f"{NAMES[kind]}, retrained")
+            accuracies = [values["32"], *(row["retrained"] for row in rows)]
+            axes.plot(x, _percent(accuracies), **look, label=f"{NAMES[kind]}, retrained")
         after = [values["32"], *(row["after"] for row in rows)]
         look |= {"linestyle": (0, (4, 1.5)), "fillstyle": "none"}
         axes.plot(x, _percent(after), **look, label=f"{NAMES[kind]}, only rounded")
-    if theirs:
+    if printed:
         axes.plot(
             range(4),
-            _percent([theirs[bits] for bits in (32, 8, 4, 2)]),
+            _percent([printed[bits] for bits in (32, 8, 4, 2)]),
             color=paper_colour(),
             linestyle=":",
             marker="x",
@@ -53,8 +53,8 @@ def bits_figure(values: dict[str, Any]) -> "Figure":
     """Accuracy of weights rounded after training, over bits."""
     figure, (axes,) = style.new_figure(2.7)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.17)
-    for k, (kind, found) in enumerate(values["rounded"].items()):
-        axes.plot(values["bits"], _percent(found), color=_COLOURS[k], marker=_MARKERS[k], label=NAMES[kind])
+    for k, (kind, accuracies) in enumerate(values["rounded"].items()):
+        axes.plot(values["bits"], _percent(accuracies), color=_COLOURS[k], marker=_MARKERS[k], label=NAMES[kind])
     axes.axhline(100 * values["zero"]["clean"], color="black", linestyle="--", linewidth=0.8)
     axes.set(xlabel="bits of a weight (rounded after training)", ylabel="accuracy (%)")
     axes.legend()
@@ -82,7 +82,7 @@ def jitter_figure(values: dict[str, Any]) -> "Figure":
     for k, (name, rows) in enumerate(values["accuracy"].items()):
         _band(axes, [100 * amount for amount in values["jitter"]], rows, k, names[name])
     axes.set(xscale="log", xlabel="spike-time jitter (%)", ylabel="accuracy (%)")
-    style.set_log_percent(axes.xaxis)
+    style.set_log_plain(axes.xaxis)
     axes.legend(loc="lower left")
     return figure
 
@@ -93,9 +93,9 @@ def paper_colour() -> str:
 
 
 def _band(axes: "Axes", x: list[float], rows: list[list[float]], k: int, label: str) -> None:
-    found = 100 * np.array(rows)
-    axes.fill_between(x, found.min(axis=1), found.max(axis=1), color=_COLOURS[k], alpha=0.25, linewidth=0)
-    axes.plot(x, found.mean(axis=1), color=_COLOURS[k], marker=_MARKERS[k], label=label)
+    accuracies = 100 * np.array(rows)
+    axes.fill_between(x, accuracies.min(axis=1), accuracies.max(axis=1), color=_COLOURS[k], alpha=0.25, linewidth=0)
+    axes.plot(x, accuracies.mean(axis=1), color=_COLOURS[k], marker=_MARKERS[k], label=label)
 
 
 def _percent(values: list[float]) -> list[float]:
@@ -107,10 +107,4 @@ def _from_below(axes: "Axes", least: float) -> None:
     low, high = axes.get_ylim()
     if low < least:
         axes.set_ylim(least - 0.1 * (high - least), high)
-        axes.annotate(
-            f"below {axes.get_ylim()[0]:.0f} % not shown",
-            (0.98, 0.02),
-            xycoords="axes fraction",
-            ha="right",
-            fontsize=7,
-        )
+        axes.set_xlabel(f"{axes.get_xlabel()}; below {axes.get_ylim()[0]:.0f} % not shown")

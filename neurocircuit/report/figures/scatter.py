@@ -9,7 +9,7 @@ from neurocircuit.report import style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from neurocircuit.report.agreement import Agreement
+    from neurocircuit.report.read.agreement import Agreement
 
 
 def level_scatter(agreement: "Agreement") -> "Figure":

@@ -45,7 +45,7 @@ def transistor_rows(rows: "tuple[ControlledRow, ...]") -> "Figure":
         axes.plot(*zip(*points, strict=True), "D", color=style.PAPER_COLOUR, markerfacecolor="none", label="paper")
     axes.set(xscale="log", yscale="log", xlabel="input jitter, std/t (%)", ylabel="output jitter, mean |Δ|/t (%)")
     axes.set_xlim(0.8 * x.min(), 1.25 * x.max())
-    style.set_log_percent(axes.yaxis)
+    style.set_log_plain(axes.yaxis)
     axes.set_xticks(x, [f"{tick:g}" for tick in x], minor=False)
     axes.set_xticks([], minor=True)
     figure.legend(loc="lower left", bbox_to_anchor=(0.02, 0.02), borderaxespad=0)

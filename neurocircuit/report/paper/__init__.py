@@ -14,6 +14,12 @@ TABLE_4 = {  # accuracy by weight bits, retrained
 }
 _NETWORKS = {"mnist": "mnist_scnn", "cifar10": "spiking_vgg16", "imagenet": "spiking_googlenet"}
 DECIBEL_PER_BIT = 6.02  # §4.2: quantisation SNR
+LEFT_OPEN = (
+    "Left open by the paper, and so a field of the testbench or of the neuron here: τ, f0, kvco, kpd, w_lf, the phase "
+    "per weight, I_H, I_L and I_th, weights and input times, weight range and code, jitter distribution and reference, "
+    "metric, number of draws, what “desired” is, Q or the continuous crossing, start phases, reset, spike width, "
+    "negative weights, simulator, noise, corners, and what the energy includes."
+)
 
 
 def value(half: str, row: float) -> float | None:

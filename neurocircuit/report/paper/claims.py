@@ -8,8 +8,8 @@ import numpy as np
 
 from neurocircuit.core.stats import paired_difference
 from neurocircuit.report import paper
-from neurocircuit.report.agreement import relative_errors
-from neurocircuit.report.run import Run
+from neurocircuit.report.read.agreement import relative_errors
+from neurocircuit.report.read.sweep import Run
 from neurocircuit.tables import percent_text
 from neurocircuit.tables.render import is_unresolved, row_text, value_text
 

@@ -1,0 +1,127 @@
+"""A run directory as `characterize` leaves it, read and checked."""
+
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.core.files import read_json_object
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.spec import Condition, NeuronSpec
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One measured value: SI, nan where it could not be read."""
+
+    key: str
+    label: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement at one condition."""
+
+    quantities: tuple[Quantity, ...]
+    curves: dict[str, dict[str, Floats]]
+    remarks: tuple[str, ...]
+    cpu_s: float
+
+    def value(self, key: str) -> float:
+        """A quantity's value, nan where there is none of that name."""
+        return next((q.value for q in self.quantities if q.key == key), nan)
+
+
+@dataclass(frozen=True)
+class Characterised:
+    """Everything that the datasheet may say. measured: by measurement, then by condition, in the order asked for."""
+
+    directory: Path
+    process: str
+    conditions: tuple[Condition, ...]
+    request: dict[str, Any]
+    record: dict[str, Any]
+    measured: dict[str, dict[str, Measurement]]
+    spec: NeuronSpec | None
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """Folder names of the conditions."""
+        return tuple(slug(condition) for condition in self.conditions)
+
+    @property
+    def nominal(self) -> str:
+        """The condition of the typical column: the first, where `characterize` puts the nominal one."""
+        return slug(self.conditions[0])
+
+    def typical(self, name: str) -> Measurement | None:
+        """A measurement at the nominal condition, else at the first at which it was made."""
+        found = self.measured.get(name, {})
+        return found.get(self.nominal) or next(iter(found.values()), None)
+
+
+def slug(condition: Condition) -> str:
+    """Folder of a condition: "tt_27C_1V"."""
+    return f"{condition.corner}_{condition.temperature_C:g}C_{condition.supply_V:g}V"
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition in words: "tt, 27 °C, 1 V"."""
+    return f"{condition.corner}, {condition.temperature_C:g} °C, {condition.supply_V:g} V"
+
+
+def is_characterisation(directory: Path) -> bool:
+    """Whether a run directory was written by `characterize`."""
+    return (directory / "conditions").is_dir()
+
+
+def read_characterisation(directory: Path) -> Characterised:
+    """Read a run. Raises InputError or FileFormatError naming the file that is missing, foreign or damaged."""
+    if not directory.is_dir():
+        raise InputError(f"run directory {directory} does not exist")
+    request, record = _json(directory / "request.json"), _json(directory / "run.json")
+    try:
+        conditions = tuple(Condition.from_dict(values) for values in request["conditions"])
+        process, names = str(request["process"]), [str(name) for name in request["measurements"]]
+    except (KeyError, TypeError) as error:
+        raise FileFormatError(f"{directory / 'request.json'} lacks or garbles {error}") from None
+    measured: dict[str, dict[str, Measurement]] = {}
+    for name in names:
+        for condition in conditions:
+            path = directory / "conditions" / slug(condition) / f"{name}.json"
+            if path.exists():
+                measured.setdefault(name, {})[slug(condition)] = _measurement(path)
+    spec = directory / "spec.toml"
+    return Characterised(
+        directory, process, conditions, request, record, measured, NeuronSpec.from_toml(spec) if spec.exists() else None
+    )
+
+
+def _measurement(path: Path) -> Measurement:
+    values = _json(path)
+    if values.get("schema") != SCHEMA:
+        raise FileFormatError(f"{path} must have schema {SCHEMA}, got {values.get('schema')!r}")
+    try:
+        quantities = tuple(
+            Quantity(q["key"], q["label"], nan if q["value"] is None else float(q["value"]), q["unit"])
+            for q in values["quantities"]
+        )
+        curves = {
+            name: {key: np.array([nan if v is None else float(v) for v in data]) for key, data in columns.items()}
+            for name, columns in values["curves"].items()
+        }
+        return Measurement(quantities, curves, tuple(values["remarks"]), float(values["cpu_s"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileFormatError(f"{path} lacks or garbles {error}") from None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    hint = ": the characterisation has not finished, continue it with --resume" if path.name == "run.json" else ""
+    return read_json_object(path, hint)
