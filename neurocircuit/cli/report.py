@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from neurocircuit.cli.common import echo_json, json_option
-from neurocircuit.report import runs_below, write_report
+from neurocircuit.report import runs_below, write_reports
 
 
 @click.command("report")
@@ -20,7 +20,7 @@ def command(runs: tuple[Path, ...], recursive: bool, as_json: bool) -> None:
     folders = [folder for run in runs for folder in runs_below(run)] if recursive else runs
     pages = []
     for folder in folders:
-        written = write_report(folder)
+        written = write_reports(folder)
         pages += written
         if not as_json:
             click.echo("\n".join(map(str, written)))

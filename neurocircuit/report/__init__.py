@@ -33,7 +33,7 @@ KINDS = (
 _RECORD = "run.json"  # the last file of a sweep and of a characterisation
 
 
-def write_report(path: Path | str) -> list[Path]:
+def write_reports(path: Path | str) -> list[Path]:
     """Write the report of each result in a run's folder, from its files alone; return the paths of the HTML pages.
 
     `path` is the folder of a finished run, or one result file (.json) in it. result.json gives report.html, another
@@ -48,6 +48,11 @@ def write_report(path: Path | str) -> list[Path]:
         stem = STEM if file.name in (RESULT, _RECORD) else file.stem
         pages.append(write(render(file, kind), file.parent, stem))
     return pages
+
+
+def write_report(path: Path | str) -> Path:
+    """Write the report of a run as `write_reports` does; return its HTML page, of several results the first."""
+    return write_reports(path)[0]
 
 
 def render(file: Path, kind: str) -> "Document":

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure as Drawing
 
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.report import KINDS, render, results_at, runs_below, style, write_report
+from neurocircuit.report import KINDS, render, results_at, runs_below, style, write_report, write_reports
 from neurocircuit.report.document import Document, Table
 
 PUBLISHED = Path(__file__).parents[2] / "reports/published"
@@ -99,7 +99,7 @@ def test_a_folder_with_several_results_gets_a_page_for_each(tmp_path: Path) -> N
     for name in ("network.mapping.json", "table.calibration.json"):
         shutil.copy(PUBLISHED / "mnist-network/stressed" / name, tmp_path)
     (tmp_path / "other.json").write_text("[]")
-    pages = write_report(tmp_path)
+    pages = write_reports(tmp_path)
     assert [page.name for page in pages] == ["network.mapping.html", "table.calibration.html"]
     for page in pages:
         assert page.with_suffix(".md").read_text().startswith("# ")
