@@ -9,12 +9,9 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import click
-
-if TYPE_CHECKING:
-    from neurocircuit.core.result import Result
 
 
 class Reads(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click
@@ -49,6 +46,15 @@ SPLITS = ("train", "held_out", "test", "official")
 
 spec_option = click.option("--spec", type=SPEC, help="Neuron spec (TOML); default: the embedded circuit.")
 spec_path_option = click.option("--spec", "spec_path", type=PATH, help="Neuron spec (TOML).")
+
+
+def split_option(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option of the split of the data set that a command's images are from."""
+    return click.option(
+        "--split", type=click.Choice(SPLITS), default=default, show_default=True, help="Split that the images are from."
+    )
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 data_option = click.option("--data", type=PATH, help="Folder of the data sets; default: NEUROCIRCUIT_DATA.")
 device_option = click.option(
@@ -73,14 +79,28 @@ def load_spec(path: Path | None) -> Any:
     return NeuronSpec() if path is None else NeuronSpec.from_toml(path)
 
 
-def deliver(result: "Result", as_json: bool, out: Path | None = None, report: bool = True) -> None:
+class Deliverable(Protocol):
+    """What a command gives to `deliver`: a Result, or what is saved and printed like one."""
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with."""
+
+    def save(self, out: Path | str) -> Path:
+        """Write the run and return the path that its report is written for."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return its numbers."""
+
+
+def deliver(result: Deliverable, as_json: bool, out: Path | None = None, report: bool = True) -> None:
     """Save the result into `out`, write its report there, print it, and end with its exit code."""
     page = None
     if out is not None:
         from neurocircuit.report import write_report
 
-        result.save(out)
-        page = write_report(out) if report else None
+        saved = result.save(out)
+        page = write_report(saved) if report else None
     if as_json:
         echo_json(result.to_dict() | ({} if out is None else {"out": str(out), "report": page and str(page)}))
     else:

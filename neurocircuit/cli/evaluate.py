@@ -125,7 +125,7 @@ def command(
     if threads is not None:
         torch.set_num_threads(threads)
     subject, network = checkpoint.load_network(checkpoint_path)
-    source = on_chips.part(library.load(subject.data, part, data))  # type: ignore[arg-type]
+    source = on_chips.part(library.load(subject.data, part, data))
     network = network.to(parallel.device_of_process(device))
     if noise is not None:
         found = on_chips.run(network, source, subject, checkpoint_path, energy_J)

@@ -1,4 +1,4 @@
-"""What the commands on mapped networks share: options, images, numbers of a run, and its record."""
+"""What the studies' commands share: numbers of a run, and its record."""
 
 import json
 import platform
@@ -6,38 +6,18 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-import numpy as np
 
 from neurocircuit import __version__
 from neurocircuit.cli.common import finite_or_null
 from neurocircuit.core.files import write_atomically
 from neurocircuit.core.provenance import commit
 
-if TYPE_CHECKING:
-    from neurocircuit.core.arrays import Floats
-    from neurocircuit.snn.unroll import Unrolled
-
-part_option = click.option(
-    "--part",
-    type=click.Choice(("train", "held_out", "test", "official")),
-    default="train",
-    show_default=True,
-    help="Which images.",
-)
 seed_option = click.option(
     "--seed", default=1, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Root of all random draws."
 )
-
-
-def images(unrolled: "Unrolled", part: str, data: Path | None, count: int) -> "tuple[list[Floats], np.ndarray]":
-    """Input spikes [number] and labels of the first images. Raises InputError when there are fewer."""
-    from neurocircuit.snn.data import library
-    from neurocircuit.snn.inputs import spikes_and_labels
-
-    return spikes_and_labels(unrolled.subject, library.load(unrolled.subject.data, part, data), count)  # type: ignore[arg-type]
 
 
 def record(started: float, **values: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from neurocircuit.cli import _recalibrate
 from neurocircuit.cli.common import data_option, device_option, echo_json, json_option, threads_option
 from neurocircuit.core.files import make_directory
+from neurocircuit.core.pool import shown
 from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def command(
     }
     options = tuple(f"{name}={json.dumps(value)}" for name, value in given.items() if value is not None)
     recipe = load_recipe(recipe_path, (*settings, *options))
-    _recalibrate.check(recalibrated_chips, recipe.hardware.noise, recipe.hardware.mode)
+    if recalibrated_chips is not None and (not recipe.hardware.noise or recipe.hardware.mode != "calibrated"):
+        raise InputError("--recalibrate needs the noise table of a mapped network: give --noise TABLE")
     out = out or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
     result = None
     try:
@@ -102,8 +103,23 @@ def command(
     if result is None:
         return
     if recalibrated_chips is not None:
-        table = Path(recipe.hardware.noise)
-        result |= _recalibrate.recalibrate(Path(result["weights"]), table, data, recalibrated_chips, mapped_images)
+        from neurocircuit.snn.training.recalibrate import recalibrate
+
+        with shown() as progress:
+            again = recalibrate(
+                Path(result["weights"]),
+                Path(recipe.hardware.noise),
+                data,
+                chips=recalibrated_chips,
+                mapped_images=mapped_images,
+                progress=progress,
+            )
+        result |= {
+            "network": str(again.network),
+            "table": str(again.table),
+            "lead_rad_and_before": again.lead_rad_and_before,
+            "limits_met": again.limits_met,
+        }
     if as_json:
         echo_json(result)
         return

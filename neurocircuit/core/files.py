@@ -40,6 +40,12 @@ def write_atomically(path: Path, content: bytes | str, *, force_to_disk: bool = 
         raise
 
 
+def check_output(path: Path, suffix: str) -> None:
+    """Raise InputError unless a file of that suffix can be made at `path`, before long work is begun for it."""
+    if path.suffix != suffix or not path.parent.is_dir():
+        raise InputError(f"--out must be a {suffix} file in an existing directory, got {str(path)!r}")
+
+
 def make_directory(path: Path) -> None:
     """Make a directory, and those above it, where there is none. Raises InputError naming it."""
     try:

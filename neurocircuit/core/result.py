@@ -80,8 +80,16 @@ class Result(Values):
         make_directory(folder)
         for name, content in self.files().items():
             write_atomically(folder / name, content)
-        write_atomically(folder / RESULT, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        self.write(folder / RESULT)
         return folder
+
+    def write(self, file: Path) -> Path:
+        """Write the content of result.json into a file of another name, beside what it is about, and return its path.
+
+        Raise InputError naming the file when it cannot be written.
+        """
+        write_atomically(file, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        return file
 
     @classmethod
     def load(cls, path: Path | str) -> Self:

@@ -12,12 +12,12 @@ the threshold phase noise leaves sqrt((D3 + D4) t)/θ and the XOR's pulses leave
 the report beside what the base circuit has, and so are the circuits that would avoid the loss.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.result import Values
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.spec import LayerMapping, MappedNetwork, NeuronSpec
@@ -60,22 +60,33 @@ class Recorded:
         )
 
 
-@dataclass(frozen=True)
-class Limit:
-    """One constraint of one layer: value must stay below bound."""
+class Limit(Values):
+    """One constraint of one layer: value must stay below bound.
+
+    quantile: over neurons and images, of which the value is taken; outside: share of them beyond the bound.
+    """
 
     layer: str
     name: str
     quantile: float
     value: float
     bound: float
-    outside: float  # share of neurons and images beyond the bound
+    outside: float
     help: str
+    met: bool
 
-    @property
-    def met(self) -> bool:
-        """Whether it is."""
-        return self.value <= self.bound
+
+def _limit(layer: str, name: str, quantile: float, value: float, bound: float, outside: float, help_: str) -> Limit:
+    return Limit(
+        layer=layer,
+        name=name,
+        quantile=quantile,
+        value=value,
+        bound=bound,
+        outside=outside,
+        help=help_,
+        met=value <= bound,
+    )
 
 
 def choose_layer(
@@ -152,15 +163,15 @@ def largest_lead_rad(base: NeuronSpec, a: float) -> float:
     return 2.0 * base.f0_Hz * base.threshold_vco_ratio * 2.0 * a * base.tau_s
 
 
-def limits_of(own: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: Choice) -> list[Limit]:
+def limits_of(scale: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: Choice) -> list[Limit]:
     """Every constraint of a layer on recorded trajectories, met or not."""
-    a, lead = own.phase_per_weight_rad, own.lead_rad
+    a, lead = scale.phase_per_weight_rad, scale.lead_rad
     used = a * recorded.peak_current
-    deep = lead * (1.0 + recorded.depth) + _guarded(own)
+    deep = lead * (1.0 + recorded.depth) + _guarded(scale)
     counter = largest_lead_rad(base, a)
-    found = [
-        Limit(
-            own.name,
+    constraints = [
+        _limit(
+            scale.name,
             "XOR range",
             choice.xor_quantile,
             _quantile(used, choice.xor_quantile),
@@ -169,11 +180,11 @@ def limits_of(own: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: C
             f"a <= {HALF_PI / max(_quantile(recorded.peak_current, choice.xor_quantile), 1e-12):.3g} rad, or training "
             "with a margin on Σ w e^-(t-ti)",
         ),
-        Limit(
-            own.name,
+        _limit(
+            scale.name,
             "VCO4 swing",
             1.0,
-            own.vco4_swing_Hz,
+            scale.vco4_swing_Hz,
             2.0 * base.f0_Hz * base.threshold_vco_ratio,
             0.0,
             f"θ <= {counter:.3g} rad, a larger a, or faster oscillators",
@@ -182,10 +193,10 @@ def limits_of(own: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: C
     if base.comparator == "modulo_2pi":
         depth = _quantile(recorded.depth, choice.wrap_quantile)
         least_floor = np.pi / lead - 1.0
-        found.insert(
+        constraints.insert(
             1,
-            Limit(
-                own.name,
+            _limit(
+                scale.name,
                 "no wrap",
                 choice.wrap_quantile,
                 _quantile(deep, choice.wrap_quantile),
@@ -195,28 +206,23 @@ def limits_of(own: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: C
                 f"membrane at -{least_floor:.3g} thresholds; or a phase counter (θ up to {counter:.3g} rad)",
             ),
         )
-    return found
+    return constraints
 
 
-def costs_of(own: LayerMapping, base: NeuronSpec, window_over_tau: float) -> dict[str, float]:
+def costs_of(scale: LayerMapping, base: NeuronSpec, window_over_tau: float) -> dict[str, float]:
     """What the scale of a layer costs, in units of the threshold, beside the base circuit."""
     lead_rad = base.fixed_lead_rad
     d3, d4 = base.phase_noise[2:]
     walk = float(np.sqrt((d3 + d4) * base.tau_s * window_over_tau))
     return {
-        "lead_over_base": own.lead_rad / lead_rad,
-        "noise_power_over_base": (lead_rad / own.lead_rad) ** 2,
-        "phase_noise_at_window": walk / own.lead_rad,
-        "ripple": ripple_over_lead(base, own.phase_per_weight_rad),
-        "swing_over_f0": own.vco4_swing_Hz / base.f0_Hz,
-        "lead_with_phase_counter_rad": largest_lead_rad(base, own.phase_per_weight_rad),
-        "drift_per_tau_and_1e-4_of_f": 2 * np.pi * base.cycles_per_tau * 1e-4 / own.lead_rad,
+        "lead_over_base": scale.lead_rad / lead_rad,
+        "noise_power_over_base": (lead_rad / scale.lead_rad) ** 2,
+        "phase_noise_at_window": walk / scale.lead_rad,
+        "ripple": ripple_over_lead(base, scale.phase_per_weight_rad),
+        "swing_over_f0": scale.vco4_swing_Hz / base.f0_Hz,
+        "lead_with_phase_counter_rad": largest_lead_rad(base, scale.phase_per_weight_rad),
+        "drift_per_tau_at_1e_4_of_f": 2 * np.pi * base.cycles_per_tau * 1e-4 / scale.lead_rad,
     }
-
-
-def as_dict(limit: Limit) -> dict[str, Any]:
-    """For files."""
-    return asdict(limit) | {"met": limit.met}
 
 
 def _rounded(value: float) -> float:

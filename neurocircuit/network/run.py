@@ -4,9 +4,11 @@ All neurons are armed together with the image; a layer's bias spike comes at its
 image's events come from chips.py by number, so a neuron at one level meets the same chip as at another.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,44 @@ from neurocircuit.neuron.operating_points import Operating, operate
 from neurocircuit.spec import MappedNetwork, Variation
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class EncodedImages:
+    """Images as a network receives them: input spikes [number] of each, units of τ, labels [image].
+
+    split: of the data set that they are from; "" where that is not known.
+    """
+
+    spikes: list[Floats]
+    labels: NDArray[np.int64]
+    split: str = ""
+
+    def __len__(self) -> int:
+        return len(self.spikes)
+
+    def first(self, count: int) -> "EncodedImages":
+        """Return the first `count` images, or all where there are fewer."""
+        return EncodedImages(self.spikes[:count], self.labels[:count], self.split)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of labels and spikes."""
+        digest = sha256(self.labels.astype(np.int64).tobytes())
+        for spikes in self.spikes:
+            digest.update(spikes.tobytes())
+        return digest.hexdigest()
+
+
+class OnCircuit(Protocol):
+    """A network on a circuit that reads images, as `neurocircuit.map` gives it."""
+
+    @property
+    def circuit(self) -> "Circuit":
+        """The mapped network, ready to run."""
+
+    def encoded(self, images: Any) -> EncodedImages:
+        """Return the images of a data set as input spikes; encoded ones as they are."""
 
 
 def propagate(
@@ -161,10 +201,5 @@ def decide(t_over_tau: Floats) -> int:
 
 
 def input_spikes(z: NDArray[np.float64]) -> list[Floats]:
-    """Times [number] of each image from z = e^t [image, ...]."""
-    return [np.maximum(np.log(one.ravel()), 0.0) for one in z]
-
-
-def decisions(points: Sequence[Operating]) -> int:
-    """Class by the last layer."""
-    return decide(spikes_of(points[-1]))
+    """Return times [number] of each image from z = e^t [image, ...]."""
+    return [np.maximum(np.log(image.ravel()), 0.0) for image in z]

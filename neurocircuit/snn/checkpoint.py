@@ -20,7 +20,12 @@ FORMAT, VERSION = "neurocircuit-weights", 1
 
 def save(path: Path, subject: Subject, weights: dict[str, Tensor], training: dict[str, Any] | None = None) -> None:
     """Write the weights that are to be evaluated, what they are for, and the state of training where it goes on."""
-    content = {
+    write_atomically(path, to_bytes(subject, weights, training))
+
+
+def to_bytes(subject: Subject, weights: dict[str, Tensor], training: dict[str, Any] | None = None) -> bytes:
+    """Return the bytes of the file that `save` writes."""
+    values = {
         "format": FORMAT,
         "version": VERSION,
         "subject": subject.to_dict(),
@@ -28,8 +33,8 @@ def save(path: Path, subject: Subject, weights: dict[str, Tensor], training: dic
         "training": training,
     }
     buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_atomically(path, buffer.getvalue())
+    torch.save(values, buffer)
+    return buffer.getvalue()
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A trained network with what it was trained for: what `nc.snn.load` and `nc.snn.train` give."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from torch import nn
 
 from neurocircuit.core.files import file_sha256
 from neurocircuit.snn import checkpoint
+from neurocircuit.snn.data import sets
+from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.recipe import Subject
 
 
@@ -23,8 +26,14 @@ class Model:
 
     @property
     def sha256(self) -> str:
-        """Hash of the checkpoint, by which a mapped network and a noise table know their weights; "" without one."""
-        return "" if self.path is None else file_sha256(self.path)
+        """Hash of the checkpoint (before `save`: of what it will write), by which a mapped network knows it."""
+        if self.path is not None:
+            return file_sha256(self.path)
+        return hashlib.sha256(checkpoint.to_bytes(self.subject, self.network.state_dict())).hexdigest()
+
+    def images(self, split: str, data: Path | str | None = None) -> Dataset:
+        """Return one split of the data set that the weights are for."""
+        return sets.load(self.subject.data, split, data)
 
     def save(self, path: Path | str) -> "Model":
         """Write the weights into a checkpoint and return the model with its path. Raise InputError naming the path."""

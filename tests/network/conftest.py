@@ -39,6 +39,7 @@ def spikes():
 def mapping(physical, spikes):
     from neurocircuit.network.limits import Choice
     from neurocircuit.network.mapping import build
+    from neurocircuit.network.run import EncodedImages
     from neurocircuit.spec import NeuronSpec
     from neurocircuit.spec.variation import EMBEDDED
 
@@ -46,8 +47,7 @@ def mapping(physical, spikes):
         physical,
         NeuronSpec(),
         EMBEDDED,
-        spikes,
-        np.array([0, 1, 2]),
+        EncodedImages(spikes, np.array([0, 1, 2]), "train"),
         Choice(),
         name="tiny",
         checkpoint="tiny.pt",

@@ -8,7 +8,7 @@ import pytest
 from neurocircuit.errors import SpecError
 from neurocircuit.network import limits
 from neurocircuit.network import mapping as build_module
-from neurocircuit.network.run import Circuit, spikes_of
+from neurocircuit.network.run import Circuit, EncodedImages, spikes_of
 from neurocircuit.neuron import chip as chips
 from neurocircuit.spec import Lead, MappedNetwork, NeuronSpec, Variation
 from neurocircuit.spec.variation import EMBEDDED
@@ -29,19 +29,18 @@ def test_the_scale_of_the_base_breaks_limits_and_the_report_says_what_helps(phys
         physical,
         base,
         Variation(),
-        spikes,
-        np.zeros(3, dtype=int),
+        EncodedImages(spikes, np.zeros(3, dtype=int)),
         limits.Choice(),
         name="kept",
         checkpoint="x",
         checkpoint_sha256="0" * 64,
         keep_scale=True,
     )
-    broken = [limit for limit in kept.report["limits"] if not limit["met"]]
+    broken = [limit for limit in kept.limits if not limit.met]
     assert not kept.met
-    assert {"XOR range", "no wrap"} == {limit["name"] for limit in broken}
-    assert any("phase counter" in limit["help"] for limit in broken)
-    assert all(limit["outside"] > 0 for limit in broken)
+    assert {"XOR range", "no wrap"} == {limit.name for limit in broken}
+    assert any("phase counter" in limit.help for limit in broken)
+    assert all(limit.outside > 0 for limit in broken)
 
 
 def test_a_characterised_circuit_keeps_its_bank(physical, spikes):
@@ -52,8 +51,7 @@ def test_a_characterised_circuit_keeps_its_bank(physical, spikes):
             physical,
             base,
             Variation(),
-            spikes,
-            np.zeros(3, dtype=int),
+            EncodedImages(spikes, np.zeros(3, dtype=int)),
             limits.Choice(),
             name="kept",
             checkpoint="x",
@@ -68,14 +66,13 @@ def test_a_phase_counter_lifts_the_wrap_limit(physical, spikes, mapping):
         physical,
         NeuronSpec(comparator="phase_counter"),
         Variation(),
-        spikes,
-        np.zeros(3, dtype=int),
+        EncodedImages(spikes, np.zeros(3, dtype=int)),
         limits.Choice(),
         name="counting",
         checkpoint="x",
         checkpoint_sha256="0" * 64,
     )
-    assert "no wrap" not in {limit["name"] for limit in counting.report["limits"]}
+    assert "no wrap" not in {limit.name for limit in counting.limits}
     for one, two in zip(counting.mapped.layers, mapping.mapped.layers, strict=True):
         assert one.lead_rad >= two.lead_rad
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurocircuit.cli.common import data_option, echo_json, json_option, load_spec
-from neurocircuit.cli.network import images, record, seed_option, write_json
+from neurocircuit.cli.network import record, seed_option, write_json
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.units import parse_numbers
 
 if TYPE_CHECKING:
+    from neurocircuit.network.run import EncodedImages
     from neurocircuit.studies.circuit_curves.quantities import Quantity, Setting
-    from neurocircuit.studies.circuit_curves.run import Images, Network, Point
+    from neurocircuit.studies.circuit_curves.run import Network, Point
 
 _PATH = click.Path(path_type=Path)
 EMBEDDED = "embedded"
@@ -198,14 +199,14 @@ def _points(settings: "dict[str, Setting]", quantities: "list[tuple[Quantity, tu
 
 def _networks(
     groups: dict[str, tuple[Path, ...]], part: str, count: int, map_images: int, data: Path | None
-) -> "tuple[list[Network], Images]":
+) -> "tuple[list[Network], EncodedImages]":
     """Networks of all groups, and the images that they decide. Raises InputError where they read other images."""
     from neurocircuit.snn import unroll
-    from neurocircuit.studies.circuit_curves.run import Images, Network
+    from neurocircuit.studies.circuit_curves.run import Network
 
     first = unroll.load(groups[GROUPS[0]][0])
-    training = Images(*images(first, "train", data, map_images))
-    seen = Images(*images(first, part, data, count))
+    training = first.images("train", data, map_images)
+    seen = first.images(part, data, count)
     made = [
         Network(group, number, path, training)
         for group, paths in groups.items()

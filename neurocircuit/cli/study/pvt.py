@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from neurocircuit.cli.common import data_option, echo_json, json_option
-from neurocircuit.cli.network import images, record, seed_option, write_json
+from neurocircuit.cli.network import record, seed_option, write_json
 from neurocircuit.core.files import make_directory
 from neurocircuit.errors import InputError
 from neurocircuit.units import parse_numbers
@@ -95,8 +95,8 @@ def run(
     )
     if not conditions:
         raise InputError("--corner, --temp and --vdd must leave a condition that was characterised, none has all three")
-    training, _ = images(unrolled, "train", data, map_images)
-    spikes, labels = images(unrolled, part, data, count)
+    training = unrolled.images("train", data, map_images)
+    decided = unrolled.images(part, data, count)
     if out is not None:
         make_directory(out)  # before minutes of work
     rows = pvt.run(
@@ -104,9 +104,9 @@ def run(
         unrolled.physical,
         nominal,
         conditions,
-        training,
-        spikes,
-        labels,
+        training.spikes,
+        decided.spikes,
+        decided.labels,
         chips=chips,
         level=level,
         seed=seed,

@@ -6,19 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.result import Values
 from neurocircuit.network.calibrate.points import Points, simulate_points
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron.sensitivity import COMPONENTS, phase_noise_spread, sensitivities
 from neurocircuit.spec import Variation
 
 
+class LayerBudget(Values):
+    """What each cause alone does to the fire times of a layer: median over points of the spread, units of τ.
+
+    die, neuron, synapse, event, all: simulated with the other causes off; bias: median lateness of a perfect chip;
+    parameters: first-order spread of each parameter's term over the slope. points: firing neurons that it is over.
+    """
+
+    layer: str
+    points: int
+    die: float
+    neuron: float
+    synapse: float
+    event: float
+    all: float
+    bias: float
+    parameters: dict[str, float]
+
+
 def budget(
     circuit: Circuit, all_points: list[Points], *, level: str = "edge", seed: int = 1, chip_count: int = 30
-) -> list[dict[str, Any]]:
-    """What each cause alone does to the fire time by layer: median over points of the spread, units of τ, and shares.
-
-    Simulated with the other causes off; `parameters`: first-order spread of each parameter's term over the slope.
-    """
+) -> list[LayerBudget]:
+    """Return the noise budget of each layer, from `chip_count` chips for each cause."""
     rows = []
     for points in all_points:
         s = points.point.slope
@@ -36,7 +52,7 @@ def budget(
         both = fired & np.isfinite(perfect)
         row["bias"] = float(np.median(perfect[both] - points.point.at[both])) if both.any() else 0.0
         row["parameters"] = _first_order(points, variation, fired, s)
-        rows.append(row)
+        rows.append(LayerBudget(**row))
     return rows
 
 
@@ -48,16 +64,16 @@ def _median_spread(t: Floats) -> float:
 
 def _first_order(points: Points, variation: Variation, fired: NDArray[np.bool_], s: Floats) -> dict[str, float]:
     per = sensitivities(points.spec, points.point)
-    own, die = variation.neuron, variation.die
-    f1, f2, f3, f4 = own.frequency
+    neuron, die = variation.neuron, variation.die
+    f1, f2, f3, f4 = neuron.frequency
     sigma = {
         "die: τ": die.tau * np.abs(per["tau"]),
         "die: gain": die.gain * np.abs(per["gain"]),
         "die: threshold": die.threshold * per["threshold"],
         "die: weights": die.weight * np.abs(per["weight"]),
-        "neuron: τ": own.tau * np.abs(per["tau"]),
-        "neuron: gain": own.gain * np.abs(per["gain"]),
-        "neuron: threshold": own.threshold * per["threshold"],
+        "neuron: τ": neuron.tau * np.abs(per["tau"]),
+        "neuron: gain": neuron.gain * np.abs(per["gain"]),
+        "neuron: threshold": neuron.threshold * per["threshold"],
         "neuron: VCO1, VCO2": np.hypot(f1, f2) * np.abs(per["vco1_vco2"]),
         "neuron: VCO3, VCO4": np.hypot(f3, f4) * np.abs(per["vco3_vco4"]),
         "synapse: weights": variation.synapse.weight * points.point.root_synapse,

@@ -1,6 +1,6 @@
 """How far runs that share a chip, or a neuron of a chip, err alike: on the circuit and in the noise model.
 
-Every operating point meets every chip in two events. A run's place in its predictive mixture (neurons.py) becomes a
+Every operating point meets every chip in two events. A run's PIT value in its predictive mixture (neurons.py) becomes a
 normal score; the mean product of the scores of two neurons of one chip is the correlation by the die, that of one
 neuron's two events is what all of a chip's components leave. The model is asked for the very same chips, so that the
 draw of the dies is no part of the difference; its error is that of a mean over chips.

@@ -59,14 +59,14 @@ def level_discrepancy(
 
 def worst(circuit: Circuit, runs: Runs, level: str, seed: int, count: int = 2) -> list[dict[str, Any]]:
     """The runs farthest out in their predictions, with waveforms of the neuron that was simulated."""
-    order = np.argsort(np.minimum(runs.place, 1.0 - runs.place))[:count]
+    order = np.argsort(np.minimum(runs.pit_value, 1.0 - runs.pit_value))[:count]
     return [case_of(runs, int(k)) | {"wave": _wave(circuit, runs, int(k), level, seed)} for k in order]
 
 
 def case_of(runs: Runs, k: int) -> dict[str, Any]:
     """One run in numbers, for the report."""
     return {
-        "place": float(runs.place[k]),
+        "pit_value": float(runs.pit_value[k]),
         "measured_over_tau": float(runs.t_over_tau[k]),
         "predicted_over_tau": float(runs.median_over_tau[k]),
         "ideal_over_tau": float(runs.ideal_over_tau[k]),

@@ -2,12 +2,11 @@
 
 Each run is one neuron of one image on one chip that calibration never saw. The prediction knows the operating point
 and the variation, not the chip: draws of chips and events give a distribution of the fire time with an atom at
-silence. The place of the measured time in it (ties at silence broken evenly) is even if the model is right, so 50 %
-and 95 % of the runs fall into the central intervals. Runs share chips and images: the errors of the shares add the
-variance between chips and between images (two-way clustering).
+silence. The PIT value of the measured time (its place in that distribution, ties at silence broken at random) is
+uniform if the model is right, so 50 % and 95 % of the runs fall into the central intervals. Runs share chips and
+images: the errors of the shares add the variance between chips and between images (two-way clustering).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import Points, collect, simulate_points
 from neurocircuit.network.run import Circuit
@@ -35,7 +35,7 @@ class Runs:
     """Single neurons on chips of their own; all [run]."""
 
     layer: int
-    place: Floats  # in the predictive distribution, 0 … 1
+    pit_value: Floats  # probability integral transform: the predictive distribution at the measured time, 0 … 1
     t_over_tau: Floats
     ideal_over_tau: Floats
     median_over_tau: Floats  # of the prediction
@@ -59,9 +59,9 @@ def replay(
     level: str,
     chips: int,
     seed: int,
-    report: Callable[[int, int], None] = lambda done, every: None,
+    progress: Progress = silent,
 ) -> Runs:
-    """The points of one layer spread evenly over `chips` chips, at a level; report: of chips done, and of all."""
+    """Return the points of one layer, spread uniformly over `chips` chips, run at a level."""
     layer = points.layer
     if len(points.neuron) < chips:
         raise InputError(f"--runs must give each of {chips} chips a neuron, got {len(points.neuron)} neurons")
@@ -76,16 +76,16 @@ def replay(
             part = points.take(mine)
             found = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)
             t[mine], u[:, mine] = found[:2]
-        report(c + 1, chips)
-    place, median = places(model, points, circuit.mapped.variation, t, generator)
+        progress(c + 1, chips, f"layer {circuit.mapped.layers[layer].name}: {count} neurons, {c + 1} of {chips} chips")
+    pit, median = pit_values(model, points, circuit.mapped.variation, t, generator)
     ideal = np.where(points.point.fired, points.point.at, np.inf)
-    return Runs(layer, place, t, ideal, median, chip, points.image, points, np.arange(count), u)
+    return Runs(layer, pit, t, ideal, median, chip, points.image, points, np.arange(count), u)
 
 
-def places(
+def pit_values(
     model: NoiseModel, points: Points, variation: Variation, t: Floats, generator: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Place of each measured time in its predictive mixture, and that mixture's median, [point]."""
+    """Return the PIT value of each measured time in its predictive mixture, and that mixture's median, [point]."""
     drawn = np.stack([draw_mixture(model, points, variation, generator) for _ in range(DRAWS)])
     below = (drawn < t).mean(axis=0)
     ties = (drawn == t).mean(axis=0)
@@ -124,7 +124,7 @@ def coverage(runs: Runs) -> list[dict[str, Any]]:
     """Share of runs in each central interval, its clustered 99 % interval, and whether that holds the nominal share."""
     rows = []
     for nominal in INTERVALS:
-        inside = np.abs(runs.place - 0.5) <= nominal / 2
+        inside = np.abs(runs.pit_value - 0.5) <= nominal / 2
         error = clustered_error(inside.astype(float), runs.chip, runs.image)
         share = float(inside.mean())
         low, high = max(share - Z_99 * error, 0.0), min(share + Z_99 * error, 1.0)
@@ -160,18 +160,19 @@ def summary(circuit: Circuit, runs: Runs) -> dict[str, Any]:
     """Coverage, bias, misses and false fires, in numbers and in a sentence."""
     fired, expected = np.isfinite(runs.t_over_tau), np.isfinite(runs.ideal_over_tau)
     both = fired & expected
-    score = ndtri(np.clip(runs.place, 0.5 / DRAWS, 1 - 0.5 / DRAWS))
+    score = ndtri(np.clip(runs.pit_value, 0.5 / DRAWS, 1 - 0.5 / DRAWS))
     cover = coverage(runs)
     name = circuit.mapped.layers[runs.layer].name
     wide = cover[1]
     verdict = "rejected" if wide["rejected"] else "not rejected"
+    count = len(runs.pit_value)
     sentence = (
-        f"Layer {name}: the noise model is {verdict}: {wide['share']:.1%} of {len(runs.place)} runs lie in its 95 % "
+        f"Layer {name}: the noise model is {verdict}: {wide['share']:.1%} of {count} runs lie in its 95 % "
         f"intervals (99 % interval of that share {wide['low']:.1%} … {wide['high']:.1%}, clustered by chip and image)."
     )
     return {
         "layer": name,
-        "runs": len(runs.place),
+        "runs": len(runs.pit_value),
         "chips": int(runs.chip.max()) + 1,
         "coverage": cover,
         "rejected": wide["rejected"],
@@ -183,5 +184,5 @@ def summary(circuit: Circuit, runs: Runs) -> dict[str, Any]:
         "deviation_spread": float(np.std(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
         "missed": int((expected & ~fired).sum()),
         "false": int((~expected & fired).sum()),
-        "places": np.histogram(runs.place, bins=20, range=(0, 1))[0].tolist(),
+        "pit_histogram": np.histogram(runs.pit_value, bins=20, range=(0, 1))[0].tolist(),
     }

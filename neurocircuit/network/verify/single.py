@@ -1,11 +1,11 @@
 """Single trained neurons of every layer against a noise table, or level against level where causes differ."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import Points
 from neurocircuit.network.run import Circuit
@@ -28,9 +28,9 @@ def single_neurons(
     runs: int,
     seed: int,
     layers: tuple[int, ...],
-    report: Callable[[str], None] = lambda text: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """About `runs` neurons of each of `layers`, from images given by their input spikes [number]; report: progress."""
+    """About `runs` neurons of each of `layers`, from images given by their input spikes [number]."""
     spec = circuit.mapped.neuron_of(0)
     calibrated = str(table.provenance["level"])
     differing = level_agreement.differing_causes(
@@ -43,7 +43,10 @@ def single_neurons(
             for layer in layers
         ]
     else:
-        found = [_layer(circuit, table, every[layer], level, seed, report) for layer in layers]
+        found = [
+            _layer(circuit, table, every[layer], level, seed, _part(progress, k, len(layers)))
+            for k, layer in enumerate(layers)
+        ]
     return {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": found}
 
 
@@ -56,7 +59,7 @@ def in_transistors(
     runs: int,
     seed: int,
     layers: tuple[int, ...],
-    report: Callable[[str], None] = lambda text: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """`runs` neurons of the first layer at level transistor; wider layers are named with their limit.
 
@@ -66,14 +69,23 @@ def in_transistors(
         raise InputError(
             f"--layers must hold {circuit.mapped.layers[0].name} at level transistor, the only layer that is run there"
         )
-    report(f"layer {circuit.mapped.layers[0].name}: {runs} neurons in transistors, some 20 s each")
+    progress(0, 1, f"layer {circuit.mapped.layers[0].name}: {runs} neurons in transistors, some 20 s each")
     found = transistors.replay(circuit, NoiseModel(table, outside="ideal"), images, runs, seed)
     calibrated = str(table.provenance["level"])
     return {"level": level, "table_level": calibrated, "differing_causes": [], "layers": [found]}
 
 
+def _part(progress: Progress, k: int, parts: int) -> Progress:
+    """Return the progress of part k of `parts` equal ones."""
+
+    def of_part(done: float, total: float, label: str = "") -> None:
+        progress(k + done / total, parts, label)
+
+    return of_part
+
+
 def _layer(
-    circuit: Circuit, table: NoiseTable, points: Points, level: str, seed: int, report: Callable[[str], None]
+    circuit: Circuit, table: NoiseTable, points: Points, level: str, seed: int, progress: Progress
 ) -> dict[str, Any]:
     model = NoiseModel(table, outside="ideal")
     answered, known = model.reach(points.layer, points.every)
@@ -88,13 +100,7 @@ def _layer(
         level=level,
         chips=min(CHIPS, len(inside)),
         seed=seed,
-        report=lambda done, every: (
-            None
-            if done % 10 and done < every
-            else report(
-                f"layer {circuit.mapped.layers[points.layer].name}: {len(inside)} neurons, {done} of {every} chips"
-            )
-        ),
+        progress=progress,
     )
     row = neurons.summary(circuit, runs)
     share = float(np.mean(~answered))

@@ -8,62 +8,94 @@ Chips, operating points and silence do not enter: that is what the calibrated mo
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.provenance import RunClock
+from neurocircuit.core.result import Number, Result
 from neurocircuit.core.stats import fraction_interval
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.network.run import Circuit, decide, propagate, spikes_of
+from neurocircuit.network.run import Circuit, OnCircuit, decide, propagate, spikes_of
 from neurocircuit.neuron.operating_points import operate
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.tables import TransferTable
 from neurocircuit.tables.curve import jitter_by_layer
 
 
-def jitter_of(mapped: MappedNetwork, path: Path, input_jitter: float) -> dict[str, Any]:
-    """Relative jitter of the input and of each layer by the curve of the transfer table `path`; what a file holds.
+class TransferJitter(Result):
+    """Relative jitter of the input and of each layer of a mapped network, by the curve of a transfer table.
 
-    Raises InputError for an input jitter beyond 0 … 1 and a table with fewer than two rows of jitter.
+    curve_jitter, curve_mean: rows of the curve, ratios; extrapolated_layers: how many it is continued for.
     """
+
+    kind: ClassVar[str] = "transfer_jitter"
+
+    network: str
+    network_sha256: str
+    curve_level: str
+    curve_jitter: tuple[float, ...]
+    curve_mean: tuple[Number, ...]
+    jitter_by_layer: tuple[float, ...]
+    extrapolated_layers: int
+
+    def check_network(self, mapped: MappedNetwork) -> None:
+        """Raise FileFormatError unless these are the jitters of that network, wherever its weights lie."""
+        if self.network_sha256 != identity(mapped):
+            raise FileFormatError(f"the jitters belong to another network: {self.network}")
+
+    def curve(self) -> dict[str, Any]:
+        """Return what the curve says, without the network and the run."""
+        return self.model_dump(exclude={"run", "network", "network_sha256"})
+
+    def save(self, out: Path | str) -> Path:
+        """Write the jitters into a file (.json) and return its path. Raise InputError naming what cannot be written."""
+        path = Path(out)
+        if path.suffix != ".json":
+            raise InputError(f"the file of jitters must end in .json, got {str(path)!r}")
+        return self.write(path)
+
+    def summary(self) -> str:
+        """Return a line for the input and for each layer."""
+        names = ("input", *(f"layer {k}" for k in range(1, len(self.jitter_by_layer))))
+        return "\n".join(
+            f"{name}: relative jitter {value:.3g}" for name, value in zip(names, self.jitter_by_layer, strict=True)
+        )
+
+
+def transfer_jitter(
+    network: OnCircuit, curve: TransferTable | Path | str, input_jitter: float = 0.01
+) -> TransferJitter:
+    """Return the jitter of each layer by the paper's simpler reading: the curve of a transfer table over jitter.
+
+    Raise InputError for an input jitter beyond 0 … 1 and a table with fewer than two rows of jitter.
+    """
+    clock = RunClock()
     if not 0 < input_jitter < 1:
-        raise InputError(f"--input-jitter must be within 0 … 1, got {input_jitter:g}")
-    table = TransferTable.load(path)
-    jitter, extrapolated = jitter_by_layer(table, input_jitter, len(mapped.layers), f"{path}")
+        raise InputError(f"input jitter must be within 0 … 1, got {input_jitter:g}")
+    mapped = network.circuit.mapped
+    table = curve if isinstance(curve, TransferTable) else TransferTable.load(Path(curve))
+    where = "the transfer table" if isinstance(curve, TransferTable) else f"{curve}"
+    jitter, extrapolated = jitter_by_layer(table, input_jitter, len(mapped.layers), where)
     level, rows = table.levels[0], table.rows("jitter")
-    return {
-        "mode": "transfer",
-        "network": mapped.name,
-        "network_sha256": identity(mapped),
-        "curve_level": level,
-        "curve_jitter": list(rows),
-        "curve_mean": [table.row("jitter", level, row)["mean"] for row in rows],
-        "jitter_by_layer": jitter,
-        "extrapolated_layers": extrapolated,
-    }
+    return TransferJitter(
+        network=mapped.name,
+        network_sha256=identity(mapped),
+        curve_level=level,
+        curve_jitter=tuple(rows),
+        curve_mean=tuple(float(table.row("jitter", level, row)["mean"]) for row in rows),
+        jitter_by_layer=tuple(jitter),
+        extrapolated_layers=extrapolated,
+        run=clock.record(),
+    )
 
 
 def identity(mapped: MappedNetwork) -> str:
-    """Hash of a mapped network, wherever its checkpoint lies."""
+    """Return the hash of a mapped network, wherever its checkpoint lies."""
     content = {key: value for key, value in mapped.to_dict().items() if key != "checkpoint"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def load(path: Path, mapped: MappedNetwork) -> dict[str, Any]:
-    """What `calibrate --mode transfer` wrote. Raises FileFormatError for another file or another network's."""
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError:
-        raise FileFormatError(f"{path} must be what `calibrate --mode transfer` wrote, got no JSON") from None
-    if not isinstance(values, dict) or values.get("mode") != "transfer":
-        raise FileFormatError(f"{path} must be what `calibrate --mode transfer` wrote, got another file")
-    if values.get("network_sha256") != identity(mapped):
-        raise FileFormatError(f"{path} belongs to another network: {values.get('network')}")
-    return values
 
 
 def transfer_mode(

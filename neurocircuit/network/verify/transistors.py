@@ -125,9 +125,9 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         "edge", spec, times, weights, noise_seed=seeds[rows], start_rad=armed.start_rad
     ).fire_time_over_tau
     generator = np.random.default_rng([seed, 17])
-    place, median = neurons.places(model, kept, circuit.mapped.variation, measured, generator)
+    pit, median = neurons.pit_values(model, kept, circuit.mapped.variation, measured, generator)
     runs_of = neurons.Runs(
-        0, place, measured, kept.point.at, median, np.arange(len(rows)), kept.image, kept, np.arange(len(rows))
+        0, pit, measured, kept.point.at, median, np.arange(len(rows)), kept.image, kept, np.arange(len(rows))
     )
     row = neurons.summary(circuit, runs_of)
     row |= {"failures": len(record.failures), "held": chosen.held, "eligible": chosen.eligible}

@@ -126,7 +126,7 @@ def pit_figure(layers: list[dict[str, Any]]) -> "Figure":
     figure, axes = style.new_figure(0.6 + 1.3 * len(layers), rows=len(layers), sharex=True)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.5 / (0.6 + 1.3 * len(layers)))
     for panel, layer in zip(axes, layers, strict=True):
-        counts = np.array(layer["places"])
+        counts = np.array(layer["pit_histogram"])
         panel.bar((np.arange(20) + 0.5) / 20, counts, 0.05, color=_COLOURS[0], edgecolor="white", linewidth=0.4)
         panel.axhline(counts.sum() / 20, color="black", linewidth=0.8)
         panel.set_ylabel(f"layer {layer['layer']} (runs)")

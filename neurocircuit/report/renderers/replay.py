@@ -171,7 +171,7 @@ def _worst(neurons: dict[str, Any]) -> list[Section]:
         draw(
             f"worst_{layer['layer']}_{k}",
             f"Layer {layer['layer']}, neuron {case['neuron']}, image {case['image']}, chip {case['chip']}: PIT value "
-            f"{case['place']:.4f}, slope {case['slope']:.3g}, highest membrane {case['highest']:.3g} under eq. (4).",
+            f"{case['pit_value']:.4f}, slope {case['slope']:.3g}, highest membrane {case['highest']:.3g} under eq. (4).",
             partial(figures.worst_figure, case),
         )
         for layer in neurons["layers"]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from pydantic import Field
@@ -103,12 +103,14 @@ _READERS: dict[str, Callable[[Path, bool], ImageSource]] = {
 }
 
 
-def load(spec: DataSpec, part: PartName, given: Path | None = None) -> ImageSource:
+def load(spec: DataSpec, part: str, given: Path | None = None) -> ImageSource:
     """One part of a data set: train, held_out and test never overlap; `official` is the published test set.
 
     given: a directory, or for a test one data file; without it the directory named by NEUROCIRCUIT_DATA.
     Raises InputError in one line that says where was looked and how to get the data.
     """
+    if part not in get_args(PartName):
+        raise InputError(f"the split must be one of {', '.join(get_args(PartName))}, got {part!r}")
     if given is not None and not given.exists():
         raise InputError(f"--data must exist, got {given}")
     if given is not None and given.is_file():
@@ -143,7 +145,7 @@ def _whole(name: DataName, train: bool, given: Path | None) -> ImageSource:
     return _checked(name, _READERS[name](directory, train), str(directory))
 
 
-def _data_file(spec: DataSpec, part: PartName, path: Path) -> ImageSource:
+def _data_file(spec: DataSpec, part: str, path: Path) -> ImageSource:
     if part not in ("test", "official"):
         raise InputError(f"--data must be a directory to train from, got the file {path}")
     if spec.name in ("mnist", "fashion_mnist"):

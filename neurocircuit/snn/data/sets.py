@@ -73,7 +73,7 @@ class Dataset:
         return self.source.batch(indices, draws)
 
 
-def load(spec: DataSpec, split: PartName, data: Path | str | None = None) -> Dataset:
+def load(spec: DataSpec, split: str, data: Path | str | None = None) -> Dataset:
     """Return one split of the data set that a recipe or a checkpoint names."""
     return Dataset(spec.name, split, library.load(spec, split, None if data is None else Path(data)))
 

@@ -11,21 +11,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.core.arrays import Bools
 from neurocircuit.core.files import file_sha256, make_directory, read_json_object, write_atomically
 from neurocircuit.core.pool import open_pool
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits, mapping
 from neurocircuit.network.limits import Choice, Recorded
 from neurocircuit.network.physical import PhysicalNetwork
-from neurocircuit.network.run import Circuit, decide, spikes_of
+from neurocircuit.network.run import Circuit, EncodedImages, decide, spikes_of
 from neurocircuit.snn import unroll
 from neurocircuit.snn.unroll import Unrolled
 from neurocircuit.spec import LayerMapping, MappedNetwork, Variation
@@ -35,22 +33,6 @@ from neurocircuit.studies.circuit_curves.quantities import Setting
 _IDEAL = NeuronSpec()  # for looks at eq. (4), where nothing of it but the window enters: 10 τ until that is known
 
 
-@dataclass(frozen=True)
-class Images:
-    """Images of one part: input spikes [number] of each, labels [image]."""
-
-    spikes: list[Floats]
-    labels: NDArray[np.int64]
-
-    @cached_property
-    def sha256(self) -> str:
-        """Of labels and spikes."""
-        digest = sha256(self.labels.astype(np.int64).tobytes())
-        for one in self.spikes:
-            digest.update(one.tobytes())
-        return digest.hexdigest()
-
-
 @dataclass
 class Network:
     """A trained network, and what mapping must know of it: read when a task first needs it."""
@@ -58,7 +40,7 @@ class Network:
     group: str
     number: int
     path: Path
-    training: Images
+    training: EncodedImages
 
     @cached_property
     def sha256(self) -> str:
@@ -79,8 +61,7 @@ class Network:
     def window_over_tau(self) -> float:
         """2 τ after the latest decision on the training images, as `map` has it."""
         circuit = self._unscaled(_IDEAL)
-        first = [float(spikes_of(circuit.ideal(one, exact_weights=True)[-1]).min()) for one in self.training.spikes]
-        return float(np.ceil(10 * (max(t for t in first if np.isfinite(t)) + 2.0)) / 10)
+        return mapping.window_of([circuit.ideal(image, exact_weights=True) for image in self.training.spikes])
 
     @cached_property
     def recorded(self) -> tuple[Recorded, ...]:
@@ -106,7 +87,7 @@ class Network:
         ]
         return mapping.with_delays(mapped, self.physical, self.training.spikes[: mapping.LATENCY_IMAGES]), broken
 
-    def software(self, images: Images) -> Bools:
+    def software(self, images: EncodedImages) -> Bools:
         """Right under eq. (4) with the weights as trained, [image]."""
         circuit = self._within_window
         decided = [decide(spikes_of(circuit.ideal(one, exact_weights=True)[-1])) for one in images.spikes]
@@ -171,7 +152,7 @@ class Task:
     network: Network
     point: Point
     chips: tuple[int, ...]
-    images: Images
+    images: EncodedImages
     level: str
     seed: int
 

@@ -9,7 +9,7 @@ import torch
 
 from neurocircuit.core.files import file_sha256, write_atomically
 from neurocircuit.errors import InputError
-from neurocircuit.network import calibrate
+from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.run import Circuit
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.models import count_weights
@@ -37,7 +37,7 @@ def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Pat
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     training = problem.images(problem.study.mapping.part, settings.calibration_images)
-    table, _, _ = calibrate.calibrate(
+    table, _, _ = fit_table(
         Circuit.of(mapped, problem.physical),
         training.spikes,
         seed=problem.study.seed,

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import InputError, SpecError
-from neurocircuit.network import calibrate, mapping
+from neurocircuit.network import mapping
+from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.limits import Choice
 from neurocircuit.network.physical import PhysicalNetwork
-from neurocircuit.network.run import Circuit, input_spikes
+from neurocircuit.network.run import Circuit, EncodedImages, input_spikes
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.augment import for_evaluation
@@ -101,7 +102,7 @@ class Problem:
     def images(self, part: str, count: int) -> Images:
         """The first `count` images of a part. Raises InputError when there are fewer."""
         subject = self.subject
-        source = library.load(subject.data, part, self.data)  # type: ignore[arg-type]
+        source = library.load(subject.data, part, self.data)
         if count > len(source):
             raise InputError(f"images must be <= {len(source)} for part {part}, got {count}")
         pixels, labels = source.batch(np.arange(count))
@@ -120,8 +121,7 @@ class Problem:
             self.physical,
             design.neuron,
             design.variation,
-            images.spikes,
-            images.labels,
+            EncodedImages(images.spikes, images.labels, self.study.mapping.part),
             Choice(settings.xor_quantile, settings.wrap_quantile, settings.use),
             name=self.study.name,
             checkpoint=self.files.checkpoint.name,
@@ -191,7 +191,7 @@ class Evaluator:
         images = self._images(fidelity.name, study.part, fidelity.images)
         if fidelity.method == "circuit":
             return inference.on_circuit(circuit, images.spikes, images.labels, fidelity.chips, fidelity.level, seed)
-        table, _, _ = calibrate.calibrate(
+        table, _, _ = fit_table(
             circuit,
             training.spikes[: fidelity.calibration_images],
             level=fidelity.level,
@@ -216,9 +216,9 @@ class Evaluator:
 def mapping_constraints(mapping: mapping.Mapping) -> dict[str, float]:
     """By limit the largest excess over the layers: value over bound, less 1."""
     excesses: dict[str, float] = {}
-    for limit in mapping.report["limits"]:
-        excess = limit["value"] / limit["bound"] - 1.0
-        excesses[limit["name"]] = max(excesses.get(limit["name"], -1.0), excess)
+    for limit in mapping.limits:
+        excess = limit.value / limit.bound - 1.0
+        excesses[limit.name] = max(excesses.get(limit.name, -1.0), excess)
     return excesses
 
 

@@ -1,6 +1,5 @@
 """Calibration at a small network, its table against the circuit, whole images, clusters, the paper's reading."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +17,7 @@ from neurocircuit.tables.curve import output_of
 
 @pytest.fixture(scope="session")
 def calibrated(circuit, spikes):
-    return calibrate.calibrate(circuit, spikes, chip_count=12, points_per_layer=120)
+    return calibrate.fit_table(circuit, spikes, chip_count=12, points_per_layer=120)
 
 
 def test_first_order_terms_hold_on_the_circuit(calibrated):
@@ -150,11 +149,18 @@ def test_decks_with_phase_noise_are_covered_by_a_table_of_the_averaged_level(cir
     """Same causes, phase noise among them: coverage instead of a level discrepancy, and the very same fire times."""
     mapped = circuit.mapped
     noisy = type(circuit).of(mapped.replace(neuron=mapped.neuron.replace(phase_noise=(1e5,) * 4)), circuit.physical)
-    table, _, _ = calibrate.calibrate(noisy, spikes, level="averaged", chip_count=12, points_per_layer=80)
+    table, _, _ = calibrate.fit_table(noisy, spikes, level="averaged", chip_count=12, points_per_layer=80)
     assert table.layers[0].first_passage.spread.mean() == pytest.approx(1.0, abs=0.25)
     said = []
     found = single.single_neurons(
-        noisy, table, spikes, level="bsource", runs=60, seed=3, layers=(0,), report=said.append
+        noisy,
+        table,
+        spikes,
+        level="bsource",
+        runs=60,
+        seed=3,
+        layers=(0,),
+        progress=lambda done, total, label="": said.append(label),
     )
     assert found["differing_causes"] == []
     assert not found["layers"][0]["coverage"][1]["rejected"]
@@ -176,15 +182,15 @@ def test_clustered_errors():
     assert neurons.clustered_error(same, label) == pytest.approx(same[:50].std() / np.sqrt(50), rel=0.1)
 
 
-def test_places_of_draws_from_the_model_are_even(circuit, calibrated):
+def test_pit_values_of_draws_from_the_model_are_uniform(circuit, calibrated):
     """What the model itself draws must cover nominally: 360 points, error of the 95 % share 1.1 %."""
     table, points, _ = calibrated
     model, rng = NoiseModel(table, outside="ideal"), np.random.default_rng(6)
     inside = []
     for layer in points:
         t = neurons.draw_mixture(model, layer, circuit.mapped.variation, rng)
-        place, _ = neurons.places(model, layer, circuit.mapped.variation, t, rng)
-        inside.append(np.abs(place - 0.5) <= 0.475)
+        pit, _ = neurons.pit_values(model, layer, circuit.mapped.variation, t, rng)
+        inside.append(np.abs(pit - 0.5) <= 0.475)
     assert np.concatenate(inside).mean() == pytest.approx(0.95, abs=0.045)
 
 
@@ -205,15 +211,23 @@ def test_zero_variation_and_no_causes_give_the_ideal_layers(circuit, spikes, cal
 
 
 def test_a_file_of_jitters_is_bound_to_its_network(mapping, tmp_path):
-    path = tmp_path / "transfer.json"
-    path.write_text(json.dumps({"mode": "transfer", "network": "x", "network_sha256": "0", "jitter_by_layer": []}))
-    with pytest.raises(FileFormatError, match="belongs to another network: x"):
-        transfer.load(path, mapping.mapped)
-    path.write_text(json.dumps({"network_sha256": transfer.identity(mapping.mapped), "mode": "transfer"}))
-    assert transfer.load(path, mapping.mapped)["mode"] == "transfer"
-    path.write_text("{}")
-    with pytest.raises(FileFormatError, match="got another file"):
-        transfer.load(path, mapping.mapped)
+    jitter = transfer.TransferJitter(
+        network="x",
+        network_sha256=transfer.identity(mapping.mapped),
+        curve_level="edge",
+        curve_jitter=(0.01, 0.1),
+        curve_mean=(0.02, 0.2),
+        jitter_by_layer=(0.01, 0.02, 0.04),
+        extrapolated_layers=0,
+    )
+    read = transfer.TransferJitter.load(jitter.save(tmp_path / "transfer.json"))
+    assert read == jitter
+    read.check_network(mapping.mapped.replace(checkpoint="elsewhere.pt"))
+    with pytest.raises(FileFormatError, match="belong to another network: x"):
+        read.check_network(mapping.mapped.replace(use=0.5))
+    (tmp_path / "transfer.json").write_text("{}")
+    with pytest.raises(FileFormatError, match="must be a result of kind transfer_jitter"):
+        transfer.TransferJitter.load(tmp_path / "transfer.json")
 
 
 def test_without_jitter_the_papers_reading_is_eq_4(circuit, spikes):
@@ -255,7 +269,7 @@ def test_idle_inputs_change_nothing_under_eq_4(circuit, spikes):
 
 def test_a_table_of_points_within_limits_refuses_those_beyond(circuit, spikes):
     within = calibrate.Within(headroom=0.4, latest=5.0)
-    table, points, _ = calibrate.calibrate(circuit, spikes, chip_count=4, points_per_layer=60, within=within)
+    table, points, _ = calibrate.fit_table(circuit, spikes, chip_count=4, points_per_layer=60, within=within)
     for own in points:
         assert own.headroom.max() <= 0.4
         assert own.point.at.max() <= 5.0

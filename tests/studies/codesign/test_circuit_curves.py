@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from neurocircuit.cli.network import images
 from neurocircuit.cli.study.circuit_curves import command
 from neurocircuit.errors import InputError
 from neurocircuit.network import mapping as network_mapping
@@ -26,7 +25,7 @@ SETTING = Setting(NeuronSpec(), EMBEDDED)
 
 @pytest.fixture(scope="module")
 def seen(weights):
-    return curves.Images(*images(unroll.load(weights), "train", None, 4))
+    return unroll.load(weights).images("train", None, 4)
 
 
 @pytest.fixture
@@ -66,8 +65,7 @@ def test_unchanged_circuit_has_the_mapping_of_map(network, seen):
         network.physical,
         SETTING.neuron,
         EMBEDDED,
-        seen.spikes,
-        seen.labels,
+        seen,
         Choice(),
         name="clean1",
         checkpoint=network.path.name,
@@ -111,7 +109,7 @@ def planted(network, seen, setting, name, value, chips=(0, 1, 2)):
 
 @pytest.mark.parametrize(("name", "values"), [("mismatch", (0.0, 1e-3, 0.02)), ("phase_noise", (0.0, 1e6, 3e7))])
 def test_more_of_a_noise_in_the_circuit_never_raises_the_accuracy_beyond_its_interval(network, weights, name, values):
-    seen = curves.Images(*images(unroll.load(weights), "train", None, 8))
+    seen = unroll.load(weights).images("train", None, 8)
     tasks = [planted(network, seen, SETTING, name, value) for value in values]
     found = {task.name: task.run() for task in tasks}
     rows = curve_rows.rows(tasks, found)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from neurocircuit.cli.network import images
 from neurocircuit.errors import InputError
 from neurocircuit.network import limits
 from neurocircuit.network.run import Circuit as Replayed
@@ -39,10 +38,10 @@ def loaded(mapped):
 def rows_of(loaded, folder, count=3, **options):
     network, unrolled = loaded
     nominal, every = pvt.read(folder)
-    training, _ = images(unrolled, "train", None, 6)
-    spikes, labels = images(unrolled, "train", None, count)
+    training = unrolled.images("train", None, 6).spikes
+    decided = unrolled.images("train", None, count)
     given = {"chips": 1, "level": "edge", "seed": 1, "weights": 1000} | options
-    return pvt.run(network, unrolled.physical, nominal, every, training, spikes, labels, **given)
+    return pvt.run(network, unrolled.physical, nominal, every, training, decided.spikes, decided.labels, **given)
 
 
 def test_nominal_condition_is_the_mapped_network_itself(loaded, tmp_path):
@@ -86,7 +85,7 @@ def weak(loaded, tmp_path, **changes):
     """The network at a planted corner, mapped at nominal and mapped there."""
     network, unrolled = loaded
     nominal, every = pvt.read(write(tmp_path, spec("tt"), spec("ss", **changes)))
-    training, _ = images(unrolled, "train", None, 6)
+    training = unrolled.images("train", None, 6).spikes
     there, _ = pvt.at_condition(network, nominal, every[1], "again")
     return there, pvt.mapped_there(network, there, unrolled.physical, nominal, every[1], training)
 
@@ -110,7 +109,7 @@ def test_mapping_at_a_stronger_corner_keeps_to_the_limits(loaded, tmp_path):
     """Twice the swing and 1.5 times the jump would bring the threshold down to a third, and leave the XOR's range."""
     unrolled = loaded[1]
     there, anew = weak(loaded, tmp_path, phase_per_weight_rad=0.75, vco4_swing_Hz=2 * NeuronSpec().vco4_swing_Hz)
-    training, _ = images(unrolled, "train", None, 6)
+    training = unrolled.images("train", None, 6).spikes
     points = [Replayed.of(anew, unrolled.physical).ideal(image, exact_weights=True) for image in training]
     for k, own in enumerate(anew.layers):
         assert threshold(there, k) == pytest.approx(1 / 3, rel=1e-6)
