@@ -27,7 +27,7 @@ published-network: setup ## Train RECIPE=mnist with SEEDS="1 2 3" and read its t
 	  $(BIN)/neurocircuit train training/$(RECIPE).toml --set seed=$$seed --threads 1 --out $$out $$resume && \
 	  $(BIN)/neurocircuit evaluate $$out/weights.pt --json >$$out/evaluation.json && \
 	  if grep -q test_from_training training/$(RECIPE).toml; then \
-	    $(BIN)/neurocircuit evaluate $$out/weights.pt --part official --json >$$out/official.json; fi && \
+	    $(BIN)/neurocircuit evaluate $$out/weights.pt --split official --json >$$out/official.json; fi && \
 	  rm -f $$out/checkpoint.pt $$out/best.pt || exit 1; \
 	done
 
@@ -46,7 +46,7 @@ published-mc: setup ## Chips with mismatch, each trimmed: rebuild reports/publis
 NETWORK := reports/published/mnist-network
 IMAGES ?= 1000
 RUNS ?= 500
-REPLAY = $(BIN)/neurocircuit verify $@/network.toml --table $@/table.nc --part test --images $(IMAGES) --chips 3 \
+REPLAY = $(BIN)/neurocircuit verify $@/network.toml --table $@/table.nc --images $(IMAGES) --chips 3 \
 	--runs $(RUNS) --jobs 2
 
 published-embedded: $(NETWORK)/embedded ## Rebuild the mapping, budget and replay reports of the embedded circuit
@@ -161,7 +161,7 @@ $(AWARE)/%/table.nc: $(AWARE_ROUNDS)/second/%/table.nc
 	  --set data.test_from_training=39000 --set schedule.lr=5e-4 && rm -f $(@D)/checkpoint.pt $(@D)/best.pt
 
 $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
-	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --part test --images 300 --chips 3 --jobs $(JOBS) --out $(@D)
+	@$(BIN)/neurocircuit verify $(AWARE)/$*/network.toml --images 300 --chips 3 --jobs $(JOBS) --out $(@D)
 
 # The networks that know the stressed circuit's noise, mapped on the embedded circuit.
 ON_EMBEDDED := $(ROBUST)/embedded-aware
@@ -185,7 +185,7 @@ published-hard: setup ## The paper's published MNIST weights on the embedded cir
 	@$(BIN)/neurocircuit import-weights ../shared/data/authors_mnist --network mnist_scnn --out reports/authors_mnist.pt
 	@$(BIN)/neurocircuit map reports/authors_mnist.pt --images 40 --out $(HARD)/network.toml
 	@$(BIN)/neurocircuit calibrate $(HARD)/network.toml --images 10 --points 200 --out $(HARD)/table.nc
-	@$(BIN)/neurocircuit verify $(HARD)/network.toml --table $(HARD)/table.nc --part test --images 60 --chips 3 --runs 200 \
+	@$(BIN)/neurocircuit verify $(HARD)/network.toml --table $(HARD)/table.nc --images 60 --chips 3 --runs 200 \
 	  --jobs 2 --out $(HARD)/replay
 
 # On the stressed circuit, which has phase noise; the table is of the level that the decks are, so of the same causes.
@@ -194,7 +194,7 @@ published-decks: setup ## Rebuild the replay of single neurons as ngspice decks 
 	@mkdir -p $(DECKS)
 	@$(BIN)/neurocircuit calibrate $(NETWORK)/stressed/network.toml --level averaged --points 300 --out $(DECKS)/averaged.nc
 	@$(BIN)/neurocircuit verify $(NETWORK)/stressed/network.toml --table $(DECKS)/averaged.nc --level bsource \
-	  --no-images --images 30 --part test --runs $(RUNS) --out $(DECKS)/replay
+	  --no-images --images 30 --runs $(RUNS) --out $(DECKS)/replay
 
 IN_TRANSISTORS := $(NETWORK)/transistor
 published-neurons: setup ## Rebuild the replay of first-layer neurons in transistors (about 8 CPU-minutes)
@@ -203,4 +203,4 @@ published-neurons: setup ## Rebuild the replay of first-layer neurons in transis
 	@$(BIN)/neurocircuit calibrate $(IN_TRANSISTORS)/network.toml --images 8 --chips 16 --points 100 --headroom 0.9 \
 	  --latest 2.8 --out $(IN_TRANSISTORS)/table.nc
 	@$(BIN)/neurocircuit verify $(IN_TRANSISTORS)/network.toml --table $(IN_TRANSISTORS)/table.nc --level transistor \
-	  --no-images --images 60 --part test --runs 22 --seed 3 --out $(IN_TRANSISTORS)/replay
+	  --no-images --images 60 --runs 22 --seed 3 --out $(IN_TRANSISTORS)/replay

@@ -45,15 +45,15 @@ class OnChips:
             if getattr(self, name) is not None:
                 raise InputError(f"--{name} needs --noise TABLE")
 
-    def part(self, source: "ImageSource") -> "ImageSource":
+    def first(self, source: "ImageSource") -> "ImageSource":
         """The first images. Raises InputError when there are fewer."""
-        from neurocircuit.snn.data.images import Part
+        from neurocircuit.snn.data.images import Section
 
         if self.images is None:
             return source
         if self.images > len(source):
             raise InputError(f"--images must be <= {len(source)}, got {self.images}")
-        return Part(source, 0, self.images)
+        return Section(source, 0, self.images)
 
     def run(
         self, network: "nn.Sequential", source: "ImageSource", subject: "Subject", checkpoint: Path, energy_J: float

@@ -24,7 +24,7 @@ from neurocircuit.units import format_quantity, parse_quantity
 @click.command("evaluate")
 @click.argument("checkpoint_path", metavar="CHECKPOINT", type=click.Path(path_type=Path))
 @click.option(
-    "--part",
+    "--split",
     type=click.Choice(("test", "held_out", "official")),
     default="test",
     show_default=True,
@@ -61,7 +61,7 @@ from neurocircuit.units import format_quantity, parse_quantity
 @json_option
 def command(
     checkpoint_path: Path,
-    part: str,
+    split: str,
     energy_per_spike: str,
     noise: Path | None,
     chips: int | None,
@@ -102,7 +102,7 @@ def command(
             count=images or 40,
             chips=chips or 2,
             seed=1 if seed is None else seed,
-            part=part,
+            split=split,
             data=data,
             as_json=as_json,
         )
@@ -125,7 +125,7 @@ def command(
     if threads is not None:
         torch.set_num_threads(threads)
     subject, network = checkpoint.load_network(checkpoint_path)
-    source = on_chips.part(library.load(subject.data, part, data))
+    source = on_chips.first(library.load(subject.data, split, data))
     network = network.to(parallel.device_of_process(device))
     if noise is not None:
         found = on_chips.run(network, source, subject, checkpoint_path, energy_J)
@@ -138,7 +138,7 @@ def command(
             "name": subject.name,
             "network": subject.network.name,
             "data": subject.data.name,
-            "part": part,
+            "split": split,
             "data_sha256": source.sha256,
             "data_canonical": library.is_canonical(subject.data.name, source),
         }

@@ -16,14 +16,13 @@ from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network import physical
 from neurocircuit.network.physical import PhysicalNetwork
-from neurocircuit.network.run import EncodedImages, input_spikes
+from neurocircuit.network.run import EncodedImages
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import sets
-from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.data.sets import Dataset
-from neurocircuit.snn.encode import encode
 from neurocircuit.snn.functional.geometry import output_size, resolve_padding
+from neurocircuit.snn.inputs import spikes_and_labels
 from neurocircuit.snn.layers import EarliestPool2d, Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.retime import Retime
@@ -49,9 +48,7 @@ def encoded(subject: Subject, images: Dataset) -> EncodedImages:
     """Return images as input spikes by the subject's encoding. Raise InputError for another data set's images."""
     if images.name != subject.data.name:
         raise InputError(f"images must be of {subject.data.name}, which the network was trained for, got {images.name}")
-    pixels, labels = images.batch(np.arange(len(images)))
-    scaled = torch.from_numpy(for_evaluation(pixels, subject.augmentation)).double()
-    return EncodedImages(input_spikes(encode(scaled, subject.encoding).numpy()), labels, images.split)
+    return EncodedImages(*spikes_and_labels(subject, images), images.split)
 
 
 def load(path: Path) -> Unrolled:

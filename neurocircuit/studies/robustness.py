@@ -16,7 +16,7 @@ from neurocircuit.core.files import file_sha256, make_directory, read_json_objec
 from neurocircuit.errors import InputError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
-from neurocircuit.snn.data.images import ImageSource, Part
+from neurocircuit.snn.data.images import ImageSource, Section
 from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.hardware.jitter import JitteredNetwork, has_own_clocks
 from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, set_rounding
@@ -68,7 +68,7 @@ class Study:
         source = library.load(self.subject.data, "test", data)
         if images is not None and images > len(source):
             raise InputError(f"--images must be <= {len(source)}, got {images}")
-        self.images: ImageSource = source if images is None else Part(source, 0, images)
+        self.images: ImageSource = source if images is None else Section(source, 0, images)
 
     def fine_tuned(self, name: str, start: Path, **hardware: Any) -> Path:
         """Weights trained on from `start` under [hardware]; taken from disk when just that run is there already.

@@ -47,11 +47,11 @@ def test_evaluate_gives_stable_keys(neurocircuit, trained):
     assert values["sparsity"]["layers"][0]["neurons"] == 512
     assert values["energy"]["per_spike_J"] == pytest.approx(10e-12)
     assert values["latency"]["mean_s"] == pytest.approx(values["latency"]["mean_over_tau"] * 20e-9)
-    assert values["part"] == "test"
+    assert values["split"] == "test"
 
 
 def test_evaluate_speaks_in_words(neurocircuit, trained):
-    done = neurocircuit("evaluate", str(trained / "weights.pt"), "--energy-per-spike", "3 pJ", "--part", "held_out")
+    done = neurocircuit("evaluate", str(trained / "weights.pt"), "--energy-per-spike", "3 pJ", "--split", "held_out")
 
     assert done.returncode == 0, done.stderr
     assert "137 images" in done.stdout

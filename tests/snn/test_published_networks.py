@@ -42,7 +42,7 @@ def test_published_run_is_finished_and_was_read_on_images_it_never_saw(directory
     assert run["finished"]
     assert run["data_canonical"]
     assert test["data_canonical"]
-    assert test["part"] == "test"
+    assert test["split"] == "test"
 
 
 @pytest.mark.parametrize("directory", PUBLISHED, ids=lambda directory: directory.name)

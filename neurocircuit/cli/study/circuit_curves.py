@@ -50,7 +50,7 @@ NAMES = ("cycles", "mismatch", "phase_noise", "headroom", "ratio")
 )
 @click.option("--images", "count", default=40, show_default=True, type=click.IntRange(min=2), help="Images.")
 @click.option(
-    "--part",
+    "--split",
     type=click.Choice(("train", "held_out", "test", "official")),
     default="test",
     show_default=True,
@@ -84,7 +84,7 @@ def command(
     circuits: tuple[tuple[str, str], ...],
     wanted: tuple[str, ...],
     count: int,
-    part: str,
+    split: str,
     map_images: int,
     chips: int,
     level: str,
@@ -109,7 +109,7 @@ def command(
 
     groups = {name: paths for name, paths in zip(GROUPS, (clean, aware), strict=True) if paths}
     chips_of = {name: curves.dealt(paths, chips) for name, paths in groups.items()}
-    networks, seen = _networks(groups, part, count, map_images, data)
+    networks, seen = _networks(groups, split, count, map_images, data)
     tasks = [
         curves.Task(network, point, chips_of[network.group][network.number - 1], seen, level, seed)
         for point in _points(settings, quantities)
@@ -120,7 +120,7 @@ def command(
         "kind": "circuit_curves",
         "schema": 1,
         "level": level,
-        "part": part,
+        "split": split,
         "images": count,
         "map_images": map_images,
         "chips": chips,
@@ -198,7 +198,7 @@ def _points(settings: "dict[str, Setting]", quantities: "list[tuple[Quantity, tu
 
 
 def _networks(
-    groups: dict[str, tuple[Path, ...]], part: str, count: int, map_images: int, data: Path | None
+    groups: dict[str, tuple[Path, ...]], split: str, count: int, map_images: int, data: Path | None
 ) -> "tuple[list[Network], EncodedImages]":
     """Networks of all groups, and the images that they decide. Raises InputError where they read other images."""
     from neurocircuit.snn import unroll
@@ -206,7 +206,7 @@ def _networks(
 
     first = unroll.load(groups[GROUPS[0]][0])
     training = first.images("train", data, map_images)
-    seen = first.images(part, data, count)
+    seen = first.images(split, data, count)
     made = [
         Network(group, number, path, training)
         for group, paths in groups.items()

@@ -57,7 +57,7 @@ def command(
     files = files_of(study_path, study)
     torch.set_num_threads(1)  # the workers share the machine
     problem = Problem.load(study, files, data)
-    problem.images(study.part, 1)  # missing data is told before anything is written
+    problem.images(study.split, 1)  # missing data is told before anything is written
     if study.retraining is not None:
         check_recipe(problem)
     out = out or Path("reports") / f"codesign-{study.name}"

@@ -192,7 +192,7 @@ def _evaluated(
     from neurocircuit.noise import NoiseTable
     from neurocircuit.snn import checkpoint
     from neurocircuit.snn.data import library
-    from neurocircuit.snn.data.images import Part
+    from neurocircuit.snn.data.images import Section
     from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, evaluate_on_chips
     from neurocircuit.spec import MappedNetwork
 
@@ -204,7 +204,7 @@ def _evaluated(
     source = library.load(subject.data, "test", data)
     if images is not None and images > len(source):
         raise InputError(f"--images must be <= {len(source)}, got {images}")
-    part = source if images is None else Part(source, 0, images)
+    part = source if images is None else Section(source, 0, images)
     found = evaluate_on_chips(
         network,
         part,

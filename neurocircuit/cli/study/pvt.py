@@ -43,7 +43,7 @@ def condition_options(command: Any) -> Any:
 )
 @click.option("--chips", default=2, show_default=True, type=click.IntRange(min=1), help="Chips.")
 @click.option(
-    "--part",
+    "--split",
     type=click.Choice(("train", "held_out", "test", "official")),
     default="test",
     show_default=True,
@@ -71,7 +71,7 @@ def run(
     count: int,
     map_images: int,
     chips: int,
-    part: str,
+    split: str,
     out: Path | None,
     seed: int,
     data: Path | None,
@@ -96,7 +96,7 @@ def run(
     if not conditions:
         raise InputError("--corner, --temp and --vdd must leave a condition that was characterised, none has all three")
     training = unrolled.images("train", data, map_images)
-    decided = unrolled.images(part, data, count)
+    decided = unrolled.images(split, data, count)
     if out is not None:
         make_directory(out)  # before minutes of work
     rows = pvt.run(
@@ -118,7 +118,7 @@ def run(
         "schema": 1,
         "name": mapped.name,
         "level": level,
-        "part": part,
+        "split": split,
         "images": count,
         "map_images": map_images,
         "chips": chips,

@@ -46,7 +46,7 @@ def render(file: Path) -> Document:
 
 
 def _answer(values: dict[str, Any]) -> str:
-    texts = [f"{values['images']} {values['part']} images on {values['chips']} chips at level {values['level']}."]
+    texts = [f"{values['images']} {values['split']} images on {values['chips']} chips at level {values['level']}."]
     for circuit in values["circuits"]:
         rows = [row for row in values["rows"] if row["circuit"] == circuit and row["quantity"] is None]
         shares = ", ".join(f"{figures.NAMES[row['group']]} {_share(row)}" for row in rows)

@@ -55,7 +55,7 @@ def _answer(values: dict[str, Any]) -> str:
     replayed = next(iter(values["recommended"].values()))["verification"]
     return (
         f"{len(first['trials'])} designs at fidelity {first['name']}, {len(last['trials'])} at {last['name']}; "
-        f"{len(texts)} are recommended, each replayed as {replayed['images']['images']} whole {replayed['part']} "
+        f"{len(texts)} are recommended, each replayed as {replayed['images']['images']} whole {replayed['split']} "
         f"images on {replayed['images']['chips']} fresh chips at level edge. {'; '.join(texts)}.{_base_text(values)}"
     )
 

@@ -34,7 +34,7 @@ def _accuracy(values: dict[str, Any]) -> str:
 
 def _software_answer(values: dict[str, Any]) -> str:
     return (
-        f"{_accuracy(values)} of {values['n']} {values['part']} images are right under eq. (4); "
+        f"{_accuracy(values)} of {values['n']} {values['split']} images are right under eq. (4); "
         f"{values['undecided']} have no output spike. {values['sparsity']['overall']:.1%} of {values['neurons']} "
         f"neurons spike, {values['sparsity']['before_decision']:.1%} before the decision."
     )
@@ -42,7 +42,7 @@ def _software_answer(values: dict[str, Any]) -> str:
 
 def _chips_answer(values: dict[str, Any]) -> str:
     return (
-        f"{_accuracy(values)} of {values['n']} {values['part']} images are right on {values['chips']} chips; "
+        f"{_accuracy(values)} of {values['n']} {values['split']} images are right on {values['chips']} chips; "
         f"{values['accuracy_software']:.2%} in software, {values['accuracy_rounded']:.2%} with rounded weights."
     )
 
@@ -117,7 +117,7 @@ def _cost(values: dict[str, Any]) -> Section:
 
 
 def _subject(values: dict[str, Any]) -> Section:
-    names = ("network", "part", "neuron", "network_of_table", "noise_sha256", "chips", "seeds", "tables", "seed")
+    names = ("network", "split", "neuron", "network_of_table", "noise_sha256", "chips", "seeds", "tables", "seed")
     rows = [(name.replace("_", " "), f"{values[name]}") for name in names if name in values]
     rows.append(("data", values["data"] + ("" if values["data_canonical"] else ", not the published files")))
     rows += [(f"sha256 of {name}", digest) for name, digest in values["data_sha256"].items()]

@@ -34,7 +34,7 @@ def _answer(values: dict[str, Any]) -> str:
     fits = "meets every limit" if not broken else f"breaks {len(broken)} of {len(values['limits'])} limits"
     worst = max(values["layers"], key=lambda layer: layer["noise_power_over_base"])
     return (
-        f"The mapping {fits} on {values['images']} {values['part']} images, within a window of "
+        f"The mapping {fits} on {values['images']} {values['split']} images, within a window of "
         f"{values['window_over_tau']:g} τ. Layer {worst['name']} pays most for it: its lead is "
         f"{worst['lead_over_base']:.2g} of the base circuit's, so the same phase noise weighs "
         f"{worst['noise_power_over_base']:.3g} times as much in power. Accuracy on these images under eq. (4): "

@@ -55,7 +55,7 @@ def _answer(values: dict[str, Any], ran: list[dict[str, Any]]) -> str:
     nominal = [row for row in ran if row["label"] == values["nominal"]]
     at_nominal = f"nominal {nominal[0]['accuracy']:.1%}; " if nominal else ""
     return (
-        f"{values['images']} {values['part']} images on {values['chips']} chips at level {values['level']}. "
+        f"{values['images']} {values['split']} images on {values['chips']} chips at level {values['level']}. "
         f"{capitalised(at_nominal + '; '.join(texts))}."
     )
 

@@ -35,7 +35,7 @@ def render(file: Path) -> Document:
 def _images_answer(values: dict[str, Any]) -> list[str]:
     images = values["images"]
     texts = [
-        f"{images['images']} {values['part']} images on {images['chips']} chips at level {values['level']}: accuracy "
+        f"{images['images']} {values['split']} images on {images['chips']} chips at level {values['level']}: accuracy "
         f"{interval(images['accuracy']['circuit'])}, eq. (4) {interval(images['accuracy']['software'])}; the circuit "
         f"decides as eq. (4) does in {interval(images['agreement']['circuit and software'])}."
     ]
@@ -171,7 +171,7 @@ def _worst(neurons: dict[str, Any]) -> list[Section]:
         draw(
             f"worst_{layer['layer']}_{k}",
             f"Layer {layer['layer']}, neuron {case['neuron']}, image {case['image']}, chip {case['chip']}: PIT value "
-            f"{case['pit_value']:.4f}, slope {case['slope']:.3g}, highest membrane {case['highest']:.3g} under eq. (4).",
+            f"{case['pit_value']:.4f}, slope {case['slope']:.3g}, highest membrane {case['highest']:.3g} by eq. (4).",
             partial(figures.worst_figure, case),
         )
         for layer in neurons["layers"]

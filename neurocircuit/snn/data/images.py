@@ -49,7 +49,7 @@ class ImagesInMemory:
 
 
 @dataclass(frozen=True)
-class Part:
+class Section:
     """The images of another source from `start` to `stop`."""
 
     source: ImageSource

@@ -13,12 +13,12 @@ from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn.data import cifar10, idx
 from neurocircuit.snn.data.digits import read_digits
 from neurocircuit.snn.data.folder import ImageFolder
-from neurocircuit.snn.data.images import ImageSource, Part
+from neurocircuit.snn.data.images import ImageSource, Section
 from neurocircuit.spec.fields import Spec
 
 VARIABLE = "NEUROCIRCUIT_DATA"
 DataName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "image_folder"]
-PartName = Literal["train", "held_out", "test", "official"]
+SplitName = Literal["train", "held_out", "test", "official"]
 
 CANONICAL_SHA256 = {
     "mnist": {
@@ -103,19 +103,19 @@ _READERS: dict[str, Callable[[Path, bool], ImageSource]] = {
 }
 
 
-def load(spec: DataSpec, part: str, given: Path | None = None) -> ImageSource:
-    """One part of a data set: train, held_out and test never overlap; `official` is the published test set.
+def load(spec: DataSpec, split: str, given: Path | None = None) -> ImageSource:
+    """Return one split of a data set: train, held_out and test never overlap; `official` is the published test set.
 
     given: a directory, or for a test one data file; without it the directory named by NEUROCIRCUIT_DATA.
     Raises InputError in one line that says where was looked and how to get the data.
     """
-    if part not in get_args(PartName):
-        raise InputError(f"the split must be one of {', '.join(get_args(PartName))}, got {part!r}")
+    if split not in get_args(SplitName):
+        raise InputError(f"the split must be one of {', '.join(get_args(SplitName))}, got {split!r}")
     if given is not None and not given.exists():
         raise InputError(f"--data must exist, got {given}")
     if given is not None and given.is_file():
-        return _data_file(spec, part, given)
-    if part == "official" or (part == "test" and not spec.test_from_training):
+        return _data_file(spec, split, given)
+    if split == "official" or (split == "test" and not spec.test_from_training):
         return _whole(spec.name, False, given)
     whole = _whole(spec.name, True, given)
     kept_for_test = len(whole) - spec.test_from_training
@@ -124,10 +124,10 @@ def load(spec: DataSpec, part: str, given: Path | None = None) -> ImageSource:
         raise SpecError(
             f"data.held_out + data.test_from_training must be < {len(whole)} images, got {len(whole) - trained}"
         )
-    if part == "held_out" and not spec.held_out:
+    if split == "held_out" and not spec.held_out:
         raise SpecError("data.held_out must be > 0 to evaluate on held-out images, got 0")
     bounds = {"train": (0, trained), "held_out": (trained, kept_for_test), "test": (kept_for_test, len(whole))}
-    return Part(whole, *bounds[part])
+    return Section(whole, *bounds[split])
 
 
 def is_canonical(name: str, source: ImageSource) -> bool | None:
@@ -145,8 +145,8 @@ def _whole(name: DataName, train: bool, given: Path | None) -> ImageSource:
     return _checked(name, _READERS[name](directory, train), str(directory))
 
 
-def _data_file(spec: DataSpec, part: str, path: Path) -> ImageSource:
-    if part not in ("test", "official"):
+def _data_file(spec: DataSpec, split: str, path: Path) -> ImageSource:
+    if split not in ("test", "official"):
         raise InputError(f"--data must be a directory to train from, got the file {path}")
     if spec.name in ("mnist", "fashion_mnist"):
         return _checked(spec.name, idx.read_images_file(path), str(path))

@@ -8,8 +8,8 @@ import numpy as np
 
 from neurocircuit.errors import InputError
 from neurocircuit.snn.data import library
-from neurocircuit.snn.data.images import Draws, ImageSource, Indices, Labels, Part, Pixels
-from neurocircuit.snn.data.library import DataName, DataSpec, PartName
+from neurocircuit.snn.data.images import Draws, ImageSource, Indices, Labels, Pixels, Section
+from neurocircuit.snn.data.library import DataName, DataSpec, SplitName
 
 __all__ = ["Dataset", "cifar10", "digits", "fashion_mnist", "image_folder", "mnist"]
 
@@ -58,7 +58,7 @@ class Dataset:
         start, stop, _ = selection.indices(len(self))
         if stop <= start:
             raise InputError(f"a slice of the {len(self)} images of {self.name} must hold some, got [{start}:{stop}]")
-        return Dataset(self.name, self.split, Part(self.source, start, stop))
+        return Dataset(self.name, self.split, Section(self.source, start, stop))
 
     def first(self, count: int | None) -> "Dataset":
         """Return the first `count` images, all for None. Raise InputError when there are fewer."""
@@ -78,7 +78,7 @@ def load(spec: DataSpec, split: str, data: Path | str | None = None) -> Dataset:
     return Dataset(spec.name, split, library.load(spec, split, None if data is None else Path(data)))
 
 
-def digits(split: PartName = "test", *, held_out: int = 0, test_from_training: int = 0) -> Dataset:
+def digits(split: SplitName = "test", *, held_out: int = 0, test_from_training: int = 0) -> Dataset:
     """Return scikit-learn's 1797 digits of 8 x 8 pixels, which need no download: 1437 to train, 360 to test.
 
     held_out: last training images kept to choose by; test_from_training: last training images that serve as the test.
@@ -91,7 +91,7 @@ def digits(split: PartName = "test", *, held_out: int = 0, test_from_training: i
 
 
 def mnist(
-    split: PartName = "test", *, data: Path | str | None = None, held_out: int = 0, test_from_training: int = 0
+    split: SplitName = "test", *, data: Path | str | None = None, held_out: int = 0, test_from_training: int = 0
 ) -> Dataset:
     """Return the MNIST digits, 28 x 28 pixels: 60 000 to train, 10 000 to test.
 
@@ -105,25 +105,27 @@ def mnist(
 
 
 def fashion_mnist(
-    split: PartName = "test", *, data: Path | str | None = None, held_out: int = 0, test_from_training: int = 0
+    split: SplitName = "test", *, data: Path | str | None = None, held_out: int = 0, test_from_training: int = 0
 ) -> Dataset:
     """Return Fashion-MNIST, of the shape and the options of `mnist`."""
     return _named("fashion_mnist", split, data, held_out, test_from_training)
 
 
 def cifar10(
-    split: PartName = "test", *, data: Path | str | None = None, held_out: int = 0, test_from_training: int = 0
+    split: SplitName = "test", *, data: Path | str | None = None, held_out: int = 0, test_from_training: int = 0
 ) -> Dataset:
     """Return CIFAR-10, 3 x 32 x 32 pixels, binary or pickled batches; options as of `mnist`."""
     return _named("cifar10", split, data, held_out, test_from_training)
 
 
 def image_folder(
-    split: PartName = "test", *, data: Path | str | None = None, held_out: int = 0, test_from_training: int = 0
+    split: SplitName = "test", *, data: Path | str | None = None, held_out: int = 0, test_from_training: int = 0
 ) -> Dataset:
     """Return pictures from `data`/train and `data`/val, one folder for each class; options as of `mnist`."""
     return _named("image_folder", split, data, held_out, test_from_training)
 
 
-def _named(name: DataName, split: PartName, data: Path | str | None, held_out: int, test_from_training: int) -> Dataset:
+def _named(
+    name: DataName, split: SplitName, data: Path | str | None, held_out: int, test_from_training: int
+) -> Dataset:
     return load(DataSpec(name=name, held_out=held_out, test_from_training=test_from_training), split, data)

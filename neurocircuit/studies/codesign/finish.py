@@ -169,7 +169,7 @@ def _verified(
 def write_design(problem: Problem, role: str, design: Design, folder: Path) -> MappedNetwork:
     """circuit.toml, variation.toml and network.toml of a design, mapped on as many images as verification says."""
     count = problem.study.verification.map_images
-    mapping = problem.mapping(design, problem.images(problem.study.mapping.part, count))
+    mapping = problem.mapping(design, problem.images(problem.study.mapping.split, count))
     make_directory(folder)
     weights = os.path.relpath(problem.files.checkpoint, folder)
     mapped = mapping.mapped.replace(checkpoint=weights, name=f"{problem.study.name}-{role}")
@@ -184,10 +184,10 @@ def verify(problem: Problem, mapped: MappedNetwork, jobs: int) -> dict[str, Any]
     """Whole images at edge on chips that no trial saw, and neurons as SPICE decks against their closed form."""
     own, seed = problem.study.verification, problem.study.seed + _FRESH
     circuit = Circuit.of(mapped, problem.physical)
-    images = problem.images(own.part, own.images)
+    images = problem.images(own.split, own.images)
     rows = whole.run(circuit, images.spikes, images.labels, chips=own.chips, level="edge", seed=seed, jobs=jobs)
     numbers = whole.summary(rows, tuple(layer.name for layer in mapped.layers))
-    result: dict[str, Any] = {"part": own.part, "images": numbers, "bsource": [], "bsource_remark": ""}
+    result: dict[str, Any] = {"split": own.split, "images": numbers, "bsource": [], "bsource_remark": ""}
     if not own.bsource_neurons:
         return result
     try:

@@ -36,7 +36,7 @@ def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Pat
     out = folder / RETRAINED
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    training = problem.images(problem.study.mapping.part, settings.calibration_images)
+    training = problem.images(problem.study.mapping.split, settings.calibration_images)
     table, _, _ = fit_table(
         Circuit.of(mapped, problem.physical),
         training.spikes,
@@ -92,10 +92,10 @@ def with_weights(problem: Problem, weights: Path) -> Problem:
 
 def _on_circuit(problem: Problem, design: Design, out: Path, seed: int) -> dict[str, Any]:
     settings, study = problem.study.verification, problem.study
-    mapping = problem.mapping(design, problem.images(study.mapping.part, settings.map_images))
+    mapping = problem.mapping(design, problem.images(study.mapping.split, settings.map_images))
     mapped = mapping.mapped.replace(checkpoint=FINAL, name=f"{study.name}-{out.parent.name}-retrained")
     write_atomically(out / "network.toml", mapped.to_toml())
-    images = problem.images(settings.part, settings.images)
+    images = problem.images(settings.split, settings.images)
     circuit = Circuit.of(mapped, problem.physical)
     inferences = inference.on_circuit(circuit, images.spikes, images.labels, settings.chips, "edge", seed)
     numbers = inference.figures(

@@ -11,7 +11,7 @@ from neurocircuit.spec.fields import Amperes, Hertz, Radians, Ratio, Spec, Watts
 Scale = Literal["linear", "log"]
 Objective = Literal["accuracy", "energy", "latency"]
 MAXIMISED = ("accuracy",)
-Part = Literal["train", "held_out", "test", "official"]
+Split = Literal["train", "held_out", "test", "official"]
 
 
 class _Range(Spec):
@@ -150,7 +150,7 @@ class Fidelity(Spec):
 class Verification(Spec):
     """Of the recommended designs: whole images at `edge`, and neurons of each layer as SPICE decks."""
 
-    part: Part = "test"
+    split: Split = "test"
     map_images: Annotated[int, Field(ge=2, le=1000, strict=True)] = 40
     images: Annotated[int, Field(ge=1, strict=True)] = 50
     chips: Annotated[int, Field(ge=1, strict=True)] = 3
@@ -186,7 +186,7 @@ class Mapping(Spec):
     xor_quantile: Annotated[Ratio, Field(gt=0, le=1)] = 0.999
     wrap_quantile: Annotated[Ratio, Field(gt=0, le=1)] = 1.0
     use: Annotated[Ratio, Field(gt=0, le=1)] = 0.9
-    part: Part = "train"
+    split: Split = "train"
 
 
 class StudySpec(Spec):
@@ -196,7 +196,7 @@ class StudySpec(Spec):
     checkpoint: Annotated[str, Field(min_length=1, description="weights, fixed in all trials")]
     circuit: Annotated[str, Field(description="base NeuronSpec; empty: the embedded circuit")] = ""
     variation: Annotated[str, Field(description="how chips differ; empty: the embedded numbers")] = ""
-    part: Annotated[Part, Field(description="images that designs are chosen by")] = "held_out"
+    split: Annotated[Split, Field(description="images that designs are chosen by")] = "held_out"
     seed: Annotated[int, Field(ge=0, lt=2**31, strict=True)] = 1
     sampler: Literal["tpe", "nsga2"] = "tpe"
     population: Annotated[int, Field(ge=4, le=1000, strict=True, description="of nsga2; start-up trials of tpe")] = 20

@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass
 class Images:
-    """Images of one part: z [image, channel, row, column], their spikes [number] each, labels [image]."""
+    """Images of one split: z [image, channel, row, column], their spikes [number] each, labels [image]."""
 
     z: Tensor
     spikes: list[Floats]
@@ -99,12 +99,12 @@ class Problem:
             file_sha256(files.checkpoint),
         )
 
-    def images(self, part: str, count: int) -> Images:
-        """The first `count` images of a part. Raises InputError when there are fewer."""
+    def images(self, split: str, count: int) -> Images:
+        """The first `count` images of a split. Raises InputError when there are fewer."""
         subject = self.subject
-        source = library.load(subject.data, part, self.data)
+        source = library.load(subject.data, split, self.data)
         if count > len(source):
-            raise InputError(f"images must be <= {len(source)} for part {part}, got {count}")
+            raise InputError(f"images must be <= {len(source)} for split {split}, got {count}")
         pixels, labels = source.batch(np.arange(count))
         z = encode(torch.from_numpy(for_evaluation(pixels, subject.augmentation)).double(), subject.encoding)
         return Images(z.float(), input_spikes(z.numpy()), labels)
@@ -121,7 +121,7 @@ class Problem:
             self.physical,
             design.neuron,
             design.variation,
-            EncodedImages(images.spikes, images.labels, self.study.mapping.part),
+            EncodedImages(images.spikes, images.labels, self.study.mapping.split),
             Choice(settings.xor_quantile, settings.wrap_quantile, settings.use),
             name=self.study.name,
             checkpoint=self.files.checkpoint.name,
@@ -147,7 +147,7 @@ class Evaluator:
         constraints = impossible(problem.base, study.power, values, kept)
         if max(constraints.values()) > 0:
             return self._infeasible(values, constraints, began, "no such circuit")
-        training = self._images("map", study.mapping.part, self._largest)
+        training = self._images("map", study.mapping.split, self._largest)
         try:
             design = design_of(problem.base, problem.variation, study.power, values)
             mapping = problem.mapping(design, training.first(fidelity.map_images))
@@ -181,14 +181,14 @@ class Evaluator:
         fidelities = self.problem.study.fidelities
         return max(max(fidelity.map_images, fidelity.calibration_images) for fidelity in fidelities)
 
-    def _images(self, name: str, part: str, count: int) -> Images:
+    def _images(self, name: str, split: str, count: int) -> Images:
         if name not in self._kept:
-            self._kept[name] = self.problem.images(part, count)
+            self._kept[name] = self.problem.images(split, count)
         return self._kept[name]
 
     def _inferences(self, circuit: Circuit, training: Images, fidelity: Fidelity) -> inference.Inferences:
         study, seed = self.problem.study, self.problem.study.seed
-        images = self._images(fidelity.name, study.part, fidelity.images)
+        images = self._images(fidelity.name, study.split, fidelity.images)
         if fidelity.method == "circuit":
             return inference.on_circuit(circuit, images.spikes, images.labels, fidelity.chips, fidelity.level, seed)
         table, _, _ = fit_table(

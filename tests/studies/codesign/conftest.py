@@ -35,7 +35,7 @@ def study_text(weights):
     return f"""
 name = "tiny"
 checkpoint = "{weights.name}"
-part = "train"
+split = "train"
 trials = 4
 population = 4
 objectives = ["accuracy", "energy", "latency"]
@@ -74,7 +74,7 @@ chips = 1
 designs = 2
 
 [verification]
-part = "train"
+split = "train"
 map_images = 2
 images = 2
 chips = 1

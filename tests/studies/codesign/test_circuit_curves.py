@@ -205,7 +205,7 @@ def test_the_command_shows_what_cannot_be_and_writes_a_report(weights, tmp_path)
         2,
         "--map-images",
         3,
-        "--part",
+        "--split",
         "train",
         "--quantity",
         "headroom=0.5,1.5",
@@ -240,5 +240,5 @@ def test_the_command_shows_what_cannot_be_and_writes_a_report(weights, tmp_path)
 )
 def test_wrong_options_are_named_and_nothing_is_written(weights, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
-        invoke("--clean", weights, "--images", 2, "--part", "train", "--out", tmp_path / "out", *options)
+        invoke("--clean", weights, "--images", 2, "--split", "train", "--out", tmp_path / "out", *options)
     assert not (tmp_path / "out").exists()

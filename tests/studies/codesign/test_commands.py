@@ -122,7 +122,7 @@ def test_missing_files_are_named_and_nothing_is_written(study_text, weights, tmp
     cases = {
         "none.toml": None,
         "checkpoint.toml": study_text.replace(weights.name, "none.pt"),
-        "circuit.toml": study_text.replace('part = "train"', 'part = "train"\ncircuit = "none.toml"', 1),
+        "circuit.toml": study_text.replace('split = "train"', 'split = "train"\ncircuit = "none.toml"', 1),
     }
     for name, text in cases.items():
         path = weights.parent / name
@@ -165,7 +165,7 @@ def test_limits_that_no_design_keeps_are_named(study_text, weights, tmp_path):
 def test_pvt_writes_table_and_figure(mapped, tmp_path):
     folder = write(tmp_path / "sheet", spec("tt"), spec("ss", tau_s=22e-9))
     out = tmp_path / "pvt"
-    result = invoke(pvt, mapped, folder, "--images", "2", "--chips", "1", "--part", "train", "--out", out, "--json")
+    result = invoke(pvt, mapped, folder, "--images", "2", "--chips", "1", "--split", "train", "--out", out, "--json")
     numbers = json.loads(result.stdout)
     assert [row["trim"] for row in numbers["rows"]] == ["mapped", "again", "nominal"] * 2
     assert numbers["rows"][0]["energy_J"] is None  # no energy.json
@@ -177,10 +177,10 @@ def test_pvt_writes_table_and_figure(mapped, tmp_path):
 
 def test_evaluate_takes_a_mapped_network_through_the_conditions_of_a_process(mapped, weights, tmp_path):
     folder = write(tmp_path / "sheet", spec("tt"), spec("ss", tau_s=22e-9))
-    options = ("--process", "generic65", "--datasheet", folder, "--part", "held_out", "--images", 2, "--chips", 1)
+    options = ("--process", "generic65", "--datasheet", folder, "--split", "held_out", "--images", 2, "--chips", 1)
     asked = ("--corner", "ss", "--temp", "27", "--vdd", "1.0", "--json")
     rows = json.loads(invoke(evaluate, mapped, *options, *asked).stdout)["rows"]
-    same = ("--part", "held_out", "--images", "2", "--chips", "1", *asked)
+    same = ("--split", "held_out", "--images", "2", "--chips", "1", *asked)
     assert rows == json.loads(invoke(pvt, mapped, folder, *same).stdout)["rows"]
     assert {row["label"] for row in rows} == {"ss, 27 °C, 1 V"}
     for arguments, message in (
