@@ -20,8 +20,11 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.arc import Arc, first_crossing
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.phase_noise import VERSION, Walk, half_period_over_tau, speeds, walk
-from neurocircuit.neuron.record import FireRecord, Waveforms
+from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
 from neurocircuit.spec import NeuronSpec
+
+HAS_DEVICES = False
+arming, identity = armed_as_asked, no_identity
 
 
 @dataclass(frozen=True)

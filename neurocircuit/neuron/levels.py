@@ -1,8 +1,13 @@
-"""One neuron, or a batch of them, at any level: the entry that the sweep and the command line share."""
+"""One neuron, or a batch of them, at any level: the entry that the sweep and the command line share.
+
+A level is one file that fulfils the protocol Level with its functions, and one line of MODULES. Nothing else lists
+levels: options, messages and records take their names from LEVELS. A new level that solves the model's own equations
+takes `arming` and `identity` from record.py.
+"""
 
 from dataclasses import replace
 from importlib import import_module
-from types import ModuleType
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +19,63 @@ from neurocircuit.neuron.pulse_overlap import acting_times, overlapping_weights
 from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
 from neurocircuit.spec import NeuronSpec, StartPhases
 
-LEVELS = ("ideal", "averaged", "edge", "bsource", "transistor")
-_MODULES = {
+MODULES = {
     "ideal": "neurocircuit.neuron.ideal",
     "averaged": "neurocircuit.neuron.averaged",
     "edge": "neurocircuit.neuron.edge",
     "bsource": "neurocircuit.spice.bsource",
     "transistor": "neurocircuit.spice.transistor",
 }
-SPICE_LEVELS = ("bsource", "transistor")
+LEVELS = tuple(MODULES)
+SPICE_LEVELS = tuple(name for name, module in MODULES.items() if module.startswith("neurocircuit.spice."))
 LARGEST_WEIGHT = 1e4  # units of the threshold; each XOR edge that a weight makes is an event
 _ROUNDING_STEPS = 4  # ulps by which a refined closed form moves its inputs
+
+
+class Level(Protocol):
+    """What the file of a level holds. Arrays and units as in `evaluate`.
+
+    HAS_DEVICES: whether its neurons are transistors, with their own pulses, overlap and output delay. Elsewhere inputs
+    come as pulse_overlap.py has them act, and the output spike leaves by the spec's output delay.
+    """
+
+    HAS_DEVICES: bool
+
+    def fire(
+        self,
+        spec: NeuronSpec,
+        t_over_tau: Floats,
+        weights: Floats,
+        start_rad: Floats,
+        noise_seed: NDArray[np.uint64],
+        errors: NeuronErrors | None = None,
+        **numerics: Any,
+    ) -> FireRecord:
+        """Decide every trial. Levels in SPICE take the numerics timeout_s and step_divisor, others none."""
+
+    def waveforms(
+        self, spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int
+    ) -> Waveforms:
+        """Follow one neuron over the window; times and weights are [input], start_rad is [2]."""
+
+    def arming(self, spec: NeuronSpec, start_rad: Floats, inputs: int) -> Arming:
+        """Return the arming that the level really makes for the phases wanted [trial, 2]."""
+
+    def engine(self) -> str:
+        """Return what determines the numbers: version of the code or of the simulator, and its options."""
+
+    def identity(self, spec: NeuronSpec, inputs: int) -> str:
+        """Return what determines the numbers beside level, engine and spec; "" for nothing."""
+
+    def not_modelled(self, spec: NeuronSpec) -> tuple[str, ...]:
+        """Return the effects that the spec switches on and the level leaves out."""
+
+
+def level_of(name: str) -> Level:
+    """Return the level of that name. Raise InputError, naming all levels, where there is none."""
+    if name not in MODULES:
+        raise InputError(f"level must be one of {', '.join(LEVELS)}, got {name!r}")
+    return cast(Level, import_module(MODULES[name]))
 
 
 def evaluate(
@@ -57,20 +108,18 @@ def evaluate(
         start_rad = default_start_rad(spec, trials)
     if noise_seed is None:
         noise_seed = np.arange(trials, dtype=np.uint64)
-    options: dict[str, float] = {}
+    options: dict[str, Any] = {}
     if level in SPICE_LEVELS:
         options = {"timeout_s": timeout_s, "step_divisor": 2 if refined else 1}
     elif refined:
         t_over_tau = t_over_tau * (1.0 + _ROUNDING_STEPS * np.finfo(float).eps)
-    module = _module(level)
-    if level == "transistor":
-        if errors is not None:
-            raise InputError("errors must be none at level transistor, where a chip is Circuit.chip_seed, got some")
-        alone: FireRecord = module.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
-        return alone
+    if errors is not None:
+        options["errors"] = errors
+    chosen = level_of(level)
+    if chosen.HAS_DEVICES:
+        return chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
     t_over_tau, weights = acting_times(spec, t_over_tau, weights), overlapping_weights(spec, t_over_tau, weights)
-    record: FireRecord = module.fire(spec, t_over_tau, weights, start_rad, noise_seed, errors, **options)
-    return _after_output_delay(record, spec)
+    return _after_output_delay(chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options), spec)
 
 
 def waveforms(
@@ -85,12 +134,12 @@ def waveforms(
     t_over_tau, weights = (np.asarray(array, dtype=np.float64) for array in (t_over_tau, weights))
     _check(t_over_tau[None], weights[None])
     start = fixed_start_rad(spec) if start_rad is None else start_rad
-    if level != "transistor":
-        t_over_tau, weights = (
-            act(spec, t_over_tau[None], weights[None])[0] for act in (acting_times, overlapping_weights)
-        )
-    result: Waveforms = _module(level).waveforms(spec, t_over_tau, weights, start, noise_seed)
-    if level == "transistor" or spec.output_delay_s == 0:
+    chosen = level_of(level)
+    if not chosen.HAS_DEVICES:
+        given = t_over_tau[None], weights[None]
+        t_over_tau, weights = (act(spec, *given)[0] for act in (acting_times, overlapping_weights))
+    result = chosen.waveforms(spec, t_over_tau, weights, start, noise_seed)
+    if chosen.HAS_DEVICES or spec.output_delay_s == 0:
         return result
     late_over_tau = result.time_over_tau - spec.output_delay_s / spec.tau_s
     before = np.searchsorted(result.time_over_tau, late_over_tau, side="right") - 1
@@ -104,32 +153,22 @@ def arming(level: str, spec: NeuronSpec, start_rad: Floats, inputs: int) -> Armi
     before the time origin. Every other level arms at the time origin, at the phases wanted.
     Raises SimulatorMissing, SimulatorTimeout or SimulatorBadOutput where a state has yet to be made and cannot be.
     """
-    module = _module(level)
-    if level != "transistor":
-        return Arming(start_rad, np.zeros(len(start_rad)))
-    armed: Arming = module.arming(spec, start_rad, inputs)
-    return armed
+    return level_of(level).arming(spec, start_rad, inputs)
 
 
 def engine(level: str) -> str:
     """What determines the numbers of a level: code version, netlist, simulator and its options."""
-    text: str = _module(level).engine()
-    return text
+    return level_of(level).engine()
 
 
 def identity(level: str, spec: NeuronSpec, inputs: int) -> str:
     """What determines the numbers beside level, engine and spec: the files of the circuit's process; "" for most."""
-    if level != "transistor":
-        return ""
-    text: str = _module(level).identity(spec, inputs)
-    return text
+    return level_of(level).identity(spec, inputs)
 
 
 def not_modelled(level: str, spec: NeuronSpec) -> tuple[str, ...]:
     """Effects that the spec switches on and the level leaves out."""
-    model = "averaged" if level == "bsource" else level  # the deck is that model
-    effects: tuple[str, ...] = _module(model).not_modelled(spec)
-    return effects
+    return level_of(level).not_modelled(spec)
 
 
 def default_start_rad(spec: NeuronSpec, trials: int, seed: int = 0) -> Floats:
@@ -152,12 +191,6 @@ def _after_output_delay(record: FireRecord, spec: NeuronSpec) -> FireRecord:
     late = record.fire_time_over_tau + spec.output_delay_s / spec.tau_s
     lost = late > spec.window_over_tau
     return replace(record, fire_time_over_tau=np.where(lost, np.inf, late), false_fire=record.false_fire & ~lost)
-
-
-def _module(level: str) -> ModuleType:
-    if level not in _MODULES:
-        raise InputError(f"level must be one of {', '.join(LEVELS)}, got {level!r}")
-    return import_module(_MODULES[level])
 
 
 def _check(t_over_tau: Floats, weights: Floats) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.spec import NeuronSpec
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,16 @@ class Arming:
 
     start_rad: Floats
     wait_over_tau: Floats
+
+
+def armed_as_asked(spec: NeuronSpec, start_rad: Floats, inputs: int) -> Arming:
+    """Return the arming of a level that solves the model's equations: at the time origin, at the phases wanted."""
+    return Arming(start_rad, np.zeros(len(start_rad)))
+
+
+def no_identity(spec: NeuronSpec, inputs: int) -> str:
+    """Return "": nothing beside level, engine and spec determines the numbers."""
+    return ""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from neurocircuit.spec import NeuronSpec
 
 COMPONENTS = ("die", "neuron", "synapse")
 TERMS = ("loop", "lag")
-PARAMETERS = ("tau", "gain", "threshold", "weight", "vco1_vco2", "vco3_vco4")
+DIE_PARAMETERS = ("tau", "gain", "threshold", "weight")
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,21 @@ class Terms:
     synapse: Floats
 
     def of(self, component: str) -> Floats:
-        """One component."""
-        found: Floats = getattr(self, component)
-        return found
+        """Return one component."""
+        term: Floats = getattr(self, component)
+        return term
 
     def take(self, which: np.ndarray) -> "Terms":
-        """Those of some neurons."""
+        """Return those of some neurons."""
         return Terms(self.die[which], self.neuron[which], self.synapse[which])
+
+    def shift(self, causes: tuple[str, ...], kappa: Floats | None = None) -> Floats:
+        """Sum of the components among the causes, [neuron], each times its response kappa [component], else 1."""
+        total = np.zeros_like(self.neuron)
+        for k, component in enumerate(COMPONENTS):
+            if component in causes:
+                total = total + (1.0 if kappa is None else kappa[k]) * self.of(component)
+        return total
 
 
 def sensitivities(spec: NeuronSpec, point: Operating) -> dict[str, Floats]:
@@ -61,20 +69,32 @@ def sensitivities(spec: NeuronSpec, point: Operating) -> dict[str, Floats]:
     }
 
 
+def contributions(spec: NeuronSpec, point: Operating, chip: ChipLayer) -> dict[str, dict[str, Floats]]:
+    """Membrane term of each parameter of die and neuron, [neuron]: sensitivity times relative error.
+
+    The errors of the die may be its own for each neuron, [4, neuron]. With standard deviations for errors the terms are
+    those of the spread, up to a sign.
+    """
+    per = sensitivities(spec, point)
+    d1, d2, d3, d4 = chip.own.frequency
+    own = {
+        "tau": chip.own.tau,
+        "gain": chip.own.gain,
+        "threshold": chip.own.threshold,
+        "vco1_vco2": d1 - d2,
+        "vco3_vco4": d4 - d3,
+    }
+    return {
+        "die": {name: per[name] * error for name, error in zip(DIE_PARAMETERS, chip.die, strict=True)},
+        "neuron": {name: per[name] * error for name, error in own.items()},
+    }
+
+
 def membrane_terms(spec: NeuronSpec, point: Operating, chip: ChipLayer, synapse: Floats) -> Terms:
     """Terms of one chip's layer; `synapse`: that component's term [neuron], exact or drawn. All [neuron]."""
-    per = sensitivities(spec, point)
-    tau, gain, threshold, weight = chip.die
-    d1, d2, d3, d4 = chip.own.frequency
-    return Terms(
-        die=per["tau"] * tau + per["gain"] * gain + per["threshold"] * threshold + per["weight"] * weight,
-        neuron=per["tau"] * chip.own.tau
-        + per["gain"] * chip.own.gain
-        + per["threshold"] * chip.own.threshold
-        + per["vco1_vco2"] * (d1 - d2)
-        + per["vco3_vco4"] * (d4 - d3),
-        synapse=synapse,
-    )
+    by_parameter = contributions(spec, point, chip)
+    die, neuron = (sum(by_parameter[name].values(), np.zeros_like(point.at)) for name in ("die", "neuron"))
+    return Terms(die, neuron, synapse)
 
 
 def common_terms(spec: NeuronSpec, point: Operating) -> Floats:

@@ -132,11 +132,7 @@ class NoiseModel:
 
     def chip_shift(self, fit: LayerFit | FirstPassageFit, terms: Terms | None, like: Floats) -> Floats:
         """Membrane disturbance by the chip, [neuron]."""
-        total = np.zeros_like(like)
-        for k, component in enumerate(COMPONENTS):
-            if component in self.causes and terms is not None:
-                total = total + fit.kappa[k] * terms.of(component)
-        return total
+        return np.zeros_like(like) if terms is None else terms.shift(self.causes, fit.kappa)
 
     def _moved(
         self, fit: LayerFit, spec: NeuronSpec, coordinates: Floats, point: Operating, terms: Terms | None, even: Floats
@@ -153,9 +149,7 @@ class NoiseModel:
         return np.where(t < spec.window_over_tau - _TOLERANCE, np.maximum(t, 0.0), np.inf)
 
     def _false(self, fit: LayerFit, spec: NeuronSpec, point: Operating, terms: Terms | None, even: Floats) -> Floats:
-        chip = np.zeros_like(point.at)
-        if terms is not None:
-            chip = sum((terms.of(one) for one in COMPONENTS if one in self.causes), chip)
+        chip = np.zeros_like(point.at) if terms is None else terms.shift(self.causes)
         approach = approach_of(spec, point, chip, fit.term_kappa * ("systematic" in self.causes))
         share = share_at(fit.false_fire, APPROACH_EDGES, approach)
         if "event" not in self.causes:

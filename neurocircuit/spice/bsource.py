@@ -17,12 +17,17 @@ from scipy.optimize import brentq
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
+from neurocircuit.neuron import averaged
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.phase_noise import VERSION, Walk, walk
-from neurocircuit.neuron.record import FireRecord, Waveforms
+from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import deck, ngspice
 from neurocircuit.spice.deck import netlist_sha256
+
+HAS_DEVICES = False
+arming, identity = armed_as_asked, no_identity
+not_modelled = averaged.not_modelled  # the deck is that model
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
+from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
 from neurocircuit.spec import Circuit, NeuronSpec
 from neurocircuit.spice import ngspice, transistor_run
@@ -29,6 +30,7 @@ from neurocircuit.spice.readout import Course
 from neurocircuit.spice.saved_states import SYNAPSES, Armory, armory, idle
 from neurocircuit.spice.transistor_deck import CELLS, Input, MAX_STEP_s, compose_neuron
 
+HAS_DEVICES = True
 STATE_TIMEOUT_s = 600.0  # making the states, once for each circuit
 _SAVED = ("v(o1)", "v(o2)", "v(o3)", "v(o4)", "v(up)", "v(vc)", "v(q)", "v(fired)")
 
@@ -39,6 +41,7 @@ def fire(
     weights: Floats,
     start_rad: Floats,
     noise_seed: np.ndarray,
+    errors: NeuronErrors | None = None,
     *,
     timeout_s: float = 30.0,
     step_divisor: int = 1,
@@ -52,6 +55,8 @@ def fire(
     A run that times out or delivers no trustworthy waveforms leaves nan and its reason in `failures`.
     Raises SimulatorMissing without ngspice, InputError for a spec without circuit or a weight that is no code.
     """
+    if errors is not None:
+        raise InputError("errors must be none at level transistor, where a chip is Circuit.chip_seed, got some")
     circuit, codes = circuit_of(spec), spec.weight_bank.codes(weights)
     trials, inputs = t_over_tau.shape
     fire_time, headroom = np.full(trials, nan), np.full(trials, nan)

@@ -1,10 +1,13 @@
 """The common entry to all levels."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 
 from neurocircuit.errors import InputError
 from neurocircuit.neuron import levels
+from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp, StartPhases
 
 
@@ -127,3 +130,26 @@ def test_many_inputs_at_every_fast_level():
     ]
     assert np.isfinite(times).all()
     assert np.ptp(times) < 0.3
+
+
+@pytest.mark.parametrize("level", levels.LEVELS)
+def test_the_file_of_every_level_fulfils_the_protocol(level):
+    """Each function of Level with the protocol's parameters, in order; a level may take numerics beyond them."""
+    module = levels.level_of(level)
+    assert isinstance(module.HAS_DEVICES, bool)
+    names = [name for name in vars(levels.Level) if not name.startswith("_")]
+    assert set(names) == {"fire", "waveforms", "arming", "engine", "identity", "not_modelled"}
+    for name in names:
+        wanted = [
+            parameter
+            for parameter in list(signature(getattr(levels.Level, name)).parameters)[1:]
+            if parameter != "numerics"
+        ]
+        there = list(signature(getattr(module, name)).parameters)
+        assert there[: len(wanted)] == wanted
+
+
+def test_a_chips_errors_are_refused_where_a_chip_is_a_seed():
+    errors = NeuronErrors(np.zeros(1), np.zeros(1), np.zeros(1), (np.zeros(1),) * 4)
+    with pytest.raises(InputError, match=r"errors must be none at level transistor, where a chip is Circuit.chip_seed"):
+        levels.evaluate("transistor", NeuronSpec(), [0.1], [1.0], errors=errors)

@@ -9,8 +9,18 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.core.result import Values
 from neurocircuit.network.calibrate.points import Points, simulate_points
 from neurocircuit.network.run import Circuit
-from neurocircuit.neuron.sensitivity import COMPONENTS, phase_noise_spread, sensitivities
+from neurocircuit.neuron.chip import ChipLayer, NeuronErrors
+from neurocircuit.neuron.sensitivity import COMPONENTS, contributions, phase_noise_spread
 from neurocircuit.spec import Variation
+
+_PARAMETER_NAMES = {
+    "tau": "τ",
+    "gain": "gain",
+    "threshold": "threshold",
+    "weight": "weights",
+    "vco1_vco2": "VCO1, VCO2",
+    "vco3_vco4": "VCO3, VCO4",
+}
 
 
 class LayerBudget(Values):
@@ -63,20 +73,15 @@ def _median_spread(t: Floats) -> float:
 
 
 def _first_order(points: Points, variation: Variation, fired: NDArray[np.bool_], s: Floats) -> dict[str, float]:
-    per = sensitivities(points.spec, points.point)
     neuron, die = variation.neuron, variation.die
     f1, f2, f3, f4 = neuron.frequency
+    errors = NeuronErrors(neuron.tau, neuron.gain, neuron.threshold, (np.hypot(f1, f2), 0.0, 0.0, np.hypot(f3, f4)))
+    spread = ChipLayer(np.array([die.tau, die.gain, die.threshold, die.weight]), errors, np.zeros((1, 1), np.float32))
     sigma = {
-        "die: τ": die.tau * np.abs(per["tau"]),
-        "die: gain": die.gain * np.abs(per["gain"]),
-        "die: threshold": die.threshold * per["threshold"],
-        "die: weights": die.weight * np.abs(per["weight"]),
-        "neuron: τ": neuron.tau * np.abs(per["tau"]),
-        "neuron: gain": neuron.gain * np.abs(per["gain"]),
-        "neuron: threshold": neuron.threshold * per["threshold"],
-        "neuron: VCO1, VCO2": np.hypot(f1, f2) * np.abs(per["vco1_vco2"]),
-        "neuron: VCO3, VCO4": np.hypot(f3, f4) * np.abs(per["vco3_vco4"]),
-        "synapse: weights": variation.synapse.weight * points.point.root_synapse,
-        "event: phase noise": phase_noise_spread(points.spec, points.point.at),
+        f"{component}: {_PARAMETER_NAMES[parameter]}": np.abs(term)
+        for component, terms in contributions(points.spec, points.point, spread).items()
+        for parameter, term in terms.items()
     }
+    sigma["synapse: weights"] = variation.synapse.weight * points.point.root_synapse
+    sigma["event: phase noise"] = phase_noise_spread(points.spec, points.point.at)
     return {name: float(np.median(value[fired] / s[fired])) for name, value in sigma.items()}

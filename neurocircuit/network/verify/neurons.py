@@ -19,8 +19,9 @@ from neurocircuit.core.pool import Progress, silent
 from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import Points, collect, simulate_points
 from neurocircuit.network.run import Circuit
+from neurocircuit.neuron.chip import ChipLayer, NeuronErrors
 from neurocircuit.neuron.operating_points import Operating
-from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, sensitivities
+from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, membrane_terms
 from neurocircuit.noise.model import NoiseModel
 from neurocircuit.spec import NeuronSpec, Variation
 
@@ -100,24 +101,15 @@ def draw_mixture(model: NoiseModel, points: Points, variation: Variation, genera
 
 def draw_terms(spec: NeuronSpec, point: Operating, variation: Variation, generator: np.random.Generator) -> Terms:
     """Membrane terms of chips that nobody has seen, another for each point."""
-    per = sensitivities(spec, point)
-    n = len(point.at)
+    n, v = len(point.at), variation.neuron
     die = generator.standard_normal((4, n))
-    own = generator.standard_normal((7, n))
-    d, v = variation.die, variation.neuron
-    f1, f2, f3, f4 = v.frequency
-    return Terms(
-        die=per["tau"] * d.tau * die[0]
-        + per["gain"] * d.gain * die[1]
-        + per["threshold"] * d.threshold * die[2]
-        + per["weight"] * d.weight * die[3],
-        neuron=per["tau"] * v.tau * own[0]
-        + per["gain"] * v.gain * own[1]
-        + per["threshold"] * v.threshold * own[2]
-        + per["vco1_vco2"] * (f1 * own[3] - f2 * own[4])
-        + per["vco3_vco4"] * (f4 * own[5] - f3 * own[6]),
-        synapse=variation.synapse.weight * point.root_synapse * generator.standard_normal(n),
-    )
+    die *= np.array([variation.die.tau, variation.die.gain, variation.die.threshold, variation.die.weight])[:, None]
+    normal = generator.standard_normal((7, n))
+    normal *= np.array([v.tau, v.gain, v.threshold, *(v.frequency[k] for k in (0, 1, 3, 2))])[:, None]
+    tau, gain, threshold, d1, d2, d4, d3 = normal
+    chip = ChipLayer(die, NeuronErrors(tau, gain, threshold, (d1, d2, d3, d4)), np.zeros((1, 1), np.float32))
+    synapse = variation.synapse.weight * point.root_synapse * generator.standard_normal(n)
+    return membrane_terms(spec, point, chip, synapse)
 
 
 def coverage(runs: Runs) -> list[dict[str, Any]]:

@@ -23,11 +23,7 @@ from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, SweepRequest
 from neurocircuit.studies.sweep.worker import BatchResult, prepare, task_of
 from neurocircuit.tables import TransferTable, transistor_rows
 
-_PRELOAD = (
-    "neurocircuit.studies.sweep.worker",
-    *(f"neurocircuit.neuron.{level}" for level in ("ideal", "averaged", "edge")),
-    *(f"neurocircuit.spice.{level}" for level in levels.SPICE_LEVELS),
-)
+_PRELOAD = ("neurocircuit.studies.sweep.worker", *levels.MODULES.values())
 _PACKAGES = ("numpy", "scipy", "xarray", "pydantic", "neurocircuit")
 
 
