@@ -9,6 +9,7 @@ import pytest
 from neurocircuit.neuron import levels
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.reasons import reason_table
+from tests.pictures import assert_drawn
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,7 +82,7 @@ def test_draws_all_levels(neurocircuit, tmp_path, suffix):
     done = neurocircuit(*GOOD, "--level", "edge,averaged", "--out", f"one.{suffix}")
     assert done.returncode == 0, done.stderr
     assert "fires at" in done.stdout
-    assert (tmp_path / f"one.{suffix}").stat().st_size > 5000
+    assert_drawn(tmp_path / f"one.{suffix}", points=500)
     assert [path.name for path in tmp_path.iterdir()] == [f"one.{suffix}"]
 
 

@@ -133,7 +133,9 @@ def test_a_quick_sweep_prints_the_table_and_where_table_and_report_are(call):
     (directory,) = Path("reports").iterdir()
     assert f"table:  {directory}/table.csv" in out
     assert f"report: {directory}/report.html" in out
-    assert (directory / "report.html").stat().st_size > 10_000
+    html = (directory / "report.html").read_text(encoding="utf-8")
+    assert "Table 3" in html
+    assert html.rstrip().endswith("</html>")
     request = json.loads((directory / "request.json").read_text())
     assert request["testbench"]["name"] == "paper"
     assert request["sweep"]["jitter"] == [0.01, 0.09]

@@ -15,6 +15,7 @@ from neurocircuit.report.renderers import sweep_transistors as transistors
 from neurocircuit.spec import Bias, Circuit, Components, Condition, NeuronSpec
 from neurocircuit.studies.sweep import control
 from neurocircuit.tables.transistor_rows import ControlledRow, read
+from tests.pictures import assert_drawn
 
 COLUMNS = [field.name for field in fields(ControlledRow)]
 
@@ -85,7 +86,7 @@ def test_the_page_shows_the_rows_and_a_run_without_transistors_has_no_such_secti
     write_report(out)
     figure = "figures/transistor_rows.png"
     assert figure in (out / "report.md").read_text(encoding="utf-8")
-    assert (out / figure).read_bytes().startswith(b"\x89PNG")
+    assert_drawn(out / figure)
     assert figure not in (written_run / "report.md").read_text(encoding="utf-8")
 
 

@@ -78,6 +78,7 @@ def test_unchanged_circuit_has_the_mapping_of_map(network, seen):
 
 def test_headroom_is_the_share_of_the_limits_that_is_used(network):
     """Value over bound of each limit that the base circuit's own scale does not keep lower already."""
+    checked = set()
     for use in (0.05, 0.1, 0.2, 1.0):
         mapped, broken = network.mapped(replace(SETTING, use=use))
         assert broken == []
@@ -87,6 +88,8 @@ def test_headroom_is_the_share_of_the_limits_that_is_used(network):
                 capped = {"XOR range": own.phase_per_weight_rad == 0.5, "no wrap": own.lead_rad == 1.5}
                 if not capped.get(limit.name, True):
                     assert limit.value / limit.bound == pytest.approx(use, rel=0.012)  # three digits, rounded down
+                    checked.add((limit.name, use))
+    assert len(checked) >= 4
 
 
 def test_beyond_one_the_scale_grows_and_the_limits_break(network):

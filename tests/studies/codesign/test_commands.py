@@ -12,6 +12,7 @@ from neurocircuit.core.files import file_sha256
 from neurocircuit.errors import InputError, NeurocircuitError, SpecError
 from neurocircuit.noise import NoiseTable
 from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation
+from tests.pictures import assert_drawn
 from tests.studies.codesign.test_pvt import spec, write
 
 
@@ -33,7 +34,7 @@ def test_study_ends_with_report_and_designs(finished):
     html = (out / "report.html").read_text()
     assert "http" not in html.split("</head>")[1].replace("http://www.w3.org", "")  # offline
     for name in ("front", "values"):
-        assert (out / "figures" / f"{name}.svg").stat().st_size > 2000
+        assert_drawn(out / "figures" / f"{name}.svg")
     assert len((out / "trials.csv").read_text().splitlines()) == 1 + 4 + 2
 
 
@@ -170,7 +171,7 @@ def test_pvt_writes_table_and_figure(mapped, tmp_path):
     assert [row["trim"] for row in numbers["rows"]] == ["mapped", "again", "nominal"] * 2
     assert numbers["rows"][0]["energy_J"] is None  # no energy.json
     assert "ss, 27 °C, 1 V" in (out / "report.md").read_text()
-    assert (out / "figures" / "conditions.svg").stat().st_size > 2000
+    assert_drawn(out / "figures" / "conditions.svg")
     with pytest.raises(InputError, match=r"--temp must be among the characterised 27\.0, got 85\.0"):
         invoke(pvt, mapped, folder, "--temp", "85")
 

@@ -116,8 +116,10 @@ def test_files_follow_their_description(run, tmp_path, testbench):
     assert len(by_reading) >= 20
     for line in lines:
         assert int(line["n"]) == 8
-        if line["output_percent"] and line["ci_low_percent"]:
-            assert float(line["ci_low_percent"]) <= float(line["output_percent"]) <= float(line["ci_high_percent"])
+    bounded = [line for line in lines if line["output_percent"] and line["ci_low_percent"]]
+    assert len(bounded) > len(lines) / 2
+    for line in bounded:
+        assert float(line["ci_low_percent"]) <= float(line["output_percent"]) <= float(line["ci_high_percent"])
     waveforms = read_dataset(tmp_path / "run" / "waveforms.nc")
     for level in ("ideal", "averaged", "edge"):
         assert waveforms[f"vco_rad_{level}"].dims == ("vco", f"sample_{level}")
