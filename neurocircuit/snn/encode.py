@@ -8,15 +8,24 @@ from torch import Tensor
 
 from neurocircuit.spec.fields import Ratio, Spec
 
+EncodingName = Literal["bright_first", "dark_first"]
+# Of the paper's networks, by data set: its published weights mean nothing under the other one.
+PUBLISHED: dict[str, EncodingName] = {"mnist": "bright_first", "cifar10": "dark_first", "image_folder": "dark_first"}
+
 
 class Encoding(Spec):
     """How a pixel p in [0, 1] becomes a spike time, paper §4.1."""
 
     kind: Annotated[
-        Literal["bright_first", "dark_first"],
+        EncodingName,
         Field(description="bright_first: t = alpha (1 - p), MNIST; dark_first: t = alpha p, CIFAR-10 and ImageNet"),
     ] = "bright_first"
     alpha: Annotated[Ratio, Field(gt=0, le=80, description="latest input spike, units of tau")] = 3.0
+
+    @property
+    def formula(self) -> str:
+        """The spike time t of a pixel p, units of tau, in words."""
+        return f"t = {self.alpha:g} (1 - p)" if self.kind == "bright_first" else f"t = {self.alpha:g} p"
 
 
 def encode(pixels: Tensor, encoding: Encoding) -> Tensor:

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data.library import DATA_SETS, DataSpec
-from neurocircuit.snn.encode import Encoding
+from neurocircuit.snn.encode import PUBLISHED, Encoding, EncodingName
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
+from neurocircuit.snn.model import Model
 from neurocircuit.snn.models import NetworkSpec, spiking_layers
 from neurocircuit.snn.recipe import Subject
 
-_DATA_OF_NETWORK = {
+_DATA_OF_NETWORK: dict[str, DataSpec] = {
     "mnist_scnn": DataSpec(name="mnist"),
     "cifar10_scnn_small": DataSpec(name="cifar10"),
     "spiking_vgg16": DataSpec(name="cifar10"),
@@ -24,16 +25,31 @@ _DATA_OF_NETWORK = {
 }
 
 
-def import_directory(directory: Path, network: str, alpha: float) -> tuple[Subject, nn.Sequential]:
-    """The network with the weights of DIR's .npy files. Raises InputError or FileFormatError naming file and shape.
+def import_weights(
+    directory: Path | str, network: str, *, alpha: float = 3.0, encoding: EncodingName | None = None
+) -> Model:
+    """Return the network with the weights of a directory's .npy files, one array for each layer.
 
-    Its subject is the published one: t = alpha (1 - p), a bias spike at z = 1 in every layer, absolute time.
+    Its subject is the published one: a bias spike at z = 1 in every layer, absolute time, and the encoding by which the
+    paper feeds the network's data set, t = alpha (1 - p) for MNIST, t = alpha p for CIFAR-10 and ImageNet.
+
+    Args:
+        directory: its files are ordered by the number that ends their names.
+        network: the architecture, such as mnist_scnn.
+        alpha: latest input spike, units of tau.
+        encoding: bright_first or dark_first where the weights were trained by another one than the published.
+
+    Raise InputError or FileFormatError naming file and shape.
     """
+    directory = Path(directory)
+    if network not in _DATA_OF_NETWORK:
+        raise InputError(f"network must be one of {', '.join(_DATA_OF_NETWORK)}, got {network!r}")
+    data = _DATA_OF_NETWORK[network]
     spec = NetworkSpec(name=network, bias=True, parameterisation="free", clock="absolute")
     subject = Subject(
         name=f"{network}-published".replace("_", "-"),
-        data=_DATA_OF_NETWORK[network],
-        encoding=Encoding(kind="bright_first", alpha=alpha),
+        data=data,
+        encoding=Encoding(kind=encoding or PUBLISHED[data.name], alpha=alpha),
         network=spec,
     )
     built = checkpoint.new_network(subject, torch.Generator().manual_seed(0))
@@ -48,7 +64,7 @@ def import_directory(directory: Path, network: str, alpha: float) -> tuple[Subje
         with torch.no_grad():
             layer.weight.copy_(weight)
             layer.bias = nn.Parameter(bias)
-    return subject, built
+    return Model(subject, built)
 
 
 def numbered_files(directory: Path) -> list[Path]:

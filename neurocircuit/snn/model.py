@@ -10,6 +10,7 @@ from neurocircuit.core.files import file_sha256
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import Subject
 
 
@@ -30,6 +31,11 @@ class Model:
         if self.path is not None:
             return file_sha256(self.path)
         return hashlib.sha256(checkpoint.to_bytes(self.subject, self.network.state_dict())).hexdigest()
+
+    @property
+    def weights(self) -> int:
+        """Number of synapses: weights and bias weights of all layers."""
+        return count_weights(self.network)
 
     def images(self, split: str, data: Path | str | None = None) -> Dataset:
         """Return one split of the data set that the weights are for."""

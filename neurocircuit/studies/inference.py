@@ -1,8 +1,9 @@
 """Whole images on chips of a mapped network: decisions, when, and how long neurons stood armed.
 
-Two ways: a torch network under a noise table (many images; a neuron that eq. (4) leaves silent stays so), or every
-neuron simulated at a level (nothing left out that the level models). Once a neuron has fired, or the first output
-spike has come, it draws no more power.
+Two ways: a torch network under a noise table (many images; false spikes of neurons
+that eq. (4) leaves silent come by the table's shares), or every neuron simulated at a level. A false spike is a spike:
+it reaches the next layer, can decide, and costs its energy. Once a neuron has fired, or the first output spike has
+come, it draws no more power.
 """
 
 import copy

@@ -113,7 +113,9 @@ def test_imported_weights_are_evaluated(neurocircuit, tmp_path):
     imported = neurocircuit("import-weights", "published", "--network", "mnist_scnn", "--out", "w.pt", "--json")
     done = neurocircuit("evaluate", "w.pt", "--data", str(images), "--json")
 
-    assert json.loads(imported.stdout)["weights"] == 21498
+    told = json.loads(imported.stdout)
+    assert told["weights"] == 21498
+    assert told["subject"]["encoding"] == {"kind": "bright_first", "alpha": 3.0}
     values = json.loads(done.stdout)
     assert values["n"] == 5
     assert values["accuracy"] == 0.2  # class 0, the lowest of equal outputs

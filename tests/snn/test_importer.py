@@ -10,8 +10,9 @@ import torch
 
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn.data import library
+from neurocircuit.snn.encode import encode
 from neurocircuit.snn.evaluate import evaluate
-from neurocircuit.snn.importer import import_directory, numbered_files
+from neurocircuit.snn.importer import import_weights, numbered_files
 from neurocircuit.snn.models import spiking_layers
 
 GIVEN = os.environ.get(library.VARIABLE)
@@ -29,7 +30,7 @@ def published(tmp_path):
 
 
 def test_rows_are_taps_in_row_column_channel_order_and_the_last_is_the_bias(published):
-    _, network = import_directory(published, "mnist_scnn", 3.0)
+    network = import_weights(published, "mnist_scnn").network
     first, second, last = spiking_layers(network)
 
     for layer, (kernel, channels) in ((first, (5, 1)), (second, (5, 32))):
@@ -40,6 +41,35 @@ def test_rows_are_taps_in_row_column_channel_order_and_the_last_is_the_bias(publ
     channel, row, column = 5, 6, 2  # the image before the last layer is 16 x 7 x 7, flattened channel first
     flat = (channel * 7 + row) * 7 + column
     assert last.weight[1, flat].item() == pytest.approx((row * 7 + column) * 16 + channel + 0.001)
+
+
+CIFAR10_SHAPES = ((76, 64), (1601, 32), (801, 16), (257, 64), (65, 10))
+
+
+@pytest.fixture
+def published_cifar10(tmp_path):
+    for number, shape in enumerate(CIFAR10_SHAPES):
+        np.save(tmp_path / f"weight_{number}.npy", np.full(shape, 3.0 / shape[0], np.float32))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("encoding", "kind", "white_first"),
+    [(None, "dark_first", False), ("dark_first", "dark_first", False), ("bright_first", "bright_first", True)],
+)
+def test_a_network_of_cifar10_is_fed_dark_first_as_the_paper_feeds_it(published_cifar10, encoding, kind, white_first):
+    """Paper §4.1: t = alpha p for CIFAR-10, so that a white pixel spikes at alpha and a black one at 0."""
+    subject = import_weights(published_cifar10, "cifar10_scnn_small", encoding=encoding).subject
+    assert subject.encoding.kind == kind
+    black, white = torch.log(encode(torch.tensor([0.0, 1.0]), subject.encoding)).tolist()
+    assert (black, white) == pytest.approx((3.0, 0.0) if white_first else (0.0, 3.0))
+    assert subject.encoding.formula == ("t = 3 (1 - p)" if white_first else "t = 3 p")
+
+
+def test_a_network_of_mnist_is_fed_bright_first_as_the_paper_feeds_it(published):
+    subject = import_weights(published, "mnist_scnn", alpha=2.0).subject
+    assert (subject.encoding.kind, subject.encoding.alpha) == ("bright_first", 2.0)
+    assert import_weights(published, "mnist_scnn", encoding="dark_first").subject.encoding.formula == "t = 3 p"
 
 
 def test_files_are_ordered_by_their_number(published):
@@ -80,12 +110,12 @@ def test_what_does_not_fit_is_named(published, damage, message):
     damage(published)
 
     with pytest.raises((InputError, FileFormatError), match=message):
-        import_directory(published, "mnist_scnn", 3.0)
+        import_weights(published, "mnist_scnn")
 
 
 def test_an_unknown_network_is_refused(published):
-    with pytest.raises(InputError, match=r"network\.name must be|NetworkSpec\.name must be"):
-        import_directory(published, "mnist", 3.0)
+    with pytest.raises(InputError, match=r"network must be one of mnist_scnn, .*, got .mnist."):
+        import_weights(published, "mnist")
 
 
 @needs_data
@@ -96,7 +126,8 @@ def test_published_weights_reach_the_published_accuracy_on_the_full_test_set(tmp
     """
     for path in (Path(GIVEN) / "authors_mnist").glob("*.npy"):
         shutil.copy(path, tmp_path)
-    subject, network = import_directory(tmp_path, "mnist_scnn", 3.0)
+    model = import_weights(tmp_path, "mnist_scnn")
+    subject, network = model.subject, model.network
 
     with torch.no_grad():
         result = evaluate(network, library.load(subject.data, "test"), subject)

@@ -251,5 +251,6 @@ def causes_of(fidelity: Fidelity, base: NeuronSpec) -> str:
     return (
         f"noise table from {fidelity.points} neurons a layer on {fidelity.calibration_chips} chips at level "
         f"{fidelity.level}, then {fidelity.images} images on {fidelity.chips} chips: {inside}; chips enter by the "
-        f"spread of their terms, and spikes of neurons that eq. (4) leaves silent are left out; not: {lacking}"
+        f"spread of their terms, and false spikes of neurons that eq. (4) leaves silent come by the table's shares and "
+        f"count as spikes, in decisions and energy; not: {lacking}"
     )

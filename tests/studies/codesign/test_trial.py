@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from neurocircuit.network import calibrate
+from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.run import Circuit
+from neurocircuit.snn.trace import trace
 from neurocircuit.studies import inference
 from neurocircuit.studies.codesign.design import base_values, design_of
 from neurocircuit.studies.codesign.trial import Evaluator, Outcome, causes_of
+from tests.noise.tables import planted_table
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def test_without_causes_both_ways_agree(problem, circuit):
     # a table whose noise is off, and level `averaged` far inside its limits, differ by the loop alone: the same
     # decisions are not promised, the columns are
     images = problem.images("train", 4)
-    table, _, _ = calibrate.calibrate(circuit, images.spikes[:2], chip_count=6, points_per_layer=40)
+    table, _, _ = fit_table(circuit, images.spikes[:2], chip_count=6, points_per_layer=40)
     labels = torch.from_numpy(images.labels)
     found = inference.under_table(circuit, problem.network, table, images.z, labels, chips=2, seed=1)
     assert found.image.tolist() == [0, 1, 2, 3] * 2
@@ -43,6 +45,27 @@ def test_without_causes_both_ways_agree(problem, circuit):
     assert (found.latency <= circuit.window).all()
     again = inference.under_table(circuit, problem.network, table, images.z, labels, chips=2, seed=1)
     assert again.armed.tolist() == found.armed.tolist()
+
+
+def test_false_spikes_under_a_table_are_spikes_that_cost(problem, circuit):
+    """A table by which every neuron within 0.4 thresholds of firing does fire: spikes, and their armed time, grow.
+
+    The number under a table without false spikes is that of eq. (4) within the window, as the report's words say.
+    """
+    images = problem.images("train", 3)
+    labels = torch.from_numpy(images.labels)
+    built = inference.as_built(problem.network, circuit)
+    rows = {
+        share: inference.under_table(
+            circuit, problem.network, planted_table(layers=3, false=share), images.z, labels, chips=1, seed=1
+        )
+        for share in (0.0, 1.0)
+    }
+    ideal = [sum(int((t[k] < circuit.window).sum()) for t in trace(built, images.z).t_over_tau) for k in range(3)]
+    assert rows[0.0].spikes.tolist() == ideal
+    assert (rows[1.0].spikes > rows[0.0].spikes + 5).all()
+    assert (rows[1.0].spikes_before >= rows[0.0].spikes_before).all()
+    assert "count as spikes" in causes_of(problem.study.fidelities[0], problem.base)
 
 
 def test_row_counts_armed_time_until_spike_or_decision():
@@ -113,7 +136,7 @@ def test_broken_limits_are_constraints_that_say_how_far(problem):
 
 def test_causes_name_what_a_level_lacks(problem):
     table, edge = problem.study.fidelities
-    assert "left out" in causes_of(table, problem.base)
+    assert "false spikes" in causes_of(table, problem.base)
     held, lacking = causes_of(edge.replace(level="averaged"), problem.base).split("not:")
     assert "phase noise" in held
     assert "XOR range" in lacking
