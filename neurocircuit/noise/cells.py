@@ -50,7 +50,7 @@ def cells_of(coordinates: Floats, edges: dict[str, Floats]) -> NDArray[np.int64]
 
 
 def choose_axes(
-    rest: Floats, coordinates: Floats, edges: dict[str, Floats], clusters: NDArray[np.int64]
+    residual: Floats, coordinates: Floats, edges: dict[str, Floats], clusters: NDArray[np.int64]
 ) -> tuple[tuple[str, ...], dict[str, tuple[float, float]]]:
     """Forward selection: an axis stays when it improves the held-out log-likelihood by more than two errors.
 
@@ -59,14 +59,14 @@ def choose_axes(
     """
     chosen: list[str] = []
     gains: dict[str, tuple[float, float]] = {}
-    likelihood = _held_out(rest, np.zeros(len(rest), dtype=np.int64), clusters)
+    likelihood = _held_out(residual, np.zeros(len(residual), dtype=np.int64), clusters)
     while True:
         best: tuple[float, float, str, Floats] | None = None
         for name in AXES:
             if name in chosen:
                 continue
             cell = _cell_numbers(coordinates, edges, [*chosen, name])
-            trial = _held_out(rest, cell, clusters)
+            trial = _held_out(residual, cell, clusters)
             gain = trial - likelihood
             mean, error = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
             gains[name] = (mean, error)
@@ -87,20 +87,20 @@ def _cell_numbers(coordinates: Floats, edges: dict[str, Floats], names: list[str
     return np.asarray(np.ravel_multi_index(tuple(cells_of(coordinates, kept)), shape), dtype=np.int64)
 
 
-def _held_out(rest: Floats, cell: NDArray[np.int64], clusters: NDArray[np.int64]) -> Floats:
+def _held_out(residual: Floats, cell: NDArray[np.int64], clusters: NDArray[np.int64]) -> Floats:
     """Mean log-likelihood of each operating point under cells fitted to the other half, [operating point]."""
     names, number = np.unique(clusters, return_inverse=True)
     half = number % 2
-    each = np.empty(len(rest))
+    each = np.empty(len(residual))
     for judged in (0, 1):
         fitting, test = half != judged, half == judged
-        overall = _location_scale(rest[fitting])
-        place, scale = np.full(cell.max() + 1, overall[0]), np.full(cell.max() + 1, overall[1])
-        for one in np.unique(cell[fitting]):
-            mine = rest[fitting & (cell == one)]
+        overall = _location_scale(residual[fitting])
+        location, scale = np.full(cell.max() + 1, overall[0]), np.full(cell.max() + 1, overall[1])
+        for number_of_cell in np.unique(cell[fitting]):
+            mine = residual[fitting & (cell == number_of_cell)]
             if len(mine) >= LEAST_SAMPLES:
-                place[one], scale[one] = _location_scale(mine)
-        at = (rest[test] - place[cell[test]]) / scale[cell[test]]
+                location[number_of_cell], scale[number_of_cell] = _location_scale(mine)
+        at = (residual[test] - location[cell[test]]) / scale[cell[test]]
         each[test] = student.logpdf(at, _DEGREES) - np.log(scale[cell[test]])
     return np.asarray(np.bincount(number, each) / np.bincount(number, minlength=len(names)))
 
@@ -141,7 +141,7 @@ def redrawn_cells(fit: Any, prefix: str, bias_luck: Floats, spread_luck: Floats)
 
 
 def cell_statistics(
-    rest: Floats,
+    residual: Floats,
     missed: NDArray[np.bool_],
     cell: NDArray[np.int64],
     slope_cell: NDArray[np.int64],
@@ -159,8 +159,8 @@ def cell_statistics(
         if mine.sum() < LEAST_SAMPLES:
             mine = slope_cell == slope_of[one]
         if mine.sum() < LEAST_SAMPLES:
-            mine = np.ones(len(rest), dtype=bool)
-        values = rest[mine]
+            mine = np.ones(len(residual), dtype=bool)
+        values = residual[mine]
         middle = float(np.median(values))
         event = values - middle
         points = max(len(np.unique(clusters[mine])), 2)

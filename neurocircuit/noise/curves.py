@@ -75,11 +75,11 @@ def share_at(shares: Floats, edges: Floats, where: Floats) -> Floats:
     return np.asarray(shares[np.clip(np.searchsorted(edges, where, side="right") - 1, 0, len(edges) - 2)])
 
 
-def draw_quantile(quantiles: Floats, even: Floats) -> Floats:
-    """Values [neuron] at the even deviates [neuron] of distributions given by their quantiles [neuron, quantile]."""
-    right = np.clip(np.searchsorted(QUANTILES, even, side="right"), 1, len(QUANTILES) - 1)
-    rows = np.arange(len(even))
-    share = (even - QUANTILES[right - 1]) / (QUANTILES[right] - QUANTILES[right - 1])
+def draw_quantile(quantiles: Floats, uniform: Floats) -> Floats:
+    """Values [neuron] at the uniform deviates [neuron] of distributions given by their quantiles [neuron, quantile]."""
+    right = np.clip(np.searchsorted(QUANTILES, uniform, side="right"), 1, len(QUANTILES) - 1)
+    rows = np.arange(len(uniform))
+    share = (uniform - QUANTILES[right - 1]) / (QUANTILES[right] - QUANTILES[right - 1])
     low, high = quantiles[rows, right - 1], quantiles[rows, right]
     value: Floats = low + share * (high - low)
     return value

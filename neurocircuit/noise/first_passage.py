@@ -70,28 +70,28 @@ class FirstPassageSamples:
     common: NDArray[np.bool_]  # of points drawn as they come
 
 
-def fit_first_passages(seen: FirstPassageSamples, spans: dict[str, tuple[float, float]]) -> FirstPassageFit:
+def fit_first_passages(samples: FirstPassageSamples, spans: dict[str, tuple[float, float]]) -> FirstPassageFit:
     """Bias and event by cell; spans: lowest and highest coordinate that the network uses, by axis."""
-    known = np.isfinite(seen.t_over_tau)
-    m = _seen(seen, np.zeros(len(known)), 1.0)
+    known = np.isfinite(samples.t_over_tau)
+    m = _events(samples, np.zeros(len(known)), 1.0)
     m = _redistributed(m, known)
-    kappa, error, _, _ = fit_kappa(m, seen.u, np.zeros((len(TERMS), len(m))), seen.chip, seen.row)
-    rest = m - kappa @ seen.u
+    kappa, error, _, _ = fit_kappa(m, samples.u, np.zeros((len(TERMS), len(m))), samples.chip, samples.row)
+    residual = m - kappa @ samples.u
     ends = {name: np.array([spans[name][0] - REACH[name][0], spans[name][1] + REACH[name][1]]) for name in AXES}
-    edges = {name: edges_of(seen.coordinates[k], BINS[name], ends[name]) for k, name in enumerate(AXES)}
-    g = np.interp(seen.t_over_tau.clip(max=seen.membranes.grid[-1]), seen.membranes.grid, seen.membranes.g)
-    axes, gains = choose_axes(rest / g, seen.coordinates, edges, seen.row)
+    edges = {name: edges_of(samples.coordinates[k], BINS[name], ends[name]) for k, name in enumerate(AXES)}
+    g = np.interp(samples.t_over_tau.clip(max=samples.membranes.grid[-1]), samples.membranes.grid, samples.membranes.g)
+    axes, gains = choose_axes(residual / g, samples.coordinates, edges, samples.row)
     kept = {name: edges[name] if name in axes else ends[name] for name in AXES}
     shape = tuple(len(kept[name]) - 1 for name in AXES)
-    cells = cells_of(seen.coordinates, kept)
+    cells = cells_of(samples.coordinates, kept)
     cell = np.asarray(np.ravel_multi_index(tuple(cells), shape), dtype=np.int64)
-    about = cell_statistics(rest, ~known, cell, cells[0], seen.row, shape)
-    xi = _seen(seen, kappa @ seen.u + about["bias"][cell], None)
+    about = cell_statistics(residual, ~known, cell, cells[0], samples.row, shape)
+    xi = _events(samples, kappa @ samples.u + about["bias"][cell], None)
     xi = _redistributed(xi, known)
     # rare points are drawn beyond their share: where enough common ones fill a cell, its events are theirs
-    enough = np.bincount(cell, seen.common, int(np.prod(shape))) >= LEAST_SAMPLES
-    which = seen.common | ~enough[cell]
-    event = cell_statistics(xi[which], ~known[which], cell[which], cells[0][which], seen.row[which], shape)
+    enough = np.bincount(cell, samples.common, int(np.prod(shape))) >= LEAST_SAMPLES
+    which = samples.common | ~enough[cell]
+    event = cell_statistics(xi[which], ~known[which], cell[which], cells[0][which], samples.row[which], shape)
     stats = {name: about[name] for name in ("n", "bias", "bias_low", "bias_high")}
     stats |= {name: event[name] for name in ("spread", "spread_low", "spread_high")}
     stats["quantiles"] = event["quantiles"] + event["bias"][:, None]
@@ -104,9 +104,9 @@ def fit_first_passages(seen: FirstPassageSamples, spans: dict[str, tuple[float, 
     )
 
 
-def _seen(seen: FirstPassageSamples, shift: Floats, scale: float | None) -> Floats:
+def _events(samples: FirstPassageSamples, shift: Floats, scale: float | None) -> Floats:
     parts = [np.arange(k, min(k + _CHUNK, len(shift))) for k in range(0, len(shift), _CHUNK)]
-    found = [seen.membranes.take(seen.row[p]).event_of(seen.t_over_tau[p], shift[p], scale) for p in parts]
+    found = [samples.membranes.take(samples.row[p]).event_of(samples.t_over_tau[p], shift[p], scale) for p in parts]
     return np.concatenate(found) if found else np.empty(0)
 
 

@@ -91,7 +91,7 @@ class NoiseModel:
         unless `outside` is "ideal". Three numbers per neuron are drawn whatever the causes: switching one off leaves
         the others' luck as it was.
         """
-        even = generator.random((3, len(point.at)))
+        uniform = generator.random((3, len(point.at)))
         ideal = np.where(point.fired, point.at, np.inf)
         if not self.causes:
             return ideal
@@ -100,11 +100,13 @@ class NoiseModel:
         coordinates = features(spec, point, headroom)
         inside = self._inside(layer, fit, coordinates, point.fired)
         if membranes is not None and fit.first_passage is not None:
-            moved = self._first_passages(fit.first_passage, coordinates, point, terms, even, membranes)
-            return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, even[2], early_too=False)), ideal)
-        moved = self._moved(fit, spec, coordinates, point, terms, even)
-        moved = np.where(point.fired, moved, self._false(fit, spec, point, terms, even))
-        return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, even[2])), ideal)
+            moved = self._first_passages(fit.first_passage, coordinates, point, terms, uniform, membranes)
+            return np.where(
+                inside, np.minimum(moved, self._wrapped(fit, spec, point, uniform[2], early_too=False)), ideal
+            )
+        moved = self._moved(fit, spec, coordinates, point, terms, uniform)
+        moved = np.where(point.fired, moved, self._false(fit, spec, point, terms, uniform))
+        return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, uniform[2])), ideal)
 
     def _first_passages(
         self,
@@ -112,7 +114,7 @@ class NoiseModel:
         coordinates: Floats,
         point: Operating,
         terms: Terms | None,
-        even: Floats,
+        uniform: Floats,
         membranes: Membranes,
     ) -> Floats:
         """First passages of the membranes (first_passage.py)."""
@@ -122,7 +124,7 @@ class NoiseModel:
         if "systematic" in self.causes:
             shift = shift + fit.bias[cell]
         if "event" in self.causes:
-            xi = draw_quantile(fit.quantiles[cell], even[0])
+            xi = draw_quantile(fit.quantiles[cell], uniform[0])
         t = membranes.first_passages(shift, xi)
         if "systematic" not in self.causes:  # the membranes have it: only what the other causes change is left
             plain = membranes.first_passages(np.zeros_like(shift), np.zeros_like(xi))
@@ -135,35 +137,41 @@ class NoiseModel:
         return np.zeros_like(like) if terms is None else terms.shift(self.causes, fit.kappa)
 
     def _moved(
-        self, fit: LayerFit, spec: NeuronSpec, coordinates: Floats, point: Operating, terms: Terms | None, even: Floats
+        self,
+        fit: LayerFit,
+        spec: NeuronSpec,
+        coordinates: Floats,
+        point: Operating,
+        terms: Terms | None,
+        uniform: Floats,
     ) -> Floats:
         cell = tuple(cells_of(coordinates, fit.edges))
         m = self.chip_shift(fit, terms, point.at)
         if "systematic" in self.causes:
             m = m + fit.rest_bias[cell] + common_shift(spec, point, fit.term_kappa)
         if "event" in self.causes:
-            m = m + draw_quantile(fit.rest_quantiles[cell], even[0])
+            m = m + draw_quantile(fit.rest_quantiles[cell], uniform[0])
         s = np.where(point.fired, point.slope, 1.0)
         with np.errstate(divide="ignore"):
             t = point.at - np.log1p(-np.minimum(m / s, 1.0))
         return np.where(t < spec.window_over_tau - _TOLERANCE, np.maximum(t, 0.0), np.inf)
 
-    def _false(self, fit: LayerFit, spec: NeuronSpec, point: Operating, terms: Terms | None, even: Floats) -> Floats:
+    def _false(self, fit: LayerFit, spec: NeuronSpec, point: Operating, terms: Terms | None, uniform: Floats) -> Floats:
         chip = np.zeros_like(point.at) if terms is None else terms.shift(self.causes)
         approach = approach_of(spec, point, chip, fit.term_kappa * ("systematic" in self.causes))
         share = share_at(fit.false_fire, APPROACH_EDGES, approach)
         if "event" not in self.causes:
             share = (share > 0.5).astype(float) if "systematic" in self.causes else (approach < 0).astype(float)
-        # given that it fires, even[1]/share is evenly distributed: one draw decides both
+        # given that it fires, uniform[1]/share is evenly distributed: one draw decides both
         with np.errstate(divide="ignore", invalid="ignore"):
-            when = np.where(share > 0, even[1] / share, 2.0)
+            when = np.where(share > 0, uniform[1] / share, 2.0)
         place = np.clip(when, 0.0, 1.0) if "event" in self.causes else np.full(len(when), 0.5)
         delay = draw_quantile(np.broadcast_to(fit.false_delay, (len(when), len(QUANTILES))), place)
         t = np.clip(point.at + delay, 0.0, spec.window_over_tau)
         return np.where(when < 1.0, t, np.inf)
 
     def _wrapped(
-        self, fit: LayerFit, spec: NeuronSpec, point: Operating, even: Floats, early_too: bool = True
+        self, fit: LayerFit, spec: NeuronSpec, point: Operating, uniform: Floats, early_too: bool = True
     ) -> Floats:
         """Times of wraps and of early spikes, inf where there is none: what every neuron may do, so systematic."""
         wrap, early = np.zeros((2, len(point.at)))
@@ -173,8 +181,8 @@ class NoiseModel:
         if "event" not in self.causes:
             wrap, early = (wrap > 0.5).astype(float), (early > 0.5).astype(float)
         # one draw decides whether, which and when: below the one share a wrap, below both an early spike
-        wraps, comes_early = even < wrap, (even >= wrap) & (even < wrap + early)
-        place = np.where(wraps, even / np.maximum(wrap, 1e-12), (even - wrap) / np.maximum(early, 1e-12))
+        wraps, comes_early = uniform < wrap, (uniform >= wrap) & (uniform < wrap + early)
+        place = np.where(wraps, uniform / np.maximum(wrap, 1e-12), (uniform - wrap) / np.maximum(early, 1e-12))
         times = np.where(wraps[:, None], fit.wrap_time, fit.early_time)
         t = np.clip(point.at * draw_quantile(times, np.clip(place, 0.0, 1.0)), 0.0, spec.window_over_tau)
         return np.where(wraps | comes_early, t, np.inf)

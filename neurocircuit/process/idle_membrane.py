@@ -30,7 +30,7 @@ class Idle:
 
 
 @dataclass(frozen=True)
-class Rest:
+class IdleFit:
     """What was fitted; residual_rad: root mean square of what is left at VCO4's edges.
 
     spread_rad: standard deviation over the runs of what each one's mean leaves: what the phase at arming does.
@@ -57,7 +57,7 @@ def at_edges(edges_s: Mapping[str, Floats], lead_rad: float) -> tuple[Floats, Fl
     return o4[inside], membrane - 2 * pi * np.round((membrane[0] + lead_rad) / (2 * pi))
 
 
-def fit_rest(runs: Sequence[Idle], f1_Hz: float, swing_Hz: float) -> Rest:
+def fit_idle(runs: Sequence[Idle], f1_Hz: float, swing_Hz: float) -> IdleFit:
     """Lead, drift and delay that runs armed at different phases of VCO1 have in common, each run with the same weight.
 
     One run says less: VCO4 at 1.25 f1 meets the ripple at the same few phases again and again.
@@ -76,7 +76,7 @@ def fit_rest(runs: Sequence[Idle], f1_Hz: float, swing_Hz: float) -> Rest:
             best = size, float(delay_s), line, left
     residual, delay_s, line, left = best
     means = [part.mean() for part in np.split(left, np.cumsum([len(t) for t in since])[:-1])]
-    return Rest(-float(line[0]), float(line[1] / time.max()), delay_s, residual, float(np.std(means)))
+    return IdleFit(-float(line[0]), float(line[1] / time.max()), delay_s, residual, float(np.std(means)))
 
 
 def _bare(run: Idle, since_s: Floats, f1_Hz: float, swing_Hz: float, delay_s: float) -> Floats:

@@ -54,7 +54,9 @@ def chips(spec: NeuronSpec, count: int, seed: int, inputs: int) -> Chips:
             lost[chip.name] = ngspice.reason_of(error)
             continue
         measured = {"f1_Hz": found.f1_Hz, "f3_Hz": found.f3_Hz, "lead_rad": found.lead_rad}
-        trimmed.append(told(chip, circuit.replace(bias=found.bias, standing_V=found.standing_V, **measured), inputs))
+        trimmed.append(
+            spec_as_measured(chip, circuit.replace(bias=found.bias, standing_V=found.standing_V, **measured), inputs)
+        )
     if not trimmed:
         name, reason = next(iter(lost.items()))
         raise SimulatorBadOutput(f"none of {count} chips can be trimmed; {name}: {reason}")
@@ -76,7 +78,7 @@ def drawn(spec: NeuronSpec, count: int, seed: int) -> tuple[NeuronSpec, ...]:
 
 
 @dataclass(frozen=True)
-class Looked:
+class Measured:
     """What an instrument tells of a circuit in lock.
 
     gain_Hz_per_A: tuning gains of VCO1 … VCO4. swing_Hz: of VCO4 between UP = 0 and 1, static. weight_A: mean current
@@ -88,7 +90,7 @@ class Looked:
     weight_A: float
 
 
-def told(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec:
+def spec_as_measured(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec:
     """The spec of a trimmed chip by what an instrument can tell of it; spec: with the circuit before trim.
 
     As ratios to the nominal devices: τ by VCO2's gain, the swing of VCO4, the phase jump by VCO1's gain and by that
@@ -96,7 +98,7 @@ def told(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec:
     those of the trim. One weight stands for all `inputs` synapses; the gain of the XOR and the sinks are left nominal.
     """
     usual = circuit_of(spec).replace(chip_seed=None)
-    own, nominal = _looked_at(chip, usual.bias, inputs), _looked_at(usual, usual.bias, inputs)
+    own, nominal = _measured(chip, usual.bias, inputs), _measured(usual, usual.bias, inputs)
     gain = own.gain_Hz_per_A / nominal.gain_Hz_per_A
     full_scale_rad = spec.phase_per_weight_rad * spec.weight_bank.excitatory.max_weight
     charge = (own.weight_A - nominal.weight_A) * usual.spike_width_s
@@ -112,7 +114,7 @@ def told(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec:
 
 
 @lru_cache(maxsize=64)
-def _looked_at(circuit: Circuit, nominal: Bias, inputs: int) -> Looked:
+def _measured(circuit: Circuit, nominal: Bias, inputs: int) -> Measured:
     shifts = shifts_of(circuit, trim.IDLE_SYNAPSES)
     bench = Bench(load(circuit.process), circuit.condition)
     plant, bias = trim.CircuitPlant(bench, circuit.components, shifts), circuit.bias
@@ -127,7 +129,7 @@ def _looked_at(circuit: Circuit, nominal: Bias, inputs: int) -> Looked:
     gains = np.array([np.ptp(one.frequency_Hz[[0, 2]]) / (0.06 * i) for one, i in zip(found, in_lock_A, strict=True)])
     swing_Hz = gains[3] * (plant.supply_V - found[3].bias_V[1]) / circuit.components.r4_Ohm
     weight_A = np.mean(bench.weight_currents(circuit, float(found[0].bias_V[1]), inputs, shifts))
-    return Looked(gains, float(swing_Hz), float(weight_A))
+    return Measured(gains, float(swing_Hz), float(weight_A))
 
 
 def _trimmed(circuit: Circuit) -> TrimResult:

@@ -47,7 +47,7 @@ class Armed:
 
 
 @dataclass(frozen=True)
-class Armory:
+class SavedStates:
     """All states of a circuit with a number of synapses, and the frequencies measured on them."""
 
     armed: tuple[Armed, ...]
@@ -61,7 +61,7 @@ class Armory:
 
 
 @functools.lru_cache(maxsize=64)
-def armory(circuit: Circuit, inputs: int, timeout_s: float, attached: int = SYNAPSES) -> Armory:
+def saved_states(circuit: Circuit, inputs: int, timeout_s: float, attached: int = SYNAPSES) -> SavedStates:
     """The states of a circuit, from the user's cache directory where they are, else by simulation.
 
     attached: as in `idle`.
@@ -120,14 +120,14 @@ def _simulate(
     mismatch: Mapping[str, DeviceShift],
     timeout_s: float,
     attached: int,
-) -> Armory:
+) -> SavedStates:
     locked = transistor_run.simulate(lock, timeout_s=timeout_s)
     made = [
         _arm(circuit, [Input()] * inputs, locked, (1.0 + k / STATES) / circuit.f1_Hz, mismatch, timeout_s, attached)
         for k in range(STATES)
     ]
     f1_Hz, f3_Hz = (float(np.mean([frequencies[k] for _, frequencies in made])) for k in range(2))
-    return Armory(tuple(armed for armed, _ in made), f1_Hz, f3_Hz)
+    return SavedStates(tuple(armed for armed, _ in made), f1_Hz, f3_Hz)
 
 
 def _arm(
@@ -176,7 +176,7 @@ def _code() -> str:
     return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
 
 
-def _read(path: Path) -> Armory | None:
+def _read(path: Path) -> SavedStates | None:
     """The kept states; None where there are none or the file is damaged: they are made anew then."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -189,6 +189,6 @@ def _read(path: Path) -> Armory | None:
             )
             for one in values["armed"]
         )
-        return Armory(armed, values["f1_Hz"], values["f3_Hz"])
+        return SavedStates(armed, values["f1_Hz"], values["f3_Hz"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

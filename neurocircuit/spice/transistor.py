@@ -27,7 +27,7 @@ from neurocircuit.spice.mismatch import shifts_of
 from neurocircuit.spice.phases import Placement, place
 from neurocircuit.spice.process import load
 from neurocircuit.spice.readout import Course
-from neurocircuit.spice.saved_states import SYNAPSES, Armory, armory, idle
+from neurocircuit.spice.saved_states import SYNAPSES, SavedStates, idle, saved_states
 from neurocircuit.spice.transistor_deck import CELLS, Input, MAX_STEP_s, compose_neuron
 
 HAS_DEVICES = True
@@ -62,14 +62,14 @@ def fire(
     fire_time, headroom = np.full(trials, nan), np.full(trials, nan)
     false_fire, failures = np.zeros(trials, dtype=bool), {}
     try:
-        name, found = engine(), armory(circuit, inputs, STATE_TIMEOUT_s, attached)
+        name, states = engine(), saved_states(circuit, inputs, STATE_TIMEOUT_s, attached)
     except (SimulatorTimeout, SimulatorBadOutput) as error:
         return FireRecord(fire_time, headroom, false_fire, dict.fromkeys(range(trials), ngspice.reason_of(error)))
-    placed = place(start_rad, found.saved_rad, found.f1_Hz, found.f3_Hz)
+    placed = place(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
     for trial in range(trials):
         try:
             given = t_over_tau[trial], codes[trial]
-            course = _run(spec, found, placed, trial, *given, timeout_s, step_divisor, attached)
+            course = _run(spec, states, placed, trial, *given, timeout_s, step_divisor, attached)
             decided = _decision(course, spec)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
@@ -88,9 +88,9 @@ def waveforms(
 ) -> Waveforms:
     """Waveforms from the time origin until shortly after Q, which stops VCO3 and VCO4, or over the whole window."""
     circuit, codes = circuit_of(spec), spec.weight_bank.codes(weights)
-    found = armory(circuit, len(t_over_tau), STATE_TIMEOUT_s, attached)
-    placed = place(start_rad[None], found.saved_rad, found.f1_Hz, found.f3_Hz)
-    course = _run(spec, found, placed, 0, t_over_tau, codes, STATE_TIMEOUT_s, 1, attached)
+    states = saved_states(circuit, len(t_over_tau), STATE_TIMEOUT_s, attached)
+    placed = place(start_rad[None], states.saved_rad, states.f1_Hz, states.f3_Hz)
+    course = _run(spec, states, placed, 0, t_over_tau, codes, STATE_TIMEOUT_s, 1, attached)
     known = slice(max(course.known.start, int(np.searchsorted(course.time_s, 0.0))), course.known.stop)
     time_s, skipped = course.time_s[known], known.start - course.known.start
     base = 2 * pi * spec.f0_Hz * time_s
@@ -127,11 +127,11 @@ def arming(spec: NeuronSpec, start_rad: Floats, inputs: int, attached: int = SYN
     VCO1's is the phase that VCO4 sees: earlier by the detector's delay, which levels without gates do not have.
     """
     circuit = circuit_of(spec)
-    found = armory(circuit, inputs, STATE_TIMEOUT_s, attached)
-    placed = place(start_rad, found.saved_rad, found.f1_Hz, found.f3_Hz)
-    since_s = np.array([one.state.time_s - one.armed_s for one in found.armed])
-    armed_rad = np.array([one.armed_rad for one in found.armed])
-    armed_rad[:, 0] = np.mod(armed_rad[:, 0] - 2 * pi * found.f1_Hz * circuit.detector_delay_s, 2 * pi)
+    states = saved_states(circuit, inputs, STATE_TIMEOUT_s, attached)
+    placed = place(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
+    since_s = np.array([one.state.time_s - one.armed_s for one in states.armed])
+    armed_rad = np.array([one.armed_rad for one in states.armed])
+    armed_rad[:, 0] = np.mod(armed_rad[:, 0] - 2 * pi * states.f1_Hz * circuit.detector_delay_s, 2 * pi)
     return Arming(armed_rad[placed.state], (since_s[placed.state] + placed.wait_s) / spec.tau_s)
 
 
@@ -165,7 +165,7 @@ def circuit_of(spec: NeuronSpec) -> Circuit:
 
 def _run(
     spec: NeuronSpec,
-    found: Armory,
+    states: SavedStates,
     placed: Placement,
     trial: int,
     t_over_tau: Floats,
@@ -175,7 +175,7 @@ def _run(
     attached: int = SYNAPSES,
 ) -> Course:
     """One trial, from its state to Q or to the end of the window; an input that comes after the window stays idle."""
-    circuit, armed = circuit_of(spec), found.armed[placed.state[trial]]
+    circuit, armed = circuit_of(spec), states.armed[placed.state[trial]]
     origin_s = armed.state.time_s + float(placed.wait_s[trial])
     inputs = [
         Input((origin_s + float(time) * spec.tau_s,) if time < spec.window_over_tau else (), int(code))

@@ -6,7 +6,7 @@ import numpy as np
 
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import transistor
-from neurocircuit.spice.saved_states import armory, idle
+from neurocircuit.spice.saved_states import idle, saved_states
 from neurocircuit.spice.transistor_deck import SAVED, Input, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 
@@ -26,7 +26,7 @@ def test_an_evaluation_against_130_ns_from_power_up(benchmark):
     """Two inputs at 0.16 tau, four idle synapses, steps of 5 ps in both; the states are made before, as in a sweep."""
     spec = NeuronSpec.from_toml(SPEC)
     circuit, t, w = spec.circuit, np.array([[0.16, 0.16]]), np.array([[0.8319019847224631] * 2])
-    armory(circuit, 2, transistor.STATE_TIMEOUT_s)
+    saved_states(circuit, 2, transistor.STATE_TIMEOUT_s)
 
     def evaluate():
         found = transistor.fire(spec, t, w, np.zeros((1, 2)), np.zeros(1, dtype=np.uint64), timeout_s=600.0)

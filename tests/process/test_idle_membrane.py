@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from neurocircuit.neuron import edge
-from neurocircuit.process.idle_membrane import Idle, at_edges, fit_rest, ripple_rad
+from neurocircuit.process.idle_membrane import Idle, at_edges, fit_idle, ripple_rad
 from neurocircuit.spec import FrequencyError, Lead, NeuronSpec
 
 F1, SWING, LEAD, DRIFT = 750e6, 65e6, 1.9, 3e5
@@ -34,7 +34,7 @@ def test_lead_drift_and_delay_of_the_edge_level_are_found_again(vco1_rad: float,
     # The edge level answers at once: armed at this phase, it is a circuit armed later by the delay's phase.
     at_s, membrane = at_edges(edges_of_the_edge_level(vco1_rad), LEAD)
     seen = vco1_rad + 2 * np.pi * F1 * delay_s
-    found = fit_rest([Idle(at_s, membrane, 0.0, seen)], F1, SWING)
+    found = fit_idle([Idle(at_s, membrane, 0.0, seen)], F1, SWING)
     assert found.lead_rad == pytest.approx(LEAD, abs=1e-3)
     assert found.drift_rad_per_s == pytest.approx(DRIFT, abs=2e4)
     # The ripple repeats with half a period of VCO1; the grid has 400 delays in it.
@@ -47,7 +47,7 @@ def test_runs_armed_at_different_phases_give_what_they_have_in_common() -> None:
     for k, off_rad in enumerate((0.004, -0.004, -0.004, 0.004)):
         at_s, membrane = at_edges(edges_of_the_edge_level(1.0 + k * np.pi / 2), LEAD)
         runs.append(Idle(at_s, membrane + off_rad, 0.0, 1.0 + k * np.pi / 2))
-    found = fit_rest(runs, F1, SWING)
+    found = fit_idle(runs, F1, SWING)
     assert found.lead_rad == pytest.approx(LEAD, abs=1e-3)
     assert found.drift_rad_per_s == pytest.approx(DRIFT, abs=2e4)
     assert found.spread_rad == pytest.approx(0.004, abs=5e-4)

@@ -13,10 +13,10 @@ def test_the_fast_levels_get_what_an_instrument_tells_of_the_chip(monkeypatch):
     nominal = fake.make_spec(circuit=fake.make_circuit(f1_Hz=750e6, f3_Hz=937.5e6, lead_rad=1.8))
     (drawn,) = monte_carlo.drawn(nominal, 1, 1)
     chip = drawn.circuit.replace(f1_Hz=735e6, f3_Hz=918.75e6, lead_rad=1.98)
-    usual = monte_carlo.Looked(np.array([45e12, 45e12, 26e12, 27e12]), 70e6, 1.8e-6)
-    own = monte_carlo.Looked(np.array([1.1, 0.8, 1.0, 1.2]) * usual.gain_Hz_per_A, 91e6, 2.0e-6)
-    monkeypatch.setattr(monte_carlo, "_looked_at", lambda circuit, bias, n: usual if circuit.chip_seed is None else own)
-    told = monte_carlo.told(drawn, chip, 2)
+    usual = monte_carlo.Measured(np.array([45e12, 45e12, 26e12, 27e12]), 70e6, 1.8e-6)
+    own = monte_carlo.Measured(np.array([1.1, 0.8, 1.0, 1.2]) * usual.gain_Hz_per_A, 91e6, 2.0e-6)
+    monkeypatch.setattr(monte_carlo, "_measured", lambda circuit, bias, n: usual if circuit.chip_seed is None else own)
+    told = monte_carlo.spec_as_measured(drawn, chip, 2)
     assert told.circuit == chip
     # K = V/π · 2π k2/(R1 + R2) and τ = 1/K; the swing as it was seen.
     assert told.tau_s == pytest.approx(nominal.tau_s / 0.8)

@@ -24,9 +24,9 @@ def received(chips=3, shared=False, term=True, dtype=torch.float32):
     shape = (1 if shared else chips, 4, 5, 6)
     z, s = np.exp(rng.uniform(0.0, 4.5, shape)), np.exp(rng.normal(0.0, 2.0, shape))
     z[rng.random(shape) < 0.2] = np.inf
-    even = rng.random((chips, *shape[1:]))
+    uniform = rng.random((chips, *shape[1:]))
     own = 0.1 * rng.standard_normal((chips, 1, *shape[2:])) if term else None
-    tensors = (None if one is None else torch.from_numpy(one).to(dtype) for one in (z, s, even.astype("f4"), own))
+    tensors = (None if one is None else torch.from_numpy(one).to(dtype) for one in (z, s, uniform.astype("f4"), own))
     return Received(*tensors, float(np.exp(4.0)))
 
 
@@ -50,7 +50,7 @@ def test_a_spike_moves_by_the_formula(lookup):
     one = received(dtype=torch.float64)
     found = in_torch(lookup, one, False, True)
     z, s = (part.numpy().astype(float) for part in (one.z, one.slope))
-    m = lookup.disturb(lookup.cells(one.z, one.slope), one.even).double().numpy() + one.term.numpy()
+    m = lookup.disturb(lookup.cells(one.z, one.slope), one.uniform).double().numpy() + one.term.numpy()
     wanted = np.where(m < s, z * s / np.where(m < s, s - m, 1.0), np.inf)
     wanted = np.where((z < one.latest) & (wanted < one.latest), np.maximum(wanted, 1.0), np.inf)
     np.testing.assert_allclose(found.z.numpy(), wanted, rtol=1e-12)
@@ -63,6 +63,6 @@ def test_a_spike_moves_by_the_formula(lookup):
 @needs_kernel
 def test_the_kernel_refuses_what_does_not_fit(lookup):
     one = received()
-    short = Received(one.z[:, :2], one.slope, one.even, one.term, one.latest)
+    short = Received(one.z[:, :2], one.slope, one.uniform, one.term, one.latest)
     with pytest.raises(ValueError, match="shapes do not fit"):
         move(lookup, short, False, False)

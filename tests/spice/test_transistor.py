@@ -26,7 +26,7 @@ def own_cache(tmp_path_factory):
     patch.setattr(saved_states, "SYNAPSES", 2)
     yield
     patch.undo()
-    saved_states.armory.cache_clear()
+    saved_states.saved_states.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def spec():
 @pytest.fixture(scope="module")
 def course(spec, own_cache):
     """The run behind the tests: both inputs at full scale."""
-    found = saved_states.armory(spec.circuit, 2, 300.0)
+    found = saved_states.saved_states(spec.circuit, 2, 300.0)
     placed = transistor.place(PHASES, found.saved_rad, found.f1_Hz, found.f3_Hz)
     codes = np.array([15, 15])
     return placed, transistor._run(spec, found, placed, 0, TIMES[0], codes, 300.0, 1)
@@ -116,10 +116,10 @@ def test_waveforms_end_with_the_spike(spec, course, ran):
 def test_a_state_is_taken_from_the_disk_and_a_damaged_one_is_made_anew(spec, course, monkeypatch):
     files = list((saved_states.Path(os.environ["XDG_CACHE_HOME"]) / "neurocircuit" / "states").iterdir())
     assert len(files) == 1
-    kept = saved_states.armory(spec.circuit, 2, 300.0)
-    saved_states.armory.cache_clear()
+    kept = saved_states.saved_states(spec.circuit, 2, 300.0)
+    saved_states.saved_states.cache_clear()
     monkeypatch.setattr(saved_states.transistor_run, "simulate", lambda *_, **__: pytest.fail("no run is needed"))
-    assert saved_states.armory(spec.circuit, 2, 300.0) == kept
+    assert saved_states.saved_states(spec.circuit, 2, 300.0) == kept
     assert saved_states._read(files[0]) == kept
     (files[0].parent / "bad.json").write_text(files[0].read_text()[:500])
     assert saved_states._read(files[0].parent / "bad.json") is None
@@ -139,7 +139,7 @@ def test_a_state_that_cannot_be_made_fails_every_trial(spec, monkeypatch):
     def broken(*arguments):
         raise ngspice.SimulatorBadOutput("VCO3 after arming must show at least 3 rising edges, got 0")
 
-    monkeypatch.setattr(transistor, "armory", broken)
+    monkeypatch.setattr(transistor, "saved_states", broken)
     record = levels.evaluate("transistor", spec, np.repeat(TIMES, 2, axis=0), np.full((2, 2), 1.5))
     assert set(record.failures) == {0, 1}
 

@@ -32,7 +32,7 @@ from neurocircuit.process.fan_in import FAN_IN, LARGEST_LOSS
 from neurocircuit.process.fan_in import measure as measure_fan_in
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import process, transistor
-from neurocircuit.spice.saved_states import SYNAPSES, armory
+from neurocircuit.spice.saved_states import SYNAPSES, saved_states
 
 LARGEST_HEADROOM = 0.9
 LEAST_WRAP_DISTANCE = 0.15
@@ -190,7 +190,7 @@ def not_run(circuit: Circuit, carried: Carried) -> list[str]:
 
 def loaded(spec: NeuronSpec, synapses: int) -> tuple[NeuronSpec, float]:
     """The spec with VCO1 as slow as so many synapses make it, and that relative shift."""
-    armed = armory(transistor.circuit_of(spec), MOST_ACTIVE, transistor.STATE_TIMEOUT_s, synapses)
+    armed = saved_states(transistor.circuit_of(spec), MOST_ACTIVE, transistor.STATE_TIMEOUT_s, synapses)
     shift = armed.f1_Hz / spec.f0_Hz - 1.0
     first, *others = spec.frequency_error.in_force
     error = spec.frequency_error.replace(after_trim=(first + shift, *others), trimmed=True)

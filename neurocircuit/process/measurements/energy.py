@@ -8,7 +8,7 @@ from neurocircuit.process.bench import TIMEOUT_s, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.fit import spec_of
 from neurocircuit.process.result import Measured, Quantity
-from neurocircuit.spice.saved_states import SYNAPSES, armory, idle
+from neurocircuit.spice.saved_states import SYNAPSES, idle, saved_states
 from neurocircuit.spice.transistor_deck import SAVED, SUPPLIES, Input, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 
@@ -22,7 +22,7 @@ def measure(context: Context) -> Measured:
     circuit = spec.circuit
     if circuit is None:
         raise SimulatorBadOutput("the spec of a characterised condition must hold its circuit")
-    armed = armory(circuit, len(TIMES_over_tau), TIMEOUT_s).armed[0]
+    armed = saved_states(circuit, len(TIMES_over_tau), TIMEOUT_s).armed[0]
     codes = spec.weight_bank.codes(spec.weight_bank.quantise(np.array(WEIGHTS)))
     inputs = [
         Input((armed.armed_s + t * spec.tau_s,), int(code)) for t, code in zip(TIMES_over_tau, codes, strict=True)

@@ -18,14 +18,14 @@ from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process.bench import TIMEOUT_s, cpu_s
 from neurocircuit.process.context import Context
-from neurocircuit.process.idle_membrane import Idle, at_edges, fit_rest
+from neurocircuit.process.idle_membrane import Idle, at_edges, fit_idle
 from neurocircuit.process.measurements.trim import lag_of, settled_membrane
 from neurocircuit.process.membrane_kernel import KernelFit, Membrane, fit, response
 from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trimmed, trimmed_circuit
 from neurocircuit.spec import Circuit
 from neurocircuit.spice.readout import Course
-from neurocircuit.spice.saved_states import Armed, Armory, armory
+from neurocircuit.spice.saved_states import Armed, SavedStates, saved_states
 from neurocircuit.spice.saved_states import idle as idle_synapses
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import simulate
@@ -55,7 +55,7 @@ class Run:
 def measure(context: Context) -> Measured:
     """Single-input runs and idle ones from the saved states, and the fit over all of them."""
     began, circuit, trim = cpu_s(), trimmed_circuit(context), trimmed(context)
-    states = armory(circuit, INPUTS, TIMEOUT_s)
+    states = saved_states(circuit, INPUTS, TIMEOUT_s)
     swing_Hz = trim.gain3_Hz_per_A * 0.25 * context.condition.supply_V / circuit.components.r4_Ohm
     idles = [single_input(circuit, states, state, 0, swing_Hz) for state in range(len(states.armed))]
     half = len(idles) // 2
@@ -102,7 +102,7 @@ def _quantities(
     runs: Sequence[Run],
     idles: Sequence[Run],
     errors: Sequence[Floats],
-    states: Armory,
+    states: SavedStates,
     jumps: Mapping[str, Floats],
     lead_rad: float,
 ) -> tuple[Quantity, ...]:
@@ -112,7 +112,7 @@ def _quantities(
     long = plus | minus
     gain, gain_minus = (float(kernel.gain_rad[k] @ jump[k] / (jump[k] @ jump[k])) for k in (plus, minus))
     swing = gain / (2 * kernel.tau_s)
-    rest = fit_rest(
+    idle_fit = fit_idle(
         [_idle(idle, armed, lead_rad) for idle, armed in zip(idles, states.armed, strict=True)], states.f1_Hz, swing
     )
     # Of the weaker input: the strong one fires the neuron, which ends its run.
@@ -133,19 +133,23 @@ def _quantities(
             "",
         ),
         Quantity("swing", "VCO4 between UP = 0 and 1, from the kernel", swing, "Hz"),
-        Quantity("lead", "Lead of VCO3 over VCO4, carried back to arming", rest.lead_rad, "rad"),
-        Quantity("lead_spread", "Its standard deviation over the phases at arming", rest.spread_rad, "rad"),
-        Quantity("detector_delay", "From VCO1 to VCO4: XOR, switch, ring", rest.delay_s, "s"),
-        Quantity("ripple_residual", "Idle membrane less drift and ripple, root mean square", rest.residual_rad, "rad"),
+        Quantity("lead", "Lead of VCO3 over VCO4, carried back to arming", idle_fit.lead_rad, "rad"),
+        Quantity("lead_spread", "Its standard deviation over the phases at arming", idle_fit.spread_rad, "rad"),
+        Quantity("detector_delay", "From VCO1 to VCO4: XOR, switch, ring", idle_fit.delay_s, "s"),
+        Quantity(
+            "ripple_residual", "Idle membrane less drift and ripple, root mean square", idle_fit.residual_rad, "rad"
+        ),
         Quantity(
             "idle_lag",
             "Phase error of the idle loop, mean",
             float(np.mean([idle.error_rad.mean() for idle in idles])),
             "rad",
         ),
-        Quantity("drift", "Drift of the idle membrane", rest.drift_rad_per_s, "rad/s"),
-        Quantity("residual", "Fit residual, root mean square over the lead", kernel.residual_rad / rest.lead_rad, ""),
-        Quantity("worst", "Fit residual, largest over the lead", kernel.worst_rad / rest.lead_rad, ""),
+        Quantity("drift", "Drift of the idle membrane", idle_fit.drift_rad_per_s, "rad/s"),
+        Quantity(
+            "residual", "Fit residual, root mean square over the lead", kernel.residual_rad / idle_fit.lead_rad, ""
+        ),
+        Quantity("worst", "Fit residual, largest over the lead", kernel.worst_rad / idle_fit.lead_rad, ""),
         Quantity(
             "settling",
             "Step response of the loop: until the phase error is within 20 % of its peak",
@@ -168,7 +172,7 @@ def telling(duration_s: Floats, of_sign: Bools, tau_s: float) -> Bools:
     return np.asarray(of_sign & ((duration_s > tau_s) | longest))
 
 
-def single_input(circuit: Circuit, states: Armory, state: int, code: int, swing_Hz: float) -> Run:
+def single_input(circuit: Circuit, states: SavedStates, state: int, code: int, swing_Hz: float) -> Run:
     """One run from a saved state: one synapse gets its spike INPUT_s later (code 0: none), the others idle."""
     armed = states.armed[state]
     origin_s = armed.state.time_s + INPUT_s

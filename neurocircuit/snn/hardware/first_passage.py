@@ -65,9 +65,9 @@ class FirstPassages:
         weights = weights / weights.sum(axis=1, keepdims=True)
         bias = (own.bias.reshape(weights.shape) * weights).sum(axis=1) * ("systematic" in causes)
         events = np.einsum("cq,cqk->ck", weights, own.quantiles.reshape(*weights.shape, -1)) * ("event" in causes)
-        even = (np.arange(_GRID) + 0.5) / _GRID
+        uniform = (np.arange(_GRID) + 0.5) / _GRID
         self.bias = torch.from_numpy(bias.astype(np.float32))
-        self.xi = torch.from_numpy(np.stack([np.interp(even, QUANTILES, row) for row in events]).astype(np.float32))
+        self.xi = torch.from_numpy(np.stack([np.interp(uniform, QUANTILES, row) for row in events]).astype(np.float32))
         self.edges = [torch.from_numpy(own.edges[name][1:-1].astype(np.float32)) for name in AXES[:2]]
         self.spread = fit.component_spread * own.kappa / np.where(fit.kappa == 0, 1.0, fit.kappa)
 
@@ -84,22 +84,22 @@ class FirstPassages:
         self.edges = [one.to(device) for one in self.edges]
 
     def spikes(
-        self, stage: Any, received: Tensor, z: Tensor, slope: Tensor, even: Tensor, shift: Tensor | None
+        self, stage: Any, received: Tensor, z: Tensor, slope: Tensor, uniform: Tensor, shift: Tensor | None
     ) -> Tensor:
-        """Spikes of layer `stage`, shaped like `even` [chip, image, neuron ...], of those that it received.
+        """Spikes of layer `stage`, shaped like `uniform` [chip, image, neuron ...], of those that it received.
 
         received: [1 or chip · image, ...]; the others as in `move`, neurons in any shape.
         """
         own = received.view(*z.shape[:2], *received.shape[1:])
-        each = len(self.grid) * max(own[0, 0].numel() * len(z), even[0, 0].numel() * len(even))
-        z_, s_, even_ = z.flatten(2), slope.flatten(2), even.flatten(2)
+        each = len(self.grid) * max(own[0, 0].numel() * len(z), uniform[0, 0].numel() * len(uniform))
+        z_, s_, uniform_ = z.flatten(2), slope.flatten(2), uniform.flatten(2)
         term = None if shift is None else shift.flatten(2)
         parts = []
         for part in rows.chunks(z.shape[1], each):
             v = self.membranes(stage, own[:, part].flatten(0, 1))
             v = v.view(len(z), -1, *v.shape[1:])
-            parts.append(self.move(v, z_[:, part], s_[:, part], even_[:, part], term))
-        return torch.cat(parts, dim=1).view(even.shape)
+            parts.append(self.move(v, z_[:, part], s_[:, part], uniform_[:, part], term))
+        return torch.cat(parts, dim=1).view(uniform.shape)
 
     def membranes(self, stage: Any, received: Tensor) -> Tensor:
         """V [image, instant, neuron], thresholds, of a layer's neurons from the spikes [image, ...] they received."""
@@ -179,14 +179,14 @@ class FirstPassages:
         response: Tensor = unit_response(x.clamp_(min=0.0), self.poles, torch)
         return response
 
-    def move(self, v: Tensor, z: Tensor, slope: Tensor, even: Tensor, shift: Tensor | None) -> Tensor:
+    def move(self, v: Tensor, z: Tensor, slope: Tensor, uniform: Tensor, shift: Tensor | None) -> Tensor:
         """Spikes e^t [chip, image, neuron], inf where none, of membranes v [1 or chip, image, instant, neuron].
 
-        z and slope [1 or chip, image, neuron] are those of eq. (4), `even` draws [chip, image, neuron], `shift` the
+        z and slope [1 or chip, image, neuron] are those of eq. (4), `uniform` draws [chip, image, neuron], `shift` the
         chips' thresholds, like them.
         """
         cell = self._cell(z, slope)
-        place = (even * _GRID).long().clamp_(max=_GRID - 1)
+        place = (uniform * _GRID).long().clamp_(max=_GRID - 1)
         xi = self.xi.flatten()[place + cell * _GRID]
         moved = self.bias[cell].expand_as(xi)
         if shift is not None:

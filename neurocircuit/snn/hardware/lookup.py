@@ -61,17 +61,17 @@ class NoiseLookup:
         self.false_share = torch.from_numpy(
             share[np.searchsorted(APPROACH_EDGES, middle, side="right") - 1].astype(np.float32)
         )
-        even = (np.arange(GRID) + 0.5) / GRID if "event" in causes else np.full(GRID, 0.5)
-        self.false_factor = torch.from_numpy(np.exp(np.interp(even, QUANTILES, fit.false_delay)).astype(np.float32))
+        uniform = (np.arange(GRID) + 0.5) / GRID if "event" in causes else np.full(GRID, 0.5)
+        self.false_factor = torch.from_numpy(np.exp(np.interp(uniform, QUANTILES, fit.false_delay)).astype(np.float32))
         self.ever_false = bool((share > 0).any())
 
     def _set_early(self, fit: LayerFit, causes: tuple[str, ...]) -> None:
         """Spikes long before their time, and wraps: how often (numbers), and their times at GRID probabilities."""
         drawn = "systematic" in causes and "event" in causes
         self.early, self.wrap = (float(share[0]) * drawn for share in (fit.early_share, fit.wrap_share))
-        even = (np.arange(GRID) + 0.5) / GRID
-        self.early_ratio = torch.from_numpy(np.interp(even, QUANTILES, fit.early_time).astype(np.float32))
-        self.wrap_z = torch.from_numpy(np.exp(np.interp(even, QUANTILES, fit.wrap_at)).astype(np.float32))
+        uniform = (np.arange(GRID) + 0.5) / GRID
+        self.early_ratio = torch.from_numpy(np.interp(uniform, QUANTILES, fit.early_time).astype(np.float32))
+        self.wrap_z = torch.from_numpy(np.exp(np.interp(uniform, QUANTILES, fit.wrap_at)).astype(np.float32))
 
     def to(self, device: torch.device) -> None:
         """Move the tables."""
@@ -98,46 +98,46 @@ class NoiseLookup:
             found = own if found is None else found.logical_or_(own)
         return found
 
-    def disturb(self, cell: Tensor | None, even: Tensor) -> Tensor:
-        """m, shape of `even` (evenly distributed in 0 … 1) to which that of `cell` extends, thresholds."""
-        index = (even * GRID).to(torch.int32)
+    def disturb(self, cell: Tensor | None, uniform: Tensor) -> Tensor:
+        """m, shape of `uniform` (evenly distributed in 0 … 1) to which that of `cell` extends, thresholds."""
+        index = (uniform * GRID).to(torch.int32)
         if cell is not None:
             index += cell
-        return self.disturbance.flatten().index_select(0, index.flatten()).view(even.shape)
+        return self.disturbance.flatten().index_select(0, index.flatten()).view(uniform.shape)
 
-    def split(self, even: Tensor, early_too: bool = True) -> Tensor:
-        """What is left of `even` for m or ξ where the lowest draws are early spikes and the highest wraps."""
+    def split(self, uniform: Tensor, early_too: bool = True) -> Tensor:
+        """What is left of `uniform` for m or ξ where the lowest draws are early spikes and the highest wraps."""
         early = self.early if early_too else 0.0
         if early + self.wrap == 0.0:
-            return even
-        return ((even - early) / (1.0 - early - self.wrap)).clamp_(0.0, 1.0 - 1e-7)
+            return uniform
+        return ((uniform - early) / (1.0 - early - self.wrap)).clamp_(0.0, 1.0 - 1e-7)
 
-    def early_spikes(self, z: Tensor, fired: Tensor, even: Tensor) -> tuple[Tensor, Tensor]:
-        """Flat places in `even` of early spikes, of those that fire under eq. (4), and of wraps of any; their z."""
-        flat = even.flatten()
+    def early_spikes(self, z: Tensor, fired: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """Flat places in `uniform` of early spikes, of those that fire under eq. (4), and of wraps of any; their z."""
+        flat = uniform.flatten()
         wraps = (flat >= 1.0 - self.wrap).nonzero()[:, 0] if self.wrap else flat.new_empty(0, dtype=torch.long)
-        early = ((even < self.early) & fired).flatten().nonzero()[:, 0]
+        early = ((uniform < self.early) & fired).flatten().nonzero()[:, 0]
         given = (flat[early] / max(self.early, 1e-30)).clamp_(max=1.0 - 1e-7)
-        own = z.expand(even.shape).flatten()[early] if z.shape == even.shape else z.flatten()[early % z.numel()]
+        own = z.expand(uniform.shape).flatten()[early] if z.shape == uniform.shape else z.flatten()[early % z.numel()]
         before = own.clamp(min=1.0) ** self.early_ratio[(given * GRID).to(torch.int32)].to(own.dtype)
         place = ((flat[wraps] - (1.0 - self.wrap)) / max(self.wrap, 1e-30)).clamp_(0.0, 1.0 - 1e-7)
         return torch.cat([early, wraps]), torch.cat([before, self.wrap_z[(place * GRID).to(torch.int32)].to(own.dtype)])
 
-    def false_spikes(self, approach: Tensor, even: Tensor) -> tuple[Tensor, Tensor]:
+    def false_spikes(self, approach: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """Whether silent neurons fire, and by what factor their z differs from that of the closest approach."""
         place = ((approach - float(APPROACH_EDGES[1])) / _APPROACH_STEP).floor().to(torch.int32).add_(1)
         share = self.false_share[place.clamp_(0, len(self.false_share) - 1)]
-        given = (even / share.clamp(min=1e-30)).clamp_(max=1.0 - 1e-7)
-        return even < share, self.false_factor[(given * GRID).to(torch.int32)]
+        given = (uniform / share.clamp(min=1e-30)).clamp_(max=1.0 - 1e-7)
+        return uniform < share, self.false_factor[(given * GRID).to(torch.int32)]
 
 
 def _mixed(bias: Floats, quantiles: Floats, weights: Floats) -> NDArray[np.float64]:
     """Bias + event of several cells [cell] mixed by weight, at GRID evenly spaced probabilities."""
-    even = (np.arange(GRID) + 0.5) / GRID
-    each = np.stack([one + np.interp(even, QUANTILES, values) for one, values in zip(bias, quantiles, strict=True)])
+    uniform = (np.arange(GRID) + 0.5) / GRID
+    each = np.stack([one + np.interp(uniform, QUANTILES, values) for one, values in zip(bias, quantiles, strict=True)])
     if len(each) == 1:
         return np.asarray(each[0])
     share = np.repeat(weights / weights.sum() / GRID, GRID)
     order = np.argsort(each, axis=None)
     reached = np.cumsum(share[order]) - share[order] / 2
-    return np.asarray(np.interp(even, reached, each.ravel()[order]))
+    return np.asarray(np.interp(uniform, reached, each.ravel()[order]))

@@ -41,13 +41,13 @@ class Moved:
 class Received:
     """Spikes of eq. (4) and what moves them.
 
-    z, slope: [1 or chip, image, neuron ...], even: evenly distributed in 0 … 1, [chip, image, neuron ...]; term: of the
-    chip, [1 or chip, 1, neuron ...], or None; latest: z at the window's end.
+    z, slope: [1 or chip, image, neuron ...], uniform: draws in 0 … 1, [chip, image, neuron ...]; term: of the chip,
+    [1 or chip, 1, neuron ...], or None; latest: z at the window's end.
     """
 
     z: Tensor
     slope: Tensor
-    even: Tensor
+    uniform: Tensor
     term: Tensor | None
     latest: float
 
@@ -61,11 +61,11 @@ def move(lookup: NoiseLookup, received: Received, ideal_outside: bool, through_s
 
 
 def _natively(lookup: NoiseLookup, received: Received, ideal_outside: bool, through_slope: bool) -> Moved:
-    even = received.even.flatten(2)
+    uniform = received.uniform.flatten(2)
     term = None if received.term is None else received.term.flatten(1).contiguous().numpy()
-    moved, factor = torch.empty_like(even), torch.empty_like(even)
-    slope_factor = torch.empty_like(even) if through_slope else None
-    silent = torch.empty(even.numel(), dtype=torch.int64)
+    moved, factor = torch.empty_like(uniform), torch.empty_like(uniform)
+    slope_factor = torch.empty_like(uniform) if through_slope else None
+    silent = torch.empty(uniform.numel(), dtype=torch.int64)
     numbers = dict(lookup.axes)
     axes = [None if name not in numbers else numbers[name].numpy() for name in ("slope", "time")]
     count, outside = native.noise_move(
@@ -77,22 +77,22 @@ def _natively(lookup: NoiseLookup, received: Received, ideal_outside: bool, thro
         ideal_outside,
         received.z.detach().flatten(2).contiguous().numpy(),
         received.slope.detach().flatten(2).contiguous().numpy(),
-        even.contiguous().numpy(),
+        uniform.contiguous().numpy(),
         term,
         moved.numpy(),
         factor.numpy(),
         None if slope_factor is None else slope_factor.numpy(),
         silent.numpy(),
     )
-    shape = received.even.shape
+    shape = received.uniform.shape
     own = None if slope_factor is None else slope_factor.view(shape)
     return Moved(moved.view(shape), factor.view(shape), own, silent[:count], int(outside))
 
 
 def in_torch(lookup: NoiseLookup, received: Received, ideal_outside: bool, through_slope: bool) -> Moved:
     """The same on any device and in any precision."""
-    z, s, even = received.z, received.slope, received.even
-    m = lookup.disturb(lookup.cells(z, s), even).to(z.dtype)
+    z, s, uniform = received.z, received.slope, received.uniform
+    m = lookup.disturb(lookup.cells(z, s), uniform).to(z.dtype)
     if received.term is not None:
         m += received.term
     fired = z < received.latest
@@ -105,7 +105,7 @@ def in_torch(lookup: NoiseLookup, received: Received, ideal_outside: bool, throu
     lost = ((left > 0) & (moved < received.latest) & fired).logical_not_()
     factor = (share + 1.0).masked_fill_(lost, 0.0)
     slope_factor = share.mul_(moved).div_(s).neg_().masked_fill_(lost, 0.0) if through_slope else None
-    silent = (~fired).expand(even.shape).flatten().nonzero()[:, 0]
+    silent = (~fired).expand(uniform.shape).flatten().nonzero()[:, 0]
     return Moved(moved.clamp_(min=1.0).masked_fill_(lost, torch.inf), factor, slope_factor, silent, outside)
 
 
@@ -130,4 +130,4 @@ def _beyond(lookup: NoiseLookup, received: Received) -> tuple[Tensor | None, int
     if beyond is None:
         return None, 0
     beyond &= received.z < received.latest
-    return beyond, int(torch.count_nonzero(beyond)) * (len(received.even) if len(received.z) == 1 else 1)
+    return beyond, int(torch.count_nonzero(beyond)) * (len(received.uniform) if len(received.z) == 1 else 1)

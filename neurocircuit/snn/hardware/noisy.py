@@ -154,8 +154,8 @@ class NoisyNetwork(nn.Module):
         images = len(z) if shared else len(z) // chips
         lead = (1 if shared else chips, images)
         z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])
-        even = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
-        spikes = Received(z_, s_, even, term, latest)
+        uniform = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
+        spikes = Received(z_, s_, uniform, term, latest)
         with torch.no_grad():
             passage = self._first_passages(k, z[0].numel())
             found = (
@@ -163,7 +163,7 @@ class NoisyNetwork(nn.Module):
                 if passage is None
                 else self._moved_to_first_passages(passage, k, stage, received, spikes)
             )
-        self.count.asked += even.numel()
+        self.count.asked += uniform.numel()
         self.count.outside += found.outside
         if found.outside and self.outside == "error":
             self._refuse(k, z_.detach(), s_.detach(), latest)
@@ -174,15 +174,15 @@ class NoisyNetwork(nn.Module):
 
     def _disturbed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
         """Spikes moved by the membrane disturbance at each; others come by probability: false, early, wrapped."""
-        lookup, even = self._lookup[k], spikes.even
+        lookup, uniform = self._lookup[k], spikes.uniform
         found = move(
-            lookup, replace(spikes, even=lookup.split(even)), self.outside == "ideal", self.gradient == "slope"
+            lookup, replace(spikes, uniform=lookup.split(uniform)), self.outside == "ideal", self.gradient == "slope"
         )
         if lookup.ever_false:
-            at, false = self._false(k, stage, received, found.silent, spikes.term, even)
+            at, false = self._false(k, stage, received, found.silent, spikes.term, uniform)
             found.z.view(-1).index_copy_(0, at, false.to(found.z.dtype))
         if lookup.early + lookup.wrap > 0.0:
-            found.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, even))
+            found.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, uniform))
         return found
 
     def _first_passages(self, k: int, neurons: int) -> FirstPassages | None:
@@ -193,26 +193,26 @@ class NoisyNetwork(nn.Module):
         self, passage: FirstPassages, k: int, stage: Any, received: Tensor, spikes: Received
     ) -> Moved:
         """First passages, which early spikes are among; wraps by their share."""
-        lookup, z, even = self._lookup[k], spikes.z, spikes.even
-        to = passage.spikes(stage, received, z, spikes.slope, lookup.split(even, early_too=False), spikes.term)
-        wraps, at = lookup.early_spikes(z, torch.zeros_like(z, dtype=torch.bool), even)
+        lookup, z, uniform = self._lookup[k], spikes.z, spikes.uniform
+        to = passage.spikes(stage, received, z, spikes.slope, lookup.split(uniform, early_too=False), spikes.term)
+        wraps, at = lookup.early_spikes(z, torch.zeros_like(z, dtype=torch.bool), uniform)
         to.view(-1)[wraps] = torch.minimum(to.view(-1)[wraps], at.to(to.dtype))
         return placed(lookup, spikes, to, self.outside == "ideal", self.gradient == "slope")
 
     def _false(
-        self, k: int, stage: Any, received: Tensor, where: Tensor, term: Tensor | None, even: Tensor
+        self, k: int, stage: Any, received: Tensor, where: Tensor, term: Tensor | None, uniform: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Places `where` [silent] among `even` of neurons silent under eq. (4), and their z, inf where they stay so."""
+        """Places `where` [silent] in the draws of neurons silent under eq. (4), and their z, inf where they stay so."""
         highest, at = closest(stage, received, self._moments[k])
-        source = where if highest.numel() == even.numel() else where % highest.numel()
+        source = where if highest.numel() == uniform.numel() else where % highest.numel()
         approach = highest.flatten().index_select(0, source).clamp_(min=0.0).neg_().add_(1.0)
         if term is not None:
             neuron = term[0].numel()
             own = where % neuron
             if len(term) > 1:
-                own += where.div(even[0].numel(), rounding_mode="floor") * neuron
+                own += where.div(uniform[0].numel(), rounding_mode="floor") * neuron
             approach += term.flatten().index_select(0, own)
-        hit, factor = self._lookup[k].false_spikes(approach, even.flatten().index_select(0, where))
+        hit, factor = self._lookup[k].false_spikes(approach, uniform.flatten().index_select(0, where))
         z = (at if at.ndim == 0 else at.flatten().index_select(0, source)) * factor
         z.clamp_(1.0, float(np.exp(self.window_over_tau)))
         return where, z.masked_fill_(~hit, torch.inf)
