@@ -2,15 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from neurocircuit.cli.common import echo_json, json_option
+from neurocircuit.cli.common import echo_json, jobs_option, json_option, scheduler_option
+from neurocircuit.core.pool import shown
 from neurocircuit.units import parse_numbers
-
-if TYPE_CHECKING:
-    from neurocircuit.process.run import Event
 
 
 @click.command("characterize")
@@ -28,7 +25,8 @@ if TYPE_CHECKING:
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Root of all random draws.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory. Default: reports/datasheet-PROCESS.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out; finished measurements are kept.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
+@jobs_option
+@scheduler_option
 @click.option("--no-report", is_flag=True, help="Write the data files only.")
 @json_option
 def command(
@@ -45,6 +43,7 @@ def command(
     out: Path | None,
     resume: bool,
     jobs: int,
+    scheduler: str | None,
     no_report: bool,
     as_json: bool,
 ) -> None:
@@ -78,7 +77,8 @@ def command(
     out = out or Path("reports") / f"datasheet-{installed.process.name}"
     run.begin(asked, out, resume)
     try:
-        record = run.execute(asked, out, jobs, ("neurocircuit", *sys.argv[1:]), _tell)
+        with shown() as progress:
+            record = run.execute(asked, out, jobs, scheduler, progress)
     except KeyboardInterrupt:
         click.echo(f"neurocircuit: stopped; finished measurements are kept, add --resume --out {out}", err=True)
         sys.exit(130)
@@ -93,15 +93,6 @@ def command(
             click.echo(f"report: {report}")
     if record["exit_code"]:
         sys.exit(record["exit_code"])
-
-
-def _tell(event: "Event") -> None:
-    from neurocircuit.process.request import slug
-
-    if event.skipped:
-        return
-    what = f"failed: {event.error}" if event.error else "done"
-    click.echo(f"{slug(event.condition)} {event.measurement}: {what} ({event.duration_s:.1f} s)", err=True)
 
 
 def _report(out: Path) -> Path:

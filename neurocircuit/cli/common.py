@@ -66,6 +66,7 @@ threads_option = click.option(
 jobs_option = click.option(
     "--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes; changes no number."
 )
+scheduler_option = click.option("--scheduler", help="Run on Dask: the address of a scheduler, or local.")
 seed_option = click.option(
     "--seed", default=1, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Root of all random draws."
 )

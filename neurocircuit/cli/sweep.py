@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurocircuit.cli import _circuits
-from neurocircuit.cli.common import echo_json, json_option, load_spec, spec_path_option
+from neurocircuit.cli.common import echo_json, json_option, load_spec, scheduler_option, spec_path_option
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.levels import LEVELS
 from neurocircuit.spec import NeuronSpec, SweepSpec, Testbench
@@ -67,7 +67,7 @@ class Given:
 @click.option("--vdd", help="Supplies over the nominal one. Default: 1.")
 @click.option("--mc", type=click.IntRange(min=1), help="Chips with mismatch; the draws take those that trim in turn.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes. Default: the processors of this machine.")
-@click.option("--scheduler", help="Run on Dask: the address of a scheduler, or local.")
+@scheduler_option
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the run. Default: reports/sweep-<hash>.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out DIR; what is not given comes from there.")
 @click.option("--ledger", "ledger_path", type=click.Path(path_type=Path), help="Folder that keeps finished batches.")
@@ -196,10 +196,9 @@ def _run(
     from neurocircuit.core.pool import WorkerLost, default_jobs, shown
     from neurocircuit.studies.sweep.run import Settings, run_sweep
 
-    command = ("neurocircuit", *sys.argv[1:])
     try:
         with shown() as progress:
-            return run_sweep(request, Settings(out, ledger_file, jobs or default_jobs(), scheduler, command), progress)
+            return run_sweep(request, Settings(out, ledger_file, jobs or default_jobs(), scheduler), progress)
     except KeyboardInterrupt:
         click.echo(f"neurocircuit: stopped; {_how_to_go_on(out, resume_command)}", err=True)
         sys.exit(130)
@@ -240,7 +239,7 @@ def _print_outcome(outcome: "Outcome", out: Path, report: Path | None, as_json: 
         return
     click.echo(table.to_text() + "\n")
     total = record["reused_batches"] + record["computed_batches"]
-    click.echo(f"{total} batches, {record['reused_batches']} of them from the ledger; {record['duration_s']:.1f} s")
+    click.echo(f"{total} batches, {record['reused_batches']} of them from the ledger; {record['run']['wall_s']:.1f} s")
     click.echo(f"table:  {out / 'table.csv'}")
     if report is not None:
         click.echo(f"report: {report}")

@@ -1,25 +1,19 @@
 """neurocircuit train: one recipe, from random weights to a file of trained ones."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from neurocircuit.cli.common import data_option, device_option, echo_json, json_option, threads_option
 from neurocircuit.core.files import make_directory
-from neurocircuit.core.pool import shown
+from neurocircuit.core.pool import shown, silent
 from neurocircuit.errors import InputError
 
 if TYPE_CHECKING:
     from neurocircuit.snn.recipe import Recipe
     from neurocircuit.snn.training.run import Trainer
-    from neurocircuit.snn.training.runlog import Progress
 
 
 @click.command("train")
@@ -152,14 +146,13 @@ def _train(
     processes = parallel.join(process_device)
     trainer = Trainer(recipe, out, data, process_device, processes)
     _prepare(trainer, resume)
-    record = trainer.identity()
     if trainer.resumed and processes.leads:
         changes = ", ".join(f"{name} {a} -> {b}" for name, (a, b) in _changes(trainer.resumed[-1]))
         click.echo(f"neurocircuit: resumed with {changes}: the weights can differ in their last bits", err=True)
     if processes.leads:
-        runlog.write_run(out, record | {"finished": False})
-    with _shown_progress(recipe, processes.leads) as report:
-        trainer.run(report)
+        runlog.write_run(out, trainer.identity() | {"finished": False})
+    with shown() as progress:
+        trainer.run(progress if processes.leads else silent)
     if not processes.leads:
         return None
     reached = {
@@ -167,7 +160,7 @@ def _train(
         "held_out_accuracy": trainer.held_out_accuracy,
         "share_outside_noise_table": trainer.conditions.share_outside,
     }
-    runlog.write_run(out, record | {"finished": True, "layer": trainer.layer, **reached})
+    runlog.write_run(out, trainer.identity() | {"finished": True, "layer": trainer.layer, **reached})
     return {"finished": True, "out": str(out), "weights": str(out / FINAL), **reached}
 
 
@@ -192,31 +185,3 @@ def _prepare(trainer: "Trainer", resume: bool) -> None:
         if taken:
             raise InputError(f"--out {out} holds a run ({taken[0]}); go on with --resume, or give another directory")
         make_directory(out)
-
-
-@contextmanager
-def _shown_progress(recipe: "Recipe", leads: bool) -> Iterator[Callable[["Progress"], None]]:
-    """A bar on stderr; silent when stderr is no terminal or another process leads."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("epoch {task.fields[epoch]} loss {task.fields[loss]:.3f} held out {task.fields[held_out]}"),
-    )
-    with Bar(*columns, console=console, disable=not (leads and console.is_terminal)) as bar:
-        task = bar.add_task(recipe.name, total=None, epoch=0, loss=float("nan"), held_out="-")
-
-        def report(progress: "Progress") -> None:
-            held_out = "-" if progress.held_out_accuracy is None else f"{progress.held_out_accuracy:.2%}"
-            bar.update(
-                task,
-                completed=progress.step,
-                total=progress.steps,
-                epoch=progress.epoch,
-                loss=progress.loss,
-                held_out=held_out,
-            )
-
-        yield report

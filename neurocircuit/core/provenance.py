@@ -26,6 +26,7 @@ class RunRecord(BaseModel):
 
     command: as typed; "" from Python. commit: of the checkout, with + where its files differ; "" when installed.
     code_sha256: of everything in the package that can move a number. cpu_s: of this process and of those it started.
+    "" and None: not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,8 +40,8 @@ class RunRecord(BaseModel):
     processor: str
     host: str
     date: str
-    wall_s: float
-    cpu_s: float
+    wall_s: float | None
+    cpu_s: float | None
 
 
 class RunClock:

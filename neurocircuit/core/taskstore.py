@@ -11,10 +11,13 @@ studies/codesign/store.py), and the state of a training run, which grows and is 
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from neurocircuit.core.files import make_directory, read_json_object, write_atomically
 from neurocircuit.core.pool import Pool, Progress, silent
@@ -35,6 +38,30 @@ def sha256_of(content: Mapping[str, Any]) -> str:
 def key_of(inputs: Mapping[str, Any], machine: Mapping[str, str] | None = None) -> str:
     """Return the key of a task with these inputs (JSON) on a machine with its code; default: this one."""
     return sha256_of({"inputs": inputs, "machine": machine or machine_identity()})
+
+
+def arrays_sha256(arrays: Iterable[NDArray[Any]]) -> str:
+    """Return the hash of arrays, to stand for them among the inputs of a key."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def read_task(path: Path) -> tuple[Value, str | None]:
+    """Return what a file's task returned, and its key; None for a JSON object that no store wrote.
+
+    Raise InputError or FileFormatError naming a file that cannot be read, is damaged, or was changed.
+    """
+    value = read_json_object(path)
+    if _FIELD not in value:
+        return value, None
+    mark = value.pop(_FIELD)
+    if not isinstance(mark, dict) or mark.get("schema") != SCHEMA or not isinstance(mark.get("key"), str):
+        raise FileFormatError(f"{path} must hold a finished task of schema {SCHEMA}, got {str(mark)[:60]}; remove it")
+    if mark.get("sha256") != sha256_of({"key": mark["key"], "value": value}):
+        raise FileFormatError(f"{path} was changed after it was written: it does not match its digest; remove it")
+    return value, mark["key"]
 
 
 @dataclass(frozen=True)
@@ -70,13 +97,10 @@ class TaskStore:
         path = self.path(name)
         if not path.exists():
             return None
-        value = read_json_object(path, "; remove the file")
-        mark = value.pop(_FIELD, None)
-        if not isinstance(mark, dict) or mark.get("schema") != SCHEMA:
-            raise FileFormatError(f"{path} must hold a finished task of schema {SCHEMA}, got another file; remove it")
-        if mark.get("sha256") != sha256_of({"key": mark.get("key"), "value": value}):
-            raise FileFormatError(f"{path} was changed after it was written: it does not match its digest; remove it")
-        if mark["key"] != key:
+        value, its_key = read_task(path)
+        if its_key is None:
+            raise FileFormatError(f"{path} must hold a finished task, got another file; remove it")
+        if its_key != key:
             raise InputError(
                 f"{path} holds another run than this one asks for, or one by other code or another machine; give "
                 "another folder, or remove it"
@@ -94,6 +118,10 @@ class TaskStore:
         mark = {"schema": SCHEMA, "key": key, "sha256": sha256_of({"key": key, "value": value})}
         content = json.dumps({_FIELD: mark} | value, indent=self._indent) + "\n"
         write_atomically(path, content, force_to_disk=False)
+
+    def clear(self) -> None:
+        """Remove the folder: a larger task that needed these has finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def finished(self, tasks: Iterable[Task]) -> dict[str, Value]:
         """Return by name what the finished ones of these tasks returned. Raise as `get`."""

@@ -1,7 +1,5 @@
 """Chips of a Monte Carlo run: the same circuit with mismatch drawn for each, and each trimmed as a user would."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from math import pi
@@ -9,15 +7,15 @@ from math import pi
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.files import write_atomically
+from neurocircuit.core.taskstore import TaskStore, key_of
 from neurocircuit.errors import InputError, SimulatorBadOutput
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.process.bench import Bench
-from neurocircuit.process.conditions import cache_of
+from neurocircuit.process.conditions import cache_folder
 from neurocircuit.process.measurements import trim
-from neurocircuit.process.request import Request
+from neurocircuit.process.run import identity
 from neurocircuit.process.stored import trim_from_dict, trim_to_dict
-from neurocircuit.process.trimming import DEFAULT_RESOLUTION, TrimResult
+from neurocircuit.process.trimming import TrimResult
 from neurocircuit.spec import Bias, Circuit, NeuronSpec
 from neurocircuit.spice import ngspice
 from neurocircuit.spice.mismatch import shifts_of
@@ -133,15 +131,13 @@ def _measured(circuit: Circuit, nominal: Bias, inputs: int) -> Measured:
 
 
 def _trimmed(circuit: Circuit) -> TrimResult:
-    """Trim of one chip to the frequency of its circuit, from the user's cache where it was done before."""
-    asked = Request(circuit.process, (circuit.condition,), ("trim",), DEFAULT_RESOLUTION, 1, circuit.chip_seed or 0)
-    begun = hashlib.sha256(json.dumps(circuit.to_dict(), sort_keys=True).encode()).hexdigest()
-    path = cache_of(asked).with_suffix(f".{begun[:16]}.trim.json")
-    try:
-        return trim_from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
-        shifts, installed = shifts_of(circuit, trim.IDLE_SYNAPSES), load(circuit.process)
-    found = trim.trim(installed, circuit.condition, nominal=circuit.bias, f1_Hz=circuit.f1_Hz, mismatch=shifts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(trim_to_dict(found)) + "\n")
-    return found
+    """Return the trim of one chip to the frequency of its circuit, from the user's cache where it was done before."""
+    store = TaskStore(cache_folder() / "trimmed")
+    key = key_of({"circuit": circuit.to_dict()} | identity(circuit.process, circuit.condition))
+    stored = store.get(key, key)
+    if stored is not None:
+        return trim_from_dict(stored)
+    shifts, installed = shifts_of(circuit, trim.IDLE_SYNAPSES), load(circuit.process)
+    result = trim.trim(installed, circuit.condition, nominal=circuit.bias, f1_Hz=circuit.f1_Hz, mismatch=shifts)
+    store.put(key, key, trim_to_dict(result))
+    return result

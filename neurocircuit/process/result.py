@@ -1,6 +1,5 @@
 """What a measurement leaves: named quantities, curves, remarks; one JSON file each, read back by the report."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.files import read_json, write_atomically
+from neurocircuit.core.taskstore import read_task
 from neurocircuit.errors import FileFormatError, InputError
 
 SCHEMA = 1
@@ -81,14 +80,9 @@ class Measured:
             raise FileFormatError(f"measurement lacks or garbles {error}") from None
 
 
-def save(path: Path, measured: Measured) -> None:
-    """Write one measurement. Raises InputError when the folder cannot be written."""
-    write_atomically(path, json.dumps(measured.to_dict(), indent=1, allow_nan=False) + "\n")
-
-
 def load(path: Path) -> Measured:
-    """Read one measurement. Raises InputError or FileFormatError naming the file."""
-    values = read_json(path)
+    """Return the measurement in a file. Raise InputError or FileFormatError naming the file, also if it was changed."""
+    values, _ = read_task(path)
     try:
         return Measured.from_dict(values)
     except FileFormatError as error:

@@ -1,49 +1,36 @@
-"""Run a characterisation: each measurement at each condition is a task and a file; what is there is not repeated."""
+"""Run a characterisation: each measurement at each condition is a task of a store, and is not made twice.
+
+The store is the folder `conditions` of the run: a file for each measurement, which the datasheet is made from.
+"""
 
 import json
-import platform
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from neurocircuit import __version__
-from neurocircuit.core.files import read_json, write_atomically
-from neurocircuit.core.pool import open_pool
+from neurocircuit.core.files import make_directory, read_json, write_atomically
+from neurocircuit.core.pool import Pool, Progress, open_pool, silent
+from neurocircuit.core.provenance import RunClock
+from neurocircuit.core.taskstore import TaskStore, key_of
 from neurocircuit.errors import InputError, NeurocircuitError, SimulatorError
-from neurocircuit.process import result
 from neurocircuit.process.context import Context
 from neurocircuit.process.request import NEEDS, Request, slug
 from neurocircuit.process.result import Measured
 from neurocircuit.spec import Condition
 from neurocircuit.spice import ngspice
-from neurocircuit.spice.process import load
+from neurocircuit.spice.process import cells_text, load
 
-REQUEST, RUN, FAILED = "request.json", "run.json", ".failed.txt"
+REQUEST, RUN, CONDITIONS = "request.json", "run.json", "conditions"
 _MODULES = {name: f"neurocircuit.process.measurements.{name}" for name in NEEDS}
 
-
-@dataclass(frozen=True)
-class Event:
-    """One finished task, for the progress line. error: "" when it succeeded; skipped: it was there already."""
-
-    condition: Condition
-    measurement: str
-    error: str
-    duration_s: float
-    skipped: bool = False
-
-
-Task = tuple[int, str]
 Work = Callable[[Request, Condition, str, dict[str, Measured], Path], Measured]
 
 
 def begin(request: Request, out: Path, resume: bool) -> None:
-    """Make or check the run directory. Raises InputError in one line that says what stands there and how to go on."""
+    """Make or check the run directory. Raise InputError in one line that says what stands there and how to go on."""
     path = out / REQUEST
     if path.exists():
         found = read_json(path)
@@ -59,122 +46,154 @@ def begin(request: Request, out: Path, resume: bool) -> None:
         raise InputError(f"--out {out} holds other files and no characterisation; give an empty or a new directory")
     elif resume:
         raise InputError(f"--resume must name the directory of a run, got {out}")
-    try:
-        for condition in request.conditions:
-            (out / "conditions" / slug(condition)).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write in {out}: {error.strerror}") from None
+    for condition in request.conditions:
+        make_directory(out / CONDITIONS / slug(condition))
     write_atomically(path, json.dumps(request.to_dict(), indent=1) + "\n")
 
 
 def execute(
     request: Request,
     out: Path,
-    jobs: int,
-    command: tuple[str, ...],
-    tell: Callable[[Event], None],
+    jobs: int = 1,
+    scheduler: str | None = None,
+    progress: Progress = silent,
     work: Work | None = None,
 ) -> dict[str, Any]:
-    """Run every task that has no file yet; writes run.json and returns its content.
+    """Make every measurement that the store lacks; write run.json and return its content.
 
-    work: makes one measurement; by default the module of its name. A measurement that fails leaves its reason, those
-    that need it are left out, the others go on.
+    work: makes one measurement; by default the module of its name. A measurement that fails is named with its reason,
+    those that need it are left out, the others go on; the next call tries again.
+
+    Raise InputError for an unknown process, for a measurement of other inputs or other code in the store and for an
+    unusable scheduler, FileFormatError for a damaged measurement, WorkerLost.
     """
-    began = time.monotonic()
-    load(request.process)  # an unknown process is told before anything runs
-    cpu_s = 0.0
-    with open_pool(jobs, preload=tuple(_MODULES.values())) as pool:
-        for event, measured in _tasks(request, out, pool.executor, jobs, work or measure):
-            cpu_s += 0.0 if event.skipped or measured is None else measured.cpu_s
-            tell(event)
+    clock, run = RunClock(), _Run(request, out, work or measure, progress)
+    with open_pool(jobs, scheduler, tuple(_MODULES.values())) as pool:
+        run.make_all(pool)
     failed = [
-        {"condition": slug(condition), "measurement": name, "reason": path.read_text(encoding="utf-8").strip()}
-        for condition in request.conditions
-        for name in request.at(condition)
-        if (path := _file(out, condition, name).with_suffix(FAILED)).exists()
+        {"condition": slug(request.conditions[k]), "measurement": name, "reason": reason}
+        for (k, name), reason in sorted(run.failed.items(), key=lambda item: run.order.index(item[0]))
     ]
     record = {
+        "kind": "characterisation",
+        "schema": 1,
+        "run": clock.record().model_dump(),
         "status": "partial" if failed else "complete",
         "exit_code": 3 if failed else 0,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "duration_s": round(time.monotonic() - began, 1),
-        "cpu_s": round(cpu_s, 1),
         "failed": failed,
-        "versions": {"neurocircuit": __version__, "ngspice": ngspice.version().number},
-        "command": list(command),
+        "ngspice": ngspice.version().number,
+        "jobs": jobs,
+        "scheduler": scheduler,
     }
     write_atomically(out / RUN, json.dumps(record, indent=1, allow_nan=False) + "\n")
     return record
 
 
 def results(out: Path, condition: Condition, request: Request) -> dict[str, Measured]:
-    """What has been measured at a condition. Raises FileFormatError naming a damaged file."""
-    paths = {name: _file(out, condition, name) for name in request.at(condition)}
-    return {name: result.load(path) for name, path in paths.items() if path.exists()}
+    """Return what has been measured at a condition. Raise as `execute` for a file that is damaged or of another run."""
+    store = _store(out)
+    found = (
+        (name, store.get(_name(condition, name), _key(request, condition, name))) for name in request.at(condition)
+    )
+    return {name: Measured.from_dict(value) for name, value in found if value is not None}
 
 
-def _tasks(
-    request: Request, out: Path, pool: Executor, jobs: int, work: Work
-) -> Iterator[tuple[Event, Measured | None]]:
-    """Every task in an order that its needs allow; at most `jobs` at a time."""
-    done = [results(out, condition, request) for condition in request.conditions]
-    state: dict[Task, str] = {}
-    for k, condition in enumerate(request.conditions):
-        for name in request.at(condition):
-            state[k, name] = "done" if name in done[k] else "open"
-            if name in done[k]:
-                yield Event(condition, name, "", 0.0, skipped=True), done[k][name]
-            _file(out, condition, name).with_suffix(FAILED).unlink(missing_ok=True)
-    running: dict[Future[Measured], tuple[Task, float]] = {}
-    while True:
-        for task, was in state.items():
-            condition = request.conditions[task[0]]
-            needs = [state[task[0], need] for need in NEEDS[task[1]]]
-            if was == "open" and "failed" in needs:
-                state[task] = "failed"
-                need = next(need for need in NEEDS[task[1]] if state[task[0], need] == "failed")
-                yield _failed(request, out, task, f"it needs {need}, which failed", 0.0), None
-            elif was == "open" and all(need == "done" for need in needs) and len(running) < jobs:
-                state[task] = "running"
-                future = pool.submit(
-                    work, request, condition, task[1], done[task[0]], _file(out, condition, task[1]).parent
-                )
-                running[future] = task, time.monotonic()
-        if not running:
-            if "open" not in state.values():
-                return
-            continue
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            task, began = running.pop(future)
-            try:
-                measured = future.result()
-            except (SimulatorError, InputError) as error:
-                state[task] = "failed"
-                yield _failed(request, out, task, _reason(error), time.monotonic() - began), None
-                continue
-            state[task], done[task[0]][task[1]] = "done", measured
-            condition = request.conditions[task[0]]
-            result.save(_file(out, condition, task[1]), measured)
-            yield Event(condition, task[1], "", time.monotonic() - began), measured
+_Task = tuple[int, str]  # number of the condition, measurement
+
+
+class _Run:
+    """The measurements of a request, each made when those that it needs are there."""
+
+    def __init__(self, request: Request, out: Path, work: Work, progress: Progress) -> None:
+        self.request, self.work, self.progress = request, work, progress
+        self.store = _store(out)
+        self.done = [results(out, condition, request) for condition in request.conditions]
+        self.order = [(k, name) for k, condition in enumerate(request.conditions) for name in request.at(condition)]
+        self.open = [(k, name) for k, name in self.order if name not in self.done[k]]
+        self.failed: dict[_Task, str] = {}
+
+    def make_all(self, pool: Pool) -> None:
+        """Make what is open, as many at a time as the pool has slots."""
+        running: dict[Future[Measured], tuple[_Task, float]] = {}
+        while self.open or running:
+            self._give_up_what_needs_a_failed_one()
+            for task in [task for task in self.open if self._is_ready(task)][: pool.slots - len(running)]:
+                self.open.remove(task)
+                running[self._submit(pool, task)] = task, time.monotonic()
+            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+                task, began_s = running.pop(future)
+                self._finish(pool, task, future, time.monotonic() - began_s)
+
+    def _is_ready(self, task: _Task) -> bool:
+        return all(need in self.done[task[0]] for need in NEEDS[task[1]])
+
+    def _submit(self, pool: Pool, task: _Task) -> Future[Measured]:
+        k, name = task
+        condition = self.request.conditions[k]
+        folder = self.store.folder / slug(condition)
+        needed = {need: self.done[k][need] for need in NEEDS[name]}  # no more: nothing hangs on the order
+        return pool.submit(self.work, self.request, condition, name, needed, folder)
+
+    def _finish(self, pool: Pool, task: _Task, future: Future[Measured], duration_s: float) -> None:
+        k, name = task
+        try:
+            measured = pool.result(future)
+        except (SimulatorError, InputError) as error:
+            self._fail(task, _reason(error))
+            return
+        condition = self.request.conditions[k]
+        self.store.put(_name(condition, name), _key(self.request, condition, name), measured.to_dict())
+        self.done[k][name] = measured
+        self._tell(task, f"done ({duration_s:.1f} s)")
+
+    def _give_up_what_needs_a_failed_one(self) -> None:
+        for k, name in list(self.open):
+            failed = next((need for need in NEEDS[name] if (k, need) in self.failed), None)
+            if failed is not None:
+                self.open.remove((k, name))
+                self._fail((k, name), f"it needs {failed}, which failed")
+
+    def _fail(self, task: _Task, reason: str) -> None:
+        self.failed[task] = reason
+        self._tell(task, f"failed: {reason}")
+
+    def _tell(self, task: _Task, what: str) -> None:
+        finished = len(self.failed) + sum(map(len, self.done))
+        self.progress(finished, len(self.order), f"{slug(self.request.conditions[task[0]])} {task[1]}: {what}")
 
 
 def measure(request: Request, condition: Condition, name: str, done: dict[str, Measured], folder: Path) -> Measured:
-    """Make one measurement at a condition from what was measured there before. Raises SimulatorError, InputError."""
+    """Make one measurement at a condition from those that it needs. Raise SimulatorError, InputError."""
     module = import_module(_MODULES[name])
     measured: Measured = module.measure(Context(load(request.process), condition, request, done, folder))
     return measured
 
 
-def _failed(request: Request, out: Path, task: Task, reason: str, duration_s: float) -> Event:
-    condition = request.conditions[task[0]]
-    write_atomically(_file(out, condition, task[1]).with_suffix(FAILED), reason + "\n")
-    return Event(condition, task[1], reason, duration_s)
+def identity(process: str, condition: Condition) -> dict[str, Any]:
+    """Return what determines a measurement at a condition beside request and code: models, cells, simulator."""
+    installed = load(process)
+    return {
+        "condition": condition.to_dict(),
+        "process": installed.toml_sha256,
+        "models": installed.models_sha256(condition.corner),
+        "cells": cells_text(installed.process),
+        "ngspice": ngspice.version().number,
+    }
+
+
+def _key(request: Request, condition: Condition, name: str) -> str:
+    """Return the key of a measurement; which others are asked for does not enter."""
+    asked = {"resolution": request.resolution, "cases": request.cases, "seed": request.seed}
+    return key_of({"measurement": name} | asked | identity(request.process, condition))
+
+
+def _store(out: Path) -> TaskStore:
+    return TaskStore(out / CONDITIONS, indent=1)
+
+
+def _name(condition: Condition, name: str) -> str:
+    return f"{slug(condition)}/{name}"
 
 
 def _reason(error: NeurocircuitError) -> str:
     return ngspice.reason_of(error) if isinstance(error, SimulatorError) else str(error)
-
-
-def _file(out: Path, condition: Condition, name: str) -> Path:
-    return out / "conditions" / slug(condition) / f"{name}.json"

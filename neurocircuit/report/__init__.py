@@ -86,11 +86,13 @@ def _results(path: Path) -> Iterator[tuple[Path, str]]:
     if path.is_file():
         yield path, _kind(path) or "no kind"
         return
-    if not (path / RESULT).exists():  # a sweep and a characterisation are known by their folders
+    record = path / _RECORD
+    if not (path / RESULT).exists() and (not record.exists() or _kind(record) is None):
+        # A sweep or a characterisation that has not finished, or whose record is damaged, is known by its folder.
         if (path / "conditions").is_dir():
-            yield path / _RECORD, "characterisation"
+            yield record, "characterisation"
         elif (path / "request.json").exists():
-            yield path / _RECORD, "sweep"
+            yield record, "sweep"
     for file in sorted(path.glob("*.json")):
         kind = _kind(file)
         if kind is not None:

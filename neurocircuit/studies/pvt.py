@@ -17,6 +17,7 @@ window and input times stay.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.pool import Progress, open_pool, silent
+from neurocircuit.core.taskstore import Task, TaskStore, arrays_sha256, key_of, run_tasks
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits, mapping
 from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import Circuit
 from neurocircuit.process import result
+from neurocircuit.process.request import slug
 from neurocircuit.spec import Condition, FrequencyError, LayerMapping, Lead, MappedNetwork, NeuronSpec
 from neurocircuit.studies import inference
 
@@ -119,43 +123,96 @@ def run(
     level: str,
     seed: int,
     weights: int,
-    tell: Callable[[str], None] = lambda text: None,
+    folder: Path | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    progress: Progress = silent,
 ) -> list[dict[str, Any]]:
-    """A row for each condition and trim: figures of `inference.figures`, tau_s, and `failed` (empty: it ran).
+    """Return a row for each condition and trim: figures of `inference.figures`, tau_s, and `failed` (empty: it ran).
 
     training: input spikes [number] of images on which mappings are chosen; spikes, labels: of those that are decided.
+    folder: of a store of finished rows, None: none is kept.
+
+    Raise InputError for a row of another run in the store and for an unusable scheduler, FileFormatError for a damaged
+    row, WorkerLost.
     """
-    codes = Circuit.of(mapped, physical).weights
-    neurons = physical.neurons
-    rows = []
-    for one in conditions:
-        for trim in TRIMS:
-            row: dict[str, Any] = {"label": one.label, "condition": one.condition.to_dict(), "trim": trim, "failed": ""}
-            try:
-                there, sign = at_condition(mapped, nominal, one, "nominal" if trim == "nominal" else "again")
-                if trim == "mapped":
-                    there = mapped_there(mapped, there, physical, nominal, one, training)
-            except SpecError as error:
-                rows.append(row | {"failed": f"no such circuit: {error}"})
-                continue
-            own = tuple(np.where(layer < 0, sign * layer, layer) for layer in codes)
-            clock = mapped.neuron.tau_s / there.neuron.tau_s
-            found = inference.on_circuit(
-                Circuit(there, physical, own), [clock * image for image in spikes], labels, chips, level, seed
-            )
-            row |= inference.figures(found, one.power_W, there.neuron.tau_s, weights, neurons)
-            row |= {"tau_s": there.neuron.tau_s, "errors": list(there.neuron.frequency_error.after_trim)}
-            row["layers"] = [
-                {
-                    "lead_rad": own.lead_rad,
-                    "phase_per_weight_rad": own.phase_per_weight_rad,
-                    "threshold": own.lead_rad / (2 * own.vco4_swing_Hz * own.phase_per_weight_rad * there.neuron.tau_s),
-                }
-                for own in there.layers
-            ]
-            rows.append(row)
-            tell(f"{one.label}, {trim}: accuracy {row['accuracy']:.1%}")
-    return rows
+    shared = _Shared(mapped, physical, nominal, training, spikes, labels, chips, level, seed, weights)
+    tasks = [shared.task(condition, trim) for condition in conditions for trim in TRIMS]
+    with open_pool(jobs, scheduler) as pool:
+        rows = run_tasks(tasks, None if folder is None else TaskStore(folder), pool, progress, describe=_in_words)
+    return list(rows.values())
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    return row["failed"] or f"accuracy {row['accuracy']:.1%}"
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What the rows of a run share; arguments of `run`."""
+
+    mapped: MappedNetwork
+    physical: PhysicalNetwork
+    nominal: Characterised
+    training: list[Floats]
+    spikes: list[Floats]
+    labels: NDArray[np.int64]
+    chips: int
+    level: str
+    seed: int
+    weights: int
+
+    def task(self, condition: Characterised, trim: Trim) -> Task:
+        """Return the row of a condition and trim as a task."""
+        network = {name: value for name, value in self.mapped.to_dict().items() if name != "checkpoint"}
+        inputs = {
+            "network": network,
+            "nominal": self.nominal.spec.to_dict(),
+            "condition": condition.spec.to_dict(),
+            "power_W": repr(condition.power_W),
+            "trim": trim,
+            "training_sha256": arrays_sha256(self.training),
+            "images_sha256": arrays_sha256([*self.spikes, self.labels]),
+            "chips": self.chips,
+            "level": self.level,
+            "seed": self.seed,
+            "weights": self.weights,
+        }
+        return Task(f"{slug(condition.condition)}-{trim}", key_of(inputs), partial(_row, self, condition, trim))
+
+
+def _row(shared: _Shared, condition: Characterised, trim: Trim) -> dict[str, Any]:
+    """Return the row of a condition and trim."""
+    mapped, physical = shared.mapped, shared.physical
+    row: dict[str, Any] = {"label": condition.label, "condition": condition.condition.to_dict(), "trim": trim}
+    row["failed"] = ""
+    try:
+        there, sign = at_condition(mapped, shared.nominal, condition, "nominal" if trim == "nominal" else "again")
+        if trim == "mapped":
+            there = mapped_there(mapped, there, physical, shared.nominal, condition, shared.training)
+    except SpecError as error:
+        return row | {"failed": f"no such circuit: {error}"}
+    codes = tuple(np.where(layer < 0, sign * layer, layer) for layer in Circuit.of(mapped, physical).weights)
+    clock = mapped.neuron.tau_s / there.neuron.tau_s
+    inferences = inference.on_circuit(
+        Circuit(there, physical, codes),
+        [clock * image for image in shared.spikes],
+        shared.labels,
+        shared.chips,
+        shared.level,
+        shared.seed,
+    )
+    row |= inference.figures(inferences, condition.power_W, there.neuron.tau_s, shared.weights, physical.neurons)
+    row |= {"tau_s": there.neuron.tau_s, "errors": list(there.neuron.frequency_error.after_trim)}
+    row["layers"] = [
+        {
+            "lead_rad": layer.lead_rad,
+            "phase_per_weight_rad": layer.phase_per_weight_rad,
+            "threshold": layer.lead_rad / (2 * layer.vco4_swing_Hz * layer.phase_per_weight_rad * there.neuron.tau_s),
+        }
+        for layer in there.layers
+    ]
+    return row
 
 
 def at_condition(

@@ -89,7 +89,8 @@ class Study:
             if (directory / "checkpoint.pt").exists():
                 trainer.resume()
             runlog.write_run(directory, trainer.identity())
-            trainer.run(lambda progress: None)
+            trainer.run()
+            runlog.write_run(directory, trainer.identity() | {"finished": True})
         return final
 
     def networks(self, name: str, **hardware: Any) -> dict[str, nn.Sequential]:

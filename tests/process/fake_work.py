@@ -1,5 +1,6 @@
 """Measurements without a simulator: module-level, so that other processes find them."""
 
+import time
 from pathlib import Path
 
 from neurocircuit.errors import SimulatorBadOutput
@@ -14,3 +15,9 @@ def work(request: Request, condition: Condition, name: str, done: dict[str, Meas
         raise SimulatorBadOutput("no pulse; deck and log kept in /tmp/somewhere")
     before = sum(one.value("x") for one in done.values())
     return Measured((Quantity("x", "a value", before + 1.0, "s"),), cpu_s=0.5)
+
+
+def slow_work(request: Request, condition: Condition, name: str, done: dict[str, Measured], folder: Path) -> Measured:
+    """Take a while, so that a run can be killed before it ends."""
+    time.sleep(0.5)
+    return work(request, condition, name, done, folder)

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from neurocircuit.neuron import averaged
-from neurocircuit.process import spec_files
+from neurocircuit.process import run, spec_files
 from neurocircuit.process.context import Context
 from neurocircuit.process.fit import spec_of
 from neurocircuit.process.measurements.kernel import _decay_s, _settling_s, telling
-from neurocircuit.process.request import Request, slug
-from neurocircuit.process.result import Measured, Quantity, save
+from neurocircuit.process.request import Request
+from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trim_from_dict, trim_to_dict
 from neurocircuit.process.trimming import Step, TrimResult
 from neurocircuit.spec import Bias, Lead, NeuronSpec
@@ -116,12 +116,10 @@ def test_residuals_of_trim_come_back_in_the_averaged_level() -> None:
 
 def test_spec_files_of_a_run(tmp_path: Path) -> None:
     given = context()
-    folder = tmp_path / "conditions" / slug(given.condition)
-    folder.mkdir(parents=True)
-    assert spec_files.write(given.request, tmp_path) == ()
-    for name, measured in given.done.items():
-        save(folder / f"{name}.json", measured)
-    nominal, own = spec_files.write(given.request, tmp_path)
+    run.begin(given.request, tmp_path / "r", resume=False)
+    assert spec_files.write(given.request, tmp_path / "r") == ()
+    run.execute(given.request, tmp_path / "r", work=lambda request, condition, name, *rest: given.done[name])
+    nominal, own = spec_files.write(given.request, tmp_path / "r")
     assert NeuronSpec.from_toml(nominal) == NeuronSpec.from_toml(own) == spec_of(given)
 
 

@@ -1,16 +1,22 @@
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from neurocircuit.errors import InputError
+from neurocircuit.core import taskstore
+from neurocircuit.core.provenance import RunRecord, machine_identity
+from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.process import result, run
 from neurocircuit.process.request import NEEDS, Request, conditions, slug, with_needs
+from tests.command_line import running, wait_until
 from tests.process.fake_work import work
 
+ROOT = Path(__file__).parents[2]
 
-@pytest.fixture
-def request_of_two() -> Request:
+
+def two_conditions() -> Request:
     return Request(
         process="generic65",
         conditions=conditions(("tt", "ss"), (27.0,), (1.0,), 1.0),
@@ -21,14 +27,23 @@ def request_of_two() -> Request:
     )
 
 
-def carry_out(request: Request, out: Path, resume: bool = False) -> tuple[dict, list[run.Event]]:
-    events: list[run.Event] = []
+@pytest.fixture
+def request_of_two() -> Request:
+    return two_conditions()
+
+
+def carry_out(request: Request, out: Path, resume: bool = False, jobs: int = 2) -> tuple[dict, list[str]]:
+    """Return the record of a run, and what its progress said."""
+    told: list[tuple[float, float, str]] = []
     run.begin(request, out, resume)
-    return run.execute(request, out, 2, ("test",), events.append, work), events
+    record = run.execute(request, out, jobs, progress=lambda *heard: told.append(heard), work=work)
+    assert [done for done, *_ in told] == sorted(done for done, *_ in told)
+    assert told[-1][:2] == (10, 10)
+    return record, [label for *_, label in told]
 
 
 def test_a_failure_takes_only_what_needs_it(request_of_two: Request, tmp_path: Path) -> None:
-    record, events = carry_out(request_of_two, tmp_path / "r")
+    record, labels = carry_out(request_of_two, tmp_path / "r")
     assert record["status"] == "partial"
     assert record["exit_code"] == 3
     assert [(f["condition"], f["measurement"]) for f in record["failed"]] == [
@@ -40,7 +55,8 @@ def test_a_failure_takes_only_what_needs_it(request_of_two: Request, tmp_path: P
     tt, ss = (run.results(tmp_path / "r", condition, request_of_two) for condition in request_of_two.conditions)
     assert set(tt) == {"trim", "cco", "flipflop", "synapse", "kernel"}
     assert set(ss) == {"trim", "cco", "flipflop"}
-    assert len(events) == 10
+    assert len(labels) == 10
+    assert "ss_27C_1V synapse: failed: no pulse" in labels
 
 
 def test_resume_repeats_only_what_is_missing(request_of_two: Request, tmp_path: Path) -> None:
@@ -49,10 +65,70 @@ def test_resume_repeats_only_what_is_missing(request_of_two: Request, tmp_path: 
     gone = out / "conditions" / "tt_27C_1V" / "kernel.json"
     before = gone.read_bytes()
     gone.unlink()
-    _, events = carry_out(request_of_two, out, resume=True)
-    made = {(slug(e.condition), e.measurement) for e in events if not e.skipped}
-    assert made == {("tt_27C_1V", "kernel"), ("ss_27C_1V", "synapse"), ("ss_27C_1V", "kernel")}
+    _, labels = carry_out(request_of_two, out, resume=True)
+    made = {label.split(":")[0] for label in labels}
+    assert made == {"tt_27C_1V kernel", "ss_27C_1V synapse", "ss_27C_1V kernel"}
     assert gone.read_bytes() == before
+
+
+@pytest.mark.parametrize(("jobs", "scheduler"), [(1, None), (1, "local")])
+def test_every_pool_leaves_the_same_files(request_of_two: Request, tmp_path: Path, jobs: int, scheduler: str) -> None:
+    if scheduler:
+        pytest.importorskip("distributed")
+    carry_out(request_of_two, tmp_path / "two")
+    run.begin(request_of_two, tmp_path / "r", resume=False)
+    run.execute(request_of_two, tmp_path / "r", jobs, scheduler, work=work)
+    assert files(tmp_path / "r") == files(tmp_path / "two")
+
+
+def files(out: Path) -> dict[str, bytes]:
+    """Return the measurements of a run."""
+    return {f"{path.relative_to(out)}": path.read_bytes() for path in out.glob("conditions/*/*.json")}
+
+
+def test_a_measurement_that_was_changed_is_refused_by_name(request_of_two: Request, tmp_path: Path) -> None:
+    carry_out(request_of_two, tmp_path / "r")
+    path = tmp_path / "r" / "conditions" / "tt_27C_1V" / "trim.json"
+    path.write_text(path.read_text().replace('"value": 1.0', '"value": 1.1'))
+    with pytest.raises(FileFormatError, match=r"trim\.json was changed after it was written"):
+        carry_out(request_of_two, tmp_path / "r", resume=True)
+    with pytest.raises(FileFormatError, match=r"trim\.json was changed after it was written"):
+        result.load(path)
+
+
+def test_a_measurement_by_other_code_is_refused_by_name(
+    request_of_two: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carry_out(request_of_two, tmp_path / "r")
+    monkeypatch.setattr(taskstore, "machine_identity", lambda: machine_identity() | {"code_sha256": "another"})
+    with pytest.raises(InputError, match=r"trim\.json holds another run .* or one by other code"):
+        carry_out(request_of_two, tmp_path / "r", resume=True)
+
+
+def test_kill_9_and_resume_leave_the_files_of_a_run_that_nothing_disturbed(
+    request_of_two: Request, tmp_path: Path
+) -> None:
+    carry_out(request_of_two, tmp_path / "undisturbed")
+    code = """
+import sys
+from pathlib import Path
+from neurocircuit.process import run
+from tests.process import fake_work, test_run
+request, out = test_run.two_conditions(), Path(sys.argv[1])
+run.begin(request, out, resume=(out / run.REQUEST).exists())
+run.execute(request, out, 2, work=fake_work.slow_work)
+"""
+    out = tmp_path / "r"
+    for count in (1, 4):
+        with running([sys.executable, "-c", code, str(out)], cwd=ROOT) as process:
+            wait_until(lambda count=count: len(files(out)) >= count, process)  # type: ignore[misc]
+            process.kill()
+    assert not (out / run.RUN).exists()
+    assert 4 <= len(files(out)) < len(files(tmp_path / "undisturbed"))
+    record, _ = carry_out(request_of_two, out, resume=True)
+    assert files(out) == files(tmp_path / "undisturbed")
+    assert record["status"] == "partial"
+    assert set(record["run"]) == set(RunRecord.model_fields)
 
 
 def test_what_stands_in_the_way_is_told(request_of_two: Request, tmp_path: Path) -> None:
@@ -115,7 +191,7 @@ def test_measurement_survives_its_file(tmp_path: Path) -> None:
         {"k": [1, 2]},
         1.25,
     )
-    result.save(tmp_path / "m.json", made)
+    (tmp_path / "m.json").write_text(json.dumps(made.to_dict(), allow_nan=False))
     read = result.load(tmp_path / "m.json")
     assert read.value("b") == 2e-9
     assert read.value("a") != read.value("a")

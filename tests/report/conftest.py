@@ -146,16 +146,19 @@ def _record(failed: tuple[dict[str, Any], ...]) -> dict[str, Any]:
         "exit_code": 3 if failed else 0,
         "failed": list(failed),
         "request_hash": "a" * 64,
-        "date": "2026-11-21T12:00:00+00:00",
-        "host": "bench",
-        "duration_s": 12.5,
+        "run": {
+            "command": "neurocircuit sweep",
+            "date": "2026-11-21T12:00:00+00:00",
+            "host": "bench",
+            "commit": "",
+            "wall_s": 12.5,
+            "packages": {"numpy": "2"},
+        },
         "jobs": 2,
-        "command": ["neurocircuit", "sweep"],
         "reused_batches": 0,
         "computed_batches": 9,
         "retries": [],
         "readings_left_out": {"loop-ratio-64": "NeuronSpec.loop_filter must be <= 1"},
-        "versions": {"python": "3.11.7"},
     }
 
 

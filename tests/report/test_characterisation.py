@@ -124,7 +124,7 @@ def run_dir(tmp_path: Path) -> Path:
     }
     failed = [{"condition": "ss_27C_1V", "measurement": "energy", "reason": "silent"}]
     (tmp_path / "request.json").write_text(json.dumps(request))
-    (tmp_path / "run.json").write_text(json.dumps({"failed": failed, "versions": {"ngspice": "39"}, "command": ["c"]}))
+    (tmp_path / "run.json").write_text(json.dumps({"failed": failed, "ngspice": "39", "run": {"command": "c"}}))
     for k, condition in enumerate(CONDITIONS):
         folder = tmp_path / "conditions" / reading.slug(condition)
         folder.mkdir(parents=True)

@@ -30,7 +30,7 @@ pytest.importorskip("sklearn")
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     directory = tmp_path_factory.mktemp("digits")
-    trainer(directory, "epochs=4").run(lambda progress: None)
+    trainer(directory, "epochs=4").run()
     return directory / FINAL
 
 

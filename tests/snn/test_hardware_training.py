@@ -43,7 +43,7 @@ def table(tmp_path_factory):
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
     directory = tmp_path_factory.mktemp("clean")
-    trainer(directory, *SHORT).run(lambda progress: None)
+    trainer(directory, *SHORT).run()
     return directory
 
 
@@ -68,18 +68,18 @@ def test_an_interrupted_noisy_run_resumes_to_the_same_bits(tmp_path, table, clea
         "hardware.outside=nearest",
     )
 
-    def stop(progress):
-        if progress.step == 70:
+    def stop(step, steps, label):
+        if step == 70:
             raise KeyboardInterrupt
 
     (tmp_path / "cut").mkdir()
-    trainer(tmp_path / "whole", *settings).run(lambda progress: None)
+    trainer(tmp_path / "whole", *settings).run()
     with pytest.raises(KeyboardInterrupt):
         trainer(tmp_path / "cut", *settings).run(stop)
     resumed = trainer(tmp_path / "cut", *settings)
     resumed.resume()
     assert resumed.step == 60
-    resumed.run(lambda progress: None)
+    resumed.run()
 
     assert_same_bits(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
     assert resumed.conditions.share_outside == trainer_share(tmp_path, settings)
@@ -88,7 +88,7 @@ def test_an_interrupted_noisy_run_resumes_to_the_same_bits(tmp_path, table, clea
 
 def trainer_share(tmp_path, settings):
     again = trainer(tmp_path / "again", *settings)
-    again.run(lambda progress: None)
+    again.run()
     return again.conditions.share_outside
 
 
@@ -97,7 +97,7 @@ def test_resuming_under_another_noise_table_is_refused(tmp_path, table):
     other.write_bytes(table.read_bytes())
     settings = (*SHORT, "epochs=1", f"hardware.noise={json.dumps(str(other))}", "hardware.outside=nearest")
     first = trainer(tmp_path / "run", *settings)
-    first.run(lambda progress: None)
+    first.run()
     assert first.identity()["noise_sha256"]
     planted_table(layers=3, event=0.06).save(other)
     with pytest.raises(InputError, match=r"trained under another noise table .* its sha256 differs"):

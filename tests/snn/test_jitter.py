@@ -51,7 +51,7 @@ def test_transfer_mode_trains_under_the_curve_of_table_3(tmp_path):
     expected, _ = jitter_by_layer(TransferTable.load(TABLE_3), 0.05, 3, "it")
     assert run.conditions.trained.jitter == tuple(expected)
     assert 0.05 == expected[0] > expected[1] > expected[2] > 0
-    run.run(lambda progress: None)
+    run.run()
     assert len(run.identity()["noise_sha256"]) == 64
 
 

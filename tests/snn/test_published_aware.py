@@ -54,4 +54,4 @@ def test_each_table_is_of_the_weights_beside_it(numbers):
         run = json.loads((folder / "run.json").read_bytes())
         noisy = folder.name.startswith("seed")
         assert (run["recipe"]["hardware"]["causes"] != []) == noisy
-        assert not noisy or not run["environment"]["commit"].endswith("+")
+        assert not noisy or not run["run"]["commit"].endswith("+")

@@ -74,7 +74,7 @@ def command(*arguments):
 
 
 def test_train_and_recalibrate_leave_a_network_and_its_own_table(tmp_path):
-    trainer(tmp_path / "start", "epochs=2").run(lambda progress: None)
+    trainer(tmp_path / "start", "epochs=2").run()
     before = planted_table(layers=3, event=0.05, chip=0.02, false=0.1)
     before.save(tmp_path / "table.nc")
     done = command(

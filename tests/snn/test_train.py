@@ -48,14 +48,14 @@ def assert_same_bits(one, other):
 def whole(tmp_path_factory):
     """A run of SHORT without interruption."""
     directory = tmp_path_factory.mktemp("whole")
-    trainer(directory, *SHORT).run(lambda progress: None)
+    trainer(directory, *SHORT).run()
     return directory
 
 
 def test_digits_are_learned(tmp_path):
     """Seed 1 reaches 0.96 of the held-out and 0.90 of the test digits in 12 epochs; in 6 at least 0.85."""
     run = trainer(tmp_path, "epochs=6")
-    run.run(lambda progress: None)
+    run.run()
 
     subject, network = checkpoint.load_network(tmp_path / FINAL)
     assert accuracy(network, library.load(subject.data, "test"), subject) >= 0.85
@@ -67,15 +67,15 @@ def test_digits_are_learned(tmp_path):
 
 
 def test_two_runs_of_one_recipe_end_in_the_same_bits(tmp_path, whole):
-    trainer(tmp_path, *SHORT).run(lambda progress: None)
+    trainer(tmp_path, *SHORT).run()
 
     assert_same_bits(weights(tmp_path), weights(whole))
 
 
 @pytest.mark.parametrize("stop_at", [30, 70])  # within the first and the second epoch of 50 steps
 def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, whole, stop_at):
-    def stop(progress):
-        if progress.step == stop_at:
+    def stop(step, steps, label):
+        if step == stop_at:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -83,7 +83,7 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, whole, stop_at):
     resumed = trainer(tmp_path, *SHORT)
     resumed.resume()
     assert resumed.step == stop_at - 10
-    resumed.run(lambda progress: None)
+    resumed.run()
 
     assert_same_bits(weights(tmp_path), weights(whole))
     columns = [name for name in runlog.read_rows(whole)[0] if name != "seconds"]
@@ -100,7 +100,7 @@ def test_kill_9_and_resume_gives_the_same_bits(tmp_path):
     """The killed process may be anywhere, within a checkpoint's writing too."""
     plain, killed = tmp_path / "plain", tmp_path / "killed"
     torch.set_num_threads(1)
-    trainer(plain, *SHORT).run(lambda progress: None)
+    trainer(plain, *SHORT).run()
     with running([sys.executable, *command(killed)]) as process:
         wait_until((killed / CHECKPOINT).exists, process)
     assert process.returncode == -signal.SIGKILL
@@ -124,7 +124,7 @@ def test_two_processes_train_as_one(tmp_path):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     arguments = command(tmp_path / "two", settings=settings)
     succeed([*launch, *arguments], env=environment)
-    trainer(tmp_path / "one", *settings).run(lambda progress: None)
+    trainer(tmp_path / "one", *settings).run()
 
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert json.loads((tmp_path / "two" / "run.json").read_text())["processes"] == 2
@@ -141,7 +141,8 @@ def test_run_json_holds_what_determines_the_result(tmp_path):
     assert record["recipe_sha256"] == load_recipe(DIGITS, SHORT).sha256
     assert record["data_sha256"].keys() == {"digits"}
     assert record["threads"] == torch.get_num_threads()
-    assert {"torch", "numpy", "neurocircuit", "processor"} <= record["environment"].keys()
+    assert {"torch", "numpy"} <= record["run"]["packages"].keys()
+    assert record["run"]["code_sha256"]
 
 
 def flip_a_byte(path):
@@ -226,7 +227,7 @@ def test_weights_that_are_no_numbers_stop_the_run_and_are_not_written(tmp_path):
     with torch.no_grad():
         next(broken.network.parameters()).fill_(math.nan)
     with pytest.raises(InputError, match=r"training diverged: "):
-        broken.run(lambda progress: None)
+        broken.run()
     assert not list(tmp_path.glob("*.pt"))
 
 
@@ -234,7 +235,7 @@ def test_a_gradient_that_is_no_number_stops_the_run_before_it_reaches_the_weight
     broken = trainer(tmp_path, *SHORT)
     next(broken.network.parameters()).register_hook(lambda grad: grad * math.nan)
     with pytest.raises(InputError, match="training diverged: a gradient at step 0 is nan"):
-        broken.run(lambda progress: None)
+        broken.run()
     assert all(bool(torch.isfinite(parameter).all()) for parameter in broken.network.parameters())
 
 

@@ -23,7 +23,7 @@ pytest.importorskip("sklearn")
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studies")
-    trainer(folder / "start", "epochs=3").run(lambda progress: None)
+    trainer(folder / "start", "epochs=3").run()
     options = [
         "--weights",
         folder / "start" / FINAL,

@@ -1,13 +1,14 @@
 """neurocircuit study circuit-curves: accuracy of whole images against quantities of the circuit."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from neurocircuit.cli.common import data_option, echo_json, json_option, load_spec
-from neurocircuit.cli.network import record, seed_option, write_json
+from neurocircuit.cli.common import data_option, echo_json, jobs_option, json_option, load_spec, scheduler_option
+from neurocircuit.cli.network import seed_option, write_json
+from neurocircuit.core.pool import shown
+from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.units import parse_numbers
 
@@ -73,7 +74,8 @@ NAMES = ("cycles", "mismatch", "phase_noise", "headroom", "ratio")
 @click.option(
     "--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True, help="Level of the neuron."
 )
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
+@jobs_option
+@scheduler_option
 @click.option("--out", required=True, type=_PATH, help="Directory of tasks, result.json and report.")
 @seed_option
 @data_option
@@ -89,6 +91,7 @@ def command(
     chips: int,
     level: str,
     jobs: int,
+    scheduler: str | None,
     out: Path,
     seed: int,
     data: Path | None,
@@ -99,7 +102,7 @@ def command(
     Networks trained without and with the circuit's noise meet the same images, chips and events. A mapping that breaks
     a limit is run and marked; a circuit that cannot be is a row with its reason. Finished tasks stay in OUT/tasks.
     """
-    started = time.process_time()
+    clock = RunClock()
     quantities = _quantities(wanted)
     settings = _settings(circuits or ((EMBEDDED, EMBEDDED),))
 
@@ -115,7 +118,8 @@ def command(
         for point in _points(settings, quantities)
         for network in networks
     ]
-    found = curves.run(tasks, out / "tasks", jobs, lambda text: click.echo(text, err=True))
+    with shown() as progress:
+        found = curves.run(tasks, out / "tasks", jobs, scheduler, progress)
     numbers: dict[str, Any] = {
         "kind": "circuit_curves",
         "schema": 1,
@@ -141,7 +145,8 @@ def command(
         "rows": rows.rows(tasks, found),
         "gains": rows.gains(tasks, found, *GROUPS) if len(groups) == 2 else [],
         "cpu_s_of_all_tasks": sum(one["cpu_s"] for one in found.values()),
-        "run": record(started, jobs=jobs),
+        "jobs": jobs,
+        "run": clock.record().model_dump(),
     }
     write_json(out / "result.json", numbers)
     write_report(out / "result.json")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from neurocircuit.cli.common import data_option, echo_json, json_option
-from neurocircuit.cli.network import record, write_json
+from neurocircuit.cli.network import write_json
+from neurocircuit.core.provenance import RunClock
 
 if TYPE_CHECKING:
     from neurocircuit.studies.codesign.study import Files, StudySpec
@@ -41,7 +42,7 @@ def command(
     The same command again continues a study that was stopped or killed; several at once share its trials.
     Exit code 4: the time was up before all designs were seen.
     """
-    started = time.process_time()
+    clock = RunClock()
 
     import optuna  # noqa: F401  # a missing one is told before anything is done
     import torch
@@ -86,7 +87,7 @@ def command(
     numbers = finish(problem, out, workers, (lambda text: None) if as_json else tell)
     trials_s = sum(row["details"]["cpu_s"] for one in numbers["fidelities"] for row in one["trials"])
     numbers = {"kind": "codesign", "schema": 1} | numbers
-    numbers["run"] = record(started, workers=workers, cpu_seconds_of_all_trials=round(trials_s, 1))
+    numbers |= {"workers": workers, "cpu_s_of_all_trials": round(trials_s, 1), "run": clock.record().model_dump()}
     write_json(out / "result.json", numbers)
     write_csv(out / "trials.csv", numbers)
     write_report(out / "result.json")

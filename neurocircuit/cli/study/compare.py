@@ -1,7 +1,6 @@
 """neurocircuit study compare: what noise-aware training wins back of the accuracy that a circuit costs."""
 
 import csv
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ import numpy as np
 
 from neurocircuit.cli._on_chips import passages_option
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
-from neurocircuit.cli.network import record, write_json
+from neurocircuit.cli.network import write_json
 from neurocircuit.core.files import make_directory, read_json
+from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import FileFormatError, InputError
 
 _PATH = click.Path(path_type=Path)
@@ -73,7 +73,7 @@ def command(
     chips, training seeds and calibrations. --control: networks that had as many steps without the noise. --replay: the
     same in the circuit itself, of its own images and chips.
     """
-    started = time.process_time()
+    clock = RunClock()
 
     import torch
 
@@ -99,7 +99,7 @@ def command(
         "networks": [{"name": name, **one} for name, (_, one) in zip(names, every, strict=True)],
         "in_circuit": in_circuit,
         "valid": all(one.valid for one, _ in every),
-        "run": record(started),
+        "run": clock.record().model_dump(),
     }
     make_directory(out)
     write_json(out / "result.json", values)

@@ -1,14 +1,15 @@
 """neurocircuit study pvt: a mapped network at characterised corners, temperatures and supplies."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from neurocircuit.cli.common import data_option, echo_json, json_option
-from neurocircuit.cli.network import record, seed_option, write_json
+from neurocircuit.cli.common import data_option, echo_json, jobs_option, json_option, scheduler_option
+from neurocircuit.cli.network import seed_option, write_json
 from neurocircuit.core.files import make_directory
+from neurocircuit.core.pool import shown
+from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.units import parse_numbers
 
@@ -50,6 +51,8 @@ def condition_options(command: Any) -> Any:
     help="Which images.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of the result; default: only print.")
+@jobs_option
+@scheduler_option
 @seed_option
 @data_option
 @json_option
@@ -57,6 +60,7 @@ def command(**options: Any) -> None:
     """Run NETWORK (a mapped network, .toml) at the conditions in DATASHEET, a directory of neurocircuit characterize.
 
     Each condition three times: trimmed and mapped there, trimmed there and mapped at nominal, trimmed at nominal only.
+    Finished rows stay in OUT/tasks.
     """
     run(**options)
 
@@ -76,9 +80,11 @@ def run(
     seed: int,
     data: Path | None,
     as_json: bool,
+    jobs: int = 1,
+    scheduler: str | None = None,
 ) -> None:
     """What the command does. Raises InputError and FileFormatError naming what is wrong."""
-    started = time.process_time()
+    clock = RunClock()
 
     from neurocircuit.report import write_report
     from neurocircuit.snn.unroll import load_mapped
@@ -99,20 +105,24 @@ def run(
     decided = unrolled.images(split, data, count)
     if out is not None:
         make_directory(out)  # before minutes of work
-    rows = pvt.run(
-        mapped,
-        unrolled.physical,
-        nominal,
-        conditions,
-        training.spikes,
-        decided.spikes,
-        decided.labels,
-        chips=chips,
-        level=level,
-        seed=seed,
-        weights=sum(layer.kernel.size for layer in unrolled.physical.layers),
-        tell=lambda text: None if as_json else click.echo(text, err=True),
-    )
+    with shown() as progress:
+        rows = pvt.run(
+            mapped,
+            unrolled.physical,
+            nominal,
+            conditions,
+            training.spikes,
+            decided.spikes,
+            decided.labels,
+            chips=chips,
+            level=level,
+            seed=seed,
+            weights=sum(layer.kernel.size for layer in unrolled.physical.layers),
+            folder=None if out is None else out / "tasks",
+            jobs=jobs,
+            scheduler=scheduler,
+            progress=progress,
+        )
     numbers: dict[str, Any] = {
         "kind": "pvt",
         "schema": 1,
@@ -126,7 +136,7 @@ def run(
         "datasheet": str(datasheet),
         "nominal": nominal.label,
         "rows": rows,
-        "run": record(started),
+        "run": clock.record().model_dump(),
     }
     if out is not None:
         write_json(out / "result.json", numbers)

@@ -1,6 +1,5 @@
 """neurocircuit study robustness: weight bits, weight noise and spike-time jitter against accuracy (paper §4.2)."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,9 @@ from typing import Any
 import click
 
 from neurocircuit.cli.common import data_option, echo_json, json_option, threads_option
-from neurocircuit.cli.network import record, write_json
+from neurocircuit.cli.network import write_json
 from neurocircuit.core.files import make_directory
+from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 
 STUDIES = {
@@ -61,7 +61,7 @@ def _run(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    started = time.process_time()
+    clock = RunClock()
 
     import torch
 
@@ -86,7 +86,7 @@ def _run(
         "draws": draws,
         "epochs_of_each_step": recipe.schedule.epochs,
         "recipe_sha256": recipe.sha256,
-        "run": record(started),
+        "run": clock.record().model_dump(),
     }
     write_json(out / "result.json", values)
     write_report(out / "result.json")

@@ -1,16 +1,15 @@
 """Fast levels against the transistors: fire times of random cases, with the spec that the kernel fit gave."""
 
-import json
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.files import write_atomically
-from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.core.pool import open_pool
+from neurocircuit.core.taskstore import Task, TaskStore, key_of, run_tasks
+from neurocircuit.errors import InputError
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.record import Arming, FireRecord
 from neurocircuit.process.bench import TIMEOUT_s, cpu_s
@@ -20,7 +19,7 @@ from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice.saved_states import SYNAPSES
 
-CASES = "prediction.cases.json.part"
+CASES = "prediction.cases"  # folder of finished cases, as long as the measurement lasts
 FEWEST = 2  # inputs of a case; the most are SYNAPSES
 EARLIEST_over_tau, LATEST_over_tau = 0.2, 3.0  # of inputs, and of the fire time as the averaged level sees it
 WINDOW_over_tau = 3.5
@@ -51,7 +50,8 @@ def measure(context: Context) -> Measured:
     """Run the cases in transistors and at the fast levels, at the same phases of the oscillators."""
     began, spec = cpu_s(), spec_of(context).replace(window_s=WINDOW_over_tau * spec_of(context).tau_s)
     cases = draw(spec, context.request.cases, context.request.seed)
-    truth = simulated(spec, cases, context.folder)
+    store = None if context.folder is None else TaskStore(context.folder / CASES)
+    truth = simulated(spec, cases, store)
     at = _arming(spec, cases)
     quantities, curves, remarks = [], {}, []
     tau_s = spec.tau_s
@@ -85,34 +85,36 @@ def measure(context: Context) -> Measured:
     curves["cases"] = {f"t{k}_s": cases.t_over_tau[:, k] * tau_s for k in range(SYNAPSES)} | {
         f"w{k}": cases.weights[:, k] for k in range(SYNAPSES)
     }
+    if store is not None:
+        store.clear()
     return Measured(tuple(quantities), curves, tuple(remarks), cpu_s=cpu_s() - began)
 
 
-def simulated(spec: NeuronSpec, cases: Cases, folder: Path | None) -> FireRecord:
-    """The transistors' fire times, case by case; finished ones are kept in a file of `folder` and not repeated.
+def simulated(spec: NeuronSpec, cases: Cases, store: TaskStore | None) -> FireRecord:
+    """Return the transistors' fire times, case by case; the store's finished ones are not run again.
 
-    Raises SimulatorMissing; a run that fails otherwise leaves nan and its reason.
+    A run that fails leaves nan and its reason. Raise SimulatorMissing.
     """
-    path = None if folder is None else folder / CASES
-    kept = _kept(path)
-    times, failures = [], {}
-    for k, (t, w, start) in enumerate(zip(cases.t_over_tau, cases.weights, cases.start_rad, strict=True)):
-        key = _key(spec, t, w, start)
-        if key not in kept:
-            drawn = _drawn(t)
-            record = levels.evaluate(
-                "transistor", spec, t[:drawn], w[:drawn], start_rad=start[None], timeout_s=TIMEOUT_s
-            )
-            if 0 in record.failures:
-                failures[k] = record.failures[0]
-                times.append(np.nan)
-                continue
-            kept[key] = float(record.fire_time_over_tau[0])
-            if path is not None:
-                write_atomically(path, json.dumps(kept, indent=0) + "\n")
-        times.append(kept[key])
-    fired = np.array(times)
+    tasks = []
+    for case in zip(cases.t_over_tau, cases.weights, cases.start_rad, strict=True):
+        key = _key(spec, *case)
+        tasks.append(Task(key, key, partial(_simulate, spec, *case)))
+    with open_pool() as pool:  # this measurement is itself a task of a pool
+        found = run_tasks(tasks, store, pool, is_final=lambda value: not value["failed"])
+    values = [found[task.name] for task in tasks]
+    failures = {k: value["failed"] for k, value in enumerate(values) if value["failed"]}
+    times = [value["fire_time_over_tau"] for value in values]
+    fired = np.array([np.inf if time is None else time for time in times])
+    fired[list(failures)] = np.nan
     return FireRecord(fired, np.full(len(fired), np.nan), np.zeros(len(fired), dtype=bool), failures)
+
+
+def _simulate(spec: NeuronSpec, t: Floats, w: Floats, start: Floats) -> dict[str, Any]:
+    """Return a case's fire time, None where the neuron keeps silent, and why the run failed, "" when it did not."""
+    inputs = _drawn(t)
+    record = levels.evaluate("transistor", spec, t[:inputs], w[:inputs], start_rad=start[None], timeout_s=TIMEOUT_s)
+    time = float(record.fire_time_over_tau[0])
+    return {"fire_time_over_tau": time if np.isfinite(time) else None, "failed": record.failures.get(0, "")}
 
 
 def _drawn(t_over_tau: Floats) -> int:
@@ -132,27 +134,24 @@ def _arming(spec: NeuronSpec, cases: Cases) -> Arming:
     )
 
 
-def _kept(path: Path | None) -> dict[str, float]:
-    """Fire times over tau by key; JSON of this module's own, in which Infinity is a silent neuron."""
-    if path is None or not path.exists():
-        return {}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return {str(key): float(value) for key, value in values.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise FileFormatError(f"{path} must hold fire times by key: {error}") from None
-
-
 def _key(spec: NeuronSpec, t: Floats, w: Floats, start: Floats) -> str:
-    """What the transistors' answer depends on: the circuit, spikes in s, codes, phases, how long it is looked at."""
+    """Return the key of a case: the circuit with its files, spikes in s, codes, phases, how long it is looked at.
+
+    What only the fast levels read of the circuit is left out.
+    """
     free: dict[str, Any] = {"lead_rad": 1.0, "detector_delay_s": 0.0, "data_pull_s": 0.0, "crowding_width_s": ()}
     free |= {"sink_advance_s": 0.0, "crowding": 0.0, "crowding_sinks": None, "crowding_both": None}
-    circuit = (
-        spec.circuit.replace(**free).to_toml() if spec.circuit else ""
-    )  # what only the fast levels read is left out
-    seen = ((t * spec.tau_s).tolist(), spec.weight_bank.codes(w).tolist(), start.tolist(), spec.window_s, spec.readout)
-    parts = (levels.engine("transistor"), circuit, seen)
-    return sha256(repr(parts).encode()).hexdigest()[:24]
+    inputs = {
+        "engine": levels.engine("transistor"),
+        "files": levels.identity("transistor", spec, _drawn(t)),
+        "circuit": spec.circuit.replace(**free).to_toml() if spec.circuit else "",
+        "spikes_s": [repr(time) for time in (t * spec.tau_s).tolist()],
+        "codes": spec.weight_bank.codes(w).tolist(),
+        "start_rad": start.tolist(),
+        "window_s": spec.window_s,
+        "readout": spec.readout,
+    }
+    return key_of(inputs)
 
 
 def draw(spec: NeuronSpec, count: int, seed: int) -> Cases:

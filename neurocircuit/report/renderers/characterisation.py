@@ -10,6 +10,7 @@ from pathlib import Path
 from neurocircuit.report.document import Bullets, Document, Section, Table, draw, section
 from neurocircuit.report.figures import characterisation as figures
 from neurocircuit.report.read.characterisation import Characterised, Quantity, condition_text, read_characterisation
+from neurocircuit.report.read.result import record_rows
 
 TITLES = {
     "trim": "Trim",
@@ -236,11 +237,9 @@ def record_table(run: Characterised) -> Table:
         ("process", run.process),
         ("trim resolution", f"{run.request['resolution']:g} of the nominal current"),
         ("seed", str(run.request["seed"])),
-        ("command", " ".join(map(str, record.get("command", [])))),
-        ("date", str(record.get("date", "unknown"))),
-        ("host", str(record.get("host", "unknown"))),
+        *record_rows(record.get("run", {})),
         ("processor time", f"{sum(one.cpu_s for found in run.measured.values() for one in found.values()):.0f} s"),
-        *((f"version of {name}", str(text)) for name, text in sorted(record.get("versions", {}).items())),
+        ("version of ngspice", str(record.get("ngspice", ""))),
     ]
     return Table("How this run was made", ("", ""), tuple(rows), prose=(1,))
 

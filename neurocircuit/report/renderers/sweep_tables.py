@@ -264,14 +264,12 @@ def readings_sentence(run: Run, half: str) -> str:
 
 
 def record_table(run: Run) -> Table:
-    """Versions, seed, command, hashes, host, date, duration."""
+    """The run record, seed, hashes, batches, times."""
     record, provenance = run.record, run.table.provenance
     lines = [
+        *record_rows(record.get("run", {})),
         ("seed", str(run.seed)),
-        ("command", " ".join(map(str, record.get("command", [])))),
-        ("date", str(record.get("date", "unknown"))),
-        ("host", str(record.get("host", "unknown"))),
-        ("duration", f"{record.get('duration_s', math.nan):g} s with {record.get('jobs', '?')} processes"),
+        ("processes", str(record.get("jobs", "?"))),
         ("batches", f"{record.get('computed_batches', '?')} computed, {record.get('reused_batches', '?')} reused"),
         ("request hash", str(record.get("request_hash", "unknown"))),
         ("table hash", str(run.table.dataset.attrs["content_sha256"])),
@@ -281,7 +279,6 @@ def record_table(run: Run) -> Table:
             for level, seconds in record.get("seconds_per_evaluation", {}).items()
         ),
         *((f"engine of {level}", str(text)) for level, text in provenance.get("engines", {}).items()),
-        *((f"version of {name}", str(text)) for name, text in sorted(record.get("versions", {}).items())),
     ]
     if isinstance(record.get("ngspice"), dict):
         lines += record_rows({"ngspice": record["ngspice"]})

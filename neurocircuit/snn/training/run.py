@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from neurocircuit.core.files import file_sha256
+from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
@@ -38,7 +39,7 @@ from neurocircuit.snn.training.optimise import (
     new_optimiser,
 )
 from neurocircuit.snn.training.parallel import Processes
-from neurocircuit.snn.training.runlog import LogRow, Progress, Totals
+from neurocircuit.snn.training.runlog import LogRow, Totals
 
 CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", "weights.pt"
 _STREAMS = {
@@ -60,6 +61,7 @@ class Trainer:
     processes: Processes = field(default_factory=Processes)
 
     def __post_init__(self) -> None:
+        self._clock = RunClock()
         recipe = self.recipe
         self.train_images: ImageSource = library.load(recipe.data, "train", self.data)
         self.held_out = library.load(recipe.data, "held_out", self.data) if recipe.data.held_out else None
@@ -93,11 +95,11 @@ class Trainer:
         self._spiked = SpikedFraction(self.network)
         self._forward = self._over_processes()
 
-    def run(self, report: Callable[[Progress], None]) -> None:
-        """Train to the end of the recipe; files are written by the leading process alone."""
+    def run(self, progress: Progress = silent) -> None:
+        """Train to the end of the recipe; files are written by the leading process alone. progress: in steps."""
         with denormals_as_zero():
             while self.sampler.epoch < self.recipe.schedule.epochs:
-                self._epoch(report)
+                self._epoch(progress)
         if self.processes.leads:
             checkpoint.save(self.directory / FINAL, self.recipe.subject, self.evaluated.state_dict())
         self.processes.wait()
@@ -148,7 +150,7 @@ class Trainer:
         }
 
     def identity(self) -> dict[str, Any]:
-        """What determines the result, for run.json."""
+        """Return what determines the result, and the record of the run until now, for run.json."""
         return {
             "recipe": self.recipe.to_dict(),
             "recipe_sha256": self.recipe.sha256,
@@ -161,7 +163,8 @@ class Trainer:
             "weights": count_weights(self.network),
             "steps": self.steps,
             "resumed": self.resumed,
-            "environment": runlog.environment(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "run": self._clock.record().model_dump(),
         }
 
     def _torch_seed(self, stream: str) -> int:
@@ -172,13 +175,14 @@ class Trainer:
             return self.conditions.trained
         return nn.parallel.DistributedDataParallel(self.network, broadcast_buffers=False)
 
-    def _epoch(self, report: Callable[[Progress], None]) -> None:
+    def _epoch(self, progress: Progress) -> None:
         every = self.recipe.schedule.checkpoint_steps
         for indices in self.sampler.rest_of_epoch():
             loss = self._step(indices)
             if every and self.step % every == 0 and self.sampler.step < self.sampler.steps_per_epoch:
                 self._save()
-            report(Progress(self.step, self.steps, self.sampler.epoch + 1, loss, self.held_out_accuracy))
+            held_out = "" if self.held_out_accuracy is None else f", held out {self.held_out_accuracy:.2%}"
+            progress(self.step, self.steps, f"epoch {self.sampler.epoch + 1}, loss {loss:.3f}{held_out}")
         self._log_epoch()
         self._save()
 

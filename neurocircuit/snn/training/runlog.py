@@ -1,19 +1,13 @@
-"""What a training run tells: progress, one line an epoch in log.csv, its identity in run.json."""
+"""What a training run leaves beside weights: one line an epoch in log.csv, its identity in run.json."""
 
 import csv
 import io
 import json
-import platform
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-import neurocircuit
 from neurocircuit.core.files import write_atomically
-from neurocircuit.core.provenance import commit
 from neurocircuit.errors import FileFormatError
 
 LOG, RUN = "log.csv", "run.json"
@@ -44,17 +38,6 @@ class Totals:
     right: int = 0
     largest_gradient: float = 0.0
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands after a step."""
-
-    step: int
-    steps: int
-    epoch: int
-    loss: float
-    held_out_accuracy: float | None
 
 
 def append_row(directory: Path, row: LogRow) -> None:
@@ -93,18 +76,6 @@ def write_run(directory: Path, record: dict[str, Any]) -> None:
     write_atomically(
         directory / RUN, json.dumps({"kind": "training", "schema": 1} | record, indent=1, allow_nan=False) + "\n"
     )
-
-
-def environment() -> dict[str, str]:
-    """Versions, processor and code state that a result depends on beside the recipe."""
-    return {
-        "neurocircuit": neurocircuit.__version__,
-        "commit": commit(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-    }
 
 
 def _text(value: float | None) -> str:

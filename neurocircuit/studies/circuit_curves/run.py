@@ -3,12 +3,11 @@
 A task is one network on one circuit: it chooses the scales of each layer for that circuit from trajectories under
 eq. (4), which no circuit enters, then every neuron of every image runs at a level. All tasks see the same images, chip
 numbers and events, so groups and values differ by what is asked about. The chips are dealt to the networks of a group
-in turn: their spread holds that of chips and that of training seeds. Each finished task is a file, not run again.
+in turn: their spread holds that of chips and that of training seeds. Finished tasks lie in a store.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from neurocircuit.core import taskstore
 from neurocircuit.core.arrays import Bools
-from neurocircuit.core.files import file_sha256, make_directory, read_json_object, write_atomically
-from neurocircuit.core.pool import open_pool
+from neurocircuit.core.files import file_sha256
+from neurocircuit.core.pool import Progress, open_pool, silent
+from neurocircuit.core.taskstore import TaskStore, key_of, run_tasks
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits, mapping
 from neurocircuit.network.limits import Choice, Recorded
@@ -158,7 +159,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """In the store."""
         return f"{self.point.label}-{self.network.group}{self.network.number}"
 
     @property
@@ -176,6 +177,11 @@ class Task:
             "images_sha256": self.images.sha256,
             "mapping_images_sha256": seen.sha256,
         }
+
+    @property
+    def stored(self) -> taskstore.Task:
+        """As a task of the store."""
+        return taskstore.Task(self.name, key_of(self.identity), self.run, float(len(self.chips)))
 
     def run(self) -> dict[str, Any]:
         """Right decisions [chip][image] as 0 and 1, latency in τ (window where undecided), scales, limits broken."""
@@ -219,37 +225,21 @@ def dealt(networks: Sequence[Path], chips: int) -> list[tuple[int, ...]]:
 
 
 def run(
-    tasks: Sequence[Task], folder: Path, jobs: int, tell: Callable[[str], None] = lambda text: None
+    tasks: Sequence[Task], folder: Path, jobs: int = 1, scheduler: str | None = None, progress: Progress = silent
 ) -> dict[str, dict[str, Any]]:
-    """Results by the tasks' names, those on disk as they are. Raises InputError for a file of another run."""
-    found, missing = {}, []
+    """Return results by the tasks' names; those that a store in `folder` has are not run again.
+
+    Raise InputError for a task of another run in the store and for an unusable scheduler, FileFormatError for a damaged
+    task, WorkerLost.
+    """
+    store, stored = TaskStore(folder), [task.stored for task in tasks]
+    finished = store.finished(stored)
     for task in tasks:
-        path = folder / f"{task.name}.json"
-        if not path.exists():
-            missing.append(task)
-            continue
-        kept = read_json_object(path)
-        if kept.get("identity") != task.identity:
-            raise InputError(f"{path} holds another run than this one asks for; give another --out")
-        found[task.name] = kept["result"]
-    if found:
-        tell(f"{len(found)} of {len(tasks)} tasks were finished before")
-    make_directory(folder)
-    began = time.monotonic()
-    for done, (task, result) in enumerate(_results(missing, jobs), 1):
-        write_atomically(folder / f"{task.name}.json", json.dumps({"identity": task.identity, "result": result}) + "\n")
-        found[task.name] = result
-        left = (time.monotonic() - began) / done * (len(missing) - done)
-        what = result["failed"] or f"{np.mean(result['right']):.1%}"
-        tell(f"{len(found)} of {len(tasks)}: {task.name}: {what}; about {left / 60:.0f} min left")
-    return found
+        if task.name not in finished and not task.point.failed:
+            _ = task.network.recorded  # once here, not in every process
+    with open_pool(jobs, scheduler) as pool:
+        return run_tasks(stored, store, pool, progress, describe=_in_words)
 
 
-def _results(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, dict[str, Any]]]:
-    if jobs == 1 or not tasks:
-        yield from ((task, task.run()) for task in tasks)
-        return
-    for task in tasks:  # once here, not in every process
-        _ = task.network.recorded
-    with open_pool(jobs) as pool:
-        yield from pool.run(Task.run, tasks)
+def _in_words(result: dict[str, Any]) -> str:
+    return result["failed"] or f"{np.mean(result['right']):.1%}"

@@ -47,7 +47,7 @@ def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Pat
     table.save(out / _BEFORE)
     recipe = recipe_of(problem, out / _BEFORE, mapped.neuron.weight_bank.excitatory.bits)
     trainer = Trainer(recipe, out, problem.data, torch.device("cpu"))
-    trainer.run(lambda progress: None)
+    trainer.run()
     for name in (CHECKPOINT, BEST):
         (out / name).unlink(missing_ok=True)
     return {

@@ -1,18 +1,15 @@
 """A whole sweep: from a request to the files of its run directory."""
 
-import platform
-import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from neurocircuit.core.files import make_directory, write_atomically
 from neurocircuit.core.netcdf import dataset_bytes
 from neurocircuit.core.pool import Progress, open_pool, silent
+from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.taskstore import Task, run_tasks
 from neurocircuit.neuron import levels
 from neurocircuit.spice import deck, ngspice
@@ -24,7 +21,6 @@ from neurocircuit.studies.sweep.worker import BatchResult, prepare, task_of
 from neurocircuit.tables import TransferTable, transistor_rows
 
 _PRELOAD = ("neurocircuit.studies.sweep.worker", *levels.MODULES.values())
-_PACKAGES = ("numpy", "scipy", "xarray", "pydantic", "neurocircuit")
 
 
 @dataclass
@@ -101,7 +97,6 @@ class Settings:
     ledger: Path
     jobs: int
     scheduler: str | None = None
-    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +114,7 @@ def run_sweep(request: SweepRequest, settings: Settings, progress: Progress = si
     SimulatorMissing, WorkerLost; finished batches then stay in the ledger. A failed draw raises nothing: it is
     recorded, and the record's exit_code is 3.
     """
-    start = time.perf_counter()
+    clock = RunClock()
     environment = Environment.here(tuple(dict.fromkeys([*request.levels, readings.LEVEL, "ideal"])))
     variants, left_out = readings.requests(request)
     work = Work.plan(request, variants, environment)
@@ -127,22 +122,19 @@ def run_sweep(request: SweepRequest, settings: Settings, progress: Progress = si
     table, failed = _write_data(request, variants, work, environment, settings.out)
     failed += work.failed
     record = {
+        "kind": "sweep",
+        "schema": 1,
+        "run": clock.record().model_dump(),
         "status": "partial" if failed else "complete",
         "exit_code": 3 if failed else 0,
         "request_hash": request.sha256,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "processor": environment.identity["processor"],
-        "duration_s": round(time.perf_counter() - start, 3),
         "jobs": settings.jobs,
         "scheduler": settings.scheduler,
-        "command": list(settings.command),
         "reused_batches": len(work.reused),
         "computed_batches": len(work.batches) - len(work.reused),
         "retries": work.retries,
         "failed": failed,
         "readings_left_out": left_out,
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _PACKAGES},
         "engines": environment.engines,
         "ngspice": _ngspice() if "bsource" in request.levels else None,
         "seconds_per_evaluation": work.seconds_per_evaluation,

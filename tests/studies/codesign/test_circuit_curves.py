@@ -1,6 +1,7 @@
 """Curves over circuit quantities: planted networks and results, the mapping's own scales, resumption, the command."""
 
 import json
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from neurocircuit.cli.study.circuit_curves import command
-from neurocircuit.errors import InputError
+from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network import mapping as network_mapping
 from neurocircuit.network.limits import Choice, limits_of
 from neurocircuit.network.run import decide, spikes_of
@@ -19,6 +20,7 @@ from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies.circuit_curves import rows as curve_rows
 from neurocircuit.studies.circuit_curves import run as curves
 from neurocircuit.studies.circuit_curves.quantities import QUANTITIES, Setting, asked
+from tests.command_line import running, succeed, wait_until
 
 SETTING = Setting(NeuronSpec(), EMBEDDED)
 
@@ -148,6 +150,47 @@ def test_two_processes_find_what_one_finds(network, seen, tmp_path):
     ]
 
 
+def test_kill_9_and_resume_give_the_rows_of_a_run_that_nothing_disturbed(weights, tmp_path):
+    arguments = ["--clean", weights, "--images", 2, "--chips", 2, "--map-images", 3, "--part", "train"]
+    arguments += ["--quantity", "ratio=2,3,4,16,32", "--quantity", "headroom=0.3,0.5"]
+
+    def tasks(out):
+        """The finished tasks, without the time that each took."""
+        values = {path.name: json.loads(path.read_bytes()) for path in (out / "tasks").glob("[!.]*.json")}
+        for value in values.values():
+            del value["cpu_s"], value["task"]
+        return values
+
+    def command(out, jobs):
+        words = ["study", "circuit-curves", *arguments, "--jobs", jobs, "--out", out]
+        return [sys.executable, "-m", "neurocircuit", *map(str, words)]
+
+    succeed(command(tmp_path / "undisturbed", 1))
+    undisturbed = tasks(tmp_path / "undisturbed")
+    out = tmp_path / "out"
+    for jobs, count in ((2, 1), (1, 4)):
+        with running(command(out, jobs)) as process:
+            wait_until(lambda count=count: len(tasks(out)) >= count, process)
+            process.kill()
+    assert not (out / "result.json").exists()
+    kept = tasks(out)
+    assert len(kept) < len(undisturbed)
+    succeed(command(out, 2))
+    assert tasks(out) == undisturbed
+    assert {name: tasks(out)[name] for name in kept} == kept
+    rows = [json.loads((folder / "result.json").read_bytes())["rows"] for folder in (out, tmp_path / "undisturbed")]
+    assert rows[0] == rows[1]
+
+
+def test_a_task_that_was_changed_is_refused_by_name(network, seen, tmp_path):
+    task = planted(network, curves.Images(seen.spikes[:1], seen.labels[:1]), SETTING, "ratio", None, (0,))
+    curves.run([task], tmp_path)
+    path = tmp_path / f"{task.name}.json"
+    path.write_text(path.read_text().replace('"undecided": 0.0', '"undecided": 1.0'))
+    with pytest.raises(FileFormatError, match=f"{task.name}.json was changed after it was written"):
+        curves.run([task], tmp_path)
+
+
 def results(right):
     return {
         "failed": "",
@@ -213,7 +256,7 @@ def test_the_command_shows_what_cannot_be_and_writes_a_report(weights, tmp_path)
         "--quantity",
         "headroom=0.5,1.5",
         "--quantity",
-        "phase_noise=0,1e9",
+        "phase_noise=0, 1e9",
         "--out",
         tmp_path / "out",
     ]

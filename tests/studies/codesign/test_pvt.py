@@ -1,9 +1,11 @@
 """PVT on planted specs: ratios reach every layer, a shift that only scales time changes no decision."""
 
+import json
+
 import numpy as np
 import pytest
 
-from neurocircuit.errors import InputError
+from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network import limits
 from neurocircuit.network.run import Circuit as Replayed
 from neurocircuit.snn.unroll import load_mapped
@@ -35,9 +37,9 @@ def loaded(mapped):
     return load_mapped(mapped)
 
 
-def rows_of(loaded, folder, count=3, **options):
+def rows_of(loaded, datasheet, count=3, **options):
     network, unrolled = loaded
-    nominal, every = pvt.read(folder)
+    nominal, every = pvt.read(datasheet)
     training = unrolled.images("train", None, 6).spikes
     decided = unrolled.images("train", None, count)
     given = {"chips": 1, "level": "edge", "seed": 1, "weights": 1000} | options
@@ -158,15 +160,29 @@ def test_impossible_condition_is_a_row_with_its_reason(loaded, tmp_path):
 
 
 def test_power_comes_from_the_energy_of_the_condition(loaded, tmp_path):
-    from neurocircuit.process.result import Measured, Quantity, save
+    from neurocircuit.process.result import Measured, Quantity
 
     folder = write(tmp_path, spec("tt"))
-    save(folder / "conditions/tt_27C_1V/energy.json", Measured((Quantity("power", "Power", 1.2e-4, "W"),)))
+    measured = Measured((Quantity("power", "Power", 1.2e-4, "W"),))
+    (folder / "conditions/tt_27C_1V/energy.json").write_text(json.dumps(measured.to_dict()))
     nominal, _ = pvt.read(folder)
     assert nominal.power_W == 1.2e-4
     row = rows_of(loaded, folder, count=1)[0]
     assert row["energy_spikes_J"] == pytest.approx(row["spikes_before_decision"] * row["energy_per_spike_J"])
     assert np.isfinite(row["energy_J"])
+
+
+def test_finished_rows_are_taken_from_the_store_and_changed_ones_refused(loaded, tmp_path, monkeypatch):
+    folder, store = write(tmp_path / "datasheet", spec("tt")), tmp_path / "tasks"
+    first = rows_of(loaded, folder, count=1, folder=store, jobs=2)
+    monkeypatch.setattr(pvt, "_row", lambda *_: pytest.fail("it was finished"))
+    assert repr(rows_of(loaded, folder, count=1, folder=store)) == repr(first)  # energies are nan
+    with pytest.raises(InputError, match="holds another run"):
+        rows_of(loaded, folder, count=1, folder=store, seed=2)
+    path = store / "tt_27C_1V-mapped.json"
+    path.write_text(path.read_text().replace('"trim": "mapped"', '"trim": "again"'))
+    with pytest.raises(FileFormatError, match=r"tt_27C_1V-mapped\.json was changed"):
+        rows_of(loaded, folder, count=1, folder=store)
 
 
 def test_filters_and_missing_files(tmp_path):
