@@ -100,7 +100,7 @@ def _networks(published: Path) -> Iterator[Row]:
         found = [read_json_object(folder / "evaluation.json") for folder in seeds]
         mean = float(np.mean([one["accuracy"] for one in found]))
         how = f"{len(found)} seeds" if len(found) > 1 else "one seed"
-        data = found[0]["data"]
+        data = found[0]["images"]["data"]
         yield f"accuracy, {_DATA[data]}, {how}", _percent(mean), _PAPER_ACCURACY[data], f"networks/{seeds[0].name}"
 
 
@@ -114,7 +114,7 @@ def _table4(published: Path) -> Iterator[Row]:
                 continue
             printed = _list([theirs[bits] for bits in found["bits"]]) if theirs and how == "retrained" else "-"
             bits = "/".join(map(str, found["bits"]))
-            what = f"Table 4, {_DATA[values['data']]}: {bits} bit, {name}, from {_percent(found['32'])}"
+            what = f"Table 4, {_DATA[values['data']]}: {bits} bit, {name}, from {_percent(found['unrounded'])}"
             yield what, f"words {_list(words)}; bank {_list(bank)}", printed, folder
 
 
@@ -147,7 +147,7 @@ def _on_circuits(published: Path) -> Iterator[Row]:
 def _aware(published: Path) -> Iterator[Row]:
     for folder, (circuit, how) in _AWARE.items():
         for values in _read(published, folder):
-            found = values["summary"]
+            found = values["recovery"]
             text = f"{_interval(found['clean'])} clean, {_interval(found['trained'])} noise-aware"
             share, low, high = found["share"]
             if values.get("in_circuit") is None:
@@ -161,7 +161,7 @@ def _aware(published: Path) -> Iterator[Row]:
                 yield f"as many steps without the noise, {circuit} circuit, {how}", text, "-", folder
             if values.get("in_circuit"):
                 own = values["in_circuit"]
-                clean, trained = (_interval(own["summary"][key]) for key in ("clean", "trained"))
+                clean, trained = (_interval(own["recovery"][key]) for key in ("clean", "trained"))
                 text = f"{clean} clean, {trained} noise-aware; gain {_points(own['summary']['gain'])}"
                 where = f"{own['chips']} chips of the {circuit} circuit, level {own['level']}"
                 yield f"{own['images']} whole images on {where}", text, "the gain shows there too", folder

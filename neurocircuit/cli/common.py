@@ -9,9 +9,14 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from neurocircuit.core.pool import Progress
 
 
 class Reads(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click
@@ -70,6 +75,13 @@ scheduler_option = click.option("--scheduler", help="Run on Dask: the address of
 seed_option = click.option(
     "--seed", default=1, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Root of all random draws."
 )
+first_passage_option = click.option(
+    "--first-passage-neurons",
+    type=click.IntRange(min=0),
+    metavar="NEURONS",
+    help="Layers of at most so many neurons follow their membranes, as verify's do; others are moved by their slope, "
+    "which is faster and too dark. Default: 10000.",
+)
 report_option = click.option("--no-report", is_flag=True, help="Write the data files only.")
 
 
@@ -78,6 +90,24 @@ def load_spec(path: Path | None) -> Any:
     from neurocircuit.spec import NeuronSpec
 
     return NeuronSpec() if path is None else NeuronSpec.from_toml(path)
+
+
+def options(*several: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return one decorator for several options, listed in their order."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(several):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def progress() -> "AbstractContextManager[Progress]":
+    """Show how far a long call is, on stderr."""
+    from neurocircuit.core.pool import shown
+
+    return shown()
 
 
 class Deliverable(Protocol):

@@ -23,6 +23,7 @@ KINDS = (
     "calibration",
     "replay",
     "evaluation",
+    "evaluation_on_chips",
     "training",
     "robustness",
     "compare",

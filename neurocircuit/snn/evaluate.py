@@ -1,6 +1,5 @@
 """What a network does on images: accuracy with its interval, sparsity, spikes and energy, latency."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -115,42 +114,3 @@ def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batc
         layers=layers,
         decision_over_tau=times,
     )
-
-
-def to_dict(result: Evaluation, energy_per_spike_J: float, tau_s: float) -> dict[str, object]:
-    """The result under stable keys, SI units, with energy at a given cost of a spike and latency at a given tau.
-
-    energy: measured: neurons that spiked x energy per spike; paper_formula: weights x fraction spiked x 10 pJ, which
-    reproduces the figures of paper §4.1.
-    """
-    times = result.decision_over_tau
-    times = times if len(times) else np.array([math.nan])
-    latency = {"mean": float(times.mean()), "median": float(np.median(times)), "maximum": float(times.max())}
-    spikes = result.overall * result.neurons
-    spikes_before = result.before_decision * result.neurons
-    return {
-        "accuracy": result.accuracy,
-        "accuracy_low": result.accuracy_low,
-        "accuracy_high": result.accuracy_high,
-        "n": result.n,
-        "undecided": result.undecided,
-        "weights": result.weights,
-        "neurons": result.neurons,
-        "sparsity": {
-            "overall": result.overall,
-            "before_decision": result.before_decision,
-            "layers": [vars(layer) for layer in result.layers],
-        },
-        "spikes": {"per_inference": spikes, "before_decision_per_inference": spikes_before},
-        "energy": {
-            "per_spike_J": energy_per_spike_J,
-            "measured_J": spikes * energy_per_spike_J,
-            "measured_before_decision_J": spikes_before * energy_per_spike_J,
-            "paper_formula_J": result.weights * result.overall * PAPER_ENERGY_PER_SPIKE_J,
-        },
-        "latency": {
-            **{f"{name}_over_tau": value for name, value in latency.items()},
-            **{f"{name}_s": value * tau_s for name, value in latency.items()},
-            "tau_s": tau_s,
-        },
-    }

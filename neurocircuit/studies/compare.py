@@ -7,14 +7,29 @@ interval is a bootstrap that draws images, chips and training seeds anew, each w
 of Applied Statistics 1, 2007), and adds to each accuracy a normal error of its finite calibration.
 """
 
+import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.files import file_sha256, read_json
+from neurocircuit.core.provenance import RunClock
+from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.noise import NoiseTable
+from neurocircuit.snn.data import sets
+from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, HardwareAccuracy, evaluate_on_chips
+from neurocircuit.snn.model import load as load_model
+from neurocircuit.spec import MappedNetwork
+from neurocircuit.studies.evaluation import LayerEvents, torch_threads
 
 DRAWS = 4000
-Triple = tuple[float, float, float]
+Triple = tuple[Number, Number, Number]
+Pair = tuple[Path | str, Path | str]  # weights, and the noise table that was calibrated for them
 
 
 @dataclass(frozen=True)
@@ -25,11 +40,10 @@ class Network:
     table_error: float = 0.0
 
 
-@dataclass(frozen=True)
-class Recovered:
-    """Values with their 95 % intervals, each (value, low, high); those of a control are nan without one.
+class Recovery(Values):
+    """Accuracies with their 95 % intervals, each (value, low, high); those of a control are nan without one.
 
-    gain: trained less clean; beyond_control: trained less control.
+    gain: trained less clean; share: gain over software less clean; beyond_control: trained less control.
     """
 
     software: float
@@ -40,11 +54,227 @@ class Recovered:
     control: Triple
     beyond_control: Triple
 
+    def sentence(self) -> str:
+        """Return the accuracies and the share of the loss that is won back."""
+        share, low, high = self.share
+        won = f"{share:.0%} of the loss won back ({low:.0%} to {high:.0%})"
+        if not np.isfinite([share, low, high]).all():
+            won = "a loss too small for a share of it"
+        return f"clean {self.clean[0]:.2%}, trained {self.trained[0]:.2%}, software {self.software:.2%}: {won}"
 
-def recovered(
+
+class NetworkOnChips(Values):
+    """One of the networks that are compared, on chips by the noise table of its own mapping."""
+
+    name: str
+    weights: str
+    table: str
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    standard_errors: dict[str, Number]
+    by_chip: tuple[float, ...]
+    accuracy_software: float
+    chips: int
+    n: int
+    layers: tuple[LayerEvents, ...]
+    outside_share: float
+    lead_rad: tuple[float, ...]
+
+
+class ReplayedNetwork(Values):
+    """One of the networks that are compared, as whole images in the circuit (folder of `verify`)."""
+
+    name: str
+    replay: str
+    accuracy: float
+    by_chip: tuple[float, ...]
+
+
+class InCircuit(Values):
+    """The comparison by whole images at a level, of the images and chips that the replays share."""
+
+    level: str
+    images: int
+    chips: int
+    recovery: Recovery
+    networks: tuple[ReplayedNetwork, ...]
+
+
+class Comparison(Result):
+    """A clean network, networks trained under noise, and controls, on the same images, chip numbers and events.
+
+    valid: no network has more than 0.1 % of its neurons beyond its noise table.
+    """
+
+    kind: ClassVar[str] = "compare"
+
+    recovery: Recovery
+    networks: tuple[NetworkOnChips, ...]
+    in_circuit: InCircuit | None
+    valid: bool
+
+    def summary(self) -> str:
+        """Return what was won back, by noise tables and in the circuit."""
+        lines = [self.recovery.sentence()]
+        if self.in_circuit is not None:
+            lines.append(f"in the circuit ({self.in_circuit.level}): {self.in_circuit.recovery.sentence()}")
+        if not self.valid:
+            lines.append("INVALID: more than 0.1 % of the neurons lay beyond a noise table (see the report)")
+        return "\n".join(lines)
+
+
+def compare(
+    clean: Pair,
+    trained: Sequence[Pair],
+    control: Sequence[Pair] = (),
+    *,
+    replays: Sequence[Path | str] = (),
+    chips: int = 10,
+    first: int | None = None,
+    tables: int = 4,
+    first_passage_neurons: int | None = None,
+    data: Path | str | None = None,
+    threads: int | None = None,
+) -> Comparison:
+    """Return what noise-aware training wins back of the accuracy that a circuit costs, in pairs.
+
+    Networks are pairs of a checkpoint and the noise table that was calibrated for it: the clean one, one trained under
+    the noise for each training seed, and controls that had as many steps without it, in the order of `trained`.
+    replays: folders of `verify`, whole images at one level, of clean, each trained, then each control. chips: that each
+    image meets; first: only so many test images; tables: redrawn ones of each network;
+    first_passage_neurons: as in `evaluate`.
+
+    Raise InputError where a table is of other weights, and for replays that do not fit.
+
+    >>> compare(("clean.pt", "clean.nc"), [("aware.pt", "aware.nc")]).recovery.share  # doctest: +SKIP
+    """
+    clock = RunClock()
+    names = ["clean", *(f"trained {k + 1}" for k in range(len(trained)))]
+    names += [f"control {k + 1}" for k in range(len(control))]
+    in_circuit = _in_circuit([Path(folder) for folder in replays], names, len(trained))
+    neurons = FIRST_PASSAGE_NEURONS if first_passage_neurons is None else first_passage_neurons
+    with torch_threads(threads):
+        on_chips = [
+            _on_chips(name, Path(weights), Path(table), chips, first, tables, neurons, data)
+            for name, (weights, table) in zip(names, (clean, *trained, *control), strict=True)
+        ]
+    rights = [Network(accuracy.right.mean(axis=1), accuracy.components.table) for accuracy, _ in on_chips]
+    split = 1 + len(trained)
+    software = on_chips[0][0].software.astype(float)
+    return Comparison(
+        recovery=recovery(rights[0], rights[1:split], software, rights[split:]),
+        networks=tuple(network for _, network in on_chips),
+        in_circuit=in_circuit,
+        valid=all(accuracy.valid for accuracy, _ in on_chips),
+        run=clock.record(),
+    )
+
+
+def _on_chips(
+    name: str,
+    weights: Path,
+    table_path: Path,
+    chips: int,
+    first: int | None,
+    tables: int,
+    neurons: int,
+    data: Path | str | None,
+) -> tuple[HardwareAccuracy, NetworkOnChips]:
+    """One network on the chips of its table. Raise InputError where the table is of other weights."""
+    model = load_model(weights)
+    table = NoiseTable.load(table_path)
+    mapped = MappedNetwork.from_dict(table.provenance["network"])
+    if mapped.checkpoint_sha256 != file_sha256(weights):
+        raise InputError(f"{table_path} must be calibrated for {weights}: its network has other weights")
+    images = sets.load(model.subject.data, "test", data).first(first)
+    accuracy = evaluate_on_chips(
+        model.network,
+        images,
+        model.subject,
+        table,
+        chips,
+        1,
+        outside="nearest",
+        tables=tables,
+        first_passage_neurons=neurons,
+    )
+    low, high = accuracy.interval
+    return accuracy, NetworkOnChips(
+        name=name,
+        weights=str(weights),
+        table=str(table_path),
+        accuracy=accuracy.accuracy,
+        accuracy_low=low,
+        accuracy_high=high,
+        standard_errors={cause: float(value) for cause, value in vars(accuracy.components).items()},
+        by_chip=tuple(accuracy.by_chip.tolist()),
+        accuracy_software=float(accuracy.software.mean()),
+        chips=chips,
+        n=len(images),
+        layers=tuple(LayerEvents(**vars(layer)) for layer in accuracy.layers),
+        outside_share=accuracy.count.share,
+        lead_rad=tuple(layer.lead_rad for layer in mapped.layers),
+    )
+
+
+def _in_circuit(folders: list[Path], names: list[str], trained: int) -> InCircuit | None:
+    """The comparison by whole images in the circuit. Raise InputError where folders are too few or do not fit."""
+    if not folders:
+        return None
+    if len(folders) not in (1 + trained, len(names)):
+        either = " or ".join(str(n) for n in sorted({1 + trained, len(names)}))
+        raise InputError(f"--replay must be given {either} times, got {len(folders)}")
+    levels = {read_json(folder / "result.json")["level"] for folder in folders}
+    if len(levels) != 1:
+        raise InputError(f"--replay folders must be of one level, got {', '.join(sorted(levels))}")
+    decisions = [_replayed(folder) for folder in folders]
+    common = set(decisions[0]).intersection(*decisions[1:])
+    images, chips = sorted({image for image, _ in common}), sorted({chip for _, chip in common})
+    if len(common) != len(images) * len(chips) or len(images) < 2:
+        raise InputError("--replay folders must have at least two images in common, each on the same chips")
+    rights = [
+        np.array([[right[image, chip][0] for image in images] for chip in chips], dtype=float) for right in decisions
+    ]
+    software = np.array([decisions[0][image, chips[0]][1] for image in images], dtype=float)
+    networks = [Network(right) for right in rights]
+    return InCircuit(
+        level=levels.pop(),
+        images=len(images),
+        chips=len(chips),
+        recovery=recovery(networks[0], networks[1 : 1 + trained], software, networks[1 + trained :]),
+        networks=tuple(
+            ReplayedNetwork(
+                name=name,
+                replay=str(folder),
+                accuracy=float(right.mean()),
+                by_chip=tuple(right.mean(axis=1).tolist()),
+            )
+            for name, folder, right in zip(names, folders, rights, strict=False)
+        ),
+    )
+
+
+def _replayed(folder: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
+    """By image and chip, whether the circuit and eq. (4) with exact weights are right."""
+    path = folder / "images.csv"
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            (int(row["image"]), int(row["chip"])): (row["decided"] == row["label"], row["software"] == row["label"])
+            for row in rows
+        }
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (KeyError, ValueError) as error:
+        raise FileFormatError(f"{path} is no table of replayed images: {error}") from None
+
+
+def recovery(
     clean: Network, trained: list[Network], software: Floats, control: list[Network] | None = None, seed: int = 0
-) -> Recovered:
-    """Of one clean network (software [image]: right by eq. (4)), at least one trained one, and controls, if any.
+) -> Recovery:
+    """Return the recovery of one clean network (software [image]: right by eq. (4)) by trained ones, and of controls.
 
     All on the same number of chips and images; trained and control networks of the same place have the same seed.
     """
@@ -60,7 +290,8 @@ def recovered(
     known = np.isfinite(found).all(axis=0)
     low, high = (np.where(known, np.quantile(found, q, axis=0), np.nan) for q in (0.025, 0.975))
     triples = [(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True)]
-    return Recovered(float(software.mean()), *triples)
+    names = tuple(Recovery.model_fields)[1:]
+    return Recovery(software=float(software.mean()), **dict(zip(names, triples, strict=True)))
 
 
 def _summary(means: Floats, software: float, of_trained: Floats, of_control: Floats) -> Floats:

@@ -1,30 +1,35 @@
 """Robustness studies of a trained network: weight bits (Table 4), weight noise (Fig. 2), spike-time jitter.
 
-Each study gives plain numbers for a report. Fine-tuning starts from the given weights and runs by a recipe of its own;
+Fine-tuning starts from the given weights and runs by a recipe of its own;
 test images are never trained on. Accuracies are [right, n] or lists over draws of noise; the report makes intervals.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from neurocircuit.core.files import file_sha256, make_directory, read_json_object
+from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.provenance import RunClock
+from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.errors import InputError
 from neurocircuit.snn import checkpoint
-from neurocircuit.snn.data import library
-from neurocircuit.snn.data.images import ImageSource, Section
+from neurocircuit.snn.data import sets
+from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.hardware.jitter import JitteredNetwork, has_own_clocks
 from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, set_rounding
 from neurocircuit.snn.models import spiking_layers
-from neurocircuit.snn.recipe import Recipe, Subject
+from neurocircuit.snn.recipe import Recipe, Subject, load_recipe
 from neurocircuit.snn.training import runlog
 from neurocircuit.snn.training.run import FINAL, Trainer
 from neurocircuit.spec import WeightBank
+from neurocircuit.studies.evaluation import torch_threads
 
 BITS = (8, 4, 2)
 FINE_BITS = (8, 7, 6, 5, 4, 3, 2)
@@ -32,7 +37,130 @@ SNR_DB = (10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0)
 JITTERS = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1)
 TRAINED_SNR_DB, TRAINED_JITTER = 20.0, 0.05
 QUANTISERS = ("word", "bank")
-Say = Callable[[str], None]
+
+
+class Table4Row(Values):
+    """Accuracy at so many bits: weights only rounded, and retrained with them; nan where nothing is trained."""
+
+    bits: int
+    after: float
+    retrained: Number
+
+
+class Table4(Values):
+    """Accuracy at fewer bits, of the paper's words and of the circuit's bank; unrounded: at 32 bit."""
+
+    unrounded: float
+    bits: tuple[int, ...]
+    quantisers: dict[str, tuple[Table4Row, ...]]
+
+
+class WeightNoise(Values):
+    """Accuracy over bits (by quantiser) and over noise on the weights (by network, [snr][draw]); zero: without both."""
+
+    zero: dict[str, float]
+    bits: tuple[int, ...]
+    rounded: dict[str, tuple[float, ...]]
+    snr_dB: tuple[float, ...]
+    trained_snr_dB: float
+    noise: dict[str, tuple[tuple[float, ...], ...]]
+
+
+class SpikeJitter(Values):
+    """Accuracy over relative jitter of every spike time (by network, [jitter][draw]); zero: without.
+
+    time_origin: "layer" where each layer has a clock of its own, from which its jitter counts.
+    """
+
+    zero: dict[str, float]
+    jitter: tuple[float, ...]
+    trained_jitter: float
+    accuracy: dict[str, tuple[tuple[float, ...], ...]]
+    time_origin: str
+
+
+class Robustness(Result):
+    """Accuracy of one network on `n` test images against what hardware does to it; studies by their names."""
+
+    kind: ClassVar[str] = "robustness"
+
+    studies: dict[str, Table4 | WeightNoise | SpikeJitter]
+    weights: str
+    data: str
+    network: str
+    n: int
+    draws: int
+    epochs_of_each_step: int
+    recipe_sha256: str
+
+    def summary(self) -> str:
+        """Return what was measured, on how many images."""
+        return f"{', '.join(self.studies)} of {self.weights} on {self.n} test images of {self.data}"
+
+
+def table4(weights: Path | str, recipe: Recipe | Path | str, **options: Any) -> Robustness:
+    """Return accuracies at 32, 8, 4 and 2 bit of the weights, only rounded and retrained: Table 4 of the paper.
+
+    weights: checkpoint to start from; recipe: how to fine-tune it, one that names no initial weights, or its name.
+    Options: settings: changes of the recipe such as "lr=1e-3"; out ("."): fine-tuned networks stay in out/runs and are
+    not trained again; retrain (True); first: only so many test images; draws (3) of each noise; data, threads and
+    progress.
+    Raise InputError naming what does not fit, also where out/runs holds another run.
+
+    >>> table4("weights.pt", "mnist_finetune", retrain=False).studies["table4"].unrounded  # doctest: +SKIP
+    """
+    return _run("table4", _table4, weights, recipe, **options)
+
+
+def fig2(weights: Path | str, recipe: Recipe | Path | str, **options: Any) -> Robustness:
+    """Return accuracies over weight bits and over noise on the weights: Fig. 2 of the paper. Options as of `table4`.
+
+    >>> fig2("weights.pt", "mnist_finetune", first=1000).studies["fig2"].noise["clean"]  # doctest: +SKIP
+    """
+    return _run("fig2", _fig2, weights, recipe, **options)
+
+
+def jitter(weights: Path | str, recipe: Recipe | Path | str, **options: Any) -> Robustness:
+    """Return accuracies over relative jitter of every spike time. Options as of `table4`.
+
+    >>> jitter("weights.pt", "mnist_finetune", first=1000).studies["jitter"].accuracy["clean"]  # doctest: +SKIP
+    """
+    return _run("jitter", _jitter, weights, recipe, **options)
+
+
+def _run(
+    name: str,
+    study: "Callable[[Study], Table4 | WeightNoise | SpikeJitter]",
+    weights: Path | str,
+    recipe: Recipe | Path | str,
+    *,
+    settings: Sequence[str] = (),
+    out: Path | str = ".",
+    retrain: bool = True,
+    first: int | None = None,
+    draws: int = 3,
+    data: Path | str | None = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Robustness:
+    clock = RunClock()
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, tuple(settings))
+    if recipe.initial:
+        raise InputError("recipe must not name initial weights: those are the study's own")
+    with torch_threads(threads):
+        subject = Study(recipe, Path(weights), Path(out) / "runs", data, first, draws, progress, retrain)
+        numbers = study(subject)
+    return Robustness(
+        studies={name: numbers},
+        weights=str(weights),
+        data=subject.subject.data.name,
+        network=subject.subject.network.name,
+        n=len(subject.images),
+        draws=draws,
+        epochs_of_each_step=recipe.schedule.epochs,
+        recipe_sha256=recipe.sha256,
+        run=clock.record(),
+    )
 
 
 class Study:
@@ -43,32 +171,29 @@ class Study:
         recipe: Recipe,
         weights: Path,
         folder: Path,
-        data: Path | None,
-        images: int | None,
+        data: Path | str | None,
+        first: int | None,
         draws: int,
-        say: Say,
+        progress: Progress = silent,
         retrain: bool = True,
     ) -> None:
-        """images: the first so many test images, None: all; draws: of each noise; retrain: fine-tune at all.
+        """Load network and images: the first so many test images, None: all. retrain: fine-tune at all.
 
-        Raises InputError.
+        Raise InputError for fewer than 2 draws of a noise, or more images than there are.
         """
         if draws < 2:
             raise InputError(f"draws must be >= 2, got {draws}")
-        self.recipe, self.weights, self.folder, self.data, self.draws, self.say = (
-            recipe,
-            weights,
-            folder,
-            data,
-            draws,
-            say,
-        )
+        self.recipe, self.weights, self.folder, self.draws = recipe, weights, folder, draws
+        self.data = None if data is None else Path(data)
         self.retrain = retrain
+        self._progress, self._steps_done = progress, 0
         self.subject, self.network = checkpoint.load_network(weights)
-        source = library.load(self.subject.data, "test", data)
-        if images is not None and images > len(source):
-            raise InputError(f"--images must be <= {len(source)}, got {images}")
-        self.images: ImageSource = source if images is None else Section(source, 0, images)
+        self.images = sets.load(self.subject.data, "test", data).first(first)
+
+    def tell(self, text: str, steps: int) -> None:
+        """Tell that one more of `steps` is done."""
+        self._steps_done += 1
+        self._progress(self._steps_done, steps, text)
 
     def fine_tuned(self, name: str, start: Path, **hardware: Any) -> Path:
         """Weights trained on from `start` under [hardware]; taken from disk when just that run is there already.
@@ -83,7 +208,6 @@ class Study:
             if (kept["recipe_sha256"], kept["initial_sha256"]) != (recipe.sha256, file_sha256(start)):
                 raise InputError(f"{directory} holds another run than this study asks for; give another --out")
         else:
-            self.say(f"training {name}")
             make_directory(directory)
             trainer = Trainer(recipe, directory, self.data, torch.device("cpu"))
             if (directory / "checkpoint.pt").exists():
@@ -126,24 +250,23 @@ def _frozen(network: nn.Module, layers: nn.Module, images: ImageSource, subject:
     return accuracy(network, images, subject)
 
 
-def table4(study: Study, quantisers: Sequence[str] = QUANTISERS) -> dict[str, Any]:
+def _table4(study: Study) -> Table4:
     """Accuracy at 32, 8, 4, 2 bit: only rounded, and retrained at each, the next from the last (paper §4.2)."""
-    result: dict[str, Any] = {"32": study.right(study.network), "bits": list(BITS), "quantisers": {}}
-    for kind in quantisers:
+    quantisers = {}
+    for kind in QUANTISERS:
         start, rows = study.weights, []
         for bits in BITS:
-            row: dict[str, float | None] = {"bits": bits, "after": study.right(study.network, kind=kind, bits=bits)}
-            row["retrained"] = None
+            after, retrained = study.right(study.network, kind=kind, bits=bits), math.nan
             if study.retrain:
                 start = study.fine_tuned(f"{kind}-{bits}bit", start, bits=bits, quantiser=kind)
-                row["retrained"] = study.right(study.load(start), kind=kind, bits=bits)
-            rows.append(row)
-            study.say(f"{kind} {bits} bit: " + ", ".join(f"{key} {row[key]}" for key in ("after", "retrained")))
-        result["quantisers"][kind] = rows
-    return result
+                retrained = study.right(study.load(start), kind=kind, bits=bits)
+            rows.append(Table4Row(bits=bits, after=after, retrained=retrained))
+            study.tell(f"{kind} {bits} bit: after {after:.2%}, retrained {retrained:.2%}", len(QUANTISERS) * len(BITS))
+        quantisers[kind] = tuple(rows)
+    return Table4(unrounded=study.right(study.network), bits=BITS, quantisers=quantisers)
 
 
-def fig2(study: Study) -> dict[str, Any]:
+def _fig2(study: Study) -> WeightNoise:
     """Accuracy over bits and over weight noise, after training; and of a network trained under noise of 20 dB."""
     fine = {kind: [study.right(study.network, kind=kind, bits=bits) for bits in FINE_BITS] for kind in QUANTISERS}
     networks = study.networks(f"weights-{TRAINED_SNR_DB:g}dB", weight_snr_dB=TRAINED_SNR_DB)
@@ -153,18 +276,18 @@ def fig2(study: Study) -> dict[str, Any]:
             [study.right(network, kind="bank", bits=EXACT_BITS, snr_dB=snr, seed=draw) for draw in range(study.draws)]
             for snr in SNR_DB
         ]
-        study.say(f"weight noise, {name}: " + ", ".join(f"{np.mean(one):.2%}" for one in curves[name]))
-    return {
-        "zero": {name: study.right(network) for name, network in networks.items()},
-        "bits": list(FINE_BITS),
-        "rounded": fine,
-        "snr_dB": list(SNR_DB),
-        "trained_snr_dB": TRAINED_SNR_DB,
-        "noise": curves,
-    }
+        study.tell(f"weight noise, {name}: " + ", ".join(f"{np.mean(row):.2%}" for row in curves[name]), len(networks))
+    return WeightNoise(
+        zero={name: study.right(network) for name, network in networks.items()},
+        bits=FINE_BITS,
+        rounded=fine,
+        snr_dB=SNR_DB,
+        trained_snr_dB=TRAINED_SNR_DB,
+        noise=curves,
+    )
 
 
-def jitter(study: Study) -> dict[str, Any]:
+def _jitter(study: Study) -> SpikeJitter:
     """Accuracy over the relative jitter of every spike time, of the network as it is and trained under 5 %."""
     networks = study.networks(f"jitter-{TRAINED_JITTER:g}", jitter=TRAINED_JITTER)
     curves = {}
@@ -178,14 +301,11 @@ def jitter(study: Study) -> dict[str, Any]:
                 row.append(study.right(noisy, network))
             rows.append(row)
         curves[name] = rows
-        study.say(f"jitter, {name}: " + ", ".join(f"{np.mean(one):.2%}" for one in rows))
-    return {
-        "zero": {name: study.right(network) for name, network in networks.items()},
-        "jitter": list(JITTERS),
-        "trained_jitter": TRAINED_JITTER,
-        "accuracy": curves,
-        "time_origin": "layer" if has_own_clocks(study.network) else "image",
-    }
-
-
-STUDIES: dict[str, Callable[[Study], dict[str, Any]]] = {"table4": table4, "fig2": fig2, "jitter": jitter}
+        study.tell(f"jitter, {name}: " + ", ".join(f"{np.mean(row):.2%}" for row in rows), len(networks))
+    return SpikeJitter(
+        zero={name: study.right(network) for name, network in networks.items()},
+        jitter=JITTERS,
+        trained_jitter=TRAINED_JITTER,
+        accuracy=curves,
+        time_origin="layer" if has_own_clocks(study.network) else "image",
+    )

@@ -42,12 +42,13 @@ def test_evaluate_gives_stable_keys(neurocircuit, trained):
 
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
-    assert values["n"] == 360
+    assert values["images"]["n"] == 360
     assert 0 <= values["accuracy_low"] <= values["accuracy"] <= values["accuracy_high"] <= 1
-    assert values["sparsity"]["layers"][0]["neurons"] == 512
-    assert values["energy"]["per_spike_J"] == pytest.approx(10e-12)
-    assert values["latency"]["mean_s"] == pytest.approx(values["latency"]["mean_over_tau"] * 20e-9)
-    assert values["split"] == "test"
+    assert values["layers"][0]["neurons"] == 512
+    assert values["energy_per_spike_J"] == pytest.approx(10e-12)
+    assert values["latency"]["tau_s"] == pytest.approx(20e-9)
+    assert values["images"]["split"] == "test"
+    assert (values["kind"], values["run"]["command"].split()[:2]) == ("evaluation", ["neurocircuit", "evaluate"])
 
 
 def test_evaluate_speaks_in_words(neurocircuit, trained):
@@ -66,8 +67,7 @@ def test_energy_of_a_spike_is_taken_from_a_characterised_condition(neurocircuit,
 
     done = neurocircuit("evaluate", str(trained / "weights.pt"), "--energy-per-spike", str(condition), "--json")
 
-    energy = json.loads(done.stdout)["energy"]
-    assert energy["per_spike_J"] == spike_J
+    assert json.loads(done.stdout)["energy_per_spike_J"] == spike_J
     assert 1e-12 < spike_J < 10e-12
     done = neurocircuit("evaluate", str(trained / "weights.pt"), "--energy-per-spike", str(tmp_path))
     assert done.returncode == 2
@@ -84,7 +84,7 @@ def test_energy_of_a_spike_is_taken_from_a_characterised_condition(neurocircuit,
         (("train", DIGITS, "--resume", "--out", "none"), "cannot read none/checkpoint.pt: No such file or directory"),
         (("evaluate", "none.pt"), "cannot read none.pt: No such file or directory"),
         (("evaluate", DIGITS), "is not a checkpoint"),
-        (("evaluate", "none.pt", "--energy-per-spike", "10"), "--energy-per-spike must carry the unit J"),
+        (("evaluate", "none.pt", "--energy-per-spike", "10"), "energy-per-spike must carry the unit J"),
         (("import-weights", "none", "--network", "mnist_scnn", "--out", "w.pt"), "DIR must be a directory, got none"),
         (("import-weights", ".", "--network", "vgg", "--out", "w.pt"), "must be"),
         (("import-weights", ".", "--network", "mnist_scnn", "--out", "no/w.pt"), "--out must lie in an existing"),
@@ -117,6 +117,6 @@ def test_imported_weights_are_evaluated(neurocircuit, tmp_path):
     assert told["weights"] == 21498
     assert told["subject"]["encoding"] == {"kind": "bright_first", "alpha": 3.0}
     values = json.loads(done.stdout)
-    assert values["n"] == 5
+    assert values["images"]["n"] == 5
     assert values["accuracy"] == 0.2  # class 0, the lowest of equal outputs
-    assert values["data_canonical"] is False
+    assert values["images"]["canonical"] is False

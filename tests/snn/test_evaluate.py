@@ -9,9 +9,10 @@ import torch
 from neurocircuit.core.stats import fraction_interval
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.encode import encode
-from neurocircuit.snn.evaluate import accuracy, evaluate, to_dict
+from neurocircuit.snn.evaluate import accuracy, evaluate
 from neurocircuit.snn.models import NetworkSpec, build, count_weights, spiking_layers
 from neurocircuit.snn.recipe import Subject
+from neurocircuit.studies.evaluation import of_counts
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +58,13 @@ def test_energy_and_latency_follow_from_the_counts(case):
     times, _ = by_hand(*case)
     spikes = sum(np.isfinite(t).sum() for t in times) / len(source)
 
-    values = to_dict(evaluate(network, source, subject), energy_per_spike_J=5e-12, tau_s=20e-9)
+    values = of_counts(evaluate(network, source, subject), energy_per_spike_J=5e-12, tau_s=20e-9)
 
-    assert values["spikes"]["per_inference"] == pytest.approx(spikes)
-    assert values["energy"]["measured_J"] == pytest.approx(spikes * 5e-12)
+    assert values["spikes"] == pytest.approx(spikes)
+    assert values["energy_J"] == pytest.approx(spikes * 5e-12)
     fraction = spikes / (6272 + 784 + 10)
-    assert values["energy"]["paper_formula_J"] == pytest.approx(count_weights(network) * fraction * 10e-12)
-    assert values["latency"]["mean_s"] == pytest.approx(values["latency"]["mean_over_tau"] * 20e-9)
-    assert {"accuracy", "accuracy_low", "accuracy_high", "n", "sparsity", "energy", "latency"} <= values.keys()
+    assert values["paper_energy_J"] == pytest.approx(count_weights(network) * fraction * 10e-12)
+    assert values["latency"].mean_s == pytest.approx(values["latency"].mean_over_tau * 20e-9)
 
 
 def test_the_papers_energies_come_from_its_formula():
@@ -87,7 +87,7 @@ def test_a_network_without_output_spikes_has_no_latency(case):
             layer.weight.zero_()
 
     result = evaluate(silent, source, subject)
-    values = to_dict(result, 10e-12, 20e-9)
+    values = of_counts(result, 10e-12, 20e-9)
 
     assert (result.accuracy, result.undecided, result.overall) == (0.0, 7, 0.0)
-    assert math.isnan(values["latency"]["mean_over_tau"])
+    assert math.isnan(values["latency"].mean_over_tau)

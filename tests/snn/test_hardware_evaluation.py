@@ -179,7 +179,7 @@ def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
         tmp_path / "table.nc",
         "--chips",
         3,
-        "--seeds",
+        "--repeats",
         2,
         "--images",
         50,
@@ -193,7 +193,7 @@ def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
     assert values["accuracy"] == found.accuracy
     assert values["by_chip"] == found.by_chip.tolist()
     assert values["valid"] is True
-    assert values["energy"]["measured_J"] == pytest.approx(found.spikes * 10e-12)
+    assert values["energy_J"] == pytest.approx(found.spikes * 10e-12)
     text = command("evaluate", weights, "--noise", tmp_path / "table.nc", "--chips", 2, "--images", 20)
     assert "missed" in text.stdout
     assert "other weights" in text.stdout  # the planted table belongs to no network
@@ -203,9 +203,9 @@ def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
     ("options", "message"),
     [
         (("--noise", "none.nc"), "cannot read none.nc"),
-        (("--chips", "3"), "--chips needs --noise"),
-        (("--first-passage-neurons", "3"), "--first-passage-neurons needs --noise"),
-        (("--images", "100000", "--noise", "TABLE"), "--images must be <= 360"),
+        (("--chips", "3"), "chips needs a noise table"),
+        (("--first-passage-neurons", "3"), "first-passage-neurons needs a noise table"),
+        (("--images", "100000", "--noise", "TABLE"), "images must be within 1 … 360"),
     ],
 )
 def test_wrong_options_are_one_line(weights, tmp_path, options, message):
@@ -243,12 +243,12 @@ def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
     )
     done = command(*call, tmp_path / "quiet.nc", "--json")
     assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)["summary"]
+    summary = json.loads(done.stdout)["recovery"]
     assert summary["clean"][0] < summary["trained"][0] < summary["software"]
     assert summary["gain"][1] > 0
     assert "wins back" in " ".join((tmp_path / "out" / "report.md").read_text().split())
     controlled = (*call, tmp_path / "quiet.nc", "--control", weights, tmp_path / "loud.nc", "--json")
-    summary = json.loads(command(*controlled).stdout)["summary"]
+    summary = json.loads(command(*controlled).stdout)["recovery"]
     assert summary["control"][0] == summary["clean"][0]  # the same table, images and chips
     assert summary["beyond_control"][0] == pytest.approx(summary["gain"][0])
     refused = command(*call, tmp_path / "foreign.nc")
@@ -297,9 +297,9 @@ def test_recovered_compares_replays_on_the_images_and_chips_they_share(weights, 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["in_circuit"]
     assert (found["images"], found["chips"], found["level"]) == (5, 2, "edge")
-    assert found["summary"]["clean"][0] == pytest.approx(0.4)
-    assert found["summary"]["gain"][0] == pytest.approx(0.4)
-    assert found["summary"]["share"][0] == pytest.approx(0.4 / 0.6)
+    assert found["recovery"]["clean"][0] == pytest.approx(0.4)
+    assert found["recovery"]["gain"][0] == pytest.approx(0.4)
+    assert found["recovery"]["share"][0] == pytest.approx(0.4 / 0.6)
     assert "In the circuit itself, 5 whole images on 2 chips" in " ".join(
         (tmp_path / "out" / "report.md").read_text().split()
     )

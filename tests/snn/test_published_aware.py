@@ -20,7 +20,7 @@ def numbers():
 
 def test_the_readme_says_what_was_won_back(numbers):
     readme = " ".join((ROOT / "training/README.md").read_text().split())
-    found = numbers["summary"]
+    found = numbers["recovery"]
     for name in ("clean", "trained", "control"):
         value, low, high = (f"{100 * one:.1f}" for one in found[name])
         assert f"{value} % ({low} to {high})" in readme
@@ -31,13 +31,13 @@ def test_the_readme_says_what_was_won_back(numbers):
 
 
 def test_more_than_half_of_the_loss_is_won_back_over_three_seeds_and_ten_chips(numbers):
-    assert numbers["summary"]["share"][1] > 0.5
+    assert numbers["recovery"]["share"][1] > 0.5
     assert sum(one["name"].startswith("trained") for one in numbers["networks"]) >= 3
     assert all(one["chips"] >= 10 and one["valid"] for one in numbers["networks"])
 
 
 def test_on_the_embedded_circuit_they_lose_less_than_three_tenths_of_a_point():
-    found = json.loads((FOLDER.with_name("embedded-aware") / "result.json").read_bytes())["summary"]
+    found = json.loads((FOLDER.with_name("embedded-aware") / "result.json").read_bytes())["recovery"]
     assert found["trained"][0] > found["software"] - 0.003
     readme = " ".join((ROOT / "training/README.md").read_text().split())
     value, low, high = (f"{100 * one:.1f}" for one in found["trained"])

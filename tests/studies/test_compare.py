@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurocircuit.studies.compare import Network, recovered
+from neurocircuit.studies.compare import Network, recovery
 
 
 def planted(rng, accuracies, chips=10, n=300):
@@ -18,7 +18,7 @@ def planted(rng, accuracies, chips=10, n=300):
 
 def test_shares_are_those_of_the_means():
     (clean, *trained), software = planted(np.random.default_rng(1), (1.0, 2.0, 2.1, 1.9))
-    found = recovered(clean, trained, software)
+    found = recovery(clean, trained, software)
     a, b, s = clean.right.mean(), np.mean([one.right.mean() for one in trained]), software.mean()
     assert found.share[0] == pytest.approx((b - a) / (s - a))
     assert found.gain[0] == pytest.approx(b - a)
@@ -29,12 +29,12 @@ def test_shares_are_those_of_the_means():
 
 def test_what_the_noise_is_worth_is_counted_against_the_control():
     (clean, *others), software = planted(np.random.default_rng(5), (1.0, 2.0, 2.1, 1.4, 1.5))
-    found = recovered(clean, others[:2], software, others[2:])
+    found = recovery(clean, others[:2], software, others[2:])
     control, trained = (np.mean([one.right.mean() for one in part]) for part in (others[2:], others[:2]))
     assert found.control[0] == pytest.approx(control)
     assert found.beyond_control[0] == pytest.approx(trained - control)
     assert found.beyond_control[1] < trained - control < found.beyond_control[2]
-    assert found.share == recovered(clean, others[:2], software, others[2:]).share  # the same draws
+    assert found.share == recovery(clean, others[:2], software, others[2:]).share  # the same draws
 
 
 def test_intervals_of_the_gain_cover(monkeypatch):
@@ -47,13 +47,13 @@ def test_intervals_of_the_gain_cover(monkeypatch):
     rng, hits = np.random.default_rng(3), 0
     for _ in range(60):
         (clean, *trained), software = planted(rng, (1.0, 2.0, 2.0, 2.0), n=120)
-        _, low, high = recovered(clean, trained, software).gain
+        _, low, high = recovery(clean, trained, software).gain
         hits += low <= truth <= high
     assert hits >= 50
 
 
 def test_no_loss_has_no_share():
     one = Network(np.ones((2, 10)))
-    found = recovered(one, [one], np.ones(10))
+    found = recovery(one, [one], np.ones(10))
     assert np.isnan(found.share).all()
     assert found.gain == pytest.approx((0.0, 0.0, 0.0))

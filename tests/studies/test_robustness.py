@@ -88,7 +88,7 @@ def test_accuracies_are_those_of_the_rounded_weights(run):
     from neurocircuit.snn.data.images import Section
 
     first = Section(images, 0, 200)
-    assert found["32"] == accuracy(network, first, subject)
+    assert found["unrounded"] == accuracy(network, first, subject)
     for kind, rows in found["quantisers"].items():
         for row in rows:
             set_rounding(network, Rounding(kind, row["bits"], WeightBank()))
@@ -131,7 +131,7 @@ def test_without_retraining_the_network_itself_is_measured_alike(run, tmp_path, 
 def test_wrong_options_are_one_line(run):
     _, call, _ = run
     for option, value, message in (
-        ("--images", 10_000, "--images must be <= 360"),
+        ("--images", 10_000, "images must be within 1 … 360"),
         ("--weights", "none.pt", "none.pt"),
     ):
         done = call("jitter", option, value)

@@ -28,9 +28,9 @@ def table4_figure(values: dict[str, Any], printed: dict[int, float]) -> "Figure"
         look: dict[str, Any] = {"color": _COLOURS[k], "marker": _MARKERS[k]}
         x = np.arange(len(bits)) + 0.06 * k
         if is_retrained(values):
-            accuracies = [values["32"], *(row["retrained"] for row in rows)]
+            accuracies = [values["unrounded"], *(row["retrained"] for row in rows)]
             axes.plot(x, _percent(accuracies), **look, label=f"{NAMES[kind]}, retrained")
-        after = [values["32"], *(row["after"] for row in rows)]
+        after = [values["unrounded"], *(row["after"] for row in rows)]
         look |= {"linestyle": (0, (4, 1.5)), "fillstyle": "none"}
         axes.plot(x, _percent(after), **look, label=f"{NAMES[kind]}, only rounded")
     if printed:
@@ -44,7 +44,7 @@ def table4_figure(values: dict[str, Any], printed: dict[int, float]) -> "Figure"
         )
     axes.set_xticks(range(4), ["32", "8", "4", "2"])
     axes.set(xlabel="bits of a weight", ylabel="accuracy (%)")
-    _from_below(axes, 100 * values["32"] - 10.0)
+    _from_below(axes, 100 * values["unrounded"] - 10.0)
     axes.legend(loc="lower left" if is_retrained(values) else "center left")
     return figure
 

@@ -13,12 +13,12 @@ from neurocircuit.report.text import interval, points
 
 def render(file: Path) -> Document:
     """Return the report of a comparison."""
-    values = read_result(file, "summary", "networks")
+    values = read_result(file, "recovery", "networks")
     networks, replayed = values["networks"], values.get("in_circuit")
     sections = (
         section(
             "Clean and noise-aware",
-            draw("chips", "Accuracy of each chip.", partial(chips_figure, networks, values["summary"]["software"])),
+            draw("chips", "Accuracy of each chip.", partial(chips_figure, networks, values["recovery"]["software"])),
             _networks(networks),
             None if replayed is None else _replayed(replayed),
         ),
@@ -33,7 +33,7 @@ def render(file: Path) -> Document:
 
 
 def _answer(values: dict[str, Any]) -> str:
-    summary, replayed = values["summary"], values.get("in_circuit")
+    summary, replayed = values["recovery"], values.get("in_circuit")
     text = (
         f"By its noise tables the clean network has {interval(summary['clean'])} right on this circuit, "
         f"{summary['software']:.2%} in software; trained under noise, mapped and calibrated again, "
@@ -45,7 +45,7 @@ def _answer(values: dict[str, Any]) -> str:
             f"itself is worth {points(summary['beyond_control'], 2)}."
         )
     if replayed is not None:
-        own = replayed["summary"]
+        own = replayed["recovery"]
         text += (
             f" In the circuit itself, {replayed['images']} whole images on {replayed['chips']} chips at level "
             f"{replayed['level']}: {interval(own['clean'])} and {interval(own['trained'])}, a paired gain of "
@@ -77,7 +77,7 @@ def _networks(networks: list[dict[str, Any]]) -> Table:
 
 
 def _replayed(replayed: dict[str, Any]) -> Table:
-    own = replayed["summary"]
+    own = replayed["recovery"]
     return Table(
         f"The same in the circuit: {replayed['images']} whole images on {replayed['chips']} chips, every neuron at "
         f"level {replayed['level']}",

@@ -13,10 +13,10 @@ from neurocircuit.report.text import interval, scaled
 
 def render(file: Path) -> Document:
     """Return the report of an evaluation."""
-    values = read_result(file, "accuracy", "n", "latency", "energy")
+    values = read_result(file, "accuracy", "images", "latency")
     on_chips = "by_chip" in values
     sections = (_on_chips(values) if on_chips else _in_software(values), _cost(values), _subject(values))
-    title = f"Evaluation of {values['name']} on {values['data']}"
+    title = f"Evaluation of {values['name']} on {values['images']['data']}"
     answer = _chips_answer(values) if on_chips else _software_answer(values)
     remarks = []
     if not values.get("valid", True):
@@ -34,21 +34,23 @@ def _accuracy(values: dict[str, Any]) -> str:
 
 def _software_answer(values: dict[str, Any]) -> str:
     return (
-        f"{_accuracy(values)} of {values['n']} {values['split']} images are right under eq. (4); "
-        f"{values['undecided']} have no output spike. {values['sparsity']['overall']:.1%} of {values['neurons']} "
-        f"neurons spike, {values['sparsity']['before_decision']:.1%} before the decision."
+        f"{_accuracy(values)} of {values['images']['n']} {values['images']['split']} images are right under eq. (4); "
+        f"{values['undecided']} have no output spike. {values['spikes'] / values['neurons']:.1%} of "
+        f"{values['neurons']} neurons spike, {values['spikes_before_decision'] / values['neurons']:.1%} before the "
+        "decision."
     )
 
 
 def _chips_answer(values: dict[str, Any]) -> str:
     return (
-        f"{_accuracy(values)} of {values['n']} {values['split']} images are right on {values['chips']} chips; "
+        f"{_accuracy(values)} of {values['images']['n']} {values['images']['split']} images are right on "
+        f"{values['chips']} chips; "
         f"{values['accuracy_software']:.2%} in software, {values['accuracy_rounded']:.2%} with rounded weights."
     )
 
 
 def _in_software(values: dict[str, Any]) -> Section:
-    layers = values["sparsity"]["layers"]
+    layers = values["layers"]
     table = Table(
         "Share of neurons that spike",
         ("layer", "neurons", "at all", "before the decision"),
@@ -92,33 +94,37 @@ def _on_chips(values: dict[str, Any]) -> Section:
 
 
 def _cost(values: dict[str, Any]) -> Section:
-    energy, latency = values["energy"], values["latency"]
+    latency = values["latency"]
     rows = [
-        ("spikes per inference", f"{values['spikes']['per_inference']:.0f}"),
-        ("energy per spike", f"{scaled(energy['per_spike_J'], 1e12)} pJ"),
-        ("energy: spikes × energy per spike", f"{scaled(energy['measured_J'], 1e9)} nJ"),
+        ("spikes per inference", f"{values['spikes']:.0f}"),
+        ("energy per spike", f"{scaled(values['energy_per_spike_J'], 1e12)} pJ"),
+        ("energy: spikes × energy per spike", f"{scaled(values['energy_J'], 1e9)} nJ"),
     ]
-    if "measured_before_decision_J" in energy:
-        rows.append(("of it before the decision", f"{scaled(energy['measured_before_decision_J'], 1e9)} nJ"))
-    if "paper_formula_J" in energy:
-        rows.append(
-            (
-                "energy by the paper's formula: weights × sparsity × 10 pJ",
-                f"{scaled(energy['paper_formula_J'], 1e9)} nJ",
-            )
-        )
     rows += [
-        (f"latency, {name}", f"{latency[f'{name}_over_tau']:.3f} τ = {scaled(latency[f'{name}_s'], 1e9)} ns")
+        (what, f"{scaled(values[name], 1e9)} nJ")
+        for name, what in (
+            ("energy_before_decision_J", "of it before the decision"),
+            ("paper_energy_J", "energy by the paper's formula: weights × sparsity × 10 pJ"),
+        )
+        if name in values
+    ]
+    rows += [
+        (
+            f"latency, {name}",
+            f"{latency[f'{name}_over_tau']:.3f} τ = {scaled(latency[f'{name}_over_tau'] * latency['tau_s'], 1e9)} ns",
+        )
         for name in ("mean", "median", "maximum")
-        if latency.get(f"{name}_over_tau") is not None
+        if latency[f"{name}_over_tau"] is not None
     ]
     rows.append(("τ", f"{scaled(latency['tau_s'], 1e9)} ns"))
     return section("Energy and latency", Table("Cost of an inference", ("", ""), tuple(rows)))
 
 
 def _subject(values: dict[str, Any]) -> Section:
-    names = ("network", "split", "neuron", "network_of_table", "noise_sha256", "chips", "seeds", "tables", "seed")
+    images = values["images"]
+    names = ("network", "neuron", "mapped", "noise_sha256", "chips", "repeats", "tables", "seed")
     rows = [(name.replace("_", " "), f"{values[name]}") for name in names if name in values]
-    rows.append(("data", values["data"] + ("" if values["data_canonical"] else ", not the published files")))
-    rows += [(f"sha256 of {name}", digest) for name, digest in values["data_sha256"].items()]
+    rows.append(("split", images["split"]))
+    rows.append(("data", images["data"] + (", not the published files" if images["canonical"] is False else "")))
+    rows += [(f"sha256 of {name}", digest) for name, digest in images["sha256"].items()]
     return section("What was evaluated", Table("Network and images", ("", ""), tuple(rows), prose=(1,)))

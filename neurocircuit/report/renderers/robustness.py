@@ -45,7 +45,7 @@ def _table4_answer(values: dict[str, Any], printed: dict[int, float]) -> str:
     ends = ", ".join(f"{figures.NAMES[kind]} {rows[-1][how]:.2%}" for kind, rows in values["quantisers"].items())
     other = f" (paper: {printed[2]:.2%} from {printed[32]:.2%})" if printed else ""
     lead = "Retrained at 2 bit" if how == "retrained" else "Only rounded to 2 bit"
-    return f"{lead}: {ends}, from {values['32']:.2%} unrounded{other}."
+    return f"{lead}: {ends}, from {values['unrounded']:.2%} unrounded{other}."
 
 
 def _table4(values: dict[str, Any], n: int, printed: dict[int, float], epochs: int) -> Section:
@@ -55,7 +55,7 @@ def _table4(values: dict[str, Any], n: int, printed: dict[int, float], epochs: i
     header, rows = ["bits"], [["32"], *([f"{bits}"] for bits in values["bits"])]
     for kind, every in values["quantisers"].items():
         header += [f"{figures.NAMES[kind]}, {name}" for name in columns.values()]
-        rows[0] += [_share(values["32"], n) if len(rows[0]) == 1 else ""] + [""] * (len(columns) - 1)
+        rows[0] += [_share(values["unrounded"], n) if len(rows[0]) == 1 else ""] + [""] * (len(columns) - 1)
         for row, one in zip(rows[1:], every, strict=True):
             row += [_share(one[key], n) for key in columns]
     if printed:

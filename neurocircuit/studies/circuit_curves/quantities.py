@@ -13,6 +13,7 @@ from neurocircuit.network.limits import Choice
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.studies.codesign.design import design_of
 from neurocircuit.studies.codesign.study import Power
+from neurocircuit.units import parse_numbers
 
 _NO_POWER = Power(bias_A=1e-5, oscillators_W=0.0, rest_W=0.0, source="no power is asked for")
 
@@ -116,3 +117,9 @@ def asked(name: str, values: tuple[float, ...] | None) -> tuple[Quantity, tuple[
         if not own.low <= value <= own.high:
             raise InputError(f"--quantity {name} must be within {own.low:g} … {own.high:g}, got {value:g}")
     return own, tuple(sorted(set(own.values if values is None else values)))
+
+
+def parsed(text: str) -> tuple[str, tuple[float, ...] | None]:
+    """Return the name and the values (None: the default ones) of a text such as "cycles=4,30"."""
+    name, equals, values = text.partition("=")
+    return name, parse_numbers(values, f"--quantity {name}") if equals else None

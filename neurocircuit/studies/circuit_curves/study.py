@@ -1,0 +1,188 @@
+"""The study of circuit quantities: one changed at a time, each network mapped again, whole images run."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.provenance import RunClock
+from neurocircuit.core.result import Result
+from neurocircuit.errors import InputError, SpecError
+from neurocircuit.network.run import EncodedImages
+from neurocircuit.snn import unroll
+from neurocircuit.snn.data import sets
+from neurocircuit.spec import NeuronSpec, Variation
+from neurocircuit.spec.variation import EMBEDDED
+from neurocircuit.studies.circuit_curves import quantities, rows
+from neurocircuit.studies.circuit_curves import run as curves
+from neurocircuit.studies.circuit_curves.quantities import Quantity, Setting
+from neurocircuit.studies.circuit_curves.run import Network, Point
+
+GROUPS = ("clean", "aware")
+Circuit = tuple[NeuronSpec, Variation]
+
+
+class CircuitCurves(Result):
+    """Accuracy of groups of networks over quantities of circuits.
+
+    groups: weights, their hashes, chips and accuracy in software of each; circuits: value of each quantity as the
+    circuit has it; quantities: their labels; rows: one for each point and group; gains: of aware on clean.
+    """
+
+    kind: ClassVar[str] = "circuit_curves"
+
+    level: str
+    split: str
+    images: int
+    map_images: int
+    chips: int
+    seed: int
+    groups: dict[str, dict[str, Any]]
+    circuits: dict[str, dict[str, float]]
+    quantities: dict[str, str]
+    rows: list[dict[str, Any]]
+    gains: list[dict[str, Any]]
+    cpu_s_of_all_tasks: float
+    jobs: int = 1
+
+    def summary(self) -> str:
+        """Return a line for each point and group."""
+        lines = []
+        for row in self.rows:
+            where = (
+                row["circuit"] if row["quantity"] is None else f"{row['circuit']}, {row['quantity']} {row['value']:g}"
+            )
+            what = row["failed"] or f"{row['accuracy']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+            lines.append(f"{where}, {row['group']}: {what}")
+        return "\n".join(lines)
+
+
+def circuit_curves(
+    clean: Sequence[Path | str],
+    aware: Sequence[Path | str] = (),
+    *,
+    out: Path | str,
+    circuits: Sequence[Circuit] = (),
+    quantity: Sequence[str] | Mapping[str, Sequence[float] | None] = (),
+    split: str = "test",
+    images: int = 40,
+    map_images: int = 100,
+    chips: int = 3,
+    level: str = "edge",
+    seed: int = 1,
+    data: Path | str | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    progress: Progress = silent,
+) -> CircuitCurves:
+    """Return accuracies of whole images as one quantity of a circuit changes, each network mapped again at each value.
+
+    clean: checkpoints trained without the circuit's noise, one for each training seed; aware: under it. circuits: pairs
+    of spec and variation (default: the embedded ones). quantity: names of `quantities.QUANTITIES` with values beside
+    the circuit's own (None: the usual ones), or texts "cycles=4,30"; default: all. Networks meet the same images, chips
+    and events. Finished tasks stay in out/tasks.
+
+    Raise InputError for a quantity twice, circuits of one name, or networks that read other images.
+
+    >>> circuit_curves(["clean.pt"], out="curves", quantity={"cycles": [4, 30]})  # doctest: +SKIP
+    """
+    clock = RunClock()
+    asked = _quantities(quantity)
+    settings = _settings(circuits or ((NeuronSpec(), EMBEDDED),))
+    groups = {name: [Path(path) for path in paths] for name, paths in zip(GROUPS, (clean, aware), strict=True) if paths}
+    chips_of = {name: curves.dealt(paths, chips) for name, paths in groups.items()}
+    networks, shown = _networks(groups, split, images, map_images, data)
+    tasks = [
+        curves.Task(network, point, chips_of[network.group][network.number - 1], shown, level, seed)
+        for point in _points(settings, asked)
+        for network in networks
+    ]
+    numbers = curves.run(tasks, Path(out) / "tasks", jobs, scheduler, progress)
+    return CircuitCurves(
+        level=level,
+        split=split,
+        images=images,
+        map_images=map_images,
+        chips=chips,
+        seed=seed,
+        groups={
+            name: {
+                "weights": [str(path) for path in paths],
+                "chips": chips_of[name],
+                "sha256": [network.sha256 for network in networks if network.group == name],
+                "software": rows.software(tasks, numbers, name),
+            }
+            for name, paths in groups.items()
+        },
+        circuits={
+            name: {quantity.name: quantity.read(setting) for quantity, _ in asked} for name, setting in settings.items()
+        },
+        quantities={quantity.name: quantity.label for quantity, _ in asked},
+        rows=rows.rows(tasks, numbers),
+        gains=rows.gains(tasks, numbers, *GROUPS) if len(groups) == 2 else [],
+        cpu_s_of_all_tasks=sum(task["cpu_s"] for task in numbers.values()),
+        jobs=jobs,
+        run=clock.record(),
+    )
+
+
+def _quantities(
+    wanted: Sequence[str] | Mapping[str, Sequence[float] | None],
+) -> list[tuple[Quantity, tuple[float, ...]]]:
+    """Quantities with their values. Raise InputError for one that is named twice or unknown."""
+    if not isinstance(wanted, Mapping):
+        pairs = [quantities.parsed(text) for text in wanted] or [(name, None) for name in quantities.QUANTITIES]
+        names = [name for name, _ in pairs]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(f"--quantity must name each quantity once, got {name} again")
+        wanted = dict(pairs)
+    return [quantities.asked(name, None if values is None else tuple(values)) for name, values in wanted.items()]
+
+
+def _settings(circuits: Sequence[Circuit]) -> dict[str, Setting]:
+    """Circuits by the names in their specs. Raise InputError for a name that comes twice."""
+    settings: dict[str, Setting] = {}
+    for neuron, variation in circuits:
+        if neuron.name in settings:
+            raise InputError(f"--circuit must give circuits of different names, got {neuron.name} twice")
+        settings[neuron.name] = Setting(neuron, variation)
+    return settings
+
+
+def _points(settings: dict[str, Setting], asked: list[tuple[Quantity, tuple[float, ...]]]) -> list[Point]:
+    """Each circuit as it is, then with each value that it does not have already."""
+    points = []
+    for name, setting in settings.items():
+        points.append(Point(name, None, None, setting))
+        for quantity, values in asked:
+            for value in values:
+                if abs(value - quantity.read(setting)) <= 1e-6 * value:
+                    continue
+                try:
+                    points.append(Point(name, quantity.name, value, quantity.at(setting, value)))
+                except SpecError as error:
+                    points.append(Point(name, quantity.name, value, setting, f"no such circuit: {error}"))
+    return points
+
+
+def _networks(
+    groups: dict[str, list[Path]], split: str, count: int, map_images: int, data: Path | str | None
+) -> tuple[list[Network], EncodedImages]:
+    """Networks of all groups, and the images that they decide. Raise InputError where they read other images."""
+    subject = unroll.load(groups[GROUPS[0]][0]).subject
+    training = unroll.encoded(subject, sets.load(subject.data, "train", data).first(map_images))
+    decided = unroll.encoded(subject, sets.load(subject.data, split, data).first(count))
+    networks = [
+        Network(group, number, path, training)
+        for group, paths in groups.items()
+        for number, path in enumerate(paths, 1)
+    ]
+    for network in networks:
+        reads = network.unrolled.subject
+        if (reads.data.name, reads.encoding) != (subject.data.name, subject.encoding):
+            raise InputError(
+                f"{network.path} must read {subject.data.name} encoded as {networks[0].path} has it, got "
+                f"{reads.data.name}"
+            )
+    return networks, decided
