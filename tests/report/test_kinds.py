@@ -72,7 +72,7 @@ CHANGED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "evaluation": (("accuracy",), 0.4321, "43.21%"),
     "training": (("held_out_accuracy",), 0.4321, "43.21%"),
     "robustness": (("studies", "table4", "quantisers", "bank", -1, "retrained"), 0.4321, "43.21%"),
-    "compare": (("in_circuit", "summary", "trained"), [0.4321, 0.4, 0.5], "43.21% (40.00% … 50.00%)"),
+    "compare": (("in_circuit", "recovery", "trained"), [0.4321, 0.4, 0.5], "43.21% (40.00% … 50.00%)"),
     "circuit_curves": (("rows", 0, "accuracy"), 0.4321, "43.2%"),
     "pvt": (("rows", 0, "undecided"), 0.4321, "43.2%"),
     "codesign": (("recommended", "energy", "verification", "images", "accuracy", "circuit", 0), 0.4321, "43.2%"),
