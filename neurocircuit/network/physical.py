@@ -14,6 +14,7 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 
 BIAS, SILENT = -2, -1  # numbers of the bias spike and of padding among a stage's inputs
+Neurons = slice | NDArray[np.integer]  # some neurons of a layer
 Sides = tuple[int, int, int, int]  # silent pixels added left, right, at the top, at the bottom
 
 
@@ -68,9 +69,9 @@ class Layer:
         """Synapses of each, bias included."""
         return int(self.index.shape[1])
 
-    def inputs(self, spikes: Floats, bias_over_tau: float) -> Floats:
-        """Times that each neuron receives, [neuron, input], from the previous stage's spikes [number]."""
-        received: Floats = np.concatenate([spikes, [bias_over_tau, np.inf]])[self.index]
+    def inputs(self, spikes: Floats, bias_over_tau: float, neurons: Neurons = slice(None)) -> Floats:
+        """Return times [neuron, input] that neurons (default: all) receive from spikes [number] of the stage before."""
+        received: Floats = np.concatenate([spikes, [bias_over_tau, np.inf]])[self.index[neurons]]
         return received
 
 

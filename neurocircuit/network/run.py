@@ -178,7 +178,7 @@ class Chip:
         layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
         start, seeds = chips.draw_event(spec, self.seed, self.number, image, k, layer.neurons)
         which: slice | NDArray[np.intp] = slice(None) if neurons is None else neurons
-        times = layer.inputs(spikes, circuit.mapped.bias_delay_over_tau(k))[which]
+        times = layer.inputs(spikes, circuit.mapped.bias_delay_over_tau(k), which)
         weights = circuit.weights[k][layer.row[which]]
         if not self.perfect:
             synapse = own.synapse[which] if len(own.synapse) > 1 else own.synapse

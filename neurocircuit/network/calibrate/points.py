@@ -166,7 +166,9 @@ def _choose(
     chosen = np.sort(np.concatenate([chosen, generator.permutation(others)[: max(count - len(chosen), 0)]]))
     image, neuron = np.divmod(chosen, layer.neurons)
     bias = circuit.mapped.bias_delay_over_tau(k)
-    times = np.stack([layer.inputs(met[i].received, bias)[j] for i, j in zip(image, neuron, strict=True)])
+    times = np.concatenate(
+        [layer.inputs(met[i].received, bias, np.array([j])) for i, j in zip(image, neuron, strict=True)]
+    )
     t = np.concatenate([image.t_over_tau for image in met])
     wrapped = np.concatenate([image.wrapped for image in met])
     early = fit.Early.of(every.take(inside), t[inside], wrapped[inside], circuit.window)
