@@ -26,9 +26,12 @@ PUBLIC = {
     "Testbench": "neurocircuit.spec:Testbench",
     "TransferTable": "neurocircuit.tables:TransferTable",
     "Variation": "neurocircuit.spec:Variation",
+    "calibrate": "neurocircuit.network.calibrate:calibrate",
     "data": "neurocircuit.snn.data.sets",
+    "map": "neurocircuit.snn.mapping:map_network",
     "simulate": "neurocircuit.studies.simulate:simulate",
     "snn": "neurocircuit.snn",
+    "verify": "neurocircuit.network.verify:verify",
     "waveforms": "neurocircuit.neuron.levels:waveforms",
 }
 
@@ -36,9 +39,12 @@ if TYPE_CHECKING:
     from neurocircuit import snn
     from neurocircuit.core.result import Result
     from neurocircuit.errors import NeurocircuitError
+    from neurocircuit.network.calibrate import calibrate
+    from neurocircuit.network.verify import verify
     from neurocircuit.neuron.levels import waveforms
     from neurocircuit.noise.table import NoiseTable
     from neurocircuit.snn.data import sets as data
+    from neurocircuit.snn.mapping import map_network as map
     from neurocircuit.spec import Condition, MappedNetwork, NeuronSpec, Testbench, Variation
     from neurocircuit.studies.simulate import simulate
     from neurocircuit.tables import TransferTable
@@ -55,8 +61,11 @@ __all__ = [
     "Testbench",
     "TransferTable",
     "Variation",
+    "calibrate",
     "data",
+    "map",
     "simulate",
     "snn",
+    "verify",
     "waveforms",
 ]

@@ -5,14 +5,18 @@ from typing import TYPE_CHECKING
 from neurocircuit.core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from neurocircuit.snn.importer import import_weights
+    from neurocircuit.snn.mapping import NetworkOnCircuit
     from neurocircuit.snn.model import Model, load
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "Model": "neurocircuit.snn.model:Model",
+            "NetworkOnCircuit": "neurocircuit.snn.mapping:NetworkOnCircuit",
+            "import_weights": "neurocircuit.snn.importer:import_weights",
             "load": "neurocircuit.snn.model:load",
         },
     )
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "NetworkOnCircuit", "import_weights", "load"]
