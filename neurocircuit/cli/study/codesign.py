@@ -11,6 +11,7 @@ import click
 
 from neurocircuit.cli.common import data_option, echo_json, json_option
 from neurocircuit.cli.network import write_json
+from neurocircuit.core.pool import shown
 from neurocircuit.core.provenance import RunClock
 
 if TYPE_CHECKING:
@@ -64,17 +65,8 @@ def command(
     out = out or Path("reports") / f"codesign-{study.name}"
     definition = run.Definition(study, problem.base, problem.variation, problem.checkpoint_sha256)
     deadline = None if timeout is None else time.monotonic() + 60.0 * timeout
-
-    def tell(text: str) -> None:
-        click.echo(text, err=True)
-
-    done = run.run(
-        definition,
-        out,
-        partial(prepare, study, files, data),
-        run.Options(workers, deadline),
-        (lambda text: None) if as_json else tell,
-    )
+    with shown() as progress:
+        done = run.run(definition, out, partial(prepare, study, files, data), run.Options(workers, deadline), progress)
     if not done:
         click.echo(f"stopped after {timeout:g} minutes; the same command continues: {out}", err=True)
         click.get_current_context().exit(4)
@@ -84,7 +76,8 @@ def command(
     from neurocircuit.report import write_report
     from neurocircuit.studies.codesign.finish import finish
 
-    numbers = finish(problem, out, workers, (lambda text: None) if as_json else tell)
+    with shown() as progress:
+        numbers = finish(problem, out, workers, progress)
     trials_s = sum(row["details"]["cpu_s"] for one in numbers["fidelities"] for row in one["trials"])
     numbers = {"kind": "codesign", "schema": 1} | numbers
     numbers |= {"workers": workers, "cpu_s_of_all_trials": round(trials_s, 1), "run": clock.record().model_dump()}

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from optuna.trial import FrozenTrial
 from scipy.stats import spearmanr
 
 from neurocircuit.core.files import make_directory, write_atomically
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.errors import InputError, SimulatorMissing
 from neurocircuit.network.run import Circuit
 from neurocircuit.network.verify import images as whole
@@ -28,10 +28,8 @@ from neurocircuit.studies.codesign.trial import Problem, causes_of
 VERIFIED, DESIGNS = "verification.json", "designs"
 _FRESH = 1000  # added to the seed: chips that no trial has seen
 
-Tell = Callable[[str], None]
 
-
-def finish(problem: Problem, out: Path, jobs: int, tell: Tell = lambda text: None) -> dict[str, Any]:
+def finish(problem: Problem, out: Path, jobs: int, progress: Progress = silent) -> dict[str, Any]:
     """Recommend, write out/designs, replay there, and return what result.json holds, without the record of the run.
 
     Raises InputError when no design keeps the limits.
@@ -64,7 +62,7 @@ def finish(problem: Problem, out: Path, jobs: int, tell: Tell = lambda text: Non
         "importance": importances(study, trials[0]),
         "recommended": {
             role: {"trial": trial.number, "values": trial.params, "outcome": trial.user_attrs["outcome"]}
-            | _verified(problem, role, trial, roles, out, jobs, tell)
+            | _verified(problem, role, trial, roles, out, jobs, progress)
             for role, trial in roles.items()
         },
     }
@@ -139,7 +137,13 @@ def _details(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _verified(
-    problem: Problem, role: str, trial: FrozenTrial, roles: dict[str, FrozenTrial], out: Path, jobs: int, tell: Tell
+    problem: Problem,
+    role: str,
+    trial: FrozenTrial,
+    roles: dict[str, FrozenTrial],
+    out: Path,
+    jobs: int,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Files of one role, and its replay; one that two roles share is replayed once, and none twice."""
     first = next(name for name, one in roles.items() if one.number == trial.number)
@@ -157,10 +161,11 @@ def _verified(
     mapped = write_design(problem, role, design, folder)
     if first != role:
         return {"folder": f"{DESIGNS}/{role}", "verification": json.loads(path.read_bytes())["result"]}
-    tell(f"{role}: design {trial.number} is replayed")
+    place = list(roles).index(role)
+    progress(place, len(roles), f"{role}: design {trial.number} is replayed")
     result = verify(problem, mapped, jobs)
     if retraining is not None:
-        tell(f"{role}: design {trial.number} is retrained")
+        progress(place + 0.5, len(roles), f"{role}: design {trial.number} is retrained")
         result["retrained"] = retrain(problem, design, mapped, folder, study.seed + _FRESH)
     write_atomically(folder / VERIFIED, json.dumps({"identity": identity, "result": result}, indent=1) + "\n")
     return {"folder": f"{DESIGNS}/{role}", "verification": result}

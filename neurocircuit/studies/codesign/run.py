@@ -1,32 +1,33 @@
 """A study run: folder begun or checked, fidelity after fidelity, any number of workers, until all designs are seen."""
 
 import json
-import multiprocessing
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import asdict, dataclass
-from multiprocessing.process import BaseProcess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.trial import FrozenTrial
 
 from neurocircuit.core.files import make_directory, read_json, write_atomically
+from neurocircuit.core.pool import Progress, open_pool, silent
 from neurocircuit.errors import InputError
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.studies.codesign import choose
 from neurocircuit.studies.codesign.design import Values, base_values
-from neurocircuit.studies.codesign.store import Finished, Store, Wait, folder_lock, wait
+from neurocircuit.studies.codesign.store import Finished, Store, Wait, folder_lock, pause
 from neurocircuit.studies.codesign.study import Fidelity, StudySpec
 from neurocircuit.studies.codesign.trial import Outcome
 
 DEFINITION = "definition.json"
+_LOOK_EVERY_s = 1.0
 _OTHERS = ("definition.json", "study.db", "study.lock", "workers")
 
 Evaluate = Callable[[Values, Fidelity], Outcome]
 Prepare = Callable[[], Evaluate]
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -84,61 +85,48 @@ def _foreign(out: Path) -> list[str]:
     return [one.name for one in out.iterdir() if one.name not in _OTHERS and not one.name.startswith(f".{DEFINITION}.")]
 
 
-def run(definition: Definition, out: Path, prepare: Prepare, options: Options, tell: Tell = lambda text: None) -> bool:
-    """Evaluate what is still to be evaluated; False when the time was up before.
+def run(definition: Definition, out: Path, prepare: Prepare, options: Options, progress: Progress = silent) -> bool:
+    """Evaluate what is still to be evaluated; return False when the time was up before.
 
     prepare: makes, in each worker, the function that evaluates values at a fidelity; it must be picklable for more
-    than one worker.
+    than one worker. Workers, and other calls on the same folder, share the trials by the store.
     """
     begin(definition, out)
-    others = [
-        multiprocessing.get_context("spawn").Process(
-            target=_other, args=(definition, out, prepare, options, os.getpid()), daemon=False
-        )
-        for _ in range(options.workers - 1)
-    ]
-    for other in others:
-        other.start()
-    try:
-        finished = _work(definition, out, prepare, options, tell, None)
-        for other in others:
-            other.join()
-    finally:
-        _stop(others)
-    return finished
-
-
-def _stop(others: Sequence[BaseProcess]) -> None:
-    for other in others:
-        if other.is_alive():
-            other.terminate()
-        other.join()
-
-
-def _other(definition: Definition, out: Path, prepare: Prepare, options: Options, parent: int) -> None:
-    _work(definition, out, prepare, options, lambda text: None, parent)
+    told = _Told(definition, out, progress)
+    with open_pool(options.workers) as pool:
+        if options.workers == 1:
+            return _work(definition, out, prepare, options.deadline, told.tell)
+        workers = [pool.submit(_work, definition, out, prepare, options.deadline) for _ in range(options.workers)]
+        while wait(workers, timeout=_LOOK_EVERY_s, return_when=FIRST_EXCEPTION).not_done:
+            for worker in workers:
+                if worker.done():
+                    pool.result(worker)  # raises what it raised
+            told.tell()
+        return all(pool.result(worker) for worker in workers)
 
 
 def _work(
-    definition: Definition, out: Path, prepare: Prepare, options: Options, tell: Tell, parent: int | None
+    definition: Definition,
+    out: Path,
+    prepare: Prepare,
+    deadline: float | None,
+    tell: Callable[[], None] = lambda: None,
 ) -> bool:
-    """Trials until all fidelities are done; parent: stop when that process is gone."""
+    """Evaluate trials until all fidelities are done; return False when the time was up before."""
     store = Store(out, definition.study)
     try:
         evaluate: Evaluate | None = None
         for stage, fidelity in enumerate(definition.study.fidelities):
             _fill(store, stage, definition)
             target = definition.study.trials if stage == 0 else None
-            progress = _Progress(store, stage, definition.study.trials if stage == 0 else None, tell)
             while True:
-                late = options.deadline is not None and time.monotonic() > options.deadline
-                if late or (parent is not None and os.getppid() != parent):
+                if deadline is not None and time.monotonic() > deadline:
                     return False
                 trial = store.ask(stage, target)
                 if isinstance(trial, Finished):
                     break
                 if isinstance(trial, Wait):
-                    wait()
+                    pause()
                     continue
                 evaluate = evaluate or prepare()
                 try:
@@ -147,7 +135,7 @@ def _work(
                     store.fail(stage, trial)
                     raise
                 store.tell(stage, trial, _objectives(outcome), outcome.constraints, asdict(outcome))
-                progress.tell(outcome)
+                tell()
         return True
     finally:
         store.close()
@@ -190,29 +178,39 @@ def is_feasible(trial: Any) -> bool:
     return all(value <= 0 for value in trial.constraints.values())
 
 
-class _Progress:
-    """A line after each trial: how many, how good, how long still."""
+class _Told:
+    """Tells the progress of all workers by the trials in the store: how many, and how good the last one is."""
 
-    def __init__(self, store: Store, stage: int, target: int | None, tell: Tell) -> None:
-        self._store, self._stage, self._target, self._tell = store, stage, target, tell
-        self._began, self._already = time.monotonic(), len(store.complete(stage))
+    def __init__(self, definition: Definition, out: Path, progress: Progress) -> None:
+        self._study, self._out, self._progress = definition.study, out, progress
+        self._total = self._study.trials + sum(fidelity.designs or 0 for fidelity in self._study.fidelities)
 
-    def tell(self, outcome: Outcome) -> None:
-        trials = self._store.complete(self._stage)
-        feasible = [trial for trial in trials if is_feasible(trial)]
-        every = self._target or len([t for t in self._store.trials(self._stage) if t.state.name != "FAIL"])
-        each_s = (time.monotonic() - self._began) / max(len(trials) - self._already, 1)
-        name = self._store.spec.fidelities[self._stage].name
-        seen = (
-            f"accuracy {outcome.accuracy:.1%}, {1e9 * outcome.energy:.3g} nJ, {1e9 * outcome.latency:.3g} ns"
-            if outcome.feasible
-            else "infeasible: " + ", ".join(key for key, value in outcome.constraints.items() if value > 0)
-        )
-        left_s = each_s * max(every - len(trials), 0)
-        self._tell(
-            f"{name}: {len(trials)} of {every} designs, {len(trials) - len(feasible)} infeasible; {seen}; "
-            f"{each_s:.1f} s each, {left_s / 60:.1f} min left"
-        )
+    def tell(self) -> None:
+        """Tell what has finished until now."""
+        if self._progress is silent:
+            return
+        store = Store(self._out, self._study)
+        try:
+            stages = [store.complete(stage) for stage in range(len(self._study.fidelities))]
+        finally:
+            store.close()
+        done = sum(map(len, stages))
+        if not done:
+            return
+        stage = max(k for k, trials in enumerate(stages) if trials)
+        infeasible = sum(not is_feasible(trial) for trial in stages[stage])
+        last = max(stages[stage], key=lambda trial: trial.datetime_complete or datetime.min)
+        designs = f"{len(stages[stage])} designs, {infeasible} infeasible"
+        label = f"{self._study.fidelities[stage].name}: {designs}; {_result(last)}"
+        self._progress(done, max(self._total, done), label)
+
+
+def _result(trial: FrozenTrial) -> str:
+    """Return what a finished trial gave, in words."""
+    if not is_feasible(trial):
+        return "infeasible: " + ", ".join(name for name, value in trial.constraints.items() if value > 0)
+    outcome = trial.user_attrs["outcome"]
+    return f"accuracy {outcome['accuracy']:.1%}, {1e9 * outcome['energy']:.3g} nJ, {1e9 * outcome['latency']:.3g} ns"
 
 
 def _difference(found: Any, wanted: Any, where: str = "") -> tuple[str, Any, Any] | None:

@@ -165,7 +165,7 @@ def folder_lock(out: Path) -> Iterator[None]:
         yield
 
 
-def wait(seconds: float = 0.5) -> None:
+def pause(seconds: float = 0.5) -> None:
     """Until the next look at what others do."""
     time.sleep(seconds)
 

@@ -54,8 +54,12 @@ def prepare(delay_s=0.0):
     return partial(outcome, delay_s=delay_s)
 
 
+def tell(done, total, label):
+    print(label, flush=True)
+
+
 if __name__ == "__main__":
     where, delay = Path(sys.argv[1]), float(sys.argv[2])
     print("ready", flush=True)
     sys.stdin.readline()
-    run.run(definition(), where, partial(prepare, delay), run.Options(), lambda text: print(text, flush=True))
+    run.run(definition(), where, partial(prepare, delay), run.Options(), tell)
