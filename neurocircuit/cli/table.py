@@ -8,6 +8,7 @@ import click
 from neurocircuit.cli.common import echo_json, json_option
 from neurocircuit.errors import InputError
 from neurocircuit.tables import TransferTable
+from neurocircuit.tables.compare import compare
 from neurocircuit.tables.render import run_rows
 
 _file = click.Path(path_type=Path)
@@ -40,13 +41,17 @@ def show(file: Path, as_json: bool, as_latex: bool, as_csv: bool) -> None:
 @click.argument("a", type=_file)
 @click.argument("b", type=_file)
 @json_option
-def diff(a: Path, b: Path, as_json: bool) -> None:
-    """Say what changed from table A to table B; exit code 0 whether or not they differ."""
-    found = TransferTable.load(a).differences(TransferTable.load(b))
+@click.option("--all", "everything", is_flag=True, help="List every row, statistic and provenance that differs.")
+def diff(a: Path, b: Path, as_json: bool, everything: bool) -> None:
+    """Say which rows moved beyond their intervals from A to B: runs of `sweep` (folders) or their table.nc.
+
+    Folders hold the draws: where both runs have the same ones, the difference is paired. Exit code 0 in any case.
+    """
+    comparison = compare(a, b)
     if as_json:
-        echo_json({"identical": not found, "differences": [asdict(item) for item in found]})
+        echo_json({"identical": comparison.identical} | asdict(comparison))
     else:
-        click.echo("\n".join(map(str, found)) or "no difference")
+        click.echo(comparison.everything() if everything else comparison.summary())
 
 
 def _as_dict(table: TransferTable) -> dict[str, object]:

@@ -8,7 +8,7 @@ the probability is by the distance of its lowest membrane from there.
 import numpy as np
 
 from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import wilson_interval
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.neuron.sensitivity import common_shift, wrap_distance
 from neurocircuit.spec import NeuronSpec
@@ -91,7 +91,7 @@ def _shares(where: Floats, hit: Bools, edges: Floats) -> tuple[Floats, Floats, F
     number = np.clip(np.searchsorted(edges, where, side="right") - 1, 0, bins - 1)
     n, hits = np.bincount(number, minlength=bins), np.bincount(number, hit, minlength=bins)
     ends = np.array(
-        [fraction_interval(int(k), int(total)) if total else (0.0, 1.0) for k, total in zip(hits, n, strict=True)]
+        [wilson_interval(int(k), int(total)) if total else (0.0, 1.0) for k, total in zip(hits, n, strict=True)]
     )
     share = np.divide(hits, n, out=np.zeros(bins), where=n > 0)
     known = n > 0

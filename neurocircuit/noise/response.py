@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.core.stats import robust_spread
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise.curves import QUANTILES
@@ -24,7 +25,7 @@ def membrane_seen(point: Operating, t_over_tau: Floats, window: float) -> Floats
 
 def least_late(m: Floats) -> float:
     """The m [sample] below which a spike is early, not late by little."""
-    return -max(EARLY_LEAST, EARLY_SCALES * float(np.median(np.abs(m - np.median(m)))) / 0.6745)
+    return -max(EARLY_LEAST, EARLY_SCALES * robust_spread(m))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import wilson_interval
 from neurocircuit.errors import InputError
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.images import ImageSource
@@ -103,7 +103,7 @@ def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batc
         LayerSparsity(name, count, float(all_time / count / len(source)), float(before / count / len(source)))
         for name, count, (all_time, before) in zip(names, neurons, totals, strict=True)
     )
-    low, high = fraction_interval(right, len(source))
+    low, high = wilson_interval(right, len(source))
     return Evaluation(
         accuracy=right / len(source),
         accuracy_low=low,

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import random_effects
 from neurocircuit.network.run import Circuit, decide
-from neurocircuit.network.verify.neurons import Z_95, clustered_error
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
 from neurocircuit.snn.hardware.noisy import NoisyNetwork
@@ -50,12 +49,9 @@ class Inferences:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % of the accuracy, clustered by image and chip; at 0 and 1, which show no spread, of the images alone."""
-        if self.accuracy in (0.0, 1.0):
-            images = len(np.unique(self.image))
-            return fraction_interval(round(self.accuracy * images), images)
-        half = Z_95 * clustered_error(self.right.astype(float), self.image, self.chip)
-        return max(self.accuracy - half, 0.0), min(self.accuracy + half, 1.0)
+        """Return that of the accuracy, 95 %, over images and, of five on, chips."""
+        right = random_effects.by_chip_and_image(self.right.astype(float), self.chip, self.image)
+        return random_effects.accuracy_interval(right, random_effects.components(right))
 
 
 def figures(found: Inferences, power_W: float, tau_s: float, weights: int, neurons: int) -> dict[str, Any]:

@@ -4,18 +4,40 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from neurocircuit.tables.transfer import TransferTable
+from neurocircuit.tables.jitter import COUNTS, STATISTICS
 
-_COUNTS = ("fired", "n", "pulse_moves")
-LEAST_MOVES = 10
-UNRESOLVED = (
-    f"* Fewer than {LEAST_MOVES} draws moved the spike to another XOR pulse. Such moves are rare and large: the mean "
-    "leaves out what they carry, and it has no interval. The averaged level shows the mean without pulses."
-)
+UNRESOLVED = "* So few draws allow no interval of this mean:"
 _HEADINGS = {"jitter": "input jitter (%)", "bits": "weight bits"}
+
+
+class Table(Protocol):
+    """What this module shows of a TransferTable, which see."""
+
+    @property
+    def metric(self) -> str:
+        """The statistic shown."""
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels, the main one first."""
+
+    @property
+    def halves(self) -> tuple[str, ...]:
+        """The halves that were run."""
+
+    def rows(self, half: str) -> tuple[float, ...]:
+        """Return the row values of a half."""
+
+    def row(self, half: str, level: str, value: float) -> dict[str, float]:
+        """Return the statistics of a row."""
+
+    def exponent(self, level: str) -> tuple[float, float, float]:
+        """Return the exponent of the jitter curve with its interval."""
+
+    def why_no_interval(self, half: str, level: str, value: float) -> str:
+        """Return why a row has no interval."""
 
 
 def percent_text(ratio: float) -> str:
@@ -27,8 +49,8 @@ def percent_text(ratio: float) -> str:
 
 
 def is_unresolved(row: Mapping[str, float]) -> bool:
-    """Whether so few draws moved to another XOR pulse that the sample's mean leaves out what such moves carry."""
-    return row["pulse_moves"] < LEAST_MOVES
+    """Return whether so few draws fired, or so few moved to another pulse, that the mean has no interval."""
+    return row["fired"] > 0 and math.isnan(row["ci_low"])
 
 
 def value_text(row: Mapping[str, float], metric: str) -> str:
@@ -41,7 +63,7 @@ def value_text(row: Mapping[str, float], metric: str) -> str:
 
 def interval_text(row: Mapping[str, float], metric: str) -> str:
     """The 95 % interval in percent; empty when there is none: below the floor, or where the mean is not resolved."""
-    if metric != "mean" or math.isnan(row["ci_low"]) or row["mean"] < row["floor"] or is_unresolved(row):
+    if metric != "mean" or math.isnan(row["ci_low"]) or row["mean"] < row["floor"]:
         return ""
     return f"{percent_text(max(row['ci_low'], 0.0))} … {percent_text(row['ci_high'])}"
 
@@ -51,7 +73,12 @@ def row_text(half: str, value: float) -> str:
     return f"{100.0 * value:.10g}" if half == "jitter" else f"{value:g}"
 
 
-def run_rows(table: "TransferTable") -> Iterator[tuple[str, str, float, dict[str, float]]]:
+def row_name(half: str, value: float) -> str:
+    """Return a row's value with its unit."""
+    return f"{row_text(half, value)} {'%' if half == 'jitter' else 'bit'}"
+
+
+def run_rows(table: Table) -> Iterator[tuple[str, str, float, dict[str, float]]]:
     """(half, level, row value, statistics) of all rows that were run."""
     for half in table.halves:
         for level in table.levels:
@@ -61,11 +88,9 @@ def run_rows(table: "TransferTable") -> Iterator[tuple[str, str, float, dict[str
                     yield half, level, value, row
 
 
-def csv_text(table: "TransferTable") -> str:
+def csv_text(table: Table) -> str:
     """One line per half, level and row; empty where a column does not apply."""
-    from neurocircuit.tables.transfer import STATISTICS
-
-    names = [name if name in _COUNTS else f"{name}[1]" for name in STATISTICS]
+    names = [name if name in COUNTS else f"{name}[1]" for name in STATISTICS]
     exponents = ["exponent[1]", "exponent_low[1]", "exponent_high[1]"]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -73,7 +98,7 @@ def csv_text(table: "TransferTable") -> str:
     for half, level, value, row in run_rows(table):
         place = [repr(value), ""] if half == "jitter" else ["", str(int(value))]
         numbers = [
-            str(int(number)) if name in _COUNTS and not math.isnan(number) else _number(number)
+            str(int(number)) if name in COUNTS and not math.isnan(number) else _number(number)
             for name, number in row.items()
         ]
         slope = [_number(number) for number in table.exponent(level)] if half == "jitter" else ["", "", ""]
@@ -81,7 +106,7 @@ def csv_text(table: "TransferTable") -> str:
     return stream.getvalue()
 
 
-def plain_text(table: "TransferTable") -> str:
+def plain_text(table: Table) -> str:
     """Both halves in columns for a terminal."""
     blocks = []
     for half in table.halves:
@@ -110,10 +135,21 @@ def plain_text(table: "TransferTable") -> str:
         ]
         blocks.append("")
     text = "\n".join(blocks[:-1])
-    return f"{text}\n\n{UNRESOLVED}" if "*" in text else text
+    return f"{text}\n\n{unresolved_text(table)}" if "*" in text else text
 
 
-def latex_text(table: "TransferTable", paper: Mapping[str, Mapping[float, float]]) -> str:
+def unresolved_text(table: Table, half: str = "") -> str:
+    """Return what the star means, with each row's reason, of one half or of both; "" where no row has a star."""
+    reasons: dict[str, list[str]] = {}
+    for found, level, value, row in run_rows(table):
+        if half in ("", found) and value_text(row, table.metric).endswith("*"):
+            reason = table.why_no_interval(found, level, value) or "fewer than two draws fired"
+            reasons.setdefault(reason, []).append(f"{level} {row_name(found, value)}")
+    rows = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    return f"{UNRESOLVED} {rows}." if reasons else ""
+
+
+def latex_text(table: Table, paper: Mapping[str, Mapping[float, float]]) -> str:
     """A booktabs tabular: row, the paper's value if given, ours with its interval for each level."""
     columns = (["paper"] if paper else []) + [_escape(level) for level in table.levels]
     lines = [r"% needs \usepackage{booktabs}", rf"\begin{{tabular}}{{r{'r' * len(columns)}}}", r"\toprule"]

@@ -14,28 +14,9 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.core.files import write_atomically
 from neurocircuit.core.netcdf import CONVENTION, SCHEMA_VERSION, check_seal, dataset_bytes, read_dataset, seal
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.tables import compare, render
+from neurocircuit.tables import render
+from neurocircuit.tables.jitter import EXPONENT_METHOD, INTERVAL_METHOD, STATISTICS
 
-STATISTICS = {
-    "mean": "mean |delta|/t over draws in which both runs fired",
-    "standard_error": "standard error of the mean",
-    "ci_low": "lower end of the 95 % interval of the mean",
-    "ci_high": "upper end of the 95 % interval of the mean",
-    "std": "standard deviation of the signed delta/t",
-    "bias": "mean of the signed delta/t",
-    "median": "median |delta|/t",
-    "p95": "95th percentile of |delta|/t",
-    "maximum": "largest |delta|/t",
-    "silent_fraction": "draws in which a run stayed silent, over all draws",
-    "failed_fraction": "draws in which a run failed, over all draws",
-    "fired": "draws in which both runs fired",
-    "n": "draws",
-    "floor": "numerical floor of the level: mean |delta|/t when only its numerics are disturbed",
-    "pulse_moves": "level edge: draws whose spike moved to another XOR pulse; with few the mean is not resolved",
-}
-# As computed by measure.py, which stands on the same floor.
-INTERVAL_METHOD = "95 % Student t on the mean of |delta|/t"
-EXPONENT_METHOD = "95 % paired bootstrap over draws, percentiles"
 HALVES = {"jitter": "input_jitter", "bits": "bits"}
 _AXES = {
     "level": {"long_name": "level of the neuron"},
@@ -64,7 +45,7 @@ class TransferTable:
         exponents: Mapping[str, tuple[float, float, float]],
         provenance: Mapping[str, Any],
     ) -> Self:
-        """Build from `measure.output_jitter` results by (level, row), and exponents (value, low, high) by level.
+        """Build from `jitter.output_jitter` results by (level, row), and exponents (value, low, high) by level.
 
         Axes keep the order in which levels and rows first appear. An empty half leaves no variables.
         `provenance` must be what JSON can hold. Raises InputError when both halves are empty.
@@ -120,6 +101,11 @@ class TransferTable:
         """The statistic that the table's column shows: mean, median or maximum."""
         return str(self.provenance.get("testbench", {}).get("metric", "mean"))
 
+    def why_no_interval(self, half: str, level: str, value: float) -> str:
+        """Return why a row's draws allow no interval of the mean, in words; "" where they do, or nobody asked."""
+        reasons: dict[str, str] = self.provenance.get("no_interval", {}).get(level, {})
+        return reasons.get(f"{half}={value:g}", "")
+
     @cached_property
     def levels(self) -> tuple[str, ...]:
         """Names of the levels, the main one first."""
@@ -168,14 +154,6 @@ class TransferTable:
     def to_text(self) -> str:
         """Plain columns for a terminal."""
         return render.plain_text(self)
-
-    def differences(self, other: "TransferTable") -> list[compare.Difference]:
-        """What another table says otherwise: provenance, axes, values against this table's interval."""
-        return compare.differences(self, other)
-
-    def diff(self, other: "TransferTable") -> list[str]:
-        """`differences` as lines of text."""
-        return [str(item) for item in self.differences(other)]
 
 
 def _about(meaning: str) -> dict[str, str]:

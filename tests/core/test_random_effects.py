@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurocircuit.core import random_effects
+from neurocircuit.core.stats import random_effects
 
 
 def planted(rng, chips, repeats, n, image=1.5, chip=0.4, middle=1.5):
@@ -41,18 +41,18 @@ def test_intervals_cover_as_often_as_they_say(chips, repeats, n, middle):
     truth, hits = np.mean(1 / (1 + np.exp(-draws))), 0
     for _ in range(1000):
         right = planted(rng, chips, repeats, n, middle=middle)
-        low, high = random_effects.interval(right, random_effects.components(right))
+        low, high = random_effects.accuracy_interval(right, random_effects.components(right))
         hits += low <= truth <= high
     assert 920 <= hits <= 990
 
 
 def test_ends_of_the_scale_have_wilsons_interval():
     right = np.ones((3, 2, 50), dtype=bool)
-    low, high = random_effects.interval(right, random_effects.components(right))
+    low, high = random_effects.accuracy_interval(right, random_effects.components(right))
     assert 0.9 < low < 0.95
     assert high == 1.0
     right[0, 0, 0] = False
-    low, high = random_effects.interval(right, random_effects.components(right))
+    low, high = random_effects.accuracy_interval(right, random_effects.components(right))
     assert 0 < low < 1 - 1 / 300 < high < 1
 
 
@@ -96,5 +96,5 @@ def test_one_wrong_image_leaves_a_short_interval():
     """1 of 3 x 40 wrong: 0.8 … 1, where the logit's t would have said 0.53."""
     right = np.ones((3, 1, 40), dtype=bool)
     right[1, 0, 7] = False
-    low, high = random_effects.interval(right, random_effects.components(right))
+    low, high = random_effects.accuracy_interval(right, random_effects.components(right))
     assert 0.8 < low < 119 / 120 < high

@@ -60,17 +60,17 @@ def test_the_paired_interval_covers_and_gains_from_pairing() -> None:
 
 def test_wilson_intervals_are_those_of_the_textbook() -> None:
     """Newcombe 1998, table I: 81/263 and 0/20, method 3."""
-    assert measure.fraction_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert measure.fraction_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert measure.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert measure.wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
     for n in range(1, 200):  # no fraction lies outside its own interval, not even by rounding
-        assert all(low <= k / n <= high for k in range(n + 1) for low, high in [measure.fraction_interval(k, n)])
+        assert all(low <= k / n <= high for k in range(n + 1) for low, high in [measure.wilson_interval(k, n)])
     for count, n in [(0, 1), (1, 1), (3, 7), (1999, 2000)]:
         expected = stats.binomtest(count, n).proportion_ci(0.95, method="wilson")
-        assert measure.fraction_interval(count, n) == pytest.approx((expected.low, expected.high), rel=1e-9, abs=1e-12)
+        assert measure.wilson_interval(count, n) == pytest.approx((expected.low, expected.high), rel=1e-9, abs=1e-12)
     with pytest.raises(InputError, match="count must be within"):
-        measure.fraction_interval(3, 2)
+        measure.wilson_interval(3, 2)
     with pytest.raises(InputError, match="n > 0"):
-        measure.fraction_interval(0, 0)
+        measure.wilson_interval(0, 0)
 
 
 def test_failed_silent_and_fired_draws_are_told_apart() -> None:

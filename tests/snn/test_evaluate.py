@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import wilson_interval
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.encode import encode
 from neurocircuit.snn.evaluate import accuracy, evaluate
@@ -75,8 +75,8 @@ def test_the_papers_energies_come_from_its_formula():
 
 def test_wilson_interval_holds_its_textbook_values():
     """Brown, Cai and DasGupta (2001): 0 of 10 gives (0, 0.278); 95 of 100 gives (0.888, 0.978)."""
-    assert fraction_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-3)
-    assert fraction_interval(95, 100) == pytest.approx((0.8882, 0.9785), abs=1e-3)
+    assert wilson_interval(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-3)
+    assert wilson_interval(95, 100) == pytest.approx((0.8882, 0.9785), abs=1e-3)
 
 
 def test_a_network_without_output_spikes_has_no_latency(case):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from neurocircuit.core import random_effects
 from neurocircuit.core.files import file_sha256
+from neurocircuit.core.stats import random_effects
 from neurocircuit.errors import InputError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
@@ -145,7 +145,7 @@ def test_intervals_cover_the_accuracy_on_all_chips_and_images(case):
     for _ in range(100):
         chips, images = rng.permutation(40)[:4], rng.permutation(360)[:30]
         part = run.right[chips][:, :, images]
-        low, high = random_effects.interval(part, random_effects.components(part))
+        low, high = random_effects.accuracy_interval(part, random_effects.components(part))
         hits += low <= truth <= high
     assert hits >= 87
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import wilson_interval
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.evaluate import accuracy
@@ -76,7 +76,7 @@ def test_more_noise_never_raises_the_mean_accuracy_beyond_its_interval(run, stud
         if study == "fig2":
             means.reverse()  # SNR rises
         for less, more in pairwise(means):
-            assert more <= fraction_interval(round(200 * less), 200)[1]
+            assert more <= wilson_interval(round(200 * less), 200)[1]
         assert means[-1] < means[0]
 
 

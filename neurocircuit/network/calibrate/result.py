@@ -12,6 +12,7 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock, RunRecord
 from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.core.stats import quantile_spread
 from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate.budget import LayerBudget, budget
 from neurocircuit.network.calibrate.points import Points, Within
@@ -245,7 +246,7 @@ def _described(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) 
                 bias=float(np.median(layer.bias)),
                 slope=tuple(np.exp((edges[:-1] + edges[1:]) / 2).tolist()),
                 late_median=tuple(float(np.median(group)) for group in groups),
-                late_spread=tuple(float(np.subtract(*np.quantile(group, (0.84, 0.16)))) / 2 for group in groups),
+                late_spread=tuple(quantile_spread(np.subtract(*np.quantile(group, (0.84, 0.16))), 0.16) for group in groups),
                 approach=tuple((float(low), float(high)) for low, high in pairwise(curves.APPROACH_EDGES)),
                 false_fire=tuple(layer.false_fire.tolist()),
                 false_low=tuple(layer.false_low.tolist()),
@@ -286,4 +287,4 @@ def _by_name(names: tuple[str, ...], values: Floats) -> dict[str, float]:
 def _robust_spread(quantiles: Floats) -> float:
     """Median over cells of the standard deviation that the 15 % and 85 % quantiles of a normal event would mean."""
     low, high = (quantiles[..., np.searchsorted(curves.QUANTILES, share)] for share in (0.15, 0.85))
-    return float(np.median(high - low)) / 2.0729
+    return quantile_spread(float(np.median(high - low)), 0.15)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.pool import Progress, open_pool, silent
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import random_effects, robust_spread
+from neurocircuit.core.stats.clustered import clustered_interval
 from neurocircuit.network.run import Chip, Circuit, decide, propagate, spikes_of
-from neurocircuit.network.verify.neurons import Z_95, clustered_error
 from neurocircuit.neuron.membrane import membranes
 from neurocircuit.neuron.operating_points import Operating, operate
 from neurocircuit.neuron.sensitivity import membrane_terms, synapse_term
@@ -157,7 +157,7 @@ def _statistics(point: Operating, t: Floats, wrapped: float, beyond: float) -> l
     latency = float(np.median(late))
     low, high = np.quantile(late, (0.05, 0.95))
     missed, false = np.mean(point.fired & ~np.isfinite(t)), np.mean(~point.fired & np.isfinite(t))
-    deviation = float(np.median(np.abs(late - latency))) * 1.4826
+    deviation = robust_spread(late)
     return [latency, deviation, float(low), float(high), float(missed), float(false), wrapped, beyond]
 
 
@@ -204,19 +204,10 @@ def summary(rows: Rows, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _share(values: NDArray[np.bool_], rows: Rows) -> list[float]:
-    """Share with its interval; at 0 and 1, where the clusters show no spread, that of the images alone."""
-    share = float(values.mean())
-    error = clustered_error(values.astype(float), rows.image, rows.chip)
-    if share in (0.0, 1.0):
-        n = len(np.unique(rows.image))
-        return [share, *fraction_interval(round(share * n), n)]
-    return [share, max(share - Z_95 * error, 0.0), min(share + Z_95 * error, 1.0)]
+    """Return a share with its interval, over images and, of five on, chips."""
+    right = random_effects.by_chip_and_image(values.astype(float), rows.chip, rows.image)
+    return [float(values.mean()), *random_effects.accuracy_interval(right, random_effects.components(right))]
 
 
 def _mean(values: Floats, rows: Rows) -> list[float]:
-    kept = np.isfinite(values)
-    if not kept.any():
-        return [float("nan")] * 3
-    mean = float(values[kept].mean())
-    error = clustered_error(values[kept], rows.image[kept], rows.chip[kept])
-    return [mean, mean - Z_95 * error, mean + Z_95 * error]
+    return list(clustered_interval(values, rows.image, rows.chip))

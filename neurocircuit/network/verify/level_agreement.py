@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from neurocircuit.core.stats.clustered import clustered_error
 from neurocircuit.network.calibrate import Points, simulate_points
 from neurocircuit.network.run import Circuit
-from neurocircuit.network.verify.neurons import FIRST_CHIP, Runs, clustered_error
+from neurocircuit.network.verify.neurons import FIRST_CHIP, Runs
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels
 

@@ -3,8 +3,8 @@
 Each run is one neuron of one image on one chip that calibration never saw. The prediction knows the operating point
 and the variation, not the chip: draws of chips and events give a distribution of the fire time with an atom at
 silence. The PIT value of the measured time (its place in that distribution, ties at silence broken at random) is
-uniform if the model is right, so 50 % and 95 % of the runs fall into the central intervals. Runs share chips and
-images: the errors of the shares add the variance between chips and between images (two-way clustering).
+uniform if the model is right, so 50 % and 95 % of the runs fall into the central intervals, binomially. Runs share
+chips and images (two-way clustering): the test counts as many independent runs as have the same error.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from scipy.special import ndtri
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.stats import binomial_p_value, exact_interval, smallest_detectable_shortfall
+from neurocircuit.core.stats.clustered import clustered_error, design_effect
 from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import Points, collect, simulate_points
 from neurocircuit.network.run import Circuit
@@ -27,7 +29,7 @@ from neurocircuit.spec import NeuronSpec, Variation
 
 DRAWS = 600
 INTERVALS = (0.5, 0.95)
-Z_99, Z_95 = 2.5758, 1.96
+SIGNIFICANCE = 0.05
 FIRST_CHIP = 50_000
 
 
@@ -113,39 +115,47 @@ def draw_terms(spec: NeuronSpec, point: Operating, variation: Variation, generat
 
 
 def coverage(runs: Runs) -> list[dict[str, Any]]:
-    """Share of runs in each central interval, its clustered 99 % interval, and whether that holds the nominal share."""
+    """Return for each central interval the share of runs in it and the exact binomial test of the nominal share.
+
+    Runs share chips and images: the test counts as many independent runs as have this clustered error. P is two-sided;
+    detectable: the largest share below the nominal one that so many runs reject four times in five, nan where none.
+    """
     rows = []
     for nominal in INTERVALS:
         inside = np.abs(runs.pit_value - 0.5) <= nominal / 2
-        error = clustered_error(inside.astype(float), runs.chip, runs.image)
         share = float(inside.mean())
-        low, high = max(share - Z_99 * error, 0.0), min(share + Z_99 * error, 1.0)
+        independent = max(round(len(inside) / design_effect(inside, runs.chip, runs.image)), 1)
+        count = round(share * independent)
+        low, high = exact_interval(count, independent)
+        p_value = binomial_p_value(count, independent, nominal)
         rows.append(
             {
                 "nominal": nominal,
                 "share": share,
-                "error": error,
+                "inside": int(inside.sum()),
+                "independent_runs": independent,
                 "low": low,
                 "high": high,
-                "rejected": not low <= nominal <= high,
+                "p_value": p_value,
+                "rejected": p_value < SIGNIFICANCE,
+                "detectable": smallest_detectable_shortfall(independent, nominal, SIGNIFICANCE),
             }
         )
     return rows
 
 
-def clustered_error(values: Floats, *clusters: NDArray[np.int64]) -> float:
-    """Standard error of a mean with two-way clusters (Cameron, Gelbach and Miller 2011), at least the plain one."""
-    n, rest = len(values), values - values.mean()
-
-    def variance(label: NDArray[np.int64]) -> float:
-        sums = np.bincount(label, rest)
-        groups = max(len(np.unique(label)), 2)
-        return float(np.sum(sums**2) / n**2 * groups / (groups - 1))
-
-    plain = float(rest.var() / n)
-    both = np.unique(np.stack(clusters), axis=1, return_inverse=True)[1].ravel()
-    total = sum(variance(label) for label in clusters) - (variance(both) if len(clusters) > 1 else 0.0)
-    return float(np.sqrt(max(total, plain, 1e-12)))
+def _verdict(wide: dict[str, Any], runs: int) -> str:
+    """Return in words what the share within the 95 % intervals says, and what so many runs could have seen."""
+    counted = f"{wide['inside']} of {runs} runs ({wide['share']:.1%}) lie in its 95 % intervals (exact binomial P = "
+    counted += f"{wide['p_value']:.2g}, as {wide['independent_runs']} independent runs by chips and images)"
+    if wide["rejected"]:
+        return f"the noise model is rejected: {counted}."
+    if np.isnan(wide["detectable"]):
+        return f"too few runs to reject any noise model: {counted}."
+    return (
+        f"the noise model is not rejected: {counted}. So many runs reject, four times in five, a model whose 95 % "
+        f"intervals hold {wide['detectable']:.0%} or less."
+    )
 
 
 def summary(circuit: Circuit, runs: Runs) -> dict[str, Any]:
@@ -156,12 +166,7 @@ def summary(circuit: Circuit, runs: Runs) -> dict[str, Any]:
     cover = coverage(runs)
     name = circuit.mapped.layers[runs.layer].name
     wide = cover[1]
-    verdict = "rejected" if wide["rejected"] else "not rejected"
-    count = len(runs.pit_value)
-    sentence = (
-        f"Layer {name}: the noise model is {verdict}: {wide['share']:.1%} of {count} runs lie in its 95 % "
-        f"intervals (99 % interval of that share {wide['low']:.1%} … {wide['high']:.1%}, clustered by chip and image)."
-    )
+    sentence = f"Layer {name}: {_verdict(wide, len(runs.pit_value))}"
     return {
         "layer": name,
         "runs": len(runs.pit_value),

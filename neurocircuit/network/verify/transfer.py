@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.result import Number, Result
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import robust_spread, wilson_interval
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network.run import Circuit, OnCircuit, decide, propagate, spikes_of
 from neurocircuit.neuron.operating_points import operate
@@ -118,16 +118,11 @@ def transfer_mode(
                 into.append(robust_spread(t[both] - wanted[both]))
     n = len(images)
     return {
-        "accuracy": [right / (n * repeats), *fraction_interval(round(right / repeats), n)],
-        "agreement": [agree / (n * repeats), *fraction_interval(round(agree / repeats), n)],
+        "accuracy": [right / (n * repeats), *wilson_interval(round(right / repeats), n)],
+        "agreement": [agree / (n * repeats), *wilson_interval(round(agree / repeats), n)],
         "images": n,
         "deviation": [float(np.mean(one)) for one in late],
     }
-
-
-def robust_spread(late: Floats) -> float:
-    """Standard deviation by the median absolute deviation; 0 of nothing."""
-    return float(np.median(np.abs(late - np.median(late)))) * 1.4826 if len(late) else 0.0
 
 
 def _image(circuit: Circuit, spikes: Floats, jitter: list[float], generator: np.random.Generator) -> list[Floats]:

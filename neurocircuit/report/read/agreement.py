@@ -8,9 +8,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.core.stats import relative_error
 from neurocircuit.report.read.sweep import Run
 from neurocircuit.spec import Testbench, Uniform
+from neurocircuit.tables.jitter import relative_error
 
 _HALVES = {"jitter": ("jittered", "input_jitter"), "bits": ("quantised", "bits")}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import wilson_interval
 from neurocircuit.report import paper
 from neurocircuit.report.document import Document, Section, Table, draw, section
 from neurocircuit.report.figures import robustness as figures
@@ -149,7 +149,7 @@ def _names(values: dict[str, Any], under: str) -> tuple[str, ...]:
 
 
 def _share(value: float, n: int) -> str:
-    low, high = fraction_interval(round(value * n), n)
+    low, high = wilson_interval(round(value * n), n)
     return f"{value:.2%} ({low:.2%} … {high:.2%})"
 
 

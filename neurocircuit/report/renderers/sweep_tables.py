@@ -2,7 +2,7 @@
 
 import math
 
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import wilson_interval
 from neurocircuit.report import paper
 from neurocircuit.report.document import Table
 from neurocircuit.report.paper.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim
@@ -12,7 +12,7 @@ from neurocircuit.report.read.sweep import Reading, Run
 from neurocircuit.report.renderers.sweep_description import level_text
 from neurocircuit.spec import Uniform
 from neurocircuit.tables import percent_text
-from neurocircuit.tables.render import UNRESOLVED, interval_text, is_unresolved, row_text, value_text
+from neurocircuit.tables.render import interval_text, is_unresolved, row_text, unresolved_text, value_text
 
 _ROW_HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}
 HALF_TITLE = {"jitter": "Input jitter", "bits": "Weight quantisation"}
@@ -113,7 +113,7 @@ def main_table(run: Run, half: str) -> Table:
         f"{run.table.metric} of |Δ|/t, t counted from {run.testbench.time_origin.replace('-', ' ')}. "
         f"Interval: {run.table.dataset.attrs['interval_method'].replace('delta', 'Δ')}."
     )
-    note = f"{note} {unresolved_note(run, half)}".rstrip()
+    note = f"{note} {unresolved_text(run.table, half)}".rstrip()
     return Table(f"Table 3, {HALF_TITLE[half].lower()}: output jitter", header, tuple(rows), note, (4,))
 
 
@@ -138,7 +138,7 @@ def levels_table(run: Run, half: str) -> Table:
         rows.append((row_text(half, row), *cells))
     header = (_ROW_HEADING[half], *(f"{level} (%)" for level in run.levels))
     caption = f"{HALF_TITLE[half]}, all levels: output jitter with 95 % interval"
-    return Table(caption, header, tuple(rows), unresolved_note(run, half))
+    return Table(caption, header, tuple(rows), unresolved_text(run.table, half))
 
 
 def counts_table(run: Run, half: str) -> Table:
@@ -153,7 +153,7 @@ def counts_table(run: Run, half: str) -> Table:
     least = min(silent, key=lambda row: row["n"])
     note = "Floor: mean |Δ|/t between two clean runs that differ in their numerics only."
     if all(row["silent_fraction"] == 0 for row in silent) and least["n"] > 0:
-        high = fraction_interval(0, int(least["n"]))[1]
+        high = wilson_interval(0, int(least["n"]))[1]
         note += f" No silent draw of {least['n']:g} at level {run.main}: at most {percent_text(high)} % (95 %, Wilson)."
     return Table(
         f"{HALF_TITLE[half]}: draws fired / silent / failed", (_ROW_HEADING[half], *run.levels), tuple(rows), note
@@ -165,28 +165,6 @@ def _counts(row: dict[str, float]) -> str:
         return "not run"
     silent, failed = (round(row[f"{name}_fraction"] * row["n"]) for name in ("silent", "failed"))
     return f"{row['fired']:g} / {silent} / {failed}"
-
-
-def unresolved(run: Run, half: str) -> list[float]:
-    """Return the rows of the edge level with too few moves between pulses.
-
-    The membrane of the edge level rises in steps, one in each UP pulse. A change that is small against the spacing of
-    the pulses, 1/(2 f0), moves most crossings a little within their pulse, and a few to the next pulse. These few carry
-    a good part of the mean; where the draws hold hardly any of them, the mean leaves that part out.
-    """
-    if "edge" not in run.levels:
-        return []
-    return [row for row in run.table.rows(half) if is_unresolved(run.table.row(half, "edge", row))]
-
-
-def unresolved_note(run: Run, half: str) -> str:
-    """Return what the star means and in which rows it stands; "" where there is none."""
-    rows = unresolved(run, half)
-    if not rows:
-        return ""
-    unit = "%" if half == "jitter" else "bit"
-    named = ", ".join(f"{row_text(half, row)} {unit}" for row in rows)
-    return f"{UNRESOLVED} Here: level edge, {named}."
 
 
 def agreement_table(found: list[Agreement]) -> Table:

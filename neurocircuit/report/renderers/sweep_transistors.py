@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats import wilson_interval
 from neurocircuit.report.document import Table
 from neurocircuit.report.read.sweep import Run
 from neurocircuit.tables import percent_text
@@ -109,7 +109,7 @@ def chips_sentence(run: Run) -> str:
     if not run.chips:
         return ""
     kept, drawn = len(run.chips), len(run.chips) + len(run.lost_chips)
-    low, high = fraction_interval(kept, drawn)
+    low, high = wilson_interval(kept, drawn)
     lost = "".join(f" {name} is left out: {reason}." for name, reason in run.lost_chips.items())
     return (
         f"Mismatch of every device is drawn for each chip, and each chip is trimmed as a user would. Yield of trim: "

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from neurocircuit.core import random_effects
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.stats import random_effects
 from neurocircuit.errors import InputError
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
@@ -72,7 +72,7 @@ class HardwareAccuracy:
     @property
     def interval(self) -> tuple[float, float]:
         """95 %."""
-        return random_effects.interval(self.right, self.components)
+        return random_effects.accuracy_interval(self.right, self.components)
 
     @property
     def by_chip(self) -> Floats:

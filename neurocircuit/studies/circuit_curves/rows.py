@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from neurocircuit.core import random_effects
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.stats import random_effects
 from neurocircuit.studies.circuit_curves.run import Point, Task
 
 
@@ -28,7 +28,7 @@ def rows(tasks: Sequence[Task], found: Mapping[str, Mapping[str, Any]]) -> list[
         if not row["failed"]:
             right = _right(tasks, found, point, group)[:, None]
             parts = random_effects.components(right)
-            low, high = random_effects.interval(right.astype(bool), parts)
+            low, high = random_effects.accuracy_interval(right.astype(bool), parts)
             row |= {
                 "accuracy": float(right.mean()),
                 "low": low,

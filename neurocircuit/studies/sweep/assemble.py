@@ -10,20 +10,20 @@ import xarray as xr
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.provenance import versions
-from neurocircuit.core.stats import curve_exponent, output_jitter, pulse_moves, relative_error
 from neurocircuit.core.taskstore import sha256_of
 from neurocircuit.errors import SimulatorError
 from neurocircuit.neuron import levels as neuron_levels
 from neurocircuit.neuron.record import Waveforms
 from neurocircuit.spice.deck import netlist_sha256
+from neurocircuit.studies.sweep import resolution
 from neurocircuit.studies.sweep.draws import draw
 from neurocircuit.studies.sweep.identity import Environment
 from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, SweepRequest
 from neurocircuit.studies.sweep.readings import LEVEL, READINGS
 from neurocircuit.studies.sweep.worker import BatchResult, inputs
 from neurocircuit.tables import TransferTable
+from neurocircuit.tables.jitter import curve_exponent, output_jitter, relative_error
 
-_EXPONENT_STREAM = 2  # spawn key of the bootstrap, apart from the draws
 _SENSITIVITY_COLUMNS = "reading,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"
 
 
@@ -72,20 +72,28 @@ class Fires:
         return float(moved.mean()) if moved.size else math.nan
 
     def statistics(self, level: str, row: Row) -> dict[str, float]:
-        """`measure.output_jitter` of a disturbed row."""
+        """Return `output_jitter` of a disturbed row."""
         desired = self.desired(level, row.half)
-        origin, floor = self.origin[: len(desired)], self.floor(level, row)
-        found = output_jitter(desired, self.measured(level, row), origin_over_tau=origin, floor=floor)
-        if level == "edge":
-            spacing = 1 / (2 * self.request.spec.cycles_per_tau)
-            found["pulse_moves"] = pulse_moves(self.desired("edge", row.half), self.measured(level, row), spacing)
-        return found
+        return output_jitter(
+            desired,
+            self.measured(level, row),
+            origin_over_tau=self.origin[: len(desired)],
+            floor=self.floor(level, row),
+            pulse_spacing_over_tau=resolution.pulse_spacing_over_tau(self.request.effective_spec, level),
+            enough_draws=not self.shortage(level, row),
+        )
+
+    def shortage(self, level: str, row: Row) -> str:
+        """Return why the draws of a disturbed row allow no interval of its mean, "" where they do."""
+        fired = int(np.isfinite(self.signed(level, row)).sum())
+        return resolution.shape(self.request, level, row).shortage(fired)
 
     def exponent(self, level: str) -> tuple[float, float, float]:
-        """Exponent of output over input jitter with its interval."""
-        relative = np.stack([self.signed(level, row) for row in self.request.disturbed("jitter")])
-        seed = np.random.SeedSequence(self.request.sweep.seed, spawn_key=(0, _EXPONENT_STREAM))
-        return curve_exponent(np.array(self.request.sweep.jitter), relative, np.random.default_rng(seed))
+        """Return the exponent of output over input jitter with its interval, where every row has one."""
+        rows = self.request.disturbed("jitter")
+        relative = np.stack([self.signed(level, row) for row in rows])
+        enough = not any(self.shortage(level, row) for row in rows)
+        return curve_exponent(np.array(self.request.sweep.jitter), relative, enough_draws=enough)
 
     @cached_property
     def origin(self) -> Floats:
@@ -114,8 +122,15 @@ def transfer_table(fires: Fires, environment: Environment) -> TransferTable:
         "engines": {level: environment.engines[level] for level in levels},
         "not_modelled": {level: list(neuron_levels.not_modelled(level, request.effective_spec)) for level in levels},
         "versions": versions(),
+        "no_interval": {level: _without_interval(fires, level) for level in levels},
     }
     return TransferTable.from_statistics(rows["jitter"], rows["bits"], exponents, provenance)
+
+
+def _without_interval(fires: Fires, level: str) -> dict[str, str]:
+    """Return why rows have no interval, by the names of the rows."""
+    rows = [row for half in fires.request.halves for row in fires.request.disturbed(half)]
+    return {row.name: reason for row in rows if (reason := fires.shortage(level, row))}
 
 
 def draws_dataset(fires: Fires) -> xr.Dataset:

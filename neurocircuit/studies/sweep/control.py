@@ -5,13 +5,14 @@ import math
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.stats import paired_difference, relative_error
+from neurocircuit.core.stats import paired_difference
 from neurocircuit.neuron import levels
 from neurocircuit.studies.sweep.assemble import Fires
 from neurocircuit.studies.sweep.control_variate import estimate
 from neurocircuit.studies.sweep.draws import draw
 from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, Row, SweepRequest
 from neurocircuit.studies.sweep.worker import inputs
+from neurocircuit.tables.jitter import relative_error
 from neurocircuit.tables.transistor_rows import ControlledRow
 
 CONTROL_LEVELS = ("edge", "ideal")  # phases and pulses; and the jitter itself, whatever the pulses make of it

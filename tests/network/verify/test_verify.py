@@ -177,9 +177,9 @@ def test_clustered_errors():
     """Independent values give the plain error; values equal within a cluster give that of the clusters."""
     rng = np.random.default_rng(0)
     values, label = rng.standard_normal(2000), np.arange(2000) % 50
-    assert neurons.clustered_error(values, label) == pytest.approx(1 / np.sqrt(2000), rel=0.35)
+    assert clustered.clustered_error(values, label) == pytest.approx(1 / np.sqrt(2000), rel=0.35)
     same = rng.standard_normal(50)[label]
-    assert neurons.clustered_error(same, label) == pytest.approx(same[:50].std() / np.sqrt(50), rel=0.1)
+    assert clustered.clustered_error(same, label) == pytest.approx(same[:50].std() / np.sqrt(50), rel=0.1)
 
 
 def test_pit_values_of_draws_from_the_model_are_uniform(circuit, calibrated):

@@ -1,4 +1,4 @@
-"""Accuracy of images crossed with chips: what its uncertainty consists of, and an interval for it. Numpy only.
+"""Accuracy of images crossed with chips: what its uncertainty consists of, and an interval for it.
 
 right[c, m, i] for chip c, repeat m of the events and image i. Chips and images are random effects that cross; events
 are independent of everything. Balanced analysis of variance (Searle, Casella, McCulloch, Variance Components, ch. 4):
@@ -6,6 +6,8 @@ are independent of everything. Balanced analysis of variance (Searle, Casella, M
     Var(mean) = σ²_image/n + σ²_chip/C + σ²_image·chip/(n C) + σ²_event/(n C M) = (MS_image + MS_chip - MS_both)/(n C M)
 
 Degrees of freedom by Satterthwaite, not below those of the smaller factor (the difference above would take them there).
+Between fewer than five chips the spread of chips cannot be told: with two, 199 of 200 right would have an interval of
+55 … 100 %, and it covers 87 % where chips differ much. Their interval is for these chips: variance MS_image/(n C M).
 The interval is Wilson's, at the number of independent images that has this variance, with Student's t for the normal
 quantile: within 0 … 1, and as short near the ends as the data allow. What a finite calibration adds (`table_variance`)
 comes from outside, with its own degrees of freedom.
@@ -18,7 +20,8 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.stats import fraction_interval
+from neurocircuit.core.stats.clustered import LEAST_GROUPS
+from neurocircuit.core.stats.proportions import wilson_interval
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,15 @@ def components(
         "both": (both - event) / size if chips > 1 and repeats > 1 else both / size,
         "events": event / size,
     }
-    of_mean = max(image + chip - both, both, 0.0) / size if chips > 1 else image / size
+    of_mean = max(image + chip - both, both, 0.0) / size if chips >= LEAST_GROUPS else image / size
     total = of_mean + table_variance
-    squares = (
-        (image / size) ** 2 / max(n - 1, 1)
-        + (chip / size) ** 2 / max(chips - 1, 1)
-        + (both / size) ** 2 / max((n - 1) * (chips - 1), 1)
-    )
+    squares = (image / size) ** 2 / max(n - 1, 1)
+    if chips >= LEAST_GROUPS:
+        squares += (chip / size) ** 2 / (chips - 1) + (both / size) ** 2 / max((n - 1) * (chips - 1), 1)
     if table_degrees > 0:
         squares += table_variance**2 / table_degrees
     errors = {name: float(np.sqrt(max(value, 0.0))) for name, value in parts.items()}
-    least = min(chips - 1, n - 1) if chips > 1 else n - 1
+    least = min(chips - 1, n - 1) if chips >= LEAST_GROUPS else n - 1
     degrees = max(float(total**2 / squares), float(least)) if squares > 0 else float(n - 1)
     return Components(
         **errors, table=float(np.sqrt(table_variance)), total=float(np.sqrt(total)), degrees=max(degrees, 1.0)
@@ -74,11 +75,31 @@ def _square(deviations: Floats, degrees: int) -> float:
     return float(np.sum(deviations**2)) / degrees if degrees > 0 else 0.0
 
 
-def interval(right: NDArray[np.bool_], found: Components, level: float = 0.95) -> tuple[float, float]:
-    """Of the mean of right [chip, repeat, image]; Wilson's over images where all are right or all wrong."""
+def for_these_chips(chips: int) -> bool:
+    """Return whether so few chips' interval speaks for them alone, not for others like them."""
+    return chips < LEAST_GROUPS
+
+
+def scope(chips: int) -> str:
+    """Return in words what an interval speaks for, to stand behind it."""
+    if not for_these_chips(chips):
+        return "over images and chips"
+    these = "this chip" if chips == 1 else f"these {chips} chips"
+    return f"over images, for {these}: it takes {LEAST_GROUPS} to speak for others"
+
+
+def by_chip_and_image(values: Floats, chip: NDArray[np.int64], image: NDArray[np.int64]) -> Floats:
+    """Return `values` [run] as [chip, repeat, image]. Raise ValueError unless each chip has each image as often."""
+    order = np.lexsort((image, chip))
+    shape = (len(np.unique(chip)), len(np.unique(image)))
+    return np.moveaxis(values[order].reshape(*shape, -1), 2, 1)
+
+
+def accuracy_interval(right: NDArray[np.bool_] | Floats, found: Components, level: float = 0.95) -> tuple[float, float]:
+    """Return that of the mean of right [chip, repeat, image]; Wilson's of the images where all are right or wrong."""
     mean, n = float(right.mean()), right.shape[2]
     if mean in (0.0, 1.0) or found.total == 0.0:
-        return fraction_interval(round(mean * n), n)
+        return wilson_interval(round(mean * n), n)
     t = float(stdtrit(found.degrees, 0.5 + level / 2))
     independent = mean * (1.0 - mean) / found.total**2
     middle = (mean + t**2 / (2.0 * independent)) / (1.0 + t**2 / independent)
@@ -92,7 +113,7 @@ def difference_interval(found: Components, difference: Floats, level: float = 0.
     Where all are 0, as far to each side as Wilson's interval of no differing image.
     """
     if found.total == 0.0:
-        far = fraction_interval(0, difference.shape[2])[1]
+        far = wilson_interval(0, difference.shape[2])[1]
         return -far, far
     half = float(stdtrit(found.degrees, 0.5 + level / 2)) * found.total
     return float(difference.mean()) - half, float(difference.mean()) + half
