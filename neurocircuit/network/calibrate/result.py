@@ -246,7 +246,9 @@ def _described(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) 
                 bias=float(np.median(layer.bias)),
                 slope=tuple(np.exp((edges[:-1] + edges[1:]) / 2).tolist()),
                 late_median=tuple(float(np.median(group)) for group in groups),
-                late_spread=tuple(quantile_spread(np.subtract(*np.quantile(group, (0.84, 0.16))), 0.16) for group in groups),
+                late_spread=tuple(
+                    quantile_spread(np.subtract(*np.quantile(group, (0.84, 0.16))), 0.16) for group in groups
+                ),
                 approach=tuple((float(low), float(high)) for low, high in pairwise(curves.APPROACH_EDGES)),
                 false_fire=tuple(layer.false_fire.tolist()),
                 false_low=tuple(layer.false_low.tolist()),

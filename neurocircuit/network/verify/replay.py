@@ -81,14 +81,21 @@ class TransferReplay(Values):
 
 
 class Coverage(Values):
-    """Share of runs in a central interval, its 99 % interval, and whether that leaves out the nominal share."""
+    """Runs in a central interval: their share, its 95 % interval, and the exact binomial test of the nominal share.
+
+    The test counts as many independent runs as have the same clustered error; detectable: the largest share below the
+    nominal one that so many reject four times in five, nan where none.
+    """
 
     nominal: float
     share: float
-    error: float
+    inside: int
+    independent_runs: int
     low: float
     high: float
+    p_value: float
     rejected: bool
+    detectable: Number
 
 
 class Case(Values):

@@ -128,8 +128,8 @@ def _neurons(neurons: dict[str, Any]) -> Section:
         (
             "layer",
             "runs",
-            "in 50 % (99 % interval)",
-            "in 95 % (99 % interval)",
+            "in 50 % (95 % interval)",
+            "in 95 % (95 % interval)",
             "bias (σ)",
             "correlation within a chip (model)",
             "of a neuron's two events (model)",

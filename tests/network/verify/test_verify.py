@@ -173,15 +173,6 @@ def test_decks_with_phase_noise_are_covered_by_a_table_of_the_averaged_level(cir
     assert row["only_here"] + row["only_there"] <= 1
 
 
-def test_clustered_errors():
-    """Independent values give the plain error; values equal within a cluster give that of the clusters."""
-    rng = np.random.default_rng(0)
-    values, label = rng.standard_normal(2000), np.arange(2000) % 50
-    assert clustered.clustered_error(values, label) == pytest.approx(1 / np.sqrt(2000), rel=0.35)
-    same = rng.standard_normal(50)[label]
-    assert clustered.clustered_error(same, label) == pytest.approx(same[:50].std() / np.sqrt(50), rel=0.1)
-
-
 def test_pit_values_of_draws_from_the_model_are_uniform(circuit, calibrated):
     """What the model itself draws must cover nominally: 360 points, error of the 95 % share 1.1 %."""
     table, points, _ = calibrated
