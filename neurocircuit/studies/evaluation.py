@@ -11,6 +11,7 @@ import torch
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.core.stats import random_effects
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
 from neurocircuit.process import result as measurements
@@ -152,7 +153,8 @@ class LayerEvents(Values):
 class ChipEvaluation(Result):
     """A network on chips of a circuit, by a noise table; weights rounded to the table's bank.
 
-    accuracy: mean over chips, repeats and images; low and high: 95 % over images, chips, events and tables like these.
+    accuracy: mean over chips, repeats and images; low and high: 95 % over images, events, tables like
+    these and, of five on, chips.
     standard_errors: what images, chips, events and the table's calibration give. undecided: of chips x repeats x n.
     outside_share: neurons beyond the table; not `valid` above 0.1 %.
     """
@@ -194,8 +196,9 @@ class ChipEvaluation(Result):
         errors, latency = self.standard_errors, self.latency
         lines = [
             f"accuracy   {self.accuracy:.2%} ({self.accuracy_low:.2%} to {self.accuracy_high:.2%}) on "
-            f"{self.chips} chips x {self.repeats} x {self.images.n} images of split {self.images.split}; "
-            f"{self.accuracy_software:.2%} in software, {self.accuracy_rounded:.2%} with rounded weights",
+            f"{self.chips} chips x {self.repeats} x {self.images.n} images of split {self.images.split} "
+            f"({random_effects.scope(self.chips)}); {self.accuracy_software:.2%} in software, "
+            f"{self.accuracy_rounded:.2%} with rounded weights",
             "           standard errors: "
             + ", ".join(f"{name} {errors[name]:.2%}" for name in ("images", "chips", "events", "table"))
             + f"; chips {min(self.by_chip):.2%} to {max(self.by_chip):.2%}",

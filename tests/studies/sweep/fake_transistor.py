@@ -9,6 +9,7 @@ from neurocircuit.neuron.record import Arming, FireRecord
 from neurocircuit.spec import Bias, Circuit, Components, Condition, NeuronSpec
 from neurocircuit.spice.phases import place
 
+HAS_DEVICES = True
 SLOWER, FLOOR_over_tau = 1.02, 1e-4
 SAVED_rad = np.array([[0.3, 0.0], [1.9, 0.4]])
 
