@@ -40,12 +40,12 @@ class PulseOverlap:
         circuit = spec.circuit
         if circuit is None:
             return cls((0.0,) * 4, (0.0,) * 4, spec.phase_per_weight_rad, 0.0)
-        sinks = circuit.crowding if circuit.crowding_sinks is None else circuit.crowding_sinks
-        both = circuit.crowding if circuit.crowding_both is None else circuit.crowding_both
-        strength = (circuit.crowding, sinks, both, both)
+        sinks = circuit.overlap if circuit.overlap_sinks is None else circuit.overlap_sinks
+        both = circuit.overlap if circuit.overlap_both is None else circuit.overlap_both
+        strength = (circuit.overlap, sinks, both, both)
         if not any(strength):
             strength = (0.0,) * 4
-        w1, w2, w3, w4 = circuit.crowding_width_s or (circuit.spike_width_s,) * 4
+        w1, w2, w3, w4 = circuit.overlap_width_s or (circuit.spike_width_s,) * 4
         width = (w1 / spec.tau_s, w2 / spec.tau_s, w3 / spec.tau_s, w4 / spec.tau_s)
         return cls(strength, width, spec.phase_per_weight_rad, circuit.sink_advance_s / spec.tau_s)
 

@@ -55,11 +55,11 @@ def spec_of(context: Context) -> NeuronSpec:
             detector_delay_s=kernel.value("detector_delay"),
             data_pull_s=flip_flop.value("pull"),
             sink_advance_s=(kernel.value("width") - kernel.value("width_inhibitory")) / 2,
-            crowding=synapse.value("crowding_two_sources"),
-            crowding_sinks=synapse.value("crowding_two_sinks"),
-            crowding_both=synapse.value("crowding_both"),
-            crowding_width_s=tuple(
-                synapse.value(f"crowding_width_{kind}") for kind in ("two_sources", "two_sinks", "both", "both")
+            overlap=synapse.value("overlap_two_sources"),
+            overlap_sinks=synapse.value("overlap_two_sinks"),
+            overlap_both=synapse.value("overlap_both"),
+            overlap_width_s=tuple(
+                synapse.value(f"overlap_width_{kind}") for kind in ("two_sources", "two_sinks", "both", "both")
             ),
         ),
     )

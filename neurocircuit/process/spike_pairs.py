@@ -1,9 +1,9 @@
 """Two spikes into one VCO1: what their jumps lose of the sum, by signs and lag.
 
 VCO1's f(I) is compressive, and a synapse that draws from a node that another one has moved gives less. Spikes of jumps
-a and b move the phase by a + b - c(lag)·a·b; c is fitted by c0 (1 - lag/width)+, as neuron/crowding.py reads it. Each
-pair is compared with the same two spikes alone at the same phases of VCO1: a lag of n turns and one of n - PHASES meet
-it at the same phase.
+a and b move the phase by a + b - c(lag)·a·b; c is fitted by c0 (1 - lag/width)+, as neuron/pulse_overlap.py reads it.
+Each pair is compared with the same two spikes alone at the same phases of VCO1: a lag of n turns and one of n - PHASES
+meet it at the same phase.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def rings(code: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     return [((a * code, 0), (b * code, lag)) for a, b in KINDS.values() for lag in LAGS]
 
 
-def crowding(pair_rad: Floats, alone_rad: Floats, turn_s: float) -> tuple[Quantity, ...]:
+def overlap(pair_rad: Floats, alone_rad: Floats, turn_s: float) -> tuple[Quantity, ...]:
     """Loss at lag 0 over the product, and the lag at which it has gone, of each kind.
 
     pair_rad: jumps of `rings`, signed; alone_rad: of single spikes, source and sink, at the phases of VCO1 [2, turn].
@@ -36,12 +36,12 @@ def crowding(pair_rad: Floats, alone_rad: Floats, turn_s: float) -> tuple[Quanti
     return (
         *(
             Quantity(
-                f"crowding_{key}", f"Two coincident spikes lose of their sum, over the product, {name}", height, "1/rad"
+                f"overlap_{key}", f"Two coincident spikes lose of their sum, over the product, {name}", height, "1/rad"
             )
             for key, name, (height, _) in zip(KINDS, names, fitted, strict=True)
         ),
         *(
-            Quantity(f"crowding_width_{key}", f"Lag at which that has gone, {name}", width_s, "s")
+            Quantity(f"overlap_width_{key}", f"Lag at which that has gone, {name}", width_s, "s")
             for key, name, (_, width_s) in zip(KINDS, names, fitted, strict=True)
         ),
     )

@@ -84,26 +84,26 @@ class Circuit(Spec):
             description="by how much an inhibitory spike acts earlier than an excitatory one, which has a longer tail",
         ),
     ] = 0.0
-    crowding: Annotated[
+    overlap: Annotated[
         Ratio,
         Field(
             gt=-2,
             lt=2,
             description="VCO1's f(I) is compressive: spikes of jumps a and b that coincide move it by "
-            "a + b - crowding·a·b (per rad), in proportion where they overlap in part",
+            "a + b - overlap·a·b (per rad), in proportion where they overlap in part",
         ),
     ] = 0.0
-    crowding_sinks: Annotated[
+    overlap_sinks: Annotated[
         Ratio | None,
-        Field(gt=-2, lt=2, description="the same of two sinks, which share a sagging bias line; absent: crowding"),
+        Field(gt=-2, lt=2, description="the same of two sinks, which share a sagging bias line; absent: overlap"),
     ] = None
-    crowding_both: Annotated[
-        Ratio | None, Field(gt=-2, lt=2, description="the same of a source and a sink; absent: crowding")
+    overlap_both: Annotated[
+        Ratio | None, Field(gt=-2, lt=2, description="the same of a source and a sink; absent: overlap")
     ] = None
-    crowding_width_s: Annotated[
+    overlap_width_s: Annotated[
         tuple[()] | tuple[Seconds, Seconds, Seconds, Seconds],
         Field(
-            alias="crowding_width",
+            alias="overlap_width",
             description="lag from which two spikes are strangers: two sources, two sinks, a sink after a source, a "
             "source after a sink; empty: the spike width",
         ),

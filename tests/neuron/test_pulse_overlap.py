@@ -6,7 +6,7 @@ from neurocircuit.neuron.pulse_overlap import acting_times, overlapping_weights
 from neurocircuit.spec import Bias, Circuit, Components, Condition, NeuronSpec
 
 
-def spec(crowding: float) -> NeuronSpec:
+def spec(overlap: float) -> NeuronSpec:
     circuit = Circuit(
         process="generic65",
         condition=Condition(corner="tt", supply_V=1.0),
@@ -14,17 +14,17 @@ def spec(crowding: float) -> NeuronSpec:
         bias=Bias(vco1_A=1e-5, vco2_A=1e-5, vco3_A=1e-5, vco4_A=1e-5, weight_A=1e-6),
         f1_Hz=750e6,
         f3_Hz=940e6,
-        crowding=crowding,
+        overlap=overlap,
     )
     return NeuronSpec(circuit=circuit, phase_per_weight_rad=0.75)
 
 
-def phase_rad(times_s: list[float], jumps_rad: list[float], crowding: float) -> float:
-    """What a tuning curve x - crowding/2 x² (x in rad per width) makes of rectangular pulses: its integral, exactly."""
+def phase_rad(times_s: list[float], jumps_rad: list[float], overlap: float) -> float:
+    """What a tuning curve x - overlap/2 x² (x in rad per width) makes of rectangular pulses: its integral, exactly."""
     time = np.linspace(0.0, 5e-9, 500_001)
     rate = sum(jump * ((time >= at) & (time < at + 1e-9)) for at, jump in zip(times_s, jumps_rad, strict=True))
-    alone = [jump - crowding / 2 * jump**2 for jump in jumps_rad]
-    together = float(np.trapezoid(rate - crowding / 2 * rate**2, time) / 1e-9)
+    alone = [jump - overlap / 2 * jump**2 for jump in jumps_rad]
+    together = float(np.trapezoid(rate - overlap / 2 * rate**2, time) / 1e-9)
     return together - sum(alone)
 
 
@@ -51,7 +51,7 @@ def test_what_is_lost_depends_on_signs_and_order(weights: tuple[float, float], l
     assert chosen.circuit is not None
     widths = (1e-9, 0.4e-9, 3e-9, 2e-9)
     chosen = chosen.replace(
-        circuit=chosen.circuit.replace(crowding_sinks=0.1, crowding_both=0.16, crowding_width_s=widths)
+        circuit=chosen.circuit.replace(overlap_sinks=0.1, overlap_both=0.16, overlap_width_s=widths)
     )
     given = np.array([weights])
     # The order of the inputs is not that of their spikes.
@@ -75,7 +75,7 @@ def test_many_spikes_lose_what_their_pairs_lose() -> None:
     chosen = spec(0.2)
     assert chosen.circuit is not None
     widths = (1e-9, 0.4e-9, 3e-9, 2e-9)
-    chosen = chosen.replace(circuit=chosen.circuit.replace(crowding_sinks=0.1, crowding_width_s=widths))
+    chosen = chosen.replace(circuit=chosen.circuit.replace(overlap_sinks=0.1, overlap_width_s=widths))
     rng = np.random.default_rng(4)
     times, weights = rng.uniform(0.0, 0.5, (5, 12)).round(2), rng.normal(0.0, 0.5, (5, 12))
     times[rng.random((5, 12)) < 0.2] = np.inf
@@ -94,13 +94,13 @@ def test_many_spikes_lose_what_their_pairs_lose() -> None:
 def test_all_fast_levels_see_it() -> None:
     times, weights = np.full((1, 2), 0.2), np.full((1, 2), 0.8)
     for level in ("ideal", "averaged", "edge"):
-        plain, crowd = (
-            levels.evaluate(level, spec(crowding), times, weights).fire_time_over_tau[0] for crowding in (0.0, 0.15)
+        plain, overlapping = (
+            levels.evaluate(level, spec(overlap), times, weights).fire_time_over_tau[0] for overlap in (0.0, 0.15)
         )
         lost = 0.15 * 0.75 * 0.8 * 0.8 / 2
         by_hand = levels.evaluate(level, spec(0.0), times, weights - lost).fire_time_over_tau[0]
-        assert crowd == pytest.approx(by_hand, rel=1e-12)
-        assert crowd > plain + 0.02
+        assert overlapping == pytest.approx(by_hand, rel=1e-12)
+        assert overlapping > plain + 0.02
 
 
 def test_sinks_act_earlier_at_all_fast_levels_but_not_before_arming() -> None:

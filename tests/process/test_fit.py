@@ -46,12 +46,12 @@ KERNEL = {
     "width_inhibitory": 1.4e-9,
 }
 PAIRS = {
-    "crowding_two_sources": 0.2,
-    "crowding_two_sinks": 0.1,
-    "crowding_both": 0.15,
-    "crowding_width_two_sources": 2e-9,
-    "crowding_width_two_sinks": 1e-9,
-    "crowding_width_both": 1.5e-9,
+    "overlap_two_sources": 0.2,
+    "overlap_two_sinks": 0.1,
+    "overlap_both": 0.15,
+    "overlap_width_two_sources": 2e-9,
+    "overlap_width_two_sinks": 1e-9,
+    "overlap_width_both": 1.5e-9,
 }
 FLIP_FLOP = {"edge": 2e-11, "pull": 5e-12, "near": 4e-10}
 CODES = np.arange(1.0, 16.0)
@@ -95,10 +95,10 @@ def test_spec_says_what_was_measured() -> None:
     assert NeuronSpec.from_dict(spec.to_dict()) == spec
     assert spec.circuit is not None
     assert spec.circuit.bias == TRIM.bias
-    assert (spec.circuit.lead_rad, spec.circuit.crowding, spec.circuit.detector_delay_s) == (1.8, 0.2, 2.8e-10)
-    assert (spec.circuit.crowding_sinks, spec.circuit.crowding_both, spec.circuit.data_pull_s) == (0.1, 0.15, 5e-12)
+    assert (spec.circuit.lead_rad, spec.circuit.overlap, spec.circuit.detector_delay_s) == (1.8, 0.2, 2.8e-10)
+    assert (spec.circuit.overlap_sinks, spec.circuit.overlap_both, spec.circuit.data_pull_s) == (0.1, 0.15, 5e-12)
     assert spec.circuit.sink_advance_s == pytest.approx(0.2e-9)
-    assert spec.circuit.crowding_width_s == (2e-9, 1e-9, 1.5e-9, 1.5e-9)
+    assert spec.circuit.overlap_width_s == (2e-9, 1e-9, 1.5e-9, 1.5e-9)
     # What the flip-flop needs, and what it holds VCO4's edges back, is a phase of VCO3 on top of the lead.
     assert isinstance(spec.threshold, Lead)
     assert spec.threshold.lead_rad == pytest.approx(1.8 + 2 * np.pi * 937e6 * 2.5e-11)

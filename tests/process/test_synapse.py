@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from neurocircuit.process.measurements.synapse import MIDDLE, PHASES, over_phase
-from neurocircuit.process.spike_pairs import KINDS, LAGS, crowding, rings, triangle
+from neurocircuit.process.spike_pairs import KINDS, LAGS, overlap, rings, triangle
 
 TURN_s = 1.3e-9 / PHASES
 
@@ -18,10 +18,10 @@ def test_planted_pairs_give_height_and_width_of_each_kind() -> None:
             first, second = (alone[0 if sign > 0 else 1, at % PHASES] for sign, at in ((a, 0), (b, lag)))
             lost = height * max(1 - lag * TURN_s / width_s, 0.0)
             pairs.append(first + second - lost * first * second)
-    found = {q.key: q.value for q in crowding(np.array(pairs), alone, TURN_s)}
+    found = {q.key: q.value for q in overlap(np.array(pairs), alone, TURN_s)}
     for kind, (height, width_s) in planted.items():
-        assert found[f"crowding_{kind}"] == pytest.approx(height, rel=0.02)
-        assert found[f"crowding_width_{kind}"] == pytest.approx(width_s, rel=0.02)  # the grid of widths
+        assert found[f"overlap_{kind}"] == pytest.approx(height, rel=0.02)
+        assert found[f"overlap_width_{kind}"] == pytest.approx(width_s, rel=0.02)  # the grid of widths
 
 
 def test_rings_come_in_the_order_in_which_pairs_are_read() -> None:
@@ -31,7 +31,7 @@ def test_rings_come_in_the_order_in_which_pairs_are_read() -> None:
     assert given[2 * len(LAGS) + 1] == ((MIDDLE, 0), (-MIDDLE, LAGS[1]))
 
 
-def test_nothing_lost_is_no_crowding() -> None:
+def test_nothing_lost_is_no_overlap() -> None:
     assert triangle(TURN_s * np.array(LAGS), np.zeros(len(LAGS)))[0] == 0.0
 
 

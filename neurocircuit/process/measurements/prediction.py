@@ -139,8 +139,8 @@ def _key(spec: NeuronSpec, t: Floats, w: Floats, start: Floats) -> str:
 
     What only the fast levels read of the circuit is left out.
     """
-    free: dict[str, Any] = {"lead_rad": 1.0, "detector_delay_s": 0.0, "data_pull_s": 0.0, "crowding_width_s": ()}
-    free |= {"sink_advance_s": 0.0, "crowding": 0.0, "crowding_sinks": None, "crowding_both": None}
+    free: dict[str, Any] = {"lead_rad": 1.0, "detector_delay_s": 0.0, "data_pull_s": 0.0, "overlap_width_s": ()}
+    free |= {"sink_advance_s": 0.0, "overlap": 0.0, "overlap_sinks": None, "overlap_both": None}
     inputs = {
         "engine": levels.engine("transistor"),
         "files": levels.identity("transistor", spec, _drawn(t)),

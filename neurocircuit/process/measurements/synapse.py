@@ -56,7 +56,7 @@ def measure(context: Context) -> Measured:
     if not min(plus.min(), minus.min()) > 0:
         raise SimulatorBadOutput("every synapse code must move VCO1 by its sign, got one that does not")
     at_phase = np.column_stack([[plus[MIDDLE - 1], -minus[MIDDLE - 1]], over.reshape(2, PHASES - 1)])
-    crowded = spike_pairs.crowding(together, at_phase, plan.period_s / PHASES)
+    overlap = spike_pairs.overlap(together, at_phase, plan.period_s / PHASES)
     (plus, spread), (minus, spread_minus) = (
         over_phase(values, np.abs(row[1:])) for values, row in zip((plus, minus), at_phase, strict=True)
     )
@@ -70,7 +70,7 @@ def measure(context: Context) -> Measured:
             Quantity("sign_match", "LSB of the sinks over that of the sources", down.lsb_rad / up.lsb_rad, ""),
             Quantity("phase_spread", f"Code {MIDDLE} over VCO1's phase: standard deviation, excitatory", spread, ""),
             Quantity("phase_spread_inhibitory", "The same, inhibitory", spread_minus, ""),
-            *crowded,
+            *overlap,
             Quantity(
                 "tail", "Relative growth of the full-scale jump, 5 … 7 periods after the spike", float(late), "1/s"
             ),
