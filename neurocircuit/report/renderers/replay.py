@@ -26,7 +26,7 @@ def render(file: Path) -> Document:
     if values.get("transfer"):
         sections.append(_transfer(values["transfer"], values.get("images")))
     if values.get("neurons"):
-        answers += [layer["sentence"] for layer in values["neurons"]["layers"]]
+        answers.append(_neurons_answer(values["neurons"]))
         sections += [_neurons(values["neurons"]), *_worst(values["neurons"])]
     title = f"Replay on the circuit: {values['name']}"
     return Document(title, " ".join(answers), (*sections, run_section(values)), tuple(remarks))
@@ -48,6 +48,16 @@ def _images_answer(values: dict[str, Any]) -> list[str]:
             f"(circuit less model {points(difference)}, 95 % interval)."
         )
     return texts
+
+
+def _neurons_answer(neurons: dict[str, Any]) -> str:
+    layers = neurons["layers"]
+    if neurons["differing_causes"]:
+        return " ".join(layer["sentence"] for layer in layers)
+    runs = sum(layer["runs"] for layer in layers)
+    rejected = ", ".join(layer["layer"] for layer in layers if layer["rejected"])
+    verdict = f"is rejected in layer {rejected}" if rejected else "is not rejected in any layer"
+    return f"By {runs} single neurons at level {neurons['level']} the noise model {verdict} (below)."
 
 
 def _images(images: dict[str, Any]) -> Section:
