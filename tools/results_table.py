@@ -72,10 +72,11 @@ def _table3_in_transistors(published: Path) -> Iterator[Row]:
     rows = [row for row in transistor_rows.read(published / "transistor/transistor.csv") if row.half == "jitter"]
     if rows:
         theirs = [paper.value("jitter", row.row) for row in rows]
-        half_width = 100 * float(np.median([row.ci_high - row.ci_low for row in rows])) / 2
+        widths = [row.ci_high - row.ci_low for row in rows if not np.isnan(row.ci_low)]
+        error = f"± {100 * float(np.median(widths)) / 2:.1g} points" if widths else "too few for an interval"
         what = f"Table 3, input jitter of {'/'.join(f'{100 * row.row:g}' for row in rows)} %, in transistors"
         coarse = ", ".join(f"{100 * row.row:g} %" for row in rows if not row.resolved)
-        ours = f"{_fine([row.mean for row in rows])}, {rows[0].n} draws a row: ± {half_width:.1g} points" + (
+        ours = f"{_fine([row.mean for row in rows])}, {rows[0].n} draws a row: {error}" + (
             f"; not resolved by the time step: {coarse}" if coarse else ""
         )
         yield what, ours, _fine([one for one in theirs if one is not None]), "transistor"

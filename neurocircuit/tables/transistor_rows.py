@@ -16,7 +16,7 @@ class ControlledRow:
     correlation: with the controls together, and with each of them; edge_mean: that control's mean over edge_n other
     draws, with its standard error. difference: transistor less edge |Δ|/t over the same draws and phases, with its
     interval. floor: how far |Δ|/t itself moves when the time step is halved, over floor_n draws.
-    nan where there is none; the names are the columns of the file.
+    nan where there is none, as intervals where draws are too few; the names are the columns of the file.
     """
 
     half: str

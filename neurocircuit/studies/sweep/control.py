@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.stats import paired_difference
+from neurocircuit.core.stats import paired_mixture_difference
 from neurocircuit.neuron import levels
 from neurocircuit.studies.sweep.assemble import Fires
 from neurocircuit.studies.sweep.control_variate import estimate
@@ -38,19 +38,24 @@ def _controlled(fires: Fires, row: Row, paired: Floats, others: Floats) -> Contr
     means = others.mean(axis=1) if count > 1 else np.full(len(others), math.nan)
     covariance = np.atleast_2d(np.cov(others)) / count if count > 1 else np.full((len(others),) * 2, math.nan)
     found, floor = estimate(costly, paired, means, covariance), fires.floor(COSTLY_LEVEL, row)
+    plain, enough = fires.statistics(COSTLY_LEVEL, row), not fires.shortage(COSTLY_LEVEL, row)
+    plain_interval = (plain["mean"], plain["ci_low"], plain["ci_high"])
+    controlled = (found.mean, found.low, found.high) if enough else (found.mean, math.nan, math.nan)
+    moved = fires.moved(COSTLY_LEVEL, row)
+    difference = paired_mixture_difference(costly, paired[0], moved)
     return ControlledRow(
         row.half,
         row.value,
         found.n,
         "control variate" if found.used else "plain Monte Carlo",
-        *(found.mean, found.low, found.high),
-        *(found.plain_mean, found.plain_low, found.plain_high),
+        *(controlled if found.used else plain_interval),
+        *plain_interval,
         found.correlation,
         found.correlations[0],
         found.correlations[1],
         found.variance_reduction,
         *(float(means[0]), math.sqrt(covariance[0, 0]), count),
-        *paired_difference(costly, paired[0]),
+        *(difference if enough else (difference[0], math.nan, math.nan)),
         floor,
         fires.request.draws(COSTLY_LEVEL, Row(row.half, "floor", row.value)),
         bool(found.mean >= RESOLVED_FLOORS * floor),
