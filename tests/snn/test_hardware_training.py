@@ -49,9 +49,7 @@ def clean(tmp_path_factory):
 
 def test_with_the_noise_off_training_ends_in_the_same_bits(tmp_path, clean, table):
     """The noise table is there, and all its causes are off."""
-    trainer(tmp_path, *SHORT, f"hardware.noise={json.dumps(str(table))}", "hardware.causes=[]").run(
-        lambda progress: None
-    )
+    trainer(tmp_path, *SHORT, f"hardware.noise={json.dumps(str(table))}", "hardware.causes=[]").run()
     assert_same_bits(weights(tmp_path), weights(clean))
 
 

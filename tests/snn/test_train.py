@@ -247,7 +247,9 @@ def test_resuming_a_finished_run_keeps_what_it_reached(tmp_path):
         records.append(json.loads((tmp_path / "a" / "run.json").read_text()))
     assert records[0]["held_out_accuracy"] > 0.1
     assert records[0]["layer"] is not None
+    runs = [record.pop("run") for record in records]
     assert records[1] == records[0]
+    assert runs[0]["code_sha256"] == runs[1]["code_sha256"]
 
 
 def test_going_on_with_other_threads_is_said_and_recorded(tmp_path, whole):
