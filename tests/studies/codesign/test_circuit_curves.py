@@ -13,7 +13,7 @@ from neurocircuit.cli.study.circuit_curves import command
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network import mapping as network_mapping
 from neurocircuit.network.limits import Choice, limits_of
-from neurocircuit.network.run import decide, spikes_of
+from neurocircuit.network.run import EncodedImages, decide, spikes_of
 from neurocircuit.snn import unroll
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.variation import EMBEDDED
@@ -109,7 +109,7 @@ def planted(network, seen, setting, name, value, chips=(0, 1, 2)):
     labels = np.array([decide(spikes_of(circuit.ideal(one, exact_weights=True)[-1])) for one in seen.spikes])
     changed = setting if value is None else QUANTITIES[name].at(setting, value)
     point = curves.Point("c", None if value is None else name, value, changed)
-    return curves.Task(network, point, chips, curves.Images(seen.spikes, labels), "edge", 1)
+    return curves.Task(network, point, chips, EncodedImages(seen.spikes, labels), "edge", 1)
 
 
 @pytest.mark.parametrize(("name", "values"), [("mismatch", (0.0, 1e-3, 0.02)), ("phase_noise", (0.0, 1e6, 3e7))])
@@ -130,7 +130,7 @@ def test_chips_are_dealt_in_turn_and_none_goes_without(weights):
 
 
 def test_finished_tasks_are_taken_from_disk_and_others_refused(network, seen, tmp_path, monkeypatch):
-    task = planted(network, curves.Images(seen.spikes[:2], seen.labels[:2]), SETTING, "ratio", None, (0,))
+    task = planted(network, EncodedImages(seen.spikes[:2], seen.labels[:2]), SETTING, "ratio", None, (0,))
     first = curves.run([task], tmp_path, 1)
     assert len(first[task.name]["software"]) == 2
     monkeypatch.setattr(curves.Task, "run", lambda self: pytest.fail("it was finished"))
@@ -141,7 +141,7 @@ def test_finished_tasks_are_taken_from_disk_and_others_refused(network, seen, tm
 
 
 def test_two_processes_find_what_one_finds(network, seen, tmp_path):
-    few = curves.Images(seen.spikes[:2], seen.labels[:2])
+    few = EncodedImages(seen.spikes[:2], seen.labels[:2])
     tasks = [planted(network, few, SETTING, "ratio", value, (0,)) for value in (None, 16.0)]
     one, two = curves.run(tasks, tmp_path / "one", 1), curves.run(tasks, tmp_path / "two", 2)
     assert [one[task.name]["right"] for task in tasks] == [two[task.name]["right"] for task in tasks]
@@ -183,7 +183,7 @@ def test_kill_9_and_resume_give_the_rows_of_a_run_that_nothing_disturbed(weights
 
 
 def test_a_task_that_was_changed_is_refused_by_name(network, seen, tmp_path):
-    task = planted(network, curves.Images(seen.spikes[:1], seen.labels[:1]), SETTING, "ratio", None, (0,))
+    task = planted(network, EncodedImages(seen.spikes[:1], seen.labels[:1]), SETTING, "ratio", None, (0,))
     curves.run([task], tmp_path)
     path = tmp_path / f"{task.name}.json"
     path.write_text(path.read_text().replace('"undecided": 0.0', '"undecided": 1.0'))
@@ -269,7 +269,7 @@ def test_the_command_shows_what_cannot_be_and_writes_a_report(weights, tmp_path)
     assert len(numbers["gains"]) == 3
     text = (tmp_path / "out" / "report.md").read_text()
     assert "no such circuit" in text
-    assert {path.name for path in (tmp_path / "out" / "figures").iterdir()} == {"headroom.svg", "phase_noise.svg"}
+    assert {path.stem for path in (tmp_path / "out" / "figures").iterdir()} == {"headroom", "phase_noise"}
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "tasks").iterdir()}
     invoke(*options)
     assert {path: path.stat().st_mtime_ns for path in before} == before
