@@ -151,7 +151,7 @@ def test_two_processes_find_what_one_finds(network, seen, tmp_path):
 
 
 def test_kill_9_and_resume_give_the_rows_of_a_run_that_nothing_disturbed(weights, tmp_path):
-    arguments = ["--clean", weights, "--images", 2, "--chips", 2, "--map-images", 3, "--part", "train"]
+    arguments = ["--clean", weights, "--images", 2, "--chips", 2, "--map-images", 3, "--split", "train"]
     arguments += ["--quantity", "ratio=2,3,4,16,32", "--quantity", "headroom=0.3,0.5"]
 
     def tasks(out):
