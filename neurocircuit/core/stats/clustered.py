@@ -51,5 +51,5 @@ def clustered_interval(values: Floats, *clusters: NDArray[np.int64]) -> Interval
 def design_effect(inside: NDArray[np.bool_], *clusters: NDArray[np.int64]) -> float:
     """Return by how much clusters multiply the variance of a share, >= 1: n over it is the effective number of runs."""
     share = float(inside.mean())
-    plain = share * (1 - share) / len(inside)
+    plain = share * (1 - share) / max(len(inside) - 1, 1)
     return max(clustered_error(inside.astype(float), *clusters) ** 2 / plain, 1.0) if plain > 0 else 1.0

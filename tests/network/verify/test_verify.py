@@ -80,6 +80,43 @@ def test_the_model_is_not_rejected_on_new_chips(circuit, spikes, calibrated):
     assert len(row["worst"][0]["wave"]["time"]) > 100
 
 
+def test_a_circuit_that_scatters_three_times_as_far_is_rejected(circuit, spikes, calibrated):
+    """The planted wrong answer of the test above: the same model, its runs three times as far from its median."""
+    model = NoiseModel(calibrated[0], outside="ideal")
+    points = neurons.points_of(circuit, spikes, 120, 3)[0]
+    runs = neurons.replay(circuit, model, points, level="edge", chips=40, seed=3)
+    both = np.isfinite(runs.t_over_tau) & np.isfinite(runs.median_over_tau)
+    t = runs.t_over_tau.copy()
+    t[both] = 3 * t[both] - 2 * runs.median_over_tau[both]
+    pit, _ = neurons.pit_values(model, points, circuit.mapped.variation, t, np.random.default_rng(3))
+    assert neurons.coverage(replace(runs, pit_value=pit))[1]["rejected"]
+
+
+@pytest.mark.parametrize(("inside", "rejected"), [(18, True), (20, False), (22, False)])
+def test_shares_of_few_runs_are_judged_by_the_exact_binomial(inside, rejected):
+    """18 of 22: P(at most 18) = 2.2 % at 95 %. 22 runs reject, four times in five, a coverage of 76 %."""
+    pit = np.array([0.5] * inside + [0.001] * (22 - inside))
+    nothing = np.zeros(22)
+    one_each = np.arange(22)
+    runs = neurons.Runs(0, pit, nothing, nothing, nothing, one_each, one_each, None, one_each)
+    wide = neurons.coverage(runs)[1]
+    assert wide["rejected"] == rejected
+    assert wide["independent_runs"] == 22
+    assert (wide["low"] <= 0.95 <= wide["high"]) != rejected
+    assert wide["detectable"] == pytest.approx(0.763, abs=1e-3)
+    if inside == 18:
+        assert wide["p_value"] == pytest.approx(0.0444, abs=1e-4)
+
+
+def test_runs_that_share_a_chip_count_as_fewer():
+    """Two chips' worth of runs that all miss together are no evidence of 40 runs."""
+    chip = np.arange(400) // 20
+    pit = np.where(chip < 3, 0.001, 0.5)
+    wide = neurons.coverage(neurons.Runs(0, pit, pit, pit, pit, chip, np.arange(400), None, np.arange(400)))[1]
+    assert wide["independent_runs"] == pytest.approx(20, abs=2)
+    assert not wide["rejected"]
+
+
 def test_runs_of_a_chip_correlate_as_the_model_says(circuit, spikes, calibrated):
     """Same chips on both sides: the difference within four of its errors and 0.06 for the fit on 12 chips."""
     table, points, _ = calibrated
