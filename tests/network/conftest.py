@@ -60,3 +60,10 @@ def circuit(mapping, physical):
     from neurocircuit.network.run import Circuit
 
     return Circuit.of(mapping.mapped, physical)
+
+
+@pytest.fixture(scope="session")
+def calibrated(circuit, spikes):
+    from neurocircuit.network import calibrate
+
+    return calibrate.fit_table(circuit, spikes, chip_count=12, points_per_layer=120)

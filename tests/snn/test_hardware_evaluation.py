@@ -22,7 +22,7 @@ from neurocircuit.snn.recipe import load_recipe
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import WeightBank
 from tests.noise.tables import planted_table
-from tests.snn.test_train import DIGITS, trainer
+from tests.snn.training.test_train import DIGITS, trainer
 
 pytest.importorskip("sklearn")
 

@@ -21,7 +21,7 @@ from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import Bank, MappedNetwork, WeightBank
 from tests.noise.tables import planted_table
-from tests.snn.test_train import SHORT, assert_same_bits, trainer, weights
+from tests.snn.training.test_train import SHORT, assert_same_bits, trainer, weights
 
 pytest.importorskip("sklearn")
 BANKS = {

@@ -12,7 +12,7 @@ from neurocircuit.snn.hardware.jitter import JitteredNetwork
 from neurocircuit.snn.layers import SpikingLinear
 from neurocircuit.tables import TransferTable
 from neurocircuit.tables.curve import jitter_by_layer
-from tests.snn.test_train import SHORT, trainer
+from tests.snn.training.test_train import SHORT, trainer
 
 TABLE_3 = Path(__file__).parents[2] / "reports" / "published" / "table3" / "table.nc"
 

@@ -17,7 +17,7 @@ from neurocircuit.snn.layers import SpikingLinear
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import MappedNetwork
 from tests.noise.tables import planted_table
-from tests.snn.test_train import DIGITS, trainer
+from tests.snn.training.test_train import DIGITS, trainer
 
 pytest.importorskip("sklearn")
 

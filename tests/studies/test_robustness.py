@@ -15,7 +15,7 @@ from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.hardware.quantise import Rounding, set_rounding
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import WeightBank
-from tests.snn.test_train import DIGITS, trainer
+from tests.snn.training.test_train import DIGITS, trainer
 
 pytest.importorskip("sklearn")
 

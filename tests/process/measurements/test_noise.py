@@ -12,7 +12,7 @@ from neurocircuit.process.measurements import noise
 from neurocircuit.process.request import Request
 from neurocircuit.spice.process import load
 
-TRIMMED = Path(__file__).parents[2] / "reports" / "published" / "datasheet-generic65" / "conditions" / "tt_27C_1V"
+TRIMMED = Path(__file__).parents[3] / "reports" / "published" / "datasheet-generic65" / "conditions" / "tt_27C_1V"
 
 
 @pytest.mark.long

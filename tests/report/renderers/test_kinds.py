@@ -12,7 +12,7 @@ from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.report import KINDS, render, results_at, runs_below, style, write_report, write_reports
 from neurocircuit.report.document import Document, Table
 
-PUBLISHED = Path(__file__).parents[2] / "reports/published"
+PUBLISHED = Path(__file__).parents[3] / "reports/published"
 EXAMPLES = {
     "sweep": "table3",
     "characterisation": "datasheet-generic65",

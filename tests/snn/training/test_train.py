@@ -24,7 +24,7 @@ from neurocircuit.snn.training.run import BEST, CHECKPOINT, FINAL, Trainer
 from tests.command_line import running, succeed, wait_until
 
 pytest.importorskip("sklearn")
-DIGITS = Path(__file__).parents[2] / "training" / "digits.toml"
+DIGITS = Path(__file__).parents[3] / "training" / "digits.toml"
 # All that is random takes part: shift and delay draw from both generators; averaging has a state of its own.
 SHORT = ("epochs=2", "shift_px=1", "delay_over_tau=0.1", "checkpoint_steps=20", "batch_size=26")
 
