@@ -18,7 +18,6 @@ def test_each_command_says_how_it_is_used(neurocircuit, name: str) -> None:
     done = neurocircuit("study", name, "--help")
     assert done.returncode == 0
     assert f"neurocircuit study {name}" in " ".join(done.stdout.split())
-    assert "--json" in done.stdout
 
 
 def test_another_name_is_one_line(neurocircuit) -> None:
