@@ -1,6 +1,7 @@
 """The table of results of the README, from the files in reports/published alone. What is not there has no row.
 
-`python -m tools.results_table reports/published --into README.md` puts it between the two marks of the README.
+`python -m tools.results_table reports/published --into README.md training/README.md` puts it between its marks, and
+fills every other marked number of these files (tools/marks.py).
 """
 
 import argparse
@@ -16,6 +17,7 @@ from neurocircuit.core.files import read_json_object, write_atomically
 from neurocircuit.errors import FileFormatError, InputError, NeurocircuitError
 from neurocircuit.report import paper
 from neurocircuit.tables import transistor_rows
+from tools.marks import fill
 
 Row = tuple[str, str, str, str]  # what, ours, the paper's or the aim, folder below reports/published
 BEGIN, END = "<!-- results: made by `make results`, do not edit -->", "<!-- end of results -->"
@@ -31,16 +33,22 @@ _PAPER_ACCURACY = {"mnist": "99.33 %", "cifar10": "-", "fashion_mnist": "-"}
 
 
 def into(readme: Path, published: Path) -> None:
-    """Put the table between the two marks of a README. Raises InputError or FileFormatError naming what is missing."""
+    """Fill every mark of a README. Raise InputError or FileFormatError naming what is missing."""
     try:
         text = readme.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot read {readme}: {error.strerror}") from None
+    write_atomically(readme, filled(text, published))
+
+
+def filled(text: str, published: Path) -> str:
+    """Return the text of a README with the table of results, where it has its marks, and every other marked number."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise FileFormatError(f"{readme} must hold the lines {BEGIN} and {END}")
-    write_atomically(readme, f"{before}{BEGIN}\n\n{table(published)}\n{END}{after}")
+    if begin and not end:
+        raise FileFormatError(f"the text must hold the line {END} after {BEGIN}")
+    with_table = f"{before}{BEGIN}\n\n{table(published)}\n{END}{after}" if begin else text
+    return fill(with_table, published)
 
 
 def rows(published: Path) -> list[Row]:
@@ -163,7 +171,7 @@ def _aware(published: Path) -> Iterator[Row]:
             if values.get("in_circuit"):
                 own = values["in_circuit"]
                 clean, trained = (_interval(own["recovery"][key]) for key in ("clean", "trained"))
-                text = f"{clean} clean, {trained} noise-aware; gain {_points(own['summary']['gain'])}"
+                text = f"{clean} clean, {trained} noise-aware; gain {_points(own['recovery']['gain'])}"
                 where = f"{own['chips']} chips of the {circuit} circuit, level {own['level']}"
                 yield f"{own['images']} whole images on {where}", text, "the gain shows there too", folder
 
@@ -265,13 +273,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the table, or put it into a README. Return 2 where a file is missing or has no marks."""
     parser = argparse.ArgumentParser(prog="python -m tools.results_table", description=__doc__)
     parser.add_argument("published", type=Path, help="folder of the published results")
-    parser.add_argument("--into", type=Path, metavar="README", help="file whose table is replaced")
+    parser.add_argument("--into", type=Path, nargs="+", metavar="README", help="files whose marks are filled")
     given = parser.parse_args(arguments)
     try:
         if given.into is None:
             print(table(given.published), end="")
         else:
-            into(given.into, given.published)
+            for readme in given.into:
+                into(readme, given.published)
     except NeurocircuitError as error:
         print(error, file=sys.stderr)
         return 2

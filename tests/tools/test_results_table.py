@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from neurocircuit.errors import FileFormatError, InputError
+from tools import marks
 from tools import results_table as results
 
 ROOT = Path(__file__).parents[2]
@@ -68,34 +69,26 @@ def test_the_command_replaces_what_stands_between_the_marks(tmp_path):
     assert text.endswith(f"{results.END}\nafter\n")
     assert results.table(PUBLISHED) in text
     assert "old\n" not in text
-    readme.write_text("no marks\n")
+    readme.write_text(f"{results.BEGIN}\nno end\n")
     assert results.main([str(PUBLISHED), "--into", str(readme)]) == 2
-    with pytest.raises(FileFormatError, match="must hold the lines"):
+    with pytest.raises(FileFormatError, match="must hold the line"):
         results.into(readme, PUBLISHED)
     with pytest.raises(InputError, match="must hold published results"):
         results.table(tmp_path)
 
 
-def test_readme_says_of_the_curves_what_their_file_says():
-    values = json.loads((PUBLISHED / "robustness/circuit/result.json").read_bytes())
-    found = {
-        (row["circuit"], row["quantity"], row["value"], row["group"]): 100 * row["accuracy"] for row in values["rows"]
-    }
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+@pytest.mark.parametrize("name", ["README.md", "training/README.md"])
+def test_every_marked_number_is_what_the_published_files_say(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert text.count("<!-- / -->") > 3
+    assert results.filled(text, PUBLISHED) == text
 
-    def both(*place):
-        return [found[*place, group] for group in ("clean", "aware")]
 
-    clean, aware = both("stressed", None, None)
-    assert f"On the stressed circuit {clean:.1f} % (70 to 98) without and {aware:.1f} %" in text
-    clean, aware = both("embedded", "phase_noise", 3e5)
-    assert f"at 3·10⁵ {clean:.0f} and {aware:.0f} % are left" in text
-    few, many = both("stressed", "cycles", 4.0), both("stressed", "cycles", 30.0)
-    own = both("stressed", None, None)
-    assert (
-        f"{few[0]:.1f}, {own[0]:.1f}, {many[0]:.1f} % at 4, 15, 30 ({few[1]:.1f}, {own[1]:.1f}, {many[1]:.1f} %" in text
-    )
-    clean, aware = both("embedded", "mismatch", 3e-4)
-    assert f"3·10⁻⁴ leaves {clean:.0f} and {aware:.0f} %" in text
-    clean, aware = both("stressed", "headroom", 0.2)
-    assert f"leaves {clean:.0f} and {aware:.0f} %" in text
+def test_a_marked_number_follows_its_file(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({"rows": [{"kind": "x", "v": [0.5]}, {"kind": None, "v": [0.25]}]}))
+    mark = "<!-- = a.json rows[kind=null].v.0 100*.1f -->"
+    assert marks.fill(f"now {mark}9<!-- / --> %", tmp_path) == f"now {mark}25.0<!-- / --> %"
+    with pytest.raises(FileFormatError, match="leads nowhere at kind=y"):
+        marks.fill("<!-- = a.json rows[kind=y].v.0 .1f -->9<!-- / -->", tmp_path)
+    with pytest.raises(FileFormatError, match="must be among codesign, networks"):
+        marks.fill("<!-- table other --><!-- / -->", tmp_path)

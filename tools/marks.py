@@ -1,0 +1,99 @@
+"""Numbers of a README that stand between marks, filled from the files in reports/published.
+
+`<!-- = FILE KEY SPEC -->91.7<!-- / -->` holds one number: KEY leads through the JSON of FILE by names, places and
+choices (`rows[circuit=stressed;group=clean].accuracy`), SPEC is a format, with a factor before it where one is needed
+(`100*.1f`). `<!-- table NAME -->` … `<!-- / -->` holds a table of TABLES.
+"""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from neurocircuit.core.files import read_json_object
+from neurocircuit.errors import FileFormatError
+
+_VALUE = re.compile(r"(<!-- = (\S+) (\S+) (?:(\S+)\*)?(\S+) -->).*?(<!-- / -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- table (\S+) -->).*?(<!-- / -->)", re.DOTALL)
+_STEP = re.compile(r"\[([^\]]+)\]|([^.\[\]]+)")
+
+
+def fill(text: str, published: Path) -> str:
+    """Return the text with every number and table between marks as the published files have it.
+
+    Raise InputError or FileFormatError naming the file or the key that is not there.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        begin, file, key, factor, spec, end = match.groups()
+        return f"{begin}{float(factor or 1) * find(read_json_object(published / file), key):{spec}}{end}"
+
+    def table(match: re.Match[str]) -> str:
+        begin, name, end = match.groups()
+        if name not in TABLES:
+            raise FileFormatError(f"a mark names the table {name}, which must be among {', '.join(TABLES)}")
+        rows = TABLES[name](published)
+        lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+        return begin + "\n\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines) + end
+
+    return _TABLE.sub(table, _VALUE.sub(value, text))
+
+
+def find(values: Any, key: str) -> Any:
+    """Return what KEY leads to. Raise FileFormatError naming the step that leads nowhere.
+
+    >>> find({"rows": [{"a": "x", "b": 1}, {"a": None, "b": 2}]}, "rows[a=null].b")
+    2
+    """
+    for choice, name in _STEP.findall(key):
+        try:
+            if choice:
+                wanted = dict(part.split("=") for part in choice.split(";"))
+                (values,) = [row for row in values if all(_text(row[one]) == text for one, text in wanted.items())]
+            else:
+                values = values[int(name)] if isinstance(values, list) else values[name]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise FileFormatError(f"{key} leads nowhere at {choice or name}") from None
+    return values
+
+
+def _text(value: Any) -> str:
+    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _codesign(published: Path) -> list[list[str]]:
+    result = read_json_object(published / "codesign/result.json")
+    header = ["design", "accuracy, whole test images at `edge`", "energy, armed", "energy, spikes"]
+    rows = [[*header, "energy, paper's formula", "latency"]]
+    for role, design in sorted(result["recommended"].items()):
+        details = design["outcome"]["details"]
+        accuracy, low, high = (100 * one for one in design["verification"]["images"]["accuracy"]["circuit"])
+        energies = [f"{1e9 * details[key]:.3g} nJ" for key in ("energy_J", "energy_spikes_J", "energy_paper_J")]
+        interval = f"{accuracy:.1f} % ({low:.1f} … {high:.1f})"
+        rows.append([role, interval, *energies, f"{1e9 * details['latency_s']:.1f} ns"])
+    return rows
+
+
+def _networks(published: Path) -> list[list[str]]:
+    rows = [["run", "epochs", "held out", "test", "spike, before the decision", "latency"]]
+    for folder in sorted((published / "networks").glob("*-seed*")):
+        run, test = read_json_object(folder / "run.json"), read_json_object(folder / "evaluation.json")
+        with (folder / "log.csv").open(encoding="utf-8") as log:
+            epochs = len(list(csv.DictReader(log)))
+        interval = f"{test['accuracy']:.2%} ({test['accuracy_low']:.2%} to {test['accuracy_high']:.2%})"
+        shares = (test[key] / test["neurons"] for key in ("spikes", "spikes_before_decision"))
+        rows.append(
+            [
+                f"`{folder.name}`",
+                f"{epochs}",
+                f"{run['held_out_accuracy']:.2%}",
+                f"{interval} of {test['images']['n']}",
+                ", ".join(f"{share:.3f}" for share in shares),
+                f"{test['latency']['mean_over_tau']:.3f} tau",
+            ]
+        )
+    return rows
+
+
+TABLES: dict[str, Callable[[Path], list[list[str]]]] = {"codesign": _codesign, "networks": _networks}
