@@ -1,6 +1,7 @@
 """Processor time of one neuron in transistors: from a saved state to Q, against a whole run from power-up."""
 
 import resource
+from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from neurocircuit.spice.saved_states import idle, saved_states
 from neurocircuit.spice.transistor_deck import SAVED, Input, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 
-SPEC = "reports/published/datasheet-generic65/spec.toml"
+SPEC = Path(__file__).parents[2] / "reports/published/datasheet-generic65/spec.toml"
 NAIVE_s = 130e-9
 AIM = 4.0
 

@@ -87,3 +87,9 @@ def test_late_inputs_do_not_overflow():
     spec = NeuronSpec(window_s=1000 * 20e-9)
     record = levels.evaluate("ideal", spec, [0.0, 999.0], [0.5, 2.0])
     assert record.fire_time_over_tau[0] == pytest.approx(999.0 + np.log(2.0 / 1.5), rel=1e-12)
+
+
+def test_headroom_is_the_largest_current_of_either_sign():
+    spec = NeuronSpec()
+    record = levels.evaluate("ideal", spec, [0.2, 3.0], [-0.9, 0.5])
+    assert record.headroom[0] == pytest.approx(0.9 * spec.phase_per_weight_rad / (np.pi / 2), rel=1e-12)

@@ -42,9 +42,12 @@ def test_the_loops_second_pole_is_a_term_of_first_order_in_one_over_r(circuit, s
 def test_budget_has_every_cause(circuit, calibrated):
     _, points, _ = calibrated
     row = budget.budget(circuit, points[:1], chip_count=4)[0]
-    assert all(row[name] > 0 for name in ("die", "neuron", "synapse", "event", "all"))
-    assert row["parameters"]["neuron: τ"] > 0
-    assert row["parameters"]["event: phase noise"] == 0
+    parts = (row.die, row.neuron, row.synapse, row.event)
+    assert min(parts) > 0
+    together = float(np.sqrt(np.square(parts).sum()))  # a spread of 4 chips has an error of 40 %
+    assert together / 3 < row.all < 3 * together
+    assert row.parameters["neuron: τ"] > 0
+    assert row.parameters["event: phase noise"] == 0
 
 
 def test_a_table_of_points_within_limits_refuses_those_beyond(circuit, spikes):
