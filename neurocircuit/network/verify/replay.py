@@ -10,6 +10,7 @@ from pydantic import PrivateAttr
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.core.stats import random_effects
 from neurocircuit.errors import InputError
 from neurocircuit.network.run import OnCircuit
 from neurocircuit.network.verify import images as whole_images
@@ -45,7 +46,7 @@ class LayerReplay(Values):
 
 
 class ImagesReplay(Values):
-    """Whole images on chips: accuracies and agreements by name, with intervals clustered by image and by chip.
+    """Whole images on chips: accuracies and agreements by name, with intervals over images and, of five on, chips.
 
     outside: operating points beyond the noise table, of `asked`; valid: whether they are few enough to predict.
     """
@@ -219,7 +220,9 @@ class Replay(Result):
         lines = []
         split = self.split or "given"
         if self.images is not None:
-            lines.append(f"{self.images.images} {split} images on {self.images.chips} chips at level {self.level}")
+            chips = self.images.chips
+            lines.append(f"{self.images.images} {split} images on {chips} chips at level {self.level}")
+            lines.append(f"  95 % intervals {random_effects.scope(chips)}")
             for kind, shares in (("accuracy", self.images.accuracy), ("agreement", self.images.agreement)):
                 lines += [f"  {kind} {name}: {_percent(value)}" for name, value in shares.items()]
             lines += [

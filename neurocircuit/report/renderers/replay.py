@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from neurocircuit.core.stats import random_effects
 from neurocircuit.report.document import Block, Bullets, Document, Section, Table, draw, section
 from neurocircuit.report.figures import network as figures
 from neurocircuit.report.read.result import read_result
@@ -62,7 +63,7 @@ def _neurons_answer(neurons: dict[str, Any]) -> str:
 
 def _images(images: dict[str, Any]) -> Section:
     shares = Table(
-        "Decisions (95 % intervals, clustered by image and chip)",
+        f"Decisions (95 % intervals {random_effects.scope(images['chips'])})",
         ("quantity", "value", "interval"),
         tuple(
             (f"{kind}: {name}", f"{value[0]:.2%}", f"{value[1]:.2%} … {value[2]:.2%}")

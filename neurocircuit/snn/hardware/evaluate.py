@@ -52,7 +52,7 @@ class LayerEvents:
 class HardwareAccuracy:
     """right, decision_over_tau: [chip, repeat, image] (inf: undecided); software, rounded: [image], without noise.
 
-    interval: 95 % of the accuracy over images, chips, events and tables like these (snn/random_effects.py).
+    interval: 95 % of the accuracy over images, events, tables like these and, of five on, chips.
     """
 
     right: NDArray[np.bool_]
