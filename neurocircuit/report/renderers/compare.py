@@ -72,7 +72,8 @@ def _networks(networks: list[dict[str, Any]]) -> Table:
         ),
         prose=(5,),
         note="Each network by the noise table of its own mapping from the same base circuit. Intervals of a network: "
-        "over images, events, tables and, of five on, chips; that of the share: paired, over images, chips, training seeds, tables.",
+        "over images, events, tables and, of five on, chips; that of the share: paired, over images, chips, training "
+        "seeds, tables.",
     )
 
 

@@ -11,7 +11,7 @@ from neurocircuit.studies.circuit_curves.run import Point, Task
 
 
 def rows(tasks: Sequence[Task], found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One for each point and group: accuracy with its 95 % interval over images, the group's networks and, of five on, chips.
+    """One for each point and group: accuracy with its 95 % interval over images, networks and, of five on, chips.
 
     broken: limits that a network breaks there; failed: why there is no such circuit (then there are no numbers).
     """
