@@ -78,7 +78,7 @@ def new_figure(height_inch: float, rows: int = 1, **options: Any) -> "tuple[Figu
 
 
 def render(figure: "Figure", kind: str) -> bytes:
-    """Return the figure as "svg" or "png" (200 dpi, 64 colours); equal figures give equal bytes."""
+    """Return the figure as "svg" or "png" (200 dpi, 128 colours); equal figures give equal bytes."""
     stream = io.BytesIO()
     if kind == "svg":
         figure.savefig(stream, format="svg", dpi=200, metadata={"Date": None})
@@ -89,7 +89,7 @@ def render(figure: "Figure", kind: str) -> bytes:
     size = tuple(round(200 * inch) for inch in figure.get_size_inches())
     image = Image.frombytes("RGBA", size, stream.getvalue()).convert("RGB")
     small = io.BytesIO()
-    image.quantize(64, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    image.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
     return small.getvalue()
 
 
