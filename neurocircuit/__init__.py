@@ -19,18 +19,26 @@ __version__ = "0.1.0"
 PUBLIC = {
     "Condition": "neurocircuit.spec:Condition",
     "MappedNetwork": "neurocircuit.spec:MappedNetwork",
-    "NeuronSpec": "neurocircuit.spec:NeuronSpec",
     "NeurocircuitError": "neurocircuit.errors:NeurocircuitError",
+    "NeuronSpec": "neurocircuit.spec:NeuronSpec",
     "NoiseTable": "neurocircuit.noise.table:NoiseTable",
     "Result": "neurocircuit.core.result:Result",
     "Testbench": "neurocircuit.spec:Testbench",
     "TransferTable": "neurocircuit.tables:TransferTable",
     "Variation": "neurocircuit.spec:Variation",
     "calibrate": "neurocircuit.network.calibrate:calibrate",
+    "characterize": "neurocircuit.studies.characterisation:characterize",
+    "circuit_curves": "neurocircuit.studies.circuit_curves.study:circuit_curves",
+    "compare": "neurocircuit.studies.compare:compare",
     "data": "neurocircuit.snn.data.sets",
+    "evaluate": "neurocircuit.studies.evaluation:evaluate",
+    "load": "neurocircuit.kinds:load",
     "map": "neurocircuit.snn.mapping:map_network",
+    "report": "neurocircuit.report:write_report",
+    "robustness": "neurocircuit.studies.robustness",
     "simulate": "neurocircuit.studies.simulate:simulate",
     "snn": "neurocircuit.snn",
+    "sweep": "neurocircuit.studies.sweep.api:sweep",
     "verify": "neurocircuit.network.verify:verify",
     "waveforms": "neurocircuit.neuron.levels:waveforms",
 }
@@ -39,14 +47,22 @@ if TYPE_CHECKING:
     from neurocircuit import snn
     from neurocircuit.core.result import Result
     from neurocircuit.errors import NeurocircuitError
+    from neurocircuit.kinds import load
     from neurocircuit.network.calibrate import calibrate
     from neurocircuit.network.verify import verify
     from neurocircuit.neuron.levels import waveforms
     from neurocircuit.noise.table import NoiseTable
+    from neurocircuit.report import write_report as report
     from neurocircuit.snn.data import sets as data
     from neurocircuit.snn.mapping import map_network as map
     from neurocircuit.spec import Condition, MappedNetwork, NeuronSpec, Testbench, Variation
+    from neurocircuit.studies import robustness
+    from neurocircuit.studies.characterisation import characterize
+    from neurocircuit.studies.circuit_curves.study import circuit_curves
+    from neurocircuit.studies.compare import compare
+    from neurocircuit.studies.evaluation import evaluate
     from neurocircuit.studies.simulate import simulate
+    from neurocircuit.studies.sweep.api import sweep
     from neurocircuit.tables import TransferTable
 else:
     __getattr__, __dir__ = lazy_names(__name__, PUBLIC)
@@ -62,10 +78,18 @@ __all__ = [
     "TransferTable",
     "Variation",
     "calibrate",
+    "characterize",
+    "circuit_curves",
+    "compare",
     "data",
+    "evaluate",
+    "load",
     "map",
+    "report",
+    "robustness",
     "simulate",
     "snn",
+    "sweep",
     "verify",
     "waveforms",
 ]

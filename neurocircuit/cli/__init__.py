@@ -58,8 +58,8 @@ def main() -> None:
                 click.echo(error.format_message(), err=True)
                 sys.exit(2)
             _fail(error.format_message(), 2)
-        except (click.Abort, KeyboardInterrupt):
-            _fail("stopped", 130)
+        except (click.Abort, KeyboardInterrupt) as error:
+            _fail(str(error) or "stopped", 130)
         except NeurocircuitError as error:
             _fail(str(error), error.exit_code)
         except ImportError as error:

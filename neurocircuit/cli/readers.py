@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from neurocircuit import units
 from neurocircuit.spec import NeuronSpec, Variation
 
 
@@ -20,3 +21,13 @@ def variation(text: str, field: str) -> Variation:
 def names(text: str, field: str) -> tuple[str, ...]:
     """Return the names of a list: "tt,ss"."""
     return tuple(name.strip() for name in text.split(","))
+
+
+def percentages(text: str, field: str) -> tuple[float, ...]:
+    """Return ratios of "1-9%" or "1,3,5%"; none of them for "none"."""
+    return units.parse_percentages(text, field) or ()
+
+
+def integers(text: str, field: str) -> tuple[int, ...]:
+    """Return whole numbers of "4,8"; none of them for "none"."""
+    return units.parse_integers(text, field) or ()

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from neurocircuit.cli.common import echo_json, json_option
-from neurocircuit.report import runs_below, write_reports
+from neurocircuit.cli.common import PATH, deliver, json_option
+from neurocircuit.report import write_all
 
 
 @click.command("report")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=PATH)
 @click.option("--recursive", is_flag=True, help="Also every run in the folders below RUN.")
 @json_option
 def command(runs: tuple[Path, ...], recursive: bool, as_json: bool) -> None:
@@ -17,12 +17,5 @@ def command(runs: tuple[Path, ...], recursive: bool, as_json: bool) -> None:
 
     RUN is the folder of a finished run of any kind, or one result file (.json) in it.
     """
-    folders = [folder for run in runs for folder in runs_below(run)] if recursive else runs
-    pages = []
-    for folder in folders:
-        written = write_reports(folder)
-        pages += written
-        if not as_json:
-            click.echo("\n".join(map(str, written)))
-    if as_json:
-        echo_json({"reports": [{"report": str(page), "markdown": str(page.with_suffix(".md"))} for page in pages]})
+    result = write_all(runs, recursive)
+    deliver(result, as_json)

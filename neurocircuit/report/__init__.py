@@ -4,10 +4,13 @@ Each kind of result has one renderer: a module of `renderers` whose `render(file
 Document. It is imported when a result of its kind is met.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from neurocircuit.core.files import read_json
 from neurocircuit.core.result import RESULT
@@ -104,3 +107,43 @@ def _kind(file: Path) -> str | None:
     values = read_json(file)
     kind = values.get("kind") if isinstance(values, dict) else None
     return kind if isinstance(kind, str) else None
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The HTML pages that were written; beside each the same as Markdown."""
+
+    pages: tuple[Path, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Always 0: what cannot be written is raised."""
+        return 0
+
+    def save(self, out: Path | str) -> Path:
+        """Return the folder: reports are written beside the results."""
+        return Path(out)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the paths of the pages."""
+        return {"reports": [{"report": str(page), "markdown": str(page.with_suffix(".md"))} for page in self.pages]}
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.pages))
+
+
+def write_all(runs: Iterable[Path | str], recursive: bool = False) -> Reports:
+    """Write the reports of several runs, with `recursive` also of those below. Raise as `write_reports`."""
+    folders = [folder for run in runs for folder in (runs_below(Path(run)) if recursive else [Path(run)])]
+    return Reports(tuple(page for folder in folders for page in write_reports(folder)))
+
+
+class _CallablePackage(ModuleType):
+    """`neurocircuit.report` is this package and, as a public name, the function: a call writes a report."""
+
+    def __call__(self, path: Path | str) -> Path:
+        """Write the report of a run and return its page, as `write_report` does."""
+        return write_report(path)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from neurocircuit.snn.importer import import_weights
     from neurocircuit.snn.mapping import NetworkOnCircuit
     from neurocircuit.snn.model import Model, load
+    from neurocircuit.snn.training.train import train
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -16,7 +17,8 @@ else:
             "NetworkOnCircuit": "neurocircuit.snn.mapping:NetworkOnCircuit",
             "import_weights": "neurocircuit.snn.importer:import_weights",
             "load": "neurocircuit.snn.model:load",
+            "train": "neurocircuit.snn.training.train:train",
         },
     )
 
-__all__ = ["Model", "NetworkOnCircuit", "import_weights", "load"]
+__all__ = ["Model", "NetworkOnCircuit", "import_weights", "load", "train"]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -100,9 +101,14 @@ def load_recipe(path: Path | str, settings: tuple[str, ...] = ()) -> Recipe:
     InputError for an unreadable file, an unknown name or a malformed setting.
     """
     values = read_toml(shipped.toml_path("RECIPE", shipped.folder("training"), path))
+    return Recipe.from_dict(put_settings(values, settings))
+
+
+def put_settings(values: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """Return the content of a recipe's file with settings put in place. Raise InputError for a malformed one."""
     for setting in settings:
         _put(values, setting)
-    return Recipe.from_dict(values)
+    return values
 
 
 def _put(values: dict[str, Any], setting: str) -> None:

@@ -1,7 +1,7 @@
 """What changed from one transfer table to another: first the rows that moved beyond their intervals."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,10 @@ class Comparison:
         if rest := len(self.others) - len(axes):
             lines.append(f"{rest} other differences, of provenance and statistics: --all lists them.")
         return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all that was compared, and whether the two are identical."""
+        return {"identical": self.identical} | asdict(self)
 
     def everything(self) -> str:
         """Return all rows and all other differences, in lines."""

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurocircuit.cli import _circuits, main, sweep
+from neurocircuit.cli import main, sweep
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.spec import Bias, Circuit, Components, NeuronSpec
+from neurocircuit.studies.sweep import api
 from neurocircuit.studies.sweep.plan import SweepRequest
+from neurocircuit.studies.sweep.run import Outcome
 
 PARTS = Components(r1_Ohm=3e5, c_F=1e-14, r2_Ohm=1.3e6, r4_Ohm=8e4)
 CURRENTS = Bias(vco1_A=1e-5, vco2_A=1e-5, vco3_A=1.5e-5, vco4_A=1.4e-5, weight_A=1e-6)
@@ -28,17 +30,14 @@ def call(monkeypatch, capsys, tmp_path):
     asked = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEUROCIRCUIT_LEDGER", str(tmp_path / "ledger"))
-    monkeypatch.setattr(_circuits, "neuron_at", lambda asked, condition: neuron(condition))
-    monkeypatch.setattr(sweep, "_print_outcome", lambda *arguments: None)
+    monkeypatch.setattr(api, "neuron_at", lambda process, condition: neuron(condition))
+    monkeypatch.setattr(sweep, "deliver", lambda *arguments: None)
 
-    class Outcome:
-        record = {"exit_code": 0}  # noqa: RUF012
+    def run(request, settings, *others):
+        asked.append((request, settings.out))
+        return Outcome(None, {"exit_code": 0})
 
-    def run(request, out, *others):
-        asked.append((request, out))
-        return Outcome
-
-    monkeypatch.setattr(sweep, "_run", run)
+    monkeypatch.setattr(api, "_run", run)
 
     def call(*arguments: str):
         monkeypatch.setattr(sys, "argv", ["neurocircuit", "sweep", "--no-report", *arguments])
@@ -86,11 +85,10 @@ def test_a_process_serves_the_fast_levels_too(call):
     ("options", "words"),
     [
         (("--corner", "ss"), "--corner, --temp and --vdd need --process"),
-        (("--process", "generic65", "--spec", "x.toml"), "--process and --spec must not stand together"),
+        (("--process", "generic65", "--spec", "embedded"), "--process and --spec must not stand together"),
         (("--process", "generic65", "--corner", "sss"), "corner of process generic65 must be one of tt, ss, ff"),
         (("--process", "generic56"), "generic56"),
         (("--process", "generic65", "--resume", "--out", "run"), "--resume takes process"),
-        (("--level", "transistor"), "level transistor needs a NeuronSpec with circuit"),
         (("--level", "transistor", "--process", "generic65", "--bits", "4,8"), "--bits must be <= 4"),
         (("--mc", "3"), "--mc needs a neuron with transistors"),
         (("--process", "generic65", "--mc", "0"), "--mc"),
@@ -115,12 +113,12 @@ def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_are_lost_yield(cal
 
     seen: list[int] = []
     monkeypatch.setattr(monte_carlo, "_trimmed", trimmed)
-    monkeypatch.setattr(monte_carlo, "told", lambda spec, circuit, inputs: spec.replace(circuit=circuit))
+    monkeypatch.setattr(monte_carlo, "spec_as_measured", lambda spec, circuit, inputs: spec.replace(circuit=circuit))
     options = ("--level", "transistor", "--process", "generic65", "--mc", "3", "--out", "run")
     code, err, [(request, _)] = call(*options)
     assert code == 0
     why = "VCO2 does not lock within 6 trim steps"
-    assert err == f"neurocircuit: {request.spec.name} chip 1 cannot be trimmed and is left out: {why}\n"
+    assert err == ""
     assert [chip.circuit.chip_seed for chip in request.chips] == [seen[0], seen[2]]
     assert len(set(seen)) == 3
     np.testing.assert_allclose([chip.circuit.bias.vco2_A for chip in request.chips], 1.1e-5)
@@ -158,3 +156,9 @@ def test_minutes_of_trim_come_after_what_can_be_refused_and_not_in_a_dry_run(cal
     code, err, _ = call(*options, "--cross-trials", "1")
     assert (code, err) == (2, "neurocircuit: Testbench.cross_check_trials must be >= 2, got 1\n")
     assert call(*options, "--dry-run")[0] == 0
+
+
+def test_the_transistor_level_takes_the_characterised_neuron_that_ships(call):
+    _, _, [(request, _)] = call("--level", "transistor", "--out", "run")
+    assert request.spec.circuit.process == "generic65"
+    assert request.spec.circuit.condition.corner == "tt"

@@ -9,11 +9,13 @@ from neurocircuit.spec import Testbench
 NAMES = ("paper", "paper-ideal", "random-operating-points", "transistor")
 
 
-def load_testbench(name_or_file: str) -> Testbench:
-    """A shipped testbench by its name, else the one in a TOML file.
+def load_testbench(name_or_file: Testbench | str) -> Testbench:
+    """Return a shipped testbench by its name, else the one in a TOML file; a testbench as it is.
 
-    Raises InputError naming the known ones when there is neither, SpecError for a wrong field in a file.
+    Raise InputError naming the known ones when there is neither, SpecError for a wrong field in a file.
     """
+    if isinstance(name_or_file, Testbench):
+        return name_or_file
     if name_or_file in NAMES:
         shipped = resources.files("neurocircuit.studies.sweep") / "testbenches" / f"{name_or_file}.toml"
         with resources.as_file(shipped) as path:

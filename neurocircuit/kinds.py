@@ -1,0 +1,42 @@
+"""Every kind of result by its name: `load` reads any run."""
+
+from importlib import import_module
+from pathlib import Path
+
+from neurocircuit.core.result import Result, kind_of
+from neurocircuit.errors import FileFormatError
+
+KINDS = {
+    "simulation": "neurocircuit.studies.simulate:Simulation",
+    "processes": "neurocircuit.process.describe:Processes",
+    "ring_check": "neurocircuit.process.describe:RingCheck",
+    "fan_in": "neurocircuit.process.describe:FanInCost",
+    "check_up": "neurocircuit.doctor:CheckUp",
+    "mapping": "neurocircuit.network.mapping:Mapping",
+    "calibration": "neurocircuit.network.calibrate.result:Calibration",
+    "replay": "neurocircuit.network.verify.replay:Replay",
+    "evaluation": "neurocircuit.studies.evaluation:Evaluation",
+    "evaluation_on_chips": "neurocircuit.studies.evaluation:ChipEvaluation",
+    "robustness": "neurocircuit.studies.robustness:Robustness",
+    "circuit_curves": "neurocircuit.studies.circuit_curves.study:CircuitCurves",
+    "compare": "neurocircuit.studies.compare:Comparison",
+}
+
+
+def load(path: Path | str) -> Result:
+    """Return the result in a run's folder, or in one result file (.json), as the type of its kind.
+
+    Raise InputError where there is none, FileFormatError for an unknown kind, another schema version, or a field that
+    is missing, unknown or out of bounds.
+
+    >>> import neurocircuit as nc
+    >>> folder = nc.simulate([0.16], [2.0], level="ideal").save("one")
+    >>> type(load("one")).__name__
+    'Simulation'
+    """
+    kind = kind_of(path)
+    if kind not in KINDS:
+        raise FileFormatError(f"{path} must be a result of a kind that is known ({', '.join(KINDS)}), got {kind!r}")
+    module, _, name = KINDS[kind].partition(":")
+    result: type[Result] = getattr(import_module(module), name)
+    return result.load(path)

@@ -1,0 +1,254 @@
+"""Training as one call: by a recipe, into a folder, to a `Model`."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neurocircuit.core.files import make_directory
+from neurocircuit.core.pool import Progress, silent
+from neurocircuit.errors import InputError
+from neurocircuit.noise import NoiseTable
+from neurocircuit.noise.model import LARGEST_OUTSIDE
+from neurocircuit.snn.model import Model, load
+from neurocircuit.snn.recipe import Recipe, load_recipe
+from neurocircuit.snn.training import parallel, runlog
+from neurocircuit.snn.training.recalibrate import Recalibrated, recalibrate
+from neurocircuit.snn.training.run import CHECKPOINT, FINAL, Trainer
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training run: its folder, and what it reached; leads: False in a process that another one leads.
+
+    resumed: what differs from how an interrupted run began. recalibrated: mapping and noise table of the new weights.
+    """
+
+    recipe: Recipe
+    out: Path
+    leads: bool = True
+    steps_done: int = 0
+    held_out_accuracy: float | None = None
+    share_outside_noise_table: float | None = None
+    resumed: str = ""
+    recalibrated: Recalibrated | None = None
+
+    @property
+    def weights(self) -> Path:
+        """The checkpoint of the trained weights."""
+        return self.out / FINAL
+
+    @property
+    def model(self) -> Model:
+        """The trained network."""
+        return load(self.weights)
+
+    @property
+    def exit_code(self) -> int:
+        """Always 0: what goes wrong is raised."""
+        return 0
+
+    def save(self, out: Path | str) -> Path:
+        """Return the folder: a run writes its files while it trains."""
+        return Path(out)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was reached, and the files."""
+        again = self.recalibrated
+        return {
+            "finished": True,
+            "out": str(self.out),
+            "weights": str(self.weights),
+            "steps_done": self.steps_done,
+            "held_out_accuracy": self.held_out_accuracy,
+            "share_outside_noise_table": self.share_outside_noise_table,
+        } | (
+            {}
+            if again is None
+            else {
+                "network": str(again.network),
+                "table": str(again.table),
+                "lead_rad_and_before": again.lead_rad_and_before,
+                "limits_met": again.limits_met,
+            }
+        )
+
+    def __str__(self) -> str:
+        if not self.leads:
+            return ""
+        held_out, outside = self.held_out_accuracy, self.share_outside_noise_table
+        chosen = "" if held_out is None else f"; {held_out:.2%} of {self.recipe.data.held_out} held-out images right"
+        lines = [f"trained {self.steps_done} steps{chosen}: {self.weights}"]
+        if self.resumed:
+            lines.append(f"resumed with {self.resumed}: the weights can differ in their last bits")
+        if outside is not None and outside > LARGEST_OUTSIDE:
+            lines.append(f"{outside:.2%} of the neurons lay beyond the noise table: recalibrate before you believe it")
+        if self.recalibrated is not None:
+            leads = ", ".join(f"{now:g} (before {old:g})" for now, old in self.recalibrated.lead_rad_and_before)
+            lines.append(f"mapped again, leads {leads} rad: {self.recalibrated.network}")
+            lines.append(f"noise table: {self.recalibrated.table}")
+        return "\n".join(lines)
+
+
+def train(
+    recipe: Recipe | Path | str,
+    *,
+    initial: Model | Path | str | None = None,
+    noise: NoiseTable | Path | str | None = None,
+    settings: Sequence[str] = (),
+    out: Path | str | None = None,
+    **options: Any,
+) -> Model:
+    """Return the network that a recipe trains; its files stay in `out` (default: reports/NAME-HASH).
+
+    recipe: a `Recipe`, the TOML file of one, or the name of one that ships, such as "mnist". initial: weights to start
+    from; noise: noise table under which it trains, gradients through eq. (4) with the noise held constant. settings:
+    changes such as "schedule.lr=1e-3". Further options are those of `train_run`: data, device, threads, resume, chips,
+    mode, bits, recalibrate, mapped_images, progress.
+
+    Raise SpecError naming field and bound, InputError where `out` holds another run.
+
+    >>> train("digits", settings=["epochs=1"], out="run").sha256  # doctest: +SKIP
+    """
+    return train_run(recipe, initial=initial, noise=noise, settings=settings, out=out, **options).model
+
+
+def train_run(
+    recipe: Recipe | Path | str,
+    *,
+    initial: Model | Path | str | None = None,
+    noise: NoiseTable | Path | str | None = None,
+    mode: str | None = None,
+    chips: str | None = None,
+    bits: int | None = None,
+    settings: Sequence[str] = (),
+    out: Path | str | None = None,
+    resume: bool = False,
+    recalibrate_chips: int | None = None,
+    mapped_images: int = 300,
+    data: Path | str | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Trained:
+    """Train as `train` does and return the whole run.
+
+    mode, chips, bits: of the recipe's [hardware] section. resume: go on from the last checkpoint in `out`.
+    recalibrate_chips: afterwards map the weights onto the table's circuit, scales from `mapped_images` training images,
+    and calibrate it on so many chips. Several processes of torchrun train together.
+    """
+    folder = None if out is None else Path(out)
+    given = {"hardware.mode": mode, "hardware.chips": chips, "hardware.bits": bits}
+    for name, value in (("initial", initial), ("hardware.noise", noise)):
+        given[name] = None if value is None else str(_file(value, folder, name))
+    changes = (*settings, *(f"{name}={json.dumps(value)}" for name, value in given.items() if value is not None))
+    recipe = load_recipe(recipe, changes) if not isinstance(recipe, Recipe) else _changed(recipe, changes)
+    if recalibrate_chips is not None and (not recipe.hardware.noise or recipe.hardware.mode != "calibrated"):
+        raise InputError("--recalibrate needs the noise table of a mapped network: give --noise TABLE")
+    folder = folder or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
+    data = None if data is None else Path(data)
+    try:
+        trained = _train(recipe, folder, resume, data, device, threads, progress)
+    finally:
+        parallel.leave()
+    if recalibrate_chips is None or not trained.leads:
+        return trained
+    again = recalibrate(
+        trained.weights,
+        Path(recipe.hardware.noise),
+        data,
+        chips=recalibrate_chips,
+        mapped_images=mapped_images,
+        progress=progress,
+    )
+    return Trained(**(vars(trained) | {"recalibrated": again}))
+
+
+def _file(value: Model | NoiseTable | Path | str, out: Path | None, name: str) -> Path | str:
+    """The path of weights or of a table; those without a file are written beside the run first."""
+    if isinstance(value, Model):
+        if value.path is not None:
+            return value.path
+        path = _beside(out, name, "initial.pt")
+        value.save(path)
+        return path
+    if isinstance(value, NoiseTable):
+        path = _beside(out, name, "noise.nc")
+        value.save(path)
+        return path
+    return value
+
+
+def _beside(out: Path | None, name: str, file: str) -> Path:
+    if out is None:
+        raise InputError(f"{name} without a file needs out, the folder of the run: it is written beside it")
+    make_directory(out.parent)
+    return out.parent / f"{out.name}.{file}"
+
+
+def _changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """A recipe with settings put in place, by way of its file content."""
+    from neurocircuit.snn.recipe import put_settings
+
+    return Recipe.from_dict(put_settings(recipe.to_dict(), changes))
+
+
+def _train(
+    recipe: Recipe,
+    out: Path,
+    resume: bool,
+    data: Path | None,
+    device: str,
+    threads: int | None,
+    progress: Progress,
+) -> Trained:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        process_device = parallel.device_of_process(device)
+        processes = parallel.join(process_device)
+        trainer = Trainer(recipe, out, data, process_device, processes)
+        _prepare(trainer, resume)
+        if processes.leads:
+            runlog.write_run(out, trainer.identity() | {"finished": False})
+        trainer.run(progress if processes.leads else silent)
+        if not processes.leads:
+            return Trained(recipe, out, leads=False)
+        reached = {
+            "steps_done": trainer.step,
+            "held_out_accuracy": trainer.held_out_accuracy,
+            "share_outside_noise_table": trainer.conditions.share_outside,
+        }
+        runlog.write_run(out, trainer.identity() | {"finished": True, "layer": trainer.layer, **reached})
+    finally:
+        torch.set_num_threads(before)
+    resumed = {name: change for name, change in (trainer.resumed or [{}])[-1].items() if name != "step"}
+    changes = ", ".join(f"{name} {was} -> {now}" for name, (was, now) in resumed.items())
+    return Trained(
+        recipe,
+        out,
+        steps_done=trainer.step,
+        held_out_accuracy=trainer.held_out_accuracy,
+        share_outside_noise_table=trainer.conditions.share_outside,
+        resumed=changes,
+    )
+
+
+def _prepare(trainer: Trainer, resume: bool) -> None:
+    """Make or check the directory; no file is touched when something does not fit."""
+    out = trainer.directory
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out must be a directory, got the file {out}")
+    if resume:
+        trainer.resume()
+        trainer.processes.wait()
+        return
+    trainer.processes.wait()
+    if trainer.processes.leads:
+        taken = [name for name in (CHECKPOINT, "run.json", "log.csv") if (out / name).exists()]
+        if taken:
+            raise InputError(f"--out {out} holds a run ({taken[0]}); go on with --resume, or give another directory")
+        make_directory(out)

@@ -1,0 +1,112 @@
+"""A process as one call: its neuron trimmed and measured in transistors, datasheet, and spec for the fast levels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neurocircuit.core.pool import Progress, silent
+from neurocircuit.process import request as requests
+from neurocircuit.process import run, spec_files
+from neurocircuit.spec import NeuronSpec
+from neurocircuit.spice.process import load, models_of
+
+
+@dataclass(frozen=True)
+class Characterisation:
+    """A finished characterisation: its folder, spec files (the first is the nominal one), and the record of the run."""
+
+    out: Path
+    specs: tuple[Path, ...]
+    record: dict[str, Any]
+    report: Path | None = None
+
+    @property
+    def spec(self) -> NeuronSpec:
+        """The neuron at the nominal condition, for the fast levels."""
+        return NeuronSpec.from_toml(self.specs[0])
+
+    @property
+    def exit_code(self) -> int:
+        """3 where measurements failed."""
+        return int(self.record["exit_code"])
+
+    def save(self, out: Path | str) -> Path:
+        """Return the folder: measurements are written as they are made."""
+        return Path(out)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record and the files."""
+        return {"out": str(self.out), "report": str(self.report) if self.report else None, **self.record}
+
+    def __str__(self) -> str:
+        lines = [f"spec:   {path}" for path in self.specs]
+        lines += [
+            f"{item['condition']} {item['measurement']}: failed: {item['reason']}" for item in self.record["failed"]
+        ]
+        return "\n".join([*lines, *([f"report: {self.report}"] if self.report else [])])
+
+
+def characterize(
+    process: str = "generic65",
+    *,
+    corner: Sequence[str] | None = None,
+    temp: Sequence[float] = (27.0,),
+    vdd: Sequence[float] = (1.0,),
+    one_at_a_time: bool = False,
+    trim_grid: bool = False,
+    only: Sequence[str] | None = None,
+    resolution: float = 1e-4,
+    cases: int = 40,
+    seed: int = 1,
+    out: Path | str | None = None,
+    resume: bool = False,
+    report: bool = True,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    progress: Progress = silent,
+) -> Characterisation:
+    """Trim and measure the neuron of a process in transistors; write datasheet and specs into `out`, and return them.
+
+    process: name, or path of a process.toml. corner: default the nominal one; temp: degC; vdd: supplies over the
+    nominal one; every combination, or with `one_at_a_time` those in which at most one of the three is not nominal, and
+    with `trim_grid` a trim at all corners and temperatures. only: measurements (what they need runs too). resolution:
+    step of the trim currents over the nominal ones. cases: random prediction cases.
+    out: default reports/datasheet-PROCESS.
+
+    Raise InputError for an unknown process, corner or measurement, SimulatorMissing without ngspice; a measurement that
+    fails raises nothing: it is recorded, and `exit_code` is 3.
+
+    >>> characterize("generic65", only=["cco"]).spec.f0_Hz  # doctest: +SKIP
+    """
+    installed = load(process)
+    corners = tuple(corner or (installed.process.nominal_corner,))
+    supply_V = installed.process.supply_V
+    wanted = requests.conditions(corners, tuple(temp), tuple(vdd), supply_V, one_at_a_time)
+    grid = requests.conditions(corners, tuple(temp), (1.0,), supply_V) if trim_grid else ()
+    trim_only = tuple(condition for condition in grid if condition not in wanted)
+    request = requests.Request(
+        process=process,
+        conditions=(*wanted, *trim_only),
+        measurements=requests.with_needs(tuple(only or requests.NEEDS)),
+        resolution=resolution,
+        cases=cases,
+        seed=seed,
+        trim_only=trim_only,
+    )
+    for condition in request.conditions:
+        models_of(installed.process, condition.corner)  # an unknown corner is told before anything is written
+    folder = Path("reports") / f"datasheet-{installed.process.name}" if out is None else Path(out)
+    run.begin(request, folder, resume)
+    try:
+        record = run.execute(request, folder, jobs, scheduler, progress)
+    except KeyboardInterrupt:
+        hint = f"stopped; finished measurements are kept, add --resume --out {folder}"
+        raise KeyboardInterrupt(hint) from None
+    specs = tuple(spec_files.write(request, folder))
+    page = None
+    if report:
+        from neurocircuit.report import write_report  # jinja2 and matplotlib take a while to import
+
+        page = write_report(folder)
+    return Characterisation(folder, specs, record, page)
