@@ -32,6 +32,22 @@ def test_components_are_those_that_were_planted():
     assert np.all(np.abs(mean - expected) < 5 * error + 0.03 * expected)  # small parts are cut at 0: biased upwards
 
 
+def test_the_variance_of_the_mean_counts_what_images_and_chips_share_once():
+    """Interaction and events outweigh both factors: counted twice they would add 40 %; 400 designs, 5 errors."""
+    rng, totals = np.random.default_rng(2), []
+    chips, repeats, n = 12, 3, 40
+    for _ in range(400):
+        y = (
+            0.1 * rng.standard_normal(n)
+            + 0.05 * rng.standard_normal((chips, 1, 1))
+            + 0.3 * rng.standard_normal((chips, 1, n))
+            + 0.4 * rng.standard_normal((chips, repeats, n))
+        )
+        totals.append(random_effects.components(y).total ** 2)
+    expected = 0.01 / n + 0.0025 / chips + 0.09 / (n * chips) + 0.16 / (n * chips * repeats)
+    assert abs(np.mean(totals) - expected) < 5 * np.std(totals, ddof=1) / np.sqrt(400) + 0.02 * expected
+
+
 def _truth(middle, spread):
     """Mean accuracy where log-odds are middle plus a normal error, by Gauss-Hermite."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
