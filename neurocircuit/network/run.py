@@ -105,7 +105,8 @@ class Circuit:
     def of(cls, mapped: MappedNetwork, physical: PhysicalNetwork) -> "Circuit":
         """Round each layer's weights to its bank."""
         weights = tuple(
-            own.weight_bank.quantise(layer.kernel) for own, layer in zip(mapped.layers, physical.layers, strict=True)
+            scale.weight_bank.quantise(layer.kernel)
+            for scale, layer in zip(mapped.layers, physical.layers, strict=True)
         )
         return cls(mapped, physical, weights)
 
@@ -174,16 +175,16 @@ class Chip:
         self, k: int, spikes: Floats, image: int, level: str, neurons: NDArray[np.intp] | None = None
     ) -> LayerRun:
         """Layer k, or some of its neurons, from the previous stage's spikes [number]."""
-        circuit, own = self.circuit, self.layers[k]
+        circuit, chip_layer = self.circuit, self.layers[k]
         layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
         start, seeds = chips.draw_event(spec, self.seed, self.number, image, k, layer.neurons)
         which: slice | NDArray[np.intp] = slice(None) if neurons is None else neurons
         times = layer.inputs(spikes, circuit.mapped.bias_delay_over_tau(k), which)
         weights = circuit.weights[k][layer.row[which]]
         if not self.perfect:
-            synapse = own.synapse[which] if len(own.synapse) > 1 else own.synapse
-            weights = weights * (1.0 + own.die[3] + synapse)
-        errors = None if self.perfect else own.neurons.take(which)
+            synapse = chip_layer.synapse[which] if len(chip_layer.synapse) > 1 else chip_layer.synapse
+            weights = weights * (1.0 + chip_layer.die[3] + synapse)
+        errors = None if self.perfect else chip_layer.neurons.take(which)
         record = levels.evaluate(
             level, spec, times, weights, start_rad=start[which], noise_seed=seeds[which], errors=errors
         )

@@ -44,30 +44,30 @@ def scores(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, c
     points = points.take(np.flatnonzero(points.point.fired))
     variation, generator = circuit.mapped.variation, np.random.default_rng([seed, 12, points.layer])
     drawn = np.sort([draw_mixture(model, points, variation, generator) for _ in range(DRAWS)], axis=0)
-    found: list[list[list[Floats]]] = [[], []]
+    measured: list[list[list[Floats]]] = [[], []]
     for chip in range(chips):
-        both: list[list[Floats]] = [[], []]
+        by_event: list[list[Floats]] = [[], []]
         for event in range(EVENTS):
             t, u, _ = simulate_points(circuit, points, variation, seed, _FIRST + chip, level, event)
-            said = model.times(points.layer, points.spec, points.point, Terms(*u), generator, points.membranes)
-            for times, into in ((t, both[0]), (said, both[1])):
+            predicted = model.times(points.layer, points.spec, points.point, Terms(*u), generator, points.membranes)
+            for times, into in ((t, by_event[0]), (predicted, by_event[1])):
                 into.append(_scores(drawn, times, generator))
-        for kept, one in zip(found, both, strict=True):
-            kept.append(one)
-    return Scores(np.array(found[0]), np.array(found[1]))
+        for kept, values in zip(measured, by_event, strict=True):
+            kept.append(values)
+    return Scores(np.array(measured[0]), np.array(measured[1]))
 
 
-def summary(seen: Scores) -> dict[str, Any]:
+def summary(pair: Scores) -> dict[str, Any]:
     """Correlations within a chip and within a neuron, circuit and model, their difference and its standard error."""
-    result: dict[str, Any] = {"chips": len(seen.circuit), "points": seen.circuit.shape[2], "events": EVENTS}
+    result: dict[str, Any] = {"chips": len(pair.circuit), "points": pair.circuit.shape[2], "events": EVENTS}
     for name, products in (("within_chip", within_chip), ("within_neuron", within_neuron)):
-        circuit, model = products(seen.circuit), products(seen.model)
-        late = circuit - model
-        error = float(late.std(ddof=1) / np.sqrt(len(late)))
+        circuit, model = products(pair.circuit), products(pair.model)
+        difference = circuit - model
+        error = float(difference.std(ddof=1) / np.sqrt(len(difference)))
         result |= {
             name: float(circuit.mean()),
             f"{name}_model": float(model.mean()),
-            f"{name}_difference": float(late.mean()),
+            f"{name}_difference": float(difference.mean()),
             f"{name}_error": error,
         }
     return result
@@ -88,11 +88,11 @@ def of_runs(circuit: Circuit, model: NoiseModel, runs: Runs, seed: int) -> dict[
 
     def by_pairs(t: Floats) -> float:
         score = _standard(_scores(drawn, t, generator))
-        sums, squares, n = (np.bincount(chip, one) for one in (score, score**2, np.ones_like(score)))
+        sums, squares, n = (np.bincount(chip, values) for values in (score, score**2, np.ones_like(score)))
         return float((sums**2 - squares).sum() / (n * (n - 1)).sum())
 
-    found = by_pairs(runs.t_over_tau[kept])
-    said = [
+    measured = by_pairs(runs.t_over_tau[kept])
+    predicted = [
         by_pairs(model.times(points.layer, points.spec, points.point, Terms(*u), generator, points.membranes))
         for _ in range(REPEATS)
     ]
@@ -100,19 +100,19 @@ def of_runs(circuit: Circuit, model: NoiseModel, runs: Runs, seed: int) -> dict[
         "chips": len(np.unique(chip)),
         "points": len(kept),
         "events": 1,
-        "within_chip": found,
-        "within_chip_model": float(np.mean(said)),
-        "within_chip_difference": found - float(np.mean(said)),
-        "within_chip_error": float(np.std(said, ddof=1) * np.sqrt(1 + 1 / REPEATS)),
+        "within_chip": measured,
+        "within_chip_model": float(np.mean(predicted)),
+        "within_chip_difference": measured - float(np.mean(predicted)),
+        "within_chip_error": float(np.std(predicted, ddof=1) * np.sqrt(1 + 1 / REPEATS)),
     }
 
 
 def within_chip(score: Floats) -> Floats:
     """Mean product of the scores of two neurons on each chip, [chip], from [chip, event, point]; overall mean 0."""
     score = _standard(score)
-    one = score.mean(axis=1)
-    n = one.shape[1]
-    pairs: Floats = (one.sum(axis=1) ** 2 - (one**2).sum(axis=1)) / (n * (n - 1))
+    values = score.mean(axis=1)
+    n = values.shape[1]
+    pairs: Floats = (values.sum(axis=1) ** 2 - (values**2).sum(axis=1)) / (n * (n - 1))
     return pairs
 
 
@@ -129,6 +129,6 @@ def _standard(score: Floats) -> Floats:
 
 
 def _scores(drawn: Floats, t: Floats, generator: np.random.Generator) -> Floats:
-    """Normal scores [point] of times [point] in sorted draws [draw, point]; ties (at silence) broken evenly."""
+    """Normal scores [point] of times [point] in sorted draws [draw, point]; ties (at silence) broken at random."""
     below, ties = (drawn < t).mean(axis=0), (drawn == t).mean(axis=0)
     return np.asarray(ndtri(np.clip(below + ties * generator.random(len(t)), _CLIP, 1 - _CLIP)))

@@ -16,10 +16,10 @@ EDGE_ONLY = ("edge",)  # start phases, ripple and sampling exist there alone
 
 def differing_causes(here: tuple[str, ...], there: tuple[str, ...], level: str, table_level: str) -> list[str]:
     """What one of two levels models and the other does not; empty where a table of one speaks for the other."""
-    found = sorted(set(here) ^ set(there))
+    causes = sorted(set(here) ^ set(there))
     if (level in EDGE_ONLY) != (table_level in EDGE_ONLY):
-        found.append("start phases and ripple of the oscillators")
-    return found
+        causes.append("start phases and ripple of the oscillators")
+    return causes
 
 
 def level_discrepancy(
@@ -30,17 +30,19 @@ def level_discrepancy(
     chip = np.random.default_rng([seed, 11, layer]).permutation(np.arange(len(points.neuron)) % chip_count)
     times = np.full((2, len(chip)), np.nan)
     for c in range(chip_count):
-        mine = np.flatnonzero(chip == c)
-        for k, one in enumerate((level, table_level)):
-            if len(mine):
-                part = points.take(mine)
-                times[k, mine] = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, one)[0]
+        of_chip = np.flatnonzero(chip == c)
+        for k, name_of_level in enumerate((level, table_level)):
+            if len(of_chip):
+                part = points.take(of_chip)
+                times[k, of_chip] = simulate_points(
+                    circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, name_of_level
+                )[0]
     fired = np.isfinite(times)
     both = fired.all(axis=0)
-    late = times[0, both] - times[1, both]
-    low, high = np.quantile(late, (0.025, 0.975))
+    difference = times[0, both] - times[1, both]
+    low, high = np.quantile(difference, (0.025, 0.975))
     name = circuit.mapped.layers[layer].name
-    middle, error = float(np.median(late)), clustered_error(late, chip[both], points.image[both])
+    middle, error = float(np.median(difference)), clustered_error(difference, chip[both], points.image[both])
     return {
         "layer": name,
         "runs": len(chip),
@@ -90,15 +92,15 @@ def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[s
     rows = layer.row[neuron] if circuit.mapped.synapses == "shared" else neuron
     synapse = drawn.synapse[rows][0] if len(drawn.synapse) > 1 else 0.0
     errors = chips.ChipLayer(drawn.die, drawn.own.take(neuron), drawn.synapse[:1]).neurons
-    own = errors.spec_of(points.spec, 0)
+    spec = errors.spec_of(points.spec, 0)
     # The order of a chip's runs decides their events: the waveform repeats that of the run itself.
-    mine = np.flatnonzero(runs.chip == runs.chip[k])
-    start, seeds = chips.draw_event(points.spec, seed, chip, 10**6, points.layer, len(mine))
-    at = int(np.flatnonzero(mine == k)[0])
-    scale = own.tau_s / points.spec.tau_s
+    of_chip = np.flatnonzero(runs.chip == runs.chip[k])
+    start, seeds = chips.draw_event(points.spec, seed, chip, 10**6, points.layer, len(of_chip))
+    at = int(np.flatnonzero(of_chip == k)[0])
+    scale = spec.tau_s / points.spec.tau_s
     wave = levels.waveforms(
         level if level != "bsource" else "averaged",
-        own,
+        spec,
         points.times[k] / scale,
         points.weights[k] * (1.0 + drawn.die[3] + synapse),
         start[at],

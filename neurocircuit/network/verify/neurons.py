@@ -74,11 +74,11 @@ def replay(
     chip = generator.permutation(chip)
     t, u = np.full(count, np.nan), np.zeros((len(COMPONENTS), count))
     for c in range(chips):
-        mine = np.flatnonzero(chip == c)
-        if len(mine):
-            part = points.take(mine)
-            found = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)
-            t[mine], u[:, mine] = found[:2]
+        of_chip = np.flatnonzero(chip == c)
+        if len(of_chip):
+            part = points.take(of_chip)
+            simulated = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)
+            t[of_chip], u[:, of_chip] = simulated[:2]
         progress(c + 1, chips, f"layer {circuit.mapped.layers[layer].name}: {count} neurons, {c + 1} of {chips} chips")
     pit, median = pit_values(model, points, circuit.mapped.variation, t, generator)
     ideal = np.where(points.point.fired, points.point.at, np.inf)

@@ -38,16 +38,16 @@ def single_neurons(
     )
     every = neurons.points_of(circuit, images, runs, seed)
     if differing:
-        found = [
+        checks = [
             level_agreement.level_discrepancy(circuit, every[layer], level, calibrated, chip_count=CHIPS, seed=seed)
             for layer in layers
         ]
     else:
-        found = [
+        checks = [
             _layer(circuit, table, every[layer], level, seed, _part(progress, k, len(layers)))
             for k, layer in enumerate(layers)
         ]
-    return {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": found}
+    return {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": checks}
 
 
 def in_transistors(
@@ -70,9 +70,9 @@ def in_transistors(
             f"--layers must hold {circuit.mapped.layers[0].name} at level transistor, the only layer that is run there"
         )
     progress(0, 1, f"layer {circuit.mapped.layers[0].name}: {runs} neurons in transistors, some 20 s each")
-    found = transistors.replay(circuit, NoiseModel(table, outside="ideal"), images, runs, seed)
+    checks = transistors.replay(circuit, NoiseModel(table, outside="ideal"), images, runs, seed)
     calibrated = str(table.provenance["level"])
-    return {"level": level, "table_level": calibrated, "differing_causes": [], "layers": [found]}
+    return {"level": level, "table_level": calibrated, "differing_causes": [], "layers": [checks]}
 
 
 def _part(progress: Progress, k: int, parts: int) -> Progress:
@@ -89,9 +89,9 @@ def _layer(
 ) -> dict[str, Any]:
     model = NoiseModel(table, outside="ideal")
     answered, known = model.reach(points.layer, points.every)
-    own, _ = model.reach(points.layer, points.coordinates)
-    inside = np.flatnonzero(own | ~points.point.fired)
-    left_out = len(own) - len(inside)
+    reached, _ = model.reach(points.layer, points.coordinates)
+    inside = np.flatnonzero(reached | ~points.point.fired)
+    left_out = len(reached) - len(inside)
     points = points.take(inside)
     runs = neurons.replay(
         circuit,
@@ -115,8 +115,8 @@ def _layer(
     if not row["valid"]:
         row["sentence"] += f" Marked INVALID: {share:.2%} of the layer's firing neurons lie beyond the table."
     if level in FAST:
-        seen = correlation.scores(circuit, model, points, level=level, chips=CORRELATION_CHIPS, seed=seed)
-        row["correlation"] = correlation.summary(seen)
+        pair = correlation.scores(circuit, model, points, level=level, chips=CORRELATION_CHIPS, seed=seed)
+        row["correlation"] = correlation.summary(pair)
     else:
         row["correlation"] = correlation.of_runs(circuit, model, runs, seed)
     return row

@@ -111,8 +111,8 @@ def transfer_mode(
         ideal = [spikes_of(point) for point in circuit.ideal(spikes)]
         for repeat in range(repeats):
             times = _image(circuit, spikes, jitter, np.random.default_rng([seed, 15, number, repeat]))
-            found = decide(times[-1])
-            right, agree = right + (found == label), agree + (found == decide(ideal[-1]))
+            decision = decide(times[-1])
+            right, agree = right + (decision == label), agree + (decision == decide(ideal[-1]))
             for into, t, wanted in zip(late, times, ideal, strict=True):
                 both = np.isfinite(t) & np.isfinite(wanted)
                 into.append(robust_spread(t[both] - wanted[both]))
@@ -121,7 +121,7 @@ def transfer_mode(
         "accuracy": [right / (n * repeats), *wilson_interval(round(right / repeats), n)],
         "agreement": [agree / (n * repeats), *wilson_interval(round(agree / repeats), n)],
         "images": n,
-        "deviation": [float(np.mean(one)) for one in late],
+        "deviation": [float(np.mean(values)) for values in late],
     }
 
 

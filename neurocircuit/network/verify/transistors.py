@@ -104,8 +104,11 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     start, seeds = chips.draw_event(points.spec, seed, 0, _EVENT, 0, runs)
     active = _active(points.times, points.weights, points.point.at)
     t, w = np.full((runs, MOST_ACTIVE), np.inf), np.zeros((runs, MOST_ACTIVE))
-    for k, mine in enumerate(active):
-        t[k, : mine.sum()], w[k, : mine.sum()] = points.times[k, mine], points.weights[k, mine]
+    for k, active_inputs in enumerate(active):
+        t[k, : active_inputs.sum()], w[k, : active_inputs.sum()] = (
+            points.times[k, active_inputs],
+            points.weights[k, active_inputs],
+        )
     fan_in = circuit.physical.layers[0].fan_in
     record = transistor.fire(points.spec, t, w, start, seeds, timeout_s=TIMEOUT_s, attached=fan_in)
     good = ~np.isnan(record.fire_time_over_tau)
@@ -167,25 +170,25 @@ class Carried:
 
 def carries(spec: NeuronSpec, fan_in: tuple[int, ...]) -> Carried:
     """Against the few synapses with which the spec was fitted; two rings each (14 CPU-s for four numbers)."""
-    own = transistor.circuit_of(spec)
+    built = transistor.circuit_of(spec)
     counts = sorted({SYNAPSES, *fan_in, *(n for n in FAN_IN if n > SYNAPSES)})
-    found = measure_fan_in(process.load(own.process), own.condition, counts)
-    gain = {n: float(jump / found.jump_rad[0]) for n, jump in zip(counts, found.jump_rad, strict=True)}
-    return Carried(gain, found.limit)
+    rings = measure_fan_in(process.load(built.process), built.condition, counts)
+    gain = {n: float(jump / rings.jump_rad[0]) for n, jump in zip(counts, rings.jump_rad, strict=True)}
+    return Carried(gain, rings.limit)
 
 
 def not_run(circuit: Circuit, carried: Carried) -> list[str]:
     """A sentence for each layer after the first."""
-    said = []
-    for own, layer in zip(circuit.mapped.layers[1:], circuit.physical.layers[1:], strict=True):
+    sentences = []
+    for scale, layer in zip(circuit.mapped.layers[1:], circuit.physical.layers[1:], strict=True):
         why = (
             f"more than the {carried.limit:.0f} that a neuron carries with VCO1 and its jumps within "
             f"{LARGEST_LOSS:.0%} (here {1 - carried.gain[layer.fan_in]:.0%} of the jump is lost)"
             if layer.fan_in > carried.limit
             else "which would take hours"
         )
-        said.append(f"Layer {own.name} was not run: its neurons have {layer.fan_in} synapses, {why}.")
-    return said
+        sentences.append(f"Layer {scale.name} was not run: its neurons have {layer.fan_in} synapses, {why}.")
+    return sentences
 
 
 def loaded(spec: NeuronSpec, synapses: int) -> tuple[NeuronSpec, float]:
