@@ -71,13 +71,14 @@ def test_all_studies_run_and_report(run):
 def test_more_noise_never_raises_the_mean_accuracy_beyond_its_interval(run, study, key):
     """Wilson's 95 % over the 200 images, which all draws share."""
     found = json.loads(run[2][study].stdout)["studies"][study]
-    for rows in found[key].values():
+    for network, rows in found[key].items():
         means = [float(np.mean(row)) for row in rows]
         if study == "fig2":
             means.reverse()  # SNR rises
         for less, more in pairwise(means):
             assert more <= wilson_interval(round(200 * less), 200)[1]
-        assert means[-1] < means[0]
+        if network == "clean":  # the others were trained under the noise: they may hold out
+            assert means[-1] < means[0]
 
 
 def test_accuracies_are_those_of_the_rounded_weights(run):

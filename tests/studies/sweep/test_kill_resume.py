@@ -45,8 +45,8 @@ def test_two_jobs_give_the_bytes_of_one(command_line, undisturbed):
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 8))])
 def test_kill_9_at_random_moments_of_a_sweep_and_resume_gives_the_same_bytes(command_line, undisturbed, seed):
     chance = random.Random(seed)  # noqa: S311 - a moment, not a secret
-    # bsource comes first: 16 batches of 5 draws, some of them after each kill.
-    moments = sorted(chance.sample(range(1, 15), 2))
+    # bsource comes first: 16 batches of 5 draws; six and more are left at each kill, lest a loaded machine be late.
+    moments = sorted(chance.sample(range(1, 11), 2))
     arguments = (*SWEEP, "--out", "run")
     for moment, jobs in zip(moments, ("2", "1"), strict=True):
         process = command_line.start(*arguments, "--jobs", jobs)
