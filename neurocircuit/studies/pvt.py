@@ -9,7 +9,7 @@ Frequencies: trimmed again, the errors that the condition's trim left. Trimmed a
 errors of the same currents at both conditions: left at nominal + (1 + e)/(1 + e_nominal) - 1. That holds to first order
 in the trim's own change of the currents; τ, gain and jumps are those measured with the condition's trim in both cases.
 
-Mapped there: phase per weight, lead and swing of each layer are chosen anew (mapping/limits.py) for the condition's
+Mapped there: phase per weight, lead and swing of each layer are chosen anew (network/limits.py) for the condition's
 circuit: phase per weight and lead up to the base circuit's times their ratios, the swing up to what the condition
 leaves of the layer's own or of the base's, if that is more; the lead follows, so that the threshold is 1 again. Codes,
 window and input times stay.
