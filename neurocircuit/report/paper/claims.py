@@ -122,7 +122,7 @@ def _against_ideal(run: Run, level: str) -> tuple[str, tuple[int, int]]:
     for k, row in enumerate(run.table.rows("jitter")):
         mean, low, high = _paired(run, level, row, mine[k], ideal[k])
         lower += high < 0
-        not_lower += low > -MATERIAL * float(np.nanmean(np.abs(ideal[k])))
+        not_lower += low > -MATERIAL * run.table.row("jitter", "ideal", row)["mean"]
         interval = "no interval" if math.isnan(low) else f"{_signed(low)}, {_signed(high)}"
         parts.append(f"{row_text('jitter', row)} %: {_signed(mean)} [{interval}]")
     sentence = (
