@@ -6,6 +6,8 @@ test images are never trained on. Accuracies are [right, n] or lists over draws 
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,9 +16,10 @@ import torch
 from torch import nn
 
 from neurocircuit.core.files import file_sha256, make_directory, read_json_object
-from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.pool import Pool, Progress, open_pool, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.core.taskstore import Task, TaskStore, key_of, run_tasks
 from neurocircuit.errors import InputError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import sets
@@ -103,8 +106,8 @@ def table4(weights: Path | str, recipe: Recipe | Path | str, **options: Any) -> 
 
     weights: checkpoint to start from; recipe: how to fine-tune it, one that names no initial weights, or its name.
     Options: settings: changes of the recipe such as "lr=1e-3"; out ("."): fine-tuned networks stay in out/runs and are
-    not trained again; retrain (True); first: only so many test images; draws (3) of each noise; data, threads and
-    progress.
+    not trained again; retrain (True); first: only so many test images; draws (3) of each noise; data, threads, jobs,
+    scheduler and progress. Finished accuracies lie in out/tasks.
     Raise InputError naming what does not fit, also where out/runs holds another run.
 
     >>> table4("weights.pt", "mnist_finetune", retrain=False).studies["table4"].unrounded  # doctest: +SKIP
@@ -141,14 +144,16 @@ def _run(
     draws: int = 3,
     data: Path | str | None = None,
     threads: int | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
     progress: Progress = silent,
 ) -> Robustness:
     clock = RunClock()
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, tuple(settings))
     if recipe.initial:
         raise InputError("recipe must not name initial weights: those are the study's own")
-    with torch_threads(threads):
-        subject = Study(recipe, Path(weights), Path(out) / "runs", data, first, draws, progress, retrain)
+    with torch_threads(threads), open_pool(jobs, scheduler) as pool:
+        subject = Study(recipe, Path(weights), Path(out) / "runs", data, first, draws, pool, progress, retrain)
         numbers = study(subject)
     return Robustness(
         studies={name: numbers},
@@ -174,6 +179,7 @@ class Study:
         data: Path | str | None,
         first: int | None,
         draws: int,
+        pool: Pool,
         progress: Progress = silent,
         retrain: bool = True,
     ) -> None:
@@ -188,7 +194,9 @@ class Study:
         self.retrain = retrain
         self._progress, self._steps_done = progress, 0
         self.subject, self.network = checkpoint.load_network(weights)
+        self.first, self.pool = first, pool
         self.images = sets.load(self.subject.data, "test", data).first(first)
+        self.store = TaskStore(folder.parent / "tasks")
 
     def tell(self, text: str, steps: int) -> None:
         """Tell that one more of `steps` is done."""
@@ -217,37 +225,77 @@ class Study:
             runlog.write_run(directory, trainer.identity() | {"finished": True})
         return final
 
-    def networks(self, name: str, **hardware: Any) -> dict[str, nn.Sequential]:
-        """The network as it is ("clean"), and trained on under [hardware] unless nothing is to be trained."""
-        found = {"clean": self.network}
+    def networks(self, name: str, **hardware: Any) -> dict[str, Path]:
+        """Return the files of the network as it is ("clean"), and trained on under [hardware] if that is wanted."""
+        files = {"clean": self.weights}
         if self.retrain:
-            found["trained"] = self.load(self.fine_tuned(name, self.weights, **hardware))
-        return found
+            files["trained"] = self.fine_tuned(name, self.weights, **hardware)
+        return files
 
-    def load(self, weights: Path) -> nn.Sequential:
-        """The network of a file."""
-        return checkpoint.load_network(weights)[1]
+    def accuracies(self, weights: Path, cases: "Sequence[Case]") -> list[float]:
+        """Return accuracies on the test images, one for each disturbance of the network in a file.
 
-    def right(self, network: nn.Module, spiking: nn.Module | None = None, **rounding: Any) -> float:
-        """Accuracy on the test images, weights rounded or noisy as `Rounding` says."""
-        layers = network if spiking is None else spiking
-        if rounding:
-            generator = torch.Generator().manual_seed(rounding.pop("seed", 0))
-            set_rounding(layers, Rounding(bank=WeightBank(), generator=generator, **rounding))
-        try:
-            return _frozen(network, layers, self.images, self.subject)
-        finally:
-            set_rounding(layers, None)
+        Finished ones are taken from the store beside `folder`. Raise as `run_tasks`.
+        """
+        images = {"data": self.images.sha256, "first": self.first, "subject": self.subject.to_dict()}
+        network = {"weights_sha256": file_sha256(weights), "threads": torch.get_num_threads()}
+        tasks = []
+        for case in cases:
+            key = key_of({"case": asdict(case)} | images | network)
+            tasks.append(
+                Task(key, key, partial(_measured, weights, self.data, self.first, case, torch.get_num_threads()))
+            )
+        values = run_tasks(tasks, self.store, self.pool)
+        return [values[task.name]["accuracy"] for task in tasks]
+
+    def accuracy(self, weights: Path, **case: Any) -> float:
+        """Return the accuracy of the network in a file under one disturbance."""
+        return self.accuracies(weights, [Case(**case)])[0]
 
 
-def _frozen(network: nn.Module, layers: nn.Module, images: ImageSource, subject: Subject) -> float:
-    """Accuracy with one draw of the weights for all images: what `Rounding` makes of them is drawn once."""
-    for layer in spiking_layers(layers):
+@dataclass(frozen=True)
+class Case:
+    """A disturbance of a network: its weights as `Rounding` makes them of kind, bits and snr_dB, or spikes jittered.
+
+    seed: of the noise. The default disturbs nothing.
+    """
+
+    kind: str | None = None
+    bits: int = EXACT_BITS
+    snr_dB: float | None = None
+    jitter: float = 0.0
+    seed: int = 0
+
+
+def _measured(weights: Path, data: Path | None, first: int | None, case: Case, threads: int) -> dict[str, float]:
+    """Return the accuracy of the network in a file on its test images."""
+    torch.set_num_threads(threads)
+    subject, network = checkpoint.load_network(weights)
+    images = _test_images(subject, data, first)
+    if case.jitter:
+        noisy = JitteredNetwork(network, [case.jitter] * (len(spiking_layers(network)) + 1), own_clocks=True)
+        noisy.event_rng.manual_seed(case.seed)
+        return {"accuracy": accuracy(noisy, images, subject)}
+    if case.kind is not None:
+        generator = torch.Generator().manual_seed(case.seed)
+        noise = {} if case.snr_dB is None else {"snr_dB": case.snr_dB}
+        set_rounding(network, Rounding(case.kind, case.bits, WeightBank(), generator=generator, **noise))
+        _freeze(network)
+    return {"accuracy": accuracy(network, images, subject)}
+
+
+@lru_cache(maxsize=1)
+def _test_images(subject: Subject, data: Path | None, first: int | None) -> ImageSource:
+    return sets.load(subject.data, "test", data).first(first)
+
+
+def _freeze(network: nn.Module) -> None:
+    """Draw what `Rounding` makes of the weights once, for all images."""
+    for layer in spiking_layers(network):
         if layer.rounding is not None:
             with torch.no_grad():
                 made = layer.rounding(layer.weight, layer.bias)
             layer.rounding = lambda weight, bias, made=made: made
-    return accuracy(network, images, subject)
 
 
 def _table4(study: Study) -> Table4:
@@ -256,29 +304,29 @@ def _table4(study: Study) -> Table4:
     for kind in QUANTISERS:
         start, rows = study.weights, []
         for bits in BITS:
-            after, retrained = study.right(study.network, kind=kind, bits=bits), math.nan
+            after, retrained = study.accuracy(study.weights, kind=kind, bits=bits), math.nan
             if study.retrain:
                 start = study.fine_tuned(f"{kind}-{bits}bit", start, bits=bits, quantiser=kind)
-                retrained = study.right(study.load(start), kind=kind, bits=bits)
+                retrained = study.accuracy(start, kind=kind, bits=bits)
             rows.append(Table4Row(bits=bits, after=after, retrained=retrained))
             study.tell(f"{kind} {bits} bit: after {after:.2%}, retrained {retrained:.2%}", len(QUANTISERS) * len(BITS))
         quantisers[kind] = tuple(rows)
-    return Table4(unrounded=study.right(study.network), bits=BITS, quantisers=quantisers)
+    return Table4(unrounded=study.accuracy(study.weights), bits=BITS, quantisers=quantisers)
 
 
 def _fig2(study: Study) -> WeightNoise:
     """Accuracy over bits and over weight noise, after training; and of a network trained under noise of 20 dB."""
-    fine = {kind: [study.right(study.network, kind=kind, bits=bits) for bits in FINE_BITS] for kind in QUANTISERS}
+    fine = {
+        kind: study.accuracies(study.weights, [Case(kind=kind, bits=bits) for bits in FINE_BITS]) for kind in QUANTISERS
+    }
     networks = study.networks(f"weights-{TRAINED_SNR_DB:g}dB", weight_snr_dB=TRAINED_SNR_DB)
     curves = {}
-    for name, network in networks.items():
-        curves[name] = [
-            [study.right(network, kind="bank", bits=EXACT_BITS, snr_dB=snr, seed=draw) for draw in range(study.draws)]
-            for snr in SNR_DB
-        ]
+    cases = [Case(kind="bank", snr_dB=snr, seed=draw) for snr in SNR_DB for draw in range(study.draws)]
+    for name, weights in networks.items():
+        curves[name] = np.reshape(study.accuracies(weights, cases), (len(SNR_DB), study.draws)).tolist()
         study.tell(f"weight noise, {name}: " + ", ".join(f"{np.mean(row):.2%}" for row in curves[name]), len(networks))
     return WeightNoise(
-        zero={name: study.right(network) for name, network in networks.items()},
+        zero={name: study.accuracy(weights) for name, weights in networks.items()},
         bits=FINE_BITS,
         rounded=fine,
         snr_dB=SNR_DB,
@@ -291,19 +339,12 @@ def _jitter(study: Study) -> SpikeJitter:
     """Accuracy over the relative jitter of every spike time, of the network as it is and trained under 5 %."""
     networks = study.networks(f"jitter-{TRAINED_JITTER:g}", jitter=TRAINED_JITTER)
     curves = {}
-    for name, network in networks.items():
-        rows = []
-        for amount in JITTERS:
-            noisy = JitteredNetwork(network, [amount] * (len(spiking_layers(network)) + 1), own_clocks=True)
-            row = []
-            for draw in range(study.draws):
-                noisy.event_rng.manual_seed(draw)
-                row.append(study.right(noisy, network))
-            rows.append(row)
-        curves[name] = rows
+    cases = [Case(jitter=amount, seed=draw) for amount in JITTERS for draw in range(study.draws)]
+    for name, weights in networks.items():
+        rows = curves[name] = np.reshape(study.accuracies(weights, cases), (len(JITTERS), study.draws)).tolist()
         study.tell(f"jitter, {name}: " + ", ".join(f"{np.mean(row):.2%}" for row in rows), len(networks))
     return SpikeJitter(
-        zero={name: study.right(network) for name, network in networks.items()},
+        zero={name: study.accuracy(weights) for name, weights in networks.items()},
         jitter=JITTERS,
         trained_jitter=TRAINED_JITTER,
         accuracy=curves,

@@ -6,7 +6,17 @@ from typing import Any
 
 import click
 
-from neurocircuit.cli.common import PATH, data_option, deliver, json_option, options, progress, threads_option
+from neurocircuit.cli.common import (
+    PATH,
+    data_option,
+    deliver,
+    jobs_option,
+    json_option,
+    options,
+    progress,
+    scheduler_option,
+    threads_option,
+)
 
 _study_options: Callable[[Any], Any] = options(
     click.option("--weights", required=True, type=PATH, help="Trained weights to start from."),
@@ -16,6 +26,8 @@ _study_options: Callable[[Any], Any] = options(
     click.option("--out", required=True, type=PATH, help="Folder of the result; networks stay in OUT/runs."),
     click.option("--images", "first", type=click.IntRange(min=1), help="Only the first so many test images."),
     click.option("--draws", default=3, show_default=True, type=click.IntRange(min=2), help="Draws of each noise."),
+    jobs_option,
+    scheduler_option,
     data_option,
     threads_option,
     json_option,

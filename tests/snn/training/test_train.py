@@ -99,8 +99,10 @@ def command(out, *arguments, settings=SHORT):
 def test_kill_9_and_resume_gives_the_same_bits(tmp_path):
     """The killed process may be anywhere, within a checkpoint's writing too."""
     plain, killed = tmp_path / "plain", tmp_path / "killed"
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     trainer(plain, *SHORT).run()
+    torch.set_num_threads(threads)
     with running([sys.executable, *command(killed)]) as process:
         wait_until((killed / CHECKPOINT).exists, process)
     assert process.returncode == -signal.SIGKILL
