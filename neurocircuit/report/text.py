@@ -43,14 +43,18 @@ def interval(values: Sequence[float | None], digits: int = 2) -> str:
     return f"{value:.{digits}%}{ends}"
 
 
-def points(values: Sequence[float], digits: int = 1, unit: str = " points") -> str:
-    """Return a difference of ratios with its 95 % interval, in percentage points.
+def points(values: Sequence[float | None], digits: int = 1, unit: str = " points") -> str:
+    """Return a difference of ratios with its 95 % interval, where it has one, in percentage points.
 
     >>> points([0.04, 0.028, 0.052])
     '+4.0 points (+2.8 … +5.2)'
+    >>> points([0.04, None, None])
+    '+4.0 points'
     """
-    value, low, high = (f"{100 * one:+.{digits}f}".replace("-", "−") for one in values)
-    return f"{value}{unit} ({low} … {high})"
+    value, low, high = (
+        ABSENT if one is None or math.isnan(one) else f"{100 * one:+.{digits}f}".replace("-", "−") for one in values
+    )
+    return f"{value}{unit}" + ("" if ABSENT in (low, high) else f" ({low} … {high})")
 
 
 def scaled(value: float | None, scale: float = 1.0) -> str:

@@ -61,14 +61,13 @@ def test_the_whole_way(neurocircuit, tmp_path, weights):
     )
     assert done.returncode == 0, done.stderr
     assert "agreement circuit and noise model" in done.stdout
-    for name in (
-        "net.mapping.html",
-        "t.calibration.html",
-        "replay/report.html",
-        "replay/report.md",
-        "replay/images.csv",
-    ):
-        assert (tmp_path / name).stat().st_size > 0
+    for name in ("net.mapping", "t.calibration", "replay/report"):
+        html, markdown = ((tmp_path / f"{name}{suffix}").read_text() for suffix in (".html", ".md"))
+        assert html.count("<h1>") == 1
+        assert html.count("data:image/svg+xml") == markdown.count("](figures/") > 0
+        assert html.count("<table>") == markdown.count("\n|---|") > 1
+    lines = (tmp_path / "replay/images.csv").read_text().splitlines()
+    assert len({tuple(line.split(",")[:2]) for line in lines[1:]}) == len(lines) - 1 > 1  # one for each image and chip
     assert "http" not in (tmp_path / "replay" / "report.html").read_text().replace("http-equiv", "")
 
     other = (tmp_path / "net.toml").read_text().replace('synapses = "unrolled"', 'synapses = "shared"')

@@ -59,7 +59,7 @@ def test_light_and_dark_have_contrast(page: Page, written_run: Path) -> None:
         page.open(written_run / "report.html", 1280, dark)
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         inks = page.evaluate(
-            "[...new Set([...document.querySelectorAll('p,td,h2,.note,.verdict,code')]"
+            "[...new Set([...document.querySelectorAll('p,td,h2,.note,.verdict span')]"
             ".map(e => getComputedStyle(e).color))]"
         )
         assert (_luminance(paper) < 0.5) == dark

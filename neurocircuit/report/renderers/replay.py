@@ -9,7 +9,7 @@ from neurocircuit.report.document import Block, Bullets, Document, Section, Tabl
 from neurocircuit.report.figures import network as figures
 from neurocircuit.report.read.result import read_result
 from neurocircuit.report.renderers.run_record import run_section
-from neurocircuit.report.text import ABSENT, interval, points
+from neurocircuit.report.text import ABSENT, interval, is_number, points
 
 
 def render(file: Path) -> Document:
@@ -42,8 +42,11 @@ def _images_answer(values: dict[str, Any]) -> list[str]:
     ]
     difference = images.get("accuracy_difference")
     if difference is not None:
-        differ = difference[1] > 0 or difference[2] < 0
-        verdict = "the two differ" if differ else "the two do not differ beyond chance"
+        _, low, high = difference
+        if not (is_number(low) and is_number(high)):
+            verdict = "too few images or chips to say whether the two differ"
+        else:
+            verdict = "the two differ" if low > 0 or high < 0 else "the two do not differ beyond chance"
         texts.append(
             f"The noise model says {interval(images['accuracy']['noise model'])} for the same chips: {verdict} "
             f"(circuit less model {points(difference)}, 95 % interval)."
@@ -66,7 +69,11 @@ def _images(images: dict[str, Any]) -> Section:
         f"Decisions (95 % intervals {random_effects.scope(images['chips'])})",
         ("quantity", "value", "interval"),
         tuple(
-            (f"{kind}: {name}", f"{value[0]:.2%}", f"{value[1]:.2%} … {value[2]:.2%}")
+            (
+                f"{kind}: {name}",
+                f"{value[0]:.2%}",
+                f"{value[1]:.2%} … {value[2]:.2%}" if is_number(value[1]) and is_number(value[2]) else ABSENT,
+            )
             for kind in ("accuracy", "agreement")
             for name, value in images[kind].items()
         ),
@@ -194,9 +201,7 @@ def _worst(neurons: dict[str, Any]) -> list[Section]:
 def _mean(value: list[float | None], name: str) -> str:
     """A mean with half its 95 % interval; shares in percent."""
     middle, low, high = value
-    if middle is None or low is None or high is None:
+    if middle is None:
         return ABSENT
-    half = (high - low) / 2
-    if name in ("missed", "false"):
-        return f"{middle:.2%} ± {half:.2%}"
-    return f"{middle:.4f} ± {half:.4f}"
+    spec = ".2%" if name in ("missed", "false") else ".4f"
+    return f"{middle:{spec}}" if low is None or high is None else f"{middle:{spec}} ± {(high - low) / 2:{spec}}"
