@@ -154,3 +154,10 @@ def test_a_list_that_no_decimal_comma_explains_is_read(text, numbers):
 )
 def test_exponent_and_prefix_go_together(text, unit, value):
     assert units.parse_quantity(text, unit, "tau") == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(150e6, "150 MHz"), (999e3, "999 kHz"), (1e9, "1 GHz"), (1.5e3, "1.5 kHz")]
+)
+def test_a_quantity_is_written_with_the_prefix_that_leaves_one_to_three_digits(value, text):
+    assert units.format_quantity(value, "Hz") == text
