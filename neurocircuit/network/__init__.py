@@ -15,7 +15,7 @@ What a successor must know:
 - A chip is (seed, number): chips.py. Calibration uses chips from 10 000 on, its budget from 20 000, single neurons of
   `verify` from 50 000, its correlations from 60 000, whole images from 0.
 - Finite r adds Σ w x e^{-x}/r to the membrane: the largest systematic deviation between operating points. The noise
-  model has the whole membrane (noise/passage), of which slope and time at the crossing of eq. (4) are a poor summary:
+  model has the membrane (neuron/membrane.py), of which slope and time at the crossing of eq. (4) are a poor summary:
   where inputs are dense, a spike that comes 0.2 τ early meets other slopes than W_C - 1.
 - More synapses than the spec was fitted with slow VCO1 and change its jumps: verify/transistors takes both from decks.
 - A characterised circuit's weight currents stand: its bank may not be rescaled, or codes mean other weights.

@@ -1,7 +1,7 @@
 """Whole images at any level: every neuron of the network, layer by layer, the spikes of one the inputs of the next.
 
 All neurons are armed together with the image; a layer's bias spike comes at its own delay. A chip's errors and an
-image's events come from chips.py by number, so a neuron at one level meets the same chip as at another.
+image's events come from neuron/chip.py by number, so a neuron at one level meets the same chip as at another.
 """
 
 from collections.abc import Callable

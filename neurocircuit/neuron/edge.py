@@ -13,7 +13,7 @@ modulo 2π: it fires for m in [0, π) modulo 2π, so also for a membrane below -
 `continuous` is the instant at which m enters that range, `q` the VCO3 edge at which the flip-flop sees it.
 A phase counter instead of the flip-flop fires for every m >= 0 and never below; a clamp keeps m above its floor.
 
-Each neuron may have errors of its own (chips.py). An error of τ moves K and w_lf alike, so that r stays: the neuron is
+Each neuron may have errors of its own (chip.py). An error of τ moves K and w_lf alike, so that r stays: the neuron is
 solved on the clock of its own τ, on which its frequencies, pulses and window scale.
 
 Phase noise is white frequency noise, drawn anew at each edge of VCO1 (for VCO1 and VCO3) and of VCO2 (for VCO2 and

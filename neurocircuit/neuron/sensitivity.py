@@ -1,6 +1,6 @@
 """What a chip's errors do to a membrane, in thresholds: first-order sensitivities at an operating point.
 
-A positive term raises the threshold, so the neuron fires later (neuron/operating.py). With V the membrane at the
+A positive term raises the threshold, so the neuron fires later (neuron/operating_points.py). With V the membrane at the
 instant looked at (1 where the neuron fires), t the time since arming, θ the lead, a the phase per weight:
 
     threshold   δ (θ + guard)/θ        gain, weight   -δ V        τ    -δ (1 - J)

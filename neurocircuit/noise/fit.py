@@ -5,7 +5,7 @@ that missed its spike has at least what moves it to the window's end. Then, by o
 
     m = b(cell) + κ_die u_die + κ_neuron u_neuron + κ_synapse u_synapse + κ_loop c_loop + κ_lag c_lag + ε(cell)
 
-u: first-order terms of the chip that was simulated, c: those that all chips have in common (terms.py), κ near 1 where
+u: first-order terms of the chip that was simulated, c: those that all chips have in common, κ near 1 where
 first order holds, ε the event. Cells span the axes that improve the likelihood of operating points that were held out.
 They hold b and ε twice: about the terms c (`rest_…`), and with the terms c in them, for a user who knows slope and time
 only. Beyond the calibrated points by up to REACH the outermost cells speak: what the terms leave varies slowly.
