@@ -34,6 +34,7 @@ PUBLIC = {
     "evaluate": "neurocircuit.studies.evaluation:evaluate",
     "load": "neurocircuit.kinds:load",
     "map": "neurocircuit.snn.mapping:map_network",
+    "pvt": "neurocircuit.studies.pvt:pvt",
     "report": "neurocircuit.report:write_report",
     "robustness": "neurocircuit.studies.robustness",
     "simulate": "neurocircuit.studies.simulate:simulate",
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from neurocircuit.studies.circuit_curves.study import circuit_curves
     from neurocircuit.studies.compare import compare
     from neurocircuit.studies.evaluation import evaluate
+    from neurocircuit.studies.pvt import pvt
     from neurocircuit.studies.simulate import simulate
     from neurocircuit.studies.sweep.api import sweep
     from neurocircuit.tables import TransferTable
@@ -85,6 +87,7 @@ __all__ = [
     "evaluate",
     "load",
     "map",
+    "pvt",
     "report",
     "robustness",
     "simulate",

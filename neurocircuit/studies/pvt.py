@@ -19,13 +19,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.pool import Progress, open_pool, silent
+from neurocircuit.core.provenance import RunClock
+from neurocircuit.core.result import Result
 from neurocircuit.core.taskstore import Task, TaskStore, arrays_sha256, key_of, run_tasks
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits, mapping
@@ -33,12 +35,17 @@ from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import Circuit
 from neurocircuit.process import result
 from neurocircuit.process.request import slug
+from neurocircuit.snn.unroll import load_mapped
 from neurocircuit.spec import Condition, FrequencyError, LayerMapping, Lead, MappedNetwork, NeuronSpec
+from neurocircuit.spice.process import characterised
 from neurocircuit.studies import inference
 
 Trim = Literal["mapped", "again", "nominal"]
 TRIMS: tuple[Trim, ...] = ("mapped", "again", "nominal")
 _SPEC, _ENERGY = "spec.toml", "energy.json"
+
+
+TRIM_WORDS = {"mapped": "trimmed and mapped there", "again": "trimmed there", "nominal": "trimmed at nominal only"}
 
 
 @dataclass(frozen=True)
@@ -341,3 +348,117 @@ def _ratios(a: NeuronSpec, b: NeuronSpec) -> tuple[float, float, float]:
     """Of b to a: lead, phase jump of an excitatory weight at full scale, swing of VCO4."""
     jump = _full_scale(a, b)[0] * _ratio(a, b, "phase_per_weight_rad")
     return _lead(b) / _lead(a), jump, _ratio(a, b, "vco4_swing_Hz")
+
+
+class Pvt(Result):
+    """A mapped network at characterised conditions, three times at each (`TRIM_WORDS`); rows: figures, SI units."""
+
+    kind: ClassVar[str] = "pvt"
+
+    name: str
+    level: str
+    split: str
+    images: int
+    map_images: int
+    chips: int
+    seed: int
+    datasheet: str
+    nominal: str
+    rows: list[dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of result.json; nan in a row is None."""
+        values = super().to_dict()
+        for row in values["rows"]:
+            row.update({key: None for key, value in row.items() if isinstance(value, float) and value != value})
+        return values
+
+    def summary(self) -> str:
+        """Return a line for each condition and trim."""
+        lines = [f"{self.images} images of split {self.split} on {self.chips} chips at level {self.level}"]
+        for row in self.rows:
+            what = f"{row['label']}, {TRIM_WORDS[row['trim']]}"
+            if row["failed"]:
+                lines.append(f"{what}: {row['failed']}")
+                continue
+            energy_J = row["energy_J"]
+            energy = "" if energy_J is None or energy_J != energy_J else f", {1e9 * energy_J:.3g} nJ"
+            lines.append(
+                f"{what}: {row['accuracy']:.1%} ({row['accuracy_low']:.1%} to {row['accuracy_high']:.1%}), "
+                f"{1e9 * row['latency_s']:.3g} ns{energy}, undecided {row['undecided']:.1%}"
+            )
+        return "\n".join(lines)
+
+
+def pvt(
+    network: Path | str,
+    *,
+    process: str = "generic65",
+    datasheet: Path | str | None = None,
+    corner: Sequence[str] | None = None,
+    temp: Sequence[float] | None = None,
+    vdd: Sequence[float] | None = None,
+    level: str = "edge",
+    split: str = "test",
+    images: int = 40,
+    map_images: int = 40,
+    chips: int = 2,
+    seed: int = 1,
+    data: Path | str | None = None,
+    out: Path | str | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    progress: Progress = silent,
+) -> Pvt:
+    """Return accuracy, energy (J) and latency (s) of a mapped network (.toml) at corners, temperatures and supplies.
+
+    Each condition three times: trimmed and mapped there, trimmed there and mapped at nominal, trimmed at nominal only.
+    datasheet: folder of `characterize`; default what ships for `process`. corner, temp (degC), vdd (over the nominal
+    supply): default all that were characterised. images of a split; map_images: training images that a mapping sees.
+    out: where finished rows are kept (out/tasks) to go on from.
+
+    Raise InputError for a condition that was not characterised, or a process that ships without a characterisation.
+
+    >>> print(pvt("network.toml", corner=["ss"]))  # doctest: +SKIP
+    """
+    clock = RunClock()
+    if Path(network).suffix != ".toml":
+        raise InputError(f"NETWORK must be a mapped network (.toml) of neurocircuit map, got {network}")
+    folder = characterised(process) if datasheet is None else Path(datasheet)
+    mapped, unrolled = load_mapped(Path(network))
+    nominal, every = read(folder)
+    conditions = chosen(every, nominal, corner, temp, vdd)
+    if not conditions:
+        raise InputError("--corner, --temp and --vdd must leave a condition that was characterised, none has all three")
+    where = None if data is None else Path(data)
+    training, decided = unrolled.images("train", where, map_images), unrolled.images(split, where, images)
+    rows = run(
+        mapped,
+        unrolled.physical,
+        nominal,
+        conditions,
+        training.spikes,
+        decided.spikes,
+        decided.labels,
+        chips=chips,
+        level=level,
+        seed=seed,
+        weights=sum(layer.kernel.size for layer in unrolled.physical.layers),
+        folder=None if out is None else Path(out) / "tasks",
+        jobs=jobs,
+        scheduler=scheduler,
+        progress=progress,
+    )
+    return Pvt(
+        name=mapped.name,
+        level=level,
+        split=split,
+        images=images,
+        map_images=map_images,
+        chips=chips,
+        seed=seed,
+        datasheet=process if datasheet is None else str(datasheet),
+        nominal=nominal.label,
+        rows=rows,
+        run=clock.record(),
+    )

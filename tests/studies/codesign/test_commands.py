@@ -5,7 +5,6 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from neurocircuit.cli.evaluate import command as evaluate
 from neurocircuit.cli.study.codesign import command as codesign
 from neurocircuit.cli.study.pvt import command as pvt
 from neurocircuit.core.files import file_sha256
@@ -166,29 +165,27 @@ def test_limits_that_no_design_keeps_are_named(study_text, weights, tmp_path):
 def test_pvt_writes_table_and_figure(mapped, tmp_path):
     folder = write(tmp_path / "sheet", spec("tt"), spec("ss", tau_s=22e-9))
     out = tmp_path / "pvt"
-    result = invoke(pvt, mapped, folder, "--images", "2", "--chips", "1", "--split", "train", "--out", out, "--json")
+    result = invoke(
+        pvt, mapped, "--datasheet", folder, "--images", "2", "--chips", "1", "--split", "train", "--out", out, "--json"
+    )
     numbers = json.loads(result.stdout)
     assert [row["trim"] for row in numbers["rows"]] == ["mapped", "again", "nominal"] * 2
     assert numbers["rows"][0]["energy_J"] is None  # no energy.json
     assert "ss, 27 °C, 1 V" in (out / "report.md").read_text()
     assert_drawn(out / "figures" / "conditions.svg")
     with pytest.raises(InputError, match=r"--temp must be among the characterised 27\.0, got 85\.0"):
-        invoke(pvt, mapped, folder, "--temp", "85")
+        invoke(pvt, mapped, "--datasheet", folder, "--temp", "85")
 
 
-def test_evaluate_takes_a_mapped_network_through_the_conditions_of_a_process(mapped, weights, tmp_path):
+def test_pvt_takes_the_conditions_that_are_asked_for(mapped, weights, tmp_path):
     folder = write(tmp_path / "sheet", spec("tt"), spec("ss", tau_s=22e-9))
-    options = ("--process", "generic65", "--datasheet", folder, "--split", "held_out", "--images", 2, "--chips", 1)
-    asked = ("--corner", "ss", "--temp", "27", "--vdd", "1.0", "--json")
-    rows = json.loads(invoke(evaluate, mapped, *options, *asked).stdout)["rows"]
-    same = ("--split", "held_out", "--images", "2", "--chips", "1", *asked)
-    assert rows == json.loads(invoke(pvt, mapped, folder, *same).stdout)["rows"]
+    asked = ("--datasheet", folder, "--corner", "ss", "--temp", "27", "--vdd", "1.0", "--images", 2, "--chips", 1)
+    rows = json.loads(invoke(pvt, mapped, *asked, "--split", "held_out", "--json").stdout)["rows"]
     assert {row["label"] for row in rows} == {"ss, 27 °C, 1 V"}
     for arguments, message in (
-        ((weights, *options), "must be a mapped network"),
-        ((mapped, "--process", "sky130", "--datasheet", folder), "must be the datasheet of sky130"),
-        ((mapped, "--process", "none"), "datasheet-none"),
-        ((weights, "--corner", "ss"), "--corner needs --process NAME"),
+        ((weights,), "must be a mapped network"),
+        ((mapped, "--process", "sky130"), "comes without a characterisation"),
+        ((mapped, "--process", "none"), "process none"),
     ):
         with pytest.raises(InputError, match=message):
-            invoke(evaluate, *arguments)
+            invoke(pvt, *arguments)
