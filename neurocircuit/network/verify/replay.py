@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -339,4 +340,6 @@ def check_options(level: str, runs: int, table: bool, whole: bool) -> None:
 
 
 def _percent(value: Interval) -> str:
+    if not math.isfinite(value[1]):
+        return f"{value[0]:.2%} (too few images or chips for an interval)"
     return f"{value[0]:.2%} ({value[1]:.2%} to {value[2]:.2%})"
