@@ -152,6 +152,7 @@ def _record(failed: tuple[dict[str, Any], ...]) -> dict[str, Any]:
             "host": "bench",
             "commit": "",
             "wall_s": 12.5,
+            "python": "3.11.7",
             "packages": {"numpy": "2"},
         },
         "jobs": 2,

@@ -115,7 +115,7 @@ def test_run_record_and_provenance_are_told(written_run: Path) -> None:
     for told in (
         "2026-11-21T12:00:00+00:00",
         "bench",
-        "12.5 s with 2 processes",
+        "wall s 12.5",
         "neurocircuit sweep",
         "a" * 64,
         "5" * 64,
