@@ -50,7 +50,6 @@ PATH = click.Path(path_type=Path)
 SPLITS = ("train", "held_out", "test", "official")
 
 spec_option = click.option("--spec", type=SPEC, help="Neuron spec (TOML); default: the embedded circuit.")
-spec_path_option = click.option("--spec", "spec_path", type=PATH, help="Neuron spec (TOML).")
 
 
 def split_option(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -82,14 +81,6 @@ first_passage_option = click.option(
     help="Layers of at most so many neurons follow their membranes, as verify's do; others are moved by their slope, "
     "which is faster and too dark. Default: 10000.",
 )
-report_option = click.option("--no-report", is_flag=True, help="Write the data files only.")
-
-
-def load_spec(path: Path | None) -> Any:
-    """Return the neuron spec of a file."""
-    from neurocircuit.spec import NeuronSpec
-
-    return NeuronSpec() if path is None else NeuronSpec.from_toml(path)
 
 
 def options(*several: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -140,11 +131,6 @@ def deliver(result: Deliverable, as_json: bool, out: Path | None = None, report:
             click.echo(f"report: {page}")
     if result.exit_code:
         sys.exit(result.exit_code)
-
-
-def teller(as_json: bool) -> Callable[[str], None]:
-    """Return a function that tells what a long call is at, on stderr; silent with --json."""
-    return (lambda text: None) if as_json else (lambda text: click.echo(text, err=True))
 
 
 def echo_json(values: dict[str, Any]) -> None:
