@@ -64,8 +64,8 @@ wheel: setup ## Build dist/neurocircuit-*.whl
 
 include tools/published.mk
 
-results: setup ## Fill the marked tables and numbers of README.md and training/README.md from the published results
-	@$(BIN)/python -m tools.results_table reports/published --into README.md training/README.md
+results: setup ## Fill the marked tables and numbers of README.md, training/README.md and docs/ from the published results
+	@$(BIN)/python -m tools.results_table reports/published --into README.md training/README.md docs/*.md
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

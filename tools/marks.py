@@ -1,4 +1,4 @@
-"""Numbers of a README that stand between marks, filled from the files in reports/published.
+"""Numbers of READMEs and docs that stand between marks, filled from the files in reports/published.
 
 `<!-- = FILE KEY SPEC -->91.7<!-- / -->` holds one number: KEY leads through the JSON of FILE by names, places and
 choices (`rows[circuit=stressed;group=clean].accuracy`), SPEC is a format, with a factor before it where one is needed
@@ -13,6 +13,7 @@ from typing import Any
 
 from neurocircuit.core.files import read_json_object
 from neurocircuit.errors import FileFormatError
+from neurocircuit.spec.reasons import reason_table
 
 _VALUE = re.compile(r"(<!-- = (\S+) (\S+) (?:(\S+)\*)?(\S+) -->).*?(<!-- / -->)", re.DOTALL)
 _TABLE = re.compile(r"(<!-- table (\S+) -->).*?(<!-- / -->)", re.DOTALL)
@@ -96,4 +97,13 @@ def _networks(published: Path) -> list[list[str]]:
     return rows
 
 
-TABLES: dict[str, Callable[[Path], list[list[str]]]] = {"codesign": _codesign, "networks": _networks}
+def _embedded_circuit(_: Path) -> list[list[str]]:
+    header, _, *rows = (line.strip("| ").split(" | ") for line in reason_table().splitlines())
+    return [header, *rows]
+
+
+TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
+    "codesign": _codesign,
+    "embedded_circuit": _embedded_circuit,
+    "networks": _networks,
+}

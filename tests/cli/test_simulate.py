@@ -8,7 +8,6 @@ import pytest
 
 from neurocircuit.neuron import levels
 from neurocircuit.spec import NeuronSpec
-from neurocircuit.spec.reasons import reason_table
 from tests.pictures import assert_drawn
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +125,3 @@ def test_spec_prints_a_file_that_reads_back(neurocircuit, tmp_path):
     printed = neurocircuit("spec", "--spec", "mine.toml")
     (tmp_path / "again.toml").write_text(printed.stdout)
     assert NeuronSpec.from_toml(tmp_path / "again.toml") == NeuronSpec.from_toml(tmp_path / "mine.toml")
-
-
-def test_readme_shows_the_embedded_circuit_as_it_is():
-    assert reason_table() in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -56,7 +56,6 @@ BAD = [
     (("--seed", "-1"), "SweepSpec.seed"),
     (("--jobs", "0"), "--jobs"),
     (("--level", "spectre"), "--level"),
-    (("--level", "transistor"), "level transistor needs a NeuronSpec with circuit"),
     (("--level", "bsource", "--cross-check", "bsource"), "--cross-check"),
     (("--testbench", "papr"), "random-operating-points"),
     (("--testbench", "gone.toml"), "gone.toml"),
