@@ -153,8 +153,9 @@ def _compute(work: Work, settings: Settings, request: SweepRequest, progress: Pr
         rundir.begin(settings.out, request)
         return
     with open_pool(min(settings.jobs, len(missing)), settings.scheduler, _PRELOAD) as pool:
-        # Each level with each neuron: what it refuses, it refuses here.
-        for _ in pool.run(prepare, {(batch.level, batch.spec): batch for batch in reversed(missing)}.values()):
+        # Each level with each neuron, by a disturbed draw, which has all that it may refuse: it refuses here.
+        disturbed_last = sorted(missing, key=lambda batch: batch.row.is_disturbed)
+        for _ in pool.run(prepare, {(batch.level, batch.spec): batch for batch in disturbed_last}.values()):
             pass
         rundir.begin(settings.out, request)
         make_directory(settings.ledger)
