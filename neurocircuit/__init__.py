@@ -29,6 +29,7 @@ PUBLIC = {
     "calibrate": "neurocircuit.network.calibrate:calibrate",
     "characterize": "neurocircuit.studies.characterisation:characterize",
     "circuit_curves": "neurocircuit.studies.circuit_curves.study:circuit_curves",
+    "codesign": "neurocircuit.studies.codesign.api:codesign",
     "compare": "neurocircuit.studies.compare:compare",
     "data": "neurocircuit.snn.data.sets",
     "evaluate": "neurocircuit.studies.evaluation:evaluate",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from neurocircuit.studies import robustness
     from neurocircuit.studies.characterisation import characterize
     from neurocircuit.studies.circuit_curves.study import circuit_curves
+    from neurocircuit.studies.codesign.api import codesign
     from neurocircuit.studies.compare import compare
     from neurocircuit.studies.evaluation import evaluate
     from neurocircuit.studies.pvt import pvt
@@ -82,6 +84,7 @@ __all__ = [
     "calibrate",
     "characterize",
     "circuit_curves",
+    "codesign",
     "compare",
     "data",
     "evaluate",

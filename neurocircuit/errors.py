@@ -1,6 +1,7 @@
 """What can go wrong, as types; the command line turns each into one line and an exit code.
 
 NeurocircuitError
+├── TimeUp                 exit 4: the time given was up first; the same call continues
 ├── InputError             exit 2: something the user gave is wrong; nothing was written
 │   ├── UnitError          a quantity without its unit, or with a unit that does not fit
 │   ├── SpecError          a field of a spec, a testbench or a sweep breaks its bound
@@ -16,6 +17,12 @@ class NeurocircuitError(Exception):
     """Base of all errors raised on purpose by this package."""
 
     exit_code = 1
+
+
+class TimeUp(NeurocircuitError):
+    """The time that was given was up before the work was finished; the same call continues it."""
+
+    exit_code = 4
 
 
 class InputError(NeurocircuitError):

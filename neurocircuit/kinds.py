@@ -19,6 +19,7 @@ KINDS = {
     "evaluation_on_chips": "neurocircuit.studies.evaluation:ChipEvaluation",
     "robustness": "neurocircuit.studies.robustness:Robustness",
     "circuit_curves": "neurocircuit.studies.circuit_curves.study:CircuitCurves",
+    "codesign": "neurocircuit.studies.codesign.result:Codesign",
     "pvt": "neurocircuit.studies.pvt:Pvt",
     "compare": "neurocircuit.studies.compare:Comparison",
 }

@@ -5,13 +5,14 @@ every command and refuses arithmetic, loops and further calls (tests/cli/test_th
 """
 
 import json
-import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
+
+from neurocircuit.core.files import finite_or_null
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -136,14 +137,3 @@ def deliver(result: Deliverable, as_json: bool, out: Path | None = None, report:
 def echo_json(values: dict[str, Any]) -> None:
     """Print one strict JSON object on stdout; a number that is not finite becomes null."""
     click.echo(json.dumps(finite_or_null(values), allow_nan=False))
-
-
-def finite_or_null(value: Any) -> Any:
-    """Return the same structure with null in place of inf and nan, which JSON lacks."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: finite_or_null(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite_or_null(item) for item in value]
-    return value

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -70,6 +71,17 @@ def read_json_object(path: Path, hint: str = "") -> dict[str, Any]:
     if not isinstance(values, dict):
         raise FileFormatError(f"{path} must hold a JSON object, got {type(values).__name__}")
     return values
+
+
+def finite_or_null(value: Any) -> Any:
+    """Return the same structure with null in place of inf and nan, which JSON lacks."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: finite_or_null(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_or_null(item) for item in value]
+    return value
 
 
 def file_sha256(path: Path) -> str:

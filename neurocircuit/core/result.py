@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
 
-from neurocircuit.core.files import make_directory, read_json_object, write_atomically
+from neurocircuit.core.files import finite_or_null, make_directory, read_json_object, write_atomically
 from neurocircuit.core.provenance import RunRecord
 from neurocircuit.core.validation import one_line
 from neurocircuit.errors import FileFormatError
@@ -69,7 +69,8 @@ class Result(Values):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of result.json; nan and inf are None."""
-        return {"kind": self.kind, "schema": self.schema_version} | self.model_dump(mode="json")
+        values: dict[str, Any] = finite_or_null(self.model_dump(mode="json"))
+        return {"kind": self.kind, "schema": self.schema_version} | values
 
     def save(self, out: Path | str) -> Path:
         """Write the run into the folder `out`, result.json last, and return the folder.

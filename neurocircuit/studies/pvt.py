@@ -366,13 +366,6 @@ class Pvt(Result):
     nominal: str
     rows: list[dict[str, Any]]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the content of result.json; nan in a row is None."""
-        values = super().to_dict()
-        for row in values["rows"]:
-            row.update({key: None for key, value in row.items() if isinstance(value, float) and value != value})
-        return values
-
     def summary(self) -> str:
         """Return a line for each condition and trim."""
         lines = [f"{self.images} images of split {self.split} on {self.chips} chips at level {self.level}"]

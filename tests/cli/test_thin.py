@@ -14,14 +14,8 @@ import neurocircuit.cli
 
 FOLDER = Path(neurocircuit.cli.__file__).parent
 FRAME = {"__init__.py", "common.py", "lazy.py", "readers.py"}  # no commands: options, their readers, the end of each
-# Not moved yet: each fails this test, and has to be taken from this list when it does not.
-STILL_COMPUTING = {"calibrate.py", "network.py", "study/codesign.py"}
 MODULES = [
-    pytest.param(
-        path,
-        id=(name := path.relative_to(FOLDER).as_posix()),
-        marks=[pytest.mark.xfail(strict=True)] if name in STILL_COMPUTING else [],
-    )
+    pytest.param(path, id=path.relative_to(FOLDER).as_posix())
     for path in sorted(FOLDER.rglob("*.py"))
     if path.name not in FRAME
 ]

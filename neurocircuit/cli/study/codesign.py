@@ -1,132 +1,31 @@
 """neurocircuit study codesign: circuit parameters against accuracy, energy and latency."""
 
-import csv
-import io
-import time
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from neurocircuit.cli.common import data_option, echo_json, json_option
-from neurocircuit.cli.network import write_json
-from neurocircuit.core.pool import shown
-from neurocircuit.core.provenance import RunClock
-
-if TYPE_CHECKING:
-    from neurocircuit.studies.codesign.study import Files, StudySpec
-    from neurocircuit.studies.codesign.trial import Evaluator
+from neurocircuit.cli.common import PATH, data_option, deliver, json_option, progress
 
 
 @click.command("codesign")
-@click.argument("study_path", metavar="STUDY", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the study. Default: reports/codesign-NAME.")
+@click.argument("study", metavar="STUDY")
+@click.option("--out", type=PATH, help="Folder of the study. Default: reports/codesign-NAME.")
 @click.option("--trials", type=click.IntRange(min=1), help="Designs at the first fidelity, instead of the study's.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes on this machine.")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Minutes after which no further trial begins.")
-@click.option("--no-verify", is_flag=True, help="Stop before the recommended designs are replayed.")
+@click.option(
+    "--timeout", "timeout_min", type=click.FloatRange(min=0), help="Minutes after which no further trial begins."
+)
+@click.option("--verify/--no-verify", default=True, help="Or stop before the recommended designs are replayed.")
 @data_option
 @json_option
-def command(
-    study_path: Path,
-    out: Path | None,
-    trials: int | None,
-    workers: int,
-    timeout: float | None,
-    no_verify: bool,
-    data: Path | None,
-    as_json: bool,
-) -> None:
-    """Search the circuit parameters of STUDY (.toml) for accuracy, energy and latency; recommend and replay designs.
+def command(as_json: bool, **options: Any) -> None:
+    """Search the circuit parameters of STUDY for accuracy, energy and latency; recommend and replay designs.
 
-    The same command again continues a study that was stopped or killed; several at once share its trials.
-    Exit code 4: the time was up before all designs were seen.
+    STUDY is a TOML file, or the name of one that ships. The same command again continues a study that was stopped or
+    killed; several at once share its trials. Exit code 4: the time was up before all designs were evaluated.
     """
-    clock = RunClock()
+    from neurocircuit.studies.codesign.api import codesign
 
-    import optuna  # noqa: F401  # a missing one is told before anything is done
-    import torch
-
-    from neurocircuit.studies.codesign import run
-    from neurocircuit.studies.codesign.retrain import check_recipe
-    from neurocircuit.studies.codesign.study import StudySpec, files_of
-    from neurocircuit.studies.codesign.trial import Problem
-
-    study = StudySpec.from_toml(study_path)
-    if trials is not None:
-        study = study.replace(trials=trials)
-    files = files_of(study_path, study)
-    torch.set_num_threads(1)  # the workers share the machine
-    problem = Problem.load(study, files, data)
-    problem.images(study.split, 1)  # missing data is told before anything is written
-    if study.retraining is not None:
-        check_recipe(problem)
-    out = out or Path("reports") / f"codesign-{study.name}"
-    definition = run.Definition(study, problem.base, problem.variation, problem.checkpoint_sha256)
-    deadline = None if timeout is None else time.monotonic() + 60.0 * timeout
-    with shown() as progress:
-        done = run.run(definition, out, partial(prepare, study, files, data), run.Options(workers, deadline), progress)
-    if not done:
-        click.echo(f"stopped after {timeout:g} minutes; the same command continues: {out}", err=True)
-        click.get_current_context().exit(4)
-    if no_verify:
-        click.echo(f"all designs are seen: {out}")
-        return
-    from neurocircuit.report import write_report
-    from neurocircuit.studies.codesign.finish import finish
-
-    with shown() as progress:
-        numbers = finish(problem, out, workers, progress)
-    trials_s = sum(row["details"]["cpu_s"] for one in numbers["fidelities"] for row in one["trials"])
-    numbers = {"kind": "codesign", "schema": 1} | numbers
-    numbers |= {"workers": workers, "cpu_s_of_all_trials": round(trials_s, 1), "run": clock.record().model_dump()}
-    write_json(out / "result.json", numbers)
-    write_csv(out / "trials.csv", numbers)
-    write_report(out / "result.json")
-    if as_json:
-        echo_json(numbers)
-    else:
-        click.echo(summary(numbers) + f"\nreport: {out / 'report.html'}")
-
-
-def prepare(study: "StudySpec", files: "Files", data: Path | None) -> "Evaluator":
-    """What evaluates designs, made in each worker."""
-    import torch
-
-    from neurocircuit.studies.codesign.trial import Evaluator, Problem
-
-    torch.set_num_threads(1)
-    return Evaluator(Problem.load(study, files, data))
-
-
-def write_csv(path: Path, numbers: dict[str, Any]) -> None:
-    """All trials of all fidelities, a row each."""
-    from neurocircuit.core.files import write_atomically
-
-    names = list(numbers["study"]["parameters"])
-    objectives = list(numbers["study"]["objectives"])
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["fidelity", "number", "source", *names, *objectives, "feasible", "front"])
-    for fidelity in numbers["fidelities"]:
-        for row in fidelity["trials"]:
-            values = [f"{row['values'][name]:.6g}" for name in names]
-            found = [f"{row['objectives'][name]:.6g}" for name in objectives]
-            flags = [int(row["feasible"]), int(row["front"])]
-            writer.writerow([fidelity["name"], row["number"], row["source"], *values, *found, *flags])
-    write_atomically(path, stream.getvalue())
-
-
-def summary(numbers: dict[str, Any]) -> str:
-    """The recommended designs in lines."""
-    lines = []
-    for role, one in numbers["recommended"].items():
-        details, replay = one["outcome"]["details"], one["verification"]["images"]
-        accuracy = replay["accuracy"]["circuit"]
-        lines.append(
-            f"{role}: {1e9 * details['energy_J']:.3g} nJ, {1e9 * details['latency_s']:.3g} ns; whole images at edge "
-            f"{accuracy[0]:.1%} ({accuracy[1]:.1%} to {accuracy[2]:.1%}); {one['folder']}/network.toml"
-        )
-        lines.append("  " + ", ".join(f"{name} {value:.3g}" for name, value in one["values"].items()))
-    return "\n".join(lines)
+    with progress() as told:
+        result = codesign(progress=told, **options)
+    deliver(result, as_json, result.out if options["verify"] else None)

@@ -41,6 +41,9 @@ def render(file: Path) -> Document:
 
 def _answer(values: dict[str, Any]) -> str:
     first, last = values["fidelities"][0], values["fidelities"][-1]
+    designs = f"{len(first['trials'])} designs at fidelity {first['name']}, {len(last['trials'])} at {last['name']}"
+    if not values["recommended"]:
+        return f"{designs}; none is replayed.{_base_text(values)}"
     texts = []
     for role, design in values["recommended"].items():
         details, replay = design["outcome"]["details"], design["verification"]["images"]
@@ -54,9 +57,9 @@ def _answer(values: dict[str, Any]) -> str:
         texts.append(text)
     replayed = next(iter(values["recommended"].values()))["verification"]
     return (
-        f"{len(first['trials'])} designs at fidelity {first['name']}, {len(last['trials'])} at {last['name']}; "
-        f"{len(texts)} are recommended, each replayed as {replayed['images']['images']} whole {replayed['split']} "
-        f"images on {replayed['images']['chips']} fresh chips at level edge. {'; '.join(texts)}.{_base_text(values)}"
+        f"{designs}; {len(texts)} are recommended, each replayed as {replayed['images']['images']} whole "
+        f"{replayed['split']} images on {replayed['images']['chips']} fresh chips at level edge. "
+        f"{'; '.join(texts)}.{_base_text(values)}"
     )
 
 
@@ -96,6 +99,8 @@ def _at_ends(values: dict[str, Any]) -> str:
 
 def _recommended(values: dict[str, Any]) -> Section:
     roles, ranges, base = values["recommended"], values["ranges"], values["base"]
+    if not roles:
+        return section("Recommended designs", "None: the study ended before the replay.")
     settings = Table(
         "Recommended values",
         ("parameter", *roles, "base circuit"),

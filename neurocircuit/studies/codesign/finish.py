@@ -29,10 +29,12 @@ VERIFIED, DESIGNS = "verification.json", "designs"
 _FRESH = 1000  # added to the seed: chips that no trial has seen
 
 
-def finish(problem: Problem, out: Path, jobs: int, progress: Progress = silent) -> dict[str, Any]:
+def finish(
+    problem: Problem, out: Path, jobs: int, progress: Progress = silent, *, replay: bool = True
+) -> dict[str, Any]:
     """Recommend, write out/designs, replay there, and return what result.json holds, without the record of the run.
 
-    Raises InputError when no design keeps the limits.
+    replay: False recommends none. Raise InputError when it is asked for and no design keeps the limits.
     """
     store = Store(out, problem.study)
     try:
@@ -40,12 +42,7 @@ def finish(problem: Problem, out: Path, jobs: int, progress: Progress = silent) 
     finally:
         store.close()
     study = problem.study
-    stage = len(trials) - 1
-    final = [trial for trial in trials[stage] if is_feasible(trial)]
-    if not final:
-        raise InputError(nothing_left(study, trials))
-    costs = choose.smaller_is_better(np.array([trial.values for trial in final]), study.objectives)
-    roles = {role: final[k] for role, k in choose.recommended(costs, study.objectives).items()}
+    roles = _roles(study, trials) if replay else {}
     return {
         "name": study.name,
         "study": study.to_dict(),
@@ -66,6 +63,15 @@ def finish(problem: Problem, out: Path, jobs: int, progress: Progress = silent) 
             for role, trial in roles.items()
         },
     }
+
+
+def _roles(study: StudySpec, trials: list[list[FrozenTrial]]) -> dict[str, FrozenTrial]:
+    """Return the recommended designs of the last fidelity by role. Raise InputError when none keeps the limits."""
+    final = [trial for trial in trials[-1] if is_feasible(trial)]
+    if not final:
+        raise InputError(nothing_left(study, trials))
+    costs = choose.smaller_is_better(np.array([trial.values for trial in final]), study.objectives)
+    return {role: final[k] for role, k in choose.recommended(costs, study.objectives).items()}
 
 
 def nothing_left(study: StudySpec, trials: list[list[FrozenTrial]]) -> str:

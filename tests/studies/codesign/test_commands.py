@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from neurocircuit.cli.study.codesign import command as codesign
 from neurocircuit.cli.study.pvt import command as pvt
 from neurocircuit.core.files import file_sha256
-from neurocircuit.errors import InputError, NeurocircuitError, SpecError
+from neurocircuit.errors import InputError, NeurocircuitError, SpecError, TimeUp
 from neurocircuit.noise import NoiseTable
 from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation
 from tests.pictures import assert_drawn
@@ -133,13 +133,19 @@ def test_missing_files_are_named_and_nothing_is_written(study_text, weights, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_study_that_does_not_ship_is_named_with_those_that_do(tmp_path):
+    with pytest.raises(InputError, match=r"STUDY must be a TOML file or one of .*mnist, got 'mnits'"):
+        invoke(codesign, "mnits", "--out", tmp_path / "out")
+
+
 def test_time_that_is_up_is_said_and_the_study_goes_on(study_path, tmp_path):
     out = tmp_path / "out"
-    stopped = invoke(codesign, study_path, "--out", out, "--timeout", "0")
-    assert stopped.return_value == 4
-    assert "the same command continues" in stopped.stderr
+    with pytest.raises(TimeUp, match="the same command continues") as caught:
+        invoke(codesign, study_path, "--out", out, "--timeout", "0")
+    assert caught.value.exit_code == 4
     assert not (out / "result.json").exists()
-    invoke(codesign, study_path, "--out", out, "--trials", "2", "--no-verify")
+    assert "none is replayed" in invoke(codesign, study_path, "--out", out, "--trials", "2", "--no-verify").stdout
+    assert not (out / "result.json").exists()
     rows = invoke(codesign, study_path, "--out", out, "--trials", "2", "--json")
     assert len(json.loads(rows.stdout)["fidelities"][0]["trials"]) == 2
 

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from neurocircuit.process import result
+from neurocircuit.kinds import load
+from neurocircuit.process import result as measurements
+from neurocircuit.report import write_report
 from neurocircuit.spec import MappedNetwork, NeuronSpec
+from neurocircuit.studies.codesign.result import Codesign
 from neurocircuit.studies.codesign.study import StudySpec
 
 ROOT = Path(__file__).parents[3]
@@ -28,6 +31,21 @@ def test_the_balanced_design_reaches_the_base_circuit_at_a_quarter_of_its_energy
     assert balanced["latency_s"] < 0.5 * base["latency_s"]
 
 
+def test_the_published_result_loads_and_is_written_as_it_is(numbers):
+    result = load(FOLDER)
+    assert isinstance(result, Codesign)
+    assert result.to_dict() == numbers
+    assert result.files()["trials.csv"] == (FOLDER / "trials.csv").read_text()
+    assert len(result.summary().splitlines()) == 2 * len(numbers["recommended"])
+
+
+def test_a_study_without_a_replay_has_a_report_too(tmp_path):
+    folder = load(FOLDER).model_copy(update={"recommended": {}}).save(tmp_path / "study")
+    text = write_report(folder).with_suffix(".md").read_text()
+    assert "none is replayed" in text
+    assert "The front at fidelity edge" in text
+
+
 def test_study_file_is_the_published_one(numbers):
     study = StudySpec.from_toml(ROOT / "training/codesign/mnist.toml")
     assert study.to_dict() == numbers["study"]
@@ -37,7 +55,9 @@ def test_study_file_is_the_published_one(numbers):
 def test_power_and_phase_noise_of_the_study_are_the_datasheets(numbers):
     """Within 10 %: a datasheet that is made anew moves a little."""
     folder = ROOT / "reports/published/datasheet-generic65/conditions/tt_27C_1V"
-    energy, noise, ring, trim = (result.load(folder / f"{name}.json") for name in ("energy", "noise", "cco", "trim"))
+    energy, noise, ring, trim = (
+        measurements.load(folder / f"{name}.json") for name in ("energy", "noise", "cco", "trim")
+    )
     power = StudySpec.from_toml(ROOT / "training/codesign/mnist.toml").power
     currents = [trim.value(f"vco{k}") for k in range(1, 5)]
     assert power.bias_A == pytest.approx(currents[0], rel=0.1)
