@@ -77,7 +77,7 @@ def contributions(spec: NeuronSpec, point: Operating, chip: ChipLayer) -> dict[s
     """
     per = sensitivities(spec, point)
     d1, d2, d3, d4 = chip.own.frequency
-    own = {
+    neuron_errors = {
         "tau": chip.own.tau,
         "gain": chip.own.gain,
         "threshold": chip.own.threshold,
@@ -86,7 +86,7 @@ def contributions(spec: NeuronSpec, point: Operating, chip: ChipLayer) -> dict[s
     }
     return {
         "die": {name: per[name] * error for name, error in zip(DIE_PARAMETERS, chip.die, strict=True)},
-        "neuron": {name: per[name] * error for name, error in own.items()},
+        "neuron": {name: per[name] * error for name, error in neuron_errors.items()},
     }
 
 

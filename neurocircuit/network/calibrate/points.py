@@ -147,19 +147,19 @@ def _choose(
     within: Within,
 ) -> Points:
     layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
-    every = concatenate([image.point for image in met])
-    headroom = every.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
-    coordinates = fit.features(spec, every, headroom)[:, every.fired]
-    inside = (headroom <= within.headroom) & (every.at <= within.latest)
-    fired, silent = np.flatnonzero(every.fired & inside), np.flatnonzero(~every.fired & inside)
+    points = concatenate([image.point for image in met])
+    headroom = points.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
+    coordinates = fit.features(spec, points, headroom)[:, points.fired]
+    inside = (headroom <= within.headroom) & (points.at <= within.latest)
+    fired, silent = np.flatnonzero(points.fired & inside), np.flatnonzero(~points.fired & inside)
     if not len(fired):
         raise InputError(
             f"--headroom and --latest must leave layer {circuit.mapped.layers[k].name} a neuron that fires"
         )
-    as_they_come, uniform = _half_uniform(fired, every.slope[fired], count - count // 4, generator)
-    near = silent[every.highest[silent] > 1.0 - NEAR_APPROACH]
+    as_they_come, uniform = _half_uniform(fired, points.slope[fired], count - count // 4, generator)
+    near = silent[points.highest[silent] > 1.0 - NEAR_APPROACH]
     silent_chosen = [generator.permutation(part)[: count // 8] for part in (near, silent)]
-    distance = np.where(inside, wrap_distance(spec, every), np.inf)
+    distance = np.where(inside, wrap_distance(spec, points), np.inf)
     deep = np.argsort(distance)[: min(count // 16, int(np.isfinite(distance).sum()))]
     chosen = np.unique(np.concatenate([as_they_come, uniform, *silent_chosen, deep]))
     others = np.setdiff1d(fired, chosen)  # what was drawn twice leaves room
@@ -171,11 +171,11 @@ def _choose(
     )
     t = np.concatenate([image.t_over_tau for image in met])
     wrapped = np.concatenate([image.wrapped for image in met])
-    early = fit.Early.of(every.take(inside), t[inside], wrapped[inside], circuit.window)
+    early = fit.Early.of(points.take(inside), t[inside], wrapped[inside], circuit.window)
     return Points(
         k,
         spec,
-        every.take(chosen),
+        points.take(chosen),
         neuron,
         image,
         times,

@@ -14,9 +14,11 @@ from neurocircuit.neuron import levels
 EDGE_ONLY = ("edge",)  # start phases, ripple and sampling exist there alone
 
 
-def differing_causes(here: tuple[str, ...], there: tuple[str, ...], level: str, table_level: str) -> list[str]:
+def differing_causes(
+    level_causes: tuple[str, ...], table_causes: tuple[str, ...], level: str, table_level: str
+) -> list[str]:
     """What one of two levels models and the other does not; empty where a table of one speaks for the other."""
-    causes = sorted(set(here) ^ set(there))
+    causes = sorted(set(level_causes) ^ set(table_causes))
     if (level in EDGE_ONLY) != (table_level in EDGE_ONLY):
         causes.append("start phases and ripple of the oscillators")
     return causes
