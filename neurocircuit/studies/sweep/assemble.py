@@ -172,8 +172,8 @@ def waveforms_dataset(fires: Fires) -> tuple[xr.Dataset, list[dict[str, Any]]]:
     fired = np.isfinite(fires.measured(request.testbench.level, Row(half, "clean")))
     trial = int(np.argmax(fired))
     spec = request.effective_spec.replace(phase_noise=(0.0, 0.0, 0.0, 0.0))
-    one = Batch(spec, request.testbench, request.sweep.seed, request.testbench.level, Row(half, "clean"), trial, 1)
-    t_over_tau, weights, start_rad = (array[0] for array in inputs(one))
+    batch = Batch(spec, request.testbench, request.sweep.seed, request.testbench.level, Row(half, "clean"), trial, 1)
+    t_over_tau, weights, start_rad = (array[0] for array in inputs(batch))
     variables: dict[str, Any] = {}
     failed: list[dict[str, Any]] = []
     for level in request.levels:
@@ -203,10 +203,10 @@ def sensitivity_csv(readings: Mapping[str, Fires]) -> str:
         fires = readings[reading.name]
         metric = fires.request.testbench.metric
         for row in (row for half in fires.request.halves for row in fires.request.disturbed(half)):
-            found = fires.statistics(LEVEL, row)
-            low, high = (found["ci_low"], found["ci_high"]) if metric == "mean" else (math.nan, math.nan)
-            numbers = [_cell(100.0 * value) for value in (found[metric], low, high)]
-            counts = [str(int(found["fired"])), str(int(found["n"]))]
+            statistics = fires.statistics(LEVEL, row)
+            low, high = (statistics["ci_low"], statistics["ci_high"]) if metric == "mean" else (math.nan, math.nan)
+            numbers = [_cell(100.0 * value) for value in (statistics[metric], low, high)]
+            counts = [str(int(statistics["fired"])), str(int(statistics["n"]))]
             value = repr(row.value) if row.half == "jitter" else str(int(row.value))
             lines.append(",".join([reading.name, f'"{reading.what}"', row.half, value, *numbers, *counts]))
     return "\n".join(lines) + "\n"

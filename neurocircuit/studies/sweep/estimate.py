@@ -49,7 +49,7 @@ def estimate(request: SweepRequest, ledger_path: Path, jobs: int) -> dict[str, A
             "seconds_per_evaluation": seconds,
             "source": source,
         }
-    busy_s = sum(found["to_compute"] * found["seconds_per_evaluation"] for found in levels.values())
+    busy_s = sum(at_level["to_compute"] * at_level["seconds_per_evaluation"] for at_level in levels.values())
     return {"levels": levels, "jobs": jobs, "estimate_s": busy_s / jobs}
 
 

@@ -136,7 +136,7 @@ def requests(main: SweepRequest) -> tuple[dict[str, SweepRequest], dict[str, str
 
 def _with(testbench: Testbench, reading: Reading, draws: int) -> Testbench:
     fields = dict(reading.testbench)
-    wanted = len(fields.get("weights", testbench.weights))
-    if wanted != len(testbench.quantised_weights):
-        fields["quantised_weights"] = testbench.quantised_weights[:1] * wanted
+    inputs = len(fields.get("weights", testbench.weights))
+    if inputs != len(testbench.quantised_weights):
+        fields["quantised_weights"] = testbench.quantised_weights[:1] * inputs
     return testbench.replace(**fields, level=LEVEL, trials=draws)
