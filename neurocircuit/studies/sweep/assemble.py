@@ -19,13 +19,13 @@ from neurocircuit.spice.deck import netlist_sha256
 from neurocircuit.studies.sweep import resolution
 from neurocircuit.studies.sweep.draws import draw
 from neurocircuit.studies.sweep.identity import Environment
+from neurocircuit.studies.sweep.interpretations import INTERPRETATIONS, LEVEL
 from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, SweepRequest
-from neurocircuit.studies.sweep.readings import LEVEL, READINGS
 from neurocircuit.studies.sweep.worker import BatchResult, inputs
 from neurocircuit.tables import TransferTable
 from neurocircuit.tables.jitter import curve_exponent, output_jitter, pulse_moves, relative_error
 
-_SENSITIVITY_COLUMNS = "reading,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"
+_SENSITIVITY_COLUMNS = "interpretation,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"
 
 
 class Fires:
@@ -194,13 +194,13 @@ def waveforms_dataset(fires: Fires) -> tuple[xr.Dataset, list[dict[str, Any]]]:
     return xr.Dataset(variables, attrs=about), failed
 
 
-def sensitivity_csv(readings: Mapping[str, Fires]) -> str:
-    """One line per reading and row; percent; the interval is that of the mean, empty for another metric."""
+def sensitivity_csv(interpretations: Mapping[str, Fires]) -> str:
+    """One line per interpretation and row; percent; the interval is that of the mean, empty for another metric."""
     lines = [_SENSITIVITY_COLUMNS]
-    for reading in READINGS:
-        if reading.name not in readings:
+    for interpretation in INTERPRETATIONS:
+        if interpretation.name not in interpretations:
             continue
-        fires = readings[reading.name]
+        fires = interpretations[interpretation.name]
         metric = fires.request.testbench.metric
         for row in (row for half in fires.request.halves for row in fires.request.disturbed(half)):
             statistics = fires.statistics(LEVEL, row)
@@ -208,7 +208,9 @@ def sensitivity_csv(readings: Mapping[str, Fires]) -> str:
             numbers = [_cell(100.0 * value) for value in (statistics[metric], low, high)]
             counts = [str(int(statistics["fired"])), str(int(statistics["n"]))]
             value = repr(row.value) if row.half == "jitter" else str(int(row.value))
-            lines.append(",".join([reading.name, f'"{reading.what}"', row.half, value, *numbers, *counts]))
+            lines.append(
+                ",".join([interpretation.name, f'"{interpretation.what}"', row.half, value, *numbers, *counts])
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -79,7 +79,7 @@ def _raw(seed: int, first: int, count: int, inputs: int) -> tuple[Floats, Floats
     """Uniform deviates [trial, 2 + 4 inputs] in 0 … 1 and normal ones [trial, input].
 
     Each trial consumes the same numbers in the same order whatever the testbench uses of them, so that variants of
-    a testbench differ by their reading and not by their luck.
+    a testbench differ by their interpretation and not by their luck.
     """
     uniform, normal = np.empty((count, 2 + 4 * inputs)), np.empty((count, inputs))
     for k in range(count):
