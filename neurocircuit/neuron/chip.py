@@ -70,17 +70,17 @@ class ChipLayer:
     """
 
     die: Floats
-    own: NeuronErrors
+    neuron_errors: NeuronErrors
     synapse: NDArray[np.float32]
 
     @property
     def neurons(self) -> NeuronErrors:
         """Die and neuron together."""
         return NeuronErrors(
-            self.own.tau + self.die[0],
-            self.own.gain + self.die[1],
-            self.own.threshold + self.die[2],
-            self.own.frequency,
+            self.neuron_errors.tau + self.die[0],
+            self.neuron_errors.gain + self.die[1],
+            self.neuron_errors.threshold + self.die[2],
+            self.neuron_errors.frequency,
         )
 
     def weights(self, weights: Floats) -> Floats:

@@ -76,11 +76,11 @@ def contributions(spec: NeuronSpec, point: Operating, chip: ChipLayer) -> dict[s
     those of the spread, up to a sign.
     """
     per = sensitivities(spec, point)
-    d1, d2, d3, d4 = chip.own.frequency
+    d1, d2, d3, d4 = chip.neuron_errors.frequency
     neuron_errors = {
-        "tau": chip.own.tau,
-        "gain": chip.own.gain,
-        "threshold": chip.own.threshold,
+        "tau": chip.neuron_errors.tau,
+        "gain": chip.neuron_errors.gain,
+        "threshold": chip.neuron_errors.threshold,
         "vco1_vco2": d1 - d2,
         "vco3_vco4": d4 - d3,
     }

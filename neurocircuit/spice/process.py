@@ -175,7 +175,7 @@ def _folder(process: Process, beside: Path) -> Path:
         root = _root(location)
         if root is not None and (root / location.folder).is_dir():
             return root / location.folder
-    searched = " or ".join(_words(process.locations))
+    searched = " or ".join(_described(process.locations))
     how = f"; type: {process.install}" if process.install else ""
     raise ProcessMissing(f"process {process.name} is not installed (looked for {searched}){how}")
 
@@ -191,6 +191,6 @@ def _root(location: Location) -> Path | None:
         return None
 
 
-def _words(locations: tuple[Location, ...]) -> Iterator[str]:
+def _described(locations: tuple[Location, ...]) -> Iterator[str]:
     for location in locations:
         yield f"package {location.package}" if location.package else f"${location.environment}/{location.folder}"

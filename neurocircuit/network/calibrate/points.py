@@ -58,7 +58,7 @@ class _Met:
 
 @dataclass(frozen=True)
 class Points:
-    """Operating points of one layer; every [axis, firing neuron of any image]: coordinates (noise/fit.py) of all."""
+    """Operating points of one layer; coordinates [axis, firing neuron of any image]: those of noise/fit.py, of all."""
 
     layer: int
     spec: NeuronSpec
@@ -67,7 +67,7 @@ class Points:
     image: NDArray[np.int64]
     times: Floats  # [point, input]
     weights: Floats  # [point, input], in force, before any chip
-    every: Floats
+    coordinates: Floats
     within: Within = EVERYWHERE  # where the points were drawn
     early: fit.Early = fit.NOT_EARLY  # spikes long before their time, of all those neurons on their chips
     common: Bools | None = None  # drawn as they come, not for their rarity; None: not known
@@ -80,8 +80,8 @@ class Points:
     @property
     def ranges(self) -> Floats:
         """What all neurons of all images span where points were drawn, [axis, 2]."""
-        headroom, time = (self.every[fit.AXES.index(name)] for name in ("headroom", "time"))
-        kept = self.every[:, (headroom <= self.within.headroom) & (time <= self.within.latest)]
+        headroom, time = (self.coordinates[fit.AXES.index(name)] for name in ("headroom", "time"))
+        kept = self.coordinates[:, (headroom <= self.within.headroom) & (time <= self.within.latest)]
         return np.stack([kept.min(axis=1), kept.max(axis=1)], axis=1)
 
     def take(self, which: NDArray[np.int64]) -> "Points":
@@ -94,7 +94,7 @@ class Points:
             self.image[which],
             self.times[which],
             self.weights[which],
-            self.every,
+            self.coordinates,
             self.within,
             self.early,
             None if self.common is None else self.common[which],
@@ -215,7 +215,7 @@ def simulate_points(
     if event is None:
         spec = spec.replace(start_phases=StartPhases(), phase_noise=(0.0, 0.0, 0.0, 0.0))
     start, seeds = chips.draw_event(spec, seed, chip, _EVENT + (event or 0), k, len(points.neuron))
-    chip_layer = replace(drawn, own=drawn.own.take(points.neuron))
+    chip_layer = replace(drawn, neuron_errors=drawn.neuron_errors.take(points.neuron))
     weights = points.weights * (1.0 + chip_layer.die[3] + synapse)
     record = levels.evaluate(
         level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=chip_layer.neurons

@@ -93,7 +93,7 @@ def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[s
     neuron = points.neuron[[k]]
     rows = layer.row[neuron] if circuit.mapped.synapses == "shared" else neuron
     synapse = drawn.synapse[rows][0] if len(drawn.synapse) > 1 else 0.0
-    errors = chips.ChipLayer(drawn.die, drawn.own.take(neuron), drawn.synapse[:1]).neurons
+    errors = chips.ChipLayer(drawn.die, drawn.neuron_errors.take(neuron), drawn.synapse[:1]).neurons
     spec = errors.spec_of(points.spec, 0)
     # The order of a chip's runs decides their events: the waveform repeats that of the run itself.
     of_chip = np.flatnonzero(runs.chip == runs.chip[k])
