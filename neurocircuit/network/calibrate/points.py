@@ -58,7 +58,7 @@ class _Met:
 
 @dataclass(frozen=True)
 class Points:
-    """Operating points of one layer; coordinates [axis, firing neuron of any image]: those of noise/fit.py, of all."""
+    """Operating points of one layer; all_coordinates [axis, firing neuron of any image] as in noise/fit.py."""
 
     layer: int
     spec: NeuronSpec
@@ -67,7 +67,7 @@ class Points:
     image: NDArray[np.int64]
     times: Floats  # [point, input]
     weights: Floats  # [point, input], in force, before any chip
-    coordinates: Floats
+    all_coordinates: Floats
     within: Within = EVERYWHERE  # where the points were drawn
     early: fit.Early = fit.NOT_EARLY  # spikes long before their time, of all those neurons on their chips
     common: Bools | None = None  # drawn as they come, not for their rarity; None: not known
@@ -80,8 +80,8 @@ class Points:
     @property
     def ranges(self) -> Floats:
         """What all neurons of all images span where points were drawn, [axis, 2]."""
-        headroom, time = (self.coordinates[fit.AXES.index(name)] for name in ("headroom", "time"))
-        kept = self.coordinates[:, (headroom <= self.within.headroom) & (time <= self.within.latest)]
+        headroom, time = (self.all_coordinates[fit.AXES.index(name)] for name in ("headroom", "time"))
+        kept = self.all_coordinates[:, (headroom <= self.within.headroom) & (time <= self.within.latest)]
         return np.stack([kept.min(axis=1), kept.max(axis=1)], axis=1)
 
     def take(self, which: NDArray[np.int64]) -> "Points":
@@ -94,7 +94,7 @@ class Points:
             self.image[which],
             self.times[which],
             self.weights[which],
-            self.coordinates,
+            self.all_coordinates,
             self.within,
             self.early,
             None if self.common is None else self.common[which],

@@ -90,7 +90,7 @@ def _layer(
     circuit: Circuit, table: NoiseTable, points: Points, level: str, seed: int, progress: Progress
 ) -> dict[str, Any]:
     model = NoiseModel(table, outside="ideal")
-    answered, known = model.reach(points.layer, points.coordinates)
+    answered, known = model.reach(points.layer, points.all_coordinates)
     reached, _ = model.reach(points.layer, points.coordinates)
     inside = np.flatnonzero(reached | ~points.point.fired)
     left_out = len(reached) - len(inside)
