@@ -128,24 +128,24 @@ def check_kernel() -> Check:
 def check_ngspice() -> Check:
     """The simulator answers with its version."""
     try:
-        path, found = ngspice.find_ngspice(), ngspice.version()
+        path, ngspice_version = ngspice.find_ngspice(), ngspice.version()
     except SimulatorMissing as error:
         what, _, remedy = str(error).partition("; type: ")
         return Check.of("ngspice", "problem", what, remedy or f"unset {ngspice.EXECUTABLE_VARIABLE}")
     except NeurocircuitError as error:
         return Check.of("ngspice", "problem", str(error), "apt-get install --reinstall ngspice")
-    built = ", ".join(f"{'with' if has else 'no'} {what}" for what, has in _features(found).items())
+    built = ", ".join(f"{'with' if has else 'no'} {what}" for what, has in _features(ngspice_version).items())
     values: dict[str, Any] = {
-        "version": found.number,
+        "version": ngspice_version.number,
         "path": str(path),
-        "openmp": found.openmp,
-        "xspice": found.xspice,
+        "openmp": ngspice_version.openmp,
+        "xspice": ngspice_version.xspice,
     }
-    return Check.of("ngspice", "ok", f"{found.number} ({path}), {built}", **values)
+    return Check.of("ngspice", "ok", f"{ngspice_version.number} ({path}), {built}", **values)
 
 
-def _features(found: ngspice.NgspiceVersion) -> dict[str, bool]:
-    return {"OpenMP": found.openmp, "XSPICE": found.xspice}
+def _features(ngspice_version: ngspice.NgspiceVersion) -> dict[str, bool]:
+    return {"OpenMP": ngspice_version.openmp, "XSPICE": ngspice_version.xspice}
 
 
 def check_extra(package: str, purpose: str) -> Check:
@@ -154,15 +154,15 @@ def check_extra(package: str, purpose: str) -> Check:
         detail = f"not installed; only {purpose} needs it"
         return Check.of(package, "absent", detail, extras.install_line(package))
     try:
-        found = version(package)
+        package_version = version(package)
     except PackageNotFoundError:
         return Check.of(package, "absent", "a folder of that name without a version", f"pip install --force {package}")
-    return Check.of(package, "ok", found, version=found)
+    return Check.of(package, "ok", package_version, version=package_version)
 
 
 def check_writable(name: str, directory: Path) -> Check:
     """Files can be written in a directory, or in its nearest parent that exists; nothing is created."""
-    existing = next(place for place in (directory, *directory.parents) if place.exists())
+    existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
     values: dict[str, Any] = {"path": str(directory)}
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
         return Check.of(name, "ok", f"{directory} is writable", **values)
@@ -211,14 +211,14 @@ def check_transistors() -> Check:
     try:
         began = time.perf_counter()
         installed = processes.load(_PROCESS)
-        found = check_ring(installed, installed.condition())
+        ring = check_ring(installed, installed.condition())
         duration_s = time.perf_counter() - began
     except SimulatorMissing:
         return Check.of(name, "problem", "not run: ngspice is missing", "see ngspice above")
     except NeurocircuitError as error:
         return Check.of(name, "problem", str(error), remedy)
-    detail = f"ring of {_PROCESS} at {found.f_Hz / 1e6:.1f} MHz, {duration_s:.1f} s; a neuron is trimmed first"
-    return Check.of(name, "ok", detail, ring_Hz=found.f_Hz, duration_s=duration_s)
+    detail = f"ring of {_PROCESS} at {ring.f_Hz / 1e6:.1f} MHz, {duration_s:.1f} s; a neuron is trimmed first"
+    return Check.of(name, "ok", detail, ring_Hz=ring.f_Hz, duration_s=duration_s)
 
 
 def check_process(name: str) -> Check:

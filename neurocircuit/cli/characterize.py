@@ -35,6 +35,6 @@ def command(as_json: bool, **options: Any) -> None:
     """
     from neurocircuit.studies.characterisation import characterize
 
-    with progress() as told:
-        result = characterize(progress=told, **options)
+    with progress() as on_progress:
+        result = characterize(progress=on_progress, **options)
     deliver(result, as_json)

@@ -43,6 +43,6 @@ def command(
         level=level,
         seed=seed,
         timeout_s=timeout,
-        picture=picture_path(out, wanted=not (no_picture or as_json)),
+        picture=picture_path(out, draw=not (no_picture or as_json)),
     )
     deliver(result, as_json)

@@ -53,6 +53,6 @@ def command(as_json: bool, **options: Any) -> None:
     """
     from neurocircuit.studies.sweep.api import sweep_runs
 
-    with progress() as told:
-        result = sweep_runs(progress=told, **options)
+    with progress() as on_progress:
+        result = sweep_runs(progress=on_progress, **options)
     deliver(result, as_json)

@@ -58,6 +58,6 @@ def command(recipe: str, as_json: bool, **options: Any) -> None:
     """
     from neurocircuit.snn.training.train import train_run
 
-    with progress() as told:
-        result = train_run(recipe, progress=told, **options)
+    with progress() as on_progress:
+        result = train_run(recipe, progress=on_progress, **options)
     deliver(result, as_json)

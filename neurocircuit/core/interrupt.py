@@ -14,8 +14,11 @@ def interrupted_once(*, for_good: bool = False) -> Iterator[None]:
     workers are at: the ten minutes that a simulator may take. Where Ctrl-C is dealt with otherwise it stays so.
     for_good: also after this block, for a process that ends with it.
     """
-    usual = signal.default_int_handler
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+    default_handler = signal.default_int_handler
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not default_handler
+    ):
         yield
         return
     pressed = False
@@ -31,4 +34,4 @@ def interrupted_once(*, for_good: bool = False) -> Iterator[None]:
         yield
     finally:
         if not (pressed and for_good):
-            signal.signal(signal.SIGINT, usual)
+            signal.signal(signal.SIGINT, default_handler)

@@ -62,9 +62,9 @@ def check_sealed(
     """Raises FileFormatError unless this is a file of that convention and version, unchanged since it was written."""
     if dataset.attrs.get("convention") != convention:
         raise FileFormatError(f"{path} must be {kind} of neurocircuit, got another netCDF file")
-    found = dataset.attrs.get("schema_version")
-    if found != version:
-        raise FileFormatError(f"{path} has schema version {found}; this program reads version {version}")
+    file_version = dataset.attrs.get("schema_version")
+    if file_version != version:
+        raise FileFormatError(f"{path} has schema version {file_version}; this program reads version {version}")
     for axis in axes:
         if axis not in dataset.coords:
             raise FileFormatError(f"{path} lacks the axis {axis}")

@@ -201,8 +201,8 @@ def _processes(jobs: int, preload: Sequence[str]) -> Iterator[ProcessPoolExecuto
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     # This end is the life of the workers: it closes when we leave, and when this process is killed.
-    theirs, ours = context.Pipe(duplex=False)
-    executor = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(theirs,))
+    worker_end, main_end = context.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(worker_end,))
     clean = False
     with interrupted_once():
         try:
@@ -210,10 +210,10 @@ def _processes(jobs: int, preload: Sequence[str]) -> Iterator[ProcessPoolExecuto
             clean = True
         finally:
             if not clean:
-                ours.close()
+                main_end.close()
             executor.shutdown(wait=True, cancel_futures=True)
-            ours.close()
-            theirs.close()
+            main_end.close()
+            worker_end.close()
 
 
 def _start(life: Connection) -> None:
@@ -270,12 +270,12 @@ def _dask(jobs: int, scheduler: str) -> Iterator[Pool]:
 
 def _check_workers(client: Any) -> None:
     """Results are stored under our processor type, versions and code: the workers' must be the same."""
-    ours = machine_identity()
-    theirs = client.run(machine_identity)
-    if not theirs:
+    identity_here = machine_identity()
+    identities = client.run(machine_identity)
+    if not identities:
         raise InputError("--scheduler must have workers, got none")
-    for address, identity in theirs.items():
-        for name, value in ours.items():
+    for address, identity in identities.items():
+        for name, value in identity_here.items():
             if identity.get(name) != value:
                 raise InputError(
                     f"Dask worker {address} must have the {name} of this machine, {value}, got {identity.get(name)}"

@@ -12,10 +12,10 @@ def folder(*parts: str) -> Path:
     >>> folder("netlists", "processes", "generic65").is_dir()
     True
     """
-    found = importlib.resources.files("neurocircuit")
+    resource = importlib.resources.files("neurocircuit")
     for part in parts:
-        found = found / part
-    return Path(str(found))
+        resource = resource / part
+    return Path(str(resource))
 
 
 def toml_path(what: str, shelf: Path, name_or_path: Path | str) -> Path:

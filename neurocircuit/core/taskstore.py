@@ -125,8 +125,8 @@ class TaskStore:
 
     def finished(self, tasks: Iterable[Task]) -> dict[str, Value]:
         """Return by name what the finished ones of these tasks returned. Raise as `get`."""
-        found = ((task.name, self.get(task.name, task.key)) for task in tasks)
-        return {name: value for name, value in found if value is not None}
+        stored = ((task.name, self.get(task.name, task.key)) for task in tasks)
+        return {name: value for name, value in stored if value is not None}
 
 
 def run_tasks(
@@ -145,18 +145,18 @@ def run_tasks(
 
     Raise what a task raises, and WorkerLost; finished tasks then stay in the store. Raise as `TaskStore.get`.
     """
-    every = list(tasks)
-    values = store.finished(every) if store is not None else {}
-    missing = [task for task in every if task.name not in values]
+    all_tasks = list(tasks)
+    values = store.finished(all_tasks) if store is not None else {}
+    missing = [task for task in all_tasks if task.name not in values]
     done, total = 0.0, sum(task.cost for task in missing)
     for task, value in pool.run(_work, missing):
         if store is not None and is_final(value):
             store.put(task.name, task.key, value)
         values[task.name] = value
         done += task.cost
-        words = describe(value)
-        progress(done, total, f"{task.name}: {words}" if words else task.name)
-    return {task.name: values[task.name] for task in every}
+        description = describe(value)
+        progress(done, total, f"{task.name}: {description}" if description else task.name)
+    return {task.name: values[task.name] for task in all_tasks}
 
 
 def _work(task: Task) -> Value:

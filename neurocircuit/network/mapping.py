@@ -171,15 +171,15 @@ def build(
     )
 
 
-def window_of(every: list[list[Operating]]) -> float:
+def window_of(images: list[list[Operating]]) -> float:
     """Return the window, units of τ, that ends 2 τ after the latest decision of images [image][layer].
 
     Raise InputError where none is decided.
     """
-    first = [float(spikes_of(points[-1]).min()) for points in every]
+    first = [float(spikes_of(points[-1]).min()) for points in images]
     decided = [t for t in first if np.isfinite(t)]
     if not decided:
-        raise InputError(f"images must have one that the network decides under eq. (4), none of {len(every)} is")
+        raise InputError(f"images must have one that the network decides under eq. (4), none of {len(images)} is")
     return float(np.ceil(10 * (max(decided) + 2.0)) / 10)
 
 
@@ -210,8 +210,8 @@ def _ideal(
     return [circuit.ideal(image, exact_weights=exact) for image in images.spikes]
 
 
-def _accuracy(every: list[list[Operating]], images: EncodedImages) -> float:
-    decided = [decide(spikes_of(points[-1])) for points in every]
+def _accuracy(operating: list[list[Operating]], images: EncodedImages) -> float:
+    decided = [decide(spikes_of(points[-1])) for points in operating]
     return float(np.mean(np.array(decided) == images.labels))
 
 

@@ -92,7 +92,7 @@ def first_crossing(arc: Arc, zeros: Floats, length: Floats) -> Floats:
     Between inflections the slope is monotone: the gap has there at most one maximum, and it matters only when
     its tangent at the start reaches 0. Otherwise an upward crossing shows in the sign at the end.
     """
-    found = np.full(len(length), np.inf)
+    crossing = np.full(len(length), np.inf)
     low = np.zeros(len(length))
     for high in (*zeros, length):
         slope_low, slope_high = arc.slope_at(low), arc.slope_at(high)
@@ -101,12 +101,12 @@ def first_crossing(arc: Arc, zeros: Floats, length: Floats) -> Floats:
         if peaked.any():
             part = arc.take(peaked)
             top[peaked] = _root(part.slope_at, part.curvature_at, low[peaked], high[peaked], rising=False)
-        hit = ~np.isfinite(found) & (top > low) & (arc.gap_at(low) < 0) & (arc.gap_at(top) >= 0)
+        hit = ~np.isfinite(crossing) & (top > low) & (arc.gap_at(low) < 0) & (arc.gap_at(top) >= 0)
         if hit.any():
             part = arc.take(hit)
-            found[hit] = _root(part.gap_at, part.slope_at, low[hit], top[hit], rising=True)
+            crossing[hit] = _root(part.gap_at, part.slope_at, low[hit], top[hit], rising=True)
         low = high
-    return found
+    return crossing
 
 
 def _root(

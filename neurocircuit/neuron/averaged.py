@@ -45,7 +45,7 @@ class Constants:
         """Convert, on the clock of each neuron's own τ; δ1 … δ4 are the relative frequency errors of the VCOs."""
         errors = NeuronErrors.none() if errors is None else errors
         scale = 1.0 + errors.tau
-        d1, d2, d3, d4 = (d + own for d, own in zip(spec.frequency_error.in_force, errors.frequency, strict=True))
+        d1, d2, d3, d4 = (d + error for d, error in zip(spec.frequency_error.in_force, errors.frequency, strict=True))
         cycles, gain = spec.cycles_per_tau * scale, spec.membrane_gain_rad * scale * (1.0 + errors.gain)
         static = 2 * np.pi * cycles * (d1 - d2) / spec.phase_per_weight_rad
         slip = 2 * np.pi * cycles * spec.threshold_vco_ratio * (d4 - d3) / gain
@@ -150,7 +150,7 @@ def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> Corne
     times = np.where(late, window, times)
     jumps, rates = np.where(late, 0.0, jumps), np.where(late, 0.0, rates)
     end, none = np.full((trials, 1), window), np.zeros((trials, 1))
-    columns = [np.concatenate([own, none], axis=1) for own in (jumps, rates, np.zeros_like(rates))]
+    columns = [np.concatenate([rows, none], axis=1) for rows in (jumps, rates, np.zeros_like(rates))]
     return _in_order(Corners(np.concatenate([times, end], axis=1), *columns))
 
 
@@ -158,22 +158,25 @@ def _disturbed(
     spec: NeuronSpec, constants: Constants, corners: Corners, noise_seed: np.ndarray, scale: Any
 ) -> tuple[Floats, Floats, Corners]:
     """What phase noise adds to u and to d from arming on, both [trial], and the corners with its own among them."""
-    one, two, three, four = speeds(spec, noise_seed, scale)
-    moved, slipped = (one - two) / spec.phase_per_weight_rad, (four - three) / np.reshape(constants.gain, (-1, 1))
+    speed1, speed2, speed3, speed4 = speeds(spec, noise_seed, scale)
+    moved, slipped = (
+        (speed1 - speed2) / spec.phase_per_weight_rad,
+        (speed4 - speed3) / np.reshape(constants.gain, (-1, 1)),
+    )
     trials, count = moved.shape
     hold = np.reshape(half_period_over_tau(spec) / scale, (-1, 1))
     window = np.reshape(constants.window, (-1, 1))
     times = np.broadcast_to(np.minimum(np.arange(1, count) * hold, window), (trials, count - 1))
     parts = (times, np.zeros_like(times), np.diff(moved), np.diff(slipped))
     kept = (corners.times, corners.jumps, corners.rates, corners.slips)
-    both = Corners(*(np.concatenate([own, part], axis=1) for own, part in zip(kept, parts, strict=True)))
+    both = Corners(*(np.concatenate([corner, part], axis=1) for corner, part in zip(kept, parts, strict=True)))
     return moved[:, 0], slipped[:, 0], _in_order(both)
 
 
 def _in_order(corners: Corners) -> Corners:
     order = np.argsort(corners.times, axis=1, kind="stable")
-    every = (corners.times, corners.jumps, corners.rates, corners.slips)
-    return Corners(*(np.take_along_axis(one, order, axis=1) for one in every))
+    corner_arrays = (corners.times, corners.jumps, corners.rates, corners.slips)
+    return Corners(*(np.take_along_axis(values, order, axis=1) for values in corner_arrays))
 
 
 def _peak(arc: Arc, zeros: Floats, length: Floats, delay: Floats, constants: Constants, u: Floats) -> Floats:

@@ -39,8 +39,8 @@ class NeuronErrors:
 
     def take(self, which: Any) -> "NeuronErrors":
         """Those of some neurons."""
-        one, two, three, four = (value[which] for value in self.frequency)
-        return NeuronErrors(self.tau[which], self.gain[which], self.threshold[which], (one, two, three, four))
+        error1, error2, error3, error4 = (value[which] for value in self.frequency)
+        return NeuronErrors(self.tau[which], self.gain[which], self.threshold[which], (error1, error2, error3, error4))
 
     @property
     def threshold_factor(self) -> Any:
@@ -50,8 +50,8 @@ class NeuronErrors:
     def spec_of(self, spec: NeuronSpec, trial: int) -> NeuronSpec:
         """The spec that one erroneous neuron has: for levels that take a neuron at a time, and for tests."""
         tau, gain, threshold = (float(np.reshape(value, -1)[trial]) for value in (self.tau, self.gain, self.threshold))
-        own = [float(np.reshape(value, -1)[trial]) for value in self.frequency]
-        in_force = tuple(a + b for a, b in zip(spec.frequency_error.in_force, own, strict=True))
+        frequency_errors = [float(np.reshape(value, -1)[trial]) for value in self.frequency]
+        in_force = tuple(a + b for a, b in zip(spec.frequency_error.in_force, frequency_errors, strict=True))
         return spec.replace(
             tau_s=spec.tau_s * (1 + tau),
             loop_filter_rad_per_s=spec.loop_filter_rad_per_s / (1 + tau),
@@ -70,17 +70,17 @@ class ChipLayer:
     """
 
     die: Floats
-    own: NeuronErrors
+    neuron_errors: NeuronErrors
     synapse: NDArray[np.float32]
 
     @property
     def neurons(self) -> NeuronErrors:
         """Die and neuron together."""
         return NeuronErrors(
-            self.own.tau + self.die[0],
-            self.own.gain + self.die[1],
-            self.own.threshold + self.die[2],
-            self.own.frequency,
+            self.neuron_errors.tau + self.die[0],
+            self.neuron_errors.gain + self.die[1],
+            self.neuron_errors.threshold + self.die[2],
+            self.neuron_errors.frequency,
         )
 
     def weights(self, weights: Floats) -> Floats:
@@ -98,8 +98,8 @@ def draw_layer(
     die = _generator(seed, "die", chip).standard_normal(4)
     die *= (variation.die.tau, variation.die.gain, variation.die.threshold, variation.die.weight)
     raw = _generator(seed, "neuron", chip, layer).standard_normal((7, neurons))
-    own = variation.neuron
-    raw *= np.array([own.tau, own.gain, own.threshold, *own.frequency])[:, None]
+    spreads = variation.neuron
+    raw *= np.array([spreads.tau, spreads.gain, spreads.threshold, *spreads.frequency])[:, None]
     synapse = np.zeros((1, 1), dtype=np.float32)
     if variation.synapse.weight:
         synapse = _generator(seed, "synapse", chip, layer).standard_normal(

@@ -71,11 +71,11 @@ def _fire_numpy(
     """Side by side where all neurons are alike, else one after another."""
     if np.ndim(constants.swing) == 0:
         return edge_numpy.fire(constants, state, t_over_tau, weights, seeds)
-    one = [
+    results_of_rows = [
         edge_numpy.fire(constants.row(k), state[[k]], t_over_tau[[k]], weights[[k]], seeds[[k]])
         for k in range(len(state))
     ]
-    fire_time, headroom, false_fire = (np.concatenate(parts) for parts in zip(*one, strict=True))
+    fire_time, headroom, false_fire = (np.concatenate(parts) for parts in zip(*results_of_rows, strict=True))
     return fire_time, headroom, false_fire
 
 

@@ -204,9 +204,9 @@ class _Batch:
         speed3 = self.c.omega[2] + self.noise[2]
         x = (2 * np.pi - self.phase3) / speed3
         while (due := (x <= length) & self.comparing & ~np.isfinite(at)).any():
-            seen = np.maximum(self.membrane + slope * x, self.c.floor)
-            hit = due & self._looks_ahead(seen)
-            at[hit], membrane[hit] = (self.t + x)[hit], seen[hit]
+            expected = np.maximum(self.membrane + slope * x, self.c.floor)
+            hit = due & self._looks_ahead(expected)
+            at[hit], membrane[hit] = (self.t + x)[hit], expected[hit]
             x = x + 2 * np.pi / speed3
         return at, membrane
 

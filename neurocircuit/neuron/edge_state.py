@@ -39,7 +39,7 @@ class Constants:
         scale = 1.0 + errors.tau
         base = 2 * np.pi * spec.cycles_per_tau * scale
         ratio = spec.threshold_vco_ratio
-        d1, d2, d3, d4 = (d + own for d, own in zip(spec.frequency_error.in_force, errors.frequency, strict=True))
+        d1, d2, d3, d4 = (d + error for d, error in zip(spec.frequency_error.in_force, errors.frequency, strict=True))
         ramp = 2 * np.pi * spec.threshold.offset_Hz * spec.tau_s
         lead_rad = spec.threshold.lead_rad + spec.ripple_guard_rad if spec.threshold.is_fixed else 0.0
         n1, n2, n3, n4 = (held_spread(spec, d) * scale for d in spec.phase_noise)
@@ -73,14 +73,14 @@ class Constants:
     def row(self, trial: int) -> "Constants":
         """Those of one trial."""
 
-        def own(value: Any) -> Any:
+        def of_trial(value: Any) -> Any:
             return value[min(trial, len(value) - 1)] if np.ndim(value) else value
 
         several = ("omega", "noise")
         changed: dict[str, Any] = {
-            field.name: own(getattr(self, field.name)) for field in fields(self) if field.name not in several
+            field.name: of_trial(getattr(self, field.name)) for field in fields(self) if field.name not in several
         }
-        changed |= {name: tuple(own(value) for value in getattr(self, name)) for name in several}
+        changed |= {name: tuple(of_trial(value) for value in getattr(self, name)) for name in several}
         return replace(self, **changed)
 
 
@@ -143,9 +143,9 @@ def skipped_peak(constants: Constants, state: Floats, start_rad: Floats) -> Floa
     at_turn = [(duty - 1.0) / (valley - 1.0), duty / peak]  # e^{-rx} after UP's edge, so that the filter is at `duty`
     turn = [-np.log(at_turn[0]) / r / period, duty - np.log(at_turn[1]) / r / period]
     largest = np.zeros(len(state))
-    for place in (begin, *turn):
-        met = np.floor(end - place) >= np.ceil(begin - place)
-        x = np.mod(place, 1.0)
+    for end_point in (begin, *turn):
+        met = np.floor(end - end_point) >= np.ceil(begin - end_point)
+        x = np.mod(end_point, 1.0)
         phase2, cycles, *_ = _locked(constants, duty, period, x).T
         error = np.abs((cycles + x - 0.5) * np.pi - phase2)
         largest = np.where(met & skipped, np.maximum(largest, error), largest)

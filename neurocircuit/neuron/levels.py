@@ -136,8 +136,8 @@ def waveforms(
     start = fixed_start_rad(spec) if start_rad is None else start_rad
     chosen = level_of(level)
     if not chosen.HAS_DEVICES:
-        given = t_over_tau[None], weights[None]
-        t_over_tau, weights = (act(spec, *given)[0] for act in (acting_times, overlapping_weights))
+        trial_inputs = t_over_tau[None], weights[None]
+        t_over_tau, weights = (act(spec, *trial_inputs)[0] for act in (acting_times, overlapping_weights))
     result = chosen.waveforms(spec, t_over_tau, weights, start, noise_seed)
     if chosen.HAS_DEVICES or spec.output_delay_s == 0:
         return result

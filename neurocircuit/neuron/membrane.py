@@ -57,10 +57,10 @@ class Membranes:
         """
         over = (self.v - (1.0 + shift)[:, None]) / (self.g if scale is None else scale)
         best = np.maximum.accumulate(over, axis=1)
-        place = np.minimum(t_over_tau, self.grid[-1]) / (self.grid[1] - self.grid[0])
-        low = np.minimum(place.astype(np.int64), len(self.grid) - 2)
+        grid_position = np.minimum(t_over_tau, self.grid[-1]) / (self.grid[1] - self.grid[0])
+        low = np.minimum(grid_position.astype(np.int64), len(self.grid) - 2)
         rows = np.arange(len(low))
-        share = place - low
+        share = grid_position - low
         inside: Floats = over[rows, low] * (1.0 - share) + over[rows, low + 1] * share
         return np.asarray(np.maximum(inside, best[rows, low]))
 

@@ -41,9 +41,9 @@ def walk(spec: NeuronSpec, seed: int) -> Walk | None:
     """The walk of one neuron over its window; None without phase noise. Raises SpecError for too long a window."""
     if not any(spec.phase_noise):
         return None
-    own = speeds(spec, np.array([seed], dtype=np.uint64))[:, 0]
-    corners = np.minimum(np.arange(own.shape[1] + 1) * half_period_over_tau(spec), spec.window_over_tau)
-    phase = np.concatenate([np.zeros((4, 1)), np.cumsum(own * np.diff(corners), axis=1)], axis=1)
+    speed = speeds(spec, np.array([seed], dtype=np.uint64))[:, 0]
+    corners = np.minimum(np.arange(speed.shape[1] + 1) * half_period_over_tau(spec), spec.window_over_tau)
+    phase = np.concatenate([np.zeros((4, 1)), np.cumsum(speed * np.diff(corners), axis=1)], axis=1)
     return Walk(corners, phase)
 
 

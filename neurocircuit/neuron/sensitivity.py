@@ -76,17 +76,17 @@ def contributions(spec: NeuronSpec, point: Operating, chip: ChipLayer) -> dict[s
     those of the spread, up to a sign.
     """
     per = sensitivities(spec, point)
-    d1, d2, d3, d4 = chip.own.frequency
-    own = {
-        "tau": chip.own.tau,
-        "gain": chip.own.gain,
-        "threshold": chip.own.threshold,
+    d1, d2, d3, d4 = chip.neuron_errors.frequency
+    neuron_errors = {
+        "tau": chip.neuron_errors.tau,
+        "gain": chip.neuron_errors.gain,
+        "threshold": chip.neuron_errors.threshold,
         "vco1_vco2": d1 - d2,
         "vco3_vco4": d4 - d3,
     }
     return {
         "die": {name: per[name] * error for name, error in zip(DIE_PARAMETERS, chip.die, strict=True)},
-        "neuron": {name: per[name] * error for name, error in own.items()},
+        "neuron": {name: per[name] * error for name, error in neuron_errors.items()},
     }
 
 

@@ -153,11 +153,11 @@ def cell_statistics(
     cells = int(np.prod(shape))
     result = {name: np.zeros(cells) for name in names} | {"quantiles": np.zeros((cells, len(QUANTILES)))}
     slope_of = np.unravel_index(np.arange(cells), shape)[0]
-    for one in range(cells):
-        mine = cell == one
-        result["n"][one] = mine.sum()
+    for number in range(cells):
+        mine = cell == number
+        result["n"][number] = mine.sum()
         if mine.sum() < LEAST_SAMPLES:
-            mine = slope_cell == slope_of[one]
+            mine = slope_cell == slope_of[number]
         if mine.sum() < LEAST_SAMPLES:
             mine = np.ones(len(residual), dtype=bool)
         values = residual[mine]
@@ -166,9 +166,12 @@ def cell_statistics(
         points = max(len(np.unique(clusters[mine])), 2)
         spread = float(event.std())
         error, spread_error = 1.96 * 1.25 * spread / np.sqrt(points), 1.96 * spread / np.sqrt(2 * points)
-        result["bias"][one], result["spread"][one] = middle, spread
-        result["bias_low"][one], result["bias_high"][one] = middle - error, middle + error
-        result["spread_low"][one], result["spread_high"][one] = max(spread - spread_error, 0), spread + spread_error
-        result["missed"][one] = missed[mine].mean()
-        result["quantiles"][one] = np.quantile(event, QUANTILES)
+        result["bias"][number], result["spread"][number] = middle, spread
+        result["bias_low"][number], result["bias_high"][number] = middle - error, middle + error
+        result["spread_low"][number], result["spread_high"][number] = (
+            max(spread - spread_error, 0),
+            spread + spread_error,
+        )
+        result["missed"][number] = missed[mine].mean()
+        result["quantiles"][number] = np.quantile(event, QUANTILES)
     return result

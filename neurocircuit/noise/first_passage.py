@@ -106,8 +106,10 @@ def fit_first_passages(samples: FirstPassageSamples, spans: dict[str, tuple[floa
 
 def _events(samples: FirstPassageSamples, shift: Floats, scale: float | None) -> Floats:
     parts = [np.arange(k, min(k + _CHUNK, len(shift))) for k in range(0, len(shift), _CHUNK)]
-    found = [samples.membranes.take(samples.row[p]).event_of(samples.t_over_tau[p], shift[p], scale) for p in parts]
-    return np.concatenate(found) if found else np.empty(0)
+    events_of_part = [
+        samples.membranes.take(samples.row[p]).event_of(samples.t_over_tau[p], shift[p], scale) for p in parts
+    ]
+    return np.concatenate(events_of_part) if events_of_part else np.empty(0)
 
 
 def _redistributed(values: Floats, known: NDArray[np.bool_]) -> Floats:
@@ -116,9 +118,9 @@ def _redistributed(values: Floats, known: NDArray[np.bool_]) -> Floats:
     first = np.searchsorted(order, values[~known])
     room = len(order) - first
     # evenly spread over what lies beyond, by a low-discrepancy sequence instead of a generator
-    place = np.modf(np.arange(len(first)) * 0.6180339887498949)[0]
+    fraction = np.modf(np.arange(len(first)) * 0.6180339887498949)[0]
     moved = values.copy()
     if len(order):
-        found = order[np.minimum(first + (place * room).astype(np.int64), len(order) - 1)]
-        moved[~known] = np.where(room > 0, found, values[~known])
+        redrawn = order[np.minimum(first + (fraction * room).astype(np.int64), len(order) - 1)]
+        moved[~known] = np.where(room > 0, redrawn, values[~known])
     return moved

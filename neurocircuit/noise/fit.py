@@ -147,9 +147,9 @@ def fit_layer(
     fired = samples.point.fired & ~samples.wrapped
     least = -np.inf
     if early.among:
-        every = membrane_seen(samples.point.take(fired), samples.t_over_tau[fired], window)
-        least = least_late(every)
-        fired[fired] = every >= least
+        peak_membrane = membrane_seen(samples.point.take(fired), samples.t_over_tau[fired], window)
+        least = least_late(peak_membrane)
+        fired[fired] = peak_membrane >= least
     point = samples.point.take(fired)
     coordinates = features(spec, point, samples.headroom[fired])
     m, u = membrane_seen(point, samples.t_over_tau[fired], window), samples.u[:, fired]
@@ -157,20 +157,20 @@ def fit_layer(
     chips, drift = samples.chip[fired], drift_term(spec, point)
     kappa, error, term_kappa, term_error = fit_kappa(m - drift, u, common, chips, clusters)
     whole = m - kappa @ u
-    rest = whole - common_shift(spec, point, term_kappa)
+    residual = whole - common_shift(spec, point, term_kappa)
     spans = {name: (float(low), float(high)) for name, (low, high) in zip(AXES, ranges, strict=True)}
     ends = {name: np.array([spans[name][0] - REACH[name][0], spans[name][1] + REACH[name][1]]) for name in AXES}
     edges = {name: edges_of(coordinates[k], BINS[name], ends[name]) for k, name in enumerate(AXES)}
     gains: dict[str, tuple[float, float]] = {}
     if axes is None:
-        axes, gains = choose_axes(rest, coordinates, edges, clusters)
+        axes, gains = choose_axes(residual, coordinates, edges, clusters)
     kept = {name: edges[name] if name in axes else ends[name] for name in AXES}
     shape = tuple(len(kept[name]) - 1 for name in AXES)
     cells = cells_of(coordinates, kept)
     cell = np.ravel_multi_index(tuple(cells), shape)
     missed = ~np.isfinite(samples.t_over_tau[fired])
     stats = cell_statistics(whole, missed, cell, cells[0], clusters, shape)
-    about = cell_statistics(rest, missed, cell, cells[0], clusters, shape)
+    about = cell_statistics(residual, missed, cell, cells[0], clusters, shape)
     stats |= {f"rest_{name}": about[name] for name in about if name not in ("n", "missed")}
     silent = ~samples.point.fired & ~samples.wrapped
     shift = samples.u[:, silent].sum(axis=0)

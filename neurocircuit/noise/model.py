@@ -165,8 +165,8 @@ class NoiseModel:
         # given that it fires, uniform[1]/share is evenly distributed: one draw decides both
         with np.errstate(divide="ignore", invalid="ignore"):
             when = np.where(share > 0, uniform[1] / share, 2.0)
-        place = np.clip(when, 0.0, 1.0) if "event" in self.causes else np.full(len(when), 0.5)
-        delay = draw_quantile(np.broadcast_to(fit.false_delay, (len(when), len(QUANTILES))), place)
+        quantile = np.clip(when, 0.0, 1.0) if "event" in self.causes else np.full(len(when), 0.5)
+        delay = draw_quantile(np.broadcast_to(fit.false_delay, (len(when), len(QUANTILES))), quantile)
         t = np.clip(point.at + delay, 0.0, spec.window_over_tau)
         return np.where(when < 1.0, t, np.inf)
 
@@ -182,9 +182,9 @@ class NoiseModel:
             wrap, early = (wrap > 0.5).astype(float), (early > 0.5).astype(float)
         # one draw decides whether, which and when: below the one share a wrap, below both an early spike
         wraps, comes_early = uniform < wrap, (uniform >= wrap) & (uniform < wrap + early)
-        place = np.where(wraps, uniform / np.maximum(wrap, 1e-12), (uniform - wrap) / np.maximum(early, 1e-12))
+        quantile = np.where(wraps, uniform / np.maximum(wrap, 1e-12), (uniform - wrap) / np.maximum(early, 1e-12))
         times = np.where(wraps[:, None], fit.wrap_time, fit.early_time)
-        t = np.clip(point.at * draw_quantile(times, np.clip(place, 0.0, 1.0)), 0.0, spec.window_over_tau)
+        t = np.clip(point.at * draw_quantile(times, np.clip(quantile, 0.0, 1.0)), 0.0, spec.window_over_tau)
         return np.where(wraps | comes_early, t, np.inf)
 
     def reach(self, layer: int, coordinates: Floats) -> tuple[Bools, Bools]:
@@ -202,7 +202,7 @@ class NoiseModel:
         return ok, known
 
     def _inside(self, layer: int, fit: LayerFit, coordinates: Floats, fired: Bools) -> Bools:
-        ok, known = (found | ~fired for found in self.reach(layer, coordinates))
+        ok, known = (flags | ~fired for flags in self.reach(layer, coordinates))
         if self.outside == "error" and not ok.all():
             self._refuse(layer, fit, coordinates[:, ~ok])
         self.count.asked += len(ok)

@@ -73,9 +73,9 @@ def fit_kappa(
     a chip correlate, those of the common terms samples of an operating point.
     """
     regressors = np.concatenate([u, common])
-    found = np.concatenate([np.ones(len(COMPONENTS)), np.zeros(len(TERMS))])
-    error = np.zeros(len(found))
-    live = [k for k in range(len(found)) if len(m) and regressors[k].std() > 1e-12]
+    kappa = np.concatenate([np.ones(len(COMPONENTS)), np.zeros(len(TERMS))])
+    error = np.zeros(len(kappa))
+    live = [k for k in range(len(kappa)) if len(m) and regressors[k].std() > 1e-12]
     if live:
         design = np.stack([np.ones_like(m), *(regressors[k] for k in live)], axis=1)
         inverse = np.linalg.inv(design.T @ design)
@@ -86,10 +86,10 @@ def fit_kappa(
         beta = inverse @ (design.T @ y)
         residual = y - design @ beta
         by_chip, by_point = (_clustered(design, residual, inverse, label) for label in (chips, clusters))
-        found[live] = beta[1:]
+        kappa[live] = beta[1:]
         error[live] = np.where(np.array(live) < len(COMPONENTS), by_chip[1:], by_point[1:])
     split = len(COMPONENTS)
-    return found[:split], error[:split], found[split:], error[split:]
+    return kappa[:split], error[:split], kappa[split:], error[split:]
 
 
 def _clustered(design: Floats, residual: Floats, inverse: Floats, label: NDArray[np.int64]) -> Floats:

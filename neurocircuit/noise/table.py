@@ -170,8 +170,8 @@ class NoiseTable:
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """What determined the numbers."""
-        found: dict[str, Any] = json.loads(self.dataset.attrs["provenance"])
-        return found
+        record: dict[str, Any] = json.loads(self.dataset.attrs["provenance"])
+        return record
 
     @cached_property
     def layers(self) -> tuple[LayerFit, ...]:
@@ -184,8 +184,8 @@ class NoiseTable:
             if self.dataset.attrs["schema_version"] in (1, 2):  # neither first passages nor how often neurons wrap
                 layers = len(values["kappa"])
                 values |= {"wrap_share": np.zeros((layers, 1)), "wrap_at": np.zeros((layers, len(QUANTILES)))}
-            rest = (*(f"rest_{name}" for name in _REST), "rest_quantiles")
-            cells: dict[str, Floats] = {name: values[f"{name}{k}"] for name in (*_CELL, "quantiles", *rest)}
+            residual_names = (*(f"rest_{name}" for name in _REST), "rest_quantiles")
+            cells: dict[str, Floats] = {name: values[f"{name}{k}"] for name in (*_CELL, "quantiles", *residual_names)}
             wide: dict[str, Floats] = {
                 name: values[name][k] for name in (*_LAYER, *_TERM, *_SILENT, *_WRAP, *_EARLY, *_TIMES)
             }
@@ -202,10 +202,12 @@ class NoiseTable:
     def _first_passage(self, k: int, values: dict[str, Floats]) -> FirstPassageFit | None:
         if f"passage_kappa{k}" not in values:
             return None
-        own = {name: values[f"passage_{name}{k}"] for name in (*_FIRST_PASSAGE, "quantiles", *_FIRST_PASSAGE_KAPPA)}
+        variables = {
+            name: values[f"passage_{name}{k}"] for name in (*_FIRST_PASSAGE, "quantiles", *_FIRST_PASSAGE_KAPPA)
+        }
         edges = {name: values[f"passage_edges{k}_{name}"] for name in AXES}
         gains = {name: (gain[0], gain[1]) for name, gain in self.provenance["passage_gains"][k].items()}
-        return FirstPassageFit(edges=edges, **own, gains=gains)
+        return FirstPassageFit(edges=edges, **variables, gains=gains)
 
     def redrawn(self, generator: np.random.Generator) -> "NoiseTable":
         """Return the table as another calibration of the same size could have given it, within its own errors."""
@@ -231,17 +233,17 @@ def _first_passage_variables(k: int, fit: FirstPassageFit | None) -> dict[str, A
     if fit is None:
         return {}
     dims = tuple(f"passage{k}_{name}" for name in AXES)
-    found: dict[str, Any] = {
+    variables: dict[str, Any] = {
         f"passage_edges{k}_{name}": ((f"passage_edge{k}_{name}",), fit.edges[name], {"long_name": _COORDINATES[name]})
         for name in AXES
     }
     for name, meaning in _FIRST_PASSAGE.items():
-        found[f"passage_{name}{k}"] = (dims, getattr(fit, name), {"units": "1", "long_name": meaning})
+        variables[f"passage_{name}{k}"] = (dims, getattr(fit, name), {"units": "1", "long_name": meaning})
     about = {"units": "1", "long_name": "quantiles of xi, the event of a first passage in units of g(t)"}
-    found[f"passage_quantiles{k}"] = ((*dims, "quantile"), fit.quantiles, about)
+    variables[f"passage_quantiles{k}"] = ((*dims, "quantile"), fit.quantiles, about)
     for name, meaning in _FIRST_PASSAGE_KAPPA.items():
-        found[f"passage_{name}{k}"] = (("component",), getattr(fit, name), {"units": "1", "long_name": meaning})
-    return found
+        variables[f"passage_{name}{k}"] = (("component",), getattr(fit, name), {"units": "1", "long_name": meaning})
+    return variables
 
 
 def _complete(values: dict[str, Floats], k: int) -> None:

@@ -19,17 +19,17 @@ def neuron_at(process: str, condition: Condition, jobs: int = 1, progress: Progr
 
     Raise InputError for an unknown process or corner, SimulatorBadOutput with the reason where trim or fit fail.
     """
-    asked = request.Request(process, (condition,), _MEASUREMENTS, trimming.DEFAULT_RESOLUTION, _CASES, _SEED)
-    key = key_of({"request": asked.to_dict()} | run.identity(process, condition))
+    requested = request.Request(process, (condition,), _MEASUREMENTS, trimming.DEFAULT_RESOLUTION, _CASES, _SEED)
+    key = key_of({"request": requested.to_dict()} | run.identity(process, condition))
     out = cache_folder() / "characterised" / key[:32]
-    run.begin(asked, out, resume=(out / run.REQUEST).exists())
-    record = run.execute(asked, out, jobs, progress=progress)
+    run.begin(requested, out, resume=(out / run.REQUEST).exists())
+    record = run.execute(requested, out, jobs, progress=progress)
     if record["failed"]:
         first = record["failed"][0]
         raise SimulatorBadOutput(
             f"process {process} at {first['condition']}: {first['measurement']}: {first['reason']}"
         )
-    return NeuronSpec.from_toml(spec_files.write(asked, out)[0])
+    return NeuronSpec.from_toml(spec_files.write(requested, out)[0])
 
 
 def cache_folder() -> Path:

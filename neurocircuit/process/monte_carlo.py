@@ -47,13 +47,15 @@ def chips(spec: NeuronSpec, count: int, seed: int, inputs: int) -> Chips:
     for chip in drawn(spec, count, seed):
         circuit = circuit_of(chip)
         try:
-            found = _trimmed(circuit)
+            trimmed_chip = _trimmed(circuit)
         except SimulatorBadOutput as error:
             lost[chip.name] = ngspice.reason_of(error)
             continue
-        measured = {"f1_Hz": found.f1_Hz, "f3_Hz": found.f3_Hz, "lead_rad": found.lead_rad}
+        measured = {"f1_Hz": trimmed_chip.f1_Hz, "f3_Hz": trimmed_chip.f3_Hz, "lead_rad": trimmed_chip.lead_rad}
         trimmed.append(
-            spec_as_measured(chip, circuit.replace(bias=found.bias, standing_V=found.standing_V, **measured), inputs)
+            spec_as_measured(
+                chip, circuit.replace(bias=trimmed_chip.bias, standing_V=trimmed_chip.standing_V, **measured), inputs
+            )
         )
     if not trimmed:
         name, reason = next(iter(lost.items()))
@@ -95,17 +97,19 @@ def spec_as_measured(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec
     part of a jump which the synapses' current makes (the rest is the charge of their nodes); frequencies and lead are
     those of the trim. One weight stands for all `inputs` synapses; the gain of the XOR and the sinks are left nominal.
     """
-    usual = circuit_of(spec).replace(chip_seed=None)
-    own, nominal = _measured(chip, usual.bias, inputs), _measured(usual, usual.bias, inputs)
-    gain = own.gain_Hz_per_A / nominal.gain_Hz_per_A
+    nominal_chip = circuit_of(spec).replace(chip_seed=None)
+    measured, nominal = _measured(chip, nominal_chip.bias, inputs), _measured(nominal_chip, nominal_chip.bias, inputs)
+    gain = measured.gain_Hz_per_A / nominal.gain_Hz_per_A
     full_scale_rad = spec.phase_per_weight_rad * spec.weight_bank.excitatory.max_weight
-    charge = (own.weight_A - nominal.weight_A) * usual.spike_width_s
+    charge = (measured.weight_A - nominal.weight_A) * nominal_chip.spike_width_s
     jump = gain[0] * (1 + 2 * pi * nominal.gain_Hz_per_A[0] * charge / full_scale_rad)
-    lead = chip.lead_rad / usual.lead_rad - 1
-    changed = NeuronErrors(1 / gain[1] - 1, own.swing_Hz / nominal.swing_Hz - 1, lead, (0.0,) * 4).spec_of(spec, 0)
+    lead = chip.lead_rad / nominal_chip.lead_rad - 1
+    changed = NeuronErrors(1 / gain[1] - 1, measured.swing_Hz / nominal.swing_Hz - 1, lead, (0.0,) * 4).spec_of(spec, 0)
     return changed.replace(
-        f0_Hz=spec.f0_Hz * chip.f1_Hz / usual.f1_Hz,
-        threshold_vco_ratio=spec.threshold_vco_ratio * (chip.f3_Hz / usual.f3_Hz) / (chip.f1_Hz / usual.f1_Hz),
+        f0_Hz=spec.f0_Hz * chip.f1_Hz / nominal_chip.f1_Hz,
+        threshold_vco_ratio=spec.threshold_vco_ratio
+        * (chip.f3_Hz / nominal_chip.f3_Hz)
+        / (chip.f1_Hz / nominal_chip.f1_Hz),
         phase_per_weight_rad=spec.phase_per_weight_rad * float(jump),
         circuit=chip,
     )
@@ -123,10 +127,10 @@ def _measured(circuit: Circuit, nominal: Bias, inputs: int) -> Measured:
         bias.vco3_A,
         bias.vco4_A * nominal.vco3_A / nominal.vco4_A,
     )
-    found = [plant.rings([0.97 * i, i, 1.03 * i], vco) for vco, i in enumerate(in_lock_A, 1)]
-    gains = np.array([np.ptp(one.frequency_Hz[[0, 2]]) / (0.06 * i) for one, i in zip(found, in_lock_A, strict=True)])
-    swing_Hz = gains[3] * (plant.supply_V - found[3].bias_V[1]) / circuit.components.r4_Ohm
-    weight_A = np.mean(bench.weight_currents(circuit, float(found[0].bias_V[1]), inputs, shifts))
+    rings = [plant.rings([0.97 * i, i, 1.03 * i], vco) for vco, i in enumerate(in_lock_A, 1)]
+    gains = np.array([np.ptp(ring.frequency_Hz[[0, 2]]) / (0.06 * i) for ring, i in zip(rings, in_lock_A, strict=True)])
+    swing_Hz = gains[3] * (plant.supply_V - rings[3].bias_V[1]) / circuit.components.r4_Ohm
+    weight_A = np.mean(bench.weight_currents(circuit, float(rings[0].bias_V[1]), inputs, shifts))
     return Measured(gains, float(swing_Hz), float(weight_A))
 
 

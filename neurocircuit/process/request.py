@@ -77,15 +77,16 @@ def conditions(
         if not values or len(set(values)) < len(values):
             raise InputError(f"{name} must name one or more different values, got {list(values)}")
     nominal = corners[0], min(temperatures_C, key=lambda t: abs(t - 27.0)), min(supply_ratios, key=lambda r: abs(r - 1))
-    wanted = [
+    points = [
         point
         for point in itertools.product(corners, temperatures_C, supply_ratios)
-        if not one_at_a_time or sum(one != usual for one, usual in zip(point, nominal, strict=True)) <= 1
+        if not one_at_a_time
+        or sum(coordinate != nominal_value for coordinate, nominal_value in zip(point, nominal, strict=True)) <= 1
     ]
-    wanted.sort(key=lambda point: point != nominal)
+    points.sort(key=lambda point: point != nominal)
     return tuple(
         Condition(corner=corner, temperature_C=temperature, supply_V=round(ratio * supply_V, 12))
-        for corner, temperature, ratio in wanted
+        for corner, temperature, ratio in points
     )
 
 
@@ -99,5 +100,5 @@ def with_needs(names: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in NEEDS]
     if unknown or not names:
         raise InputError(f"--only must be among {', '.join(NEEDS)}, got {', '.join(unknown) or 'nothing'}")
-    wanted = set(names).union(*(NEEDS[name] for name in names))
-    return tuple(name for name in NEEDS if name in wanted)
+    needed = set(names).union(*(NEEDS[name] for name in names))
+    return tuple(name for name in NEEDS if name in needed)

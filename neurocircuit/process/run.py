@@ -33,11 +33,11 @@ def begin(request: Request, out: Path, resume: bool) -> None:
     """Make or check the run directory. Raise InputError in one line that says what stands there and how to go on."""
     path = out / REQUEST
     if path.exists():
-        found = read_json(path)
-        if found != request.to_dict():
-            different = next(key for key in request.to_dict() if found.get(key) != request.to_dict()[key])
+        held = read_json(path)
+        if held != request.to_dict():
+            different = next(key for key in request.to_dict() if held.get(key) != request.to_dict()[key])
             raise InputError(
-                f"--out {out} holds a run of another request ({different} = {found.get(different)!r}, asked for "
+                f"--out {out} holds a run of another request ({different} = {held.get(different)!r}, asked for "
                 f"{request.to_dict()[different]!r}); give another directory"
             )
         if not resume and not (out / RUN).exists():
@@ -92,10 +92,10 @@ def execute(
 def results(out: Path, condition: Condition, request: Request) -> dict[str, Measured]:
     """Return what has been measured at a condition. Raise as `execute` for a file that is damaged or of another run."""
     store = _store(out)
-    found = (
+    stored = (
         (name, store.get(_name(condition, name), _key(request, condition, name))) for name in request.at(condition)
     )
-    return {name: Measured.from_dict(value) for name, value in found if value is not None}
+    return {name: Measured.from_dict(value) for name, value in stored if value is not None}
 
 
 _Task = tuple[int, str]  # number of the condition, measurement
@@ -183,8 +183,8 @@ def identity(process: str, condition: Condition) -> dict[str, Any]:
 
 def _key(request: Request, condition: Condition, name: str) -> str:
     """Return the key of a measurement; which others are asked for does not enter."""
-    asked = {"resolution": request.resolution, "cases": request.cases, "seed": request.seed}
-    return key_of({"measurement": name} | asked | identity(request.process, condition))
+    settings = {"resolution": request.resolution, "cases": request.cases, "seed": request.seed}
+    return key_of({"measurement": name} | settings | identity(request.process, condition))
 
 
 def _store(out: Path) -> TaskStore:

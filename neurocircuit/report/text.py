@@ -52,7 +52,8 @@ def points(values: Sequence[float | None], digits: int = 1, unit: str = " points
     '+4.0 points'
     """
     value, low, high = (
-        ABSENT if one is None or math.isnan(one) else f"{100 * one:+.{digits}f}".replace("-", "−") for one in values
+        ABSENT if number is None or math.isnan(number) else f"{100 * number:+.{digits}f}".replace("-", "−")
+        for number in values
     )
     return f"{value}{unit}" + ("" if ABSENT in (low, high) else f" ({low} … {high})")
 

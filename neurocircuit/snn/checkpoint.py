@@ -80,25 +80,25 @@ def put_initial(network: nn.Module, subject: Subject, path: Path) -> None:
     """Copy the weights of a file whose network, data and encoding are the subject's. Raises FileFormatError naming."""
     content = load(path)
     try:
-        given = Subject.from_dict(content["subject"])
+        trained_subject = Subject.from_dict(content["subject"])
     except (SpecError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path}: subject: {error}") from None
     for name in ("network", "encoding"):
-        if getattr(given, name) != getattr(subject, name):
+        if getattr(trained_subject, name) != getattr(subject, name):
             raise FileFormatError(f"{path} must be for the recipe's {name}: it was trained with another one")
-    if given.data.name != subject.data.name:
-        raise FileFormatError(f"{path} must be for the data {subject.data.name}, got {given.data.name}")
+    if trained_subject.data.name != subject.data.name:
+        raise FileFormatError(f"{path} must be for the data {subject.data.name}, got {trained_subject.data.name}")
     put_weights(network, content.get("weights"), path)
 
 
 def put_weights(network: nn.Module, weights: Any, path: Path) -> None:
     """Copy the tensors of a checkpoint into a network. Raises FileFormatError naming file, tensor and shape."""
-    own = network.state_dict()
-    if not isinstance(weights, dict) or weights.keys() != own.keys():
-        given = set(weights) if isinstance(weights, dict) else set()
-        odd = sorted(map(str, given ^ own.keys()))
+    state = network.state_dict()
+    if not isinstance(weights, dict) or weights.keys() != state.keys():
+        names = set(weights) if isinstance(weights, dict) else set()
+        odd = sorted(map(str, names ^ state.keys()))
         raise FileFormatError(f"{path} must hold the weights of its network; missing or unknown: {', '.join(odd[:3])}")
-    for name, tensor in own.items():
+    for name, tensor in state.items():
         shape = tuple(weights[name].shape) if isinstance(weights[name], Tensor) else type(weights[name]).__name__
         if shape != tuple(tensor.shape):
             raise FileFormatError(f"{path}: {name} must have the shape {tuple(tensor.shape)}, got {shape}")

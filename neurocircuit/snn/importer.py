@@ -113,16 +113,16 @@ def _weights(
 
 def _input_shapes(network: nn.Sequential, shape: tuple[int, int, int]) -> list[tuple[int, ...]]:
     """(channel, row, column) that each layer of neurons sees, from one image of ones."""
-    seen: dict[nn.Module, tuple[int, ...]] = {}
+    shapes: dict[nn.Module, tuple[int, ...]] = {}
     last: tuple[int, ...] = shape
     z = torch.ones(1, *shape)
     for stage in network:
         if z.dim() == 4:
             last = tuple(z.shape[1:])
         for layer in spiking_layers(stage):
-            seen[layer] = last
+            shapes[layer] = last
         with torch.no_grad():
             z = stage(z)
         if isinstance(stage, SpikingLinear):
             last = (z.shape[1], 1, 1)
-    return [seen[layer] for layer in spiking_layers(network)]
+    return [shapes[layer] for layer in spiking_layers(network)]

@@ -62,9 +62,9 @@ def spike_loss(z_out: Tensor, target: Tensor, spec: LossSpec) -> Tensor:
 def paper_loss(z_out: Tensor, target: Tensor, silent_over_tau: float) -> Tensor:
     """-ln(z_c^-1 / sum over i != c of z_i^-1), first term of eq. (5); mean over z_out [image, class]."""
     t = _finite_times(z_out, silent_over_tau)
-    own = functional.one_hot(target, t.shape[1]).bool()
-    others = torch.logsumexp((-t).masked_fill(own, -torch.inf), dim=1)
-    return (t[own] + others).mean()
+    is_target = functional.one_hot(target, t.shape[1]).bool()
+    others = torch.logsumexp((-t).masked_fill(is_target, -torch.inf), dim=1)
+    return (t[is_target] + others).mean()
 
 
 def published_code_loss(z_out: Tensor, target: Tensor, silent_over_tau: float) -> Tensor:

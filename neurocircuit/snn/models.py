@@ -172,15 +172,15 @@ class Inception(nn.Module):
     def __init__(self, make: Builder, widths: tuple[int, int, int, int, int, int]) -> None:
         """widths: channels of 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection."""
         super().__init__()
-        one, reduce3, three, reduce5, five, projection = widths
+        width1, reduce3, three, reduce5, five, projection = widths
         channels = make.channels
         branches = []
-        for steps in (((one, 1),), ((reduce3, 1), (three, 3)), ((reduce5, 1), (five, 5))):
+        for steps in (((width1, 1),), ((reduce3, 1), (three, 3)), ((reduce5, 1), (five, 5))):
             make.channels = channels
             branches.append(nn.Sequential(*(make.conv(width, kernel_px) for width, kernel_px in steps)))
         make.channels = channels
         branches.append(nn.Sequential(make.pool(3, 1), make.conv(projection, 1)))
-        make.channels = one + three + five + projection
+        make.channels = width1 + three + five + projection
         self.branches = nn.ModuleList(branches)
 
     def forward(self, z: Tensor) -> Tensor:

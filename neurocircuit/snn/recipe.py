@@ -128,15 +128,15 @@ def _full_name(name: str) -> str:
     if "." in name or name in Recipe.model_fields:
         return name
     sections = {section: field.annotation for section, field in Recipe.model_fields.items()}
-    found = [
+    matches = [
         f"{section}.{name}"
         for section, kind in sections.items()
         if isinstance(kind, type) and issubclass(kind, Spec) and name in kind.model_fields
     ]
-    if len(found) != 1:
-        hint = f"one of {', '.join(found)}" if found else "a field of the recipe"
+    if len(matches) != 1:
+        hint = f"one of {', '.join(matches)}" if matches else "a field of the recipe"
         raise InputError(f"--set must name {hint}, got {name!r}")
-    return found[0]
+    return matches[0]
 
 
 def _value(text: str) -> Any:

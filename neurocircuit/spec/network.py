@@ -61,13 +61,13 @@ class MappedNetwork(Spec):
 
     def neuron_of(self, layer: int) -> NeuronSpec:
         """The neuron that all neurons of one layer are."""
-        own = self.layers[layer]
+        layer_mapping = self.layers[layer]
         return self.neuron.replace(
-            phase_per_weight_rad=own.phase_per_weight_rad,
-            threshold=Lead(lead_rad=own.lead_rad),
-            ripple_guard_rad=own.ripple_guard_rad,
-            vco4_swing_Hz=own.vco4_swing_Hz,
-            weight_bank=own.weight_bank,
+            phase_per_weight_rad=layer_mapping.phase_per_weight_rad,
+            threshold=Lead(lead_rad=layer_mapping.lead_rad),
+            ripple_guard_rad=layer_mapping.ripple_guard_rad,
+            vco4_swing_Hz=layer_mapping.vco4_swing_Hz,
+            weight_bank=layer_mapping.weight_bank,
         )
 
     def bias_delay_over_tau(self, layer: int) -> float:

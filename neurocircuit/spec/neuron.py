@@ -297,11 +297,11 @@ def _alternative(values: dict[str, Any], name: str, instead_of: tuple[str, ...],
     return _positive(values.pop(name), name, unit)
 
 
-def _positive(given: object, name: str, unit: str) -> float:
+def _positive(quantity: object, name: str, unit: str) -> float:
     try:
-        number = parse_quantity(given, unit, name) if isinstance(given, str) else float(given)  # type: ignore[arg-type]
+        number = parse_quantity(quantity, unit, name) if isinstance(quantity, str) else float(quantity)  # type: ignore[arg-type]
     except (UnitError, TypeError) as error:
         raise ValueError(str(error)) from None
     if not 0 < number < inf:
-        raise ValueError(f"{name} must be > 0, got {given!r}")
+        raise ValueError(f"{name} must be > 0, got {quantity!r}")
     return number

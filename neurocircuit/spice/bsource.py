@@ -75,10 +75,10 @@ def fire(
         return FireRecord(fire_time, headroom, np.zeros(trials, dtype=bool), failures)
     for trial in range(trials):
         try:
-            own = spec if errors is None else errors.spec_of(spec, trial)
-            scale = own.tau_s / spec.tau_s
+            trial_spec = spec if errors is None else errors.spec_of(spec, trial)
+            scale = trial_spec.tau_s / spec.tau_s
             inputs = t_over_tau[trial] / scale, weights[trial]
-            solution = _decide(own, *inputs, int(noise_seed[trial]), timeout_s, step_divisor)
+            solution = _decide(trial_spec, *inputs, int(noise_seed[trial]), timeout_s, step_divisor)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
         else:
@@ -177,7 +177,7 @@ def _solve(
     spec: NeuronSpec, t_over_tau: Floats, weights: Floats, noise: Walk | None, timeout_s: float, step_divisor: int
 ) -> _Solution:
     ready = deck.compose(spec, t_over_tau, weights, step_divisor, noise)
-    vectors = ngspice.run(ready.text, ready.wanted, ready.t_stop_s, timeout_s=timeout_s, files=ready.files)
+    vectors = ngspice.run(ready.text, ready.vectors, ready.t_stop_s, timeout_s=timeout_s, files=ready.files)
     time = vectors["time"] / spec.tau_s
     e_rad = vectors["v(e)"]
     _, _, d3, d4 = spec.frequency_error.in_force
@@ -189,9 +189,9 @@ def _solve(
     # A ramping threshold is compared only from the first input on (Ramp); a lead needs no such wait.
     start = 0.0 if spec.threshold.is_fixed else float(np.min(t_over_tau, initial=inf))
     fired_at = first_crossing(time, gap, slope, start, walked) if start < spec.window_over_tau else inf
-    seen = np.abs(e_rad[time <= fired_at])
+    errors_before = np.abs(e_rad[time <= fired_at])
     at_crossing = abs(float(np.interp(fired_at, time, e_rad))) if fired_at < inf else 0.0
-    headroom = max(float(seen.max()), at_crossing) / (pi / 2)
+    headroom = max(float(errors_before.max()), at_crossing) / (pi / 2)
     return _Solution(time, vectors["v(phi1)"], e_rad, vectors["v(vc)"], gap + walked, fired_at, headroom)
 
 

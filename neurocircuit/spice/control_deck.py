@@ -37,7 +37,7 @@ class TransistorDeck:
     files: Mapping[str, str]
     links: Mapping[str, Path]
     variables: Mapping[str, str]
-    wanted: tuple[str, ...]
+    vectors: tuple[str, ...]
     t_start_s: float
     t_stop_s: float
     max_step_s: float
@@ -100,7 +100,7 @@ def assemble(
         files=files,
         links={MODELS: installed.folder},
         variables={"ngbehavior": installed.process.ngbehavior} if installed.process.ngbehavior else {},
-        wanted=saved,
+        vectors=saved,
         t_start_s=begin_s,
         t_stop_s=end_s,
         max_step_s=step_s,

@@ -34,7 +34,7 @@ class Deck:
 
     text: str
     files: Mapping[str, str]
-    wanted: tuple[str, ...]
+    vectors: tuple[str, ...]
     t_stop_s: float
 
 
@@ -75,19 +75,19 @@ def compose(
         circuit.I(f"corner{index}", circuit.gnd, circuit.gnd, _pwl(np.array([corner_s, spec.window_s]), np.zeros(2)))
     circuit.X("neuron", "phase_domain_averaged", *NODES, **_parameters(spec))
     circuit.raw_spice = f".include {NETLIST}\n"  # PySpice's own include writes this machine's absolute path
-    wanted = tuple(f"v({node})" for node in NODES)
+    vectors = tuple(f"v({node})" for node in NODES)
     step_s = MAX_STEP_over_tau * spec.tau_s / step_divisor
     lines = [
         str(circuit).rstrip("\n"),
         f".options method={METHOD} reltol={_number(_reltol(step_divisor))}",
-        f".save {' '.join(wanted)}",
+        f".save {' '.join(vectors)}",
         f".tran {_number(step_s)} {_number(spec.window_s)} 0.0 {_number(step_s)}",
         ".control",
         "set num_threads=1",
         ".endc",
         ".end",
     ]
-    return Deck("\n".join(lines) + "\n", {NETLIST: netlist_text()}, wanted, spec.window_s)
+    return Deck("\n".join(lines) + "\n", {NETLIST: netlist_text()}, vectors, spec.window_s)
 
 
 def vco1_corners(

@@ -48,12 +48,12 @@ def devices(deck: TransistorDeck, *, timeout_s: float = 30.0) -> tuple[Device, .
         links=deck.links,
         variables=deck.variables,
     )
-    found = [
+    devices_of_deck = [
         _device(line[1], line[2], deck.length_unit_m) for line in map(_LISTED.fullmatch, listing.splitlines()) if line
     ]
-    if not found:
+    if not devices_of_deck:
         raise SimulatorBadOutput("ngspice lists no transistor of this deck")
-    return tuple(found)
+    return tuple(devices_of_deck)
 
 
 def alterations(mismatch: Mapping[str, DeviceShift]) -> list[str]:

@@ -29,12 +29,12 @@ def _shifts_of(circuit: Circuit, inputs: int) -> Mapping[str, DeviceShift]:
     return draw(devices(deck), load(circuit.process).process.mismatch, circuit.chip_seed or 0)
 
 
-def draw(found: Iterable[Device], pelgrom: Mismatch, seed: int) -> dict[str, DeviceShift]:
+def draw(devices: Iterable[Device], pelgrom: Mismatch, seed: int) -> dict[str, DeviceShift]:
     """Deviations by device path of chip number `seed`.
 
     Each device draws from (seed, its path) alone: a chip stays itself when synapses are added or devices reordered.
     """
-    return {device.path: _shift(device, pelgrom, seed) for device in found}
+    return {device.path: _shift(device, pelgrom, seed) for device in devices}
 
 
 def _shift(device: Device, pelgrom: Mismatch, seed: int) -> DeviceShift:

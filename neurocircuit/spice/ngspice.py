@@ -61,15 +61,15 @@ def find_ngspice() -> Path:
 
     Raises SimulatorMissing with the line to type.
     """
-    if given := os.environ.get(EXECUTABLE_VARIABLE):
-        found = shutil.which(Path(given).absolute())
-        if found is None:
-            raise SimulatorMissing(f"{EXECUTABLE_VARIABLE} must name an executable file, got {given!r}")
+    if named := os.environ.get(EXECUTABLE_VARIABLE):
+        executable = shutil.which(Path(named).absolute())
+        if executable is None:
+            raise SimulatorMissing(f"{EXECUTABLE_VARIABLE} must name an executable file, got {named!r}")
     else:
-        found = shutil.which("ngspice")
-        if found is None:
+        executable = shutil.which("ngspice")
+        if executable is None:
             raise SimulatorMissing("ngspice is not installed; type: apt-get install ngspice")
-    return Path(found)
+    return Path(executable)
 
 
 def version() -> NgspiceVersion:
@@ -85,7 +85,7 @@ def version() -> NgspiceVersion:
 
 def run(
     deck_text: str,
-    wanted: tuple[str, ...],
+    vector_names: tuple[str, ...],
     t_stop_s: float,
     *,
     timeout_s: float,
@@ -103,7 +103,7 @@ def run(
     texts = {**(files or {}), _DECK: deck_text}
 
     def judge(ended: Ended, directory: Path) -> dict[str, Floats]:
-        vectors = _checked(ended, directory, wanted, timeout_s)
+        vectors = _checked(ended, directory, vector_names, timeout_s)
         _check_time(vectors["time"], t_stop_s)
         return vectors
 
@@ -112,7 +112,7 @@ def run(
 
 def run_control(
     deck_text: str,
-    wanted: tuple[str, ...],
+    vector_names: tuple[str, ...],
     t_stop_s: float,
     *,
     timeout_s: float,
@@ -134,7 +134,7 @@ def run_control(
 
     def judge(ended: Ended, directory: Path) -> ControlRun:
         stopped = may_stop and _MET.search(ended.log) is not None
-        vectors = _checked(ended, directory, wanted, timeout_s, _STOPPED if stopped else None)
+        vectors = _checked(ended, directory, vector_names, timeout_s, _STOPPED if stopped else None)
         time_s = vectors["time"]
         end_s = min(t_stop_s, float(time_s[-1])) if stopped and len(time_s) else t_stop_s
         _check_time(time_s, end_s, first_by_s)
@@ -224,14 +224,14 @@ def _environment() -> dict[str, str]:
 def _checked(
     ended: Ended,
     directory: Path,
-    wanted: tuple[str, ...],
+    vector_names: tuple[str, ...],
     timeout_s: float,
     expected: re.Pattern[str] | None = None,
 ) -> dict[str, Floats]:
     """The wanted vectors, or SimulatorTimeout or SimulatorBadOutput with the reason."""
     _check_end(ended, directory, timeout_s, expected)
     vectors = read_raw(directory / _RAW).vectors
-    names = ("time", *wanted)
+    names = ("time", *vector_names)
     missing = [name for name in names if name not in vectors]
     if missing:
         raise SimulatorBadOutput(f"ngspice did not deliver {', '.join(missing)}")

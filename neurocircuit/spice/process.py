@@ -175,15 +175,15 @@ def _folder(process: Process, beside: Path) -> Path:
         root = _root(location)
         if root is not None and (root / location.folder).is_dir():
             return root / location.folder
-    wanted = " or ".join(_words(process.locations))
+    searched = " or ".join(_described(process.locations))
     how = f"; type: {process.install}" if process.install else ""
-    raise ProcessMissing(f"process {process.name} is not installed (looked for {wanted}){how}")
+    raise ProcessMissing(f"process {process.name} is not installed (looked for {searched}){how}")
 
 
 def _root(location: Location) -> Path | None:
     if location.environment:
-        given = os.environ.get(location.environment)
-        return Path(given).absolute() if given else None
+        folder = os.environ.get(location.environment)
+        return Path(folder).absolute() if folder else None
     try:
         # Asked of the package's list of files: nothing of it is imported.
         return Path(str(importlib.metadata.distribution(location.package).locate_file("")))
@@ -191,6 +191,6 @@ def _root(location: Location) -> Path | None:
         return None
 
 
-def _words(locations: tuple[Location, ...]) -> Iterator[str]:
+def _described(locations: tuple[Location, ...]) -> Iterator[str]:
     for location in locations:
         yield f"package {location.package}" if location.package else f"${location.environment}/{location.folder}"

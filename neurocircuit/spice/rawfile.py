@@ -123,12 +123,12 @@ def _binary_values(data: bytes, points: int, variables: int) -> Floats:
 
 def _text_values(data: bytes, points: int, variables: int) -> Floats:
     """[point, variable]."""
-    words = data.split()
+    numbers = data.split()
     width = variables + 1
-    if len(words) != points * width:
-        raise SimulatorBadOutput(f"raw file holds {len(words) // width} of {points} announced points")
+    if len(numbers) != points * width:
+        raise SimulatorBadOutput(f"raw file holds {len(numbers) // width} of {points} announced points")
     try:
-        table = np.array([float(word) for word in words]).reshape(points, width)
+        table = np.array([float(word) for word in numbers]).reshape(points, width)
     except ValueError:
         raise SimulatorBadOutput("raw file has a value that is not a number") from None
     if not np.array_equal(table[:, 0], np.arange(points)):

@@ -41,11 +41,13 @@ class Course:
     @cached_property
     def edges_s(self) -> dict[str, Floats]:
         """Rising edges of o1 … o4, each at least three. Raises SimulatorBadOutput for an oscillator with fewer."""
-        found = {name: rising_edges(self.time_s, self.vectors[f"v({name})"], self.supply_V / 2) for name in _RINGS}
-        for name, edges in found.items():
+        edges_of_ring = {
+            name: rising_edges(self.time_s, self.vectors[f"v({name})"], self.supply_V / 2) for name in _RINGS
+        }
+        for name, edges in edges_of_ring.items():
             if len(edges) < _LEAST_EDGES:
                 raise SimulatorBadOutput(f"oscillator {name} must run, got {len(edges)} edges")
-        return found
+        return edges_of_ring
 
     @cached_property
     def known(self) -> slice:
@@ -115,8 +117,8 @@ class Course:
     def headroom(self, until_s: float) -> float:
         """Largest size of the phase error from the origin to an instant, over π/2."""
         time = self.time_s[self.known]
-        seen = np.abs(self.phase_error_rad[(time >= 0) & (time <= until_s)])
-        return float(seen.max(initial=0.0)) / (pi / 2)
+        error_rad = np.abs(self.phase_error_rad[(time >= 0) & (time <= until_s)])
+        return float(error_rad.max(initial=0.0)) / (pi / 2)
 
     def is_false_fire(self, at_s: float) -> bool:
         """Whether the phases met modulo 2π only, the membrane having fallen instead of risen."""

@@ -57,7 +57,7 @@ class SavedStates:
     @property
     def saved_rad(self) -> Floats:
         """Phases of VCO1 and VCO3 when saved, [state, 2]."""
-        return np.array([one.saved_rad for one in self.armed])
+        return np.array([state.saved_rad for state in self.armed])
 
 
 @functools.lru_cache(maxsize=64)
@@ -74,15 +74,15 @@ def saved_states(circuit: Circuit, inputs: int, timeout_s: float, attached: int 
         f"{_SCHEMA} {STATES} {ngspice.version().number} {lock.identity} {_code()}".encode()
     ).hexdigest()
     path = Path(platformdirs.user_cache_dir("neurocircuit")) / "states" / f"{key[:32]}.json"
-    found = _read(path)
-    if found is None:
-        found = _simulate(circuit, inputs, lock, mismatch, timeout_s, attached)
+    states = _read(path)
+    if states is None:
+        states = _simulate(circuit, inputs, lock, mismatch, timeout_s, attached)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, json.dumps(asdict(found)) + "\n")
+            write_atomically(path, json.dumps(asdict(states)) + "\n")
         except (OSError, InputError):  # a cache that cannot be written costs time only
-            return found
-    return found
+            return states
+    return states
 
 
 def idle(circuit: Circuit, inputs: int, from_power_up: bool = False, attached: int = SYNAPSES) -> str:
@@ -182,12 +182,12 @@ def _read(path: Path) -> SavedStates | None:
         values = json.loads(path.read_text(encoding="utf-8"))
         armed = tuple(
             Armed(
-                State(**(one["state"] | {"start_rad": tuple(one["state"]["start_rad"])})),
-                one["armed_s"],
-                tuple(one["armed_rad"]),
-                tuple(one["saved_rad"]),
+                State(**(entry["state"] | {"start_rad": tuple(entry["state"]["start_rad"])})),
+                entry["armed_s"],
+                tuple(entry["armed_rad"]),
+                tuple(entry["saved_rad"]),
             )
-            for one in values["armed"]
+            for entry in values["armed"]
         )
         return SavedStates(armed, values["f1_Hz"], values["f3_Hz"])
     except (OSError, ValueError, KeyError, TypeError):

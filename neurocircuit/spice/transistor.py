@@ -68,8 +68,8 @@ def fire(
     placed = place(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
     for trial in range(trials):
         try:
-            given = t_over_tau[trial], codes[trial]
-            course = _run(spec, states, placed, trial, *given, timeout_s, step_divisor, attached)
+            trial_inputs = t_over_tau[trial], codes[trial]
+            course = _run(spec, states, placed, trial, *trial_inputs, timeout_s, step_divisor, attached)
             decided = _decision(course, spec)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
@@ -129,8 +129,8 @@ def arming(spec: NeuronSpec, start_rad: Floats, inputs: int, attached: int = SYN
     circuit = circuit_of(spec)
     states = saved_states(circuit, inputs, STATE_TIMEOUT_s, attached)
     placed = place(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
-    since_s = np.array([one.state.time_s - one.armed_s for one in states.armed])
-    armed_rad = np.array([one.armed_rad for one in states.armed])
+    since_s = np.array([armed.state.time_s - armed.armed_s for armed in states.armed])
+    armed_rad = np.array([armed.armed_rad for armed in states.armed])
     armed_rad[:, 0] = np.mod(armed_rad[:, 0] - 2 * pi * states.f1_Hz * circuit.detector_delay_s, 2 * pi)
     return Arming(armed_rad[placed.state], (since_s[placed.state] + placed.wait_s) / spec.tau_s)
 

@@ -135,14 +135,14 @@ def compose_bench(
 def neuron_lines(circuit: Circuit, tag: str = "") -> list[str]:
     """A neuron with its bias currents and its weight reference; `tag` ends the names of all that is its own."""
     bias, parts = circuit.bias, circuit.components
-    own = " ".join(f"{node}{tag}" for node in ("o1", "o2", "o3", "o4", "up", "vc", "q", "fired", "en3"))
+    nodes = " ".join(f"{node}{tag}" for node in ("o1", "o2", "o3", "o4", "up", "vc", "q", "fired", "en3"))
     return [
         f"I1{tag} vdd_pll ib1{tag} {number(bias.vco1_A)}",
         f"I2{tag} vdd_pll ib2{tag} {number(bias.vco2_A)}",
         f"I3{tag} vdd_membrane ib3{tag} {number(bias.vco3_A)}",
         f"I4{tag} vdd_membrane ib4{tag} {number(bias.vco4_A)}",
         f"Iw{tag} vdd_synapse wbn{tag} {number(bias.weight_A)}",
-        f"xneuron{tag} ib1{tag} ib2{tag} ib3{tag} ib4{tag} en1 en2 arm reset {own}",
+        f"xneuron{tag} ib1{tag} ib2{tag} ib3{tag} ib4{tag} en1 en2 arm reset {nodes}",
         "+ vdd_pll vdd_membrane vdd_logic neuron",
         f"+ r1={number(parts.r1_Ohm)} c1={number(parts.c_F)} r2={number(parts.r2_Ohm)} r4={number(parts.r4_Ohm)}",
         f"xref{tag} wbn{tag} wbp{tag} vdd_synapse weight_reference",
@@ -239,8 +239,8 @@ def _arms(circuit: Circuit, arm_s: float | Sequence[float] | None, begin_s: floa
     """Arming instants after the deck's begin; those before it lie in the state."""
     if arm_s is None and begin_s > 0:
         return ()
-    asked = (circuit.arming_s,) if arm_s is None else (arm_s,) if isinstance(arm_s, (int, float)) else tuple(arm_s)
-    return tuple(sorted(time_s for time_s in asked if time_s > begin_s))
+    times_s = (circuit.arming_s,) if arm_s is None else (arm_s,) if isinstance(arm_s, (int, float)) else tuple(arm_s)
+    return tuple(sorted(time_s for time_s in times_s if time_s > begin_s))
 
 
 def _check(circuit: Circuit, inputs: Sequence[Input], begin_s: float, end_s: float, start: State | None) -> None:

@@ -22,7 +22,7 @@ def simulate(deck: TransistorDeck, *, timeout_s: float) -> Outcome:
     """Run a deck. Raises SimulatorMissing, SimulatorTimeout, SimulatorBadOutput as ngspice.run_control does."""
     ran = ngspice.run_control(
         deck.text,
-        deck.wanted,
+        deck.vectors,
         deck.t_stop_s - deck.t_start_s,
         timeout_s=timeout_s,
         files=deck.files,

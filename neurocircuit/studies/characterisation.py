@@ -82,12 +82,12 @@ def characterize(
     installed = load(process)
     corners = tuple(corner or (installed.process.nominal_corner,))
     supply_V = installed.process.supply_V
-    wanted = requests.conditions(corners, tuple(temp), tuple(vdd), supply_V, one_at_a_time)
+    named_conditions = requests.conditions(corners, tuple(temp), tuple(vdd), supply_V, one_at_a_time)
     grid = requests.conditions(corners, tuple(temp), (1.0,), supply_V) if trim_grid else ()
-    trim_only = tuple(condition for condition in grid if condition not in wanted)
+    trim_only = tuple(condition for condition in grid if condition not in named_conditions)
     request = requests.Request(
         process=process,
-        conditions=(*wanted, *trim_only),
+        conditions=(*named_conditions, *trim_only),
         measurements=requests.with_needs(tuple(only or requests.NEEDS)),
         resolution=resolution,
         cases=cases,

@@ -280,15 +280,15 @@ def recovery(
     """
     controls = control or []
     networks = [clean, *trained, *controls]
-    rights = np.stack([one.right for one in networks])  # [network, chip, image]
-    errors = np.array([one.table_error for one in networks])
+    rights = np.stack([evaluation.right for evaluation in networks])  # [network, chip, image]
+    errors = np.array([evaluation.table_error for evaluation in networks])
     generator = np.random.default_rng([seed, 41])
     trained_, control_ = len(trained), len(controls)
     plain = (np.full(trained_, 1 / trained_), np.full(control_, 1 / max(control_, 1)))
     values = _summary(rights.mean(axis=(1, 2)), software.mean(), *plain)
-    found = np.array([_drawn(rights, software, errors, trained_, control_, generator) for _ in range(DRAWS)])
-    known = np.isfinite(found).all(axis=0)
-    low, high = (np.where(known, np.quantile(found, q, axis=0), np.nan) for q in (0.025, 0.975))
+    redrawn = np.array([_drawn(rights, software, errors, trained_, control_, generator) for _ in range(DRAWS)])
+    known = np.isfinite(redrawn).all(axis=0)
+    low, high = (np.where(known, np.quantile(redrawn, q, axis=0), np.nan) for q in (0.025, 0.975))
     triples = [(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True)]
     names = tuple(Recovery.model_fields)[1:]
     return Recovery(software=float(software.mean()), **dict(zip(names, triples, strict=True)))
@@ -306,11 +306,11 @@ def _summary(means: Floats, software: float, of_trained: Floats, of_control: Flo
 def _drawn(
     rights: Floats, software: Floats, errors: Floats, trained: int, control: int, generator: np.random.Generator
 ) -> Floats:
-    def again(n: int) -> Floats:
+    def resampled(n: int) -> Floats:
         return np.asarray(generator.multinomial(n, np.full(n, 1 / n)) / n)
 
     _, chips, n = rights.shape
-    image, chip, of_trained = again(n), again(chips), again(trained)
-    of_control = of_trained if control == trained else again(control) if control else np.empty(0)
+    image, chip, of_trained = resampled(n), resampled(chips), resampled(trained)
+    of_control = of_trained if control == trained else resampled(control) if control else np.empty(0)
     means = (rights @ image) @ chip + errors * generator.standard_normal(len(errors))
     return _summary(means, float(software @ image), of_trained, of_control)

@@ -276,8 +276,8 @@ def evaluate(
     if noise is None:
         with torch_threads(threads):
             counts = count(network, images, model.subject)
-        found = of_counts(counts, energy_J, (spec or NeuronSpec()).tau_s)
-        return Evaluation(**about, **found, run=clock.record())
+        accuracy_and_energy = of_counts(counts, energy_J, (spec or NeuronSpec()).tau_s)
+        return Evaluation(**about, **accuracy_and_energy, run=clock.record())
     table = noise if isinstance(noise, NoiseTable) else NoiseTable.load(Path(noise))
     mapped = MappedNetwork.from_dict(table.provenance["network"])
     neurons = FIRST_PASSAGE_NEURONS if first_passage_neurons is None else first_passage_neurons
@@ -368,13 +368,13 @@ def torch_threads(threads: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _energy_J(given: float | str) -> float:
+def _energy_J(energy: float | str) -> float:
     """A number in J, text with its unit, or what a condition's folder of `characterize` measured from arming to Q."""
-    if isinstance(given, str) and Path(given).is_dir():
-        return measurements.load(Path(given) / "energy.json").value("spike")
-    value = parse_quantity(given, "J", "energy-per-spike") if isinstance(given, str) else float(given)
+    if isinstance(energy, str) and Path(energy).is_dir():
+        return measurements.load(Path(energy) / "energy.json").value("spike")
+    value = parse_quantity(energy, "J", "energy-per-spike") if isinstance(energy, str) else float(energy)
     if not 0 < value < np.inf:
-        raise InputError(f"energy-per-spike must be > 0, got {given!r}")
+        raise InputError(f"energy-per-spike must be > 0, got {energy!r}")
     return value
 
 

@@ -54,25 +54,25 @@ class Inferences:
         return random_effects.accuracy_interval(right, random_effects.components(right))
 
 
-def figures(found: Inferences, power_W: float, tau_s: float, weights: int, neurons: int) -> dict[str, Any]:
+def figures(inferences: Inferences, power_W: float, tau_s: float, weights: int, neurons: int) -> dict[str, Any]:
     """Accuracy, energies (J) and latency (s) of an inference, means over images and chips.
 
     energy_J: power of a neuron x armed time of all; energy_spikes_J: of it that of neurons which spiked before the
     decision, spikes x energy_per_spike_J; energy_paper_J: weights x share of neurons that spike x 10 pJ (paper §4.1).
     """
-    spikes, before = float(found.spikes.mean()), float(found.spikes_before.mean())
-    energy_spikes_J = power_W * tau_s * float(found.armed_of_spikes.mean())
-    low, high = found.interval
+    spikes, before = float(inferences.spikes.mean()), float(inferences.spikes_before.mean())
+    energy_spikes_J = power_W * tau_s * float(inferences.armed_of_spikes.mean())
+    low, high = inferences.interval
     return {
-        "accuracy": found.accuracy,
+        "accuracy": inferences.accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
-        "images": len(np.unique(found.image)),
-        "chips": len(np.unique(found.chip)),
-        "undecided": float(1.0 - found.decided.mean()),
-        "latency_s": float(found.latency.mean()) * tau_s,
-        "latency_over_tau": float(found.latency.mean()),
-        "energy_J": power_W * tau_s * float(found.armed.mean()),
+        "images": len(np.unique(inferences.image)),
+        "chips": len(np.unique(inferences.chip)),
+        "undecided": float(1.0 - inferences.decided.mean()),
+        "latency_s": float(inferences.latency.mean()) * tau_s,
+        "latency_over_tau": float(inferences.latency.mean()),
+        "energy_J": power_W * tau_s * float(inferences.armed.mean()),
         "energy_spikes_J": energy_spikes_J,
         "energy_per_spike_J": energy_spikes_J / before if before else 0.0,
         "energy_paper_J": weights * spikes / neurons * PAPER_ENERGY_PER_SPIKE_J,
@@ -80,7 +80,7 @@ def figures(found: Inferences, power_W: float, tau_s: float, weights: int, neuro
         "spikes_before_decision": before,
         "neurons": neurons,
         "power_W": power_W,
-        "outside": found.outside,
+        "outside": inferences.outside,
     }
 
 
@@ -91,8 +91,8 @@ def on_circuit(
     rows = []
     for number in range(chips):
         chip = circuit.chip(seed, number)
-        for image, (one, label) in enumerate(zip(spikes, labels, strict=True)):
-            times = [run.t_over_tau for run in chip.run(one, image, level)]
+        for image, (image_spikes, label) in enumerate(zip(spikes, labels, strict=True)):
+            times = [run.t_over_tau for run in chip.run(image_spikes, image, level)]
             rows.append((image, number, decide(times[-1]) == label, *_row(times, circuit.window)))
     return _gathered(rows, 0.0)
 
@@ -110,9 +110,9 @@ def under_table(
             for first in range(0, len(z), _BATCH):
                 times = _times(noisy, z[first : first + _BATCH])
                 for k in range(len(times[0])):
-                    own = [layer[k] for layer in times]
-                    right = decide(own[-1]) == int(labels[first + k])
-                    rows.append((first + k, number, right, *_row(own, circuit.window)))
+                    times_here = [layer[k] for layer in times]
+                    right = decide(times_here[-1]) == int(labels[first + k])
+                    rows.append((first + k, number, right, *_row(times_here, circuit.window)))
     return _gathered(rows, noisy.count.share)
 
 
@@ -123,12 +123,12 @@ def as_built(network: nn.Sequential, circuit: Circuit) -> nn.Sequential:
     """
     built = copy.deepcopy(network)
     for k, (layer, weights) in enumerate(zip(spiking_layers(built), circuit.weights, strict=True)):
-        own = torch.from_numpy(weights)
+        matrix = torch.from_numpy(weights)
         with torch.no_grad():
             if layer.bias is not None:
-                layer.bias.copy_(own[:, -1])
-                own = own[:, :-1]
-            layer.weight.copy_(own.reshape(layer.weight.shape))
+                layer.bias.copy_(matrix[:, -1])
+                matrix = matrix[:, :-1]
+            layer.weight.copy_(matrix.reshape(layer.weight.shape))
         layer.bias_z = float(np.exp(circuit.mapped.bias_delay_over_tau(k)))
     return built
 
@@ -154,17 +154,17 @@ def _times(noisy: NoisyNetwork, z: Tensor) -> list[Floats]:
 
 def _row(times: list[Floats], window: float) -> tuple[Any, ...]:
     """Columns of one image behind `right`, from spike times [neuron] of each layer."""
-    every = np.concatenate(times)
+    all_times = np.concatenate(times)
     first = float(times[-1].min())
     decided = bool(np.isfinite(first))
     end = first if decided else window
-    fired = np.isfinite(every)
-    before = fired & (every <= end)
+    fired = np.isfinite(all_times)
+    before = fired & (all_times <= end)
     return (
         decided,
         end,
-        float(np.minimum(every, end).sum()),
-        float(every[before].sum()),
+        float(np.minimum(all_times, end).sum()),
+        float(all_times[before].sum()),
         int(before.sum()),
         int(fired.sum()),
     )

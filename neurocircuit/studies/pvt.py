@@ -59,8 +59,8 @@ class Characterised:
     @property
     def label(self) -> str:
         """For tables."""
-        own = self.condition
-        return f"{own.corner}, {own.temperature_C:g} °C, {own.supply_V:g} V"
+        condition = self.condition
+        return f"{condition.corner}, {condition.temperature_C:g} °C, {condition.supply_V:g} V"
 
 
 def read(folder: Path) -> tuple[Characterised, list[Characterised]]:
@@ -73,19 +73,19 @@ def read(folder: Path) -> tuple[Characterised, list[Characterised]]:
         raise InputError(
             f"{folder} must hold conditions/*/{_SPEC}, as neurocircuit characterize writes them; found none"
         )
-    every = [_one(path) for path in paths]
+    characterised = [_characterised(path) for path in paths]
     nominal = _condition(NeuronSpec.from_toml(folder / _SPEC), folder / _SPEC)
-    first = next((one for one in every if one.condition == nominal), None)
+    first = next((entry for entry in characterised if entry.condition == nominal), None)
     if first is None:
         raise InputError(
             f"{folder}/conditions must hold the condition of {folder / _SPEC}, {nominal.corner} at "
             f"{nominal.temperature_C:g} degC and {nominal.supply_V:g} V"
         )
-    return first, [first, *(one for one in every if one is not first)]
+    return first, [first, *(entry for entry in characterised if entry is not first)]
 
 
 def chosen(
-    every: Sequence[Characterised],
+    characterised: Sequence[Characterised],
     nominal: Characterised,
     corners: Sequence[str] | None,
     temperatures_C: Sequence[float] | None,
@@ -96,25 +96,25 @@ def chosen(
     Raises InputError naming a value that no condition has.
     """
 
-    def ratio(one: Characterised) -> float:
-        return round(one.condition.supply_V / nominal.condition.supply_V, 9)
+    def ratio(entry: Characterised) -> float:
+        return round(entry.condition.supply_V / nominal.condition.supply_V, 9)
 
-    asked: list[tuple[str, Sequence[Any] | None, Callable[[Characterised], Any]]] = [
-        ("--corner", corners, lambda one: one.condition.corner),
-        ("--temp", temperatures_C, lambda one: one.condition.temperature_C),
+    filters: list[tuple[str, Sequence[Any] | None, Callable[[Characterised], Any]]] = [
+        ("--corner", corners, lambda entry: entry.condition.corner),
+        ("--temp", temperatures_C, lambda entry: entry.condition.temperature_C),
         ("--vdd", supply_ratios, ratio),
     ]
-    found = list(every)
-    for name, wanted, value in asked:
-        if wanted is None:
+    kept = list(characterised)
+    for name, values, value in filters:
+        if values is None:
             continue
-        there = {value(one) for one in every}
-        for one in wanted:
-            if one not in there:
-                known = ", ".join(f"{known}" for known in sorted(there))
-                raise InputError(f"{name} must be among the characterised {known}, got {one}")
-        found = [one for one in found if value(one) in wanted]
-    return found
+        known_values = {value(entry) for entry in characterised}
+        for entry in values:
+            if entry not in known_values:
+                known = ", ".join(f"{known}" for known in sorted(known_values))
+                raise InputError(f"{name} must be among the characterised {known}, got {entry}")
+        kept = [entry for entry in kept if value(entry) in values]
+    return kept
 
 
 def run(
@@ -194,56 +194,57 @@ def _row(shared: _Shared, condition: Characterised, trim: Trim) -> dict[str, Any
     row: dict[str, Any] = {"label": condition.label, "condition": condition.condition.to_dict(), "trim": trim}
     row["failed"] = ""
     try:
-        there, sign = at_condition(mapped, shared.nominal, condition, "nominal" if trim == "nominal" else "again")
+        at_there, sign = at_condition(mapped, shared.nominal, condition, "nominal" if trim == "nominal" else "again")
         if trim == "mapped":
-            there = mapped_there(mapped, there, physical, shared.nominal, condition, shared.training)
+            at_there = with_new_scales(mapped, at_there, physical, shared.nominal, condition, shared.training)
     except SpecError as error:
         return row | {"failed": f"no such circuit: {error}"}
     codes = tuple(np.where(layer < 0, sign * layer, layer) for layer in Circuit.of(mapped, physical).weights)
-    clock = mapped.neuron.tau_s / there.neuron.tau_s
+    clock = mapped.neuron.tau_s / at_there.neuron.tau_s
     inferences = inference.on_circuit(
-        Circuit(there, physical, codes),
+        Circuit(at_there, physical, codes),
         [clock * image for image in shared.spikes],
         shared.labels,
         shared.chips,
         shared.level,
         shared.seed,
     )
-    row |= inference.figures(inferences, condition.power_W, there.neuron.tau_s, shared.weights, physical.neurons)
-    row |= {"tau_s": there.neuron.tau_s, "errors": list(there.neuron.frequency_error.after_trim)}
+    row |= inference.figures(inferences, condition.power_W, at_there.neuron.tau_s, shared.weights, physical.neurons)
+    row |= {"tau_s": at_there.neuron.tau_s, "errors": list(at_there.neuron.frequency_error.after_trim)}
     row["layers"] = [
         {
             "lead_rad": layer.lead_rad,
             "phase_per_weight_rad": layer.phase_per_weight_rad,
-            "threshold": layer.lead_rad / (2 * layer.vco4_swing_Hz * layer.phase_per_weight_rad * there.neuron.tau_s),
+            "threshold": layer.lead_rad
+            / (2 * layer.vco4_swing_Hz * layer.phase_per_weight_rad * at_there.neuron.tau_s),
         }
-        for layer in there.layers
+        for layer in at_there.layers
     ]
     return row
 
 
 def at_condition(
-    mapped: MappedNetwork, nominal: Characterised, there: Characterised, trim: Trim
+    mapped: MappedNetwork, nominal: Characterised, condition: Characterised, trim: Trim
 ) -> tuple[MappedNetwork, float]:
     """The network's circuit at a condition, and by what inhibitory weights change against excitatory ones.
 
     Raises SpecError where the condition makes a neuron that the spec does not allow.
     """
-    a, b = nominal.spec, there.spec
+    a, b = nominal.spec, condition.spec
     excitatory, inhibitory = _full_scale(a, b)
     lead, jump, swing = _ratios(a, b)
 
     def ratio(name: str) -> float:
         return _ratio(a, b, name)
 
-    own = mapped.neuron
-    neuron = own.replace(
-        tau_s=own.tau_s * ratio("tau_s"),
-        f0_Hz=own.f0_Hz * ratio("f0_Hz"),
-        loop_filter_rad_per_s=own.loop_filter_rad_per_s * ratio("loop_filter_rad_per_s"),
-        threshold_vco_ratio=own.threshold_vco_ratio * ratio("threshold_vco_ratio"),
-        spike_width_s=own.spike_width_s * ratio("spike_width_s"),
-        output_delay_s=own.output_delay_s * ratio("output_delay_s"),
+    nominal_neuron = mapped.neuron
+    neuron = nominal_neuron.replace(
+        tau_s=nominal_neuron.tau_s * ratio("tau_s"),
+        f0_Hz=nominal_neuron.f0_Hz * ratio("f0_Hz"),
+        loop_filter_rad_per_s=nominal_neuron.loop_filter_rad_per_s * ratio("loop_filter_rad_per_s"),
+        threshold_vco_ratio=nominal_neuron.threshold_vco_ratio * ratio("threshold_vco_ratio"),
+        spike_width_s=nominal_neuron.spike_width_s * ratio("spike_width_s"),
+        output_delay_s=nominal_neuron.output_delay_s * ratio("output_delay_s"),
         frequency_error=FrequencyError(after_trim=errors(a.frequency_error, b.frequency_error, trim)),
     )
     layers = tuple(
@@ -258,59 +259,61 @@ def at_condition(
     return mapped.replace(neuron=neuron, layers=layers), inhibitory / excitatory
 
 
-def mapped_there(
+def with_new_scales(
     mapped: MappedNetwork,
-    there: MappedNetwork,
+    at_nominal_scales: MappedNetwork,
     physical: PhysicalNetwork,
     nominal: Characterised,
-    one: Characterised,
+    condition: Characterised,
     training: list[Floats],
 ) -> MappedNetwork:
-    """The network `there` (at a condition, mapped at the nominal one) with the scales of its layers chosen anew.
+    """`at_nominal_scales` (at a condition, mapped at the nominal one) with the scales of its layers chosen anew.
 
     training: input spikes [number] of each image, units of the nominal τ. Raises SpecError as `at_condition`.
     """
-    lead, jump, swing = _ratios(nominal.spec, one.spec)
-    own = mapped.neuron
-    base = there.neuron.replace(
-        phase_per_weight_rad=own.phase_per_weight_rad * jump,
-        threshold=Lead(lead_rad=_lead(own) * lead),
-        vco4_swing_Hz=own.vco4_swing_Hz * swing,
+    lead, jump, swing = _ratios(nominal.spec, condition.spec)
+    nominal_neuron = mapped.neuron
+    base = at_nominal_scales.neuron.replace(
+        phase_per_weight_rad=nominal_neuron.phase_per_weight_rad * jump,
+        threshold=Lead(lead_rad=_lead(nominal_neuron) * lead),
+        vco4_swing_Hz=nominal_neuron.vco4_swing_Hz * swing,
     )
-    spikes = [own.tau_s / base.tau_s * image for image in training]
-    circuit = Circuit.of(there, physical)
-    every = [circuit.ideal(image, exact_weights=True) for image in spikes]
+    spikes = [nominal_neuron.tau_s / base.tau_s * image for image in training]
+    circuit = Circuit.of(at_nominal_scales, physical)
+    runs = [circuit.ideal(image, exact_weights=True) for image in spikes]
     layers = []
-    for k, (before, layer) in enumerate(zip(there.layers, physical.layers, strict=True)):
-        seen = limits.Recorded.of([points[k] for points in every])
-        chosen = limits.choose_layer(before.name, base, layer.kernel, seen, limits.Choice(use=mapped.use))
+    for k, (before, layer) in enumerate(zip(at_nominal_scales.layers, physical.layers, strict=True)):
+        recorded = limits.Recorded.of([points[k] for points in runs])
+        chosen = limits.choose_layer(before.name, base, layer.kernel, recorded, limits.Choice(use=mapped.use))
         most_Hz = max(base.vco4_swing_Hz, before.vco4_swing_Hz)
         layers.append(_within_swing(chosen, most_Hz).replace(weight_bank=before.weight_bank))
-    return mapping.with_delays(there.replace(layers=tuple(layers)), physical, spikes[: mapping.LATENCY_IMAGES])
-
-
-def _within_swing(own: LayerMapping, most_Hz: float) -> LayerMapping:
-    """A lead (and guard) so much lower that the threshold stays 1 with a swing of VCO4 of at most `most_Hz`."""
-    factor = min(1.0, most_Hz / own.vco4_swing_Hz)
-    return own.replace(
-        lead_rad=factor * own.lead_rad,
-        ripple_guard_rad=factor * own.ripple_guard_rad,
-        vco4_swing_Hz=factor * own.vco4_swing_Hz,
+    return mapping.with_delays(
+        at_nominal_scales.replace(layers=tuple(layers)), physical, spikes[: mapping.LATENCY_IMAGES]
     )
 
 
-def errors(nominal: FrequencyError, there: FrequencyError, trim: Trim) -> tuple[float, float, float, float]:
+def _within_swing(layer: LayerMapping, most_Hz: float) -> LayerMapping:
+    """A lead (and guard) so much lower that the threshold stays 1 with a swing of VCO4 of at most `most_Hz`."""
+    factor = min(1.0, most_Hz / layer.vco4_swing_Hz)
+    return layer.replace(
+        lead_rad=factor * layer.lead_rad,
+        ripple_guard_rad=factor * layer.ripple_guard_rad,
+        vco4_swing_Hz=factor * layer.vco4_swing_Hz,
+    )
+
+
+def errors(nominal: FrequencyError, condition: FrequencyError, trim: Trim) -> tuple[float, float, float, float]:
     """Relative frequency errors of VCO1 … VCO4 at a condition."""
     if trim == "again":
-        return there.after_trim
-    one, two, three, four = (
+        return condition.after_trim
+    error1, error2, error3, error4 = (
         left + (1.0 + now) / (1.0 + before) - 1.0
-        for left, now, before in zip(nominal.after_trim, there.before_trim, nominal.before_trim, strict=True)
+        for left, now, before in zip(nominal.after_trim, condition.before_trim, nominal.before_trim, strict=True)
     )
-    return one, two, three, four
+    return error1, error2, error3, error4
 
 
-def _one(path: Path) -> Characterised:
+def _characterised(path: Path) -> Characterised:
     spec = NeuronSpec.from_toml(path)
     energy = path.with_name(_ENERGY)
     power_W = result.load(energy).value("power") if energy.exists() else float("nan")
@@ -337,11 +340,11 @@ def _ratio(a: NeuronSpec, b: NeuronSpec, name: str) -> float:
 
 def _full_scale(a: NeuronSpec, b: NeuronSpec) -> tuple[float, float]:
     """Largest weights of b over those of a, excitatory and inhibitory."""
-    one, two = (
+    excitatory, inhibitory = (
         getattr(b.weight_bank, sign).max_weight / getattr(a.weight_bank, sign).max_weight
         for sign in ("excitatory", "inhibitory")
     )
-    return one, two
+    return excitatory, inhibitory
 
 
 def _ratios(a: NeuronSpec, b: NeuronSpec) -> tuple[float, float, float]:
@@ -419,8 +422,8 @@ def pvt(
         raise InputError(f"NETWORK must be a mapped network (.toml) of neurocircuit map, got {network}")
     folder = characterised(process) if datasheet is None else Path(datasheet)
     mapped, unrolled = load_mapped(Path(network))
-    nominal, every = read(folder)
-    conditions = chosen(every, nominal, corner, temp, vdd)
+    nominal, all_conditions = read(folder)
+    conditions = chosen(all_conditions, nominal, corner, temp, vdd)
     if not conditions:
         raise InputError("--corner, --temp and --vdd must leave a condition that was characterised, none has all three")
     where = None if data is None else Path(data)

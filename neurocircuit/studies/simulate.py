@@ -143,9 +143,9 @@ def simulate(
     )
 
 
-def picture_path(given: Path | None, wanted: bool) -> Path | None:
+def picture_path(path: Path | None, draw: bool) -> Path | None:
     """Return the file of the picture: the given one, neuron.png where one is wanted, else None."""
-    return given or (Path("neuron.png") if wanted else None)
+    return path or (Path("neuron.png") if draw else None)
 
 
 def _level_names(level: str | Sequence[str]) -> list[str]:

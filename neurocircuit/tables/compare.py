@@ -105,8 +105,8 @@ class Comparison:
             lines.append(f"{len(undecided)} rows have too few draws to tell: {', '.join(undecided)}.")
         axes = [other for other in self.others if other.kind == "rows"]
         lines += [str(axis) for axis in axes]
-        if rest := len(self.others) - len(axes):
-            lines.append(f"{rest} other differences, of provenance and statistics: --all lists them.")
+        if hidden := len(self.others) - len(axes):
+            lines.append(f"{hidden} other differences, of provenance and statistics: --all lists them.")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -168,8 +168,8 @@ def _same_draws(a: TransferTable, b: TransferTable) -> bool:
 
 
 def _has_row(table: TransferTable, half: str, level: str, value: float) -> bool:
-    there = half in table.halves and level in table.levels and value in table.rows(half)
-    return there and table.row(half, level, value)["n"] > 0
+    has_axes = half in table.halves and level in table.levels and value in table.rows(half)
+    return has_axes and table.row(half, level, value)["n"] > 0
 
 
 def _row_difference(a: _Side, b: _Side, half: str, level: str, value: float, paired: bool) -> RowDifference:

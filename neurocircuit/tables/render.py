@@ -96,13 +96,13 @@ def csv_text(table: Table) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["half", "level", "input_jitter[1]", "bits[bit]", *names, *exponents])
     for half, level, value, row in run_rows(table):
-        place = [repr(value), ""] if half == "jitter" else ["", str(int(value))]
+        row_cells = [repr(value), ""] if half == "jitter" else ["", str(int(value))]
         numbers = [
             str(int(number)) if name in COUNTS and not math.isnan(number) else _number(number)
             for name, number in row.items()
         ]
         slope = [_number(number) for number in table.exponent(level)] if half == "jitter" else ["", "", ""]
-        writer.writerow([half, level, *place, *numbers, *slope])
+        writer.writerow([half, level, *row_cells, *numbers, *slope])
     return stream.getvalue()
 
 
@@ -120,8 +120,8 @@ def plain_text(table: Table) -> str:
             "failed",
         ]
         lines = [head]
-        for found, level, value, row in run_rows(table):
-            if found == half:
+        for row_half, level, value, row in run_rows(table):
+            if row_half == half:
                 silent, failed = (round(row[f"{name}_fraction"] * row["n"]) for name in ("silent", "failed"))
                 shown = [value_text(row, table.metric), interval_text(row, table.metric)]
                 lines.append([level, row_text(half, value), *shown, f"{row['fired']:g}", f"{silent}", f"{failed}"])
@@ -141,10 +141,10 @@ def plain_text(table: Table) -> str:
 def unresolved_text(table: Table, half: str = "") -> str:
     """Return what the star means, with each row's reason, of one half or of both; "" where no row has a star."""
     reasons: dict[str, list[str]] = {}
-    for found, level, value, row in run_rows(table):
-        if half in ("", found) and value_text(row, table.metric).endswith("*"):
-            reason = table.why_no_interval(found, level, value) or "fewer than two draws fired"
-            reasons.setdefault(reason, []).append(f"{level} {row_name(found, value)}")
+    for row_half, level, value, row in run_rows(table):
+        if half in ("", row_half) and value_text(row, table.metric).endswith("*"):
+            reason = table.why_no_interval(row_half, level, value) or "fewer than two draws fired"
+            reasons.setdefault(reason, []).append(f"{level} {row_name(row_half, value)}")
     rows = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
     return f"{UNRESOLVED} {rows}." if reasons else ""
 
@@ -181,8 +181,8 @@ def _latex_number(text: str) -> str:
     """Powers of ten, "< 0.0012" and signs in mathematics; a dash for an absent value."""
     if text == "-":
         return "--"
-    mantissa, found, exponent = text.partition("e")
-    power = rf" \cdot 10^{{{int(exponent)}}}" if found else ""
+    mantissa, marker, exponent = text.partition("e")
+    power = rf" \cdot 10^{{{int(exponent)}}}" if marker else ""
     return f"${mantissa}{power}$" if power or text.startswith(("<", "-")) else text
 
 

@@ -220,7 +220,7 @@ def test_a_dry_run_counts_and_writes_nothing(call, tmp_path):
     code, out, err = call("--trials", "700", "--cross-check", "none", "--jobs", "2", "--dry-run", "--json")
     assert (code, err) == (0, "")
     found = json.loads(out)
-    # 14 rows of 700 draws at three levels; at edge the readings on top, at ideal those against eq. (4).
+    # 14 rows of 700 draws at three levels; at edge the interpretations on top, at ideal those against eq. (4).
     assert found["levels"]["averaged"]["evaluations"] == 14 * 700
     assert found["levels"]["edge"]["evaluations"] > 14 * 700
     assert all(level["source"] == "a timed probe" for level in found["levels"].values())

@@ -118,7 +118,7 @@ def test_chips_are_constant_and_events_are_not(circuit, spikes):
 def test_switching_a_component_off_leaves_the_others(circuit):
     whole = chips.draw_layer(EMBEDDED, 1, 0, 0, 20, 5)
     part = chips.draw_layer(EMBEDDED.only("neuron"), 1, 0, 0, 20, 5)
-    np.testing.assert_array_equal(whole.own.tau, part.own.tau)
+    np.testing.assert_array_equal(whole.neuron_errors.tau, part.neuron_errors.tau)
     assert not part.die.any()
     assert not part.synapse.any()
 

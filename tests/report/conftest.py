@@ -159,14 +159,20 @@ def _record(failed: tuple[dict[str, Any], ...]) -> dict[str, Any]:
         "reused_batches": 0,
         "computed_batches": 9,
         "retries": [],
-        "readings_left_out": {"loop-ratio-64": "NeuronSpec.loop_filter must be <= 1"},
+        "interpretations_left_out": {"loop-ratio-64": "NeuronSpec.loop_filter must be <= 1"},
     }
 
 
 def _sensitivity(jitter: Any, bits: Any) -> str:
-    lines = ["reading,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"]
-    readings = {"baseline": 1.0, "jitter-common": 1.4, "metric-maximum": 4.0, "desired-eq4": 20.0, "readout-q": 0.5}
-    for name, factor in readings.items():
+    lines = ["interpretation,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"]
+    interpretations = {
+        "baseline": 1.0,
+        "jitter-common": 1.4,
+        "metric-maximum": 4.0,
+        "desired-eq4": 20.0,
+        "readout-q": 0.5,
+    }
+    for name, factor in interpretations.items():
         for kind, rows in (
             ("jitter", [a for a in (0.01, 0.05, 0.09) if a in jitter]),
             ("bits", [b for b in (4, 8) if b in bits]),

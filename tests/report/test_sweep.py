@@ -146,7 +146,7 @@ PARTIAL: dict[str, tuple[dict[str, Any], str]] = {
         {"time_origin": "first-input", "input_times_over_tau": ({"low": 0.1, "high": 0.2}, 0.16)},
         "does not tell the time origin",
     ),
-    "no readings": ({"omit": ("sensitivity.csv",)}, "no sensitivity sweep"),
+    "no interpretations": ({"omit": ("sensitivity.csv",)}, "no sensitivity sweep"),
     "no waveforms": ({"omit": ("waveforms.nc",)}, "no waveforms"),
 }
 
@@ -190,8 +190,12 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "cut request": ("request.json", _cut, r"request\.json must be JSON"),
     "other request": ("request.json", _edit, r"table\.nc belongs to another request: its testbench differs"),
     "a list": ("run.json", lambda path: path.write_text("[]"), r"run\.json must hold a JSON object, got list"),
-    "readings": ("sensitivity.csv", lambda path: path.write_text("a,b\n1,2\n"), r"sensitivity\.csv is not a table"),
-    "cut readings": ("sensitivity.csv", _cut, r"sensitivity\.csv is not a table"),
+    "interpretations": (
+        "sensitivity.csv",
+        lambda path: path.write_text("a,b\n1,2\n"),
+        r"sensitivity\.csv is not a table",
+    ),
+    "cut interpretations": ("sensitivity.csv", _cut, r"sensitivity\.csv is not a table"),
     "draws of another run": ("draws.nc", lambda path: path.write_bytes(b"CDF\x01"), r"draws\.nc is damaged"),
 }
 

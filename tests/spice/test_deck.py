@@ -82,7 +82,7 @@ def test_ngspice_meets_every_corner_whatever_its_steps(seed):
     composed = deck.compose(NeuronSpec(), times, weights)
     text = composed.text.replace("reltol=1e-07", "reltol=1e-03")
     assert text != composed.text
-    vectors = ngspice.run(text, composed.wanted, composed.t_stop_s, timeout_s=LONG_s, files=composed.files)
+    vectors = ngspice.run(text, composed.vectors, composed.t_stop_s, timeout_s=LONG_s, files=composed.files)
     corners, phases = deck.vco1_corners(NeuronSpec(), times, weights)
     distance = np.abs(vectors["time"][:, None] - corners).min(axis=0)
     assert np.all(distance <= 1e-6 * 20e-9)
@@ -93,7 +93,7 @@ def test_it_starts_in_the_static_lock():
     """e = 2 pi f0 (d1 - d2) tau, and the loop filter at 1/2 + e/pi: found by ngspice, not told to it."""
     spec = NeuronSpec(frequency_error=FrequencyError(after_trim=(1e-3, -2e-3, 0, 0)))
     composed = deck.compose(spec, np.array([0.5]), np.array([1.0]))
-    vectors = ngspice.run(composed.text, composed.wanted, composed.t_stop_s, timeout_s=LONG_s, files=composed.files)
+    vectors = ngspice.run(composed.text, composed.vectors, composed.t_stop_s, timeout_s=LONG_s, files=composed.files)
     lock = 2 * np.pi * 764e6 * 3e-3 * 20e-9
     assert vectors["v(e)"][0] == pytest.approx(lock, rel=1e-12)
     assert vectors["v(vc)"][0] == pytest.approx(0.5 + lock / np.pi, rel=1e-12)
@@ -110,7 +110,8 @@ def test_coinciding_and_many_inputs():
     )
     composed = deck.compose(NeuronSpec(threshold=Ramp(offset_Hz=1e6)), times, np.full(300, 0.01))
     assert (
-        len(ngspice.run(composed.text, composed.wanted, composed.t_stop_s, timeout_s=LONG_s, files=composed.files)) == 7
+        len(ngspice.run(composed.text, composed.vectors, composed.t_stop_s, timeout_s=LONG_s, files=composed.files))
+        == 7
     )
 
 

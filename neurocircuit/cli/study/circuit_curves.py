@@ -80,6 +80,6 @@ def command(out: Path, as_json: bool, **options: Any) -> None:
     """
     from neurocircuit.studies.circuit_curves.study import circuit_curves
 
-    with progress() as told:
-        result = circuit_curves(out=out, progress=told, **options)
+    with progress() as on_progress:
+        result = circuit_curves(out=out, progress=on_progress, **options)
     deliver(result, as_json, out)

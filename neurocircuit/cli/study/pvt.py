@@ -54,6 +54,6 @@ def command(out: Path | None, as_json: bool, **options: Any) -> None:
     """
     from neurocircuit.studies.pvt import pvt
 
-    with progress() as told:
-        result = pvt(out=out, progress=told, **options)
+    with progress() as on_progress:
+        result = pvt(out=out, progress=on_progress, **options)
     deliver(result, as_json, out)

@@ -45,8 +45,8 @@ def table4_command(out: Path, as_json: bool, **options: Any) -> None:
     """Accuracy at 32, 8, 4, 2 bit of the weights, only rounded and retrained: Table 4."""
     from neurocircuit.studies.robustness import table4
 
-    with progress() as told:
-        result = table4(out=out, progress=told, **options)
+    with progress() as on_progress:
+        result = table4(out=out, progress=on_progress, **options)
     deliver(result, as_json, out)
 
 
@@ -56,8 +56,8 @@ def fig2_command(out: Path, as_json: bool, **options: Any) -> None:
     """Accuracy over weight bits and over noise on the weights: Fig. 2."""
     from neurocircuit.studies.robustness import fig2
 
-    with progress() as told:
-        result = fig2(out=out, progress=told, **options)
+    with progress() as on_progress:
+        result = fig2(out=out, progress=on_progress, **options)
     deliver(result, as_json, out)
 
 
@@ -67,6 +67,6 @@ def jitter_command(out: Path, as_json: bool, **options: Any) -> None:
     """Accuracy over relative jitter of every spike time."""
     from neurocircuit.studies.robustness import jitter
 
-    with progress() as told:
-        result = jitter(out=out, progress=told, **options)
+    with progress() as on_progress:
+        result = jitter(out=out, progress=on_progress, **options)
     deliver(result, as_json, out)

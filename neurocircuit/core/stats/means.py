@@ -53,14 +53,14 @@ def size_mixture_interval(sizes: Floats, moved: NDArray[np.bool_]) -> Interval:
     if sizes.size < 2:
         return size_interval(sizes)
     share, low_share, high_share = (float(moved.mean()), *mid_p_interval(int(moved.sum()), moved.size))
-    rest, rest_low, rest_high = _or_known(size_interval(sizes[~moved]))
+    unmoved, unmoved_low, unmoved_high = _or_known(size_interval(sizes[~moved]))
     jump, jump_low, jump_high = _or_known(size_interval(sizes[moved]))
-    mean, step = float(sizes.mean()), jump - rest
+    mean, step = float(sizes.mean()), jump - unmoved
     below, above = share - low_share, high_share - share
     if step < 0:
         below, above = above, below
-    low = math.hypot((1 - share) * (rest - rest_low), share * (jump - jump_low), step * below)
-    high = math.hypot((1 - share) * (rest_high - rest), share * (jump_high - jump), step * above)
+    low = math.hypot((1 - share) * (unmoved - unmoved_low), share * (jump - jump_low), step * below)
+    high = math.hypot((1 - share) * (unmoved_high - unmoved), share * (jump_high - jump), step * above)
     return mean, max(mean - low, 0.0), mean + high
 
 
@@ -85,13 +85,13 @@ def paired_mixture_difference(a: Floats, b: Floats, moved: NDArray[np.bool_]) ->
     if difference.size < 2:
         return student_interval(difference)
     share, low_share, high_share = (float(moved.mean()), *mid_p_interval(int(moved.sum()), moved.size))
-    rest, rest_low, _ = _or_known(student_interval(difference[~moved]))
+    unmoved, unmoved_low, _ = _or_known(student_interval(difference[~moved]))
     jump, jump_low, _ = _or_known(student_interval(difference[moved]))
-    mean, step = float(difference.mean()), jump - rest
+    mean, step = float(difference.mean()), jump - unmoved
     below, above = share - low_share, high_share - share
     if step < 0:
         below, above = above, below
-    parts = ((1 - share) * (rest - rest_low), share * (jump - jump_low))
+    parts = ((1 - share) * (unmoved - unmoved_low), share * (jump - jump_low))
     return mean, mean - math.hypot(*parts, step * below), mean + math.hypot(*parts, step * above)
 
 

@@ -95,27 +95,29 @@ def by_chip_and_image(values: Floats, chip: NDArray[np.int64], image: NDArray[np
     return np.moveaxis(values[order].reshape(*shape, -1), 2, 1)
 
 
-def accuracy_interval(right: NDArray[np.bool_] | Floats, found: Components, level: float = 0.95) -> tuple[float, float]:
+def accuracy_interval(
+    right: NDArray[np.bool_] | Floats, components: Components, level: float = 0.95
+) -> tuple[float, float]:
     """Return that of the mean of right [chip, repeat, image]; Wilson's of the images where all are right or wrong."""
     mean, n = float(right.mean()), right.shape[2]
-    if mean in (0.0, 1.0) or found.total == 0.0:
+    if mean in (0.0, 1.0) or components.total == 0.0:
         return wilson_interval(round(mean * n), n)
-    t = float(stdtrit(found.degrees, 0.5 + level / 2))
-    independent = mean * (1.0 - mean) / found.total**2
+    t = float(stdtrit(components.degrees, 0.5 + level / 2))
+    independent = mean * (1.0 - mean) / components.total**2
     middle = (mean + t**2 / (2.0 * independent)) / (1.0 + t**2 / independent)
-    half = t / (1.0 + t**2 / independent) * np.sqrt(found.total**2 + (t / (2.0 * independent)) ** 2)
+    half = t / (1.0 + t**2 / independent) * np.sqrt(components.total**2 + (t / (2.0 * independent)) ** 2)
     return max(float(middle - half), 0.0), min(float(middle + half), 1.0)
 
 
-def difference_interval(found: Components, difference: Floats, level: float = 0.95) -> tuple[float, float]:
+def difference_interval(components: Components, difference: Floats, level: float = 0.95) -> tuple[float, float]:
     """Of the mean of paired differences [chip, repeat, image], from their own components: Student's t, unbounded.
 
     Where all are 0, as far to each side as Wilson's interval of no differing image.
     """
-    if found.total == 0.0:
+    if components.total == 0.0:
         far = wilson_interval(0, difference.shape[2])[1]
         return -far, far
-    half = float(stdtrit(found.degrees, 0.5 + level / 2)) * found.total
+    half = float(stdtrit(components.degrees, 0.5 + level / 2)) * components.total
     return float(difference.mean()) - half, float(difference.mean()) + half
 
 

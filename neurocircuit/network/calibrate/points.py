@@ -58,7 +58,7 @@ class _Met:
 
 @dataclass(frozen=True)
 class Points:
-    """Operating points of one layer; every [axis, firing neuron of any image]: coordinates (noise/fit.py) of all."""
+    """Operating points of one layer; all_coordinates [axis, firing neuron of any image] as in noise/fit.py."""
 
     layer: int
     spec: NeuronSpec
@@ -67,7 +67,7 @@ class Points:
     image: NDArray[np.int64]
     times: Floats  # [point, input]
     weights: Floats  # [point, input], in force, before any chip
-    every: Floats
+    all_coordinates: Floats
     within: Within = EVERYWHERE  # where the points were drawn
     early: fit.Early = fit.NOT_EARLY  # spikes long before their time, of all those neurons on their chips
     common: Bools | None = None  # drawn as they come, not for their rarity; None: not known
@@ -80,8 +80,8 @@ class Points:
     @property
     def ranges(self) -> Floats:
         """What all neurons of all images span where points were drawn, [axis, 2]."""
-        headroom, time = (self.every[fit.AXES.index(name)] for name in ("headroom", "time"))
-        kept = self.every[:, (headroom <= self.within.headroom) & (time <= self.within.latest)]
+        headroom, time = (self.all_coordinates[fit.AXES.index(name)] for name in ("headroom", "time"))
+        kept = self.all_coordinates[:, (headroom <= self.within.headroom) & (time <= self.within.latest)]
         return np.stack([kept.min(axis=1), kept.max(axis=1)], axis=1)
 
     def take(self, which: NDArray[np.int64]) -> "Points":
@@ -94,7 +94,7 @@ class Points:
             self.image[which],
             self.times[which],
             self.weights[which],
-            self.every,
+            self.all_coordinates,
             self.within,
             self.early,
             None if self.common is None else self.common[which],
@@ -147,19 +147,19 @@ def _choose(
     within: Within,
 ) -> Points:
     layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
-    every = concatenate([image.point for image in met])
-    headroom = every.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
-    coordinates = fit.features(spec, every, headroom)[:, every.fired]
-    inside = (headroom <= within.headroom) & (every.at <= within.latest)
-    fired, silent = np.flatnonzero(every.fired & inside), np.flatnonzero(~every.fired & inside)
+    points = concatenate([image.point for image in met])
+    headroom = points.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
+    coordinates = fit.features(spec, points, headroom)[:, points.fired]
+    inside = (headroom <= within.headroom) & (points.at <= within.latest)
+    fired, silent = np.flatnonzero(points.fired & inside), np.flatnonzero(~points.fired & inside)
     if not len(fired):
         raise InputError(
             f"--headroom and --latest must leave layer {circuit.mapped.layers[k].name} a neuron that fires"
         )
-    as_they_come, uniform = _half_uniform(fired, every.slope[fired], count - count // 4, generator)
-    near = silent[every.highest[silent] > 1.0 - NEAR_APPROACH]
+    as_they_come, uniform = _half_uniform(fired, points.slope[fired], count - count // 4, generator)
+    near = silent[points.highest[silent] > 1.0 - NEAR_APPROACH]
     silent_chosen = [generator.permutation(part)[: count // 8] for part in (near, silent)]
-    distance = np.where(inside, wrap_distance(spec, every), np.inf)
+    distance = np.where(inside, wrap_distance(spec, points), np.inf)
     deep = np.argsort(distance)[: min(count // 16, int(np.isfinite(distance).sum()))]
     chosen = np.unique(np.concatenate([as_they_come, uniform, *silent_chosen, deep]))
     others = np.setdiff1d(fired, chosen)  # what was drawn twice leaves room
@@ -171,11 +171,11 @@ def _choose(
     )
     t = np.concatenate([image.t_over_tau for image in met])
     wrapped = np.concatenate([image.wrapped for image in met])
-    early = fit.Early.of(every.take(inside), t[inside], wrapped[inside], circuit.window)
+    early = fit.Early.of(points.take(inside), t[inside], wrapped[inside], circuit.window)
     return Points(
         k,
         spec,
-        every.take(chosen),
+        points.take(chosen),
         neuron,
         image,
         times,
@@ -215,7 +215,7 @@ def simulate_points(
     if event is None:
         spec = spec.replace(start_phases=StartPhases(), phase_noise=(0.0, 0.0, 0.0, 0.0))
     start, seeds = chips.draw_event(spec, seed, chip, _EVENT + (event or 0), k, len(points.neuron))
-    chip_layer = replace(drawn, own=drawn.own.take(points.neuron))
+    chip_layer = replace(drawn, neuron_errors=drawn.neuron_errors.take(points.neuron))
     weights = points.weights * (1.0 + chip_layer.die[3] + synapse)
     record = levels.evaluate(
         level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=chip_layer.neurons

@@ -206,7 +206,7 @@ def calibrate(
     if level not in levels.LEVELS:
         raise InputError(f"level must be among {', '.join(levels.LEVELS)}, got {level!r}")
     encoded = network.encoded(images)
-    table, found, samples = fit_table(
+    table, fits, samples = fit_table(
         network.circuit,
         encoded.spikes,
         level=level,
@@ -217,7 +217,7 @@ def calibrate(
         jobs=jobs,
         progress=progress,
     )
-    source = _Source(network.circuit, found, samples, seed, len(encoded), encoded.split, clock.record())
+    source = _Source(network.circuit, fits, samples, seed, len(encoded), encoded.split, clock.record())
     return CalibratedTable.of(table, source)
 
 

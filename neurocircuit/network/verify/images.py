@@ -89,12 +89,12 @@ def run(
 
 
 def _work(task: _Task) -> list[tuple[Any, ...]]:
-    every = [task.circuit.chip(task.seed, number) for number in range(task.chips)]
+    circuits = [task.circuit.chip(task.seed, number) for number in range(task.chips)]
     rows = []
     for k, (spikes, label) in enumerate(zip(task.images, task.labels, strict=True)):
         exact, ideal = task.circuit.ideal(spikes, exact_weights=True), task.circuit.ideal(spikes)
         software = decide(spikes_of(exact[-1]))
-        rows += [_row(task, chip, task.first + k, spikes, int(label), software, ideal) for chip in every]
+        rows += [_row(task, chip, task.first + k, spikes, int(label), software, ideal) for chip in circuits]
     return rows
 
 
@@ -102,7 +102,7 @@ def _row(
     task: _Task, chip: Chip, image: int, spikes: Floats, label: int, software: int, ideal: list[Operating]
 ) -> tuple[Any, ...]:
     runs = chip.run(spikes, image, task.level)
-    seen = [
+    records = [
         _statistics(point, run.t_over_tau, float(run.false_fire.mean()), float((run.headroom > 1).mean()))
         for point, run in zip(ideal, runs, strict=True)
     ]
@@ -122,7 +122,7 @@ def _row(
         decide(last),
         predicted,
         float(last.min()),
-        seen,
+        records,
         expected,
         count,
     )

@@ -14,9 +14,11 @@ from neurocircuit.neuron import levels
 EDGE_ONLY = ("edge",)  # start phases, ripple and sampling exist there alone
 
 
-def differing_causes(here: tuple[str, ...], there: tuple[str, ...], level: str, table_level: str) -> list[str]:
+def differing_causes(
+    level_causes: tuple[str, ...], table_causes: tuple[str, ...], level: str, table_level: str
+) -> list[str]:
     """What one of two levels models and the other does not; empty where a table of one speaks for the other."""
-    causes = sorted(set(here) ^ set(there))
+    causes = sorted(set(level_causes) ^ set(table_causes))
     if (level in EDGE_ONLY) != (table_level in EDGE_ONLY):
         causes.append("start phases and ripple of the oscillators")
     return causes
@@ -91,7 +93,7 @@ def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[s
     neuron = points.neuron[[k]]
     rows = layer.row[neuron] if circuit.mapped.synapses == "shared" else neuron
     synapse = drawn.synapse[rows][0] if len(drawn.synapse) > 1 else 0.0
-    errors = chips.ChipLayer(drawn.die, drawn.own.take(neuron), drawn.synapse[:1]).neurons
+    errors = chips.ChipLayer(drawn.die, drawn.neuron_errors.take(neuron), drawn.synapse[:1]).neurons
     spec = errors.spec_of(points.spec, 0)
     # The order of a chip's runs decides their events: the waveform repeats that of the run itself.
     of_chip = np.flatnonzero(runs.chip == runs.chip[k])

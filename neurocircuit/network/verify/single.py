@@ -36,15 +36,17 @@ def single_neurons(
     differing = level_agreement.differing_causes(
         levels.not_modelled(level, spec), levels.not_modelled(calibrated, spec), level, calibrated
     )
-    every = neurons.points_of(circuit, images, runs, seed)
+    points_of_layer = neurons.points_of(circuit, images, runs, seed)
     if differing:
         checks = [
-            level_agreement.level_discrepancy(circuit, every[layer], level, calibrated, chip_count=CHIPS, seed=seed)
+            level_agreement.level_discrepancy(
+                circuit, points_of_layer[layer], level, calibrated, chip_count=CHIPS, seed=seed
+            )
             for layer in layers
         ]
     else:
         checks = [
-            _layer(circuit, table, every[layer], level, seed, _part(progress, k, len(layers)))
+            _layer(circuit, table, points_of_layer[layer], level, seed, _part(progress, k, len(layers)))
             for k, layer in enumerate(layers)
         ]
     return {"level": level, "table_level": calibrated, "differing_causes": differing, "layers": checks}
@@ -88,7 +90,7 @@ def _layer(
     circuit: Circuit, table: NoiseTable, points: Points, level: str, seed: int, progress: Progress
 ) -> dict[str, Any]:
     model = NoiseModel(table, outside="ideal")
-    answered, known = model.reach(points.layer, points.every)
+    answered, known = model.reach(points.layer, points.all_coordinates)
     reached, _ = model.reach(points.layer, points.coordinates)
     inside = np.flatnonzero(reached | ~points.point.fired)
     left_out = len(reached) - len(inside)

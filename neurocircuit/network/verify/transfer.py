@@ -113,9 +113,9 @@ def transfer_mode(
             times = _image(circuit, spikes, jitter, np.random.default_rng([seed, 15, number, repeat]))
             decision = decide(times[-1])
             right, agree = right + (decision == label), agree + (decision == decide(ideal[-1]))
-            for into, t, wanted in zip(late, times, ideal, strict=True):
-                both = np.isfinite(t) & np.isfinite(wanted)
-                into.append(robust_spread(t[both] - wanted[both]))
+            for into, t, ideal_t in zip(late, times, ideal, strict=True):
+                both = np.isfinite(t) & np.isfinite(ideal_t)
+                into.append(robust_spread(t[both] - ideal_t[both]))
     n = len(images)
     return {
         "accuracy": [right / (n * repeats), *wilson_interval(round(right / repeats), n)],

@@ -156,7 +156,7 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         f"{shift:+.2e} and change its jumps by {carried.gain[fan_in] - 1:+.1%}, which the prediction has. The "
         f"circuit's fixed scale holds {chosen.held:.1%} of the layer's firing neurons."
     )
-    row["sentence"] += "".join(f" {one}" for one in row["not_run"])
+    row["sentence"] += "".join(f" {reason}" for reason in row["not_run"])
     return row
 
 

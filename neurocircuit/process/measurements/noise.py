@@ -96,8 +96,8 @@ def _body(bench: Bench, current_A: float, corner_s: Floats, drawn_A: Floats) -> 
     return "\n".join(lines)
 
 
-def _continued(words: list[str], per_line: int = 12) -> list[str]:
-    return ["+ " + " ".join(words[k : k + per_line]) for k in range(0, len(words), per_line)]
+def _continued(terms: list[str], per_line: int = 12) -> list[str]:
+    return ["+ " + " ".join(terms[k : k + per_line]) for k in range(0, len(terms), per_line)]
 
 
 def _saved() -> list[str]:

@@ -100,8 +100,8 @@ def simulated(spec: NeuronSpec, cases: Cases, store: TaskStore | None) -> FireRe
         key = _key(spec, *case)
         tasks.append(Task(key, key, partial(_simulate, spec, *case)))
     with open_pool() as pool:  # this measurement is itself a task of a pool
-        found = run_tasks(tasks, store, pool, is_final=lambda value: not value["failed"])
-    values = [found[task.name] for task in tasks]
+        records = run_tasks(tasks, store, pool, is_final=lambda value: not value["failed"])
+    values = [records[task.name] for task in tasks]
     failures = {k: value["failed"] for k, value in enumerate(values) if value["failed"]}
     times = [value["fire_time_over_tau"] for value in values]
     fired = np.array([np.inf if time is None else time for time in times])
@@ -164,7 +164,7 @@ def draw(spec: NeuronSpec, count: int, seed: int) -> Cases:
         rng = np.random.default_rng([seed, 2, k])
         for _ in range(LARGEST_DRAWS):
             drawn += 1
-            t, w = _one(spec, rng)
+            t, w = _case(spec, rng)
             if _verdict(spec, t, w) is (k % SILENT_EACH != SILENT_EACH - 1):
                 break
         else:
@@ -175,7 +175,7 @@ def draw(spec: NeuronSpec, count: int, seed: int) -> Cases:
     return Cases(np.stack(times), np.stack(weights), np.stack(starts), drawn)
 
 
-def _one(spec: NeuronSpec, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _case(spec: NeuronSpec, rng: np.random.Generator) -> tuple[Floats, Floats]:
     inputs = int(rng.integers(FEWEST, SYNAPSES + 1))
     t, w = np.full(SYNAPSES, np.inf), np.zeros(SYNAPSES)
     span = rng.uniform(0.3, 2.0)

@@ -1,16 +1,16 @@
 """Figures of the report; each function draws one, and none keeps state."""
 
 from neurocircuit.report.figures.curves import quantisation_curve, transfer_curve
-from neurocircuit.report.figures.readings import readings_figure
+from neurocircuit.report.figures.interpretations import interpretations_figure
 from neurocircuit.report.figures.scatter import level_scatter
 from neurocircuit.report.figures.transistors import transistor_rows
 from neurocircuit.report.figures.waveforms import draw_waveforms, waveform_figure
 
 __all__ = [
     "draw_waveforms",
+    "interpretations_figure",
     "level_scatter",
     "quantisation_curve",
-    "readings_figure",
     "transfer_curve",
     "transistor_rows",
     "waveform_figure",

@@ -20,8 +20,8 @@ def f_of_i(run: Characterised) -> "Figure":
     """Frequency over current at each condition; the tangent of the nominal one."""
     figure, (axes,) = style.new_figure(3.1)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.16)
-    for colour, marker, label, one in _series(run, "cco"):
-        curve = one.curves["f_of_i"]
+    for colour, marker, label, measurement in _series(run, "cco"):
+        curve = measurement.curves["f_of_i"]
         axes.plot(1e6 * curve["current_A"], curve["frequency_Hz"] / 1e6, color=colour, marker=marker, label=label)
     typical = run.typical("cco")
     if typical:
@@ -36,8 +36,8 @@ def noise(run: Characterised) -> "Figure":
     """Root mean square phase over the square root of time."""
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.18)
-    one = _typical(run, "noise")
-    walk = one.curves["walk"]
+    measurement = _typical(run, "noise")
+    walk = measurement.curves["walk"]
     root = np.sqrt(1e9 * walk["time_s"])
     for key, label, look in (
         ("measured_rad", "measured, rms over the rings", "o-"),
@@ -54,8 +54,8 @@ def detector(run: Characterised) -> "Figure":
     """Mean of UP over phase, and below it the deviation from the line."""
     figure, (top, bottom) = style.new_figure(3.8, rows=2, sharex=True, gridspec_kw={"height_ratios": (2, 1)})
     figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.13, hspace=0.12)
-    for colour, _, label, one in _series(run, "detector"):
-        curve = one.curves["transfer"]
+    for colour, _, label, measurement in _series(run, "detector"):
+        curve = measurement.curves["transfer"]
         turns = curve["phase_rad"] / np.pi
         top.plot(turns, curve["up"], ".", color=colour, markersize=3, label=label)
         inside = turns < 1.0
@@ -89,11 +89,11 @@ def flipflop(run: Characterised) -> "Figure":
     """Clock to Q over how early data is."""
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.18)
-    for colour, marker, label, one in _series(run, "flipflop"):
-        curve = one.curves["delay"]
+    for colour, marker, label, measurement in _series(run, "flipflop"):
+        curve = measurement.curves["delay"]
         early, delay = 1e12 * curve["data_before_clock_s"], 1e12 * curve["clock_to_q_s"]
         axes.plot(early, delay, marker=marker, markersize=3, color=colour, label=label)
-        axes.axvline(1e12 * one.value("edge"), color=colour, linewidth=0.7, linestyle=":")
+        axes.axvline(1e12 * measurement.value("edge"), color=colour, linewidth=0.7, linestyle=":")
     axes.set(xlabel="data before clock (ps); dotted: missed to the left", ylabel="clock to Q (ps)")
     axes.legend(loc="upper right", fontsize=7)
     return figure
@@ -103,8 +103,8 @@ def synapse(run: Characterised) -> "Figure":
     """Jumps by code, INL and DNL; both signs at the nominal condition, jumps at all."""
     figure, axes = style.new_figure(5.0, rows=3, sharex=True, gridspec_kw={"height_ratios": (2, 1, 1)})
     figure.subplots_adjust(left=0.18, right=0.97, top=0.98, bottom=0.1, hspace=0.12)
-    for colour, _, label, one in _series(run, "synapse"):
-        curve = one.curves["jumps"]
+    for colour, _, label, measurement in _series(run, "synapse"):
+        curve = measurement.curves["jumps"]
         axes[0].plot(curve["code"], curve["excitatory_rad"], "-", color=colour, label=label)
         axes[0].plot(-curve["code"], -curve["inhibitory_rad"], "-", color=colour)
     curve = _typical(run, "synapse").curves["jumps"]
@@ -137,8 +137,8 @@ def kernel(run: Characterised) -> "Figure":
     """Membranes of the single-input runs with the fit, and the residual."""
     figure, (top, bottom) = style.new_figure(4.2, rows=2, sharex=True, gridspec_kw={"height_ratios": (2.4, 1)})
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.12, hspace=0.1)
-    one = _typical(run, "kernel")
-    runs = {name: curve for name, curve in one.curves.items() if "fitted_rad" in curve}
+    measurement = _typical(run, "kernel")
+    runs = {name: curve for name, curve in measurement.curves.items() if "fitted_rad" in curve}
     for k, (name, curve) in enumerate(runs.items()):
         colour = style.SERIES_COLOURS[k % len(style.SERIES_COLOURS)]
         time = 1e9 * curve["time_s"]
@@ -168,13 +168,13 @@ def prediction(run: Characterised) -> "Figure":
     """Relative error of each level's prediction over the transistors' fire time."""
     figure, (axes,) = style.new_figure(3.0)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.88, bottom=0.17)
-    one = _typical(run, "prediction")
+    measurement = _typical(run, "prediction")
     for level, colour, marker in (
         ("edge", style.LEVEL_COLOURS["edge"], "o"),
         ("crossing", style.SERIES_COLOURS[5], "v"),
         ("averaged", style.LEVEL_COLOURS["averaged"], "s"),
     ):
-        curve = one.curves[level]
+        curve = measurement.curves[level]
         actual, first = curve["transistor_s"], curve["first_s"]
         error = 100 * (curve["predicted_s"] - actual) / (actual - first)
         axes.plot(
@@ -193,18 +193,20 @@ def prediction(run: Characterised) -> "Figure":
 
 def energy(run: Characterised) -> "Figure":
     """Stacked bars by block, one for each condition, with the paper's bound."""
-    found = run.measured["energy"]
-    figure, (axes,) = style.new_figure(1.7 + 0.34 * len(found))
-    height = 1.7 + 0.34 * len(found)
+    by_condition = run.measured["energy"]
+    figure, (axes,) = style.new_figure(1.7 + 0.34 * len(by_condition))
+    height = 1.7 + 0.34 * len(by_condition)
     figure.subplots_adjust(left=0.3, right=0.95, top=1 - 0.62 / height, bottom=0.5 / height)
-    labels, left = [], np.zeros(len(found))
-    for slug in found:
+    labels, left = [], np.zeros(len(by_condition))
+    for slug in by_condition:
         labels.append(slug.replace("_", ", "))
     for k, (block, name) in enumerate(_BLOCK_NAMES.items()):
-        width = np.array([1e12 * one.value(f"spike_{block}") for one in found.values()])
+        width = np.array([1e12 * measurement.value(f"spike_{block}") for measurement in by_condition.values()])
         axes.barh(labels, width, left=left, color=style.SERIES_COLOURS[k], label=name, height=0.6)
         left = left + width
-    lock = np.array([1e12 * (one.value("with_lock") - one.value("spike")) for one in found.values()])
+    lock = np.array(
+        [1e12 * (measurement.value("with_lock") - measurement.value("spike")) for measurement in by_condition.values()]
+    )
     axes.barh(labels, lock, left=left, color="#d0d0d0", label="lock before", height=0.6)
     axes.axvline(10.0, color="black", linestyle=":", linewidth=0.9)
     axes.invert_yaxis()
@@ -230,12 +232,12 @@ DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
 
 def _series(run: Characterised, name: str) -> Iterator[tuple[str, str, str, Measurement]]:
     """Colour, marker, label and measurement of each condition."""
-    for k, (slug, one) in enumerate(run.measured[name].items()):
+    for k, (slug, measurement) in enumerate(run.measured[name].items()):
         colour = _COLOURS[k % len(_COLOURS)]
-        yield colour, style.SERIES_MARKERS[k % len(style.SERIES_MARKERS)], slug.replace("_", ", "), one
+        yield colour, style.SERIES_MARKERS[k % len(style.SERIES_MARKERS)], slug.replace("_", ", "), measurement
 
 
 def _typical(run: Characterised, name: str) -> Measurement:
-    found = run.typical(name)
-    assert found is not None, name  # noqa: S101 - a figure is drawn only for a measurement that was made
-    return found
+    typical = run.typical(name)
+    assert typical is not None, name  # noqa: S101 - a figure is drawn only for a measurement that was made
+    return typical

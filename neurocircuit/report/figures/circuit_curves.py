@@ -20,20 +20,20 @@ def curve_figure(values: dict[str, Any], quantity: str) -> "Figure":
     height = 0.75 + 1.75 * len(circuits)
     figure, panels = style.new_figure(height, rows=len(circuits), sharex=True)
     figure.subplots_adjust(left=0.15, right=0.97, top=1 - 0.27 / height, bottom=0.45 / height, hspace=0.2)
-    every = [own[quantity] for own in values["circuits"].values()]
-    every += [row["value"] for row in values["rows"] if row["quantity"] == quantity]
-    scale = _Scale(every, quantity not in _LINEAR)
+    values_shown = [circuit[quantity] for circuit in values["circuits"].values()]
+    values_shown += [row["value"] for row in values["rows"] if row["quantity"] == quantity]
+    scale = _Scale(values_shown, quantity not in _LINEAR)
     lowest = min((100 * row["low"] for row in rows_of(values, None, None, quantity) if not row["failed"]), default=0.0)
     for axes, circuit in zip(panels, circuits, strict=True):
         for k, group in enumerate(values["groups"]):
             _curve(axes, values, circuit, group, quantity, scale, k)
-        own = scale.place(values["circuits"][circuit][quantity])
-        axes.axvline(own, color="0.45", linewidth=0.8, linestyle=(0, (1, 1.2)))
-        left = own < np.mean(scale.limits) if scale.linear else own < np.sqrt(np.prod(scale.limits))
+        position = scale.position_of(values["circuits"][circuit][quantity])
+        axes.axvline(position, color="0.45", linewidth=0.8, linestyle=(0, (1, 1.2)))
+        left = position < np.mean(scale.limits) if scale.linear else position < np.sqrt(np.prod(scale.limits))
         side, offset = ("left", 3) if left else ("right", -3)
         axes.annotate(
             f"{circuit} circuit",
-            (own, 0.04),
+            (position, 0.04),
             xycoords=("data", "axes fraction"),
             fontsize=7.5,
             ha=side,
@@ -56,7 +56,7 @@ def _curve(
     if not rows:
         return
     colour, marker = style.SERIES_COLOURS[k], style.SERIES_MARKERS[k]
-    x = np.array([scale.place(row["value"]) for row in rows])
+    x = np.array([scale.position_of(row["value"]) for row in rows])
     middle, low, high = (100 * np.array([row[key] for row in rows]) for key in ("accuracy", "low", "high"))
     axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
     axes.plot(x, middle, color=colour)
@@ -69,14 +69,14 @@ def _curve(
 
 def rows_of(values: dict[str, Any], circuit: str | None, group: str | None, quantity: str) -> list[dict[str, Any]]:
     """Rows of a quantity, the unchanged circuit as one of them; None: of all."""
-    found = []
+    kept = []
     for row in values["rows"]:
         if row["quantity"] not in (quantity, None) or circuit not in (row["circuit"], None):
             continue
         if group in (row["group"], None):
             value = values["circuits"][row["circuit"]][quantity] if row["quantity"] is None else row["value"]
-            found.append(row | {"value": value})
-    return found
+            kept.append(row | {"value": value})
+    return kept
 
 
 class _Scale:
@@ -86,10 +86,10 @@ class _Scale:
         self.linear = not log
         positive = [value for value in values if value > 0]
         self.zero = min(positive) / 4.0 if log and 0.0 in values else None
-        ends = [self.place(value) for value in values]
+        ends = [self.position_of(value) for value in values]
         self.limits = (min(ends) - 0.05, max(ends) + 0.05) if self.linear else (min(ends) / 1.3, max(ends) * 1.3)
 
-    def place(self, value: float) -> float:
+    def position_of(self, value: float) -> float:
         """Where a value stands on the axis."""
         return self.zero if self.zero is not None and value == 0.0 else value
 

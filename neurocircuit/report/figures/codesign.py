@@ -20,18 +20,18 @@ def front_figure(fidelities: list[dict[str, Any]], costs: list[str], recommended
     height = 1.0 + 2.7 * len(costs)
     figure, axes = style.new_figure(height, rows=len(costs))
     figure.subplots_adjust(left=0.15, right=0.97, top=1 - 0.6 / height, bottom=0.5 / height, hspace=0.28)
-    for own, cost in zip(axes, costs, strict=True):
+    for axis, cost in zip(axes, costs, strict=True):
         scale, label = SCALES[cost]
         for k, fidelity in enumerate(fidelities):
             rows = [row for row in fidelity["trials"] if "accuracy" in row["details"]]
             x, y = (np.array([row["objectives"][name] for row in rows]) for name in (cost, "accuracy"))
             front = np.array([row["front"] for row in rows], dtype=bool)
             look: dict[str, Any] = {"color": _COLOURS[k % 6], "marker": _MARKERS[k % 6], "linestyle": "none"}
-            own.plot(scale * x[~front], 100 * y[~front], alpha=0.3, markersize=3.5, **look)
-            own.plot(scale * x[front], 100 * y[front], markersize=5, label=f"{fidelity['name']}: front", **look)
-        for role, one in recommended.items():
-            outcome = one["outcome"]
-            own.plot(
+            axis.plot(scale * x[~front], 100 * y[~front], alpha=0.3, markersize=3.5, **look)
+            axis.plot(scale * x[front], 100 * y[front], markersize=5, label=f"{fidelity['name']}: front", **look)
+        for role, design in recommended.items():
+            outcome = design["outcome"]
+            axis.plot(
                 scale * outcome[cost],
                 100 * outcome["accuracy"],
                 marker=_ROLE_MARKERS.get(role, "x"),
@@ -42,10 +42,11 @@ def front_figure(fidelities: list[dict[str, Any]], costs: list[str], recommended
                 label=role,
             )
         lowest = min(
-            (row["objectives"]["accuracy"] for one in fidelities for row in one["trials"] if row["front"]), default=0.0
+            (row["objectives"]["accuracy"] for fidelity in fidelities for row in fidelity["trials"] if row["front"]),
+            default=0.0,
         )
-        own.set(xscale="log", xlabel=label, ylabel="accuracy (%)", ylim=(max(0.0, 100 * lowest - 15), 101))
-        style.set_log_plain(own.xaxis)
+        axis.set(xscale="log", xlabel=label, ylabel="accuracy (%)", ylim=(max(0.0, 100 * lowest - 15), 101))
+        style.set_log_plain(axis.xaxis)
     axes[0].legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
     return figure
 
@@ -57,27 +58,27 @@ def importance_figure(importance: dict[str, Any]) -> "Figure":
     height = 0.8 + 0.2 * len(names) * len(objectives)
     figure, (axes,) = style.new_figure(height)
     figure.subplots_adjust(left=0.32, right=0.93, top=1 - 0.35 / height, bottom=0.45 / height)
-    places = np.arange(len(names))[::-1].astype(float)
+    positions = np.arange(len(names))[::-1].astype(float)
     width = 0.8 / len(objectives)
     for k, objective in enumerate(objectives):
-        at = places + 0.4 - (k + 0.5) * width
+        at = positions + 0.4 - (k + 0.5) * width
         shares = [importance[objective][name]["share"] for name in names]
         axes.barh(at, shares, height=0.9 * width, color=_COLOURS[k % 6], label=objective)
         for y, name, share in zip(at, names, shares, strict=True):
             rank = importance[objective][name]["rank_correlation"]
             if rank is not None:
                 axes.text(share + 0.01, y, f"{rank:+.2f}", va="center", fontsize=6.5)
-    axes.set_yticks(places, [name.replace("_", " ") for name in names])
+    axes.set_yticks(positions, [name.replace("_", " ") for name in names])
     axes.set(xlabel="share (beside: rank correlation)", xlim=(0, None))
     axes.legend(loc="lower center", bbox_to_anchor=(0.35, 1.0), ncols=len(objectives), borderaxespad=0.1)
     axes.grid(axis="y", visible=False)
     return figure
 
 
-def shares_of_range(given: dict[str, Any], values: list[float]) -> Floats:
+def shares_of_range(parameter: dict[str, Any], values: list[float]) -> Floats:
     """Return where each value of a parameter lies in its range: 0 at the lower end, 1 at the upper."""
-    scale = np.log if given["scale"] == "log" else np.asarray
-    low, high = scale(given["low"]), scale(given["high"])
+    scale = np.log if parameter["scale"] == "log" else np.asarray
+    low, high = scale(parameter["low"]), scale(parameter["high"])
     return np.asarray((scale(np.array(values)) - low) / (high - low), dtype=np.float64)
 
 
@@ -87,23 +88,23 @@ def values_figure(ranges: dict[str, Any], trials: list[dict[str, Any]], recommen
     height = 0.9 + 0.34 * len(names)
     figure, (axes,) = style.new_figure(height)
     figure.subplots_adjust(left=0.42, right=0.96, top=1 - 0.35 / height, bottom=0.42 / height)
-    places = np.arange(len(names))[::-1]
-    for place, name in zip(places, names, strict=True):
-        axes.plot([0, 1], [place, place], color="0.8", linewidth=1)
+    positions = np.arange(len(names))[::-1]
+    for position, name in zip(positions, names, strict=True):
+        axes.plot([0, 1], [position, position], color="0.8", linewidth=1)
         on_front = shares_of_range(ranges[name], [row["values"][name] for row in trials if row["front"]])
-        axes.plot(on_front, [place] * len(on_front), "|", color=_COLOURS[0], markersize=7)
+        axes.plot(on_front, [position] * len(on_front), "|", color=_COLOURS[0], markersize=7)
         at = shares_of_range(ranges[name], [design["values"][name] for design in recommended.values()])
         for k, (role, share) in enumerate(zip(recommended, at, strict=True)):
             axes.plot(
                 share,
-                place,
+                position,
                 marker=_ROLE_MARKERS.get(role, "x"),
                 color=_COLOURS[(k + 1) % 6],
                 markersize=8,
                 linestyle="none",
-                label=role if place == places[0] else None,
+                label=role if position == positions[0] else None,
             )
-    axes.set_yticks(places, [ranges[name]["label"] for name in names])
+    axes.set_yticks(positions, [ranges[name]["label"] for name in names])
     axes.set(xlim=(-0.04, 1.04), ylim=(-0.6, len(names) - 0.4), xlabel="place in the range (scale of the study)")
     axes.set_xticks([0, 0.5, 1], ["low", "middle", "high"])
     axes.legend(loc="lower center", bbox_to_anchor=(0.2, 1.0), ncols=len(recommended), borderaxespad=0.1)
@@ -120,14 +121,14 @@ def pvt_figure(rows: list[dict[str, Any]], trims: dict[str, str]) -> "Figure":
         left=0.36, right=0.96, top=1 - 0.35 / height, bottom=0.45 / height, hspace=1.1 / (height - 1.35)
     )
     for k, (trim, name) in enumerate(trims.items()):
-        own = [row for row in rows if row["trim"] == trim]
-        at = np.array([len(labels) - 1 - labels.index(row["label"]) for row in own]) + 0.25 - 0.25 * k
+        trim_rows = [row for row in rows if row["trim"] == trim]
+        at = np.array([len(labels) - 1 - labels.index(row["label"]) for row in trim_rows]) + 0.25 - 0.25 * k
         look: dict[str, Any] = {"color": _COLOURS[k], "marker": _MARKERS[k], "linestyle": "none", "label": name}
         value, low, high = (
-            100 * np.array([row[key] for row in own]) for key in ("accuracy", "accuracy_low", "accuracy_high")
+            100 * np.array([row[key] for row in trim_rows]) for key in ("accuracy", "accuracy_low", "accuracy_high")
         )
         accuracy.errorbar(value, at, xerr=[value - low, high - value], elinewidth=1, **look)
-        latency.plot([1e9 * row["latency_s"] for row in own], at, **look)
+        latency.plot([1e9 * row["latency_s"] for row in trim_rows], at, **look)
     for axes in (accuracy, latency):
         axes.set_yticks(np.arange(len(labels))[::-1], labels)
         axes.grid(axis="y", visible=False)

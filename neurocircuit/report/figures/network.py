@@ -16,14 +16,14 @@ def limit_figure(limits: list[dict[str, Any]]) -> "Figure":
     """How much of each limit a layer uses; logarithmic, so that far excess shows."""
     figure, (axes,) = style.new_figure(0.9 + 0.26 * len(limits))
     figure.subplots_adjust(left=0.36, right=0.96, top=0.98, bottom=0.42 / (0.9 + 0.26 * len(limits)) + 0.06)
-    used = np.array([max(one["value"] / one["bound"], 1e-3) for one in limits])
-    places = np.arange(len(limits))[::-1]
-    for place, value, one in zip(places, used, limits, strict=True):
-        axes.plot([1e-3, value], [place, place], color=_COLOURS[0] if one["met"] else _COLOURS[1], linewidth=5)
+    used = np.array([max(limit["value"] / limit["bound"], 1e-3) for limit in limits])
+    positions = np.arange(len(limits))[::-1]
+    for position, value, limit in zip(positions, used, limits, strict=True):
+        axes.plot([1e-3, value], [position, position], color=_COLOURS[0] if limit["met"] else _COLOURS[1], linewidth=5)
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set(xscale="log", xlabel="share of the limit", xlim=(1e-2, max(2.0, 1.5 * used.max())))
     style.set_log_plain(axes.xaxis)
-    axes.set_yticks(places, [f"layer {one['layer']} {one['name']}" for one in limits])
+    axes.set_yticks(positions, [f"layer {limit['layer']} {limit['name']}" for limit in limits])
     axes.grid(axis="y", visible=False)
     return figure
 
@@ -32,13 +32,13 @@ def lateness_figure(layers: list[dict[str, Any]]) -> "Figure":
     """Spread and median of the fire-time error over the slope, with what a fixed membrane error would give."""
     figure, axes = style.new_figure(5.0, rows=2, sharex=True)
     figure.subplots_adjust(left=0.18, right=0.97, top=0.98, bottom=0.1, hspace=0.12)
-    for k, own in enumerate(layers):
-        look: dict[str, Any] = {"color": _COLOURS[k % 6], "marker": _MARKERS[k % 6], "label": f"layer {own['name']}"}
-        slope, spread = np.array(own["slope"]), np.array(own["late_spread"])
+    for k, layer in enumerate(layers):
+        look: dict[str, Any] = {"color": _COLOURS[k % 6], "marker": _MARKERS[k % 6], "label": f"layer {layer['name']}"}
+        slope, spread = np.array(layer["slope"]), np.array(layer["late_spread"])
         axes[0].plot(slope, np.maximum(spread, 1e-5), **look)
         middle = len(slope) // 2
         axes[0].plot(slope, spread[middle] * slope[middle] / slope, color=_COLOURS[k % 6], linestyle=":", linewidth=0.8)
-        axes[1].plot(slope, own["late_median"], **look)
+        axes[1].plot(slope, layer["late_median"], **look)
     axes[0].set(xscale="log", yscale="log", ylabel="spread of t (τ)")
     axes[1].set(xscale="log", xlabel="slope at the threshold, W_C − 1 (weights)", ylabel="median lateness (τ)")
     for axis in (axes[0].yaxis, axes[0].xaxis, axes[1].xaxis):
@@ -51,13 +51,13 @@ def false_fire_figure(layers: list[dict[str, Any]]) -> "Figure":
     """Probability that a neuron silent under eq. (4) fires, over its closest approach with the chip's terms."""
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.17)
-    for k, own in enumerate(layers):
+    for k, layer in enumerate(layers):
         ends = np.array(
-            [[-0.2 if low is None else low, 0.8 if high is None else high] for low, high in own["approach"]]
+            [[-0.2 if low is None else low, 0.8 if high is None else high] for low, high in layer["approach"]]
         )
-        known = np.array(own["false_n"]) > 0
+        known = np.array(layer["false_n"]) > 0
         x = ends.mean(axis=1)[known]
-        share, low, high = (np.array(own[name])[known] for name in ("false_fire", "false_low", "false_high"))
+        share, low, high = (np.array(layer[name])[known] for name in ("false_fire", "false_low", "false_high"))
         axes.errorbar(
             x,
             share,
@@ -65,7 +65,7 @@ def false_fire_figure(layers: list[dict[str, Any]]) -> "Figure":
             color=_COLOURS[k % 6],
             marker=_MARKERS[k % 6],
             linewidth=1.0,
-            label=f"layer {own['name']}",
+            label=f"layer {layer['name']}",
         )
     axes.set(xlabel="distance to the threshold (thresholds)", ylabel="probability of a false spike")
     axes.legend()

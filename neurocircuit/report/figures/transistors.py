@@ -40,7 +40,7 @@ def transistor_rows(rows: "tuple[ControlledRow, ...]") -> "Figure":
         axes.vlines(shift * x, low_end, columns[high], colors=colour, linewidth=1.4)
         axes.plot(shift * x, columns[mean], marker, color=colour, label=label, zorder=4)
     axes.plot(x, columns["floor"], ":", color=main, linewidth=1.0, label="time-step floor of the transistor rows")
-    points = [(100 * value, 100 * theirs) for value, theirs in paper.TABLE_3["jitter"].items() if 100 * value in x]
+    points = [(100 * value, 100 * printed) for value, printed in paper.TABLE_3["jitter"].items() if 100 * value in x]
     if points:
         axes.plot(*zip(*points, strict=True), "D", color=style.PAPER_COLOUR, markerfacecolor="none", label="paper")
     axes.set(xscale="log", yscale="log", xlabel="input jitter, std/t (%)", ylabel="output jitter, mean |Δ|/t (%)")

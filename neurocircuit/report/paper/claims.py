@@ -151,23 +151,23 @@ def _share_of_loop(run: Run, level: str) -> float:
     rows, metric = run.table.rows("jitter"), run.table.metric
     with np.errstate(divide="ignore", invalid="ignore"):
         whole, ideal = (
-            float(np.sum(np.log([row / run.table.row("jitter", one, row)[metric] for row in rows])))
-            for one in (level, "ideal")
+            float(np.sum(np.log([row / run.table.row("jitter", name, row)[metric] for row in rows])))
+            for name in (level, "ideal")
         )
     return 1 - ideal / whole if whole > 0 and math.isfinite(ideal) else math.nan
 
 
 def _common_jitter(run: Run) -> list[str]:
     """A filter would lower common jitter as much as independent jitter; averaging lowers only the latter."""
-    found = {
-        (reading.name, reading.row): reading.output
-        for reading in run.readings
-        if reading.half == "jitter" and reading.name in ("baseline", "jitter-common")
+    outputs = {
+        (interpretation.name, interpretation.row): interpretation.output
+        for interpretation in run.interpretations
+        if interpretation.half == "jitter" and interpretation.name in ("baseline", "jitter-common")
     }
     parts = [
-        f"{percent_text(found['baseline', row])} → {percent_text(output)} % at {row_text('jitter', row)} %"
-        for (name, row), output in found.items()
-        if name == "jitter-common" and ("baseline", row) in found
+        f"{percent_text(outputs['baseline', row])} → {percent_text(output)} % at {row_text('jitter', row)} %"
+        for (name, row), output in outputs.items()
+        if name == "jitter-common" and ("baseline", row) in outputs
     ]
     if not parts:
         return []
@@ -200,13 +200,13 @@ def _superlinear(run: Run) -> Claim | None:
     if "jitter" not in run.table.halves:
         return None
     value, low, high = run.table.exponent(run.main)
-    theirs = paper.exponent()
-    says = f"Table 3's five points grow as input jitter to the power {theirs:.2f} (our fit through them)."
+    printed = paper.exponent()
+    says = f"Table 3's five points grow as input jitter to the power {printed:.2f} (our fit through them)."
     title = "output jitter grows faster than input jitter"
     if math.isnan(low):
         return Claim(title, says, OPEN, ("This run has too few rows with fired draws for an exponent.",))
     others = [f"{level} {run.table.exponent(level)[0]:.2f}" for level in run.levels if level != run.main]
-    inside = "inside" if low - _ROUNDING <= theirs <= high + _ROUNDING else "outside"
+    inside = "inside" if low - _ROUNDING <= printed <= high + _ROUNDING else "outside"
     evidence = (
         f"Exponent at level {run.main}: {value:.3f} [{low:.3f}, {high:.3f}] (95 %); the paper's lies {inside} it.",
         *([f"Other levels: {', '.join(others)}."] if others else []),
@@ -224,16 +224,16 @@ def _quantisation_floor(run: Run) -> Claim | None:
         return None
     evidence, explained, undecided = [], 0, 0
     for row in rows:
-        mine, theirs = run.table.row("bits", run.main, row), paper.TABLE_3["bits"][row]
+        mine, printed = run.table.row("bits", run.main, row), paper.TABLE_3["bits"][row]
         low, high = _interval(run, "bits", row)
         if math.isnan(low) and "averaged" in run.levels:  # pulses redistribute the mean shift and keep its size
             low, high = _interval(run, "bits", row, "averaged")
-        reached, missed = low >= theirs * (1 - MATERIAL), high < theirs
-        cannot_tell = mine["floor"] >= theirs or not (reached or missed)
+        reached, missed = low >= printed * (1 - MATERIAL), high < printed
+        cannot_tell = mine["floor"] >= printed or not (reached or missed)
         undecided += bool(cannot_tell)
         explained += bool(reached and not cannot_tell)
         evidence.append(
-            f"{row:g} bit: paper {percent_text(theirs)} %, ours {value_text(mine, run.table.metric)} % "
+            f"{row:g} bit: paper {percent_text(printed)} %, ours {value_text(mine, run.table.metric)} % "
             f"(numerical floor {percent_text(mine['floor'])} %{_ideal_text(run, row)})."
         )
     if undecided == len(rows):
@@ -287,16 +287,16 @@ def _rows_agree(run: Run) -> Claim | None:
     agree, differ, undecided, ratios = 0, 0, 0, []
     for half in run.table.halves:
         for row in run.table.rows(half):
-            theirs, mine = paper.value(half, row), run.table.row(half, run.main, row)
-            if theirs is None or not mine["fired"] > 0:
+            printed, mine = paper.value(half, row), run.table.row(half, run.main, row)
+            if printed is None or not mine["fired"] > 0:
                 continue
             low, high = _interval(run, half, row)
-            differs = theirs < low or theirs > high
-            holds = low >= theirs * (1 - MATERIAL) and high <= theirs * (1 + MATERIAL)
+            differs = printed < low or printed > high
+            holds = low >= printed * (1 - MATERIAL) and high <= printed * (1 + MATERIAL)
             differ, agree = differ + differs, agree + (holds and not differs)
             undecided += not differs and not holds
             if not is_unresolved(mine) and not mine["mean"] < mine["floor"]:
-                ratios.append(mine["mean"] / theirs)
+                ratios.append(mine["mean"] / printed)
     if not agree + differ + undecided:
         return None
     spread = f" Ours over the paper's, where above our floor: {_span(ratios, 2)}." if ratios else ""

@@ -52,7 +52,7 @@ def _compare(run: Run, level: str, reference: str) -> Agreement:
     for half in run.table.halves:
         name, axis = _HALVES[half]
         for k, row in enumerate(run.table.rows(half)):
-            mine, other = (_values(run.draws, name, one, {axis: k}) for one in (level, reference))
+            mine, other = (_values(run.draws, name, level_name, {axis: k}) for level_name in (level, reference))
             done = ~np.isnan(mine) & ~np.isnan(other)
             both: Bools = done & np.isfinite(mine) & np.isfinite(other)
             compared += int(done.sum())
@@ -84,5 +84,5 @@ def _origin_over_tau(testbench: Testbench) -> float | None:
     return min(fixed) if len(fixed) == len(testbench.input_times_over_tau) else None
 
 
-def _values(draws: xr.Dataset, name: str, level: str, place: dict[str, int]) -> Floats:
-    return np.asarray(draws[name].sel(level=level).isel(place).values, dtype=np.float64)
+def _values(draws: xr.Dataset, name: str, level: str, position: dict[str, int]) -> Floats:
+    return np.asarray(draws[name].sel(level=level).isel(position).values, dtype=np.float64)

@@ -63,8 +63,8 @@ class Characterised:
 
     def typical(self, name: str) -> Measurement | None:
         """A measurement at the nominal condition, else at the first at which it was made."""
-        found = self.measured.get(name, {})
-        return found.get(self.nominal) or next(iter(found.values()), None)
+        by_condition = self.measured.get(name, {})
+        return by_condition.get(self.nominal) or next(iter(by_condition.values()), None)
 
 
 def slug(condition: Condition) -> str:

@@ -17,7 +17,7 @@ from neurocircuit.tables import TransferTable, read_dataset, transistor_rows
 
 _WAVEFORM_FIELDS = ("time_over_tau", "vco_rad", "up", "loop_filter", "membrane", "q")
 _SENSITIVITY_COLUMNS = {
-    "reading",
+    "interpretation",
     "what",
     "row_kind",
     "row_value",
@@ -30,7 +30,7 @@ _SENSITIVITY_COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class Interpretation:
     """One row of one variant of the testbench or the neuron; ratios, nan where there is none."""
 
     name: str
@@ -55,7 +55,7 @@ class Run:
     record: dict[str, Any]
     table: TransferTable
     draws: xr.Dataset
-    readings: tuple[Reading, ...]
+    interpretations: tuple[Interpretation, ...]
     waveforms: dict[str, Waveforms]
     shown_inputs_over_tau: tuple[float, ...]
     shown_weights: tuple[float, ...]
@@ -101,7 +101,7 @@ def read_run(directory: Path) -> Run:
         record=record,
         table=table,
         draws=_draws(directory / "draws.nc", table),
-        readings=_readings(directory / "sensitivity.csv"),
+        interpretations=_interpretations(directory / "sensitivity.csv"),
         waveforms=waveforms,
         shown_inputs_over_tau=inputs,
         shown_weights=weights,
@@ -131,28 +131,28 @@ def _draws(path: Path, table: TransferTable) -> xr.Dataset:
     return dataset
 
 
-def _readings(path: Path) -> tuple[Reading, ...]:
+def _interpretations(path: Path) -> tuple[Interpretation, ...]:
     if not path.exists():
         return ()
     try:
         lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
         if lines and set(lines[0]) != _SENSITIVITY_COLUMNS:
             raise ValueError(f"columns must be {', '.join(sorted(_SENSITIVITY_COLUMNS))}")
-        return tuple(_reading(line) for line in lines)
+        return tuple(_interpretation(line) for line in lines)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, TypeError) as error:
-        raise FileFormatError(f"{path} is not a table of readings: {error}") from None
+        raise FileFormatError(f"{path} is not a table of interpretations: {error}") from None
 
 
-def _reading(line: dict[str, str]) -> Reading:
+def _interpretation(line: dict[str, str]) -> Interpretation:
     output, low, high = (
         float(line[f"{name}_percent"]) / 100 if line[f"{name}_percent"] else math.nan
         for name in ("output", "ci_low", "ci_high")
     )
     counts = int(line["fired"]), int(line["n"])
-    return Reading(
-        line["reading"], line["what"], line["row_kind"], float(line["row_value"]), output, low, high, *counts
+    return Interpretation(
+        line["interpretation"], line["what"], line["row_kind"], float(line["row_value"]), output, low, high, *counts
     )
 
 
@@ -162,10 +162,10 @@ def _waveforms(path: Path) -> tuple[dict[str, Waveforms], tuple[float, ...], tup
     dataset = read_dataset(path)
     levels = [str(name).removeprefix("membrane_") for name in dataset.data_vars if str(name).startswith("membrane_")]
     try:
-        found = {
+        waveforms = {
             level: Waveforms(*(dataset[f"{name}_{level}"].values for name in _WAVEFORM_FIELDS)) for level in levels
         }
         inputs, weights = (np.atleast_1d(dataset.attrs[name]).tolist() for name in ("input_times_over_tau", "weights"))
     except KeyError as error:
         raise FileFormatError(f"{path} lacks {error}") from None
-    return found, tuple(inputs), tuple(weights)
+    return waveforms, tuple(inputs), tuple(weights)

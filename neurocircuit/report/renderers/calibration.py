@@ -111,7 +111,7 @@ def _gains(layers: list[dict[str, Any]]) -> Table:
 
 def _budget(rows: list[dict[str, Any]]) -> Section:
     names = (*_CAUSES, "event", "all", "bias")
-    alone = Table(
+    sources = Table(
         "Each cause alone: spread of the fire time, median over neurons (τ)",
         ("layer", *names),
         tuple((row["layer"], *(f"{row[name]:.3g}" for name in names)) for row in rows),
@@ -123,4 +123,4 @@ def _budget(rows: list[dict[str, Any]]) -> Section:
         tuple((name, *(f"{row['parameters'][name]:.3g}" for row in rows)) for name in rows[0]["parameters"]),
     )
     figure = draw("budget", "Spread of the fire time by each cause alone.", partial(figures.budget_figure, rows))
-    return section("Noise budget", figure, alone, parameters)
+    return section("Noise budget", figure, sources, parameters)

@@ -83,7 +83,9 @@ def render(file: Path) -> Document:
         section("Versions, seed, command", record_table(run)),
         section(
             "Failed measurements",
-            Bullets(tuple(f"{one['condition']}, {one['measurement']}: {one['reason']}" for one in failed))
+            Bullets(
+                tuple(f"{failure['condition']}, {failure['measurement']}: {failure['reason']}" for failure in failed)
+            )
             if failed
             else "None.",
         ),
@@ -120,9 +122,9 @@ def answer(run: Characterised) -> str:
     parts = []
     trims = run.measured.get("trim", {})
     if trims:
-        lag = max(abs(one.value("lag_residual")) for one in trims.values())
-        drift = max(abs(one.value("drift")) for one in trims.values())
-        failed = sum(one["measurement"] == "trim" for one in run.record.get("failed", []))
+        lag = max(abs(trim.value("lag_residual")) for trim in trims.values())
+        drift = max(abs(trim.value("drift")) for trim in trims.values())
+        failed = sum(failure["measurement"] == "trim" for failure in run.record.get("failed", []))
         parts.append(
             f"Trim works at {len(trims)} of {len(trims) + failed} conditions; the phase in lock is left within "
             f"{show(lag, 'rad')} of π/2, the membrane's drift within {show(drift, 'rad/s')}."
@@ -146,20 +148,20 @@ def answer(run: Characterised) -> str:
 
 def table(run: Characterised, name: str) -> Table:
     """Minimum, typical (the nominal condition) and maximum of each quantity over the conditions."""
-    found = run.measured[name]
+    by_condition = run.measured[name]
     typical = run.typical(name)
     quantities = typical.quantities if typical else ()
-    if len(found) == 1:
-        (only,) = found
+    if len(by_condition) == 1:
+        (only,) = by_condition
         rows = tuple((q.label, *shown_with_unit([q.value], unit_of(name, q))) for q in quantities)
         return Table(f"{TITLES.get(name, name)}, {only.replace('_', ', ')}", ("", "value", "unit"), rows)
     rows = tuple((q.label, *shown_with_unit(_three(run, name, q), unit_of(name, q))) for q in quantities)
-    caption = f"{TITLES.get(name, name)}, over {len(found)} conditions; typ: {run.nominal.replace('_', ', ')}"
+    caption = f"{TITLES.get(name, name)}, over {len(by_condition)} conditions; typ: {run.nominal.replace('_', ', ')}"
     return Table(caption, ("", "min", "typ", "max", "unit"), rows)
 
 
 def _three(run: Characterised, name: str, quantity: Quantity) -> list[float]:
-    values = [one.value(quantity.key) for one in run.measured[name].values()]
+    values = [measurement.value(quantity.key) for measurement in run.measured[name].values()]
     known = [value for value in values if isfinite(value)] or [float("nan")]
     return [min(known), quantity.value, max(known)]
 
@@ -170,17 +172,17 @@ def _per_condition(run: Characterised, name: str) -> list[Table]:
         "trim": ("vco1", "vco2", "vco3", "vco4", "lag_residual", "drift", "runs"),
         "untrimmed": ("error1", "error2", "error3", "error4", "locks", "drift_relative"),
     }.get(name, ())
-    found, typical = run.measured[name], run.typical(name)
-    if not keys or typical is None or len(found) < 2:
+    by_condition, typical = run.measured[name], run.typical(name)
+    if not keys or typical is None or len(by_condition) < 2:
         return []
     known = [
-        (condition_text(condition), found[slug])
+        (condition_text(condition), by_condition[slug])
         for condition, slug in zip(run.conditions, run.slugs, strict=True)
-        if slug in found
+        if slug in by_condition
     ]
     columns, header = [], []
     for q in (q for key in keys for q in typical.quantities if q.key == key):
-        *column, unit = shown_with_unit([one.value(q.key) for _, one in known], unit_of(name, q))
+        *column, unit = shown_with_unit([measurement.value(q.key) for _, measurement in known], unit_of(name, q))
         columns.append(column)
         header.append(f"{q.label} ({unit})" if unit else q.label)
     rows = tuple(zip([condition for condition, _ in known], *columns, strict=True))
@@ -188,14 +190,14 @@ def _per_condition(run: Characterised, name: str) -> list[Table]:
 
 
 def _remarks(run: Characterised, name: str) -> list[str]:
-    found = run.measured[name]
-    if len(found) == 1:
-        return list(next(iter(found.values())).remarks)
+    by_condition = run.measured[name]
+    if len(by_condition) == 1:
+        return list(next(iter(by_condition.values())).remarks)
     return [
         f"{condition_text(condition)}: {text}"
         for condition, slug in zip(run.conditions, run.slugs, strict=True)
-        if slug in found
-        for text in found[slug].remarks
+        if slug in by_condition
+        for text in by_condition[slug].remarks
     ]
 
 
@@ -238,7 +240,10 @@ def record_table(run: Characterised) -> Table:
         ("trim resolution", f"{run.request['resolution']:g} of the nominal current"),
         ("seed", str(run.request["seed"])),
         *record_rows(record.get("run", {})),
-        ("processor time", f"{sum(one.cpu_s for found in run.measured.values() for one in found.values()):.0f} s"),
+        (
+            "processor time",
+            f"{sum(each.cpu_s for conditions in run.measured.values() for each in conditions.values()):.0f} s",
+        ),
         ("version of ngspice", str(record.get("ngspice", ""))),
     ]
     return Table("How this run was made", ("", ""), tuple(rows), prose=(1,))
@@ -249,9 +254,9 @@ def to_csv(run: Characterised) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["measurement", "condition", "quantity", "label", "value", "unit"])
-    for name, found in run.measured.items():
-        for slug, one in found.items():
-            for q in one.quantities:
+    for name, by_condition in run.measured.items():
+        for slug, measurement in by_condition.items():
+            for q in measurement.quantities:
                 value = repr(q.value) if isfinite(q.value) else ""
                 writer.writerow([name, slug, q.key, q.label, value, q.unit])
     return stream.getvalue()

@@ -88,10 +88,12 @@ def _base_row(values: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
 def _at_ends(values: dict[str, Any]) -> str:
     """Which parameters of all recommended designs lie within 5 % of an end of their range: the range decides there."""
     names = []
-    for name, given in values["ranges"].items():
-        shares = figures.shares_of_range(given, [one["values"][name] for one in values["recommended"].values()])
+    for name, parameter in values["ranges"].items():
+        shares = figures.shares_of_range(
+            parameter, [recommended["values"][name] for recommended in values["recommended"].values()]
+        )
         if (shares < 0.05).all() or (shares > 0.95).all():
-            names.append(f"{_label(name, given)} {'at its lower' if shares[0] < 0.05 else 'at its upper'} end")
+            names.append(f"{_label(name, parameter)} {'at its lower' if shares[0] < 0.05 else 'at its upper'} end")
     if not names:
         return ""
     return f"The range decides, not the study, where all designs lie at an end of it: {', '.join(names)}."
@@ -106,11 +108,11 @@ def _recommended(values: dict[str, Any]) -> Section:
         ("parameter", *roles, "base circuit"),
         tuple(
             (
-                _label(name, given),
-                *(_shown(design["values"][name], given["unit"]) for design in roles.values()),
-                _shown(base[name], given["unit"]),
+                _label(name, parameter),
+                *(_shown(design["values"][name], parameter["unit"]) for design in roles.values()),
+                _shown(base[name], parameter["unit"]),
             )
-            for name, given in ranges.items()
+            for name, parameter in ranges.items()
         ),
         note="Files of each: designs/ROLE/circuit.toml (NeuronSpec), variation.toml, network.toml (mapped network).",
     )
@@ -260,14 +262,14 @@ def _front(values: dict[str, Any]) -> Section:
             "design",
             "accuracy",
             *(figures.SCALES[cost][1] for cost in costs),
-            *(_label(name, given) for name, given in ranges.items()),
+            *(_label(name, parameter) for name, parameter in ranges.items()),
         ),
         tuple(
             (
                 f"{row['number']}",
                 f"{row['objectives']['accuracy']:.1%}",
                 *(scaled(row["objectives"][cost], figures.SCALES[cost][0]) for cost in costs),
-                *(_shown(row["values"][name], given["unit"]) for name, given in ranges.items()),
+                *(_shown(row["values"][name], parameter["unit"]) for name, parameter in ranges.items()),
             )
             for row in front
         ),
@@ -283,8 +285,8 @@ def _importance(values: dict[str, Any]) -> Section:
         "Importance, and rank correlation with the objective",
         ("parameter", *importance),
         tuple(
-            (_label(name, given), *(_share(shares[name]) for shares in importance.values()))
-            for name, given in values["ranges"].items()
+            (_label(name, parameter), *(_share(shares[name]) for shares in importance.values()))
+            for name, parameter in values["ranges"].items()
         ),
         note="Share by PED-ANOVA: what tells the best quarter of the evaluated designs from all; shares sum to 1. The "
         "sampler went where designs are good, so a parameter that it soon pinned down shows little.",
@@ -356,11 +358,11 @@ def _micro(quantity: str) -> str:
 
 
 def _labelled(ranges: dict[str, Any]) -> dict[str, Any]:
-    return {name: given | {"label": _label(name, given)} for name, given in ranges.items()}
+    return {name: parameter | {"label": _label(name, parameter)} for name, parameter in ranges.items()}
 
 
-def _label(name: str, given: dict[str, Any]) -> str:
-    unit = _SHOWN[given["unit"]][1]
+def _label(name: str, parameter: dict[str, Any]) -> str:
+    unit = _SHOWN[parameter["unit"]][1]
     return name.replace("_", " ") + (f" ({unit})" if unit else "")
 
 

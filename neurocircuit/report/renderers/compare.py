@@ -45,11 +45,11 @@ def _answer(values: dict[str, Any]) -> str:
             f"itself is worth {points(summary['beyond_control'], 2)}."
         )
     if replayed is not None:
-        own = replayed["recovery"]
+        recovery = replayed["recovery"]
         text += (
             f" In the circuit itself, {replayed['images']} whole images on {replayed['chips']} chips at level "
-            f"{replayed['level']}: {interval(own['clean'])} and {interval(own['trained'])}, a paired gain of "
-            f"{points(own['gain'], 2)}. {_verdict(own)}"
+            f"{replayed['level']}: {interval(recovery['clean'])} and {interval(recovery['trained'])}, a paired gain of "
+            f"{points(recovery['gain'], 2)}. {_verdict(recovery)}"
         )
     return text
 
@@ -78,7 +78,7 @@ def _networks(networks: list[dict[str, Any]]) -> Table:
 
 
 def _replayed(replayed: dict[str, Any]) -> Table:
-    own = replayed["recovery"]
+    recovery = replayed["recovery"]
     return Table(
         f"The same in the circuit: {replayed['images']} whole images on {replayed['chips']} chips, every neuron at "
         f"level {replayed['level']}",
@@ -88,8 +88,8 @@ def _replayed(replayed: dict[str, Any]) -> Table:
             for network in replayed["networks"]
         ),
         prose=(2,),
-        note=f"Paired over images, chips and training seeds, 95 %: gain {points(own['gain'], 2)}; software (eq. (4), "
-        f"clean network, same images) {own['software']:.2%}.",
+        note=f"Paired over images, chips and training seeds, 95 %: gain {points(recovery['gain'], 2)}; software "
+        f"(eq. (4), clean network, same images) {recovery['software']:.2%}.",
     )
 
 

@@ -53,11 +53,11 @@ def _table4(values: dict[str, Any], n: int, printed: dict[int, float], epochs: i
     if not figures.is_retrained(values):
         del columns["retrained"]
     header, rows = ["bits"], [["32"], *([f"{bits}"] for bits in values["bits"])]
-    for kind, every in values["quantisers"].items():
+    for kind, cells_of_kind in values["quantisers"].items():
         header += [f"{figures.NAMES[kind]}, {name}" for name in columns.values()]
         rows[0] += [_share(values["unrounded"], n) if len(rows[0]) == 1 else ""] + [""] * (len(columns) - 1)
-        for row, one in zip(rows[1:], every, strict=True):
-            row += [_share(one[key], n) for key in columns]
+        for row, cells in zip(rows[1:], cells_of_kind, strict=True):
+            row += [_share(cells[key], n) for key in columns]
     if printed:
         header.append("paper, retrained")
         for row in rows:
@@ -81,7 +81,7 @@ def _fig2(values: dict[str, Any], n: int) -> list[Section]:
         "Rounded after training",
         ("bits", *(figures.NAMES[kind] for kind in values["rounded"])),
         tuple(
-            (f"{bits}", *(_share(every[k], n) for every in values["rounded"].values()))
+            (f"{bits}", *(_share(shares[k], n) for shares in values["rounded"].values()))
             for k, bits in enumerate(values["bits"])
         ),
         note=f"Unrounded: {_share(values['zero']['clean'], n)}.",
@@ -90,11 +90,11 @@ def _fig2(values: dict[str, Any], n: int) -> list[Section]:
         "Noise on the weights: mean and range over draws",
         ("SNR (dB)", *_names(values, f"{values['trained_snr_dB']:g} dB")),
         tuple(
-            (f"{snr:g}", *(_range(every[k]) for every in values["noise"].values()))
+            (f"{snr:g}", *(_range(shares[k]) for shares in values["noise"].values()))
             for k, snr in enumerate(values["snr_dB"])
         ),
         note="SNR: rms of a layer's weights over the standard deviation of the noise. Without noise: "
-        + " and ".join(f"{one:.2%}" for one in values["zero"].values())
+        + " and ".join(f"{share:.2%}" for share in values["zero"].values())
         + ".",
     )
     return [
@@ -123,9 +123,9 @@ def _jitter(values: dict[str, Any], n: int) -> Section:
         f"Accuracy on {n} test images: mean and range over draws",
         ("jitter", *_names(values, f"{values['trained_jitter']:.0%}")),
         (
-            ("0", *(f"{one:.2%}" for one in values["zero"].values())),
+            ("0", *(f"{share:.2%}" for share in values["zero"].values())),
             *(
-                (f"{amount:.1%}", *(_range(every[k]) for every in values["accuracy"].values()))
+                (f"{amount:.1%}", *(_range(shares[k]) for shares in values["accuracy"].values()))
                 for k, amount in enumerate(values["jitter"])
             ),
         ),
@@ -138,7 +138,7 @@ def _jitter(values: dict[str, Any], n: int) -> Section:
 
 def _jitter_answer(values: dict[str, Any]) -> str:
     k = values["jitter"].index(0.05) if 0.05 in values["jitter"] else -1
-    means = {name: float(np.mean(every[k])) for name, every in values["accuracy"].items()}
+    means = {name: float(np.mean(shares[k])) for name, shares in values["accuracy"].items()}
     after = f", {means['trained']:.2%} after training under it" if "trained" in means else ""
     return f"At {values['jitter'][k]:.0%} jitter of every spike {means['clean']:.2%} are right{after}."
 

@@ -47,11 +47,11 @@ def render(file: Path) -> Document:
             _waveforms(run) or "This run holds no waveforms.",
         ),
         section("The testbench", Definitions(tuple(description.testbench_sentences(run.testbench)))),
-        _readings(run),
+        _interpretations(run),
         section(
             "The paper's claims",
             "Each verdict is computed from the numbers of this run.",
-            [Verdict(capitalised(one.title), one.paper_says, one.verdict, one.evidence) for one in judged],
+            [Verdict(capitalised(claim.title), claim.paper_says, claim.verdict, claim.evidence) for claim in judged],
         ),
         section("Versions, seed, command", tables.record_table(run)),
         section("Failed points", tables.failed_table(run) or "None."),
@@ -101,7 +101,8 @@ def _transistors(run: Run) -> list[Section]:
 
 def _levels(run: Run, compared: list[Agreement]) -> Section:
     blocks: list[Block] = [
-        draw(f"level_{one.level}", tables.worst_sentence(one), partial(figures.level_scatter, one)) for one in compared
+        draw(f"level_{agreement.level}", tables.worst_sentence(agreement), partial(figures.level_scatter, agreement))
+        for agreement in compared
     ]
     blocks.append(
         tables.agreement_table(compared)
@@ -124,15 +125,18 @@ def _waveforms(run: Run) -> Figure | None:
     return draw("waveforms", caption, partial(figures.waveform_figure, shown, "threshold", run.shown_inputs_over_tau))
 
 
-def _readings(run: Run) -> Section:
-    halves = [half for half in run.table.halves if any(reading.half == half for reading in run.readings)]
+def _interpretations(run: Run) -> Section:
+    halves = [
+        half for half in run.table.halves if any(interpretation.half == half for interpretation in run.interpretations)
+    ]
     heading = "What the paper leaves open, and how far the answer moves"
     if not halves:
         return section(heading, paper.LEFT_OPEN, "This run holds no sensitivity sweep.")
     caption = (
-        "Output jitter by reading, one change at a time; full lines: baseline, dashed lines: the paper; bars: 95 %."
+        "Output jitter by interpretation, one change at a time; full lines: baseline, dashed lines: the paper; "
+        "bars: 95 %."
     )
-    left_out = run.record.get("readings_left_out", {})
+    left_out = run.record.get("interpretations_left_out", {})
     unfit: list[Block] = [
         "Left out, because they do not fit this neuron:",
         Bullets(tuple(f"{name}: {reason}" for name, reason in left_out.items())),
@@ -140,15 +144,15 @@ def _readings(run: Run) -> Section:
     return section(
         heading,
         paper.LEFT_OPEN,
-        [sentence for half in halves if (sentence := tables.readings_sentence(run, half))],
+        [sentence for half in halves if (sentence := tables.interpretations_sentence(run, half))],
         [
             draw(
-                f"readings_{half}",
+                f"interpretations_{half}",
                 f"{tables.HALF_TITLE[half]}. {caption}",
-                partial(figures.readings_figure, run.readings, half),
+                partial(figures.interpretations_figure, run.interpretations, half),
             )
             for half in halves
         ],
-        [tables.readings_table(run, half) for half in halves],
+        [tables.interpretations_table(run, half) for half in halves],
         unfit if left_out else None,
     )

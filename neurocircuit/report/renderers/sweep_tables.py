@@ -8,7 +8,7 @@ from neurocircuit.report.document import Table
 from neurocircuit.report.paper.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim
 from neurocircuit.report.read.agreement import Agreement
 from neurocircuit.report.read.result import record_rows
-from neurocircuit.report.read.sweep import Reading, Run
+from neurocircuit.report.read.sweep import Interpretation, Run
 from neurocircuit.report.renderers.sweep_description import level_text
 from neurocircuit.spec import Uniform
 from neurocircuit.tables import percent_text
@@ -18,7 +18,7 @@ _ROW_HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}
 HALF_TITLE = {"jitter": "Input jitter", "bits": "Weight quantisation"}
 
 
-def answer(run: Run, found: list[Claim]) -> str:
+def answer(run: Run, claims: list[Claim]) -> str:
     """Two sentences: what was measured against Table 3, and what becomes of the paper's claims."""
     parts = [_half_answer(run, half) for half in run.table.halves]
     leads = {
@@ -29,7 +29,7 @@ def answer(run: Run, found: list[Claim]) -> str:
     }
     verdicts = []
     for verdict, lead in leads.items():
-        titles = [claim.title for claim in found if claim.verdict == verdict]
+        titles = [claim.title for claim in claims if claim.verdict == verdict]
         if titles:
             verdicts.append(f"{lead} " + f", {lead.split()[-1]} ".join(titles))
     return f"At level {run.main}, {'; '.join(parts)}. Of the paper's claims, this run {'; it '.join(verdicts)}."
@@ -39,14 +39,14 @@ def _half_answer(run: Run, half: str) -> str:
     rows = run.table.rows(half)
     known = [row for row in rows if not is_unresolved(run.table.row(half, run.main, row))] or list(rows)
     ends = [known[0], known[-1]] if len(known) > 1 else [known[0]]
-    ours = " … ".join(value_text(run.table.row(half, run.main, row), run.table.metric) for row in ends)
-    theirs = [paper.value(half, row) for row in ends]
+    measured = " … ".join(value_text(run.table.row(half, run.main, row), run.table.metric) for row in ends)
+    printed_values = [paper.value(half, row) for row in ends]
     named = " … ".join(row_text(half, row) for row in ends)
     what = f"{named} % input jitter gives" if half == "jitter" else f"weights of {named} bit give"
-    values = " … ".join(percent_text(value) for value in theirs if value is not None)
-    printed = f" (paper: {values} %)" if values and None not in theirs else ""
-    rest = "" if len(known) == len(rows) else "; the finer rows are not resolved by so few draws"
-    return f"{what} {ours} % output jitter{printed}{rest}"
+    values = " … ".join(percent_text(value) for value in printed_values if value is not None)
+    printed = f" (paper: {values} %)" if values and None not in printed_values else ""
+    unresolved = "" if len(known) == len(rows) else "; the finer rows are not resolved by so few draws"
+    return f"{what} {measured} % output jitter{printed}{unresolved}"
 
 
 def remarks(run: Run) -> list[str]:
@@ -104,10 +104,15 @@ def main_table(run: Run, half: str) -> Table:
     header = (_ROW_HEADING[half], "paper (%)", f"{run.main} (%)", "95 % interval (%)", "paper lies")
     rows = []
     for row in run.table.rows(half):
-        mine, theirs = run.table.row(half, run.main, row), paper.value(half, row)
+        mine, printed = run.table.row(half, run.main, row), paper.value(half, row)
         shown = value_text(mine, run.table.metric), interval_text(mine, run.table.metric) or "–"
         rows.append(
-            (row_text(half, row), "–" if theirs is None else percent_text(theirs), *shown, _place(run, mine, theirs))
+            (
+                row_text(half, row),
+                "–" if printed is None else percent_text(printed),
+                *shown,
+                _against_interval(run, mine, printed),
+            )
         )
     note = (
         f"{run.table.metric} of |Δ|/t, t counted from {run.testbench.time_origin.replace('-', ' ')}. "
@@ -117,12 +122,12 @@ def main_table(run: Run, half: str) -> Table:
     return Table(f"Table 3, {HALF_TITLE[half].lower()}: output jitter", header, tuple(rows), note, (4,))
 
 
-def _place(run: Run, mine: dict[str, float], theirs: float | None) -> str:
-    if theirs is None or run.table.metric != "mean" or math.isnan(mine["ci_low"]) or is_unresolved(mine):
+def _against_interval(run: Run, mine: dict[str, float], printed: float | None) -> str:
+    if printed is None or run.table.metric != "mean" or math.isnan(mine["ci_low"]) or is_unresolved(mine):
         return "–"
     if mine["mean"] < mine["floor"]:
-        return "above our floor" if theirs > mine["floor"] else "below our floor"
-    return "below" if theirs < mine["ci_low"] else "above" if theirs > mine["ci_high"] else "inside"
+        return "above our floor" if printed > mine["floor"] else "below our floor"
+    return "below" if printed < mine["ci_low"] else "above" if printed > mine["ci_high"] else "inside"
 
 
 def levels_table(run: Run, half: str) -> Table:
@@ -167,50 +172,60 @@ def _counts(row: dict[str, float]) -> str:
     return f"{row['fired']:g} / {silent} / {failed}"
 
 
-def agreement_table(found: list[Agreement]) -> Table:
+def agreement_table(agreements: list[Agreement]) -> Table:
     """Numbers beside the scatter."""
     header = ("levels", "draws", "median |Δt| (τ)", "worst |Δt| (τ)", "of the fire time (%)", "where", "only one fired")
     rows = []
-    for one in found:
-        name, worst = f"{one.level} − {one.reference}", one.worst
+    for agreement in agreements:
+        name, worst = f"{agreement.level} − {agreement.reference}", agreement.worst
         if worst is None:
-            rows.append((name, f"{one.compared}", "–", "–", "–", "–", f"{one.only_one_fired}"))
+            rows.append((name, f"{agreement.compared}", "–", "–", "–", "–", f"{agreement.only_one_fired}"))
             continue
-        size = abs(float(one.difference_over_tau[worst]))
-        unit = "%" if one.half[worst] == "jitter" else "bit"
-        where = f"{row_text(str(one.half[worst]), float(one.row[worst]))} {unit}, draw {one.trial[worst]}"
-        relative = percent_text(size / float(one.reference_over_tau[worst]))
+        size = abs(float(agreement.difference_over_tau[worst]))
+        unit = "%" if agreement.half[worst] == "jitter" else "bit"
+        where = (
+            f"{row_text(str(agreement.half[worst]), float(agreement.row[worst]))} {unit}, draw {agreement.trial[worst]}"
+        )
+        relative = percent_text(size / float(agreement.reference_over_tau[worst]))
         rows.append(
-            (name, f"{one.compared}", f"{one.median:.2g}", f"{size:.2g}", relative, where, f"{one.only_one_fired}")
+            (
+                name,
+                f"{agreement.compared}",
+                f"{agreement.median:.2g}",
+                f"{size:.2g}",
+                relative,
+                where,
+                f"{agreement.only_one_fired}",
+            )
         )
     return Table("Fire times of the levels against each other", header, tuple(rows), prose=(5,))
 
 
-def worst_sentence(one: Agreement) -> str:
+def worst_sentence(agreement: Agreement) -> str:
     """The caption's numbers."""
-    if one.worst is None:
-        return f"{one.level} against {one.reference}: no draw fired at both levels."
-    size = abs(float(one.difference_over_tau[one.worst]))
+    if agreement.worst is None:
+        return f"{agreement.level} against {agreement.reference}: no draw fired at both levels."
+    size = abs(float(agreement.difference_over_tau[agreement.worst]))
     return (
-        f"{one.level} against {one.reference}, {one.compared} draws: worst disagreement {size:.2g} τ, "
-        f"median {one.median:.2g} τ; in {one.only_one_fired} draws only one of them fired."
+        f"{agreement.level} against {agreement.reference}, {agreement.compared} draws: worst disagreement {size:.2g} "
+        f"τ, median {agreement.median:.2g} τ; in {agreement.only_one_fired} draws only one of them fired."
     )
 
 
-def readings_table(run: Run, half: str) -> Table:
-    """Every reading with its value in each row; the paper's values last."""
-    mine = [reading for reading in run.readings if reading.half == half]
-    rows = sorted({reading.row for reading in mine})
-    by_place = {(reading.name, reading.row): reading for reading in mine}
-    what = {reading.name: reading.what for reading in mine}
-    lines = [(name, *(_reading_cell(by_place, name, row) for row in rows), what[name]) for name in what]
-    theirs = [paper.value(half, row) for row in rows]
-    lines.append(("paper", *("–" if value is None else percent_text(value) for value in theirs), paper.SOURCE))
+def interpretations_table(run: Run, half: str) -> Table:
+    """Every interpretation with its value in each row; the paper's values last."""
+    mine = [interpretation for interpretation in run.interpretations if interpretation.half == half]
+    rows = sorted({interpretation.row for interpretation in mine})
+    by_place = {(interpretation.name, interpretation.row): interpretation for interpretation in mine}
+    what = {interpretation.name: interpretation.what for interpretation in mine}
+    lines = [(name, *(_interpretation_cell(by_place, name, row) for row in rows), what[name]) for name in what]
+    printed = [paper.value(half, row) for row in rows]
+    lines.append(("paper", *("–" if value is None else percent_text(value) for value in printed), paper.SOURCE))
     unit = "%" if half == "jitter" else "bit"
-    header = ("reading", *(f"{row_text(half, row)} {unit}" for row in rows), "what it means")
-    draws = max(reading.n for reading in mine)
+    header = ("interpretation", *(f"{row_text(half, row)} {unit}" for row in rows), "what it means")
+    draws = max(interpretation.n for interpretation in mine)
     return Table(
-        f"{HALF_TITLE[half]}: output jitter (%) by reading",
+        f"{HALF_TITLE[half]}: output jitter (%) by interpretation",
         header,
         tuple(lines),
         f"{draws} draws per value, so the baseline differs from the main rows by its fewer draws.",
@@ -218,26 +233,30 @@ def readings_table(run: Run, half: str) -> Table:
     )
 
 
-def _reading_cell(by_place: dict[tuple[str, float], Reading], name: str, row: float) -> str:
-    found = by_place.get((name, row))
-    if found is None:
+def _interpretation_cell(by_place: dict[tuple[str, float], Interpretation], name: str, row: float) -> str:
+    interpretation = by_place.get((name, row))
+    if interpretation is None:
         return "–"
-    text = percent_text(found.output)
-    return text if found.fired == found.n else f"{text} ({found.fired} of {found.n} fired)"
+    text = percent_text(interpretation.output)
+    return (
+        text
+        if interpretation.fired == interpretation.n
+        else f"{text} ({interpretation.fired} of {interpretation.n} fired)"
+    )
 
 
-def readings_sentence(run: Run, half: str) -> str:
+def interpretations_sentence(run: Run, half: str) -> str:
     """How far the answer moves, in numbers."""
     parts = []
-    for row in sorted({reading.row for reading in run.readings if reading.half == half}):
-        found = [r for r in run.readings if r.half == half and r.row == row and math.isfinite(r.output)]
-        if not found:
+    for row in sorted({interpretation.row for interpretation in run.interpretations if interpretation.half == half}):
+        finite = [r for r in run.interpretations if r.half == half and r.row == row and math.isfinite(r.output)]
+        if not finite:
             continue
-        low, high = min(found, key=lambda r: r.output), max(found, key=lambda r: r.output)
-        place = f"{row_text(half, row)} {'% input jitter' if half == 'jitter' else 'bit'}"
+        low, high = min(finite, key=lambda r: r.output), max(finite, key=lambda r: r.output)
+        row_name = f"{row_text(half, row)} {'% input jitter' if half == 'jitter' else 'bit'}"
         span = f"{percent_text(low.output)} % ({low.name}) to {percent_text(high.output)} % ({high.name})"
-        theirs = paper.value(half, row)
-        parts.append(f"{place}: {span}" + ("" if theirs is None else f", paper {percent_text(theirs)} %"))
+        printed = paper.value(half, row)
+        parts.append(f"{row_name}: {span}" + ("" if printed is None else f", paper {percent_text(printed)} %"))
     return f"{HALF_TITLE[half]}: " + "; ".join(parts) + "." if parts else ""
 
 

@@ -161,10 +161,10 @@ def _clean(run: Run, chip: int) -> str:
         return "–"
     times = np.asarray(run.draws[name].sel(level=run.main).values, dtype=np.float64)[chip :: len(run.chips)]
     # Draws beyond those of this level are stored as nan.
-    asked = math.ceil((run.testbench.trials - chip) / len(run.chips))
+    count = math.ceil((run.testbench.trials - chip) / len(run.chips))
     fired = times[np.isfinite(times)]
-    lost = asked - len(fired)
-    return (f"{fired.mean():.3f}" if len(fired) else "–") + (f", {lost} of {asked} not" if lost else "")
+    lost = count - len(fired)
+    return (f"{fired.mean():.3f}" if len(fired) else "–") + (f", {lost} of {count} not" if lost else "")
 
 
 def _interval(low: float, high: float) -> str:

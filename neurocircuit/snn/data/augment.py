@@ -47,8 +47,8 @@ class Augmentation(Spec):
 def for_training(pixels: Pixels, spec: Augmentation, draws: Draws) -> Floats32:
     """Pixels [image, channel, row, column] on 0 … 1 after all that `spec` asks for, by `draws` [image, DRAWS]."""
     if spec.shift_px:
-        places = 2 * spec.shift_px + 1
-        pixels = shift(pixels, (draws[:, :2] * places).astype(np.int64) - spec.shift_px)
+        shifts = 2 * spec.shift_px + 1
+        pixels = shift(pixels, (draws[:, :2] * shifts).astype(np.int64) - spec.shift_px)
     if spec.flip:
         mirrored = draws[:, 2] < 0.5
         pixels = np.where(mirrored[:, None, None, None], pixels[..., ::-1], pixels)

@@ -49,9 +49,9 @@ def _files(directory: Path, names: tuple[str, ...]) -> Iterator[tuple[str, bytes
     for folder in (directory, directory / "cifar-10-batches-bin", directory / "cifar-10-batches-py"):
         for suffix in (".bin", ""):
             paths = [packed.find(folder, name + suffix) for name in names]
-            found = [path for path in paths if path is not None]
-            if len(found) == len(names):
-                yield from ((path.name.removesuffix(".xz"), packed.read(path)) for path in found)
+            present = [path for path in paths if path is not None]
+            if len(present) == len(names):
+                yield from ((path.name.removesuffix(".xz"), packed.read(path)) for path in present)
                 return
 
 

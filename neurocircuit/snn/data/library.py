@@ -103,21 +103,21 @@ _READERS: dict[str, Callable[[Path, bool], ImageSource]] = {
 }
 
 
-def load(spec: DataSpec, split: str, given: Path | None = None) -> ImageSource:
+def load(spec: DataSpec, split: str, path: Path | None = None) -> ImageSource:
     """Return one split of a data set: train, held_out and test never overlap; `official` is the published test set.
 
-    given: a directory, or for a test one data file; without it the directory named by NEUROCIRCUIT_DATA.
+    path: a directory, or for a test one data file; without it the directory named by NEUROCIRCUIT_DATA.
     Raises InputError in one line that says where was looked and how to get the data.
     """
     if split not in get_args(SplitName):
         raise InputError(f"the split must be one of {', '.join(get_args(SplitName))}, got {split!r}")
-    if given is not None and not given.exists():
-        raise InputError(f"--data must exist, got {given}")
-    if given is not None and given.is_file():
-        return _data_file(spec, split, given)
+    if path is not None and not path.exists():
+        raise InputError(f"--data must exist, got {path}")
+    if path is not None and path.is_file():
+        return _data_file(spec, split, path)
     if split == "official" or (split == "test" and not spec.test_from_training):
-        return _whole(spec.name, False, given)
-    whole = _whole(spec.name, True, given)
+        return _whole(spec.name, False, path)
+    whole = _whole(spec.name, True, path)
     kept_for_test = len(whole) - spec.test_from_training
     trained = kept_for_test - spec.held_out
     if trained <= 0:
@@ -138,10 +138,10 @@ def is_canonical(name: str, source: ImageSource) -> bool | None:
     return all(digest in known.values() for digest in source.sha256.values())
 
 
-def _whole(name: DataName, train: bool, given: Path | None) -> ImageSource:
+def _whole(name: DataName, train: bool, path: Path | None) -> ImageSource:
     if name == "digits":
         return read_digits(train)
-    directory = _directory(name, given)
+    directory = _directory(name, path)
     return _checked(name, _READERS[name](directory, train), str(directory))
 
 
@@ -155,12 +155,12 @@ def _data_file(spec: DataSpec, split: str, path: Path) -> ImageSource:
     raise InputError(f"--data must be a directory for {spec.name}, got the file {path}")
 
 
-def _directory(name: str, given: Path | None) -> Path:
+def _directory(name: str, path: Path | None) -> Path:
     """The first folder of the data set that exists, else the root itself."""
     folders = DATA_SETS[name].folders
-    if given is not None:
-        own = [given / folder for folder in folders if not Path(folder).is_absolute()]
-        return next((folder for folder in own if folder.is_dir()), given)
+    if path is not None:
+        below_path = [path / folder for folder in folders if not Path(folder).is_absolute()]
+        return next((folder for folder in below_path if folder.is_dir()), path)
     root = os.environ.get(VARIABLE)
     candidates = [Path(root or "/", folder) for folder in folders if root or Path(folder).is_absolute()]
     for candidate in candidates:

@@ -36,11 +36,11 @@ def _of_convolution(
     kernel, image = (weight.shape[2], weight.shape[3]), (received.shape[2], received.shape[3])
     left, right, top, bottom = resolve_padding(stage.padding, image, kernel, stage.stride)
     padded = received.new_zeros(*received.shape[:2], image[0] + top + bottom, image[1] + left + right)
-    inside, one = padded[:, :, top : top + image[0], left : left + image[1]], received.new_ones(())
+    inside, unit = padded[:, :, top : top + image[0], left : left + image[1]], received.new_ones(())
     highest = at = torch.empty(0)
     for number, moment in enumerate(moments):
         z = math.exp(moment)
-        torch.add(one, received, alpha=-1.0 / z, out=inside).clamp_(min=0.0)
+        torch.add(unit, received, alpha=-1.0 / z, out=inside).clamp_(min=0.0)
         offset = None if bias is None else bias * max(1.0 - stage.bias_z / z, 0.0)
         v = functional.conv2d(padded, weight, offset, stage.stride)
         at = v.new_tensor(z) if number == 0 else torch.where(v > highest, z, at)

@@ -47,18 +47,18 @@ class Conditions:
                 self.margins = (*limits.held(mapped), mapped.neuron.window_over_tau)
             self.trained, self.evaluated = (
                 NoisyNetwork(
-                    one, table, spec.causes, spec.outside, gradient=spec.gradient, approaches=approaches(network)
+                    stack, table, spec.causes, spec.outside, gradient=spec.gradient, approaches=approaches(network)
                 )
-                for one in (network, evaluated)
+                for stack in (network, evaluated)
             )
         elif spec.noise or spec.jitter:
             jitter = self._jitters(len(spiking_layers(network)))
-            self.trained, self.evaluated = (JitteredNetwork(one, jitter) for one in (network, evaluated))
+            self.trained, self.evaluated = (JitteredNetwork(stack, jitter) for stack in (network, evaluated))
         self._rounding: list[Rounding] = []
         if spec.rounds:
-            for one in {id(network): network, id(evaluated): evaluated}.values():
+            for stack in {id(network): network, id(evaluated): evaluated}.values():
                 self._rounding.append(Rounding(spec.quantiser, EXACT_BITS, bank, spec.weight_snr_dB))
-                set_rounding(one, self._rounding[-1])
+                set_rounding(stack, self._rounding[-1])
         self._weight_rng = torch.Generator().manual_seed(self._torch_seed(6))
         self._event_rng = torch.Generator().manual_seed(self._torch_seed(7))
 

@@ -163,13 +163,13 @@ def _table_variance(
     seeds: int,
 ) -> float:
     few = min(_TABLE_CHIPS, chips)
-    own = right[: few * seeds : seeds]  # the first repeat of each of these chips
+    without_redraw = right[: few * seeds : seeds]  # the first repeat of each of these chips
     differences = []
     for number in range(tables):
         generator = np.random.default_rng([run.seed, _TABLES, number])
         other = NoisyNetwork(network, table.redrawn(generator), causes, **options)
-        found, _ = run.decided(other, [(chip, 0) for chip in range(few)])
-        differences.append(found.astype(float) - own)
+        right_redrawn, _ = run.decided(other, [(chip, 0) for chip in range(few)])
+        differences.append(right_redrawn.astype(float) - without_redraw)
     return random_effects.table_variance(np.stack(differences))
 
 
@@ -191,17 +191,17 @@ class _Run:
         for z, labels in self._batches:
             for group in _groups(lanes, max(1, ROWS_AT_ONCE // len(z))):
                 which = slice(group[0], group[-1] + 1)
-                own = lanes[which]
+                lane_group = lanes[which]
                 if model.causes:
-                    model.new_chips(self.seed, [chip for chip, _ in own])
-                    model.draws = EventDraws(self.seed, own, range(first, first + len(z)))
+                    model.new_chips(self.seed, [chip for chip, _ in lane_group])
+                    model.draws = EventDraws(self.seed, lane_group, range(first, first + len(z)))
                 z_out = model(z)
                 decision, _ = first_spike(z_out)
-                shape = (len(own), len(z))
+                shape = (len(lane_group), len(z))
                 same = decision.view(*shape) == labels if model.causes else (decision == labels).expand(*shape)
                 right[which, first : first + len(z)] = same.cpu().numpy()
                 t = (
-                    torch.log(z_out.amin(dim=1)).expand(len(own), -1)
+                    torch.log(z_out.amin(dim=1)).expand(len(lane_group), -1)
                     if not model.causes
                     else torch.log(z_out.amin(dim=1).view(*shape))
                 )
@@ -237,14 +237,14 @@ class EventDraws:
 def _round(network: nn.Sequential, table: NoiseTable) -> None:
     """Each layer's weights rounded to the bank that the table's network has there, spanning this network's weights."""
     mapped = MappedNetwork.from_dict(table.provenance["network"])
-    for layer, own in zip(spiking_layers(network), mapped.layers, strict=True):
-        layer.rounding = Rounding("bank", None, own.weight_bank)
+    for layer, layer_mapping in zip(spiking_layers(network), mapped.layers, strict=True):
+        layer.rounding = Rounding("bank", None, layer_mapping.weight_bank)
 
 
 def _layers(model: NoisyNetwork) -> tuple[LayerEvents, ...]:
     names = [name for name, module in model.network.named_modules() if module in spiking_layers(model.network)]
-    found = []
+    events = []
     for name, tally in zip(names, model.tallies or [], strict=False):
-        shares = {one: getattr(tally, one) / tally.neurons for one in ("ideal", "fired", "missed", "false")}
-        found.append(LayerEvents(name, tally.size, **shares))
-    return tuple(found)
+        shares = {outcome: getattr(tally, outcome) / tally.neurons for outcome in ("ideal", "fired", "missed", "false")}
+        events.append(LayerEvents(name, tally.size, **shares))
+    return tuple(events)

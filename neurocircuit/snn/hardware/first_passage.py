@@ -46,8 +46,8 @@ class FirstPassages:
 
     def __init__(self, fit: LayerFit, spec: NeuronSpec, causes: tuple[str, ...]) -> None:
         """For circuits whose loop is overdamped; `fits` says whether it is."""
-        own = fit.first_passage
-        assert own is not None  # noqa: S101
+        passage_fit = fit.first_passage
+        assert passage_fit is not None  # noqa: S101
         self.causes = causes
         window, grid = spec.window_over_tau, grid_of(spec, STEP_over_tau)
         self.overlap = PulseOverlap.of(spec)
@@ -60,16 +60,18 @@ class FirstPassages:
             torch.from_numpy(values.astype(np.float32))
             for values in (grid, event_scale(spec, grid), drift_per_time(spec) * grid, *decay)
         )
-        slopes, times = own.n.shape[:2]
-        weights = own.n.reshape(slopes * times, -1) + 1e-9
+        slopes, times = passage_fit.n.shape[:2]
+        weights = passage_fit.n.reshape(slopes * times, -1) + 1e-9
         weights = weights / weights.sum(axis=1, keepdims=True)
-        bias = (own.bias.reshape(weights.shape) * weights).sum(axis=1) * ("systematic" in causes)
-        events = np.einsum("cq,cqk->ck", weights, own.quantiles.reshape(*weights.shape, -1)) * ("event" in causes)
+        bias = (passage_fit.bias.reshape(weights.shape) * weights).sum(axis=1) * ("systematic" in causes)
+        events = np.einsum("cq,cqk->ck", weights, passage_fit.quantiles.reshape(*weights.shape, -1)) * (
+            "event" in causes
+        )
         uniform = (np.arange(_GRID) + 0.5) / _GRID
         self.bias = torch.from_numpy(bias.astype(np.float32))
         self.xi = torch.from_numpy(np.stack([np.interp(uniform, QUANTILES, row) for row in events]).astype(np.float32))
-        self.edges = [torch.from_numpy(own.edges[name][1:-1].astype(np.float32)) for name in AXES[:2]]
-        self.spread = fit.component_spread * own.kappa / np.where(fit.kappa == 0, 1.0, fit.kappa)
+        self.edges = [torch.from_numpy(passage_fit.edges[name][1:-1].astype(np.float32)) for name in AXES[:2]]
+        self.spread = fit.component_spread * passage_fit.kappa / np.where(fit.kappa == 0, 1.0, fit.kappa)
 
     @staticmethod
     def fits(fit: LayerFit, spec: NeuronSpec) -> bool:
@@ -80,8 +82,8 @@ class FirstPassages:
         """Move the tables."""
         for name in ("grid", "g", "drift", "bias", "xi"):
             setattr(self, name, getattr(self, name).to(device))
-        self.decay = [one.to(device) for one in self.decay]
-        self.edges = [one.to(device) for one in self.edges]
+        self.decay = [tensor.to(device) for tensor in self.decay]
+        self.edges = [tensor.to(device) for tensor in self.edges]
 
     def spikes(
         self, stage: Any, received: Tensor, z: Tensor, slope: Tensor, uniform: Tensor, shift: Tensor | None
@@ -90,13 +92,13 @@ class FirstPassages:
 
         received: [1 or chip · image, ...]; the others as in `move`, neurons in any shape.
         """
-        own = received.view(*z.shape[:2], *received.shape[1:])
-        each = len(self.grid) * max(own[0, 0].numel() * len(z), uniform[0, 0].numel() * len(uniform))
+        inputs = received.view(*z.shape[:2], *received.shape[1:])
+        each = len(self.grid) * max(inputs[0, 0].numel() * len(z), uniform[0, 0].numel() * len(uniform))
         z_, s_, uniform_ = z.flatten(2), slope.flatten(2), uniform.flatten(2)
         term = None if shift is None else shift.flatten(2)
         parts = []
         for part in rows.chunks(z.shape[1], each):
-            v = self.membranes(stage, own[:, part].flatten(0, 1))
+            v = self.membranes(stage, inputs[:, part].flatten(0, 1))
             v = v.view(len(z), -1, *v.shape[1:])
             parts.append(self.move(v, z_[:, part], s_[:, part], uniform_[:, part], term))
         return torch.cat(parts, dim=1).view(uniform.shape)
@@ -134,7 +136,7 @@ class FirstPassages:
         start = torch.zeros(len(z) * count, 3 * neurons, device=z.device)
         start.index_add_(0, image * count + at, parts)
         total, fast, slow = start.view(len(z), count, 3, neurons).unbind(2)
-        fast, slow = (torch.matmul(one, part) for one, part in zip(self.decay, (fast, slow), strict=True))
+        fast, slow = (torch.matmul(decay, part) for decay, part in zip(self.decay, (fast, slow), strict=True))
         v: Tensor = with_both_poles(total.cumsum(1), fast, slow, self.poles)
         return v - self.drift[:, None]
 
@@ -186,8 +188,8 @@ class FirstPassages:
         chips' thresholds, like them.
         """
         cell = self._cell(z, slope)
-        place = (uniform * _GRID).long().clamp_(max=_GRID - 1)
-        xi = self.xi.flatten()[place + cell * _GRID]
+        quantile = (uniform * _GRID).long().clamp_(max=_GRID - 1)
+        xi = self.xi.flatten()[quantile + cell * _GRID]
         moved = self.bias[cell].expand_as(xi)
         if shift is not None:
             moved = moved + shift
@@ -208,8 +210,8 @@ class FirstPassages:
 
     def _cell(self, z: Tensor, slope: Tensor) -> Tensor:
         """Silent neurons take the least slope and the latest time."""
-        found = torch.bucketize(slope.float().clamp(min=1e-30).log(), self.edges[0], right=True)
-        return found * (len(self.edges[1]) + 1) + torch.bucketize(z.float().log(), self.edges[1], right=True)
+        slope_bin = torch.bucketize(slope.float().clamp(min=1e-30).log(), self.edges[0], right=True)
+        return slope_bin * (len(self.edges[1]) + 1) + torch.bucketize(z.float().log(), self.edges[1], right=True)
 
 
 def _padding_of(stage: SpikingConv2d, received: Tensor, weight: Tensor) -> Padding:

@@ -29,7 +29,7 @@ class NoiseLookup:
         weights = fit.n.reshape(slopes * times, -1) + 1e-9
         bias = fit.bias.reshape(weights.shape) * ("systematic" in causes)
         events = fit.quantiles.reshape(*weights.shape, -1) * ("event" in causes)
-        rows = [_mixed(*one) for one in zip(bias, events, weights, strict=True)]
+        rows = [_mixed(*cell) for cell in zip(bias, events, weights, strict=True)]
         self.disturbance = torch.from_numpy(np.stack(rows).astype(np.float32))  # [cell, GRID]
         self.ranges = {name: (float(fit.edges[name][0]), float(fit.edges[name][-1])) for name in ("slope", "time")}
         with np.errstate(over="ignore"):  # both ends of slope and time, as they are compared with
@@ -85,18 +85,18 @@ class NoiseLookup:
         for name, numbers in self.axes:
             value = slope if name == "slope" else z
             bits = value.detach().contiguous().float().view(torch.int32) >> SHIFT
-            own = numbers.index_select(0, bits.flatten()).view(z.shape)
-            total = own if total is None else total.add_(own)
+            axis_numbers = numbers.index_select(0, bits.flatten()).view(z.shape)
+            total = axis_numbers if total is None else total.add_(axis_numbers)
         return total
 
     def beyond(self, z: Tensor, slope: Tensor) -> Tensor | None:
         """Where z or slope is out of the ranges of the table's axes; None where it has no axes."""
-        found: Tensor | None = None
+        outside: Tensor | None = None
         for name, _ in self.axes:
             value, (low, high) = (slope, self.ends[:2]) if name == "slope" else (z, self.ends[2:])
-            own = (value < low) | (value > high)
-            found = own if found is None else found.logical_or_(own)
-        return found
+            outside_axis = (value < low) | (value > high)
+            outside = outside_axis if outside is None else outside.logical_or_(outside_axis)
+        return outside
 
     def disturb(self, cell: Tensor | None, uniform: Tensor) -> Tensor:
         """m, shape of `uniform` (evenly distributed in 0 … 1) to which that of `cell` extends, thresholds."""
@@ -117,24 +117,30 @@ class NoiseLookup:
         flat = uniform.flatten()
         wraps = (flat >= 1.0 - self.wrap).nonzero()[:, 0] if self.wrap else flat.new_empty(0, dtype=torch.long)
         early = ((uniform < self.early) & fired).flatten().nonzero()[:, 0]
-        given = (flat[early] / max(self.early, 1e-30)).clamp_(max=1.0 - 1e-7)
-        own = z.expand(uniform.shape).flatten()[early] if z.shape == uniform.shape else z.flatten()[early % z.numel()]
-        before = own.clamp(min=1.0) ** self.early_ratio[(given * GRID).to(torch.int32)].to(own.dtype)
-        place = ((flat[wraps] - (1.0 - self.wrap)) / max(self.wrap, 1e-30)).clamp_(0.0, 1.0 - 1e-7)
-        return torch.cat([early, wraps]), torch.cat([before, self.wrap_z[(place * GRID).to(torch.int32)].to(own.dtype)])
+        quantile = (flat[early] / max(self.early, 1e-30)).clamp_(max=1.0 - 1e-7)
+        z_ideal = (
+            z.expand(uniform.shape).flatten()[early] if z.shape == uniform.shape else z.flatten()[early % z.numel()]
+        )
+        before = z_ideal.clamp(min=1.0) ** self.early_ratio[(quantile * GRID).to(torch.int32)].to(z_ideal.dtype)
+        wrap_quantile = ((flat[wraps] - (1.0 - self.wrap)) / max(self.wrap, 1e-30)).clamp_(0.0, 1.0 - 1e-7)
+        return torch.cat([early, wraps]), torch.cat(
+            [before, self.wrap_z[(wrap_quantile * GRID).to(torch.int32)].to(z_ideal.dtype)]
+        )
 
     def false_spikes(self, approach: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """Whether silent neurons fire, and by what factor their z differs from that of the closest approach."""
-        place = ((approach - float(APPROACH_EDGES[1])) / _APPROACH_STEP).floor().to(torch.int32).add_(1)
-        share = self.false_share[place.clamp_(0, len(self.false_share) - 1)]
-        given = (uniform / share.clamp(min=1e-30)).clamp_(max=1.0 - 1e-7)
-        return uniform < share, self.false_factor[(given * GRID).to(torch.int32)]
+        approach_bin = ((approach - float(APPROACH_EDGES[1])) / _APPROACH_STEP).floor().to(torch.int32).add_(1)
+        share = self.false_share[approach_bin.clamp_(0, len(self.false_share) - 1)]
+        quantile = (uniform / share.clamp(min=1e-30)).clamp_(max=1.0 - 1e-7)
+        return uniform < share, self.false_factor[(quantile * GRID).to(torch.int32)]
 
 
 def _mixed(bias: Floats, quantiles: Floats, weights: Floats) -> NDArray[np.float64]:
     """Bias + event of several cells [cell] mixed by weight, at GRID evenly spaced probabilities."""
     uniform = (np.arange(GRID) + 0.5) / GRID
-    each = np.stack([one + np.interp(uniform, QUANTILES, values) for one, values in zip(bias, quantiles, strict=True)])
+    each = np.stack(
+        [cell_bias + np.interp(uniform, QUANTILES, values) for cell_bias, values in zip(bias, quantiles, strict=True)]
+    )
     if len(each) == 1:
         return np.asarray(each[0])
     share = np.repeat(weights / weights.sum() / GRID, GRID)

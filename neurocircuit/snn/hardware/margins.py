@@ -84,24 +84,24 @@ def excess(
     Where a neuron goes farthest is found without gradients; only those that go too far are then computed with them.
     """
     with torch.no_grad():
-        found = extremes(rows, matrix, window_over_tau)
-    inside = rows < found.latest
-    z = torch.where(inside, rows, found.latest)
+        extreme = extremes(rows, matrix, window_over_tau)
+    inside = rows < extreme.latest
+    z = torch.where(inside, rows, extreme.latest)
 
-    def until(too_far: Tensor, place: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def until(too_far: Tensor, rank: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Of what goes too far [case]: Σ w and Σ w z of the spikes up to the place; row, its spikes and the place."""
         row, out = too_far.nonzero(as_tuple=True)
-        at = place[row, out]
-        own = matrix.T.index_select(0, out) * (inside[row] & (found.rank[row] <= at[:, None]))
+        at = rank[row, out]
+        acting = matrix.T.index_select(0, out) * (inside[row] & (extreme.rank[row] <= at[:, None]))
         z_own = z.index_select(0, row)
-        return own.sum(dim=1), (own * z_own).sum(dim=1), row, z_own, at
+        return acting.sum(dim=1), (acting * z_own).sum(dim=1), row, z_own, at
 
-    _, moment, row, z_own, at = until(found.peak > largest_current, found.peak_place)
-    current = moment.abs() / z_own.gather(1, found.order[row, at][:, None])[:, 0]
-    total, moment, row, z_own, at = until(found.depth > largest_depth, found.depth_place)
-    following = found.order[row, (at + 1).clamp(max=z.shape[1] - 1)][:, None]
+    _, moment, row, z_own, at = until(extreme.peak > largest_current, extreme.peak_place)
+    current = moment.abs() / z_own.gather(1, extreme.order[row, at][:, None])[:, 0]
+    total, moment, row, z_own, at = until(extreme.depth > largest_depth, extreme.depth_place)
+    following = extreme.order[row, (at + 1).clamp(max=z.shape[1] - 1)][:, None]
     last = at + 1 == z.shape[1]
-    depth = moment / torch.where(last, found.latest, z_own.gather(1, following)[:, 0]) - total
+    depth = moment / torch.where(last, extreme.latest, z_own.gather(1, following)[:, 0]) - total
     return (current - largest_current).square().sum() + (depth - largest_depth).square().sum()
 
 
@@ -131,17 +131,17 @@ def extremes(rows: Tensor, matrix: Tensor, window_over_tau: float) -> Extremes:
     total, moment = weights.cumsum(dim=2), (weights * z).cumsum(dim=2)
     following = torch.cat([z[:, 1:], torch.full_like(z[:, :1], latest)], dim=1)
     reached = total - moment / following
-    place = torch.arange(z.shape[1], device=rows.device)
-    crossed = reached >= 1.0
-    first = torch.where(crossed.any(dim=2), crossed.byte().argmax(dim=2), z.shape[1])[:, :, None]
-    peak, peak_place = (moment / z).abs_().masked_fill_(place > first, 0.0).max(dim=2)
-    depth, depth_place = reached.neg_().masked_fill_(place >= first, 0.0).max(dim=2)
+    rank = torch.arange(z.shape[1], device=rows.device)
+    over_threshold = reached >= 1.0
+    first = torch.where(over_threshold.any(dim=2), over_threshold.byte().argmax(dim=2), z.shape[1])[:, :, None]
+    peak, peak_place = (moment / z).abs_().masked_fill_(rank > first, 0.0).max(dim=2)
+    depth, depth_place = reached.neg_().masked_fill_(rank >= first, 0.0).max(dim=2)
     return Extremes(
         peak.T,
         peak_place.T,
         depth.T.clamp(min=0.0),
         depth_place.T,
         order,
-        torch.empty_like(order).scatter_(1, order, place.expand_as(order)),
+        torch.empty_like(order).scatter_(1, order, rank.expand_as(order)),
         latest,
     )

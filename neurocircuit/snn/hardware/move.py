@@ -85,8 +85,8 @@ def _natively(lookup: NoiseLookup, received: Received, ideal_outside: bool, thro
         silent.numpy(),
     )
     shape = received.uniform.shape
-    own = None if slope_factor is None else slope_factor.view(shape)
-    return Moved(moved.view(shape), factor.view(shape), own, silent[:count], int(outside))
+    slope_derivative = None if slope_factor is None else slope_factor.view(shape)
+    return Moved(moved.view(shape), factor.view(shape), slope_derivative, silent[:count], int(outside))
 
 
 def in_torch(lookup: NoiseLookup, received: Received, ideal_outside: bool, through_slope: bool) -> Moved:

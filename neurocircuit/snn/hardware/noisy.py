@@ -158,16 +158,16 @@ class NoisyNetwork(nn.Module):
         spikes = Received(z_, s_, uniform, term, latest)
         with torch.no_grad():
             passage = self._first_passages(k, z[0].numel())
-            found = (
+            circuit_result = (
                 self._disturbed(k, stage, received, spikes)
                 if passage is None
                 else self._moved_to_first_passages(passage, k, stage, received, spikes)
             )
         self.count.asked += uniform.numel()
-        self.count.outside += found.outside
-        if found.outside and self.outside == "error":
+        self.count.outside += circuit_result.outside
+        if circuit_result.outside and self.outside == "error":
             self._refuse(k, z_.detach(), s_.detach(), latest)
-        moved: Tensor = _Move.apply(z_, s_, found)  # type: ignore[no-untyped-call]
+        moved: Tensor = _Move.apply(z_, s_, circuit_result)  # type: ignore[no-untyped-call]
         if self.tallies is not None:
             self._tally(k, z_ < latest, moved)
         return moved.reshape(chips * images, *z.shape[1:])
@@ -175,15 +175,15 @@ class NoisyNetwork(nn.Module):
     def _disturbed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
         """Spikes moved by the membrane disturbance at each; others come by probability: false, early, wrapped."""
         lookup, uniform = self._lookup[k], spikes.uniform
-        found = move(
+        moved = move(
             lookup, replace(spikes, uniform=lookup.split(uniform)), self.outside == "ideal", self.gradient == "slope"
         )
         if lookup.ever_false:
-            at, false = self._false(k, stage, received, found.silent, spikes.term, uniform)
-            found.z.view(-1).index_copy_(0, at, false.to(found.z.dtype))
+            at, false = self._false(k, stage, received, moved.silent, spikes.term, uniform)
+            moved.z.view(-1).index_copy_(0, at, false.to(moved.z.dtype))
         if lookup.early + lookup.wrap > 0.0:
-            found.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, uniform))
-        return found
+            moved.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, uniform))
+        return moved
 
     def _first_passages(self, k: int, neurons: int) -> FirstPassages | None:
         """First passages of layer k if it is small enough for them."""
@@ -208,10 +208,10 @@ class NoisyNetwork(nn.Module):
         approach = highest.flatten().index_select(0, source).clamp_(min=0.0).neg_().add_(1.0)
         if term is not None:
             neuron = term[0].numel()
-            own = where % neuron
+            term_index = where % neuron
             if len(term) > 1:
-                own += where.div(uniform[0].numel(), rounding_mode="floor") * neuron
-            approach += term.flatten().index_select(0, own)
+                term_index += where.div(uniform[0].numel(), rounding_mode="floor") * neuron
+            approach += term.flatten().index_select(0, term_index)
         hit, factor = self._lookup[k].false_spikes(approach, uniform.flatten().index_select(0, where))
         z = (at if at.ndim == 0 else at.flatten().index_select(0, source)) * factor
         z.clamp_(1.0, float(np.exp(self.window_over_tau)))
@@ -236,8 +236,8 @@ class NoisyNetwork(nn.Module):
         if k not in self._terms:
             passage, lookup = self._first_passages(k, z[0].numel()), self._lookup[k]
             spread = lookup.component_spread if passage is None else passage.spread
-            every = [self._drawn(k, number, tuple(z.shape[1:]), spread) for number in self._numbers]
-            self._terms[k] = torch.from_numpy(np.stack(every)[:, None].astype(np.float32))
+            terms = [self._drawn(k, number, tuple(z.shape[1:]), spread) for number in self._numbers]
+            self._terms[k] = torch.from_numpy(np.stack(terms)[:, None].astype(np.float32))
         return self._terms[k].to(z)
 
     def _drawn(self, k: int, number: int, shape: tuple[int, ...], spread: np.ndarray) -> np.ndarray:
@@ -258,29 +258,29 @@ class NoisyNetwork(nn.Module):
         assert self.tallies is not None  # noqa: S101
         if k == len(self.tallies):
             self.tallies.append(Tally(size=moved[0, 0].numel()))
-        own, ideal, now = self.tallies[k], fired.expand(moved.shape), torch.isfinite(moved)
-        own.neurons += now.numel()
-        own.ideal += int(ideal.sum())
-        own.fired += int(now.sum())
-        own.missed += int((ideal & ~now).sum())
-        own.false += int((now & ~ideal).sum())
+        tally, ideal, now = self.tallies[k], fired.expand(moved.shape), torch.isfinite(moved)
+        tally.neurons += now.numel()
+        tally.ideal += int(ideal.sum())
+        tally.fired += int(now.sum())
+        tally.missed += int((ideal & ~now).sum())
+        tally.false += int((now & ~ideal).sum())
 
 
 class _Move(torch.autograd.Function):
     """The moved spikes forward; backward with m held constant, false spikes being constants too."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, s: Tensor, found: Moved) -> Tensor:
+    def forward(ctx: Any, z: Tensor, s: Tensor, moved: Moved) -> Tensor:
         """Shapes [1 or chip, image, ...] of z and s, [chip, image, ...] of the result."""
         ctx.shape = z.shape
-        ctx.save_for_backward(found.factor, *([] if found.slope_factor is None else [found.slope_factor]))
-        return found.z
+        ctx.save_for_backward(moved.factor, *([] if moved.slope_factor is None else [moved.slope_factor]))
+        return moved.z
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """∂z'/∂z = s/(s - m), ∂z'/∂s = -z m/(s - m)²; both 0 for a lost spike."""
-        factor, *rest = ctx.saved_tensors
-        grad_s = _summed(grads[0] * rest[0], ctx.shape) if rest else None
+        factor, *slope_factors = ctx.saved_tensors
+        grad_s = _summed(grads[0] * slope_factors[0], ctx.shape) if slope_factors else None
         return _summed(grads[0] * factor, ctx.shape), grad_s, None
 
 
@@ -294,9 +294,9 @@ def _first_passages_of(table: NoiseTable, causes: tuple[str, ...], window: float
     if all(fit.first_passage is None for fit in table.layers):
         return [None] * len(table.layers)
     mapped = MappedNetwork.from_dict(table.provenance["network"])
-    found: list[FirstPassages | None] = []
+    passages_of_layers: list[FirstPassages | None] = []
     for k, fit in enumerate(table.layers):
         spec = mapped.neuron_of(k)
         spec = spec.replace(window_s=window * spec.tau_s)
-        found.append(FirstPassages(fit, spec, causes) if FirstPassages.fits(fit, spec) else None)
-    return found
+        passages_of_layers.append(FirstPassages(fit, spec, causes) if FirstPassages.fits(fit, spec) else None)
+    return passages_of_layers

@@ -48,8 +48,8 @@ class Rounding:
             rounded = rounded + rms * torch.randn(len(flat), generator=self.generator, dtype=torch.float64).numpy()
         sizes = np.cumsum([part.numel() for part in parts])[:-1]
         made = [
-            _StraightThrough.apply(part, torch.from_numpy(own.reshape(part.shape)).to(part))  # type: ignore[no-untyped-call]
-            for part, own in zip(parts, np.split(rounded, sizes), strict=True)
+            _StraightThrough.apply(part, torch.from_numpy(values.reshape(part.shape)).to(part))  # type: ignore[no-untyped-call]
+            for part, values in zip(parts, np.split(rounded, sizes), strict=True)
         ]
         return made[0], made[1] if len(made) > 1 else None
 
@@ -70,8 +70,8 @@ def to_words(weights: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
     steps = largest * _SHARES / top
     made = np.clip(np.round(weights / steps[:, None]), -top, top) * steps[:, None]
     errors = np.square(made - weights).sum(axis=1)
-    found: NDArray[np.float64] = made[int(errors.argmin())]
-    return found
+    nearest: NDArray[np.float64] = made[int(errors.argmin())]
+    return nearest
 
 
 def set_rounding(network: nn.Module, rounding: Rounding | None) -> None:

@@ -63,8 +63,8 @@ class AveragedWeights:
         """Start as a copy; d = min(decay, (1 + step)/(10 + step)), so that the start fades."""
         self.network: nn.Sequential = copy.deepcopy(network)
         self._decay = decay
-        own, trained = self.network.state_dict(), network.state_dict()
-        self._averaged, self._trained = list(own.values()), [trained[name] for name in own]
+        averaged, trained = self.network.state_dict(), network.state_dict()
+        self._averaged, self._trained = list(averaged.values()), [trained[name] for name in averaged]
 
     @torch.no_grad()
     def follow(self, step: int) -> None:

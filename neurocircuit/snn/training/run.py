@@ -176,10 +176,10 @@ class Trainer:
         return nn.parallel.DistributedDataParallel(self.network, broadcast_buffers=False)
 
     def _epoch(self, progress: Progress) -> None:
-        every = self.recipe.schedule.checkpoint_steps
+        interval = self.recipe.schedule.checkpoint_steps
         for indices in self.sampler.rest_of_epoch():
             loss = self._step(indices)
-            if every and self.step % every == 0 and self.sampler.step < self.sampler.steps_per_epoch:
+            if interval and self.step % interval == 0 and self.sampler.step < self.sampler.steps_per_epoch:
                 self._save()
             held_out = "" if self.held_out_accuracy is None else f", held out {self.held_out_accuracy:.2%}"
             progress(self.step, self.steps, f"epoch {self.sampler.epoch + 1}, loss {loss:.3f}{held_out}")
@@ -188,7 +188,7 @@ class Trainer:
 
     def _step(self, indices: Indices) -> float:
         """One gradient step over a batch [image] of all processes; this one's mean loss over its share."""
-        begun = time.perf_counter()
+        start_s = time.perf_counter()
         z, target = self._inputs(indices)
         self.network.train()
         self.conditions.before_step(self.step, self.steps)
@@ -210,7 +210,7 @@ class Trainer:
         totals.loss += loss_value
         totals.right += int((first_spike(z_out.detach())[0] == target).sum())
         totals.largest_gradient += largest
-        totals.seconds += time.perf_counter() - begun
+        totals.seconds += time.perf_counter() - start_s
         return loss_value
 
     def _inputs(self, indices: Indices) -> tuple[Tensor, Tensor]:
@@ -255,7 +255,7 @@ class Trainer:
 
     def _log_epoch(self) -> None:
         """One line of log.csv, and best.pt when the held-out images say so. The sampler stands at the next epoch."""
-        begun = time.perf_counter()
+        start_s = time.perf_counter()
         sums = self.processes.sum(
             torch.tensor([self.totals.loss, self.totals.right, self.totals.images], dtype=torch.float64)
         ).tolist()
@@ -276,7 +276,7 @@ class Trainer:
                 held_out_accuracy=self.held_out_accuracy,
                 fraction_spiked=self._spiked.fraction(),
                 largest_gradient=totals.largest_gradient / steps,
-                seconds=totals.seconds + time.perf_counter() - begun,
+                seconds=totals.seconds + time.perf_counter() - start_s,
             )
             runlog.append_row(self.directory, row)
         self.totals = Totals()

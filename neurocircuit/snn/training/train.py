@@ -57,7 +57,7 @@ class Trained:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was reached, and the files."""
-        again = self.recalibrated
+        recalibrated = self.recalibrated
         return {
             "finished": True,
             "out": str(self.out),
@@ -67,12 +67,12 @@ class Trained:
             "share_outside_noise_table": self.share_outside_noise_table,
         } | (
             {}
-            if again is None
+            if recalibrated is None
             else {
-                "network": str(again.network),
-                "table": str(again.table),
-                "lead_rad_and_before": again.lead_rad_and_before,
-                "limits_met": again.limits_met,
+                "network": str(recalibrated.network),
+                "table": str(recalibrated.table),
+                "lead_rad_and_before": recalibrated.lead_rad_and_before,
+                "limits_met": recalibrated.limits_met,
             }
         )
 
@@ -141,10 +141,10 @@ def train_run(
     and calibrate it on so many chips. Several processes of torchrun train together.
     """
     folder = None if out is None else Path(out)
-    given = {"hardware.mode": mode, "hardware.chips": chips, "hardware.bits": bits}
+    requested = {"hardware.mode": mode, "hardware.chips": chips, "hardware.bits": bits}
     for name, value in (("initial", initial), ("hardware.noise", noise)):
-        given[name] = None if value is None else str(_file(value, folder, name))
-    changes = (*settings, *(f"{name}={json.dumps(value)}" for name, value in given.items() if value is not None))
+        requested[name] = None if value is None else str(_file(value, folder, name))
+    changes = (*settings, *(f"{name}={json.dumps(value)}" for name, value in requested.items() if value is not None))
     recipe = load_recipe(recipe, changes) if not isinstance(recipe, Recipe) else _changed(recipe, changes)
     if recalibrate_chips is not None and (not recipe.hardware.noise or recipe.hardware.mode != "calibrated"):
         raise InputError("--recalibrate needs the noise table of a mapped network: give --noise TABLE")
@@ -156,7 +156,7 @@ def train_run(
         parallel.leave()
     if recalibrate_chips is None or not trained.leads:
         return trained
-    again = recalibrate(
+    recalibrated = recalibrate(
         trained.weights,
         Path(recipe.hardware.noise),
         data,
@@ -164,7 +164,7 @@ def train_run(
         mapped_images=mapped_images,
         progress=progress,
     )
-    return Trained(**(vars(trained) | {"recalibrated": again}))
+    return Trained(**(vars(trained) | {"recalibrated": recalibrated}))
 
 
 def _file(value: Model | NoiseTable | Path | str, out: Path | None, name: str) -> Path | str:

@@ -46,8 +46,8 @@ class Quantity:
 
 def _designed(parameter: str, factor: float = 1.0) -> Callable[[Setting, float], Setting]:
     def put(setting: Setting, value: float) -> Setting:
-        own = design_of(setting.neuron, setting.variation, _NO_POWER, {parameter: factor * value})
-        return replace(setting, neuron=own.neuron.replace(name=setting.neuron.name), variation=own.variation)
+        design = design_of(setting.neuron, setting.variation, _NO_POWER, {parameter: factor * value})
+        return replace(setting, neuron=design.neuron.replace(name=setting.neuron.name), variation=design.variation)
 
     return put
 
@@ -57,8 +57,8 @@ def _with_phase_noise(setting: Setting, value: float) -> Setting:
 
 
 QUANTITIES = {
-    one.name: one
-    for one in (
+    listed.name: listed
+    for listed in (
         Quantity(
             "cycles",
             "cycles per τ",
@@ -108,15 +108,15 @@ QUANTITIES = {
 }
 
 
-def asked(name: str, values: tuple[float, ...] | None) -> tuple[Quantity, tuple[float, ...]]:
+def quantity_and_values(name: str, values: tuple[float, ...] | None) -> tuple[Quantity, tuple[float, ...]]:
     """A quantity and its values in order; None: the default ones. Raises InputError naming the bound."""
     if name not in QUANTITIES:
         raise InputError(f"--quantity must be one of {', '.join(QUANTITIES)}, got {name!r}")
-    own = QUANTITIES[name]
+    quantity = QUANTITIES[name]
     for value in values or ():
-        if not own.low <= value <= own.high:
-            raise InputError(f"--quantity {name} must be within {own.low:g} … {own.high:g}, got {value:g}")
-    return own, tuple(sorted(set(own.values if values is None else values)))
+        if not quantity.low <= value <= quantity.high:
+            raise InputError(f"--quantity {name} must be within {quantity.low:g} … {quantity.high:g}, got {value:g}")
+    return quantity, tuple(sorted(set(quantity.values if values is None else values)))
 
 
 def parsed(text: str) -> tuple[str, tuple[float, ...] | None]:

@@ -68,22 +68,22 @@ class Network:
     def recorded(self) -> tuple[Recorded, ...]:
         """Trajectories of each layer under eq. (4) within the window."""
         circuit = self._within_window
-        every = [circuit.ideal(one, exact_weights=True) for one in self.training.spikes]
-        return tuple(Recorded.of([points[k] for points in every]) for k in range(len(self.physical.layers)))
+        runs = [circuit.ideal(image, exact_weights=True) for image in self.training.spikes]
+        return tuple(Recorded.of([points[k] for points in runs]) for k in range(len(self.physical.layers)))
 
     def mapped(self, setting: Setting) -> tuple[MappedNetwork, list[str]]:
         """The network on a circuit, and the limits that it breaks. Raises SpecError where there is no such circuit."""
         neuron = setting.neuron.replace(window_s=self.window_over_tau * setting.neuron.tau_s)
         choice = Choice(use=min(setting.use, 1.0))
         layers = tuple(
-            _stretched(limits.choose_layer(layer.name, neuron, layer.kernel, seen, choice), max(setting.use, 1.0))
-            for layer, seen in zip(self.physical.layers, self.recorded, strict=True)
+            _stretched(limits.choose_layer(layer.name, neuron, layer.kernel, recorded, choice), max(setting.use, 1.0))
+            for layer, recorded in zip(self.physical.layers, self.recorded, strict=True)
         )
         mapped = self._network(neuron, setting.variation, layers, choice.use)
         broken = [
             f"{limit.layer}: {limit.name}, {limit.value / limit.bound:.2f} of the bound"
-            for own, seen in zip(layers, self.recorded, strict=True)
-            for limit in limits.limits_of(own, neuron, seen, choice)
+            for layer_mapping, recorded in zip(layers, self.recorded, strict=True)
+            for limit in limits.limits_of(layer_mapping, neuron, recorded, choice)
             if not limit.met
         ]
         return mapping.with_delays(mapped, self.physical, self.training.spikes[: mapping.LATENCY_IMAGES]), broken
@@ -91,7 +91,7 @@ class Network:
     def software(self, images: EncodedImages) -> Bools:
         """Right under eq. (4) with the weights as trained, [image]."""
         circuit = self._within_window
-        decided = [decide(spikes_of(circuit.ideal(one, exact_weights=True)[-1])) for one in images.spikes]
+        decided = [decide(spikes_of(circuit.ideal(image, exact_weights=True)[-1])) for image in images.spikes]
         return np.asarray(np.array(decided) == images.labels)
 
     @property
@@ -120,14 +120,14 @@ class Network:
         )
 
 
-def _stretched(own: LayerMapping, factor: float) -> LayerMapping:
+def _stretched(layer: LayerMapping, factor: float) -> LayerMapping:
     """Lead and phase per weight beyond what the limits allow.
 
     The swing stays, and with it the threshold in weights and the ripple in rad, π·vco4_swing/(4·f0).
     """
     if factor == 1.0:
-        return own
-    return own.replace(phase_per_weight_rad=factor * own.phase_per_weight_rad, lead_rad=factor * own.lead_rad)
+        return layer
+    return layer.replace(phase_per_weight_rad=factor * layer.phase_per_weight_rad, lead_rad=factor * layer.lead_rad)
 
 
 @dataclass(frozen=True)
@@ -165,17 +165,17 @@ class Task:
     @property
     def identity(self) -> dict[str, Any]:
         """What its result depends on."""
-        own, seen = self.point.setting, self.network.training
+        setting, training = self.point.setting, self.network.training
         return {
             "weights_sha256": self.network.sha256,
-            "neuron": own.neuron.to_dict(),
-            "variation": own.variation.to_dict(),
-            "use": own.use,
+            "neuron": setting.neuron.to_dict(),
+            "variation": setting.variation.to_dict(),
+            "use": setting.use,
             "chips": list(self.chips),
             "level": self.level,
             "seed": self.seed,
             "images_sha256": self.images.sha256,
-            "mapping_images_sha256": seen.sha256,
+            "mapping_images_sha256": training.sha256,
         }
 
     @property
@@ -209,8 +209,8 @@ class Task:
             "latency_over_tau": float(np.mean(latency)),
             "tau_s": mapped.neuron.tau_s,
             "window_over_tau": circuit.window,
-            "lead_rad": [own.lead_rad for own in mapped.layers],
-            "phase_per_weight_rad": [own.phase_per_weight_rad for own in mapped.layers],
+            "lead_rad": [layer.lead_rad for layer in mapped.layers],
+            "phase_per_weight_rad": [layer.phase_per_weight_rad for layer in mapped.layers],
             # Once for each network: that no circuit enters it is why only the unchanged circuit's task has it.
             "software": self.network.software(self.images).tolist() if self.point.quantity is None else None,
             "cpu_s": time.process_time() - began,

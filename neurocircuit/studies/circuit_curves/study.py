@@ -87,14 +87,14 @@ def circuit_curves(
     >>> circuit_curves(["clean.pt"], out="curves", quantity={"cycles": [4, 30]})  # doctest: +SKIP
     """
     clock = RunClock()
-    asked = _quantities(quantity)
+    chosen = _quantities(quantity)
     settings = _settings(circuits or ((NeuronSpec(), EMBEDDED),))
     groups = {name: [Path(path) for path in paths] for name, paths in zip(GROUPS, (clean, aware), strict=True) if paths}
     chips_of = {name: curves.dealt(paths, chips) for name, paths in groups.items()}
     networks, shown = _networks(groups, split, images, map_images, data)
     tasks = [
         curves.Task(network, point, chips_of[network.group][network.number - 1], shown, level, seed)
-        for point in _points(settings, asked)
+        for point in _points(settings, chosen)
         for network in networks
     ]
     numbers = curves.run(tasks, Path(out) / "tasks", jobs, scheduler, progress)
@@ -115,9 +115,10 @@ def circuit_curves(
             for name, paths in groups.items()
         },
         circuits={
-            name: {quantity.name: quantity.read(setting) for quantity, _ in asked} for name, setting in settings.items()
+            name: {quantity.name: quantity.read(setting) for quantity, _ in chosen}
+            for name, setting in settings.items()
         },
-        quantities={quantity.name: quantity.label for quantity, _ in asked},
+        quantities={quantity.name: quantity.label for quantity, _ in chosen},
         rows=rows.rows(tasks, numbers),
         gains=rows.gains(tasks, numbers, *GROUPS) if len(groups) == 2 else [],
         cpu_s_of_all_tasks=sum(task["cpu_s"] for task in numbers.values()),
@@ -127,17 +128,20 @@ def circuit_curves(
 
 
 def _quantities(
-    wanted: Sequence[str] | Mapping[str, Sequence[float] | None],
+    quantity: Sequence[str] | Mapping[str, Sequence[float] | None],
 ) -> list[tuple[Quantity, tuple[float, ...]]]:
     """Quantities with their values. Raise InputError for one that is named twice or unknown."""
-    if not isinstance(wanted, Mapping):
-        pairs = [quantities.parsed(text) for text in wanted] or [(name, None) for name in quantities.QUANTITIES]
+    if not isinstance(quantity, Mapping):
+        pairs = [quantities.parsed(text) for text in quantity] or [(name, None) for name in quantities.QUANTITIES]
         names = [name for name, _ in pairs]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"--quantity must name each quantity once, got {name} again")
-        wanted = dict(pairs)
-    return [quantities.asked(name, None if values is None else tuple(values)) for name, values in wanted.items()]
+        quantity = dict(pairs)
+    return [
+        quantities.quantity_and_values(name, None if values is None else tuple(values))
+        for name, values in quantity.items()
+    ]
 
 
 def _settings(circuits: Sequence[Circuit]) -> dict[str, Setting]:
@@ -150,12 +154,12 @@ def _settings(circuits: Sequence[Circuit]) -> dict[str, Setting]:
     return settings
 
 
-def _points(settings: dict[str, Setting], asked: list[tuple[Quantity, tuple[float, ...]]]) -> list[Point]:
+def _points(settings: dict[str, Setting], chosen: list[tuple[Quantity, tuple[float, ...]]]) -> list[Point]:
     """Each circuit as it is, then with each value that it does not have already."""
     points = []
     for name, setting in settings.items():
         points.append(Point(name, None, None, setting))
-        for quantity, values in asked:
+        for quantity, values in chosen:
             for value in values:
                 if abs(value - quantity.read(setting)) <= 1e-6 * value:
                     continue

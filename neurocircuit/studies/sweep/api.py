@@ -30,7 +30,7 @@ TRANSISTOR = "transistor"  # the level, and the testbench that is its default
 
 
 @dataclass(frozen=True)
-class Asked:
+class SweepOptions:
     """What determines the result of a sweep; None: not given, so that a run to resume or the default has it.
 
     chips, lost: of `mc`: trimmed chips, and why others cannot be.
@@ -233,7 +233,7 @@ def sweep_runs(
         raise InputError("--process and --spec must not stand together: the process gives its own neuron")
     if process is None and any(value is not None for value in (corner, temp, vdd)):
         raise InputError("--corner, --temp and --vdd need --process")
-    asked = Asked(
+    options = SweepOptions(
         spec,
         testbench,
         None if jitter is None else tuple(jitter),
@@ -247,58 +247,60 @@ def sweep_runs(
     ledger_path = ledgers.default_path() if ledger is None else Path(ledger)
     runs: list[SweepRun | SweepEstimate] = []
     for neuron, folder in _neurons(process, corner, temp, vdd, path):
-        one = asked if neuron is None else replace(asked, spec=neuron)
-        request, where = _checked_request(one, folder, resume)
+        run_options = options if neuron is None else replace(options, spec=neuron)
+        request, where = _checked_request(run_options, folder, resume)
         if mc is not None:  # the rest is known to be right: a trim takes minutes
             chips, lost = _chips(request, mc, dry_run, progress)
-            request, where = _checked_request(replace(one, chips=chips, lost=lost), folder, resume)
+            request, where = _checked_request(replace(run_options, chips=chips, lost=lost), folder, resume)
         ledgers.check(ledger_path)
         if dry_run:
             runs.append(SweepEstimate(estimates.estimate(request, ledger_path, jobs or default_jobs())))
             continue
-        again = _resume_command(where, ledger, scheduler, report)
-        outcome = _run(request, Settings(where, ledger_path, jobs or default_jobs(), scheduler), again, progress)
+        resume_command = _resume_command(where, ledger, scheduler, report)
+        outcome = _run(
+            request, Settings(where, ledger_path, jobs or default_jobs(), scheduler), resume_command, progress
+        )
         runs.append(SweepRun(outcome.table, outcome.record, where, _report(where) if report else None, request.lost))
     return Sweeps(tuple(runs))
 
 
-def build_request(asked: Asked, base: SweepRequest | None) -> SweepRequest:
+def build_request(options: SweepOptions, base: SweepRequest | None) -> SweepRequest:
     """Return the request from what was given; the rest from `base` (a run to resume), else the defaults."""
-    testbench, rows = _testbench(asked, base), _rows(asked, base)
-    spec = asked.spec or (default_neuron(testbench.level) if base is None else base.spec)
-    if base is not None and asked.cross_check is None:
+    testbench, rows = _testbench(options, base), _rows(options, base)
+    spec = options.spec or (default_neuron(testbench.level) if base is None else base.spec)
+    if base is not None and options.cross_check is None:
         return SweepRequest(spec, testbench, rows, base.levels, base.chips, base.lost)
-    cross_check = asked.cross_check
+    cross_check = options.cross_check
     if cross_check is None and testbench.level not in (DEFAULT_CROSS_CHECK, TRANSISTOR):
         cross_check = DEFAULT_CROSS_CHECK
     if cross_check == testbench.level:
         raise InputError(f"--cross-check must differ from the level of the sweep, got {cross_check}")
-    chips, lost = (asked.chips, asked.lost) if base is None else (base.chips, base.lost)
+    chips, lost = (options.chips, options.lost) if base is None else (base.chips, base.lost)
     return SweepRequest.build(spec, testbench, rows, None if cross_check == "none" else cross_check, chips, lost)
 
 
-def _testbench(asked: Asked, base: SweepRequest | None) -> Testbench:
-    changes = {"level": asked.level, "trials": asked.trials, "cross_check_trials": asked.cross_trials}
+def _testbench(options: SweepOptions, base: SweepRequest | None) -> Testbench:
+    changes = {"level": options.level, "trials": options.trials, "cross_check_trials": options.cross_trials}
     if base is None:
-        usual = TRANSISTOR if asked.level == TRANSISTOR else DEFAULT_TESTBENCH
-        testbench = library.load_testbench(asked.testbench or usual)
-    elif asked.testbench is None:
+        default_testbench = TRANSISTOR if options.level == TRANSISTOR else DEFAULT_TESTBENCH
+        testbench = library.load_testbench(options.testbench or default_testbench)
+    elif options.testbench is None:
         testbench = base.testbench
     else:
-        testbench = library.load_testbench(asked.testbench)
+        testbench = library.load_testbench(options.testbench)
         changes = {name: getattr(base.testbench, name) if new is None else new for name, new in changes.items()}
     changes = {name: value for name, value in changes.items() if value is not None}
     return testbench.replace(**changes) if changes else testbench
 
 
-def _rows(asked: Asked, base: SweepRequest | None) -> SweepSpec:
+def _rows(options: SweepOptions, base: SweepRequest | None) -> SweepSpec:
     # The rows of Table 3 need more bits than a circuit has: without transistors they all run, with them none by itself.
-    usual = SweepSpec(bits=()) if _testbench(asked, base).level == TRANSISTOR else SweepSpec()
-    old = usual if base is None else base.sweep
+    default_rows = SweepSpec(bits=()) if _testbench(options, base).level == TRANSISTOR else SweepSpec()
+    old = default_rows if base is None else base.sweep
     return SweepSpec(
-        jitter=old.jitter if asked.jitter is None else asked.jitter,
-        bits=old.bits if asked.bits is None else asked.bits,
-        seed=old.seed if asked.seed is None else asked.seed,
+        jitter=old.jitter if options.jitter is None else options.jitter,
+        bits=old.bits if options.bits is None else options.bits,
+        seed=old.seed if options.seed is None else options.seed,
     )
 
 
@@ -335,22 +337,22 @@ def _chips(
     """The chips that can be trimmed, or all untrimmed for an estimate; and why not, by name, told too."""
     if dry_run:
         return drawn(request.spec, count, request.sweep.seed), {}
-    found = trimmed_chips(request.spec, count, request.sweep.seed, len(request.testbench.weights))
-    for number, (name, reason) in enumerate(found.lost.items(), 1):
+    chips = trimmed_chips(request.spec, count, request.sweep.seed, len(request.testbench.weights))
+    for number, (name, reason) in enumerate(chips.lost.items(), 1):
         progress(number, count, f"{name} cannot be trimmed and is left out: {reason}")
-    return found.trimmed, found.lost
+    return chips.trimmed, chips.lost
 
 
-def _checked_request(asked: Asked, out: Path | None, resume: bool) -> tuple[SweepRequest, Path]:
+def _checked_request(options: SweepOptions, out: Path | None, resume: bool) -> tuple[SweepRequest, Path]:
     if not resume:
-        request = build_request(asked, None)
+        request = build_request(options, None)
         out = out or Path("reports") / f"sweep-{request.sha256[:8]}"
         rundir.check_free(out, request)
         return request, out
     if out is None:
         raise InputError("--resume must come with --out, the directory of the run, got none")
     base = rundir.read_request(out)
-    request = build_request(asked, base)
+    request = build_request(options, base)
     difference = rundir.first_difference(base.to_dict(), request.to_dict())
     if difference is not None:
         raise InputError(f"--resume must ask for what {out} was begun with, but there {difference}")
@@ -374,11 +376,11 @@ def _how_to_go_on(out: Path, resume_command: str) -> str:
 
 
 def _resume_command(out: Path, ledger: Path | str | None, scheduler: str | None, report: bool) -> str:
-    words = ["neurocircuit", "sweep", "--resume", "--out", str(out)]
-    words += ["--ledger", str(ledger)] if ledger else []
-    words += ["--scheduler", scheduler] if scheduler else []
-    words += [] if report else ["--no-report"]
-    return shlex.join(words)
+    arguments = ["neurocircuit", "sweep", "--resume", "--out", str(out)]
+    arguments += ["--ledger", str(ledger)] if ledger else []
+    arguments += ["--scheduler", scheduler] if scheduler else []
+    arguments += [] if report else ["--no-report"]
+    return shlex.join(arguments)
 
 
 def _report(out: Path) -> Path:

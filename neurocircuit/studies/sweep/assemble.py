@@ -19,13 +19,13 @@ from neurocircuit.spice.deck import netlist_sha256
 from neurocircuit.studies.sweep import resolution
 from neurocircuit.studies.sweep.draws import draw
 from neurocircuit.studies.sweep.identity import Environment
+from neurocircuit.studies.sweep.interpretations import INTERPRETATIONS, LEVEL
 from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, SweepRequest
-from neurocircuit.studies.sweep.readings import LEVEL, READINGS
 from neurocircuit.studies.sweep.worker import BatchResult, inputs
 from neurocircuit.tables import TransferTable
 from neurocircuit.tables.jitter import curve_exponent, output_jitter, pulse_moves, relative_error
 
-_SENSITIVITY_COLUMNS = "reading,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"
+_SENSITIVITY_COLUMNS = "interpretation,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"
 
 
 class Fires:
@@ -172,8 +172,8 @@ def waveforms_dataset(fires: Fires) -> tuple[xr.Dataset, list[dict[str, Any]]]:
     fired = np.isfinite(fires.measured(request.testbench.level, Row(half, "clean")))
     trial = int(np.argmax(fired))
     spec = request.effective_spec.replace(phase_noise=(0.0, 0.0, 0.0, 0.0))
-    one = Batch(spec, request.testbench, request.sweep.seed, request.testbench.level, Row(half, "clean"), trial, 1)
-    t_over_tau, weights, start_rad = (array[0] for array in inputs(one))
+    batch = Batch(spec, request.testbench, request.sweep.seed, request.testbench.level, Row(half, "clean"), trial, 1)
+    t_over_tau, weights, start_rad = (array[0] for array in inputs(batch))
     variables: dict[str, Any] = {}
     failed: list[dict[str, Any]] = []
     for level in request.levels:
@@ -194,21 +194,23 @@ def waveforms_dataset(fires: Fires) -> tuple[xr.Dataset, list[dict[str, Any]]]:
     return xr.Dataset(variables, attrs=about), failed
 
 
-def sensitivity_csv(readings: Mapping[str, Fires]) -> str:
-    """One line per reading and row; percent; the interval is that of the mean, empty for another metric."""
+def sensitivity_csv(interpretations: Mapping[str, Fires]) -> str:
+    """One line per interpretation and row; percent; the interval is that of the mean, empty for another metric."""
     lines = [_SENSITIVITY_COLUMNS]
-    for reading in READINGS:
-        if reading.name not in readings:
+    for interpretation in INTERPRETATIONS:
+        if interpretation.name not in interpretations:
             continue
-        fires = readings[reading.name]
+        fires = interpretations[interpretation.name]
         metric = fires.request.testbench.metric
         for row in (row for half in fires.request.halves for row in fires.request.disturbed(half)):
-            found = fires.statistics(LEVEL, row)
-            low, high = (found["ci_low"], found["ci_high"]) if metric == "mean" else (math.nan, math.nan)
-            numbers = [_cell(100.0 * value) for value in (found[metric], low, high)]
-            counts = [str(int(found["fired"])), str(int(found["n"]))]
+            statistics = fires.statistics(LEVEL, row)
+            low, high = (statistics["ci_low"], statistics["ci_high"]) if metric == "mean" else (math.nan, math.nan)
+            numbers = [_cell(100.0 * value) for value in (statistics[metric], low, high)]
+            counts = [str(int(statistics["fired"])), str(int(statistics["n"]))]
             value = repr(row.value) if row.half == "jitter" else str(int(row.value))
-            lines.append(",".join([reading.name, f'"{reading.what}"', row.half, value, *numbers, *counts]))
+            lines.append(
+                ",".join([interpretation.name, f'"{interpretation.what}"', row.half, value, *numbers, *counts])
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -37,34 +37,34 @@ def _controlled(fires: Fires, row: Row, paired: Floats, others: Floats) -> Contr
     count = others.shape[1]
     means = others.mean(axis=1) if count > 1 else np.full(len(others), math.nan)
     covariance = np.atleast_2d(np.cov(others)) / count if count > 1 else np.full((len(others),) * 2, math.nan)
-    found, floor = estimate(costly, paired, means, covariance), fires.floor(COSTLY_LEVEL, row)
+    estimated, floor = estimate(costly, paired, means, covariance), fires.floor(COSTLY_LEVEL, row)
     plain, enough = fires.statistics(COSTLY_LEVEL, row), not fires.shortage(COSTLY_LEVEL, row)
     plain_interval = (plain["mean"], plain["ci_low"], plain["ci_high"])
-    controlled = (found.mean, found.low, found.high) if enough else (found.mean, math.nan, math.nan)
+    controlled = (estimated.mean, estimated.low, estimated.high) if enough else (estimated.mean, math.nan, math.nan)
     moved = fires.moved(COSTLY_LEVEL, row)
     difference = paired_mixture_difference(costly, paired[0], moved)
     return ControlledRow(
         row.half,
         row.value,
-        found.n,
-        "control variate" if found.used else "plain Monte Carlo",
-        *(controlled if found.used else plain_interval),
+        estimated.n,
+        "control variate" if estimated.used else "plain Monte Carlo",
+        *(controlled if estimated.used else plain_interval),
         *plain_interval,
-        found.correlation,
-        found.correlations[0],
-        found.correlations[1],
-        found.variance_reduction,
+        estimated.correlation,
+        estimated.correlations[0],
+        estimated.correlations[1],
+        estimated.variance_reduction,
         *(float(means[0]), math.sqrt(covariance[0, 0]), count),
         *(difference if enough else (difference[0], math.nan, math.nan)),
         floor,
         fires.request.draws(COSTLY_LEVEL, Row(row.half, "floor", row.value)),
-        bool(found.mean >= RESOLVED_FLOORS * floor),
+        bool(estimated.mean >= RESOLVED_FLOORS * floor),
     )
 
 
 def control_errors(request: SweepRequest, first: int, count: int) -> dict[Row, Floats]:
     """Signed Δ/t of the control levels [control, trial] by disturbed row, at the costly level's draws and phases."""
-    found: dict[Row, Floats] = {}
+    errors: dict[Row, Floats] = {}
     drawn = draw(request.effective_spec, request.testbench, request.sweep.seed, first, count)
     origin = drawn.origin_over_tau(request.testbench)
     for half in request.halves:
@@ -73,8 +73,8 @@ def control_errors(request: SweepRequest, first: int, count: int) -> dict[Row, F
         for row in request.disturbed(half):
             measured = [_control_fires(request, level, row, first, count) for level in CONTROL_LEVELS]
             pairs = zip(desired, measured, strict=True)
-            found[row] = np.stack([relative_error(wanted, got, origin) for wanted, got in pairs])
-    return found
+            errors[row] = np.stack([relative_error(desired_t, measured_t, origin) for desired_t, measured_t in pairs])
+    return errors
 
 
 def _control_fires(request: SweepRequest, level: str, row: Row, first: int, count: int) -> Floats:

@@ -51,8 +51,8 @@ def estimate(costly: Floats, cheap: Floats, cheap_mean: Floats, cheap_covariance
     draw has no finite `cheap`, where there are fewer than two draws a fold, or where Y or all controls do not vary, the
     plain mean is all.
     """
-    there = np.isfinite(costly)
-    y, x = costly[there], cheap[:, there]
+    fired = np.isfinite(costly)
+    y, x = costly[fired], cheap[:, fired]
     plain, count = student_interval(y), len(y)
     nothing = Estimate(count, *plain, *plain, correlations=(math.nan,) * len(x))
     if count < FOLDS * _LEAST_PER_FOLD or not (np.isfinite(x).all() and np.isfinite(cheap_mean).all()):

@@ -49,15 +49,15 @@ class Draws:
 def draw(spec: NeuronSpec, testbench: Testbench, seed: int, first: int, count: int) -> Draws:
     """Draws `first` … `first + count - 1` of the sweep with root seed `seed`."""
     inputs = len(testbench.weights)
-    even, normal = _raw(seed, first, count, inputs)
-    parts = even[:, 2:].reshape(count, 4, inputs)
+    uniform, normal = _raw(seed, first, count, inputs)
+    parts = uniform[:, 2:].reshape(count, 4, inputs)
     deviates = normal if testbench.jitter_distribution == "gaussian" else math.sqrt(12.0) * (parts[:, 3] - 0.5)
     if testbench.jitter_correlation == "common":
         deviates = np.repeat(deviates[:, :1], inputs, axis=1)
     if testbench.jittered_inputs != "all":
         deviates = deviates * np.isin(np.arange(inputs), testbench.jittered_inputs)
     return Draws(
-        start_rad=_start_rad(spec, testbench, even[:, :2]),
+        start_rad=_start_rad(spec, testbench, uniform[:, :2]),
         t_over_tau=_values(testbench.input_times_over_tau, parts[:, 0]),
         weights=_values(testbench.weights, parts[:, 1]),
         quantised_weights=_values(testbench.quantised_weights, parts[:, 2]),
@@ -76,31 +76,33 @@ def noise_seeds(seed: int, row: int, first: int, count: int) -> NDArray[np.uint6
 
 @lru_cache(maxsize=64)
 def _raw(seed: int, first: int, count: int, inputs: int) -> tuple[Floats, Floats]:
-    """Even deviates [trial, 2 + 4 inputs] in 0 … 1 and normal ones [trial, input].
+    """Uniform deviates [trial, 2 + 4 inputs] in 0 … 1 and normal ones [trial, input].
 
     Each trial consumes the same numbers in the same order whatever the testbench uses of them, so that variants of
-    a testbench differ by their reading and not by their luck.
+    a testbench differ by their interpretation and not by their luck.
     """
-    even, normal = np.empty((count, 2 + 4 * inputs)), np.empty((count, inputs))
+    uniform, normal = np.empty((count, 2 + 4 * inputs)), np.empty((count, inputs))
     for k in range(count):
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(first + k,))))
-        generator.random(out=even[k])
+        generator.random(out=uniform[k])
         generator.standard_normal(out=normal[k])
-    even.setflags(write=False)
+    uniform.setflags(write=False)
     normal.setflags(write=False)
-    return even, normal
+    return uniform, normal
 
 
-def _values(values: tuple[float | Uniform, ...], even: Floats) -> Floats:
+def _values(values: tuple[float | Uniform, ...], uniform: Floats) -> Floats:
     columns = [
-        value.low + (value.high - value.low) * even[:, k] if isinstance(value, Uniform) else np.full(len(even), value)
+        value.low + (value.high - value.low) * uniform[:, k]
+        if isinstance(value, Uniform)
+        else np.full(len(uniform), value)
         for k, value in enumerate(values)
     ]
     return np.stack(columns, axis=1)
 
 
-def _start_rad(spec: NeuronSpec, testbench: Testbench, even: Floats) -> Floats:
+def _start_rad(spec: NeuronSpec, testbench: Testbench, uniform: Floats) -> Floats:
     chosen = spec.start_phases if testbench.start_phases == "spec" else testbench.start_phases
     if isinstance(chosen, StartPhases):
-        return np.tile([chosen.vco1_rad, chosen.vco3_rad], (len(even), 1))
-    return 2.0 * np.pi * even
+        return np.tile([chosen.vco1_rad, chosen.vco3_rad], (len(uniform), 1))
+    return 2.0 * np.pi * uniform

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from neurocircuit.studies.sweep import readings
+from neurocircuit.studies.sweep import interpretations
 from neurocircuit.studies.sweep.identity import Environment
 from neurocircuit.studies.sweep.ledger import store_at
 from neurocircuit.studies.sweep.plan import Batch, SweepRequest
@@ -21,8 +21,8 @@ def estimate(request: SweepRequest, ledger_path: Path, jobs: int) -> dict[str, A
 
     Write nothing. Raise InputError for an unusable ledger, SimulatorMissing.
     """
-    environment = Environment.here(tuple(dict.fromkeys([*request.levels, readings.LEVEL, "ideal"])))
-    variants, _ = readings.requests(request)
+    environment = Environment.here(tuple(dict.fromkeys([*request.levels, interpretations.LEVEL, "ideal"])))
+    variants, _ = interpretations.requests(request)
     work = Work.plan(request, variants, environment)
     work.take(store_at(ledger_path).finished(work.tasks))
     total: Counter[str] = Counter()
@@ -49,7 +49,7 @@ def estimate(request: SweepRequest, ledger_path: Path, jobs: int) -> dict[str, A
             "seconds_per_evaluation": seconds,
             "source": source,
         }
-    busy_s = sum(found["to_compute"] * found["seconds_per_evaluation"] for found in levels.values())
+    busy_s = sum(at_level["to_compute"] * at_level["seconds_per_evaluation"] for at_level in levels.values())
     return {"levels": levels, "jobs": jobs, "estimate_s": busy_s / jobs}
 
 

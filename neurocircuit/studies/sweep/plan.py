@@ -40,8 +40,8 @@ class Row:
     @property
     def name(self) -> str:
         """For example clean-jitter, floor-bits, jitter=0.01, bits=4, floor-jitter=0.01."""
-        place = f"{self.half}={self.value:g}" if self.value else self.half
-        return place if self.kind == "disturbed" else f"{self.kind}-{place}"
+        row_name = f"{self.half}={self.value:g}" if self.value else self.half
+        return row_name if self.kind == "disturbed" else f"{self.kind}-{row_name}"
 
     @property
     def is_disturbed(self) -> bool:

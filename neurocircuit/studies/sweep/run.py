@@ -13,7 +13,7 @@ from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.taskstore import Task, run_tasks
 from neurocircuit.neuron import levels
 from neurocircuit.spice import deck, ngspice
-from neurocircuit.studies.sweep import assemble, control, readings, rundir
+from neurocircuit.studies.sweep import assemble, control, interpretations, rundir
 from neurocircuit.studies.sweep.identity import Environment
 from neurocircuit.studies.sweep.ledger import name_of, store_at
 from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, SweepRequest
@@ -25,22 +25,24 @@ _PRELOAD = ("neurocircuit.studies.sweep.worker", *levels.MODULES.values())
 
 @dataclass
 class Work:
-    """All batches of a sweep and its readings by key, and what became of them."""
+    """All batches of a sweep and its interpretations by key, and what became of them."""
 
     batches: dict[str, Batch]
-    reading: dict[str, str]  # for the batches that the table itself does not need: which reading asks for them
+    interpretation: dict[
+        str, str
+    ]  # for the batches that the table itself does not need: which interpretation asks for them
     results: dict[str, BatchResult] = field(default_factory=dict)
     reused: frozenset[str] = frozenset()
 
     @classmethod
     def plan(cls, main: SweepRequest, variants: Mapping[str, SweepRequest], environment: Environment) -> "Work":
-        """Batches of the sweep and of its readings, each once."""
+        """Batches of the sweep and of its interpretations, each once."""
         work = cls({batch.key(environment): batch for batch in main.batches()}, {})
         for name, variant in variants.items():
             for batch in variant.batches():
                 key = batch.key(environment)
                 if key not in work.batches:
-                    work.batches[key], work.reading[key] = batch, name
+                    work.batches[key], work.interpretation[key] = batch, name
         return work
 
     @property
@@ -77,15 +79,15 @@ class Work:
 
     @property
     def failed(self) -> list[dict[str, Any]]:
-        """Failed draws by level, row, reason, and reading where the table itself does not hold them."""
+        """Failed draws by level, row, reason, and interpretation where the table itself does not hold them."""
         groups: dict[tuple[str, str, str, str | None], set[int]] = defaultdict(set)
         for key, batch in self.batches.items():
             for trial, reason in self.results[key].failures.items():
-                groups[batch.level, batch.row.name, reason, self.reading.get(key)].add(trial)
+                groups[batch.level, batch.row.name, reason, self.interpretation.get(key)].add(trial)
         return [
             {"level": level, "row": row, "trials": sorted(trials), "reason": reason}
-            | ({"reading": reading} if reading else {})
-            for (level, row, reason, reading), trials in groups.items()
+            | ({"interpretation": interpretation} if interpretation else {})
+            for (level, row, reason, interpretation), trials in groups.items()
         ]
 
 
@@ -115,8 +117,8 @@ def run_sweep(request: SweepRequest, settings: Settings, progress: Progress = si
     recorded, and the record's exit_code is 3.
     """
     clock = RunClock()
-    environment = Environment.here(tuple(dict.fromkeys([*request.levels, readings.LEVEL, "ideal"])))
-    variants, left_out = readings.requests(request)
+    environment = Environment.here(tuple(dict.fromkeys([*request.levels, interpretations.LEVEL, "ideal"])))
+    variants, left_out = interpretations.requests(request)
     work = Work.plan(request, variants, environment)
     _compute(work, settings, request, progress)
     table, failed = _write_data(request, variants, work, environment, settings.out)
@@ -134,7 +136,7 @@ def run_sweep(request: SweepRequest, settings: Settings, progress: Progress = si
         "computed_batches": len(work.batches) - len(work.reused),
         "retries": work.retries,
         "failed": failed,
-        "readings_left_out": left_out,
+        "interpretations_left_out": left_out,
         "engines": environment.engines,
         "ngspice": _ngspice() if "bsource" in request.levels else None,
         "seconds_per_evaluation": work.seconds_per_evaluation,

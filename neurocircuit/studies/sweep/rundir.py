@@ -42,9 +42,9 @@ def check_free(out: Path, request: SweepRequest) -> None:
         return
     if not (out / REQUEST).exists():
         raise InputError(f"--out {out} holds other files and no sweep; give an empty or a new directory")
-    found = first_difference(read_request(out).to_dict(), request.to_dict())
-    if found is not None:
-        raise InputError(f"--out {out} holds a run of another request ({found}); give another directory")
+    difference = first_difference(read_request(out).to_dict(), request.to_dict())
+    if difference is not None:
+        raise InputError(f"--out {out} holds a run of another request ({difference}); give another directory")
     if not (out / RUN).exists():
         raise InputError(f"--out {out} holds an unfinished run; continue it with --resume --out {out}")
 
@@ -53,9 +53,9 @@ def first_difference(old: Any, new: Any, path: str = "") -> str | None:
     """Where two requests differ first, in words: "testbench.trials = 2000, asked for 100"; None when they agree."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted(old.keys() | new.keys()):
-            found = first_difference(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))
-            if found is not None:
-                return found
+            difference = first_difference(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))
+            if difference is not None:
+                return difference
         return None
     return None if old == new else f"{path} = {old!r}, asked for {new!r}"
 

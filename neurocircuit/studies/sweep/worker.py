@@ -60,14 +60,14 @@ def evaluate(batch: Batch) -> BatchResult:
     """Evaluate a batch; failed trials are tried again as often as the testbench says. Raise SimulatorMissing."""
     result, retries = compute(batch), []
     for attempt in range(1, batch.testbench.retries + 1):
-        again = result.to_retry
-        if not again:
+        to_retry = result.to_retry
+        if not to_retry:
             break
-        retries += [(trial, attempt, result.failures[trial]) for trial in again]
-        new = compute(batch, again)
-        fire_time, redone = result.fire_time_over_tau.copy(), np.array(again) - batch.first
+        retries += [(trial, attempt, result.failures[trial]) for trial in to_retry]
+        new = compute(batch, to_retry)
+        fire_time, redone = result.fire_time_over_tau.copy(), np.array(to_retry) - batch.first
         fire_time[redone] = new.fire_time_over_tau[redone]
-        kept = {trial: reason for trial, reason in result.failures.items() if trial not in again}
+        kept = {trial: reason for trial, reason in result.failures.items() if trial not in to_retry}
         result = BatchResult(fire_time, kept | new.failures, result.duration_s + new.duration_s)
     return replace(result, retries=tuple(retries))
 
@@ -89,10 +89,10 @@ def compute(batch: Batch, only: tuple[int, ...] | None = None) -> BatchResult:
     start = time.perf_counter()
     t_over_tau, weights, start_rad = inputs(batch)
     fire_time, failures = np.full(batch.count, np.nan), {}
-    wanted = np.ones(batch.count, dtype=bool) if only is None else np.isin(_trials(batch), only)
+    selected = np.ones(batch.count, dtype=bool) if only is None else np.isin(_trials(batch), only)
     early = (t_over_tau < 0).any(axis=1)
-    failures.update({int(trial): BEFORE_ARMING for trial in _trials(batch)[early & wanted]})
-    chosen = np.flatnonzero(wanted & ~early)
+    failures.update({int(trial): BEFORE_ARMING for trial in _trials(batch)[early & selected]})
+    chosen = np.flatnonzero(selected & ~early)
     if chosen.size:
         try:
             record = _evaluate(batch, t_over_tau[chosen], weights[chosen], start_rad[chosen], chosen)

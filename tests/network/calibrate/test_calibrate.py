@@ -58,8 +58,8 @@ def test_a_table_of_points_within_limits_refuses_those_beyond(circuit, spikes):
         assert own.point.at.max() <= 5.0
     assert {"headroom", "time"} <= set(table.axes(0))
     model = NoiseModel(table, outside="ideal")
-    answered, known = model.reach(0, points[0].every)
-    headroom = points[0].every[fit.AXES.index("headroom")]
+    answered, known = model.reach(0, points[0].all_coordinates)
+    headroom = points[0].all_coordinates[fit.AXES.index("headroom")]
     assert (headroom > 0.55).sum() > 5
     assert not answered[headroom > 0.55].any()
     assert not known[headroom > 0.41].any()

@@ -19,7 +19,7 @@ from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies.circuit_curves import rows as curve_rows
 from neurocircuit.studies.circuit_curves import run as curves
-from neurocircuit.studies.circuit_curves.quantities import QUANTITIES, Setting, asked
+from neurocircuit.studies.circuit_curves.quantities import QUANTITIES, Setting, quantity_and_values
 from tests.command_line import running, succeed, wait_until
 
 SETTING = Setting(NeuronSpec(), EMBEDDED)
@@ -55,11 +55,11 @@ def test_a_value_that_is_put_is_read_and_nothing_else_moves(name):
 
 
 def test_what_is_asked_for_is_checked_and_ordered():
-    assert asked("ratio", (16.0, 2.0, 16.0))[1] == (2.0, 16.0)
+    assert quantity_and_values("ratio", (16.0, 2.0, 16.0))[1] == (2.0, 16.0)
     with pytest.raises(InputError, match=r"--quantity cycles must be within 2 … 200, got 1"):
-        asked("cycles", (1.0,))
+        quantity_and_values("cycles", (1.0,))
     with pytest.raises(InputError, match=r"--quantity must be one of cycles, .*, got 'lead'"):
-        asked("lead", None)
+        quantity_and_values("lead", None)
 
 
 def test_unchanged_circuit_has_the_mapping_of_map(network, seen):

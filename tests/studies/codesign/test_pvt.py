@@ -89,7 +89,7 @@ def weak(loaded, tmp_path, **changes):
     nominal, every = pvt.read(write(tmp_path, spec("tt"), spec("ss", **changes)))
     training = unrolled.images("train", None, 6).spikes
     there, _ = pvt.at_condition(network, nominal, every[1], "again")
-    return there, pvt.mapped_there(network, there, unrolled.physical, nominal, every[1], training)
+    return there, pvt.with_new_scales(network, there, unrolled.physical, nominal, every[1], training)
 
 
 def threshold(mapped, layer):

@@ -27,7 +27,7 @@ def test_a_draw_depends_on_seed_and_trial_alone_wherever_its_batch_begins(testbe
         assert not same[:, ~constant].any()
 
 
-def test_readings_of_the_testbench_share_their_luck(testbench):
+def test_interpretations_of_the_testbench_share_their_luck(testbench):
     plain = draw(SPEC, testbench(**RANDOM), 1, 0, 50)
     uniform = draw(SPEC, testbench(**RANDOM, jitter_distribution="uniform"), 1, 0, 50)
     fixed = draw(SPEC, testbench(**(RANDOM | {"weights": (1.0, 1.0)})), 1, 0, 50)

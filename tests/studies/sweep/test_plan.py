@@ -6,8 +6,8 @@ from neurocircuit.core.provenance import machine_identity
 from neurocircuit.errors import FileFormatError, SpecError
 from neurocircuit.spec import NeuronSpec, StartPhases, SweepSpec, WeightBank
 from neurocircuit.studies.sweep.identity import Environment
+from neurocircuit.studies.sweep.interpretations import INTERPRETATIONS, requests
 from neurocircuit.studies.sweep.plan import Batch, Row, SweepRequest
-from neurocircuit.studies.sweep.readings import READINGS, requests
 
 ENGINES = {level: f"{level}/1" for level in ("ideal", "averaged", "edge", "bsource")}
 HERE = Environment(machine_identity(), ENGINES)
@@ -151,12 +151,12 @@ def test_each_reading_changes_something_and_the_baseline_shares_the_batches_of_t
     main = request_for(testbench(level="edge", trials=700))
     variants, left_out = requests(main)
     assert not left_out
-    assert list(variants) == [reading.name for reading in READINGS]
+    assert list(variants) == [interpretation.name for interpretation in INTERPRETATIONS]
     assert keys(variants["baseline"]) < keys(request_for(testbench(level="edge", trials=1000), cross_check=None))
     plain = variants["baseline"]
     asked = [(variant.spec, variant.testbench.replace(name="test")) for variant in variants.values()]
     assert asked.count((plain.spec, plain.testbench)) == 1
-    assert all(asked.count(one) == 1 for one in asked)  # no two readings ask the same
+    assert all(asked.count(one) == 1 for one in asked)  # no two interpretations ask the same
 
 
 def test_a_reading_that_does_not_fit_is_named_with_its_reason(testbench, request_for):

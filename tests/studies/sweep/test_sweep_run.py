@@ -93,7 +93,7 @@ def test_draws_before_arming_are_counted_as_failed_and_the_sweep_says_so(run, tm
     outcome = run(bench, sweep=SweepSpec(jitter=(0.2,), bits=()))
     assert outcome.record["exit_code"] == 3
     assert outcome.record["status"] == "partial"
-    own = [group for group in outcome.record["failed"] if "reading" not in group]
+    own = [group for group in outcome.record["failed"] if "interpretation" not in group]
     assert {group["level"] for group in own} == {"ideal", "averaged"}
     assert {group["row"] for group in own} == {"jitter=0.2"}
     row = outcome.table.row("jitter", "ideal", 0.2)
@@ -111,8 +111,8 @@ def test_files_follow_their_description(run, tmp_path, testbench):
     assert record["failed"] == []
     with (tmp_path / "run" / "sensitivity.csv").open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
-    assert lines[0]["reading"] == "baseline"
-    by_reading = {line["reading"] for line in lines}
+    assert lines[0]["interpretation"] == "baseline"
+    by_reading = {line["interpretation"] for line in lines}
     assert len(by_reading) >= 20
     for line in lines:
         assert int(line["n"]) == 40
@@ -136,7 +136,7 @@ def test_the_baseline_reading_is_the_row_of_the_table(run, tmp_path, testbench):
         found = {
             (line["row_kind"], float(line["row_value"])): line
             for line in csv.DictReader(file)
-            if line["reading"] == "baseline"
+            if line["interpretation"] == "baseline"
         }
     for half, value in [("jitter", 0.01), ("jitter", 0.09), ("bits", 4)]:
         row = outcome.table.row(half, "edge", value)
@@ -156,7 +156,7 @@ def test_shared_points_are_reused_and_the_bytes_do_not_tell(run, tmp_path, testb
     assert again.record["computed_batches"] == 0
     assert data(tmp_path / "again") == data(tmp_path / "run")
     longer = run(bench.replace(trials=1040), out="longer")
-    # Of each of 8 rows at 3 levels the first 500 draws are there, and all batches of the readings.
+    # Of each of 8 rows at 3 levels the first 500 draws are there, and all batches of the interpretations.
     assert longer.record["reused_batches"] == first.record["computed_batches"] - 3 * 8
     fresh = run(bench.replace(trials=1040), out="fresh", ledger="other")
     assert fresh.record["reused_batches"] == 0
@@ -175,7 +175,7 @@ def test_a_changed_sweep_never_takes_an_old_result(run, tmp_path, testbench, cha
     with_old, alone = (
         run(changed[0], out=f"run-{name}", ledger=name, sweep=changed[1], spec=changed[2]) for name in ("ledger", "new")
     )
-    # Readings that replace the input times share their batches with those of the first testbench.
+    # Interpretations that replace the input times share their batches with those of the first testbench.
     assert with_old.record["reused_batches"] == 0 or change == "testbench"
     assert alone.record["reused_batches"] == 0
     assert data(tmp_path / "run-ledger") == data(tmp_path / "run-new")
