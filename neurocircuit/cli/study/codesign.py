@@ -1,16 +1,13 @@
 """neurocircuit study codesign: circuit parameters against accuracy, energy and latency."""
 
-import csv
-import io
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from neurocircuit.cli.common import data_option, echo_json, json_option
-from neurocircuit.cli.network import write_json
+from neurocircuit.cli.common import data_option, deliver, json_option
 from neurocircuit.core.pool import shown
 from neurocircuit.core.provenance import RunClock
 
@@ -73,21 +70,14 @@ def command(
     if no_verify:
         click.echo(f"all designs are seen: {out}")
         return
-    from neurocircuit.report import write_report
     from neurocircuit.studies.codesign.finish import finish
+    from neurocircuit.studies.codesign.result import Codesign
 
     with shown() as progress:
         numbers = finish(problem, out, workers, progress)
     trials_s = sum(row["details"]["cpu_s"] for one in numbers["fidelities"] for row in one["trials"])
-    numbers = {"kind": "codesign", "schema": 1} | numbers
-    numbers |= {"workers": workers, "cpu_s_of_all_trials": round(trials_s, 1), "run": clock.record().model_dump()}
-    write_json(out / "result.json", numbers)
-    write_csv(out / "trials.csv", numbers)
-    write_report(out / "result.json")
-    if as_json:
-        echo_json(numbers)
-    else:
-        click.echo(summary(numbers) + f"\nreport: {out / 'report.html'}")
+    numbers |= {"workers": workers, "cpu_s_of_all_trials": round(trials_s, 1)}
+    deliver(Codesign(**numbers, run=clock.record()), as_json, out)
 
 
 def prepare(study: "StudySpec", files: "Files", data: Path | None) -> "Evaluator":
@@ -98,35 +88,3 @@ def prepare(study: "StudySpec", files: "Files", data: Path | None) -> "Evaluator
 
     torch.set_num_threads(1)
     return Evaluator(Problem.load(study, files, data))
-
-
-def write_csv(path: Path, numbers: dict[str, Any]) -> None:
-    """All trials of all fidelities, a row each."""
-    from neurocircuit.core.files import write_atomically
-
-    names = list(numbers["study"]["parameters"])
-    objectives = list(numbers["study"]["objectives"])
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["fidelity", "number", "source", *names, *objectives, "feasible", "front"])
-    for fidelity in numbers["fidelities"]:
-        for row in fidelity["trials"]:
-            values = [f"{row['values'][name]:.6g}" for name in names]
-            found = [f"{row['objectives'][name]:.6g}" for name in objectives]
-            flags = [int(row["feasible"]), int(row["front"])]
-            writer.writerow([fidelity["name"], row["number"], row["source"], *values, *found, *flags])
-    write_atomically(path, stream.getvalue())
-
-
-def summary(numbers: dict[str, Any]) -> str:
-    """The recommended designs in lines."""
-    lines = []
-    for role, one in numbers["recommended"].items():
-        details, replay = one["outcome"]["details"], one["verification"]["images"]
-        accuracy = replay["accuracy"]["circuit"]
-        lines.append(
-            f"{role}: {1e9 * details['energy_J']:.3g} nJ, {1e9 * details['latency_s']:.3g} ns; whole images at edge "
-            f"{accuracy[0]:.1%} ({accuracy[1]:.1%} to {accuracy[2]:.1%}); {one['folder']}/network.toml"
-        )
-        lines.append("  " + ", ".join(f"{name} {value:.3g}" for name, value in one["values"].items()))
-    return "\n".join(lines)
