@@ -97,7 +97,7 @@ def _networks(published: Path) -> list[list[str]]:
     return rows
 
 
-def _embedded_circuit(_: Path) -> list[list[str]]:
+def _embedded_circuit(published: Path) -> list[list[str]]:
     header, _, *rows = (line.strip("| ").split(" | ") for line in reason_table().splitlines())
     return [header, *rows]
 

@@ -125,7 +125,10 @@ def deliver(result: Deliverable, as_json: bool, out: Path | None = None, report:
         saved = result.save(out)
         page = write_report(saved) if report else None
     if as_json:
-        echo_json(result.to_dict() | ({} if out is None else {"out": str(out), "report": page and str(page)}))
+        from neurocircuit.core.result import FolderResult
+
+        files = {} if out is None else {"out": str(out), "report": page and str(page)}
+        echo_json(result.to_dict() | (result.beside_record() if isinstance(result, FolderResult) else files))
     else:
         click.echo(str(result))
         if page is not None:

@@ -2,18 +2,27 @@
 
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from neurocircuit.core.files import finite_or_null, make_directory, read_json_object, write_atomically
 from neurocircuit.core.provenance import RunRecord
 from neurocircuit.core.validation import one_line
-from neurocircuit.errors import FileFormatError
+from neurocircuit.errors import FileFormatError, InputError
 
-RESULT = "result.json"
+RESULT, RUN = "result.json", "run.json"
 
 # A number that may be unknown: nan in Python, null in JSON, which lacks nan and inf.
 Number = Annotated[
@@ -94,7 +103,7 @@ class Result(Values):
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a result from its folder, or from its result.json.
+        """Read a result from its folder, or from its file (result.json, run.json).
 
         Raise InputError where there is none, FileFormatError for a result of another kind, another schema version, or
         with a field that is missing, unknown or out of bounds.
@@ -112,6 +121,66 @@ class Result(Values):
             raise FileFormatError(f"{file}: {one_line(cls.__name__, error)}") from None
 
 
+class FolderResult(Result):
+    """What a long run found that writes its folder while it runs; its fields are the record run.json, written last."""
+
+    _out: Path = PrivateAttr(Path())
+    _report: Path | None = PrivateAttr(None)
+
+    @property
+    def out(self) -> Path:
+        """Folder of the run's files."""
+        return self._out
+
+    @property
+    def report(self) -> Path | None:
+        """Page that was written with the run; None without."""
+        return self._report
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_exit_code(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """It stands in run.json and follows from the other fields."""
+        return {name: value for name, value in values.items() if name != "exit_code"}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any], out: Path, report: Path | None = None) -> Self:
+        """Return the result whose record is the content of run.json in `out`."""
+        result = cls.model_validate({name: value for name, value in record.items() if name not in ("kind", "schema")})
+        result._out, result._report = out, report
+        return result
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of run.json."""
+        return super().to_dict() | {"exit_code": self.exit_code}
+
+    def beside_record(self) -> dict[str, Any]:
+        """Return what a command says beside the record: the files."""
+        return {"out": str(self.out), "report": str(self.report) if self.report else None}
+
+    def save(self, out: Path | str) -> Path:
+        """Copy the run into the folder `out`, run.json last, unless it stands there already; return the folder.
+
+        Raise InputError naming what cannot be written.
+        """
+        folder = Path(out)
+        if folder.resolve() == self.out.resolve():
+            return folder
+        try:
+            shutil.copytree(self.out, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(RUN))
+        except OSError as error:
+            raise InputError(f"cannot copy {self.out} to {folder}: {error}") from None
+        self.write(folder / RUN)
+        return folder
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a run from its folder, or from its run.json. Raise as `Result.load`."""
+        result = super().load(path)
+        result._out = _file(path).parent
+        return result
+
+
 def kind_of(path: Path | str) -> str:
     """Return the kind of the result in a folder. Raise InputError or FileFormatError where there is none."""
     file = _file(path)
@@ -123,4 +192,6 @@ def kind_of(path: Path | str) -> str:
 
 def _file(path: Path | str) -> Path:
     path = Path(path)
-    return path / RESULT if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    return path / RUN if (path / RUN).exists() and not (path / RESULT).exists() else path / RESULT

@@ -5,7 +5,6 @@ not synchronised to the oscillators, and VCO3 starts with it. The states are spr
 """
 
 import functools
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import platformdirs
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.files import write_atomically
+from neurocircuit.core.taskstore import key_of
 from neurocircuit.errors import InputError, SimulatorBadOutput
 from neurocircuit.spec import Circuit
 from neurocircuit.spice import ngspice, transistor_run
@@ -27,7 +27,6 @@ from neurocircuit.spice.transistor_deck import Input, State, TransistorDeck, cod
 
 SYNAPSES = 6  # attached at least, idle where there are fewer inputs: each one's leakage moves the lock point
 STATES = 4  # at f3 = 1.25 f1 these and the four values of the beat put VCO3 within π/16 of any wanted phase
-_SCHEMA = 1
 _ARM_PERIODS = 5.5  # of VCO1 from arming to the saved state: VCO3 and VCO4 have started and show three periods
 _WATCHED = ("v(o1)", "v(o3)", "v(o4)", "v(en3)")
 
@@ -62,7 +61,7 @@ class SavedStates:
 
 @functools.lru_cache(maxsize=64)
 def saved_states(circuit: Circuit, inputs: int, timeout_s: float, attached: int = SYNAPSES) -> SavedStates:
-    """The states of a circuit, from the user's cache directory where they are, else by simulation.
+    """The states of a circuit, from the user's cache directory where this code made them, else by simulation.
 
     attached: as in `idle`.
 
@@ -70,9 +69,7 @@ def saved_states(circuit: Circuit, inputs: int, timeout_s: float, attached: int 
     """
     mismatch = shifts_of(circuit, inputs)
     lock = _lock_deck(circuit, inputs, mismatch, attached)
-    key = hashlib.sha256(
-        f"{_SCHEMA} {STATES} {ngspice.version().number} {lock.identity} {_code()}".encode()
-    ).hexdigest()
+    key = key_of({"states": STATES, "ngspice": ngspice.version().number, "deck": lock.identity})
     path = Path(platformdirs.user_cache_dir("neurocircuit")) / "states" / f"{key[:32]}.json"
     states = _read(path)
     if states is None:
@@ -168,12 +165,6 @@ def _arm(
         return 2 * math.pi * (turns[0] % 1.0), 2 * math.pi * (turns[1] % 1.0)
 
     return Armed(ran.state, start4_s, phases(start4_s), phases(ran.state.time_s)), (f1_Hz, f3_Hz)
-
-
-@functools.cache
-def _code() -> str:
-    """Hash of this file: what is kept follows how it is made."""
-    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
 
 
 def _read(path: Path) -> SavedStates | None:

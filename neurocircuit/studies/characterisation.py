@@ -1,25 +1,34 @@
 """A process as one call: its neuron trimmed and measured in transistors, datasheet, and spec for the fast levels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.result import FolderResult
 from neurocircuit.process import request as requests
 from neurocircuit.process import run, spec_files
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice.process import load, models_of
 
 
-@dataclass(frozen=True)
-class Characterisation:
-    """A finished characterisation: its folder, spec files (the first is the nominal one), and the record of the run."""
+class Characterisation(FolderResult):
+    """A finished characterisation: which measurements failed, and in its folder datasheet, specs and measurements."""
 
-    out: Path
-    specs: tuple[Path, ...]
-    record: dict[str, Any]
-    report: Path | None = None
+    kind: ClassVar[str] = "characterisation"
+
+    status: str
+    failed: tuple[dict[str, str], ...]
+    ngspice: str
+    jobs: int | None = None
+    scheduler: str | None = None
+
+    @property
+    def specs(self) -> tuple[Path, ...]:
+        """Spec files, the first at the nominal condition."""
+        nominal = self.out / spec_files.SPEC
+        conditions = sorted((self.out / run.CONDITIONS).glob(f"*/{spec_files.SPEC}"))
+        return (nominal, *conditions) if nominal.exists() else tuple(conditions)
 
     @property
     def spec(self) -> NeuronSpec:
@@ -29,21 +38,12 @@ class Characterisation:
     @property
     def exit_code(self) -> int:
         """3 where measurements failed."""
-        return int(self.record["exit_code"])
+        return 3 if self.failed else 0
 
-    def save(self, out: Path | str) -> Path:
-        """Return the folder: measurements are written as they are made."""
-        return Path(out)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record and the files."""
-        return {"out": str(self.out), "report": str(self.report) if self.report else None, **self.record}
-
-    def __str__(self) -> str:
+    def summary(self) -> str:
+        """Return the spec files, and what failed."""
         lines = [f"spec:   {path}" for path in self.specs]
-        lines += [
-            f"{item['condition']} {item['measurement']}: failed: {item['reason']}" for item in self.record["failed"]
-        ]
+        lines += [f"{item['condition']} {item['measurement']}: failed: {item['reason']}" for item in self.failed]
         return "\n".join([*lines, *([f"report: {self.report}"] if self.report else [])])
 
 
@@ -103,10 +103,10 @@ def characterize(
     except KeyboardInterrupt:
         hint = f"stopped; finished measurements are kept, add --resume --out {folder}"
         raise KeyboardInterrupt(hint) from None
-    specs = tuple(spec_files.write(request, folder))
+    spec_files.write(request, folder)
     page = None
     if report:
         from neurocircuit.report import write_report  # jinja2 and matplotlib take a while to import
 
         page = write_report(folder)
-    return Characterisation(folder, specs, record, page)
+    return Characterisation.of(record, folder, page)

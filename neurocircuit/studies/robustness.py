@@ -18,7 +18,7 @@ from torch import nn
 from neurocircuit.core.files import file_sha256, make_directory, read_json_object
 from neurocircuit.core.pool import Pool, Progress, open_pool, silent
 from neurocircuit.core.provenance import RunClock
-from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.core.result import RUN, Number, Result, Values
 from neurocircuit.core.taskstore import Task, TaskStore, key_of, run_tasks
 from neurocircuit.errors import InputError
 from neurocircuit.snn import checkpoint
@@ -29,8 +29,8 @@ from neurocircuit.snn.hardware.jitter import JitteredNetwork, has_own_clocks
 from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, set_rounding
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.recipe import Recipe, Subject, load_recipe
-from neurocircuit.snn.training import runlog
 from neurocircuit.snn.training.run import FINAL, Trainer
+from neurocircuit.snn.training.runlog import Trained
 from neurocircuit.spec import WeightBank
 from neurocircuit.studies.evaluation import torch_threads
 
@@ -212,7 +212,7 @@ class Study:
         recipe = self.recipe.replace(initial=str(start), hardware=self.recipe.hardware.replace(**hardware))
         final = directory / FINAL
         if final.exists():
-            kept = read_json_object(directory / runlog.RUN)
+            kept = read_json_object(directory / RUN)
             if (kept["recipe_sha256"], kept["initial_sha256"]) != (recipe.sha256, file_sha256(start)):
                 raise InputError(f"{directory} holds another run than this study asks for; give another --out")
         else:
@@ -220,9 +220,9 @@ class Study:
             trainer = Trainer(recipe, directory, self.data, torch.device("cpu"))
             if (directory / "checkpoint.pt").exists():
                 trainer.resume()
-            runlog.write_run(directory, trainer.identity())
+            Trained.of(trainer.identity(), directory).write(directory / RUN)
             trainer.run()
-            runlog.write_run(directory, trainer.identity() | {"finished": True})
+            Trained.of(trainer.identity() | {"finished": True}, directory).write(directory / RUN)
         return final
 
     def networks(self, name: str, **hardware: Any) -> dict[str, Path]:

@@ -32,10 +32,11 @@ def call(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("NEUROCIRCUIT_LEDGER", str(tmp_path / "ledger"))
     monkeypatch.setattr(api, "neuron_at", lambda process, condition: neuron(condition))
     monkeypatch.setattr(sweep, "deliver", lambda *arguments: None)
+    monkeypatch.setattr(api.SweepRun, "of", lambda *arguments: None)
 
     def run(request, settings, *others):
         asked.append((request, settings.out))
-        return Outcome(None, {"exit_code": 0})
+        return Outcome(None, {})
 
     monkeypatch.setattr(api, "_run", run)
 

@@ -6,6 +6,8 @@ from dataclasses import replace as changed
 import numpy as np
 import pytest
 
+from neurocircuit.core import taskstore
+from neurocircuit.core.provenance import machine_identity
 from neurocircuit.errors import InputError, SimulatorTimeout
 from neurocircuit.neuron import levels
 from neurocircuit.spec import Bank, Circuit, Lead, NeuronSpec, WeightBank
@@ -123,6 +125,22 @@ def test_a_state_is_taken_from_the_disk_and_a_damaged_one_is_made_anew(spec, cou
     assert saved_states._read(files[0]) == kept
     (files[0].parent / "bad.json").write_text(files[0].read_text()[:500])
     assert saved_states._read(files[0].parent / "bad.json") is None
+
+
+def test_a_state_of_other_code_is_not_taken(spec, course, monkeypatch):
+    class Simulated(Exception):
+        pass
+
+    def simulate(*arguments, **options):
+        raise Simulated
+
+    saved_states.saved_states.cache_clear()
+    monkeypatch.setattr(saved_states.transistor_run, "simulate", simulate)
+    saved_states.saved_states(spec.circuit, 2, 300.0)
+    saved_states.saved_states.cache_clear()
+    monkeypatch.setattr(taskstore, "machine_identity", lambda: machine_identity() | {"code_sha256": "another"})
+    with pytest.raises(Simulated):
+        saved_states.saved_states(spec.circuit, 2, 300.0)
 
 
 def test_a_run_that_times_out_is_recorded_with_its_reason(spec, course, monkeypatch):

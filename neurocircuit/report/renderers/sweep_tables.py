@@ -270,7 +270,11 @@ def record_table(run: Run) -> Table:
         ("batches", f"{record.get('computed_batches', '?')} computed, {record.get('reused_batches', '?')} reused"),
         ("request hash", str(record.get("request_hash", "unknown"))),
         ("table hash", str(run.table.dataset.attrs["content_sha256"])),
-        *((key.replace("_", " "), str(provenance[key])) for key in sorted(provenance) if key.endswith("sha256")),
+        *(
+            (key.replace("_", " "), str(provenance[key]))
+            for key in sorted(provenance)
+            if key.endswith("sha256") and provenance[key] is not None  # the netlist of a level that did not run
+        ),
         *(
             (f"time per evaluation, {level}", f"{seconds:g} s")
             for level, seconds in record.get("seconds_per_evaluation", {}).items()

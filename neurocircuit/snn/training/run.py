@@ -41,7 +41,7 @@ from neurocircuit.snn.training.optimise import (
 from neurocircuit.snn.training.parallel import Processes
 from neurocircuit.snn.training.runlog import LogRow, Totals
 
-CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", "weights.pt"
+CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", runlog.FINAL
 _STREAMS = {
     "weights": 1,
     "augmentation": 2,

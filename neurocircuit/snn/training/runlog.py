@@ -2,15 +2,112 @@
 
 import csv
 import io
-import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import PrivateAttr
 
 from neurocircuit.core.files import write_atomically
+from neurocircuit.core.result import FolderResult
 from neurocircuit.errors import FileFormatError
+from neurocircuit.noise.model import LARGEST_OUTSIDE
 
-LOG, RUN = "log.csv", "run.json"
+if TYPE_CHECKING:
+    from neurocircuit.snn.model import Model
+    from neurocircuit.snn.training.recalibrate import Recalibrated
+
+LOG, FINAL = "log.csv", "weights.pt"
+
+
+class Trained(FolderResult):
+    """A training run: its network, what determines it, and what it reached.
+
+    recipe: as in its file. data_canonical: whether the files are the published ones; None: of a set without. resumed:
+    what differs from how an interrupted run began. leads: False in a process that another one leads.
+    """
+
+    kind: ClassVar[str] = "training"
+
+    recipe: dict[str, Any]
+    recipe_sha256: str
+    noise_sha256: str | None = None
+    initial_sha256: str | None = None
+    data_sha256: dict[str, str]
+    data_canonical: bool | None
+    threads: int
+    processes: int
+    device: str
+    images: int
+    held_out_images: int
+    weights: int
+    steps: int
+    resumed: tuple[dict[str, Any], ...] = ()
+    cpu_capability: str
+    finished: bool | None = None
+    layer: str | None = None
+    steps_done: int | None = None
+    held_out_accuracy: float | None = None
+    share_outside_noise_table: float | None = None
+    _leads: bool = PrivateAttr(True)
+    _recalibrated: "Recalibrated | None" = PrivateAttr(None)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process leads the run."""
+        return self._leads
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file of the trained weights."""
+        return self.out / FINAL
+
+    @property
+    def model(self) -> "Model":
+        """The trained network."""
+        from neurocircuit.snn.model import load  # torch: the record is read without
+
+        return load(self.checkpoint)
+
+    def with_recalibrated(self, recalibrated: "Recalibrated") -> Self:
+        """Return this run with mapping and noise table of its weights."""
+        result = self.model_copy()
+        result._recalibrated = recalibrated
+        return result
+
+    def beside_record(self) -> dict[str, Any]:
+        """Return the files, and what the recalibration gave."""
+        again = self._recalibrated
+        files = {"out": str(self.out), "checkpoint": str(self.checkpoint)}
+        if again is None:
+            return files
+        return files | {
+            "network": str(again.network),
+            "table": str(again.table),
+            "lead_rad_and_before": again.lead_rad_and_before,
+            "limits_met": again.limits_met,
+        }
+
+    def summary(self) -> str:
+        """Return steps, held-out accuracy and files; nothing in a process that another one leads."""
+        if not self.leads:
+            return ""
+        reached, outside = self.held_out_accuracy, self.share_outside_noise_table
+        chosen = "" if reached is None else f"; {reached:.2%} of {self.held_out_images} held-out images right"
+        steps = self.steps if self.steps_done is None else self.steps_done
+        lines = [f"trained {steps} steps{chosen}: {self.checkpoint}"]
+        if self.finished is False:
+            lines.append("not finished: go on with --resume")
+        if self.resumed:
+            changes = (f"{name} {was[0]} -> {was[1]}" for name, was in self.resumed[-1].items() if name != "step")
+            lines.append(f"resumed with {', '.join(changes)}: the weights can differ in their last bits")
+        if outside is not None and outside > LARGEST_OUTSIDE:
+            lines.append(f"{outside:.2%} of the neurons lay beyond the noise table: recalibrate before you believe it")
+        if self._recalibrated is not None:
+            leads = ", ".join(f"{now:g} (before {old:g})" for now, old in self._recalibrated.lead_rad_and_before)
+            lines.append(f"mapped again, leads {leads} rad: {self._recalibrated.network}")
+            lines.append(f"noise table: {self._recalibrated.table}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -69,13 +166,6 @@ def write_rows(directory: Path, rows: list[dict[str, str]]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(directory / LOG, text.getvalue())
-
-
-def write_run(directory: Path, record: dict[str, Any]) -> None:
-    """Replace run.json."""
-    write_atomically(
-        directory / RUN, json.dumps({"kind": "training", "schema": 1} | record, indent=1, allow_nan=False) + "\n"
-    )
 
 
 def _text(value: float | None) -> str:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,87 +9,15 @@ import torch
 
 from neurocircuit.core.files import make_directory
 from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.result import RUN
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
-from neurocircuit.noise.model import LARGEST_OUTSIDE
-from neurocircuit.snn.model import Model, load
+from neurocircuit.snn.model import Model
 from neurocircuit.snn.recipe import Recipe, load_recipe
-from neurocircuit.snn.training import parallel, runlog
-from neurocircuit.snn.training.recalibrate import Recalibrated, recalibrate
-from neurocircuit.snn.training.run import CHECKPOINT, FINAL, Trainer
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A finished training run: its folder, and what it reached; leads: False in a process that another one leads.
-
-    resumed: what differs from how an interrupted run began. recalibrated: mapping and noise table of the new weights.
-    """
-
-    recipe: Recipe
-    out: Path
-    leads: bool = True
-    steps_done: int = 0
-    held_out_accuracy: float | None = None
-    share_outside_noise_table: float | None = None
-    resumed: str = ""
-    recalibrated: Recalibrated | None = None
-
-    @property
-    def weights(self) -> Path:
-        """The checkpoint of the trained weights."""
-        return self.out / FINAL
-
-    @property
-    def model(self) -> Model:
-        """The trained network."""
-        return load(self.weights)
-
-    @property
-    def exit_code(self) -> int:
-        """Always 0: what goes wrong is raised."""
-        return 0
-
-    def save(self, out: Path | str) -> Path:
-        """Return the folder: a run writes its files while it trains."""
-        return Path(out)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what was reached, and the files."""
-        recalibrated = self.recalibrated
-        return {
-            "finished": True,
-            "out": str(self.out),
-            "weights": str(self.weights),
-            "steps_done": self.steps_done,
-            "held_out_accuracy": self.held_out_accuracy,
-            "share_outside_noise_table": self.share_outside_noise_table,
-        } | (
-            {}
-            if recalibrated is None
-            else {
-                "network": str(recalibrated.network),
-                "table": str(recalibrated.table),
-                "lead_rad_and_before": recalibrated.lead_rad_and_before,
-                "limits_met": recalibrated.limits_met,
-            }
-        )
-
-    def __str__(self) -> str:
-        if not self.leads:
-            return ""
-        held_out, outside = self.held_out_accuracy, self.share_outside_noise_table
-        chosen = "" if held_out is None else f"; {held_out:.2%} of {self.recipe.data.held_out} held-out images right"
-        lines = [f"trained {self.steps_done} steps{chosen}: {self.weights}"]
-        if self.resumed:
-            lines.append(f"resumed with {self.resumed}: the weights can differ in their last bits")
-        if outside is not None and outside > LARGEST_OUTSIDE:
-            lines.append(f"{outside:.2%} of the neurons lay beyond the noise table: recalibrate before you believe it")
-        if self.recalibrated is not None:
-            leads = ", ".join(f"{now:g} (before {old:g})" for now, old in self.recalibrated.lead_rad_and_before)
-            lines.append(f"mapped again, leads {leads} rad: {self.recalibrated.network}")
-            lines.append(f"noise table: {self.recalibrated.table}")
-        return "\n".join(lines)
+from neurocircuit.snn.training import parallel
+from neurocircuit.snn.training.recalibrate import recalibrate
+from neurocircuit.snn.training.run import CHECKPOINT, Trainer
+from neurocircuit.snn.training.runlog import Trained
 
 
 def train(
@@ -157,14 +84,14 @@ def train_run(
     if recalibrate_chips is None or not trained.leads:
         return trained
     recalibrated = recalibrate(
-        trained.weights,
+        trained.checkpoint,
         Path(recipe.hardware.noise),
         data,
         chips=recalibrate_chips,
         mapped_images=mapped_images,
         progress=progress,
     )
-    return Trained(**(vars(trained) | {"recalibrated": recalibrated}))
+    return trained.with_recalibrated(recalibrated)
 
 
 def _file(value: Model | NoiseTable | Path | str, out: Path | None, name: str) -> Path | str:
@@ -213,28 +140,22 @@ def _train(
         trainer = Trainer(recipe, out, data, process_device, processes)
         _prepare(trainer, resume)
         if processes.leads:
-            runlog.write_run(out, trainer.identity() | {"finished": False})
+            Trained.of(trainer.identity() | {"finished": False}, out).write(out / RUN)
         trainer.run(progress if processes.leads else silent)
-        if not processes.leads:
-            return Trained(recipe, out, leads=False)
         reached = {
+            "finished": True,
+            "layer": trainer.layer,
             "steps_done": trainer.step,
             "held_out_accuracy": trainer.held_out_accuracy,
             "share_outside_noise_table": trainer.conditions.share_outside,
         }
-        runlog.write_run(out, trainer.identity() | {"finished": True, "layer": trainer.layer, **reached})
+        trained = Trained.of(trainer.identity() | reached, out)
+        trained._leads = processes.leads
+        if trained.leads:
+            trained.write(out / RUN)
+        return trained
     finally:
         torch.set_num_threads(before)
-    resumed = {name: change for name, change in (trainer.resumed or [{}])[-1].items() if name != "step"}
-    changes = ", ".join(f"{name} {was} -> {now}" for name, (was, now) in resumed.items())
-    return Trained(
-        recipe,
-        out,
-        steps_done=trainer.step,
-        held_out_accuracy=trainer.held_out_accuracy,
-        share_outside_noise_table=trainer.conditions.share_outside,
-        resumed=changes,
-    )
 
 
 def _prepare(trainer: Trainer, resume: bool) -> None:
@@ -248,7 +169,7 @@ def _prepare(trainer: Trainer, resume: bool) -> None:
         return
     trainer.processes.wait()
     if trainer.processes.leads:
-        taken = [name for name in (CHECKPOINT, "run.json", "log.csv") if (out / name).exists()]
+        taken = [name for name in (CHECKPOINT, RUN, "log.csv") if (out / name).exists()]
         if taken:
             raise InputError(f"--out {out} holds a run ({taken[0]}); go on with --resume, or give another directory")
         make_directory(out)

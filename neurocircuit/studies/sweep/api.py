@@ -4,10 +4,12 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from neurocircuit.core.pool import Progress, WorkerLost, default_jobs, silent
+from neurocircuit.core.result import FolderResult
 from neurocircuit.errors import InputError
 from neurocircuit.process.conditions import neuron_at
 from neurocircuit.process.monte_carlo import chips as trimmed_chips
@@ -49,48 +51,64 @@ class SweepOptions:
     lost: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class SweepRun:
-    """A finished sweep of one neuron: its transfer table, and the record of the run (run.json).
+class SweepRun(FolderResult):
+    """A finished sweep of one neuron: its transfer table, and how it ran (fields of run.json).
 
-    out: folder of its files; report: page that was written there, None without; lost: chips that cannot be trimmed.
+    failed: draws by level, row and reason. retries: failed attempts that another one followed. readings_left_out: that
+    do not fit this neuron, with the reason.
     """
 
-    table: TransferTable
-    record: dict[str, Any]
-    out: Path
-    report: Path | None = None
-    lost: dict[str, str] = field(default_factory=dict)
+    kind: ClassVar[str] = "sweep"
+
+    status: str
+    request_hash: str
+    jobs: int
+    scheduler: str | None
+    reused_batches: int
+    computed_batches: int
+    retries: tuple[dict[str, Any], ...]
+    failed: tuple[dict[str, Any], ...]
+    readings_left_out: dict[str, str]
+    engines: dict[str, str]
+    ngspice: dict[str, Any] | None
+    seconds_per_evaluation: dict[str, float]
+
+    @cached_property
+    def table(self) -> TransferTable:
+        """The transfer table. Raise InputError or FileFormatError where the folder lacks it."""
+        return TransferTable.load(self.out / "table.nc")
 
     @property
-    def failed(self) -> int:
-        """Number of evaluations that failed."""
-        return sum(len(group["trials"]) for group in self.record["failed"])
+    def lost(self) -> dict[str, str]:
+        """Chips that cannot be trimmed, and why."""
+        return rundir.read_request(self.out).lost
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return rows, status and files."""
+    @property
+    def exit_code(self) -> int:
+        """3 where draws failed."""
+        return 3 if self.failed else 0
+
+    def beside_record(self) -> dict[str, Any]:
+        """Return the rows of the table, and the files."""
         rows = [{"half": half, "level": level, "row": value, **row} for half, level, value, row in run_rows(self.table)]
-        return {
-            "out": str(self.out),
-            "report": str(self.report) if self.report else None,
-            "status": self.record["status"],
-            "rows": rows,
-            "failed": self.record["failed"],
-        }
+        return super().beside_record() | {"rows": rows}
 
-    def __str__(self) -> str:
-        record = self.record
-        batches = record["reused_batches"] + record["computed_batches"]
+    def summary(self) -> str:
+        """Return the table, batches and time, and what is missing."""
+        batches = self.reused_batches + self.computed_batches
+        wall_s = self.run.wall_s if self.run is not None else None
+        time = "" if wall_s is None else f"; {wall_s:.1f} s"
         lines = [
             self.table.to_text() + "\n",
-            f"{batches} batches, {record['reused_batches']} of them from the ledger; {record['run']['wall_s']:.1f} s",
+            f"{batches} batches, {self.reused_batches} of them from the ledger{time}",
             f"table:  {self.out / 'table.csv'}",
         ]
         if self.report is not None:
             lines.append(f"report: {self.report}")
         lines += [f"{name} cannot be trimmed and is left out: {why}" for name, why in self.lost.items()]
-        if self.failed:
-            lines.append(f"{self.failed} evaluations failed; reasons in {self.out / rundir.RUN}")
+        failed = sum(len(group["trials"]) for group in self.failed)
+        if failed:
+            lines.append(f"{failed} evaluations failed; reasons in {self.out / rundir.RUN}")
         return "\n".join(lines)
 
 
@@ -124,7 +142,7 @@ class Sweeps:
     @property
     def exit_code(self) -> int:
         """3 where draws failed."""
-        return max((run.record["exit_code"] for run in self.runs if isinstance(run, SweepRun)), default=0)
+        return max((run.exit_code for run in self.runs if isinstance(run, SweepRun)), default=0)
 
     def save(self, out: Path | str) -> Path:
         """Return the folder: the files of a sweep are written while it runs."""
@@ -132,7 +150,9 @@ class Sweeps:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers of the run, of several conditions a list."""
-        numbers = [run.to_dict() for run in self.runs]
+        numbers = [
+            run.to_dict() | run.beside_record() if isinstance(run, SweepRun) else run.to_dict() for run in self.runs
+        ]
         return numbers[0] if len(numbers) == 1 else {"runs": numbers}
 
     def __str__(self) -> str:
@@ -187,9 +207,9 @@ def sweep(
             ledger=Path(folder) / "ledger",
             report=False,
         )
-    (run,) = runs.runs
-    assert isinstance(run, SweepRun)  # noqa: S101
-    return run.table
+        (run,) = runs.runs
+        assert isinstance(run, SweepRun)  # noqa: S101
+        return run.table
 
 
 def sweep_runs(
@@ -257,10 +277,9 @@ def sweep_runs(
             runs.append(SweepEstimate(estimates.estimate(request, ledger_path, jobs or default_jobs())))
             continue
         resume_command = _resume_command(where, ledger, scheduler, report)
-        outcome = _run(
-            request, Settings(where, ledger_path, jobs or default_jobs(), scheduler), resume_command, progress
-        )
-        runs.append(SweepRun(outcome.table, outcome.record, where, _report(where) if report else None, request.lost))
+        settings = Settings(where, ledger_path, jobs or default_jobs(), scheduler)
+        outcome = _run(request, settings, resume_command, progress)
+        runs.append(SweepRun.of(outcome.record, where, _report(where) if report else None))
     return Sweeps(tuple(runs))
 
 

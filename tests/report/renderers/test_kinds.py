@@ -14,7 +14,7 @@ from neurocircuit.report.document import Document, Table
 
 PUBLISHED = Path(__file__).parents[3] / "reports/published"
 EXAMPLES = {
-    "sweep": "table3",
+    "sweep": "transistor",
     "characterisation": "datasheet-generic65",
     "mapping": "mnist-network/stressed/network.mapping.json",
     "calibration": "mnist-network/stressed/table.calibration.json",
