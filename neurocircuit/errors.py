@@ -61,3 +61,9 @@ class SimulatorTimeout(SimulatorError):
 
 class SimulatorBadOutput(SimulatorError):
     """The simulator ended without the asked vectors, finite, over the asked time span."""
+
+
+class Stopped(NeurocircuitError):
+    """Ctrl-C at the command line; the message says how to go on. From Python it is a KeyboardInterrupt."""
+
+    exit_code = 130

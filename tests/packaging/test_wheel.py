@@ -19,7 +19,7 @@ def names_in(wheel: Path) -> list[str]:
 
 
 def sources(folder: str, pattern: str) -> set[str]:
-    return {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob(pattern)}
+    return {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob(pattern) if path.is_file()}
 
 
 def test_wheel_carries_package_data_and_kernel(wheel: Path) -> None:

@@ -54,8 +54,8 @@ class SweepOptions:
 class SweepRun(FolderResult):
     """A finished sweep of one neuron: its transfer table, and how it ran (fields of run.json).
 
-    failed: draws by level, row and reason. retries: failed attempts that another one followed. readings_left_out: that
-    do not fit this neuron, with the reason.
+    failed: draws by level, row and reason. retries: failed attempts that another one followed.
+    interpretations_left_out: those that do not fit this neuron, with the reason.
     """
 
     kind: ClassVar[str] = "sweep"
@@ -68,7 +68,7 @@ class SweepRun(FolderResult):
     computed_batches: int
     retries: tuple[dict[str, Any], ...]
     failed: tuple[dict[str, Any], ...]
-    readings_left_out: dict[str, str]
+    interpretations_left_out: dict[str, str]
     engines: dict[str, str]
     ngspice: dict[str, Any] | None
     seconds_per_evaluation: dict[str, float]
