@@ -19,7 +19,8 @@ def copy(tmp_path):
     def write(*replacements):
         folder = processes.load(GENERIC).folder
         for path in folder.iterdir():
-            shutil.copy(path, tmp_path)
+            if path.is_file():
+                shutil.copy(path, tmp_path)
         toml = tmp_path / "process.toml"
         text = toml.read_text()
         for old, new in replacements:
