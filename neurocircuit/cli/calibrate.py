@@ -63,6 +63,6 @@ def command(out: Path, as_json: bool, **options: Any) -> None:
     """
     from neurocircuit.studies.calibration import calibration
 
-    with progress() as told:
-        result = calibration(out=out, progress=told, **options)
+    with progress() as report_progress:
+        result = calibration(out=out, progress=report_progress, **options)
     deliver(result, as_json, out, report=options["curve"] is None)

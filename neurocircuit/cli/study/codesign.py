@@ -26,6 +26,6 @@ def command(as_json: bool, **options: Any) -> None:
     """
     from neurocircuit.studies.codesign.api import codesign
 
-    with progress() as told:
-        result = codesign(progress=told, **options)
+    with progress() as report_progress:
+        result = codesign(progress=report_progress, **options)
     deliver(result, as_json, result.out if options["verify"] else None)

@@ -47,8 +47,8 @@ def finish(
         "name": study.name,
         "study": study.to_dict(),
         "ranges": {
-            name: {"low": own.low, "high": own.high, "scale": own.scale, "unit": BOUNDS[name][2]}
-            for name, own in study.parameters.ranges.items()
+            name: {"low": parameter.low, "high": parameter.high, "scale": parameter.scale, "unit": BOUNDS[name][2]}
+            for name, parameter in study.parameters.ranges.items()
         },
         "base": base_values(problem.base, problem.variation, study.power),
         "fidelities": [
@@ -90,7 +90,7 @@ def nothing_left(study: StudySpec, trials: list[list[FrozenTrial]]) -> str:
 
 def between(study: StudySpec, trials: list[list[FrozenTrial]]) -> list[dict[str, Any]]:
     """How far a fidelity and the one before it agree on the designs that both saw: rank correlation, difference."""
-    found = []
+    rows_by_pair = []
     for stage in range(1, len(trials)):
         source = {f"trial {trial.number}": trial for trial in trials[stage - 1]}
         pairs = [
@@ -103,7 +103,7 @@ def between(study: StudySpec, trials: list[list[FrozenTrial]]) -> list[dict[str,
         early, late = np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
         for k, name in enumerate(study.objectives):
             same = np.ptp(early[:, k]) == 0 or np.ptp(late[:, k]) == 0
-            found.append(
+            rows_by_pair.append(
                 {
                     "from": study.fidelities[stage - 1].name,
                     "to": study.fidelities[stage].name,
@@ -113,7 +113,7 @@ def between(study: StudySpec, trials: list[list[FrozenTrial]]) -> list[dict[str,
                     "mean_difference": float(np.mean(late[:, k] - early[:, k])),
                 }
             )
-    return found
+    return rows_by_pair
 
 
 def _rows(study: StudySpec, trials: list[FrozenTrial]) -> list[dict[str, Any]]:
@@ -161,8 +161,8 @@ def _verified(
         "retraining": None if retraining is None else retraining.to_dict(),
     }
     path = out / DESIGNS / first / VERIFIED
-    if path.exists() and (found := json.loads(path.read_bytes()))["identity"] == identity and first == role:
-        return {"folder": f"{DESIGNS}/{role}", "verification": found["result"]}
+    if path.exists() and (stored := json.loads(path.read_bytes()))["identity"] == identity and first == role:
+        return {"folder": f"{DESIGNS}/{role}", "verification": stored["result"]}
     design = design_of(problem.base, problem.variation, problem.study.power, trial.params)
     mapped = write_design(problem, role, design, folder)
     if first != role:
@@ -193,18 +193,20 @@ def write_design(problem: Problem, role: str, design: Design, folder: Path) -> M
 
 def verify(problem: Problem, mapped: MappedNetwork, jobs: int) -> dict[str, Any]:
     """Whole images at edge on chips that no trial saw, and neurons as SPICE decks against their closed form."""
-    own, seed = problem.study.verification, problem.study.seed + _FRESH
+    checks, seed = problem.study.verification, problem.study.seed + _FRESH
     circuit = Circuit.of(mapped, problem.physical)
-    images = problem.images(own.split, own.images)
-    rows = whole.run(circuit, images.spikes, images.labels, chips=own.chips, level="edge", seed=seed, jobs=jobs)
+    images = problem.images(checks.split, checks.images)
+    rows = whole.run(circuit, images.spikes, images.labels, chips=checks.chips, level="edge", seed=seed, jobs=jobs)
     numbers = whole.summary(rows, tuple(layer.name for layer in mapped.layers))
-    result: dict[str, Any] = {"split": own.split, "images": numbers, "bsource": [], "bsource_remark": ""}
-    if not own.bsource_neurons:
+    result: dict[str, Any] = {"split": checks.split, "images": numbers, "bsource": [], "bsource_remark": ""}
+    if not checks.bsource_neurons:
         return result
     try:
-        for points in neurons.points_of(circuit, images.spikes[:2], own.bsource_neurons, seed):
-            found = level_agreement.level_discrepancy(circuit, points, "bsource", "averaged", chip_count=2, seed=seed)
-            result["bsource"].append(found)
+        for points in neurons.points_of(circuit, images.spikes[:2], checks.bsource_neurons, seed):
+            discrepancy = level_agreement.level_discrepancy(
+                circuit, points, "bsource", "averaged", chip_count=2, seed=seed
+            )
+            result["bsource"].append(discrepancy)
     except SimulatorMissing as error:
         result["bsource_remark"] = f"not run: {error}"
     return result

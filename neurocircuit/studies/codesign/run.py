@@ -92,16 +92,16 @@ def run(definition: Definition, out: Path, prepare: Prepare, options: Options, p
     than one worker. Workers, and other calls on the same folder, share the trials by the store.
     """
     begin(definition, out)
-    told = _Told(definition, out, progress)
+    messages = _Messages(definition, out, progress)
     with open_pool(options.workers) as pool:
         if options.workers == 1:
-            return _work(definition, out, prepare, options.deadline, told.tell)
+            return _work(definition, out, prepare, options.deadline, messages.tell)
         workers = [pool.submit(_work, definition, out, prepare, options.deadline) for _ in range(options.workers)]
         while wait(workers, timeout=_LOOK_EVERY_s, return_when=FIRST_EXCEPTION).not_done:
             for worker in workers:
                 if worker.done():
                     pool.result(worker)  # raises what it raised
-            told.tell()
+            messages.tell()
         return all(pool.result(worker) for worker in workers)
 
 
@@ -151,9 +151,11 @@ def _fill(store: Store, stage: int, definition: Definition) -> None:
     with store.locked():
         if stage == 0:
             values = base_values(definition.base, definition.variation, study.power)
-            own = {name: values[name] for name in study.parameters.ranges}
-            if all(one.low <= own[name] <= one.high for name, one in study.parameters.ranges.items()):
-                store.enqueue(0, own, "base circuit")
+            queued_values = {name: values[name] for name in study.parameters.ranges}
+            if all(
+                bounds.low <= queued_values[name] <= bounds.high for name, bounds in study.parameters.ranges.items()
+            ):
+                store.enqueue(0, queued_values, "base circuit")
             return
         designs = study.fidelities[stage].designs
         feasible = [trial for trial in store.complete(stage - 1) if is_feasible(trial)]
@@ -178,7 +180,7 @@ def is_feasible(trial: Any) -> bool:
     return all(value <= 0 for value in trial.constraints.values())
 
 
-class _Told:
+class _Messages:
     """Tells the progress of all workers by the trials in the store: how many, and how good the last one is."""
 
     def __init__(self, definition: Definition, out: Path, progress: Progress) -> None:
@@ -213,18 +215,18 @@ def _result(trial: FrozenTrial) -> str:
     return f"accuracy {outcome['accuracy']:.1%}, {1e9 * outcome['energy']:.3g} nJ, {1e9 * outcome['latency']:.3g} ns"
 
 
-def _difference(found: Any, wanted: Any, where: str = "") -> tuple[str, Any, Any] | None:
+def _difference(stored: Any, wanted: Any, where: str = "") -> tuple[str, Any, Any] | None:
     """Path and both values of the first difference of two JSON structures."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in sorted(found.keys() | wanted.keys()):
-            below = _difference(found.get(key), wanted.get(key), f"{where}.{key}".lstrip("."))
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        for key in sorted(stored.keys() | wanted.keys()):
+            below = _difference(stored.get(key), wanted.get(key), f"{where}.{key}".lstrip("."))
             if below:
                 return below
         return None
-    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
-        items = (_difference(a, b, f"{where}[{k}]") for k, (a, b) in enumerate(zip(found, wanted, strict=True)))
+    if isinstance(stored, list) and isinstance(wanted, list) and len(stored) == len(wanted):
+        items = (_difference(a, b, f"{where}[{k}]") for k, (a, b) in enumerate(zip(stored, wanted, strict=True)))
         return next((one for one in items if one), None)
-    return None if found == wanted else (where, _short(found), _short(wanted))
+    return None if stored == wanted else (where, _short(stored), _short(wanted))
 
 
 def _short(value: Any) -> str:
