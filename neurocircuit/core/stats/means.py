@@ -52,16 +52,32 @@ def size_mixture_interval(sizes: Floats, moved: NDArray[np.bool_]) -> Interval:
     """Return mean and interval of `sizes` [trial] >= 0 of which those `moved` [trial] are of another, larger kind."""
     if sizes.size < 2:
         return size_interval(sizes)
-    share, low_share, high_share = (float(moved.mean()), *mid_p_interval(int(moved.sum()), moved.size))
     unmoved, unmoved_low, unmoved_high = _or_known(size_interval(sizes[~moved]))
     jump, jump_low, jump_high = _or_known(size_interval(sizes[moved]))
-    mean, step = float(sizes.mean()), jump - unmoved
+    below, above = _mixture_reach(
+        moved,
+        (unmoved, unmoved - unmoved_low, unmoved_high - unmoved),
+        (jump, jump - jump_low, jump_high - jump),
+    )
+    mean = float(sizes.mean())
+    return mean, max(mean - below, 0.0), mean + above
+
+
+def _mixture_reach(moved: NDArray[np.bool_], unmoved: Interval, jump: Interval) -> tuple[float, float]:
+    """Return how far the interval of a mixture's mean reaches below and above it.
+
+    moved: of which kind each draw is, [trial]. unmoved, jump: of each kind the mean, and how far its interval reaches
+    below and above. The reach of the share, times the distance of the two kinds, is the third part.
+    """
+    share, low_share, high_share = (float(moved.mean()), *mid_p_interval(int(moved.sum()), moved.size))
+    step = jump[0] - unmoved[0]
     below, above = share - low_share, high_share - share
     if step < 0:
         below, above = above, below
-    low = math.hypot((1 - share) * (unmoved - unmoved_low), share * (jump - jump_low), step * below)
-    high = math.hypot((1 - share) * (unmoved_high - unmoved), share * (jump_high - jump), step * above)
-    return mean, max(mean - low, 0.0), mean + high
+    return (
+        math.hypot((1 - share) * unmoved[1], share * jump[1], step * below),
+        math.hypot((1 - share) * unmoved[2], share * jump[2], step * above),
+    )
 
 
 def _or_known(interval: Interval) -> Interval:
@@ -84,15 +100,12 @@ def paired_mixture_difference(a: Floats, b: Floats, moved: NDArray[np.bool_]) ->
     difference, moved = (a - b)[both], moved[both]
     if difference.size < 2:
         return student_interval(difference)
-    share, low_share, high_share = (float(moved.mean()), *mid_p_interval(int(moved.sum()), moved.size))
     unmoved, unmoved_low, _ = _or_known(student_interval(difference[~moved]))
     jump, jump_low, _ = _or_known(student_interval(difference[moved]))
-    mean, step = float(difference.mean()), jump - unmoved
-    below, above = share - low_share, high_share - share
-    if step < 0:
-        below, above = above, below
-    parts = ((1 - share) * (unmoved - unmoved_low), share * (jump - jump_low))
-    return mean, mean - math.hypot(*parts, step * below), mean + math.hypot(*parts, step * above)
+    widths = unmoved - unmoved_low, jump - jump_low  # Student's t reaches as far above as below
+    below, above = _mixture_reach(moved, (unmoved, widths[0], widths[0]), (jump, widths[1], widths[1]))
+    mean = float(difference.mean())
+    return mean, mean - below, mean + above
 
 
 def separated_difference(a: Interval, b: Interval) -> Interval:
