@@ -36,7 +36,7 @@ PUBLIC = {
     "load": "neurocircuit.kinds:load",
     "map": "neurocircuit.snn.mapping:map_network",
     "pvt": "neurocircuit.studies.pvt:pvt",
-    "report": "neurocircuit.report:write_report",
+    "report": "neurocircuit.rendering:write_report",
     "robustness": "neurocircuit.studies.robustness",
     "simulate": "neurocircuit.studies.simulate:simulate",
     "snn": "neurocircuit.snn",
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from neurocircuit.network.verify import verify
     from neurocircuit.neuron.levels import waveforms
     from neurocircuit.noise.table import NoiseTable
-    from neurocircuit.report import write_report as report
+    from neurocircuit.rendering import write_report as report
     from neurocircuit.snn.data import sets as data
     from neurocircuit.snn.mapping import map_network as map
     from neurocircuit.spec import Condition, MappedNetwork, NeuronSpec, Testbench, Variation

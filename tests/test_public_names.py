@@ -3,6 +3,7 @@
 import ast
 import doctest
 import inspect
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,12 @@ def test_type_checkers_see_the_names_that_are_there() -> None:
         assert imported.pop(name) == ((module, attribute) if attribute else tuple(module.rsplit(".", 1)))
     assert imported == {}
     assert sorted(neurocircuit.__all__) == sorted(PUBLIC)
+
+
+def test_no_package_takes_the_name_of_a_function() -> None:
+    packages = {module.name for module in pkgutil.iter_modules(neurocircuit.__path__)}
+    assert packages & PUBLIC.keys() == {"snn"}
+    assert PUBLIC["snn"] == "neurocircuit.snn"
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

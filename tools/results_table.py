@@ -15,7 +15,7 @@ import numpy as np
 
 from neurocircuit.core.files import read_json_object, write_atomically
 from neurocircuit.errors import FileFormatError, InputError, NeurocircuitError
-from neurocircuit.report import paper
+from neurocircuit.rendering import paper
 from neurocircuit.tables import transistor_rows
 from tools.marks import fill
 
@@ -189,7 +189,7 @@ def _curves(published: Path) -> Iterator[Row]:
 
 
 def _pvt(published: Path) -> Iterator[Row]:
-    from neurocircuit.report.renderers.pvt import TRIMS
+    from neurocircuit.rendering.renderers.pvt import TRIMS
 
     for values in _read(published, "pvt"):
         for way, name in TRIMS.items():

@@ -120,7 +120,7 @@ def deliver(result: Deliverable, as_json: bool, out: Path | None = None, report:
     """Save the result into `out`, write its report there, print it, and end with its exit code."""
     page = None
     if out is not None:
-        from neurocircuit.report import write_report
+        from neurocircuit.rendering import write_report
 
         saved = result.save(out)
         page = write_report(saved) if report else None

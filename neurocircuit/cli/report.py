@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from neurocircuit.cli.common import PATH, deliver, json_option
-from neurocircuit.report import write_all
+from neurocircuit.rendering import write_all
 
 
 @click.command("report")

@@ -17,7 +17,7 @@ import neurocircuit
 from neurocircuit import _kernel
 
 _DEPENDENCIES = ("numpy", "scipy")
-_CANNOT_MOVE_A_NUMBER = ("cli", "report")  # they show numbers; everything else of the package may make one
+_CANNOT_MOVE_A_NUMBER = ("cli", "rendering")  # they show numbers; everything else of the package may make one
 _OPTIONAL = ("torch", "xarray", "optuna", "distributed")  # stated where they are installed
 
 

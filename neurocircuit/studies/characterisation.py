@@ -106,7 +106,7 @@ def characterize(
     spec_files.write(request, folder)
     page = None
     if report:
-        from neurocircuit.report import write_report  # jinja2 and matplotlib take a while to import
+        from neurocircuit.rendering import write_report  # jinja2 and matplotlib take a while to import
 
         page = write_report(folder)
     return Characterisation.of(record, folder, page)

@@ -127,7 +127,7 @@ def simulate(
             not_modelled=neuron_levels.not_modelled(name, spec),
         )
     if picture is not None:
-        from neurocircuit.report.figures import draw_waveforms  # matplotlib takes a while to import
+        from neurocircuit.rendering.figures import draw_waveforms  # matplotlib takes a while to import
 
         waves = {name: neuron_levels.waveforms(name, spec, t_over_tau, weight_array, start_rad, seed) for name in names}
         draw_waveforms(waves, f"threshold ({spec.threshold.kind})", t_over_tau.tolist(), picture)

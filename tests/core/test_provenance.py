@@ -75,11 +75,11 @@ def test_one_byte_of_any_file_that_can_move_a_number_changes_the_hash_and_other_
     # Those that an earlier list of files forgot, and the folders that show numbers.
     assert {"neuron/phase_noise.py", "neuron/chip.py", "neuron/record.py", "units.py", "core/pool.py"} <= names
     assert any(name.startswith("cli/") for name in names)
-    assert any(name.startswith("report/") for name in names)
+    assert any(name.startswith("rendering/") for name in names)
     moved = {}
     for file in files:
         moved[file.relative_to(package).as_posix()] = changed_hash(package, file) != before
-    shown = {name for name in names if name.split("/")[0] in ("cli", "report")}
+    shown = {name for name in names if name.split("/")[0] in ("cli", "rendering")}
     assert {name for name, moves in moved.items() if not moves} == shown
     assert provenance.code_sha256(package) == before
 

@@ -26,7 +26,7 @@ def test_wheel_carries_package_data_and_kernel(wheel: Path) -> None:
     names = set(names_in(wheel))
     decks = {f"neurocircuit/{name}" for name in sources("netlists", "*.cir")}
     testbenches = sources("neurocircuit/studies/sweep/testbenches", "*.toml")
-    templates = sources("neurocircuit/report", "*.jinja*") | sources("neurocircuit/report", "*.html*")
+    templates = sources("neurocircuit/rendering", "*.jinja*") | sources("neurocircuit/rendering", "*.html*")
     shipped = {f"neurocircuit/{name}" for name in (*sources("netlists", "*.*"), *sources("training", "*.toml"))}
     for wanted in (decks, shipped, testbenches, templates, sources("neurocircuit", "*.py"), {"neurocircuit/py.typed"}):
         assert wanted

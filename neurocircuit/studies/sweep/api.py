@@ -403,6 +403,6 @@ def _resume_command(out: Path, ledger: Path | str | None, scheduler: str | None,
 
 
 def _report(out: Path) -> Path:
-    from neurocircuit.report import write_report  # jinja2 and matplotlib take a while to import
+    from neurocircuit.rendering import write_report  # jinja2 and matplotlib take a while to import
 
     return write_report(out)

@@ -7,7 +7,7 @@ import pytest
 
 from neurocircuit.kinds import load
 from neurocircuit.process import result as measurements
-from neurocircuit.report import write_report
+from neurocircuit.rendering import write_report
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 from neurocircuit.studies.codesign.result import Codesign
 from neurocircuit.studies.codesign.study import StudySpec

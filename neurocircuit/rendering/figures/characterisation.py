@@ -1,0 +1,243 @@
+"""Figures of the datasheet, one function each; all from the curves that `characterize` wrote."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neurocircuit.rendering import style
+from neurocircuit.rendering.read.characterisation import Characterised, Measurement
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BLOCK_NAMES = {"pll": "loop", "membrane": "VCO3, VCO4", "synapse": "synapses", "logic": "logic"}
+
+_COLOURS = (*style.SERIES_COLOURS, "#595959")  # seven conditions: three corners, two temperatures, two supplies
+
+
+def f_of_i(run: Characterised) -> "Figure":
+    """Frequency over current at each condition; the tangent of the nominal one."""
+    figure, (axes,) = style.new_figure(3.1)
+    figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.16)
+    for colour, marker, label, measurement in _series(run, "cco"):
+        curve = measurement.curves["f_of_i"]
+        axes.plot(1e6 * curve["current_A"], curve["frequency_Hz"] / 1e6, color=colour, marker=marker, label=label)
+    typical = run.typical("cco")
+    if typical:
+        curve = typical.curves["f_of_i"]
+        axes.plot(1e6 * curve["current_A"], curve["tangent_Hz"] / 1e6, ":", color="#767676", label="tangent")
+    axes.set(xlabel="bias current (µA)", ylabel="frequency (MHz)")
+    axes.legend(loc="lower right", fontsize=7)
+    return figure
+
+
+def noise(run: Characterised) -> "Figure":
+    """Root mean square phase over the square root of time."""
+    figure, (axes,) = style.new_figure(2.8)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.18)
+    measurement = _typical(run, "noise")
+    walk = measurement.curves["walk"]
+    root = np.sqrt(1e9 * walk["time_s"])
+    for key, label, look in (
+        ("measured_rad", "measured, rms over the rings", "o-"),
+        ("drawn_rad", "as drawn: 2πk ∫ i dt", "--"),
+        ("theory_rad", "theory: σφ = 2πk √(S t)", ":"),
+    ):
+        axes.plot(root, 1e3 * walk[key], look, markersize=2.5, label=label)
+    axes.set(xlabel="√time (√ns)", ylabel="phase (mrad)")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def detector(run: Characterised) -> "Figure":
+    """Mean of UP over phase, and below it the deviation from the line."""
+    figure, (top, bottom) = style.new_figure(3.8, rows=2, sharex=True, gridspec_kw={"height_ratios": (2, 1)})
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.13, hspace=0.12)
+    for colour, _, label, measurement in _series(run, "detector"):
+        curve = measurement.curves["transfer"]
+        turns = curve["phase_rad"] / np.pi
+        top.plot(turns, curve["up"], ".", color=colour, markersize=3, label=label)
+        inside = turns < 1.0
+        error = 100 * (curve["up"] - curve["line"])
+        bottom.plot(turns[inside], error[inside], ".", color=colour, markersize=3)
+    typical = _typical(run, "detector")
+    for key in ("linear_low", "linear_high"):
+        for axes in (top, bottom):
+            axes.axvline(typical.value(key) / np.pi, color="#767676", linewidth=0.8, linestyle=":")
+    top.set(ylabel="mean of UP / supply")
+    bottom.set(xlabel="phase of A over B (π rad)", ylabel="off line (%)", ylim=(-6, 6))
+    top.legend(loc="lower center", fontsize=7)
+    return figure
+
+
+def lock(run: Characterised) -> "Figure":
+    """Phase error over time of loops inside and outside the lock range."""
+    figure, (axes,) = style.new_figure(2.8)
+    figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.18)
+    for name, curve in _typical(run, "lock").curves.items():
+        offset = float(name.removeprefix("loop_"))
+        label = "VCO1 at f1" if offset == 0 else f"{offset:+g} of the range"
+        axes.plot(1e9 * curve["time_s"], curve["error_rad"] / np.pi, label=label, linewidth=1.0)
+    low, high = axes.get_ylim()
+    axes.set(xlabel="time from the enable (ns)", ylabel="phase error (π rad)", ylim=(low, high + 0.35 * (high - low)))
+    axes.legend(loc="upper left", fontsize=7, ncols=2)
+    return figure
+
+
+def flipflop(run: Characterised) -> "Figure":
+    """Clock to Q over how early data is."""
+    figure, (axes,) = style.new_figure(2.8)
+    figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.18)
+    for colour, marker, label, measurement in _series(run, "flipflop"):
+        curve = measurement.curves["delay"]
+        early, delay = 1e12 * curve["data_before_clock_s"], 1e12 * curve["clock_to_q_s"]
+        axes.plot(early, delay, marker=marker, markersize=3, color=colour, label=label)
+        axes.axvline(1e12 * measurement.value("edge"), color=colour, linewidth=0.7, linestyle=":")
+    axes.set(xlabel="data before clock (ps); dotted: missed to the left", ylabel="clock to Q (ps)")
+    axes.legend(loc="upper right", fontsize=7)
+    return figure
+
+
+def synapse(run: Characterised) -> "Figure":
+    """Jumps by code, INL and DNL; both signs at the nominal condition, jumps at all."""
+    figure, axes = style.new_figure(5.0, rows=3, sharex=True, gridspec_kw={"height_ratios": (2, 1, 1)})
+    figure.subplots_adjust(left=0.18, right=0.97, top=0.98, bottom=0.1, hspace=0.12)
+    for colour, _, label, measurement in _series(run, "synapse"):
+        curve = measurement.curves["jumps"]
+        axes[0].plot(curve["code"], curve["excitatory_rad"], "-", color=colour, label=label)
+        axes[0].plot(-curve["code"], -curve["inhibitory_rad"], "-", color=colour)
+    curve = _typical(run, "synapse").curves["jumps"]
+    for panel, what in ((axes[1], "inl"), (axes[2], "dnl")):
+        for sign, name, marker in ((1, "excitatory", "o"), (-1, "inhibitory", "s")):
+            panel.plot(sign * curve["code"], curve[f"{name}_{what}"], marker=marker, markersize=3)
+        panel.axhline(0, color="black", linewidth=0.6)
+        panel.set(ylabel=f"{what.upper()} (LSB)")
+    axes[0].set(ylabel="phase jump (rad)")
+    axes[2].set(xlabel="code")
+    axes[0].legend(loc="upper left", fontsize=7)
+    return figure
+
+
+def tail(run: Characterised) -> "Figure":
+    """Course of VCO1's phase after a full-scale spike of each sign."""
+    figure, (axes,) = style.new_figure(2.6)
+    figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.19)
+    curve = _typical(run, "synapse").curves["course"]
+    for key, label in (("excitatory_rad", "source, code 15"), ("inhibitory_rad", "sink, code 15, sign turned")):
+        sign = -1.0 if key == "inhibitory_rad" else 1.0
+        axes.plot(1e9 * curve["time_s"], sign * curve[key], label=label)
+    axes.axvspan(0.0, 1.0, color="#d9d9d9", linewidth=0, label="spike")
+    axes.set(xlabel="time from the spike (ns)", ylabel="phase (rad)")
+    axes.legend(loc="lower right")
+    return figure
+
+
+def kernel(run: Characterised) -> "Figure":
+    """Membranes of the single-input runs with the fit, and the residual."""
+    figure, (top, bottom) = style.new_figure(4.2, rows=2, sharex=True, gridspec_kw={"height_ratios": (2.4, 1)})
+    figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.12, hspace=0.1)
+    measurement = _typical(run, "kernel")
+    runs = {name: curve for name, curve in measurement.curves.items() if "fitted_rad" in curve}
+    for k, (name, curve) in enumerate(runs.items()):
+        colour = style.SERIES_COLOURS[k % len(style.SERIES_COLOURS)]
+        time = 1e9 * curve["time_s"]
+        top.plot(time, curve["membrane_rad"], "-", color=colour, label=name.replace("code_", "code "))
+        top.plot(time, curve["fitted_rad"], "--", color="black", linewidth=0.8)
+        bottom.plot(time, 1e3 * (curve["membrane_rad"] - curve["fitted_rad"]), color=colour, linewidth=0.9)
+    top.axhline(0.0, color="#767676", linewidth=0.8, linestyle=":")
+    top.set(ylabel="membrane φ4 − φ3 (rad)")
+    bottom.set(xlabel="time from the input (ns)", ylabel="off fit (mrad)")
+    top.legend(loc="upper left", fontsize=7, ncols=2)
+    return figure
+
+
+def step(run: Characterised) -> "Figure":
+    """Phase error of the loop after the same inputs."""
+    figure, (axes,) = style.new_figure(2.8)
+    figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.18)
+    for name, curve in _typical(run, "kernel").curves.items():
+        axes.plot(1e9 * curve["time_s"], curve["error_rad"], label=name.replace("code_", "code "))
+    axes.axhline(0.0, color="black", linewidth=0.6)
+    axes.set(xlabel="time from the input (ns)", ylabel="phase error (rad)")
+    axes.legend(loc="upper right", fontsize=7, ncols=2)
+    return figure
+
+
+def prediction(run: Characterised) -> "Figure":
+    """Relative error of each level's prediction over the transistors' fire time."""
+    figure, (axes,) = style.new_figure(3.0)
+    figure.subplots_adjust(left=0.16, right=0.97, top=0.88, bottom=0.17)
+    measurement = _typical(run, "prediction")
+    for level, colour, marker in (
+        ("edge", style.LEVEL_COLOURS["edge"], "o"),
+        ("crossing", style.SERIES_COLOURS[5], "v"),
+        ("averaged", style.LEVEL_COLOURS["averaged"], "s"),
+    ):
+        curve = measurement.curves[level]
+        actual, first = curve["transistor_s"], curve["first_s"]
+        error = 100 * (curve["predicted_s"] - actual) / (actual - first)
+        axes.plot(
+            1e9 * (actual - first),
+            error,
+            marker,
+            color=colour,
+            markersize=3.5,
+            label="edge, crossing" if level == "crossing" else level,
+        )
+    axes.axhline(0.0, color="black", linewidth=0.7)
+    axes.set(xlabel="fire time less first input, transistors (ns)", ylabel="predicted − transistors (%)")
+    figure.legend(loc="upper right", ncols=3, bbox_to_anchor=(0.98, 1.0), columnspacing=0.8)
+    return figure
+
+
+def energy(run: Characterised) -> "Figure":
+    """Stacked bars by block, one for each condition, with the paper's bound."""
+    by_condition = run.measured["energy"]
+    figure, (axes,) = style.new_figure(1.7 + 0.34 * len(by_condition))
+    height = 1.7 + 0.34 * len(by_condition)
+    figure.subplots_adjust(left=0.3, right=0.95, top=1 - 0.62 / height, bottom=0.5 / height)
+    labels, left = [], np.zeros(len(by_condition))
+    for slug in by_condition:
+        labels.append(slug.replace("_", ", "))
+    for k, (block, name) in enumerate(_BLOCK_NAMES.items()):
+        width = np.array([1e12 * measurement.value(f"spike_{block}") for measurement in by_condition.values()])
+        axes.barh(labels, width, left=left, color=style.SERIES_COLOURS[k], label=name, height=0.6)
+        left = left + width
+    lock = np.array(
+        [1e12 * (measurement.value("with_lock") - measurement.value("spike")) for measurement in by_condition.values()]
+    )
+    axes.barh(labels, lock, left=left, color="#d0d0d0", label="lock before", height=0.6)
+    axes.axvline(10.0, color="black", linestyle=":", linewidth=0.9)
+    axes.invert_yaxis()
+    axes.set(xlabel="energy of a spike (pJ)")
+    figure.legend(loc="upper center", ncols=3, fontsize=7, columnspacing=0.8)
+    return figure
+
+
+DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
+    "f_of_i": f_of_i,
+    "noise": noise,
+    "detector": detector,
+    "lock": lock,
+    "flipflop": flipflop,
+    "synapse": synapse,
+    "tail": tail,
+    "kernel": kernel,
+    "step": step,
+    "prediction": prediction,
+    "energy": energy,
+}
+
+
+def _series(run: Characterised, name: str) -> Iterator[tuple[str, str, str, Measurement]]:
+    """Colour, marker, label and measurement of each condition."""
+    for k, (slug, measurement) in enumerate(run.measured[name].items()):
+        colour = _COLOURS[k % len(_COLOURS)]
+        yield colour, style.SERIES_MARKERS[k % len(style.SERIES_MARKERS)], slug.replace("_", ", "), measurement
+
+
+def _typical(run: Characterised, name: str) -> Measurement:
+    typical = run.typical(name)
+    assert typical is not None, name  # noqa: S101 - a figure is drawn only for a measurement that was made
+    return typical

@@ -1,0 +1,5 @@
+"""A network on chips of a circuit: rendered as every evaluation."""
+
+from neurocircuit.rendering.renderers.evaluation import render
+
+__all__ = ["render"]

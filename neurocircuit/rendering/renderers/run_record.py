@@ -1,0 +1,12 @@
+"""The last section of a report: how the run was made."""
+
+from typing import Any
+
+from neurocircuit.rendering.document import Section, Table, section
+from neurocircuit.rendering.read.result import record_rows
+
+
+def run_section(values: dict[str, Any], *more: tuple[str, str]) -> Section:
+    """Return command, versions and cost of the run; `more`: further rows."""
+    rows = (*record_rows(values.get("run")), *more)
+    return section("Run", Table("How this run was made", ("", ""), rows, prose=(1,)) if rows else "Not recorded.")
