@@ -1,14 +1,18 @@
-"""The real command line in processes of its own, and what belongs to it among the machine's processes."""
+"""The command line in this process or in others, and what belongs to it among the machine's processes."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+from neurocircuit.cli import main
 
 DATA_FILES = ("table.csv", "table.nc", "draws.nc", "sensitivity.csv", "waveforms.nc", "request.json")
 
@@ -22,6 +26,18 @@ HANGING = """#!/bin/sh
 grep -q '^[*] version' deck.cir && exec {ngspice} "$@"
 exec sleep 1000
 """
+
+
+def call(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    """Run `neurocircuit` with these arguments in this process; another one would spend seconds on imports."""
+    out, err, code = io.StringIO(), io.StringIO(), None
+    command = ["neurocircuit", *map(str, arguments)]
+    with mock.patch("sys.argv", command), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end_of_main:
+            code = end_of_main.code
+    return subprocess.CompletedProcess(command, int(code or 0), out.getvalue(), err.getvalue())
 
 
 def succeed(command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[str]:

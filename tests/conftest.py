@@ -1,4 +1,4 @@
-"""What holds for every test: the same examples in each run, caches of its own, no process that outlives its test."""
+"""What holds for every test: the same examples in each run, own caches, one thread, no process that outlives it."""
 
 import os
 import tempfile
@@ -9,6 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.command_line import CommandLine
+
+# Before torch is imported. Worker processes of pytest use the cores already; threads of one that wait for a core which
+# another has spin meanwhile: an epoch of the digits takes 20 times as long with two threads on two busy cores.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 # No statement about time (a deadline, a slow draw), and nothing that depends on an earlier run (a database).
 settings.register_profile(
@@ -31,6 +35,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove that folder."""
     if CACHES in config.stash:
         config.stash[CACHES].cleanup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests of a file that share what a fixture makes to one worker process, lest each makes it.
+
+    The scheduler of --dist loadgroup deals such groups out first, and then single tests.
+    """
+    for item in items:
+        definitions = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - there is no public way
+        shared = any(made[-1].scope != "function" and made[-1].baseid.startswith("tests") for made in definitions)
+        if shared and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Accuracy on chips: numbered luck, monotone in every planted noise, honest intervals; the command."""
 
 import json
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +19,7 @@ from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.recipe import load_recipe
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import WeightBank
+from tests.command_line import call
 from tests.noise.tables import planted_table
 from tests.snn.training.test_train import DIGITS, trainer
 
@@ -164,15 +163,11 @@ def test_events_are_counted_and_layers_named(case):
             evaluate_on_chips(network, first(source, 5), subject, table, **bad)
 
 
-def command(*arguments):
-    return subprocess.run([sys.executable, "-m", "neurocircuit", *map(str, arguments)], capture_output=True, text=True)
-
-
 def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
     network, source, subject = case
     table = planted_table(layers=3, event=0.1, chip=0.05, false=0.1)
     table.save(tmp_path / "table.nc")
-    done = command(
+    done = call(
         "evaluate",
         weights,
         "--noise",
@@ -194,7 +189,7 @@ def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
     assert values["by_chip"] == found.by_chip.tolist()
     assert values["valid"] is True
     assert values["energy_J"] == pytest.approx(found.spikes * 10e-12)
-    text = command("evaluate", weights, "--noise", tmp_path / "table.nc", "--chips", 2, "--images", 20)
+    text = call("evaluate", weights, "--noise", tmp_path / "table.nc", "--chips", 2, "--images", 20)
     assert "missed" in text.stdout
     assert "other weights" in text.stdout  # the planted table belongs to no network
 
@@ -210,7 +205,7 @@ def test_the_command_says_what_the_library_finds(case, weights, tmp_path):
 )
 def test_wrong_options_are_one_line(weights, tmp_path, options, message):
     planted_table(layers=3).save(tmp_path / "table.nc")
-    done = command("evaluate", weights, *(str(tmp_path / "table.nc") if one == "TABLE" else one for one in options))
+    done = call("evaluate", weights, *(str(tmp_path / "table.nc") if one == "TABLE" else one for one in options))
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
@@ -222,7 +217,7 @@ def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
     planted_table(layers=3, event=0.4, chip=0.05, checkpoint_sha256=own).save(tmp_path / "loud.nc")
     planted_table(layers=3, event=0.1, chip=0.05, checkpoint_sha256=own).save(tmp_path / "quiet.nc")
     planted_table(layers=3).save(tmp_path / "foreign.nc")
-    call = (
+    comparison = (
         "study",
         "compare",
         "--clean",
@@ -241,17 +236,17 @@ def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
         "--trained",
         weights,
     )
-    done = command(*call, tmp_path / "quiet.nc", "--json")
+    done = call(*comparison, tmp_path / "quiet.nc", "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)["recovery"]
     assert summary["clean"][0] < summary["trained"][0] < summary["software"]
     assert summary["gain"][1] > 0
     assert "wins back" in " ".join((tmp_path / "out" / "report.md").read_text().split())
-    controlled = (*call, tmp_path / "quiet.nc", "--control", weights, tmp_path / "loud.nc", "--json")
-    summary = json.loads(command(*controlled).stdout)["recovery"]
+    controlled = (*comparison, tmp_path / "quiet.nc", "--control", weights, tmp_path / "loud.nc", "--json")
+    summary = json.loads(call(*controlled).stdout)["recovery"]
     assert summary["control"][0] == summary["clean"][0]  # the same table, images and chips
     assert summary["beyond_control"][0] == pytest.approx(summary["gain"][0])
-    refused = command(*call, tmp_path / "foreign.nc")
+    refused = call(*comparison, tmp_path / "foreign.nc")
     assert refused.returncode == 2
     assert "its network has other weights" in refused.stderr
 
@@ -271,7 +266,7 @@ def test_recovered_compares_replays_on_the_images_and_chips_they_share(weights, 
     planted_table(layers=3, checkpoint_sha256=file_sha256(weights)).save(table)
     clean = replayed(tmp_path / "clean", [1, 0, 0, 0, 1, 1])  # one image more than the other has
     trained = replayed(tmp_path / "trained", [1, 1, 1, 0, 1])
-    call = (
+    comparison = (
         "study",
         "compare",
         "--clean",
@@ -293,7 +288,7 @@ def test_recovered_compares_replays_on_the_images_and_chips_they_share(weights, 
         "--replay",
         clean,
     )
-    done = command(*call, "--replay", trained, "--json")
+    done = call(*comparison, "--replay", trained, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["in_circuit"]
     assert (found["images"], found["chips"], found["level"]) == (5, 2, "edge")
@@ -303,7 +298,7 @@ def test_recovered_compares_replays_on_the_images_and_chips_they_share(weights, 
     assert "In the circuit itself, 5 whole images on 2 chips" in " ".join(
         (tmp_path / "out" / "report.md").read_text().split()
     )
-    few = command(*call)
+    few = call(*comparison)
     assert few.returncode == 2
     assert "--replay must be given 2 times, got 1" in few.stderr
 

@@ -1,8 +1,6 @@
 """Training within the scales of a mapped network, and mapping and calibrating what came out, by one command."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from neurocircuit.snn.hardware.margins import Margins
 from neurocircuit.snn.layers import SpikingLinear
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import MappedNetwork
+from tests.command_line import call
 from tests.noise.tables import planted_table
 from tests.snn.training.test_train import DIGITS, trainer
 
@@ -69,15 +68,11 @@ def test_each_layer_has_margins_of_its_own():
     assert terms[3] == pytest.approx(terms[1] + terms[2])
 
 
-def command(*arguments):
-    return subprocess.run([sys.executable, "-m", "neurocircuit", *map(str, arguments)], capture_output=True, text=True)
-
-
 def test_train_and_recalibrate_leave_a_network_and_its_own_table(tmp_path):
     trainer(tmp_path / "start", "epochs=2").run()
     before = planted_table(layers=3, event=0.05, chip=0.02, false=0.1)
     before.save(tmp_path / "table.nc")
-    done = command(
+    done = call(
         "train",
         DIGITS,
         "--out",
@@ -117,6 +112,6 @@ def test_train_and_recalibrate_leave_a_network_and_its_own_table(tmp_path):
 
 
 def test_recalibrating_nothing_is_refused():
-    done = command("train", DIGITS, "--recalibrate", 3)
+    done = call("train", DIGITS, "--recalibrate", 3)
     assert done.returncode == 2
     assert "--recalibrate needs the noise table of a mapped network" in done.stderr

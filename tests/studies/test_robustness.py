@@ -1,8 +1,6 @@
 """Robustness studies on digits: their numbers mean what they say, and a second call trains nothing again."""
 
 import json
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +13,7 @@ from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.hardware.quantise import Rounding, set_rounding
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import WeightBank
+from tests.command_line import call
 from tests.snn.training.test_train import DIGITS, trainer
 
 pytest.importorskip("sklearn")
@@ -42,11 +41,10 @@ def run(tmp_path_factory):
         "--json",
     ]
 
-    def call(study, *more):
-        arguments = map(str, ["study", "robustness", study, *options, "--out", folder / study, *more])
-        return subprocess.run([sys.executable, "-m", "neurocircuit", *arguments], capture_output=True, text=True)
+    def study_of(study, *more):
+        return call("study", "robustness", study, *options, "--out", folder / study, *more)
 
-    return folder, call, {study: call(study) for study in ("table4", "fig2", "jitter")}
+    return folder, study_of, {study: study_of(study) for study in ("table4", "fig2", "jitter")}
 
 
 def test_all_studies_run_and_report(run):
@@ -101,21 +99,21 @@ def test_accuracies_are_those_of_the_rounded_weights(run):
 
 
 def test_a_second_call_takes_what_is_there(run):
-    folder, call, done = run
+    folder, study_of, done = run
     before = {path: path.stat().st_mtime_ns for path in (folder / "table4" / "runs").rglob(FINAL)}
-    again = call("table4")
+    again = study_of("table4")
     assert len(before) == 6
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert json.loads(again.stdout)["studies"] == json.loads(done["table4"].stdout)["studies"]
-    other = call("table4", "--set", "lr=2e-3")
+    other = study_of("table4", "--set", "lr=2e-3")
     assert other.returncode == 2
     assert "holds another run than this study asks for" in other.stderr
 
 
 @pytest.mark.parametrize("study", ["table4", "fig2", "jitter"])
 def test_without_retraining_the_network_itself_is_measured_alike(run, tmp_path, study):
-    _, call, done = run
-    alone = call(study, "--no-retraining", "--out", tmp_path)
+    _, study_of, done = run
+    alone = study_of(study, "--no-retraining", "--out", tmp_path)
     assert alone.returncode == 0, alone.stderr
     assert not (tmp_path / "runs").exists()
     found, full = (json.loads(one.stdout)["studies"][study] for one in (alone, done[study]))
@@ -130,11 +128,11 @@ def test_without_retraining_the_network_itself_is_measured_alike(run, tmp_path, 
 
 
 def test_wrong_options_are_one_line(run):
-    _, call, _ = run
+    _, study_of, _ = run
     for option, value, message in (
         ("--images", 10_000, "images must be within 1 … 360"),
         ("--weights", "none.pt", "none.pt"),
     ):
-        done = call("jitter", option, value)
+        done = study_of("jitter", option, value)
         assert done.returncode == 2
         assert message in done.stderr.splitlines()[-1]

@@ -21,7 +21,7 @@ from neurocircuit.snn.recipe import OptimiserSpec, ScheduleSpec, load_recipe
 from neurocircuit.snn.training import runlog
 from neurocircuit.snn.training.optimise import AveragedWeights, bound_gradients, denormals_as_zero, learning_rate
 from neurocircuit.snn.training.run import BEST, CHECKPOINT, FINAL, Trainer
-from tests.command_line import running, succeed, wait_until
+from tests.command_line import call, running, succeed, wait_until
 
 pytest.importorskip("sklearn")
 DIGITS = Path(__file__).parents[3] / "training" / "digits.toml"
@@ -91,9 +91,12 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, whole, stop_at):
         assert [one[name] for name in columns] == [other[name] for name in columns]
 
 
+NEUROCIRCUIT = [sys.executable, "-m", "neurocircuit"]
+
+
 def command(out, *arguments, settings=SHORT):
     values = [part for setting in settings for part in ("--set", setting)]
-    return ["-m", "neurocircuit", "train", str(DIGITS), "--out", str(out), "--threads", "1", *values, *arguments]
+    return ["train", str(DIGITS), "--out", str(out), "--threads", "1", *values, *arguments]
 
 
 def test_kill_9_and_resume_gives_the_same_bits(tmp_path):
@@ -103,13 +106,14 @@ def test_kill_9_and_resume_gives_the_same_bits(tmp_path):
     torch.set_num_threads(1)
     trainer(plain, *SHORT).run()
     torch.set_num_threads(threads)
-    with running([sys.executable, *command(killed)]) as process:
+    with running([*NEUROCIRCUIT, *command(killed)]) as process:
         wait_until((killed / CHECKPOINT).exists, process)
     assert process.returncode == -signal.SIGKILL
     assert not (killed / FINAL).exists()
 
-    done = succeed([sys.executable, *command(killed, "--resume", "--json")])
+    done = call(*command(killed, "--resume", "--json"))
 
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["finished"] is True
     assert done.stderr == ""  # no terminal, no progress
     assert_same_bits(weights(killed), weights(plain))
@@ -125,7 +129,7 @@ def test_two_processes_train_as_one(tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     arguments = command(tmp_path / "two", settings=settings)
-    succeed([*launch, *arguments], env=environment)
+    succeed([*launch, *NEUROCIRCUIT[1:], *arguments], env=environment)
     trainer(tmp_path / "one", *settings).run()
 
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
@@ -244,8 +248,8 @@ def test_a_gradient_that_is_no_number_stops_the_run_before_it_reaches_the_weight
 def test_resuming_a_finished_run_keeps_what_it_reached(tmp_path):
     records = []
     for more in ((), ("--resume",)):
-        arguments = command(tmp_path / "a", *more, settings=("epochs=1", *SHORT[1:]))
-        succeed([sys.executable, *arguments])
+        done = call(*command(tmp_path / "a", *more, settings=("epochs=1", *SHORT[1:])))
+        assert done.returncode == 0, done.stderr
         records.append(json.loads((tmp_path / "a" / "run.json").read_text()))
     assert records[0]["held_out_accuracy"] > 0.1
     assert records[0]["layer"] is not None

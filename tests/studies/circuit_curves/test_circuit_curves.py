@@ -20,7 +20,7 @@ from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies.circuit_curves import rows as curve_rows
 from neurocircuit.studies.circuit_curves import run as curves
 from neurocircuit.studies.circuit_curves.quantities import QUANTITIES, Setting, quantity_and_values
-from tests.command_line import running, succeed, wait_until
+from tests.command_line import call, running, wait_until
 
 SETTING = Setting(NeuronSpec(), EMBEDDED)
 
@@ -161,21 +161,20 @@ def test_kill_9_and_resume_give_the_rows_of_a_run_that_nothing_disturbed(weights
             del value["cpu_s"], value["task"]
         return values
 
-    def command(out, jobs):
-        words = ["study", "circuit-curves", *arguments, "--jobs", jobs, "--out", out]
-        return [sys.executable, "-m", "neurocircuit", *map(str, words)]
+    def words(out, jobs):
+        return ["study", "circuit-curves", *map(str, [*arguments, "--jobs", jobs, "--out", out])]
 
-    succeed(command(tmp_path / "undisturbed", 1))
+    assert call(*words(tmp_path / "undisturbed", 1)).returncode == 0
     undisturbed = tasks(tmp_path / "undisturbed")
     out = tmp_path / "out"
     for jobs, count in ((2, 1), (1, 4)):
-        with running(command(out, jobs)) as process:
+        with running([sys.executable, "-m", "neurocircuit", *words(out, jobs)]) as process:
             wait_until(lambda count=count: len(tasks(out)) >= count, process)
             process.kill()
     assert not (out / "result.json").exists()
     kept = tasks(out)
     assert len(kept) < len(undisturbed)
-    succeed(command(out, 2))
+    assert call(*words(out, 2)).returncode == 0
     assert tasks(out) == undisturbed
     assert {name: tasks(out)[name] for name in kept} == kept
     rows = [json.loads((folder / "result.json").read_bytes())["rows"] for folder in (out, tmp_path / "undisturbed")]
