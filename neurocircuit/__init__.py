@@ -37,7 +37,7 @@ PUBLIC = {
     "map": "neurocircuit.snn.mapping:map_network",
     "pvt": "neurocircuit.studies.pvt:pvt",
     "report": "neurocircuit.rendering:write_report",
-    "robustness": "neurocircuit.studies.robustness",
+    "robustness": "neurocircuit.studies.robustness:robustness",
     "simulate": "neurocircuit.studies.simulate:simulate",
     "snn": "neurocircuit.snn",
     "sweep": "neurocircuit.studies.sweep.api:sweep",
@@ -58,13 +58,13 @@ if TYPE_CHECKING:
     from neurocircuit.snn.data import sets as data
     from neurocircuit.snn.mapping import map_network as map
     from neurocircuit.spec import Condition, MappedNetwork, NeuronSpec, Testbench, Variation
-    from neurocircuit.studies import robustness
     from neurocircuit.studies.characterisation import characterize
     from neurocircuit.studies.circuit_curves.study import circuit_curves
     from neurocircuit.studies.codesign.api import codesign
     from neurocircuit.studies.compare import compare
     from neurocircuit.studies.evaluation import evaluate
     from neurocircuit.studies.pvt import pvt
+    from neurocircuit.studies.robustness import robustness
     from neurocircuit.studies.simulate import simulate
     from neurocircuit.studies.sweep.api import sweep
     from neurocircuit.tables import TransferTable

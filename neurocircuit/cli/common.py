@@ -84,17 +84,6 @@ first_passage_option = click.option(
 )
 
 
-def options(*several: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return one decorator for several options, listed in their order."""
-
-    def decorate(function: Any) -> Any:
-        for option in reversed(several):
-            function = option(function)
-        return function
-
-    return decorate
-
-
 def progress() -> "AbstractContextManager[Progress]":
     """Show how far a long call is, on stderr."""
     from neurocircuit.core.pool import shown

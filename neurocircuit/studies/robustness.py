@@ -101,39 +101,8 @@ class Robustness(Result):
         return f"{', '.join(self.studies)} of {self.weights} on {self.n} test images of {self.data}"
 
 
-def table4(weights: Path | str, recipe: Recipe | Path | str, **options: Any) -> Robustness:
-    """Return accuracies at 32, 8, 4 and 2 bit of the weights, only rounded and retrained: Table 4 of the paper.
-
-    weights: checkpoint to start from; recipe: how to fine-tune it, one that names no initial weights, or its name.
-    Options: settings: changes of the recipe such as "lr=1e-3"; out ("."): fine-tuned networks stay in out/runs and are
-    not trained again; retrain (True); first: only so many test images; draws (3) of each noise; data, threads, jobs,
-    scheduler and progress. Finished accuracies lie in out/tasks.
-    Raise InputError naming what does not fit, also where out/runs holds another run.
-
-    >>> table4("weights.pt", "mnist_finetune", retrain=False).studies["table4"].unrounded  # doctest: +SKIP
-    """
-    return _run("table4", _table4, weights, recipe, **options)
-
-
-def fig2(weights: Path | str, recipe: Recipe | Path | str, **options: Any) -> Robustness:
-    """Return accuracies over weight bits and over noise on the weights: Fig. 2 of the paper. Options as of `table4`.
-
-    >>> fig2("weights.pt", "mnist_finetune", first=1000).studies["fig2"].noise["clean"]  # doctest: +SKIP
-    """
-    return _run("fig2", _fig2, weights, recipe, **options)
-
-
-def jitter(weights: Path | str, recipe: Recipe | Path | str, **options: Any) -> Robustness:
-    """Return accuracies over relative jitter of every spike time. Options as of `table4`.
-
-    >>> jitter("weights.pt", "mnist_finetune", first=1000).studies["jitter"].accuracy["clean"]  # doctest: +SKIP
-    """
-    return _run("jitter", _jitter, weights, recipe, **options)
-
-
-def _run(
-    name: str,
-    study: "Callable[[Study], Table4 | WeightNoise | SpikeJitter]",
+def robustness(
+    study: str,
     weights: Path | str,
     recipe: Recipe | Path | str,
     *,
@@ -148,15 +117,41 @@ def _run(
     scheduler: str | None = None,
     progress: Progress = silent,
 ) -> Robustness:
+    """Measure the accuracy of a trained network against what hardware does to it.
+
+    Args:
+        study: table4, accuracies at 32, 8, 4 and 2 bit of the weights, only rounded and retrained (Table 4 of the
+            paper); fig2, over weight bits and over noise on the weights (Fig. 2); or jitter, over relative jitter of
+            every spike time.
+        weights: checkpoint to start from.
+        recipe: how to fine-tune it, one that names no initial weights; a file, or the name of one that ships.
+        settings: changes of the recipe, such as "lr=1e-3".
+        out: folder; fine-tuned networks stay in out/runs and are not trained again, accuracies in out/tasks.
+        retrain: or measure the network as it is.
+        first: only so many test images. None: all.
+        draws: of each noise, at least 2.
+        data: folder of the data sets; default NEUROCIRCUIT_DATA.
+        threads: of torch, in each process.
+        jobs: processes that evaluate; changes no number.
+        scheduler: "local" or the address of a Dask scheduler, to evaluate there.
+        progress: hears how far it is.
+
+    Raise InputError naming what does not fit, also where out/runs holds another run.
+
+    >>> result = robustness("fig2", "weights.pt", "mnist_finetune", first=1000)  # doctest: +SKIP
+    >>> result.studies["fig2"].noise["clean"]  # doctest: +SKIP
+    """
+    if study not in STUDIES:
+        raise InputError(f"study must be among {', '.join(STUDIES)}, got {study!r}")
     clock = RunClock()
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, tuple(settings))
     if recipe.initial:
         raise InputError("recipe must not name initial weights: those are the study's own")
-    with torch_threads(threads), open_pool(jobs, scheduler) as pool:
+    with torch_threads(threads), open_pool(jobs, scheduler, preload=(__name__,)) as pool:
         subject = Study(recipe, Path(weights), Path(out) / "runs", data, first, draws, pool, progress, retrain)
-        numbers = study(subject)
+        numbers = STUDIES[study](subject)
     return Robustness(
-        studies={name: numbers},
+        studies={study: numbers},
         weights=str(weights),
         data=subject.subject.data.name,
         network=subject.subject.network.name,
@@ -350,3 +345,10 @@ def _jitter(study: Study) -> SpikeJitter:
         accuracy=curves,
         time_origin="layer" if has_own_clocks(study.network) else "image",
     )
+
+
+STUDIES: dict[str, Callable[[Study], Table4 | WeightNoise | SpikeJitter]] = {
+    "table4": _table4,
+    "fig2": _fig2,
+    "jitter": _jitter,
+}

@@ -50,7 +50,7 @@ def test_every_command_has_help_and_json(path: tuple[str, ...]) -> None:
     assert "--json" in done.stdout
 
 
-@pytest.mark.parametrize("path", [(), ("study",), ("study", "robustness"), ("table",), ("process",)], ids=" ".join)
+@pytest.mark.parametrize("path", [(), ("study",), ("table",), ("process",)], ids=" ".join)
 def test_a_group_without_a_command_prints_its_help_in_lines(path: tuple[str, ...]) -> None:
     done = run(*path)
     assert done.returncode == 2

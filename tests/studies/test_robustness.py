@@ -136,3 +136,12 @@ def test_wrong_options_are_one_line(run):
         done = study_of("jitter", option, value)
         assert done.returncode == 2
         assert message in done.stderr.splitlines()[-1]
+
+
+def test_workers_change_no_number(run, tmp_path):
+    _, call, done = run
+    apart = call("fig2", "--no-retraining", "--jobs", 2, "--out", tmp_path)
+    assert apart.returncode == 0, apart.stderr
+    found, full = (json.loads(one.stdout)["studies"]["fig2"] for one in (apart, done["fig2"]))
+    assert found["rounded"] == full["rounded"]
+    assert found["noise"]["clean"] == full["noise"]["clean"]
