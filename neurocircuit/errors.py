@@ -1,7 +1,7 @@
 """What can go wrong, as types; the command line turns each into one line and an exit code.
 
 NeurocircuitError
-├── TimeUp                 exit 4: the time given was up first; the same call continues
+├── TimeUp                 exit 4: the time limit was reached first; the same call continues
 ├── InputError             exit 2: something the user gave is wrong; nothing was written
 │   ├── UnitError          a quantity without its unit, or with a unit that does not fit
 │   ├── SpecError          a field of a spec, a testbench or a sweep breaks its bound
@@ -9,7 +9,7 @@ NeurocircuitError
 └── SimulatorError         exit 3: a simulator did not deliver
     ├── SimulatorMissing   it is not installed (exit 2: the user can mend it)
     ├── SimulatorTimeout   it ran past its limit and was killed; depends on the machine's load
-    └── SimulatorBadOutput it ended, but the asked vectors are missing, not finite or too short
+    └── SimulatorBadOutput it ended, but the requested vectors are missing, not finite or too short
 """
 
 
@@ -20,7 +20,7 @@ class NeurocircuitError(Exception):
 
 
 class TimeUp(NeurocircuitError):
-    """The time that was given was up before the work was finished; the same call continues it."""
+    """The time limit was reached before the work was finished; the same call continues it."""
 
     exit_code = 4
 

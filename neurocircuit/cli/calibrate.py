@@ -39,7 +39,7 @@ from neurocircuit.cli.common import (
     "--latest",
     "latest_over_tau",
     type=click.FloatRange(0, min_open=True),
-    help="Only neurons that fire by then, tau.",
+    help="Only neurons that fire before this time, in tau.",
 )
 @click.option("--budget", is_flag=True, help="Also simulate each cause alone and draw the noise budget.")
 @click.option(
@@ -47,7 +47,7 @@ from neurocircuit.cli.common import (
     type=click.Choice(("calibrated", "transfer")),
     default="calibrated",
     show_default=True,
-    help="transfer: the paper's simpler reading, each layer's jitter by the curve of --curve.",
+    help="transfer: the paper's simpler model, each layer's jitter by the curve of --curve.",
 )
 @click.option("--curve", type=PATH, help="Transfer table of a sweep over jitter (.nc).")
 @click.option("--input-jitter", default=0.01, show_default=True, help="Relative jitter of the image, with --curve.")

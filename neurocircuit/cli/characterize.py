@@ -20,18 +20,18 @@ from neurocircuit.cli.common import NAMES, NUMBERS, deliver, jobs_option, json_o
 @click.option("--only", type=NAMES, help="Measurements: trim,cco,...; what they need runs too. Default: all.")
 @click.option("--resolution", default=1e-4, show_default=True, help="Step of the trim currents over the nominal ones.")
 @click.option("--cases", default=40, show_default=True, type=click.IntRange(2, 1000), help="Random prediction cases.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Root of all random draws.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of all random draws.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory. Default: reports/datasheet-PROCESS.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out; finished measurements are kept.")
 @jobs_option
 @scheduler_option
-@click.option("--report/--no-report", default=True, help="Or write the data files only.")
+@click.option("--report/--no-report", default=True, help="Write the report, or the data files only.")
 @json_option
 def command(as_json: bool, **options: Any) -> None:
     """Trim and measure the neuron of a process in transistors; write its datasheet and its spec for the fast levels.
 
     Phase noise and prediction are measured at the first condition only, which is the nominal one.
-    Ctrl-C keeps finished measurements. Exit code 3: some measurements failed, the rest is there.
+    Ctrl-C keeps finished measurements. Exit code 3: some measurements failed, the others are written.
     """
     from neurocircuit.studies.characterisation import characterize
 

@@ -73,14 +73,14 @@ jobs_option = click.option(
 )
 scheduler_option = click.option("--scheduler", help="Run on Dask: the address of a scheduler, or local.")
 seed_option = click.option(
-    "--seed", default=1, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Root of all random draws."
+    "--seed", default=1, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Seed of all random draws."
 )
 first_passage_option = click.option(
     "--first-passage-neurons",
     type=click.IntRange(min=0),
     metavar="NEURONS",
     help="Layers of at most so many neurons follow their membranes, as verify's do; others are moved by their slope, "
-    "which is faster and too dark. Default: 10000.",
+    "which is faster and pessimistic. Default: 10000.",
 )
 
 

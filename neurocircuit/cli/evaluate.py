@@ -33,16 +33,20 @@ from neurocircuit.cli.common import (
     help="Energy of one output spike, or a condition's folder of characterize, for the one measured there.",
 )
 @click.option("--noise", type=PATH, help="On chips of a circuit: noise table of calibrate.")
-@click.option("--chips", type=click.IntRange(min=1), help="Chips that each image meets. Default: 10.")
-@click.option("--repeats", type=click.IntRange(min=1), help="Times that it meets each with new events. Default: 1.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Root of chips and events. Default: 0.")
-@click.option("--images", "first", type=click.IntRange(min=1), help="Only the first so many images.")
+@click.option("--chips", type=click.IntRange(min=1), help="Chips; each image runs on each of them. Default: 10.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), help="Runs of each image on each chip, with new events. Default: 1."
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Seed of chips and events. Default: 0.")
+@click.option("--images", "first", type=click.IntRange(min=1), help="Use only the first N images.")
 @click.option(
     "--outside",
     type=click.Choice(("ideal", "nearest", "error")),
     help="Spikes beyond the table: as eq. (4) has them, as its nearest cell does, or stop. Default: ideal, counted.",
 )
-@click.option("--tables", type=click.IntRange(min=0), help="Redrawn tables for the calibration's error. Default: 5.")
+@click.option(
+    "--tables", type=click.IntRange(min=0), help="Tables redrawn within the error of the calibration. Default: 5."
+)
 @first_passage_option
 @click.option("--out", type=PATH, help="Folder of the result; default: only print.")
 @spec_option
@@ -55,7 +59,7 @@ def command(checkpoint: Path, split: str, out: Path | None, as_json: bool, **opt
 
     tau comes from the neuron spec. --data may be a folder or one data file. With --noise on chips of the circuit that
     the table was calibrated for, weights rounded to its bank, tau its own; the interval is over images, chips, events
-    and tables like these. INVALID with more than 0.1 % of the neurons beyond the table.
+    and tables like these. The result is marked INVALID when more than 0.1 % of the neurons lie beyond the table.
     """
     from neurocircuit.studies.evaluation import evaluate
 

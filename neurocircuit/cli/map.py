@@ -41,7 +41,7 @@ def command(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Lay the network in CHECKPOINT onto the circuit: phase per weight, lead, bank and bias delay of each layer.
+    """Map the network in CHECKPOINT onto the circuit: phase per weight, lead, bank and bias delay of each layer.
 
     Writes the mapped network, and beside it OUT.mapping.json with every constraint on recorded membranes, and a report.
     Exit code 3 when a constraint is broken.

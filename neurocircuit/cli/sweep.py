@@ -32,24 +32,30 @@ from neurocircuit.neuron.levels import LEVELS
 )
 @click.option("--trials", type=int, help="Draws per row. Default: the testbench's.")
 @click.option("--cross-trials", type=int, help="Draws per row of the cross-check. Default: the testbench's.")
-@click.option("--seed", type=int, help="Root of all random draws. Default: 1.")
+@click.option("--seed", type=int, help="Seed of all random draws. Default: 1.")
 @click.option("--process", help="Trim and fit the neuron of this process first: a name, or a process.toml.")
 @click.option("--corner", type=NAMES, help="Corners of the process: tt,ss; a folder each. Default: the nominal one.")
 @click.option("--temp", type=NUMBERS, help="Temperatures in degC. Default: 27.")
 @click.option("--vdd", type=NUMBERS, help="Supplies over the nominal one. Default: 1.")
-@click.option("--mc", type=click.IntRange(min=1), help="Chips with mismatch; the draws take those that trim in turn.")
+@click.option(
+    "--mc",
+    type=click.IntRange(min=1),
+    help="Chips with mismatch; the draws are shared among those that can be trimmed.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes. Default: the processors of this machine.")
 @scheduler_option
 @click.option("--out", type=PATH, help="Directory of the run. Default: reports/sweep-<hash>.")
-@click.option("--resume", is_flag=True, help="Continue the run in --out DIR; what is not given comes from there.")
+@click.option(
+    "--resume", is_flag=True, help="Continue the run in --out DIR; options that are left out are taken from there."
+)
 @click.option("--ledger", type=PATH, help="Folder that keeps finished batches.")
 @click.option("--dry-run", is_flag=True, help="Only say how much there is to do.")
-@click.option("--report/--no-report", default=True, help="Or write the data files only.")
+@click.option("--report/--no-report", default=True, help="Write the report, or the data files only.")
 @json_option
 def command(as_json: bool, **options: Any) -> None:
     """Sweep input jitter and weight bits; write the transfer table and a report like Table 3.
 
-    Ctrl-C keeps what is finished. Exit code 3: some draws failed, the rest is there.
+    Ctrl-C keeps what is finished. Exit code 3: some draws failed, the others are written.
     """
     from neurocircuit.studies.sweep.api import sweep_runs
 

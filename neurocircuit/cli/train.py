@@ -27,13 +27,13 @@ from neurocircuit.cli.common import (
 @click.option(
     "--chips", type=click.Choice(("fresh", "fixed")), help="Another chip at each step, or one. Default: fresh."
 )
-@click.option("--bits", type=click.IntRange(1, 32), help="Round weights to so many bits, straight-through gradients.")
+@click.option("--bits", type=click.IntRange(1, 32), help="Round weights to N bits, with straight-through gradients.")
 @click.option(
     "--recalibrate",
     "recalibrate_chips",
     type=click.IntRange(min=2),
     metavar="CHIPS",
-    help="After training map the weights onto the table's circuit and calibrate it on so many chips.",
+    help="After training map the weights onto the table's circuit and calibrate it on N chips.",
 )
 @click.option(
     "--mapped-images",

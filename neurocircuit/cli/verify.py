@@ -18,8 +18,8 @@ from neurocircuit.cli.common import (
 
 @click.command("verify")
 @click.argument("network_path", metavar="NETWORK", type=PATH)
-@click.option("--table", "table_path", type=PATH, help="Noise table to hold against the circuit.")
-@click.option("--level", default="edge", show_default=True, help="Level of the neuron on the circuit's side.")
+@click.option("--table", "table_path", type=PATH, help="Noise table to compare with the circuit.")
+@click.option("--level", default="edge", show_default=True, help="Level at which the circuit runs.")
 @click.option("--images", "count", default=20, show_default=True, type=click.IntRange(min=1), help="Images.")
 @split_option("test")
 @click.option("--chips", default=3, show_default=True, type=click.IntRange(min=1), help="Chips for whole images.")
@@ -36,7 +36,7 @@ from neurocircuit.cli.common import (
     "--transfer",
     "transfer_path",
     type=PATH,
-    help="File of calibrate --mode transfer: also what the paper's simpler reading says.",
+    help="File of calibrate --mode transfer: compare the paper's simpler model too.",
 )
 @click.option("--out", type=PATH, help="Directory of the result; default: only print.")
 @seed_option

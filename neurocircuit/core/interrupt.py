@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupted_once(*, for_good: bool = False) -> Iterator[None]:
-    """Here the first Ctrl-C is a KeyboardInterrupt, and further ones do nothing.
+    """Raise KeyboardInterrupt at the first Ctrl-C within this block, and ignore further ones.
 
-    A second one would break off the shutdown of a pool, and the interpreter would then wait at its end for what the
-    workers are at: the ten minutes that a simulator may take. Where Ctrl-C is dealt with otherwise it stays so.
+    A second one would end the shutdown of a pool early, and the interpreter would then wait for what the workers do,
+    which can take ten minutes in a simulator. A handler of Ctrl-C that is not Python's default is left in place.
     for_good: also after this block, for a process that ends with it.
     """
     default_handler = signal.default_int_handler

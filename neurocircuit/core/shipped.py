@@ -18,8 +18,8 @@ def folder(*parts: str) -> Path:
     return Path(str(resource))
 
 
-def toml_path(what: str, shelf: Path, name_or_path: Path | str) -> Path:
-    """Return the path of a TOML file: the given one, or by its bare name the one that ships in `shelf`.
+def toml_path(what: str, shipped: Path, name_or_path: Path | str) -> Path:
+    """Return the path of a TOML file: a path as it is, or the file of this bare name in the folder `shipped`.
 
     Raise InputError naming `what` and the shipped names for a bare name that is not among them.
 
@@ -29,7 +29,7 @@ def toml_path(what: str, shelf: Path, name_or_path: Path | str) -> Path:
     path = Path(name_or_path)
     if path.suffix or len(path.parts) != 1 or path.exists():
         return path
-    names = sorted(file.stem for file in shelf.glob("*.toml"))
+    names = sorted(file.stem for file in shipped.glob("*.toml"))
     if path.name not in names:
         raise InputError(f"{what} must be a TOML file or one of {', '.join(names)}, got {str(name_or_path)!r}")
-    return shelf / f"{path.name}.toml"
+    return shipped / f"{path.name}.toml"

@@ -41,16 +41,16 @@ _TOLERANCE = 1e-9
 
 @dataclass
 class Count:
-    """Operating points that the model was asked for, those in the table's tails, and those beyond the table."""
+    """Counts of operating points: all that were looked up, those in the table's tails, and those beyond the table."""
 
-    asked: int = 0
+    points: int = 0
     outside: int = 0
     tail: int = 0
 
     @property
     def share(self) -> float:
-        """Of the points that were asked for."""
-        return self.outside / self.asked if self.asked else 0.0
+        """Share of the points that lie beyond the table."""
+        return self.outside / self.points if self.points else 0.0
 
     @property
     def valid(self) -> bool:
@@ -205,7 +205,7 @@ class NoiseModel:
         ok, known = (flags | ~fired for flags in self.reach(layer, coordinates))
         if self.outside == "error" and not ok.all():
             self._refuse(layer, fit, coordinates[:, ~ok])
-        self.count.asked += len(ok)
+        self.count.points += len(ok)
         self.count.outside += int((~ok).sum())
         self.count.tail += int((ok & ~known).sum())
         return ok

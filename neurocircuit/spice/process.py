@@ -58,7 +58,7 @@ class Installed:
 
 def names() -> tuple[str, ...]:
     """The processes that come with the package, installed or not."""
-    return tuple(sorted(path.name for path in _shelf().iterdir() if (path / _TOML).is_file()))
+    return tuple(sorted(path.name for path in _shipped_processes().iterdir() if (path / _TOML).is_file()))
 
 
 def describe(name_or_path: str) -> Process:
@@ -89,9 +89,9 @@ def characterised(name: str) -> Path:
     >>> (characterised("generic65") / "spec.toml").is_file()
     True
     """
-    folder = _shelf() / name / "characterised"
+    folder = _shipped_processes() / name / "characterised"
     if not folder.is_dir():
-        with_one = ", ".join(known for known in names() if (_shelf() / known / "characterised").is_dir())
+        with_one = ", ".join(known for known in names() if (_shipped_processes() / known / "characterised").is_dir())
         raise InputError(
             f"process {name} comes without a characterisation (with one: {with_one}); type: neurocircuit characterize "
             f"--process {name}, and give its folder"
@@ -148,14 +148,14 @@ def prelude(installed: Installed, condition: Condition) -> str:
 
 
 def cells_text(process: Process) -> str:
-    """All cells, one after the other, with the replica delay that the process asks for."""
+    """Return the text of all cells, with the replica delay of the process."""
     folder = shipped.folder("netlists", "cells")
     other = f"replica_delay_{6 - process.delay_stages}.cir"
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".cir")), key=lambda path: path.name)
     return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.name != other)
 
 
-def _shelf() -> Path:
+def _shipped_processes() -> Path:
     return shipped.folder("netlists", "processes")
 
 
@@ -165,7 +165,7 @@ def _toml_path(name_or_path: str) -> Path:
     if name_or_path not in names():
         known = ", ".join(names())
         raise InputError(f"process must be one of {known}, or the path of a TOML file, got {name_or_path!r}")
-    return _shelf() / name_or_path / _TOML
+    return _shipped_processes() / name_or_path / _TOML
 
 
 def _folder(process: Process, beside: Path) -> Path:
@@ -185,7 +185,7 @@ def _root(location: Location) -> Path | None:
         folder = os.environ.get(location.environment)
         return Path(folder).absolute() if folder else None
     try:
-        # Asked of the package's list of files: nothing of it is imported.
+        # The package's list of files answers this: nothing of it is imported.
         return Path(str(importlib.metadata.distribution(location.package).locate_file("")))
     except importlib.metadata.PackageNotFoundError:
         return None

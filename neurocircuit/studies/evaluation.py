@@ -183,7 +183,7 @@ class ChipEvaluation(Result):
     energy_J: float
     latency: Latency
     outside: int
-    asked: int
+    points: int
     outside_share: float
     valid: bool
     noise_sha256: str
@@ -351,7 +351,7 @@ def of_chips(on_chips: HardwareAccuracy, energy_per_spike_J: float, tau_s: float
         "energy_J": on_chips.spikes * energy_per_spike_J,
         "latency": Latency.of(decided, tau_s),
         "outside": on_chips.count.outside,
-        "asked": on_chips.count.asked,
+        "points": on_chips.count.points,
         "outside_share": on_chips.count.share,
         "valid": on_chips.valid,
     }

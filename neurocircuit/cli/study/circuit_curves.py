@@ -29,9 +29,15 @@ NAMES = "cycles, mismatch, phase_noise, headroom, ratio"
     multiple=True,
     type=PATH,
     metavar="WEIGHTS",
-    help="A network trained without the circuit's noise; once for each training seed.",
+    help="A network trained without the circuit's noise; repeat for each training seed.",
 )
-@click.option("--aware", multiple=True, type=PATH, metavar="WEIGHTS", help="One trained under it; likewise.")
+@click.option(
+    "--aware",
+    multiple=True,
+    type=PATH,
+    metavar="WEIGHTS",
+    help="A network trained under that noise; repeat for each training seed.",
+)
 @click.option(
     "--circuit",
     "circuits",
@@ -61,7 +67,7 @@ NAMES = "cycles, mismatch, phase_noise, headroom, ratio"
     default=3,
     show_default=True,
     type=click.IntRange(min=2),
-    help="Chips, dealt to the networks of a group in turn.",
+    help="Chips; the networks of a group share them in turn.",
 )
 @click.option(
     "--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True, help="Level of the neuron."

@@ -15,14 +15,17 @@ from neurocircuit.cli.common import PATH, data_option, deliver, json_option, pro
 @click.option(
     "--timeout", "timeout_min", type=click.FloatRange(min=0), help="Minutes after which no further trial begins."
 )
-@click.option("--verify/--no-verify", default=True, help="Or stop before the recommended designs are replayed.")
+@click.option(
+    "--verify/--no-verify", default=True, help="Replay the recommended designs on the circuit, or stop before that."
+)
 @data_option
 @json_option
 def command(as_json: bool, **options: Any) -> None:
     """Search the circuit parameters of STUDY for accuracy, energy and latency; recommend and replay designs.
 
     STUDY is a TOML file, or the name of one that ships. The same command again continues a study that was stopped or
-    killed; several at once share its trials. Exit code 4: the time was up before all designs were evaluated.
+    killed; several processes started at once share its trials. Exit code 4: the time limit was reached before all
+    designs were evaluated.
     """
     from neurocircuit.studies.codesign.api import codesign
 

@@ -36,8 +36,14 @@ from neurocircuit.cli.common import PATH, data_option, deliver, first_passage_op
     help="Of `verify`, whole images at a level: clean, each --trained, then each --control, in their order.",
 )
 @click.option("--chips", default=10, show_default=True, type=click.IntRange(min=2), help="Chips each image meets.")
-@click.option("--images", "first", type=click.IntRange(min=2), help="Only the first so many test images.")
-@click.option("--tables", default=4, show_default=True, type=click.IntRange(min=0), help="Redrawn tables of each.")
+@click.option("--images", "first", type=click.IntRange(min=2), help="Use only the first N test images.")
+@click.option(
+    "--tables",
+    default=4,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Tables of each network, redrawn within the error of the calibration.",
+)
 @first_passage_option
 @click.option("--out", required=True, type=PATH, help="Folder of result.json and report.")
 @data_option

@@ -22,8 +22,10 @@ from neurocircuit.cli.common import (
 
 @click.command("pvt")
 @click.argument("network", metavar="NETWORK", type=PATH)
-@click.option("--process", default="generic65", show_default=True, help="Whose characterisation, of those that ship.")
-@click.option("--datasheet", type=PATH, help="Another one: folder of neurocircuit characterize.")
+@click.option(
+    "--process", default="generic65", show_default=True, help="Process whose shipped characterisation is used."
+)
+@click.option("--datasheet", type=PATH, help="Folder of neurocircuit characterize to use instead.")
 @click.option("--corner", type=NAMES, help="Corners: tt,ss,ff. Default: all that were characterised.")
 @click.option("--temp", type=NUMBERS, help="Temperatures in degC: 0,27,85. Default: all.")
 @click.option("--vdd", type=NUMBERS, help="Supplies over the nominal one: 0.95,1.0,1.05. Default: all.")

@@ -83,7 +83,7 @@ def run(
     columns: dict[str, Any] = {name: np.array([row[k] for row in rows]) for k, name in enumerate(names)}
     circuit_rows, model_rows = (np.array([row[k] for row in rows]) for k in (8, 9))
     count = Count(
-        sum(row[10].asked for row in rows), sum(row[10].outside for row in rows), sum(row[10].tail for row in rows)
+        sum(row[10].points for row in rows), sum(row[10].outside for row in rows), sum(row[10].tail for row in rows)
     )
     return Rows(**columns, circuit=circuit_rows, model=model_rows, count=count)
 
@@ -186,9 +186,9 @@ def summary(rows: Rows, names: tuple[str, ...]) -> dict[str, Any]:
         "decision_over_tau": _mean(rows.decision_over_tau, rows),
         "layers": [],
         "outside": rows.count.outside,
-        "asked": rows.count.asked,
+        "points": rows.count.points,
         "outside_share": rows.count.share,
-        "tail_share": rows.count.tail / max(rows.count.asked, 1),
+        "tail_share": rows.count.tail / max(rows.count.points, 1),
         "valid": rows.count.valid,
     }
     if has_model:

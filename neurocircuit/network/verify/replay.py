@@ -49,7 +49,7 @@ class LayerReplay(Values):
 class ImagesReplay(Values):
     """Whole images on chips: accuracies and agreements by name, with intervals over images and, of five on, chips.
 
-    outside: operating points beyond the noise table, of `asked`; valid: whether they are few enough to predict.
+    outside: operating points beyond the noise table, of `points`; valid: whether they are few enough to predict.
     """
 
     images: int
@@ -61,7 +61,7 @@ class ImagesReplay(Values):
     decision_over_tau: Interval
     layers: tuple[LayerReplay, ...]
     outside: int
-    asked: int
+    points: int
     outside_share: float
     tail_share: float
     valid: bool

@@ -107,7 +107,7 @@ class _Scale:
         kept = [tick for tick in ticks if low <= np.log10(tick) <= high]
         axes.xaxis.set_major_locator(FixedLocator(kept if self.zero is None else [self.zero, *kept]))
         axes.xaxis.set_major_formatter(
-            FuncFormatter(lambda value, _place: "0" if value == self.zero else style.plain_number(value))
+            FuncFormatter(lambda value, _index: "0" if value == self.zero else style.plain_number(value))
         )
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())

@@ -98,7 +98,7 @@ def _images(images: dict[str, Any]) -> Section:
     return section(
         "Whole images",
         f"Wrapped spikes by layer: {wraps}. Operating points in the table's tails: {images['tail_share']:.4%}, beyond "
-        f"it: {images['outside_share']:.4%} of {images['asked']}.",
+        f"it: {images['outside_share']:.4%} of {images['points']}.",
         draw("replay", "Circuit and noise model by layer.", partial(figures.replay_figure, images["layers"])),
         shares,
         times,

@@ -99,7 +99,7 @@ class Conditions:
             "noise_sha256": self.noise_sha256,
             "weight_rng": self._weight_rng.get_state(),
             "event_rng": self._event_rng.get_state(),
-            "count": [count.asked, count.outside] if count else None,
+            "count": [count.points, count.outside] if count else None,
         }
 
     def restore(self, state: dict[str, Any], path: Path) -> None:
@@ -109,7 +109,7 @@ class Conditions:
         self._weight_rng.set_state(state["weight_rng"])
         self._event_rng.set_state(state["event_rng"])
         if isinstance(self.trained, NoisyNetwork) and state["count"]:
-            self.trained.count.asked, self.trained.count.outside = state["count"]
+            self.trained.count.points, self.trained.count.outside = state["count"]
 
     def _torch_seed(self, stream: int) -> int:
         return int(np.random.SeedSequence([self.seed, stream]).generate_state(1, np.uint64)[0] >> 1)

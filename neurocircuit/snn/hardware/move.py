@@ -20,7 +20,7 @@ native: Any = _kernel.native
 class Moved:
     """z, factor (∂z'/∂z) and slope_factor (∂z'/∂s, if asked for), [chip, image, neuron ...]; 0 where z is inf.
 
-    silent: flat places of the neurons that are silent under eq. (4); outside: how many spikes were beyond the table.
+    silent: flat indices of the neurons that are silent under eq. (4); outside: how many spikes were beyond the table.
     """
 
     z: Tensor
@@ -29,8 +29,8 @@ class Moved:
     silent: Tensor
     outside: int
 
-    def place(self, at: Tensor, z: Tensor) -> None:
-        """Let the spikes at flat places `at` be z, as constants."""
+    def replace_spikes(self, at: Tensor, z: Tensor) -> None:
+        """Set the spikes at flat indices `at` to z, as constants."""
         self.z.view(-1).index_copy_(0, at, z.to(self.z.dtype))
         self.factor.view(-1)[at] = 0.0
         if self.slope_factor is not None:

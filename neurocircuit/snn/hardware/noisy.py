@@ -163,7 +163,7 @@ class NoisyNetwork(nn.Module):
                 if passage is None
                 else self._moved_to_first_passages(passage, k, stage, received, spikes)
             )
-        self.count.asked += uniform.numel()
+        self.count.points += uniform.numel()
         self.count.outside += circuit_result.outside
         if circuit_result.outside and self.outside == "error":
             self._refuse(k, z_.detach(), s_.detach(), latest)
@@ -182,7 +182,7 @@ class NoisyNetwork(nn.Module):
             at, false = self._false(k, stage, received, moved.silent, spikes.term, uniform)
             moved.z.view(-1).index_copy_(0, at, false.to(moved.z.dtype))
         if lookup.early + lookup.wrap > 0.0:
-            moved.place(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, uniform))
+            moved.replace_spikes(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, uniform))
         return moved
 
     def _first_passages(self, k: int, neurons: int) -> FirstPassages | None:
