@@ -22,7 +22,9 @@ from neurocircuit.cli.common import (
 @click.option("--weights", required=True, type=PATH, help="Trained weights to start from.")
 @click.option("--recipe", required=True, help="How to fine-tune them: a file, or the name of one that ships.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
-@click.option("--retrain/--no-retraining", default=True, help="Fine-tune at each value, or only measure the network as it is.")
+@click.option(
+    "--retrain/--no-retraining", default=True, help="Fine-tune at each value, or only measure the network as it is."
+)
 @click.option("--out", required=True, type=PATH, help="Folder of the result; networks stay in OUT/runs.")
 @click.option("--images", "first", type=click.IntRange(min=1), help="Use only the first N test images.")
 @click.option("--draws", default=3, show_default=True, type=click.IntRange(min=2), help="Draws of each noise.")
