@@ -12,7 +12,7 @@ KINDS = {
     "ring_check": "neurocircuit.process.describe:RingCheck",
     "fan_in": "neurocircuit.process.describe:FanInCost",
     "check_up": "neurocircuit.doctor:CheckUp",
-    "sweep": "neurocircuit.studies.sweep.api:SweepRun",
+    "sweep": "neurocircuit.studies.sweep.result:SweepRun",
     "characterisation": "neurocircuit.studies.characterisation:Characterisation",
     "training": "neurocircuit.snn.training.runlog:Trained",
     "mapping": "neurocircuit.network.mapping:Mapping",

@@ -11,7 +11,7 @@ from neurocircuit.core.result import FolderResult
 from neurocircuit.errors import FileFormatError
 from neurocircuit.snn.training.runlog import Trained
 from neurocircuit.studies.characterisation import Characterisation
-from neurocircuit.studies.sweep.api import SweepRun
+from neurocircuit.studies.sweep.result import SweepRun
 
 PUBLISHED = Path(__file__).parents[1] / "reports/published"
 

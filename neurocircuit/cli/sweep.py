@@ -23,15 +23,22 @@ from neurocircuit.neuron.levels import LEVELS
 @click.option("--jitter", type=PERCENTAGES, help="Input jitter: 1-9% (steps of 2 %), 1-9%:1, 1,3,5%, or none.")
 @click.option("--bits", type=INTEGERS, help="Bits of the weight bank: 4,8,16 or none. Default: 4,8,16,24,32.")
 @spec_option
-@click.option("--testbench", help="TOML file, or the name of one that ships. Default: paper.")
+@click.option(
+    "--testbench", help="TOML file, or the name of one that ships. Default: paper; transistor with --level transistor."
+)
 @click.option("--level", type=click.Choice(LEVELS), help="Level of the neuron. Default: the testbench's.")
 @click.option(
     "--cross-check",
     type=click.Choice([*LEVELS, "none"]),
     help="A second level for a few draws; ideal and averaged always run. Default: bsource.",
 )
-@click.option("--trials", type=int, help="Draws per row. Default: the testbench's.")
-@click.option("--cross-trials", type=int, help="Draws per row of the cross-check. Default: the testbench's.")
+@click.option("--trials", type=int, help="Draws per row. Default: the testbench's; 12 in transistors.")
+@click.option(
+    "--cross-trials",
+    type=int,
+    help="Draws per row of the cross-check; in transistors, of those repeated at half the time step. Default: the "
+    "testbench's; 3 in transistors.",
+)
 @click.option("--seed", type=int, help="Seed of all random draws. Default: 1.")
 @click.option("--process", help="Trim and fit the neuron of this process first: a name, or a process.toml.")
 @click.option("--corner", type=NAMES, help="Corners of the process: tt,ss; a folder each. Default: the nominal one.")

@@ -46,7 +46,7 @@ class Progress(Protocol):
     def __call__(self, done: float, total: float, label: str = "") -> None:
         """Take note that `done` of `total` is done, in any unit; label: what was done last, in words.
 
-        A `done` that falls begins another part of the work.
+        A `done` that falls begins another part of the work; a label at 0 says what is about to be done.
         """
 
 
@@ -58,7 +58,8 @@ def silent(done: float, total: float, label: str = "") -> None:
 def shown(stream: TextIO | None = None, line_every_s: float = _LINE_EVERY_s) -> Iterator[Progress]:
     """Return a Progress for a user: a bar with an estimate on a terminal, elsewhere a plain line now and then.
 
-    stream: default stderr. line_every_s: without a terminal, the shortest time between two lines, and before the first.
+    stream: default stderr. line_every_s: without a terminal, the shortest time between two lines, and before the first;
+    a label at 0 is told at once.
     """
     stream = stream or sys.stderr
     if not stream.isatty():
@@ -97,6 +98,9 @@ def _lines(stream: TextIO, every_s: float) -> Progress:
         if done < last_done:
             began_s = now_s
         last_done = done
+        if done == 0 and label:
+            print(label, file=stream, flush=True)
+            return
         if now_s - last_s < every_s or not total:
             return
         last_s = now_s

@@ -126,11 +126,20 @@ def test_without_a_terminal_lines_come_now_and_then():
     with shown(stream, line_every_s=0.0) as progress:
         progress(1, 4, "first")
         progress(4, 4)
-        progress(0, 2, "the next part")
+        progress(0, 2)
     lines = stream.getvalue().splitlines()
     assert [line.split("%")[0] for line in lines] == ["25", "100", "0"]
     assert lines[0].endswith("min to go; first")
     assert "to go" not in lines[2]  # nothing is known yet
+
+
+def test_what_is_about_to_be_done_is_told_at_once():
+    stream = io.StringIO()
+    with shown(stream, line_every_s=1000.0) as progress:
+        progress(0, 4)
+        progress(0, 4, "12 draws: about 3 min")
+        progress(1, 4, "first")
+    assert stream.getvalue().splitlines() == ["12 draws: about 3 min"]
 
 
 class Terminal(io.StringIO):

@@ -1,162 +1,29 @@
-"""The sweep as one call: from spec, rows and draws to a transfer table, with or without files."""
+"""The sweep as one call: from spec, rows and draws to a transfer table, or to a folder of files for each condition."""
 
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from neurocircuit.core.pool import Progress, WorkerLost, default_jobs, silent
-from neurocircuit.core.result import FolderResult
 from neurocircuit.errors import InputError
 from neurocircuit.process.conditions import neuron_at
 from neurocircuit.process.monte_carlo import chips as trimmed_chips
 from neurocircuit.process.monte_carlo import drawn
 from neurocircuit.process.request import conditions as combined
 from neurocircuit.process.request import slug
-from neurocircuit.spec import Condition, NeuronSpec, SweepSpec, Testbench
-from neurocircuit.spice.process import default_neuron, load, models_of
+from neurocircuit.spec import Condition, NeuronSpec, Testbench
+from neurocircuit.spice.process import load, models_of
 from neurocircuit.studies.sweep import estimate as estimates
 from neurocircuit.studies.sweep import ledger as ledgers
-from neurocircuit.studies.sweep import library, rundir
+from neurocircuit.studies.sweep import rundir
+from neurocircuit.studies.sweep.options import SweepOptions, build_request
 from neurocircuit.studies.sweep.plan import SweepRequest
+from neurocircuit.studies.sweep.result import SweepEstimate, SweepRun, Sweeps
 from neurocircuit.studies.sweep.run import Outcome, Settings, run_sweep
 from neurocircuit.tables import TransferTable
-from neurocircuit.tables.render import run_rows
-
-DEFAULT_TESTBENCH = "paper"
-DEFAULT_CROSS_CHECK = "bsource"
-TRANSISTOR = "transistor"  # the level, and the testbench that is its default
-
-
-@dataclass(frozen=True)
-class SweepOptions:
-    """What determines the result of a sweep; None: not given, so that a run to resume or the default has it.
-
-    chips, lost: of `mc`: trimmed chips, and why others cannot be.
-    """
-
-    spec: NeuronSpec | None = None
-    testbench: Testbench | str | None = None
-    jitter: tuple[float, ...] | None = None
-    bits: tuple[int, ...] | None = None
-    level: str | None = None
-    cross_check: str | None = None
-    trials: int | None = None
-    cross_trials: int | None = None
-    seed: int | None = None
-    chips: tuple[NeuronSpec, ...] = ()
-    lost: dict[str, str] = field(default_factory=dict)
-
-
-class SweepRun(FolderResult):
-    """A finished sweep of one neuron: its transfer table, and how it ran (fields of run.json).
-
-    failed: draws by level, row and reason. retries: failed attempts that another one followed.
-    interpretations_left_out: those that do not fit this neuron, with the reason.
-    """
-
-    kind: ClassVar[str] = "sweep"
-
-    status: str
-    request_hash: str
-    jobs: int
-    scheduler: str | None
-    reused_batches: int
-    computed_batches: int
-    retries: tuple[dict[str, Any], ...]
-    failed: tuple[dict[str, Any], ...]
-    interpretations_left_out: dict[str, str]
-    engines: dict[str, str]
-    ngspice: dict[str, Any] | None
-    seconds_per_evaluation: dict[str, float]
-
-    @cached_property
-    def table(self) -> TransferTable:
-        """The transfer table. Raise InputError or FileFormatError where the folder lacks it."""
-        return TransferTable.load(self.out / "table.nc")
-
-    @property
-    def lost(self) -> dict[str, str]:
-        """Chips that cannot be trimmed, and why."""
-        return rundir.read_request(self.out).lost
-
-    @property
-    def exit_code(self) -> int:
-        """3 where draws failed."""
-        return 3 if self.failed else 0
-
-    def beside_record(self) -> dict[str, Any]:
-        """Return the rows of the table, and the files."""
-        rows = [{"half": half, "level": level, "row": value, **row} for half, level, value, row in run_rows(self.table)]
-        return super().beside_record() | {"rows": rows}
-
-    def summary(self) -> str:
-        """Return the table, batches and time, and what is missing."""
-        batches = self.reused_batches + self.computed_batches
-        wall_s = self.run.wall_s if self.run is not None else None
-        time = "" if wall_s is None else f"; {wall_s:.1f} s"
-        lines = [
-            self.table.to_text() + "\n",
-            f"{batches} batches, {self.reused_batches} of them from the ledger{time}",
-            f"table:  {self.out / 'table.csv'}",
-        ]
-        if self.report is not None:
-            lines.append(f"report: {self.report}")
-        lines += [f"{name} cannot be trimmed and is left out: {why}" for name, why in self.lost.items()]
-        failed = sum(len(group["trials"]) for group in self.failed)
-        if failed:
-            lines.append(f"{failed} evaluations failed; reasons in {self.out / rundir.RUN}")
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class SweepEstimate:
-    """How much a sweep has to do: evaluations by level, seconds of each and where that is known from, all seconds."""
-
-    numbers: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers."""
-        return self.numbers
-
-    def __str__(self) -> str:
-        lines = []
-        for level, numbers in self.numbers["levels"].items():
-            stored = numbers["evaluations"] - numbers["to_compute"]
-            each = f"{1e6 * numbers['seconds_per_evaluation']:.3g} µs each, from {numbers['source']}"
-            lines.append(f"{level:9} {numbers['evaluations']:9} evaluations, {stored} of them stored; {each}")
-        total_s, jobs = self.numbers["estimate_s"], self.numbers["jobs"]
-        lines.append(f"about {total_s:.1f} s with {jobs} jobs, and some seconds to start and report")
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class Sweeps:
-    """One run, or estimate, for each condition of a process; one without a process."""
-
-    runs: tuple[SweepRun | SweepEstimate, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """3 where draws failed."""
-        return max((run.exit_code for run in self.runs if isinstance(run, SweepRun)), default=0)
-
-    def save(self, out: Path | str) -> Path:
-        """Return the folder: the files of a sweep are written while it runs."""
-        return Path(out)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers of the run, of several conditions a list."""
-        numbers = [
-            run.to_dict() | run.beside_record() if isinstance(run, SweepRun) else run.to_dict() for run in self.runs
-        ]
-        return numbers[0] if len(numbers) == 1 else {"runs": numbers}
-
-    def __str__(self) -> str:
-        return "\n\n".join(map(str, self.runs))
 
 
 def sweep(
@@ -176,12 +43,23 @@ def sweep(
 ) -> TransferTable:
     """Return the transfer table of a neuron: output jitter over input jitter and over bits of the weights (Table 3).
 
-    spec: default the embedded circuit; at level transistor generic65 as characterised. jitter: amplitudes relative to
-    each input time (default 0.01, 0.03 … 0.09), bits: of the weight bank (default 4, 8, 16, 24, 32; none at level
-    transistor); () leaves a half out. level: default that of the testbench (edge), a `Testbench` or the name or file of
-    one (default "paper"). cross_check: a second level for a few draws (default bsource), or "none"; ideal and averaged
-    always run. trials, cross_trials: draws of each row. seed (1): root of all draws. Nothing is written; the command
-    `neurocircuit sweep`, which calls `sweep_runs`, keeps a folder of files, resumes it, and reuses finished batches.
+    Args:
+        spec: default the embedded circuit; at level transistor generic65 as characterised.
+        jitter: amplitudes relative to each input time (default 0.01, 0.03 … 0.09); () leaves this half out.
+        bits: of the weight bank (default 4, 8, 16, 24, 32; none at level transistor); () leaves this half out.
+        level: of the neuron; default that of the testbench.
+        testbench: a `Testbench`, or the name or file of one; default "paper", at level transistor "transistor".
+        cross_check: a second level for a few draws (default bsource), or "none"; ideal and averaged always run.
+        trials: draws of each row; default the testbench's, and 12 where `level` sets transistor.
+        cross_trials: draws of each row at the cross-check, in transistors of those repeated at half the time step;
+            default the testbench's, and 3 in transistors.
+        seed: seed of all draws; default 1.
+        jobs: processes; changes no number.
+        scheduler: "local" or the address of a Dask scheduler, to run there.
+        progress: hears how far it is, and of a minute and more first how long it takes.
+
+    Nothing is written; the command `neurocircuit sweep` keeps a folder of files, resumes it, and reuses finished
+    batches.
 
     Raise InputError naming what a level cannot do, SimulatorMissing without ngspice where a level needs it.
 
@@ -189,40 +67,14 @@ def sweep(
     >>> table.levels
     ('edge', 'ideal', 'averaged')
     """
+    options = SweepOptions(spec, testbench, jitter, bits, level, cross_check, trials, cross_trials, seed)
     with tempfile.TemporaryDirectory(prefix="neurocircuit-sweep-") as folder:
-        runs = sweep_runs(
-            spec,
-            jitter=jitter,
-            bits=bits,
-            level=level,
-            testbench=testbench,
-            cross_check=cross_check,
-            trials=trials,
-            cross_trials=cross_trials,
-            seed=seed,
-            jobs=jobs,
-            scheduler=scheduler,
-            progress=progress,
-            out=Path(folder) / "run",
-            ledger=Path(folder) / "ledger",
-            report=False,
-        )
-        (run,) = runs.runs
-        assert isinstance(run, SweepRun)  # noqa: S101
-        return run.table
+        settings = Settings(Path(folder) / "run", Path(folder) / "ledger", jobs, scheduler)
+        return run_sweep(build_request(options), settings, progress).table
 
 
 def sweep_runs(
-    spec: NeuronSpec | None = None,
     *,
-    jitter: Sequence[float] | None = None,
-    bits: Sequence[int] | None = None,
-    level: str | None = None,
-    testbench: Testbench | str | None = None,
-    cross_check: str | None = None,
-    trials: int | None = None,
-    cross_trials: int | None = None,
-    seed: int | None = None,
     process: str | None = None,
     corner: Sequence[str] | None = None,
     temp: Sequence[float] | None = None,
@@ -236,8 +88,9 @@ def sweep_runs(
     jobs: int | None = None,
     scheduler: str | None = None,
     progress: Progress = silent,
+    **options: Any,
 ) -> Sweeps:
-    """Run sweeps into folders, one for each condition of a process; the other arguments are those of `sweep`.
+    """Run sweeps into folders, one for each condition of a process; `options` are those of `SweepOptions`.
 
     process: trim and fit its neuron first, at each corner, temperature (degC) and supply over the nominal one. mc:
     chips with mismatch; draws take those that trim in turn. out: default reports/sweep-HASH. resume: continue the run
@@ -245,82 +98,31 @@ def sweep_runs(
 
     Raise InputError where the arguments do not go together.
     """
-    path = None if out is None else Path(out)
+    asked = SweepOptions(**options)
     circuit_is_asked = any(value is not None for value in (process, corner, temp, vdd, mc))
     if resume and circuit_is_asked:
         raise InputError("--resume takes process, condition and chips from the run: do not give them again")
-    if process is not None and spec is not None:
+    if process is not None and asked.spec is not None:
         raise InputError("--process and --spec must not stand together: the process gives its own neuron")
     if process is None and any(value is not None for value in (corner, temp, vdd)):
         raise InputError("--corner, --temp and --vdd need --process")
-    options = SweepOptions(
-        spec,
-        testbench,
-        None if jitter is None else tuple(jitter),
-        None if bits is None else tuple(bits),
-        level,
-        cross_check,
-        trials,
-        cross_trials,
-        seed,
-    )
     ledger_path = ledgers.default_path() if ledger is None else Path(ledger)
+    jobs = jobs or default_jobs()
     runs: list[SweepRun | SweepEstimate] = []
-    for neuron, folder in _neurons(process, corner, temp, vdd, path):
-        run_options = options if neuron is None else replace(options, spec=neuron)
-        request, where = _checked_request(run_options, folder, resume)
-        if mc is not None:  # the rest is known to be right: a trim takes minutes
+    for neuron, folder in _neurons(process, corner, temp, vdd, None if out is None else Path(out)):
+        asked_here = asked if neuron is None else replace(asked, spec=neuron)
+        request, where = _checked_request(asked_here, folder, resume)
+        if mc is not None:  # what else was asked for is known to be right: a trim takes minutes
             chips, lost = _chips(request, mc, dry_run, progress)
-            request, where = _checked_request(replace(run_options, chips=chips, lost=lost), folder, resume)
+            request, where = _checked_request(replace(asked_here, chips=chips, lost=lost), folder, resume)
         ledgers.check(ledger_path)
         if dry_run:
-            runs.append(SweepEstimate(estimates.estimate(request, ledger_path, jobs or default_jobs())))
+            runs.append(SweepEstimate(estimates.estimate(request, ledger_path, jobs)))
             continue
         resume_command = _resume_command(where, ledger, scheduler, report)
-        settings = Settings(where, ledger_path, jobs or default_jobs(), scheduler)
-        outcome = _run(request, settings, resume_command, progress)
+        outcome = _run(request, Settings(where, ledger_path, jobs, scheduler), resume_command, progress)
         runs.append(SweepRun.of(outcome.record, where, _report(where) if report else None))
     return Sweeps(tuple(runs))
-
-
-def build_request(options: SweepOptions, base: SweepRequest | None) -> SweepRequest:
-    """Return the request from what was given; the rest from `base` (a run to resume), else the defaults."""
-    testbench, rows = _testbench(options, base), _rows(options, base)
-    spec = options.spec or (default_neuron(testbench.level) if base is None else base.spec)
-    if base is not None and options.cross_check is None:
-        return SweepRequest(spec, testbench, rows, base.levels, base.chips, base.lost)
-    cross_check = options.cross_check
-    if cross_check is None and testbench.level not in (DEFAULT_CROSS_CHECK, TRANSISTOR):
-        cross_check = DEFAULT_CROSS_CHECK
-    if cross_check == testbench.level:
-        raise InputError(f"--cross-check must differ from the level of the sweep, got {cross_check}")
-    chips, lost = (options.chips, options.lost) if base is None else (base.chips, base.lost)
-    return SweepRequest.build(spec, testbench, rows, None if cross_check == "none" else cross_check, chips, lost)
-
-
-def _testbench(options: SweepOptions, base: SweepRequest | None) -> Testbench:
-    changes = {"level": options.level, "trials": options.trials, "cross_check_trials": options.cross_trials}
-    if base is None:
-        default_testbench = TRANSISTOR if options.level == TRANSISTOR else DEFAULT_TESTBENCH
-        testbench = library.load_testbench(options.testbench or default_testbench)
-    elif options.testbench is None:
-        testbench = base.testbench
-    else:
-        testbench = library.load_testbench(options.testbench)
-        changes = {name: getattr(base.testbench, name) if new is None else new for name, new in changes.items()}
-    changes = {name: value for name, value in changes.items() if value is not None}
-    return testbench.replace(**changes) if changes else testbench
-
-
-def _rows(options: SweepOptions, base: SweepRequest | None) -> SweepSpec:
-    # The rows of Table 3 need more bits than a circuit has: without transistors they all run, with them none by itself.
-    default_rows = SweepSpec(bits=()) if _testbench(options, base).level == TRANSISTOR else SweepSpec()
-    old = default_rows if base is None else base.sweep
-    return SweepSpec(
-        jitter=old.jitter if options.jitter is None else options.jitter,
-        bits=old.bits if options.bits is None else options.bits,
-        seed=old.seed if options.seed is None else options.seed,
-    )
 
 
 def _neurons(
@@ -364,7 +166,7 @@ def _chips(
 
 def _checked_request(options: SweepOptions, out: Path | None, resume: bool) -> tuple[SweepRequest, Path]:
     if not resume:
-        request = build_request(options, None)
+        request = build_request(options)
         out = out or Path("reports") / f"sweep-{request.sha256[:8]}"
         rundir.check_free(out, request)
         return request, out

@@ -88,7 +88,7 @@ class Batch:
         return self.count * TYPICAL_SECONDS[self.level]
 
 
-TYPICAL_SECONDS = {"ideal": 1e-6, "averaged": 1e-5, "edge": 1e-5, "bsource": 2e-2, COSTLY_LEVEL: 3.0}
+TYPICAL_SECONDS = {"ideal": 1e-6, "averaged": 1e-5, "edge": 1e-5, "bsource": 2e-2, COSTLY_LEVEL: 10.0}
 
 
 @dataclass(frozen=True)

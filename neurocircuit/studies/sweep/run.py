@@ -20,6 +20,7 @@ from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, SweepRequest
 from neurocircuit.studies.sweep.worker import BatchResult, prepare, task_of
 from neurocircuit.tables import TransferTable, transistor_rows
 
+_TOLD_FROM_s = 60.0  # a sweep that takes so long says first how much it has to do
 _PRELOAD = ("neurocircuit.studies.sweep.worker", *levels.MODULES.values())
 
 
@@ -161,7 +162,19 @@ def _compute(work: Work, settings: Settings, request: SweepRequest, progress: Pr
             pass
         rundir.begin(settings.out, request)
         make_directory(settings.ledger)
+        cost_s = sum(batch.cost for batch in missing)
+        if cost_s / pool.slots >= _TOLD_FROM_s:
+            progress(0.0, cost_s, f"{_sizes(request, missing)}: about {cost_s / pool.slots / 60.0:.0f} min")
         work.take(run_tasks(tasks, store, pool, progress, is_final=_is_final))
+
+
+def _sizes(request: SweepRequest, missing: list[Batch]) -> str:
+    """Return in words how many draws each level has, and how many evaluations are to compute."""
+    draws = ", ".join(f"{count} draws of each row at level {level}" for level, count in request.levels.items())
+    if COSTLY_LEVEL in request.levels:
+        refined = min(request.levels[COSTLY_LEVEL], request.testbench.cross_check_trials)
+        draws += f", {refined} of them again at half the time step"
+    return f"{draws}; {sum(batch.count for batch in missing)} evaluations to compute"
 
 
 def _is_final(value: dict[str, Any]) -> bool:

@@ -76,6 +76,24 @@ def test_the_control_variate_finds_the_mean_of_the_costly_level(run):
         assert 0 < float(row["floor"]) < fake.FLOOR_over_tau * 3
 
 
+def test_a_long_sweep_says_first_how_much_it_has_to_do_and_how_long_it_takes(costly, tmp_path):
+    told = []
+    bench = costly.replace(trials=12, cross_check_trials=3)
+    request = SweepRequest.build(fake.make_spec(), bench, SWEEP, None)
+    settings = Settings(tmp_path / "run", tmp_path / "ledger", jobs=1)
+    run_sweep(request, settings, lambda done, total, label="": told.append((done, label)))
+    first, *others = told
+    assert first[0] == 0
+    assert "12 draws of each row at level transistor, 3 of them again at half the time step" in first[1]
+    of_transistors = sum(batch.cost for batch in request.batches() if batch.level == "transistor")
+    assert of_transistors == pytest.approx((3 * 12 + 3 * 3) * 10.0)
+    assert first[1].endswith(f"about {of_transistors / 60:.0f} min")
+    assert all(done > 0 for done, _ in others)
+    told.clear()
+    run_sweep(request, settings, lambda done, total, label="": told.append((done, label)))
+    assert told == []  # all of it is in the ledger
+
+
 def test_what_a_coarse_step_moves_is_the_floor_of_a_row(run, monkeypatch):
     monkeypatch.setattr(fake, "FLOOR_over_tau", 0.5)
     rows = run()[2]
