@@ -35,7 +35,7 @@ PUBLIC = {
     "evaluate": "neurocircuit.studies.evaluation:evaluate",
     "load": "neurocircuit.kinds:load",
     "map": "neurocircuit.snn.mapping:map_network",
-    "pvt": "neurocircuit.studies.pvt:pvt",
+    "pvt": "neurocircuit.studies.pvt.study:pvt",
     "report": "neurocircuit.rendering:write_report",
     "robustness": "neurocircuit.studies.robustness:robustness",
     "simulate": "neurocircuit.studies.simulate:simulate",
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from neurocircuit.studies.codesign.api import codesign
     from neurocircuit.studies.compare import compare
     from neurocircuit.studies.evaluation import evaluate
-    from neurocircuit.studies.pvt import pvt
+    from neurocircuit.studies.pvt.study import pvt
     from neurocircuit.studies.robustness import robustness
     from neurocircuit.studies.simulate import simulate
     from neurocircuit.studies.sweep.api import sweep

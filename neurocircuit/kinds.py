@@ -21,10 +21,10 @@ KINDS = {
     "replay": "neurocircuit.network.verify.replay:Replay",
     "evaluation": "neurocircuit.studies.evaluation:Evaluation",
     "evaluation_on_chips": "neurocircuit.studies.evaluation:ChipEvaluation",
-    "robustness": "neurocircuit.studies.robustness:Robustness",
-    "circuit_curves": "neurocircuit.studies.circuit_curves.study:CircuitCurves",
-    "codesign": "neurocircuit.studies.codesign.result:Codesign",
-    "pvt": "neurocircuit.studies.pvt:Pvt",
+    "robustness": "neurocircuit.results.robustness:Robustness",
+    "circuit_curves": "neurocircuit.results.circuit_curves:CircuitCurves",
+    "codesign": "neurocircuit.results.codesign:Codesign",
+    "pvt": "neurocircuit.results.pvt:Pvt",
     "compare": "neurocircuit.studies.compare:Comparison",
 }
 

@@ -20,6 +20,7 @@ from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.core.stats import random_effects
 from neurocircuit.network.run import Circuit, decide
 from neurocircuit.noise.table import NoiseTable
+from neurocircuit.results.inference import InferenceFigures
 from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
 from neurocircuit.snn.hardware.noisy import NoisyNetwork
 from neurocircuit.snn.models import spiking_layers
@@ -49,39 +50,38 @@ class Inferences:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Return that of the accuracy, 95 %, over images and, of five on, chips."""
+        """Return the ends of the 95 % interval of the accuracy, over images and, of five on, chips."""
         right = random_effects.by_chip_and_image(self.right.astype(float), self.chip, self.image)
         return random_effects.accuracy_interval(right, random_effects.components(right))
 
 
-def figures(inferences: Inferences, power_W: float, tau_s: float, weights: int, neurons: int) -> dict[str, Any]:
-    """Accuracy, energies (J) and latency (s) of an inference, means over images and chips.
+def figures(inferences: Inferences, power_W: float, tau_s: float, weights: int, neurons: int) -> InferenceFigures:
+    """Return accuracy, energies (J) and latency (s), means over images and chips.
 
-    energy_J: power of a neuron x armed time of all; energy_spikes_J: of it that of neurons which spiked before the
-    decision, spikes x energy_per_spike_J; energy_paper_J: weights x share of neurons that spike x 10 pJ (paper §4.1).
+    power_W: of an armed neuron; weights, neurons: numbers of them in the network.
     """
     spikes, before = float(inferences.spikes.mean()), float(inferences.spikes_before.mean())
     energy_spikes_J = power_W * tau_s * float(inferences.armed_of_spikes.mean())
     low, high = inferences.interval
-    return {
-        "accuracy": inferences.accuracy,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "images": len(np.unique(inferences.image)),
-        "chips": len(np.unique(inferences.chip)),
-        "undecided": float(1.0 - inferences.decided.mean()),
-        "latency_s": float(inferences.latency.mean()) * tau_s,
-        "latency_over_tau": float(inferences.latency.mean()),
-        "energy_J": power_W * tau_s * float(inferences.armed.mean()),
-        "energy_spikes_J": energy_spikes_J,
-        "energy_per_spike_J": energy_spikes_J / before if before else 0.0,
-        "energy_paper_J": weights * spikes / neurons * PAPER_ENERGY_PER_SPIKE_J,
-        "spikes": spikes,
-        "spikes_before_decision": before,
-        "neurons": neurons,
-        "power_W": power_W,
-        "outside": inferences.outside,
-    }
+    return InferenceFigures(
+        accuracy=inferences.accuracy,
+        accuracy_low=low,
+        accuracy_high=high,
+        images=len(np.unique(inferences.image)),
+        chips=len(np.unique(inferences.chip)),
+        undecided=float(1.0 - inferences.decided.mean()),
+        latency_s=float(inferences.latency.mean()) * tau_s,
+        latency_over_tau=float(inferences.latency.mean()),
+        energy_J=power_W * tau_s * float(inferences.armed.mean()),
+        energy_spikes_J=energy_spikes_J,
+        energy_per_spike_J=energy_spikes_J / before if before else 0.0,
+        energy_paper_J=weights * spikes / neurons * PAPER_ENERGY_PER_SPIKE_J,
+        spikes=spikes,
+        spikes_before_decision=before,
+        neurons=neurons,
+        power_W=power_W,
+        outside=inferences.outside,
+    )
 
 
 def on_circuit(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from torch import nn
 from neurocircuit.core.files import file_sha256, make_directory, read_json_object
 from neurocircuit.core.pool import Pool, Progress, open_pool, silent
 from neurocircuit.core.provenance import RunClock
-from neurocircuit.core.result import RUN, Number, Result, Values
+from neurocircuit.core.result import RUN
 from neurocircuit.core.taskstore import Task, TaskStore, key_of, run_tasks
 from neurocircuit.errors import InputError
+from neurocircuit.results.robustness import Robustness, SpikeJitter, Table4, Table4Row, WeightNoise
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.images import ImageSource
@@ -40,65 +41,6 @@ SNR_DB = (10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0)
 JITTERS = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1)
 TRAINED_SNR_DB, TRAINED_JITTER = 20.0, 0.05
 QUANTISERS = ("word", "bank")
-
-
-class Table4Row(Values):
-    """Accuracy at so many bits: weights only rounded, and retrained with them; nan where nothing is trained."""
-
-    bits: int
-    after: float
-    retrained: Number
-
-
-class Table4(Values):
-    """Accuracy at fewer bits, of the paper's words and of the circuit's bank; unrounded: at 32 bit."""
-
-    unrounded: float
-    bits: tuple[int, ...]
-    quantisers: dict[str, tuple[Table4Row, ...]]
-
-
-class WeightNoise(Values):
-    """Accuracy over bits (by quantiser) and over noise on the weights (by network, [snr][draw]); zero: without both."""
-
-    zero: dict[str, float]
-    bits: tuple[int, ...]
-    rounded: dict[str, tuple[float, ...]]
-    snr_dB: tuple[float, ...]
-    trained_snr_dB: float
-    noise: dict[str, tuple[tuple[float, ...], ...]]
-
-
-class SpikeJitter(Values):
-    """Accuracy over relative jitter of every spike time (by network, [jitter][draw]); zero: without.
-
-    time_origin: "layer" where each layer has a clock of its own, from which its jitter counts.
-    """
-
-    zero: dict[str, float]
-    jitter: tuple[float, ...]
-    trained_jitter: float
-    accuracy: dict[str, tuple[tuple[float, ...], ...]]
-    time_origin: str
-
-
-class Robustness(Result):
-    """Accuracy of one network on `n` test images against what hardware does to it; studies by their names."""
-
-    kind: ClassVar[str] = "robustness"
-
-    studies: dict[str, Table4 | WeightNoise | SpikeJitter]
-    weights: str
-    data: str
-    network: str
-    n: int
-    draws: int
-    epochs_of_each_step: int
-    recipe_sha256: str
-
-    def summary(self) -> str:
-        """Return what was measured, on how many images."""
-        return f"{', '.join(self.studies)} of {self.weights} on {self.n} test images of {self.data}"
 
 
 def robustness(

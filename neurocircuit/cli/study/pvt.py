@@ -54,7 +54,7 @@ def command(out: Path | None, as_json: bool, **options: Any) -> None:
     Each condition three times: trimmed and mapped there, trimmed there and mapped at nominal, trimmed at nominal only.
     Finished rows stay in OUT/tasks.
     """
-    from neurocircuit.studies.pvt import pvt
+    from neurocircuit.studies.pvt.study import pvt
 
     with progress() as on_progress:
         result = pvt(out=out, progress=on_progress, **options)

@@ -22,6 +22,7 @@ from neurocircuit.neuron.sensitivity import membrane_terms, synapse_term
 from neurocircuit.noise.model import Count, NoiseModel
 from neurocircuit.noise.table import NoiseTable
 
+# The fields of `results.replay.LayerReplay`, in their order.
 LAYER_COLUMNS = ("latency", "deviation", "late_05", "late_95", "missed", "false", "wrapped", "beyond_xor")
 _PER_TASK = 10
 

@@ -20,52 +20,10 @@ from neurocircuit.network.verify.single import in_transistors, single_neurons
 from neurocircuit.network.verify.transfer import TransferJitter
 from neurocircuit.neuron import levels
 from neurocircuit.noise.table import NoiseTable
+from neurocircuit.results.replay import ImagesReplay, Interval
 
 SINGLE_IMAGES = 100  # single neurons come from the first images: each of them runs on a chip first
 TRANSFER_IMAGES = 300  # the paper's reading says little: fewer images do
-Interval = tuple[Number, Number, Number]  # value, and the ends of its 95 % interval
-
-
-class LayerReplay(Values):
-    """Mean over images and chips of what a layer did (whole_images.LAYER_COLUMNS), and of what the noise model says."""
-
-    name: str
-    latency: Interval
-    deviation: Interval
-    late_05: Interval
-    late_95: Interval
-    missed: Interval
-    false: Interval
-    wrapped: Interval
-    beyond_xor: Interval
-    model_latency: Interval | None = None
-    model_deviation: Interval | None = None
-    model_late_05: Interval | None = None
-    model_late_95: Interval | None = None
-    model_missed: Interval | None = None
-    model_false: Interval | None = None
-
-
-class ImagesReplay(Values):
-    """Whole images on chips: accuracies and agreements by name, with intervals over images and, of five on, chips.
-
-    outside: operating points beyond the noise table, of `points`; valid: whether they are few enough to predict.
-    """
-
-    images: int
-    chips: int
-    accuracy: dict[str, Interval]
-    agreement: dict[str, Interval]
-    by_chip: dict[str, float]
-    undecided: int
-    decision_over_tau: Interval
-    layers: tuple[LayerReplay, ...]
-    outside: int
-    points: int
-    outside_share: float
-    tail_share: float
-    valid: bool
-    accuracy_difference: Interval | None = None
 
 
 class TransferReplay(Values):

@@ -1,10 +1,11 @@
 """Figures of accuracy over circuit quantities: one panel for each circuit, one curve for each group of networks."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neurocircuit.rendering import style
+from neurocircuit.results.circuit_curves import CircuitCurves, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,20 +15,19 @@ NAMES = {"clean": "trained without noise", "aware": "trained with noise"}
 _LINEAR = {"headroom"}
 
 
-def curve_figure(values: dict[str, Any], quantity: str) -> "Figure":
+def curve_figure(result: CircuitCurves, quantity: str) -> "Figure":
     """Accuracy with 95 % bands over one quantity; eq. (4) dashed, each circuit's own value as a vertical line."""
-    circuits = list(values["circuits"])
+    circuits = list(result.circuits)
     height = 0.75 + 1.75 * len(circuits)
     figure, panels = style.new_figure(height, rows=len(circuits), sharex=True)
     figure.subplots_adjust(left=0.15, right=0.97, top=1 - 0.27 / height, bottom=0.45 / height, hspace=0.2)
-    values_shown = [circuit[quantity] for circuit in values["circuits"].values()]
-    values_shown += [row["value"] for row in values["rows"] if row["quantity"] == quantity]
-    scale = _Scale(values_shown, quantity not in _LINEAR)
-    lowest = min((100 * row["low"] for row in rows_of(values, None, None, quantity) if not row["failed"]), default=0.0)
+    rows = result.rows_of(quantity)
+    scale = _Scale([result.value_at(row, quantity) for row in rows], quantity not in _LINEAR)
+    lowest = min((100 * row.low for row in rows if isinstance(row, Row)), default=0.0)
     for axes, circuit in zip(panels, circuits, strict=True):
-        for k, group in enumerate(values["groups"]):
-            _curve(axes, values, circuit, group, quantity, scale, k)
-        position = scale.position_of(values["circuits"][circuit][quantity])
+        for k, group in enumerate(result.groups):
+            _curve(axes, result, circuit, group, quantity, scale, k)
+        position = scale.position_of(result.circuits[circuit][quantity])
         axes.axvline(position, color="0.45", linewidth=0.8, linestyle=(0, (1, 1.2)))
         left = position < np.mean(scale.limits) if scale.linear else position < np.sqrt(np.prod(scale.limits))
         side, offset = ("left", 3) if left else ("right", -3)
@@ -42,41 +42,28 @@ def curve_figure(values: dict[str, Any], quantity: str) -> "Figure":
         )
         axes.set(ylabel="accuracy (%)", ylim=(max(0.0, 10 * np.floor(lowest / 10) - 2), 102))
         scale.apply(axes)
-    panels[-1].set_xlabel(values["quantities"][quantity])
+    panels[-1].set_xlabel(result.quantities[quantity])
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", ncols=2, borderaxespad=0.2, columnspacing=1.2)
     return figure
 
 
 def _curve(
-    axes: "Axes", values: dict[str, Any], circuit: str, group: str, quantity: str, scale: "_Scale", k: int
+    axes: "Axes", result: CircuitCurves, circuit: str, group: str, quantity: str, scale: "_Scale", k: int
 ) -> None:
-    rows = [row for row in rows_of(values, circuit, group, quantity) if not row["failed"]]
-    rows.sort(key=lambda row: row["value"])
+    rows = [row for row in result.rows_of(quantity, circuit, group) if isinstance(row, Row)]
     if not rows:
         return
     colour, marker = style.SERIES_COLOURS[k], style.SERIES_MARKERS[k]
-    x = np.array([scale.position_of(row["value"]) for row in rows])
-    middle, low, high = (100 * np.array([row[key] for row in rows]) for key in ("accuracy", "low", "high"))
+    x = np.array([scale.position_of(result.value_at(row, quantity)) for row in rows])
+    middle, low, high = 100 * np.array([(row.accuracy, row.low, row.high) for row in rows]).T
     axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
     axes.plot(x, middle, color=colour)
     axes.plot([], [], color=colour, marker=marker, label=NAMES[group])
     for broken, face in ((False, colour), (True, "white")):
-        chosen = [bool(row["broken"]) == broken for row in rows]
+        chosen = [bool(row.broken) == broken for row in rows]
         axes.plot(x[chosen], middle[chosen], marker, color=colour, markerfacecolor=face)
-    axes.axhline(100 * values["groups"][group]["software"], color=colour, linestyle=(0, (4, 1.5)), linewidth=0.8)
-
-
-def rows_of(values: dict[str, Any], circuit: str | None, group: str | None, quantity: str) -> list[dict[str, Any]]:
-    """Rows of a quantity, the unchanged circuit as one of them; None: of all."""
-    kept = []
-    for row in values["rows"]:
-        if row["quantity"] not in (quantity, None) or circuit not in (row["circuit"], None):
-            continue
-        if group in (row["group"], None):
-            value = values["circuits"][row["circuit"]][quantity] if row["quantity"] is None else row["value"]
-            kept.append(row | {"value": value})
-    return kept
+    axes.axhline(100 * result.groups[group].software, color=colour, linestyle=(0, (4, 1.5)), linewidth=0.8)
 
 
 class _Scale:

@@ -1,10 +1,13 @@
 """Figures of robustness studies: accuracy over bits, over weight noise, over jitter."""
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neurocircuit.rendering import style
+from neurocircuit.results.robustness import SpikeJitter, Table4, WeightNoise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,23 +17,23 @@ _COLOURS, _MARKERS = style.SERIES_COLOURS, style.SERIES_MARKERS
 NAMES = {"word": "signed words", "bank": "circuit's bank"}
 
 
-def is_retrained(values: dict[str, Any]) -> bool:
+def is_retrained(study: Table4) -> bool:
     """Whether a Table 4 study trained at each step."""
-    return all(row["retrained"] is not None for rows in values["quantisers"].values() for row in rows)
+    return not any(math.isnan(row.retrained) for rows in study.quantisers.values() for row in rows)
 
 
-def table4_figure(values: dict[str, Any], printed: dict[int, float]) -> "Figure":
+def table4_figure(study: Table4, printed: dict[int, float]) -> "Figure":
     """Retrained accuracy over bits, ours with 95 % intervals of the test set, the paper's dotted."""
     figure, (axes,) = style.new_figure(2.9)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
-    for k, (kind, rows) in enumerate(values["quantisers"].items()):
-        bits = [32, *(row["bits"] for row in rows)]
+    for k, (kind, rows) in enumerate(study.quantisers.items()):
+        bits = [32, *(row.bits for row in rows)]
         look: dict[str, Any] = {"color": _COLOURS[k], "marker": _MARKERS[k]}
         x = np.arange(len(bits)) + 0.06 * k
-        if is_retrained(values):
-            accuracies = [values["unrounded"], *(row["retrained"] for row in rows)]
+        if is_retrained(study):
+            accuracies = [study.unrounded, *(row.retrained for row in rows)]
             axes.plot(x, _percent(accuracies), **look, label=f"{NAMES[kind]}, retrained")
-        after = [values["unrounded"], *(row["after"] for row in rows)]
+        after = [study.unrounded, *(row.after for row in rows)]
         look |= {"linestyle": (0, (4, 1.5)), "fillstyle": "none"}
         axes.plot(x, _percent(after), **look, label=f"{NAMES[kind]}, only rounded")
     if printed:
@@ -44,43 +47,43 @@ def table4_figure(values: dict[str, Any], printed: dict[int, float]) -> "Figure"
         )
     axes.set_xticks(range(4), ["32", "8", "4", "2"])
     axes.set(xlabel="bits of a weight", ylabel="accuracy (%)")
-    _from_below(axes, 100 * values["unrounded"] - 10.0)
-    axes.legend(loc="lower left" if is_retrained(values) else "center left")
+    _from_below(axes, 100 * study.unrounded - 10.0)
+    axes.legend(loc="lower left" if is_retrained(study) else "center left")
     return figure
 
 
-def bits_figure(values: dict[str, Any]) -> "Figure":
+def bits_figure(study: WeightNoise) -> "Figure":
     """Accuracy of weights rounded after training, over bits."""
     figure, (axes,) = style.new_figure(2.7)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.17)
-    for k, (kind, accuracies) in enumerate(values["rounded"].items()):
-        axes.plot(values["bits"], _percent(accuracies), color=_COLOURS[k], marker=_MARKERS[k], label=NAMES[kind])
-    axes.axhline(100 * values["zero"]["clean"], color="black", linestyle="--", linewidth=0.8)
+    for k, (kind, accuracies) in enumerate(study.rounded.items()):
+        axes.plot(study.bits, _percent(accuracies), color=_COLOURS[k], marker=_MARKERS[k], label=NAMES[kind])
+    axes.axhline(100 * study.zero["clean"], color="black", linestyle="--", linewidth=0.8)
     axes.set(xlabel="bits of a weight (rounded after training)", ylabel="accuracy (%)")
     axes.legend()
     return figure
 
 
-def noise_figure(values: dict[str, Any]) -> "Figure":
+def noise_figure(study: WeightNoise) -> "Figure":
     """Accuracy over the signal-to-noise ratio of the weights, bands over draws."""
     figure, (axes,) = style.new_figure(2.9)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
-    names = {"clean": "as trained", "trained": f"trained under {values['trained_snr_dB']:g} dB"}
-    for k, (name, rows) in enumerate(values["noise"].items()):
-        _band(axes, values["snr_dB"], rows, k, names[name])
-    axes.axhline(100 * values["zero"]["clean"], color="black", linestyle="--", linewidth=0.8)
+    names = {"clean": "as trained", "trained": f"trained under {study.trained_snr_dB:g} dB"}
+    for k, (name, rows) in enumerate(study.noise.items()):
+        _band(axes, study.snr_dB, rows, k, names[name])
+    axes.axhline(100 * study.zero["clean"], color="black", linestyle="--", linewidth=0.8)
     axes.set(xlabel="weight SNR (dB)", ylabel="accuracy (%)")
     axes.legend(loc="lower right")
     return figure
 
 
-def jitter_figure(values: dict[str, Any]) -> "Figure":
+def jitter_figure(study: SpikeJitter) -> "Figure":
     """Accuracy over the relative jitter of every spike time, bands over draws."""
     figure, (axes,) = style.new_figure(2.9)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
-    names = {"clean": "as trained", "trained": f"trained under {values['trained_jitter']:.0%} jitter"}
-    for k, (name, rows) in enumerate(values["accuracy"].items()):
-        _band(axes, [100 * amount for amount in values["jitter"]], rows, k, names[name])
+    names = {"clean": "as trained", "trained": f"trained under {study.trained_jitter:.0%} jitter"}
+    for k, (name, rows) in enumerate(study.accuracy.items()):
+        _band(axes, [100 * amount for amount in study.jitter], rows, k, names[name])
     axes.set(xscale="log", xlabel="spike-time jitter (%)", ylabel="accuracy (%)")
     style.set_log_plain(axes.xaxis)
     axes.legend(loc="lower left")
@@ -92,13 +95,13 @@ def paper_colour() -> str:
     return style.PAPER_COLOUR
 
 
-def _band(axes: "Axes", x: list[float], rows: list[list[float]], k: int, label: str) -> None:
+def _band(axes: "Axes", x: Sequence[float], rows: Sequence[Sequence[float]], k: int, label: str) -> None:
     accuracies = 100 * np.array(rows)
     axes.fill_between(x, accuracies.min(axis=1), accuracies.max(axis=1), color=_COLOURS[k], alpha=0.25, linewidth=0)
     axes.plot(x, accuracies.mean(axis=1), color=_COLOURS[k], marker=_MARKERS[k], label=label)
 
 
-def _percent(values: list[float]) -> list[float]:
+def _percent(values: Sequence[float]) -> list[float]:
     return [100 * value for value in values]
 
 

@@ -2,19 +2,18 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from neurocircuit.rendering.document import Document, Table, draw, section
 from neurocircuit.rendering.figures import circuit_curves as figures
-from neurocircuit.rendering.read.result import read_result
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import ABSENT, capitalised, points
+from neurocircuit.results.circuit_curves import AtPoint, CircuitCurves, FailedRow, Row
 
 HOLDS = 0.05  # a network holds where it lacks less than this of its accuracy under eq. (4)
 _HOW = (
     "One quantity is changed at a time; every network is mapped to the changed circuit again (window in τ kept), and "
-    "every neuron of every image runs at the level named. All meet the same images, chip numbers and events. Chips are "
-    "dealt to the networks of a group in turn, so a band (95 %) holds images, chips and training seeds."
+    "every neuron of every image runs at the level named. All meet the same images, chip numbers and events. Each chip "
+    "carries one network of a group, so a band (95 %) holds images, chips and training seeds."
 )
 _LEGEND = "Bands: 95 %. Dashed: eq. (4). Dotted: the circuit's own value. Open marks: limits of the mapping broken."
 _NOTES = {
@@ -30,107 +29,94 @@ _NOTES = {
 
 def render(file: Path) -> Document:
     """Return the report of circuit curves."""
-    values = read_result(file, "quantities", "rows", "groups", "circuits")
+    result = CircuitCurves.load(file)
     curves = [
         section(
             capitalised(label),
             _NOTES[name],
-            draw(name, f"Accuracy over {label}. {_LEGEND}", partial(figures.curve_figure, values, name)),
-            _table(values, name),
+            draw(name, f"Accuracy over {label}. {_LEGEND}", partial(figures.curve_figure, result, name)),
+            _table(result, name),
         )
-        for name, label in values["quantities"].items()
+        for name, label in result.quantities.items()
     ]
-    networks = section("Networks", _HOW, _networks(values), _holding(values))
+    networks = section("Networks", _HOW, _networks(result), _holding(result))
     title = "Accuracy over quantities of the circuit"
-    return Document(title, _answer(values), (networks, *curves, run_section(values)))
+    return Document(title, _answer(result), (networks, *curves, run_section(result)))
 
 
-def _answer(values: dict[str, Any]) -> str:
-    texts = [f"{values['images']} {values['split']} images on {values['chips']} chips at level {values['level']}."]
-    for circuit in values["circuits"]:
-        rows = [row for row in values["rows"] if row["circuit"] == circuit and row["quantity"] is None]
-        shares = ", ".join(f"{figures.NAMES[row['group']]} {_share(row)}" for row in rows)
-        gain = _gain(values, circuit, None, None)
+def _answer(result: CircuitCurves) -> str:
+    texts = [f"{result.images} {result.split} images on {result.chips} chips at level {result.level}."]
+    for circuit in result.circuits:
+        rows = [row for row in result.rows if row.circuit == circuit and row.quantity is None]
+        shares = ", ".join(f"{figures.NAMES[row.group]} {_share(row)}" for row in rows)
+        gain = _gain(result, rows[0])
         texts.append(f"On the {circuit} circuit: {shares}" + (f"; gain {gain} points." if gain else "."))
     return " ".join(texts)
 
 
-def _networks(values: dict[str, Any]) -> Table:
+def _networks(result: CircuitCurves) -> Table:
     rows = tuple(
-        (figures.NAMES[group], weights, digest[:8], ", ".join(map(str, chips)), f"{its['software']:.1%}")
-        for group, its in values["groups"].items()
-        for weights, digest, chips in zip(its["weights"], its["sha256"], its["chips"], strict=True)
+        (figures.NAMES[name], weights, sha256[:8], ", ".join(map(str, chips)), f"{group.software:.1%}")
+        for name, group in result.groups.items()
+        for weights, sha256, chips in zip(group.weights, group.sha256, group.chips, strict=True)
     )
-    note = f"Under eq. (4): of the group, on the same {values['images']} images."
+    note = f"Under eq. (4): of the group, on the same {result.images} images."
     return Table("Networks", ("group", "weights", "sha256", "chips", "under eq. (4)"), rows, note=note, prose=(1,))
 
 
-def holding(values: dict[str, Any]) -> dict[str, dict[tuple[str, str], list[str]]]:
-    """Return by quantity, circuit and group the values at which a group lacks less than HOLDS of eq. (4)."""
-    good: dict[str, dict[tuple[str, str], list[str]]] = {}
-    for name in values["quantities"]:
-        for circuit in values["circuits"]:
-            for group, its in values["groups"].items():
-                rows = sorted(figures.rows_of(values, circuit, group, name), key=lambda row: row["value"])
-                good.setdefault(name, {})[circuit, group] = [
-                    f"{row['value']:.3g}"
-                    for row in rows
-                    if not row["failed"] and row["accuracy"] > its["software"] - HOLDS
-                ]
-    return good
+def values_that_hold(result: CircuitCurves, quantity: str, circuit: str, group: str) -> list[str]:
+    """Return the values of a quantity at which a group lacks less than HOLDS of its accuracy under eq. (4)."""
+    least = result.groups[group].software - HOLDS
+    rows = result.rows_of(quantity, circuit, group)
+    return [f"{result.value_at(row, quantity):.3g}" for row in rows if isinstance(row, Row) and row.accuracy > least]
 
 
-def _holding(values: dict[str, Any]) -> Table:
-    header = ("quantity", *(f"{circuit}, {group}" for circuit in values["circuits"] for group in values["groups"]))
-    rows = [
-        (values["quantities"][name], *(", ".join(kept) or "none" for kept in cells.values()))
-        for name, cells in holding(values).items()
-    ]
+def _holding(result: CircuitCurves) -> Table:
+    curves = [(circuit, group) for circuit in result.circuits for group in result.groups]
+    rows = tuple(
+        (label, *(", ".join(values_that_hold(result, name, *curve)) or "none" for curve in curves))
+        for name, label in result.quantities.items()
+    )
     return Table(
         f"Values at which the mean lies less than {HOLDS:.0%} below eq. (4)",
-        header,
-        tuple(rows),
+        ("quantity", *(f"{circuit}, {group}" for circuit, group in curves)),
+        rows,
         prose=(0,),
         note="Of the values that were run; the bands below say how sure that is.",
     )
 
 
-def _table(values: dict[str, Any], name: str) -> Table:
-    groups = list(values["groups"])
-    header = ["circuit", "value", *(figures.NAMES[group] for group in groups)]
-    header += (["gain, points"] if values["gains"] else []) + ["undecided", "latency (ns)", "limits broken"]
-    rows = []
-    for circuit in values["circuits"]:
-        of_groups = [figures.rows_of(values, circuit, group, name) for group in groups]
-        for pair in sorted(zip(*of_groups, strict=True), key=lambda pair: pair[0]["value"]):
-            quantity, value = pair[0]["quantity"], pair[0]["value"]
-            its_own = " (its own)" if quantity is None else ""
-            cells = [circuit, f"{value:.4g}{its_own}", *(_share(row) for row in pair)]
-            if values["gains"]:
-                cells.append(_gain(values, circuit, quantity, value) or ABSENT)
-            rows.append((*cells, *_conduct(pair)))
-    return Table(
-        f"Accuracy (95 %) over {values['quantities'][name]}", tuple(header), tuple(rows), prose=(len(header) - 1,)
-    )
+def _table(result: CircuitCurves, name: str) -> Table:
+    header = ["circuit", "value", *(figures.NAMES[group] for group in result.groups)]
+    header += (["gain, points"] if result.gains else []) + ["undecided", "latency (ns)", "limits broken"]
+    table_rows = []
+    for circuit in result.circuits:
+        rows_of_groups = [result.rows_of(name, circuit, group) for group in result.groups]
+        for rows in zip(*rows_of_groups, strict=True):
+            unchanged = " (its own)" if rows[0].quantity is None else ""
+            cells = [circuit, f"{result.value_at(rows[0], name):.4g}{unchanged}", *map(_share, rows)]
+            if result.gains:
+                cells.append(_gain(result, rows[0]) or ABSENT)
+            table_rows.append((*cells, *_conduct(rows)))
+    caption = f"Accuracy (95 %) over {result.quantities[name]}"
+    return Table(caption, tuple(header), tuple(table_rows), prose=(len(header) - 1,))
 
 
-def _conduct(pair: tuple[dict[str, Any], ...]) -> tuple[str, str, str]:
-    ran = [row for row in pair if not row["failed"]]
-    if not ran:
-        return ABSENT, ABSENT, pair[0]["failed"]
-    undecided = ", ".join(f"{row['undecided']:.0%}" for row in ran)
-    latency = ", ".join(f"{1e9 * row['latency_s']:.3g}" for row in ran)
-    broken = sorted({line.split(",")[0] for row in ran for line in row["broken"]})
+def _conduct(rows: tuple[Row | FailedRow, ...]) -> tuple[str, str, str]:
+    """Return share of undecided images, latency (ns) and broken limits of the groups at a point."""
+    replayed = [row for row in rows if isinstance(row, Row)]
+    if not replayed:
+        return ABSENT, ABSENT, rows[0].failed
+    undecided = ", ".join(f"{row.undecided:.0%}" for row in replayed)
+    latency = ", ".join(f"{1e9 * row.latency_s:.3g}" for row in replayed)
+    broken = sorted({limit.split(",")[0] for row in replayed for limit in row.broken})
     return undecided, latency, "; ".join(broken) or "none"
 
 
-def _share(row: dict[str, Any]) -> str:
-    return ABSENT if row["failed"] else f"{row['accuracy']:.1%} ({row['low']:.1%} … {row['high']:.1%})"
+def _share(row: Row | FailedRow) -> str:
+    return ABSENT if isinstance(row, FailedRow) else f"{row.accuracy:.1%} ({row.low:.1%} … {row.high:.1%})"
 
 
-def _gain(values: dict[str, Any], circuit: str, quantity: str | None, value: float | None) -> str:
-    for row in values["gains"]:
-        same = row["quantity"] is None if quantity is None else (row["quantity"], row["value"]) == (quantity, value)
-        if row["circuit"] == circuit and same:
-            return points((row["gain"], row["low"], row["high"]), unit="")
-    return ""
+def _gain(result: CircuitCurves, point: AtPoint) -> str:
+    gain = result.gain_at(point)
+    return "" if gain is None else points((gain.gain, gain.low, gain.high), unit="")

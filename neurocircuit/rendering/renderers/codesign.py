@@ -1,14 +1,15 @@
 """A co-design study: recommended designs, the Pareto front, and which parameters matter."""
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from neurocircuit.rendering.document import Bullets, Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import codesign as figures
-from neurocircuit.rendering.read.result import read_result
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import ABSENT, interval, is_number, scaled
+from neurocircuit.results.codesign import Codesign, Evaluated, Importance, ParameterRange, Recommended
+from neurocircuit.results.inference import InferenceFigures
 
 _SHOWN = {"A": (1e6, "µA"), "Hz": (1e-6, "MHz"), "rad": (1.0, "rad"), "τ": (1.0, "τ"), "": (1.0, "")}
 _LATENCY = "Latency: from arming to the first output spike, mean over images and chips; the window where none came."
@@ -22,76 +23,67 @@ _ENERGY = (
 
 def render(file: Path) -> Document:
     """Return the report of a co-design study."""
-    values = read_result(file, "fidelities", "recommended", "ranges", "base")
+    result = Codesign.load(file)
     sections = (
-        _recommended(values),
-        _front(values),
-        _importance(values),
+        _recommended(result),
+        _front(result),
+        _importance(result),
         section(
             "Fidelities",
-            Bullets(tuple(f"{fidelity['name']}: {fidelity['causes']}." for fidelity in values["fidelities"])),
-            _fidelity_table(values),
-            _between_table(values),
+            Bullets(tuple(f"{fidelity.name}: {fidelity.causes}." for fidelity in result.fidelities)),
+            _fidelity_table(result),
+            _between_table(result),
         ),
-        section("The scaling laws", _laws(values), _ENERGY, _LATENCY),
-        run_section(values),
+        section("The scaling laws", _laws(result), _ENERGY, _LATENCY),
+        run_section(result),
     )
-    return Document(f"Co-design of circuit and network: {values['name']}", _answer(values), sections)
+    return Document(f"Co-design of circuit and network: {result.name}", _answer(result), sections)
 
 
-def _answer(values: dict[str, Any]) -> str:
-    first, last = values["fidelities"][0], values["fidelities"][-1]
-    designs = f"{len(first['trials'])} designs at fidelity {first['name']}, {len(last['trials'])} at {last['name']}"
-    if not values["recommended"]:
-        return f"{designs}; none is replayed.{_base_text(values)}"
+def _answer(result: Codesign) -> str:
+    first, last = result.fidelities[0], result.fidelities[-1]
+    designs = f"{len(first.trials)} designs at fidelity {first.name}, {len(last.trials)} at {last.name}"
+    if not result.recommended:
+        return f"{designs}; none is replayed.{_base_text(result)}"
     texts = []
-    for role, design in values["recommended"].items():
-        details, replay = design["outcome"]["details"], design["verification"]["images"]
-        cost = f"{scaled(details['energy_J'], 1e9)} nJ and {scaled(details['latency_s'], 1e9)} ns"
-        text = f"{role}: {interval(replay['accuracy']['circuit'], 1)} at {cost}"
-        if (retrained := design["verification"].get("retrained")) is not None:
-            text += (
-                f", retrained {retrained['accuracy']:.1%} at {scaled(retrained['energy_J'], 1e9)} nJ and "
-                f"{scaled(retrained['latency_s'], 1e9)} ns"
-            )
+    for role, design in result.recommended.items():
+        replay, retrained = design.verification.images, design.verification.retrained
+        text = f"{role}: {interval(replay.accuracy['circuit'], 1)} at {_cost(design.figures)}"
+        if retrained is not None:
+            text += f", retrained {retrained.accuracy:.1%} at {_cost(retrained)}"
         texts.append(text)
-    replayed = next(iter(values["recommended"].values()))["verification"]
+    replayed = next(iter(result.recommended.values())).verification
     return (
-        f"{designs}; {len(texts)} are recommended, each replayed as {replayed['images']['images']} whole "
-        f"{replayed['split']} images on {replayed['images']['chips']} fresh chips at level edge. "
-        f"{'; '.join(texts)}.{_base_text(values)}"
+        f"{designs}; {len(texts)} are recommended, each replayed as {replayed.images.images} whole {replayed.split} "
+        f"images on {replayed.images.chips} fresh chips at level edge. {'; '.join(texts)}.{_base_text(result)}"
     )
 
 
-def _base_text(values: dict[str, Any]) -> str:
-    fidelity, base = _base_row(values)
-    if base is None:
-        return ""
-    costs = "".join(
-        f", {scaled(value, figures.SCALES[name][0])} {_unit(name)}"
-        for name, value in base["objectives"].items()
-        if name != "accuracy"
-    )
-    return f" The base circuit stands at {base['details']['accuracy']:.1%}{costs} (fidelity {fidelity})."
+def _cost(reached: InferenceFigures) -> str:
+    return f"{scaled(reached.energy_J, 1e9)} nJ and {scaled(reached.latency_s, 1e9)} ns"
 
 
-def _base_row(values: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
-    """The last fidelity that evaluated the base circuit, by name, and its row there."""
-    base = {name: values["base"][name] for name in values["ranges"]}
-    for fidelity in reversed(values["fidelities"]):
-        for row in fidelity["trials"]:
-            if row["values"] == base and "accuracy" in row["details"]:
-                return fidelity["name"], row
-    return "", None
+def _base_text(result: Codesign) -> str:
+    """Return what the base circuit reaches at the last fidelity that evaluated it; empty where none did."""
+    base = {name: result.base[name] for name in result.ranges}
+    for fidelity in reversed(result.fidelities):
+        for trial in fidelity.trials:
+            if trial.values == base and isinstance(trial.details, Evaluated):
+                costs = "".join(
+                    f", {scaled(value, figures.SCALES[name][0])} {_unit(name)}"
+                    for name, value in trial.objectives.items()
+                    if name != "accuracy"
+                )
+                accuracy = f"{trial.details.accuracy:.1%}"
+                return f" The base circuit stands at {accuracy}{costs} (fidelity {fidelity.name})."
+    return ""
 
 
-def _at_ends(values: dict[str, Any]) -> str:
-    """Which parameters of all recommended designs lie within 5 % of an end of their range: the range decides there."""
+def _at_ends(result: Codesign) -> str:
+    """Return which parameters of all recommended designs lie within 5 % of an end of their range, in a sentence."""
     names = []
-    for name, parameter in values["ranges"].items():
-        shares = figures.shares_of_range(
-            parameter, [recommended["values"][name] for recommended in values["recommended"].values()]
-        )
+    for name, parameter in result.ranges.items():
+        shares = figures.shares_of_range(parameter, [design.values[name] for design in result.recommended.values()])
         if (shares < 0.05).all() or (shares > 0.95).all():
             names.append(f"{_label(name, parameter)} {'at its lower' if shares[0] < 0.05 else 'at its upper'} end")
     if not names:
@@ -99,18 +91,18 @@ def _at_ends(values: dict[str, Any]) -> str:
     return f"The range decides, not the study, where all designs lie at an end of it: {', '.join(names)}."
 
 
-def _recommended(values: dict[str, Any]) -> Section:
-    roles, ranges, base = values["recommended"], values["ranges"], values["base"]
-    if not roles:
+def _recommended(result: Codesign) -> Section:
+    designs, ranges = result.recommended, result.ranges
+    if not designs:
         return section("Recommended designs", "None: the study ended before the replay.")
     settings = Table(
         "Recommended values",
-        ("parameter", *roles, "base circuit"),
+        ("parameter", *designs, "base circuit"),
         tuple(
             (
                 _label(name, parameter),
-                *(_shown(design["values"][name], parameter["unit"]) for design in roles.values()),
-                _shown(base[name], parameter["unit"]),
+                *(_shown(design.values[name], parameter) for design in designs.values()),
+                _shown(result.base[name], parameter),
             )
             for name, parameter in ranges.items()
         ),
@@ -132,58 +124,61 @@ def _recommended(values: dict[str, Any]) -> Section:
             "power of a neuron (µW)",
             "τ (ns)",
         ),
-        tuple(_outcome_row(role, design) for role, design in roles.items()),
+        tuple(_outcome_row(role, design) for role, design in designs.items()),
         note="Energies and latency: of the last fidelity. Replayed: images and chips that no trial saw; 95 %.",
     )
+    labels = {name: _label(name, parameter) for name, parameter in ranges.items()}
     figure = draw(
         "values",
         "Where in their ranges the designs lie; ticks: the front of the last fidelity.",
-        partial(figures.values_figure, _labelled(ranges), values["fidelities"][-1]["trials"], roles),
+        partial(figures.values_figure, result, labels),
     )
     return section(
         "Recommended designs",
-        _same(roles),
-        _at_ends(values),
+        _same(designs),
+        _at_ends(result),
         figure,
         outcome,
-        _retrained_table(roles),
+        _retrained_table(designs),
         settings,
-        _replay_tables(roles),
+        _replay_tables(designs),
     )
 
 
-def _outcome_row(role: str, design: dict[str, Any]) -> tuple[str, ...]:
-    details, replay = design["outcome"]["details"], design["verification"]["images"]
+def _outcome_row(role: str, design: Recommended) -> tuple[str, ...]:
+    reached, replay = design.figures, design.verification.images
     return (
         role,
-        interval([details["accuracy"], details["accuracy_low"], details["accuracy_high"]], 1),
-        interval(replay["accuracy"]["circuit"], 1),
-        interval(replay["accuracy"]["software"], 1),
-        *(scaled(details[key], 1e9) for key in ("energy_J", "energy_spikes_J", "energy_paper_J")),
-        f"{details['spikes_before_decision']:.0f}",
-        scaled(details["energy_per_spike_J"], 1e12),
-        scaled(details["latency_s"], 1e9),
-        scaled(details["power_W"], 1e6),
-        scaled(details["tau_s"], 1e9),
+        interval(reached.interval, 1),
+        interval(replay.accuracy["circuit"], 1),
+        interval(replay.accuracy["software"], 1),
+        *_energies(reached),
+        f"{reached.spikes_before_decision:.0f}",
+        scaled(reached.energy_per_spike_J, 1e12),
+        scaled(reached.latency_s, 1e9),
+        scaled(reached.power_W, 1e6),
+        scaled(reached.tau_s, 1e9),
     )
 
 
-def _retrained_table(roles: dict[str, Any]) -> Table | None:
+def _energies(reached: InferenceFigures) -> tuple[str, ...]:
+    return tuple(scaled(energy, 1e9) for energy in (reached.energy_J, reached.energy_spikes_J, reached.energy_paper_J))
+
+
+def _retrained_table(designs: dict[str, Recommended]) -> Table | None:
     rows = []
-    for role, design in roles.items():
-        retrained = design["verification"].get("retrained")
+    for role, design in designs.items():
+        retrained = design.verification.retrained
         if retrained is None:
             return None
         rows.append(
             (
                 role,
-                interval(design["verification"]["images"]["accuracy"]["circuit"], 1),
-                interval([retrained["accuracy"], retrained["accuracy_low"], retrained["accuracy_high"]], 1),
-                f"{retrained['steps']}",
-                *(
-                    scaled(retrained[key], 1e9)
-                    for key in ("energy_J", "energy_spikes_J", "energy_paper_J", "latency_s")
-                ),
+                interval(design.verification.images.accuracy["circuit"], 1),
+                interval(retrained.interval, 1),
+                f"{retrained.steps}",
+                *_energies(retrained),
+                scaled(retrained.latency_s, 1e9),
             )
         )
     header = (
@@ -203,28 +198,28 @@ def _retrained_table(roles: dict[str, Any]) -> Table | None:
     return Table("Retrained at their own circuit", header, tuple(rows), note)
 
 
-def _same(roles: dict[str, Any]) -> str:
+def _same(designs: dict[str, Recommended]) -> str:
     by_trial: dict[int, list[str]] = {}
-    for role, design in roles.items():
-        by_trial.setdefault(design["trial"], []).append(role)
+    for role, design in designs.items():
+        by_trial.setdefault(design.trial, []).append(role)
     return " ".join(f"{' and '.join(names)} are one design." for names in by_trial.values() if len(names) > 1)
 
 
-def _replay_tables(roles: dict[str, Any]) -> list[Table]:
+def _replay_tables(designs: dict[str, Recommended]) -> list[Table]:
     layers = Table(
         "Replay by layer, fire times against eq. (4)",
         ("design and layer", "latency (τ)", "spread (τ)", "missed", "false", "wrapped"),
         tuple(
             (
-                f"{role}, {layer['name']}",
-                *(f"{layer[key][0]:.4f}" if is_number(layer[key][0]) else ABSENT for key in ("latency", "deviation")),
-                *(f"{layer[key][0]:.2%}" for key in ("missed", "false", "wrapped")),
+                f"{role}, {layer.name}",
+                *(f"{time:.4f}" if is_number(time) else ABSENT for time in (layer.latency[0], layer.deviation[0])),
+                *(f"{share[0]:.2%}" for share in (layer.missed, layer.false, layer.wrapped)),
             )
-            for role, design in roles.items()
-            for layer in design["verification"]["images"]["layers"]
+            for role, design in designs.items()
+            for layer in design.verification.images.layers
         ),
     )
-    decks = [(role, layer) for role, design in roles.items() for layer in design["verification"]["bsource"]]
+    decks = [(role, layer) for role, design in designs.items() for layer in design.verification.bsource]
     if not decks:
         return [layers]
     return [
@@ -234,11 +229,11 @@ def _replay_tables(roles: dict[str, Any]) -> list[Table]:
             ("design and layer", "neurons", "median difference (τ)", "95 % of differences (τ)", "fired at one only"),
             tuple(
                 (
-                    f"{role}, {layer['layer']}",
-                    f"{layer['runs']}",
-                    f"{layer['median']:+.1e}",
-                    f"{layer['low']:+.1e} … {layer['high']:+.1e}",
-                    f"{layer['only_here'] + layer['only_there']}",
+                    f"{role}, {layer.layer}",
+                    f"{layer.runs}",
+                    f"{layer.median:+.1e}",
+                    f"{layer.low:+.1e} … {layer.high:+.1e}",
+                    f"{layer.only_here + layer.only_there}",
                 )
                 for role, layer in decks
             ),
@@ -246,18 +241,18 @@ def _replay_tables(roles: dict[str, Any]) -> list[Table]:
     ]
 
 
-def _front(values: dict[str, Any]) -> Section:
-    costs = [name for name in values["study"]["objectives"] if name != "accuracy"]
+def _front(result: Codesign) -> Section:
+    costs = [name for name in result.study["objectives"] if name != "accuracy"]
     figure = draw(
         "front",
         "Evaluated designs (far below the fronts none is drawn); strong: those that no other of the same "
         "fidelity beats in every objective.",
-        partial(figures.front_figure, values["fidelities"], costs, values["recommended"]),
+        partial(figures.front_figure, result, costs),
     )
-    last, ranges = values["fidelities"][-1], values["ranges"]
-    front = sorted((row for row in last["trials"] if row["front"]), key=lambda row: -row["objectives"]["accuracy"])
+    last, ranges = result.fidelities[-1], result.ranges
+    front = sorted((trial for trial in last.trials if trial.front), key=lambda trial: -trial.objectives["accuracy"])
     table = Table(
-        f"The front at fidelity {last['name']}",
+        f"The front at fidelity {last.name}",
         (
             "design",
             "accuracy",
@@ -266,19 +261,19 @@ def _front(values: dict[str, Any]) -> Section:
         ),
         tuple(
             (
-                f"{row['number']}",
-                f"{row['objectives']['accuracy']:.1%}",
-                *(scaled(row["objectives"][cost], figures.SCALES[cost][0]) for cost in costs),
-                *(_shown(row["values"][name], parameter["unit"]) for name, parameter in ranges.items()),
+                f"{trial.number}",
+                f"{trial.objectives['accuracy']:.1%}",
+                *(scaled(trial.objectives[cost], figures.SCALES[cost][0]) for cost in costs),
+                *(_shown(trial.values[name], parameter) for name, parameter in ranges.items()),
             )
-            for row in front
+            for trial in front
         ),
     )
     return section("Pareto front", figure, table)
 
 
-def _importance(values: dict[str, Any]) -> Section:
-    heading, importance = "Which parameters matter", values["importance"]
+def _importance(result: Codesign) -> Section:
+    heading, importance = "Which parameters matter", result.importance
     if not importance:
         return section(heading, "Too few designs were evaluated to say.")
     table = Table(
@@ -286,7 +281,7 @@ def _importance(values: dict[str, Any]) -> Section:
         ("parameter", *importance),
         tuple(
             (_label(name, parameter), *(_share(shares[name]) for shares in importance.values()))
-            for name, parameter in values["ranges"].items()
+            for name, parameter in result.ranges.items()
         ),
         note="Share by PED-ANOVA: what tells the best quarter of the evaluated designs from all; shares sum to 1. The "
         "sampler went where designs are good, so a parameter that it soon pinned down shows little.",
@@ -295,54 +290,51 @@ def _importance(values: dict[str, Any]) -> Section:
     return section(heading, draw("importance", caption, partial(figures.importance_figure, importance)), table)
 
 
-def _share(shares: dict[str, Any]) -> str:
-    rank = shares["rank_correlation"]
-    return f"{shares['share']:.1%}" + ("" if rank is None else f" ({rank:+.2f})")
+def _share(importance: Importance) -> str:
+    rank = importance.rank_correlation
+    return f"{importance.share:.1%}" + ("" if rank is None else f" ({rank:+.2f})")
 
 
-def _fidelity_table(values: dict[str, Any]) -> Table:
+def _fidelity_table(result: Codesign) -> Table:
     rows = []
-    for fidelity in values["fidelities"]:
-        trials = fidelity["trials"]
-        seconds = [row["details"]["cpu_s"] for row in trials]
-        broken: dict[str, int] = {}
-        for row in trials:
-            for name, value in row["constraints"].items():
-                broken[name] = broken.get(name, 0) + (value > 0)
-        why = ", ".join(f"{name} {count}" for name, count in broken.items() if count)
+    for fidelity in result.fidelities:
+        trials = fidelity.trials
+        cpu_s = sum(trial.details.cpu_s for trial in trials) / max(len(trials), 1)
+        broken = Counter(name for trial in trials for name, value in trial.constraints.items() if value > 0)
+        in_order = list(dict.fromkeys(name for trial in trials for name in trial.constraints))
         rows.append(
             (
-                fidelity["name"],
+                fidelity.name,
                 f"{len(trials)}",
-                f"{sum(row['feasible'] for row in trials)}",
-                f"{sum(row['front'] for row in trials)}",
-                f"{sum(seconds) / max(len(seconds), 1):.1f}",
-                why or "none",
+                f"{sum(trial.feasible for trial in trials)}",
+                f"{sum(trial.front for trial in trials)}",
+                f"{cpu_s:.1f}",
+                ", ".join(f"{name} {broken[name]}" for name in in_order if broken[name]) or "none",
             )
         )
     header = ("fidelity", "designs", "feasible", "on the front", "CPU-s each", "limits broken by")
     return Table("Designs", header, tuple(rows), prose=(5,))
 
 
-def _between_table(values: dict[str, Any]) -> Table | None:
+def _between_table(result: Codesign) -> Table | None:
     rows = tuple(
         (
-            f"{pair['from']} → {pair['to']}, {pair['objective']}",
-            f"{pair['designs']}",
-            ABSENT if pair["rank_correlation"] is None else f"{pair['rank_correlation']:+.2f}",
-            f"{100 * pair['mean_difference']:+.1f} points"
-            if pair["objective"] == "accuracy"
-            else f"{figures.SCALES[pair['objective']][0] * pair['mean_difference']:+.3g} {_unit(pair['objective'])}",
+            f"{row.earlier} → {row.later}, {row.objective}",
+            f"{row.designs}",
+            ABSENT if row.rank_correlation is None else f"{row.rank_correlation:+.2f}",
+            f"{100 * row.mean_difference:+.1f} points"
+            if row.objective == "accuracy"
+            else f"{figures.SCALES[row.objective][0] * row.mean_difference:+.3g} {_unit(row.objective)}",
         )
-        for pair in values["between_fidelities"]
+        for row in result.between_fidelities
     )
     header = ("fidelities, objective", "designs", "rank correlation", "mean difference")
     caption = "How far the fidelities agree on the designs that both evaluated"
     return Table(caption, header, rows) if rows else None
 
 
-def _laws(values: dict[str, Any]) -> str:
-    power = values["study"]["power"]
+def _laws(result: Codesign) -> str:
+    power = result.study["power"]
     return (
         f"Power of an armed neuron: {_micro(power['oscillators'])} · I/I₀ + {_micro(power['rest'])} · f0/f0₀ with I₀ "
         f"= {_micro(power['bias'])} ({power['source']}). Phase diffusion of each oscillator: D₀ (f0/f0₀)² I₀/I, since "
@@ -357,17 +349,13 @@ def _micro(quantity: str) -> str:
     return quantity.replace(" u", " µ")
 
 
-def _labelled(ranges: dict[str, Any]) -> dict[str, Any]:
-    return {name: parameter | {"label": _label(name, parameter)} for name, parameter in ranges.items()}
-
-
-def _label(name: str, parameter: dict[str, Any]) -> str:
-    unit = _SHOWN[parameter["unit"]][1]
+def _label(name: str, parameter: ParameterRange) -> str:
+    unit = _SHOWN[parameter.unit][1]
     return name.replace("_", " ") + (f" ({unit})" if unit else "")
 
 
-def _shown(value: float, unit: str) -> str:
-    return scaled(value, _SHOWN[unit][0])
+def _shown(value: float, parameter: ParameterRange) -> str:
+    return scaled(value, _SHOWN[parameter.unit][0])
 
 
 def _unit(objective: str) -> str:

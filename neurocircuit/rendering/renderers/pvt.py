@@ -2,20 +2,19 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from neurocircuit.rendering.document import Bullets, Document, Table, draw, section
 from neurocircuit.rendering.figures import codesign as figures
-from neurocircuit.rendering.read.result import read_result
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import ABSENT, capitalised, interval, scaled
+from neurocircuit.results.pvt import FailedRow, Pvt, Row, Trim
 
-TRIMS = {
+TRIMS: dict[Trim, str] = {
     "mapped": "trimmed and mapped at the condition",
     "again": "trimmed at the condition, mapped at nominal",
     "nominal": "trimmed and mapped at nominal only",
 }
-_SHORT = {"mapped": "mapped there", "again": "trimmed there", "nominal": "nominal only"}
+_SHORT: dict[Trim, str] = {"mapped": "mapped there", "again": "trimmed there", "nominal": "nominal only"}
 _HOW = (
     "Each condition changes τ, f0, loop filter, spike width, "
     "lead, swing and the jump of each weight by the ratio of its characterised spec to the nominal one; codes, window, "
@@ -30,37 +29,37 @@ _HOW = (
 
 def render(file: Path) -> Document:
     """Return the report of a network at conditions."""
-    values = read_result(file, "rows", "nominal")
-    ran = [row for row in values["rows"] if not row["failed"]]
-    failed = tuple(f"{row['label']}, {TRIMS[row['trim']]}: {row['failed']}" for row in values["rows"] if row["failed"])
+    result = Pvt.load(file)
+    rows = [row for row in result.rows if isinstance(row, Row)]
+    failed = tuple(f"{row.label}, {TRIMS[row.trim]}: {row.failed}" for row in result.rows if isinstance(row, FailedRow))
     caption = "Accuracy and latency at each condition, by trim."
     conditions = section(
         "Conditions",
         _HOW,
         Bullets(failed, warning=True) if failed else None,
-        draw("conditions", caption, partial(figures.pvt_figure, ran, _SHORT)) if ran else None,
-        _conditions(values["rows"]),
+        draw("conditions", caption, partial(figures.pvt_figure, rows, _SHORT)) if rows else None,
+        _conditions(result),
     )
-    title = f"Process, voltage, temperature: {values['name']}"
-    return Document(title, _answer(values, ran), (conditions, run_section(values)))
+    title = f"Process, voltage, temperature: {result.name}"
+    return Document(title, _answer(result, rows), (conditions, run_section(result)))
 
 
-def _answer(values: dict[str, Any], ran: list[dict[str, Any]]) -> str:
+def _answer(result: Pvt, rows: list[Row]) -> str:
     texts = []
     for trim, name in TRIMS.items():
-        rows = [row for row in ran if row["trim"] == trim]
-        if rows:
-            worst = min(rows, key=lambda row: row["accuracy"])
-            texts.append(f"{name}: at worst {worst['accuracy']:.1%} ({worst['label']})")
-    nominal = [row for row in ran if row["label"] == values["nominal"]]
-    at_nominal = f"nominal {nominal[0]['accuracy']:.1%}; " if nominal else ""
+        rows_of_trim = [row for row in rows if row.trim == trim]
+        if rows_of_trim:
+            worst = min(rows_of_trim, key=lambda row: row.accuracy)
+            texts.append(f"{name}: at worst {worst.accuracy:.1%} ({worst.label})")
+    nominal = [row for row in rows if row.label == result.nominal]
+    at_nominal = f"nominal {nominal[0].accuracy:.1%}; " if nominal else ""
     return (
-        f"{values['images']} {values['split']} images on {values['chips']} chips at level {values['level']}. "
+        f"{result.images} {result.split} images on {result.chips} chips at level {result.level}. "
         f"{capitalised(at_nominal + '; '.join(texts))}."
     )
 
 
-def _conditions(rows: list[dict[str, Any]]) -> Table:
+def _conditions(result: Pvt) -> Table:
     return Table(
         "Conditions",
         (
@@ -78,25 +77,26 @@ def _conditions(rows: list[dict[str, Any]]) -> Table:
             "error VCO2 − VCO1",
             "VCO4 − VCO3",
         ),
-        tuple(_row(row) for row in rows),
+        tuple(_row(row) for row in result.rows),
         note="A dash: not run, or energy not characterised there. Energies as in the co-design report. Threshold: in "
         "units of the network's weights, mean of the layers.",
         prose=(1,),
     )
 
 
-def _row(row: dict[str, Any]) -> tuple[str, ...]:
-    trim = {"mapped": "there, there", "again": "there, nominal", "nominal": "nominal, nominal"}[row["trim"]]
-    if row["failed"]:
-        return (row["label"], trim, *(ABSENT for _ in range(11)))
-    vco1, vco2, vco3, vco4 = row["errors"]
+def _row(row: Row | FailedRow) -> tuple[str, ...]:
+    trim = {"mapped": "there, there", "again": "there, nominal", "nominal": "nominal, nominal"}[row.trim]
+    if isinstance(row, FailedRow):
+        return (row.label, trim, *(ABSENT for _ in range(11)))
+    vco1, vco2, vco3, vco4 = row.errors
+    times_and_energies = (row.latency_s, row.tau_s, row.energy_J, row.energy_spikes_J, row.energy_paper_J)
     return (
-        row["label"],
+        row.label,
         trim,
-        interval([row["accuracy"], row["accuracy_low"], row["accuracy_high"]], 1),
-        f"{row['undecided']:.1%}",
-        f"{sum(layer['threshold'] for layer in row['layers']) / len(row['layers']):.2f}",
-        *(scaled(row[key], 1e9) for key in ("latency_s", "tau_s", "energy_J", "energy_spikes_J", "energy_paper_J")),
-        scaled(row["power_W"], 1e6),
+        interval(row.interval, 1),
+        f"{row.undecided:.1%}",
+        f"{row.threshold:.2f}",
+        *(scaled(value, 1e9) for value in times_and_energies),
+        scaled(row.power_W, 1e6),
         *(f"{error:+.1e}" if error else "0" for error in (vco2 - vco1, vco4 - vco3)),
     )

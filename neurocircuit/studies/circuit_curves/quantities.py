@@ -1,4 +1,4 @@
-"""One quantity of the circuit at a time: where a circuit has it, and the same circuit with another value of it.
+"""Quantities of a circuit: each one's value in a circuit, and the circuit with another value of it.
 
 Scaling laws as in design.py: cycles per τ sets τ at the frequency of the circuit, so that phase noise and what the trim
 left act longer on each τ, while the ripple of the XOR falls; spike width and phase diffusion stay in seconds.
@@ -15,12 +15,12 @@ from neurocircuit.studies.codesign.design import design_of
 from neurocircuit.studies.codesign.study import Power
 from neurocircuit.units import parse_numbers
 
-_NO_POWER = Power(bias_A=1e-5, oscillators_W=0.0, rest_W=0.0, source="no power is asked for")
+_NO_POWER = Power(bias_A=1e-5, oscillators_W=0.0, rest_W=0.0, source="power does not enter")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A circuit to map networks to. use: share of the phase range that the mapping takes; above 1 it breaks limits."""
+    """A circuit to map networks to. use: share of the phase range that the mapping uses; above 1 it breaks limits."""
 
     neuron: NeuronSpec
     variation: Variation
@@ -29,7 +29,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A quantity under its name on the command line. values: looked at by default; low, high: what may be asked for."""
+    """A quantity under its name on the command line; values: the default ones; low, high: bounds of a value."""
 
     name: str
     label: str
@@ -37,19 +37,19 @@ class Quantity:
     low: float
     high: float
     read: Callable[[Setting], float]
-    put: Callable[[Setting, float], Setting]
+    change: Callable[[Setting, float], Setting]
 
     def at(self, setting: Setting, value: float) -> Setting:
-        """The setting with this value. Raises SpecError where there is no such neuron."""
-        return self.put(setting, value)
+        """Return the setting with this value. Raise SpecError where there is no such neuron."""
+        return self.change(setting, value)
 
 
 def _designed(parameter: str, factor: float = 1.0) -> Callable[[Setting, float], Setting]:
-    def put(setting: Setting, value: float) -> Setting:
+    def change(setting: Setting, value: float) -> Setting:
         design = design_of(setting.neuron, setting.variation, _NO_POWER, {parameter: factor * value})
         return replace(setting, neuron=design.neuron.replace(name=setting.neuron.name), variation=design.variation)
 
-    return put
+    return change
 
 
 def _with_phase_noise(setting: Setting, value: float) -> Setting:
@@ -57,8 +57,8 @@ def _with_phase_noise(setting: Setting, value: float) -> Setting:
 
 
 QUANTITIES = {
-    listed.name: listed
-    for listed in (
+    quantity.name: quantity
+    for quantity in (
         Quantity(
             "cycles",
             "cycles per τ",
@@ -109,7 +109,7 @@ QUANTITIES = {
 
 
 def quantity_and_values(name: str, values: tuple[float, ...] | None) -> tuple[Quantity, tuple[float, ...]]:
-    """A quantity and its values in order; None: the default ones. Raises InputError naming the bound."""
+    """Return a quantity and its values in order; None: the default ones. Raise InputError naming the bound."""
     if name not in QUANTITIES:
         raise InputError(f"--quantity must be one of {', '.join(QUANTITIES)}, got {name!r}")
     quantity = QUANTITIES[name]

@@ -1,95 +1,82 @@
-"""What the tasks of curves.py found, as rows: accuracy of each group at each point, and gains of one on another."""
+"""What the tasks of a run give, as rows: accuracy of each group at each point, and the gain of one group on another."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.stats import random_effects
-from neurocircuit.studies.circuit_curves.run import Point, Task
+from neurocircuit.results.circuit_curves import FailedRow, Gain, Row
+from neurocircuit.studies.circuit_curves.run import NoCircuit, Point, Replayed, Task
+
+Outcomes = Mapping[str, Replayed | NoCircuit]
 
 
-def rows(tasks: Sequence[Task], results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One for each point and group: accuracy with its 95 % interval over images, networks and, of five on, chips.
-
-    broken: limits that a network breaks there; failed: why there is no such circuit (then there are no numbers).
-    """
-    made = []
-    for point, group in _points_and_groups(tasks):
-        results_here = [results[task.name] for task in _of(tasks, point, group)]
-        row: dict[str, Any] = {
-            "circuit": point.circuit,
-            "quantity": point.quantity,
-            "value": point.value,
-            "group": group,
-        }
-        row["failed"] = next((result["failed"] for result in results_here if result["failed"]), "")
-        if not row["failed"]:
-            right = _right(tasks, results, point, group)[:, None]
-            parts = random_effects.components(right)
-            low, high = random_effects.accuracy_interval(right.astype(bool), parts)
-            row |= {
-                "accuracy": float(right.mean()),
-                "low": low,
-                "high": high,
-                "standard_errors": vars(parts),
-                "by_chip": right.mean(axis=(1, 2)).tolist(),
-                "undecided": float(np.mean([result["undecided"] for result in results_here])),
-                "latency_s": float(np.mean([result["latency_over_tau"] * result["tau_s"] for result in results_here])),
-                "lead_rad": np.mean([result["lead_rad"] for result in results_here], axis=0).tolist(),
-                "broken": [line for result in results_here for line in result["broken"]],
-            }
-        made.append(row)
-    return made
+def rows(tasks: Sequence[Task], outcomes: Outcomes) -> tuple[Row | FailedRow, ...]:
+    """Return a row for each point and group, in the order of the tasks; outcomes: of the tasks, by their names."""
+    return tuple(_row(tasks, outcomes, point, group) for point, group in _points_and_groups(tasks))
 
 
-def gains(
-    tasks: Sequence[Task], results: Mapping[str, Mapping[str, Any]], base: str, other: str
-) -> list[dict[str, Any]]:
-    """Accuracy of the group `other` less that of `base` on the same images and chips, with a 95 % interval."""
-    made = []
-    for point in dict.fromkeys(point for point, _ in _points_and_groups(tasks)):
-        both = [results[task.name] for task in tasks if task.point == point and task.network.group in (base, other)]
-        if any(result["failed"] for result in both):
-            continue
-        pair = [_right(tasks, results, point, group)[:, None] for group in (base, other)]
-        difference = pair[1] - pair[0]
-        low, high = random_effects.difference_interval(random_effects.components(difference), difference)
-        made.append(
-            {
-                "circuit": point.circuit,
-                "quantity": point.quantity,
-                "value": point.value,
-                "gain": float(difference.mean()),
-                "low": low,
-                "high": high,
-            }
-        )
-    return made
+def _row(tasks: Sequence[Task], outcomes: Outcomes, point: Point, group: str) -> Row | FailedRow:
+    group_outcomes = [outcomes[task.name] for task in tasks if task.point == point and task.network.group == group]
+    replayed = []
+    for outcome in group_outcomes:
+        if isinstance(outcome, NoCircuit):
+            return FailedRow(**point.named, group=group, failed=outcome.failed)
+        replayed.append(outcome)
+    right = _right(tasks, outcomes, point, group)[:, None]
+    components = random_effects.components(right)
+    low, high = random_effects.accuracy_interval(right.astype(bool), components)
+    return Row(
+        **point.named,
+        group=group,
+        accuracy=float(right.mean()),
+        low=low,
+        high=high,
+        standard_errors=vars(components),
+        by_chip=right.mean(axis=(1, 2)).tolist(),
+        undecided=float(np.mean([outcome.undecided for outcome in replayed])),
+        latency_s=float(np.mean([outcome.latency_over_tau * outcome.tau_s for outcome in replayed])),
+        lead_rad=np.mean([outcome.lead_rad for outcome in replayed], axis=0).tolist(),
+        broken=tuple(limit for outcome in replayed for limit in outcome.broken),
+    )
 
 
-def software(tasks: Sequence[Task], results: Mapping[str, Mapping[str, Any]], group: str) -> float:
-    """Share of the images right under eq. (4), mean over the networks of a group."""
-    by_network = {
-        task.network.number: results[task.name]["software"]
+def gains(tasks: Sequence[Task], outcomes: Outcomes, base: str, other: str) -> tuple[Gain, ...]:
+    """Return the gain of the group `other` on the group `base` at each point at which both have a circuit."""
+    return tuple(
+        _gain(tasks, outcomes, point, base, other)
+        for point in dict.fromkeys(task.point for task in tasks)
+        if not any(isinstance(outcomes[task.name], NoCircuit) for task in tasks if task.point == point)
+    )
+
+
+def _gain(tasks: Sequence[Task], outcomes: Outcomes, point: Point, base: str, other: str) -> Gain:
+    right_base, right_other = (_right(tasks, outcomes, point, group)[:, None] for group in (base, other))
+    difference = right_other - right_base
+    low, high = random_effects.difference_interval(random_effects.components(difference), difference)
+    return Gain(**point.named, gain=float(difference.mean()), low=low, high=high)
+
+
+def software(tasks: Sequence[Task], outcomes: Outcomes, group: str) -> float:
+    """Return the share of images right under eq. (4), mean over the networks of a group; nan where none ran."""
+    right_of_networks = {
+        task.network.number: outcome.software
         for task in tasks
-        if task.network.group == group and results[task.name].get("software")
+        if task.network.group == group and isinstance(outcome := outcomes[task.name], Replayed) and outcome.software
     }
-    return float(np.mean(list(by_network.values()))) if by_network else float("nan")
+    return float(np.mean(list(right_of_networks.values()))) if right_of_networks else float("nan")
 
 
 def _points_and_groups(tasks: Sequence[Task]) -> list[tuple[Point, str]]:
     return list(dict.fromkeys((task.point, task.network.group) for task in tasks))
 
 
-def _of(tasks: Sequence[Task], point: Point, group: str) -> list[Task]:
-    return [task for task in tasks if task.point == point and task.network.group == group]
-
-
-def _right(tasks: Sequence[Task], results: Mapping[str, Mapping[str, Any]], point: Point, group: str) -> Floats:
-    """0 and 1 [chip, image], chips in order."""
-    by_chip: dict[int, list[int]] = {}
-    for task in _of(tasks, point, group):
-        by_chip |= dict(zip(task.chips, results[task.name]["right"], strict=True))
+def _right(tasks: Sequence[Task], outcomes: Outcomes, point: Point, group: str) -> Floats:
+    """Return 0 and 1 [chip, image], chips in order."""
+    by_chip: dict[int, tuple[int, ...]] = {}
+    for task in tasks:
+        outcome = outcomes[task.name]
+        if task.point == point and task.network.group == group and isinstance(outcome, Replayed):
+            by_chip |= dict(zip(task.chips, outcome.right, strict=True))
     return np.array([by_chip[number] for number in sorted(by_chip)], dtype=float)

@@ -2,8 +2,8 @@
 
 A task is one network on one circuit: it chooses the scales of each layer for that circuit from trajectories under
 eq. (4), which no circuit enters, then every neuron of every image runs at a level. All tasks see the same images, chip
-numbers and events, so groups and values differ by what is asked about. The chips are dealt to the networks of a group
-in turn: their spread holds that of chips and that of training seeds. Finished tasks lie in a store.
+numbers and events, so groups and values differ by the networks and the circuit alone. Each chip of a group carries one
+of its networks: the spread over chips holds that of training seeds too. Finished tasks lie in a store.
 """
 
 import time
@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from neurocircuit.core import taskstore
 from neurocircuit.core.arrays import Bools
 from neurocircuit.core.files import file_sha256
 from neurocircuit.core.pool import Progress, open_pool, silent
+from neurocircuit.core.result import Values
 from neurocircuit.core.taskstore import TaskStore, key_of, run_tasks
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits, mapping
@@ -31,12 +33,15 @@ from neurocircuit.spec import LayerMapping, MappedNetwork, Variation
 from neurocircuit.spec.neuron import NeuronSpec
 from neurocircuit.studies.circuit_curves.quantities import Setting
 
-_IDEAL = NeuronSpec()  # for looks at eq. (4), where nothing of it but the window enters: 10 τ until that is known
+_IDEAL = NeuronSpec()  # for eq. (4), where nothing of it but the window enters: 10 τ until the window is known
 
 
 @dataclass
 class Network:
-    """A trained network, and what mapping must know of it: read when a task first needs it."""
+    """A trained network, and what its mapping needs: read when a task first needs it.
+
+    number: within its group, from 1; training: images on which the mapping is chosen.
+    """
 
     group: str
     number: int
@@ -45,22 +50,22 @@ class Network:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file."""
+        """Hash of the file."""
         return file_sha256(self.path)
 
     @cached_property
     def unrolled(self) -> Unrolled:
-        """Every neuron on its own, and what the weights are for."""
+        """The network neuron by neuron, and the data set that it reads."""
         return unroll.load(self.path)
 
     @property
     def physical(self) -> PhysicalNetwork:
-        """Every neuron on its own."""
+        """The network neuron by neuron."""
         return self.unrolled.physical
 
     @cached_property
     def window_over_tau(self) -> float:
-        """2 τ after the latest decision on the training images, as `map` has it."""
+        """Observation window, units of τ: 2 τ after the latest decision on the training images, as for `map`."""
         circuit = self._unscaled(_IDEAL)
         return mapping.window_of([circuit.ideal(image, exact_weights=True) for image in self.training.spikes])
 
@@ -72,7 +77,7 @@ class Network:
         return tuple(Recorded.of([points[k] for points in runs]) for k in range(len(self.physical.layers)))
 
     def mapped(self, setting: Setting) -> tuple[MappedNetwork, list[str]]:
-        """The network on a circuit, and the limits that it breaks. Raises SpecError where there is no such circuit."""
+        """Return the network on a circuit, and the limits that it breaks. Raise SpecError for an impossible circuit."""
         neuron = setting.neuron.replace(window_s=self.window_over_tau * setting.neuron.tau_s)
         choice = Choice(use=min(setting.use, 1.0))
         layers = tuple(
@@ -89,7 +94,7 @@ class Network:
         return mapping.with_delays(mapped, self.physical, self.training.spikes[: mapping.LATENCY_IMAGES]), broken
 
     def software(self, images: EncodedImages) -> Bools:
-        """Right under eq. (4) with the weights as trained, [image]."""
+        """Return whether each image is right under eq. (4) with the weights as trained, [image]."""
         circuit = self._within_window
         decided = [decide(spikes_of(circuit.ideal(image, exact_weights=True)[-1])) for image in images.spikes]
         return np.asarray(np.array(decided) == images.labels)
@@ -121,7 +126,7 @@ class Network:
 
 
 def _stretched(layer: LayerMapping, factor: float) -> LayerMapping:
-    """Lead and phase per weight beyond what the limits allow.
+    """Return the layer with lead and phase per weight beyond what the limits allow.
 
     The swing stays, and with it the threshold in weights and the ripple in rad, π·vco4_swing/(4·f0).
     """
@@ -132,7 +137,10 @@ def _stretched(layer: LayerMapping, factor: float) -> LayerMapping:
 
 @dataclass(frozen=True)
 class Point:
-    """A circuit by name, with one quantity changed to a value; both None: as it is. failed: why there is none."""
+    """A circuit by name, with one quantity changed to a value; both None: as it is.
+
+    failed: why there is no such circuit; empty where there is one.
+    """
 
     circuit: str
     quantity: str | None
@@ -141,9 +149,45 @@ class Point:
     failed: str = ""
 
     @property
+    def named(self) -> dict[str, Any]:
+        """Circuit, quantity and value, the fields of a result's `AtPoint`."""
+        return {"circuit": self.circuit, "quantity": self.quantity, "value": self.value}
+
+    @property
     def label(self) -> str:
-        """For files and messages."""
+        """Its name in files and messages."""
         return self.circuit if self.quantity is None else f"{self.circuit}-{self.quantity}-{self.value:g}"
+
+
+class NoCircuit(Values):
+    """A task whose point has no circuit; failed: the reason."""
+
+    failed: str
+    cpu_s: float
+
+
+class Replayed(Values):
+    """A task that ran; right: decisions [chip][image] as 0 and 1; software: the same under eq. (4), [image].
+
+    broken: limits that the mapping breaks; undecided: share of chips x images; latency_over_tau: mean until the first
+    output spike, the window where none came; lead_rad, phase_per_weight_rad: of each layer. software is None but at
+    the unchanged circuit: once for each network, as no circuit enters it.
+    """
+
+    failed: Literal[""] = ""
+    broken: tuple[str, ...]
+    right: tuple[tuple[int, ...], ...]
+    undecided: float
+    latency_over_tau: float
+    tau_s: float
+    window_over_tau: float
+    lead_rad: tuple[float, ...]
+    phase_per_weight_rad: tuple[float, ...]
+    software: tuple[bool, ...] | None
+    cpu_s: float
+
+
+_OUTCOME: TypeAdapter[Replayed | NoCircuit] = TypeAdapter(Replayed | NoCircuit)
 
 
 @dataclass
@@ -159,12 +203,12 @@ class Task:
 
     @property
     def name(self) -> str:
-        """In the store."""
+        """Its name in the store."""
         return f"{self.point.label}-{self.network.group}{self.network.number}"
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What its result depends on."""
+        """Everything that its outcome depends on."""
         setting, training = self.point.setting, self.network.training
         return {
             "weights_sha256": self.network.sha256,
@@ -180,18 +224,22 @@ class Task:
 
     @property
     def stored(self) -> taskstore.Task:
-        """As a task of the store."""
-        return taskstore.Task(self.name, key_of(self.identity), self.run, float(len(self.chips)))
+        """The task as the store runs it."""
+        return taskstore.Task(self.name, key_of(self.identity), self.outcome, float(len(self.chips)))
 
-    def run(self) -> dict[str, Any]:
-        """Right decisions [chip][image] as 0 and 1, latency in τ (window where undecided), scales, limits broken."""
+    def outcome(self) -> dict[str, Any]:
+        """Return the outcome as it is stored."""
+        return self.run().model_dump(mode="json")
+
+    def run(self) -> Replayed | NoCircuit:
+        """Map the network and run all images on its chips."""
         began = time.process_time()
         if self.point.failed:
-            return {"failed": self.point.failed, "cpu_s": 0.0}
+            return NoCircuit(failed=self.point.failed, cpu_s=0.0)
         try:
             mapped, broken = self.network.mapped(self.point.setting)
         except SpecError as error:
-            return {"failed": f"no such circuit: {error}", "cpu_s": time.process_time() - began}
+            return NoCircuit(failed=f"no such circuit: {error}", cpu_s=time.process_time() - began)
         circuit = Circuit.of(mapped, self.network.physical)
         right, latency, undecided = [], [], 0
         for number in self.chips:
@@ -201,24 +249,25 @@ class Task:
                 right.append(int(decide(last) == self.images.labels[image]))
                 undecided += decide(last) < 0
                 latency.append(float(min(last.min(), circuit.window)))
-        return {
-            "failed": "",
-            "broken": broken,
-            "right": np.reshape(right, (len(self.chips), -1)).tolist(),
-            "undecided": undecided / len(right),
-            "latency_over_tau": float(np.mean(latency)),
-            "tau_s": mapped.neuron.tau_s,
-            "window_over_tau": circuit.window,
-            "lead_rad": [layer.lead_rad for layer in mapped.layers],
-            "phase_per_weight_rad": [layer.phase_per_weight_rad for layer in mapped.layers],
-            # Once for each network: that no circuit enters it is why only the unchanged circuit's task has it.
-            "software": self.network.software(self.images).tolist() if self.point.quantity is None else None,
-            "cpu_s": time.process_time() - began,
-        }
+        return Replayed(
+            broken=broken,
+            right=np.reshape(right, (len(self.chips), -1)).tolist(),
+            undecided=undecided / len(right),
+            latency_over_tau=float(np.mean(latency)),
+            tau_s=mapped.neuron.tau_s,
+            window_over_tau=circuit.window,
+            lead_rad=tuple(layer.lead_rad for layer in mapped.layers),
+            phase_per_weight_rad=tuple(layer.phase_per_weight_rad for layer in mapped.layers),
+            software=self.network.software(self.images).tolist() if self.point.quantity is None else None,
+            cpu_s=time.process_time() - began,
+        )
 
 
-def dealt(networks: Sequence[Path], chips: int) -> list[tuple[int, ...]]:
-    """Chips of each network: every chip has one. Raises InputError where a network would have none."""
+def chips_of_networks(networks: Sequence[Path], chips: int) -> list[tuple[int, ...]]:
+    """Return the numbers of the chips that carry each network: chip k carries network k modulo their number.
+
+    Raise InputError where there are fewer chips than networks.
+    """
     if len(networks) > chips:
         raise InputError(f"--chips must give each of {len(networks)} networks of a group one, got {chips}")
     return [tuple(range(first, chips, len(networks))) for first in range(len(networks))]
@@ -226,11 +275,10 @@ def dealt(networks: Sequence[Path], chips: int) -> list[tuple[int, ...]]:
 
 def run(
     tasks: Sequence[Task], folder: Path, jobs: int = 1, scheduler: str | None = None, progress: Progress = silent
-) -> dict[str, dict[str, Any]]:
-    """Return results by the tasks' names; those that a store in `folder` has are not run again.
+) -> dict[str, Replayed | NoCircuit]:
+    """Return outcomes by the tasks' names; those that a store in `folder` has are not run again.
 
-    Raise InputError for a task of another run in the store and for an unusable scheduler, FileFormatError for a damaged
-    task, WorkerLost.
+    Raise InputError for an unusable scheduler, FileFormatError for a damaged task, WorkerLost.
     """
     store, stored = TaskStore(folder), [task.stored for task in tasks]
     finished = store.finished(stored)
@@ -238,8 +286,9 @@ def run(
         if task.name not in finished and not task.point.failed:
             _ = task.network.recorded  # once here, not in every process
     with open_pool(jobs, scheduler) as pool:
-        return run_tasks(stored, store, pool, progress, describe=_in_words)
+        values = run_tasks(stored, store, pool, progress, describe=_in_words)
+    return {name: _OUTCOME.validate_python(value) for name, value in values.items()}
 
 
-def _in_words(result: dict[str, Any]) -> str:
-    return result["failed"] or f"{np.mean(result['right']):.1%}"
+def _in_words(outcome: dict[str, Any]) -> str:
+    return outcome["failed"] or f"{np.mean(outcome['right']):.1%}"

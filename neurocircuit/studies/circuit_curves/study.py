@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
 
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
-from neurocircuit.core.result import Result
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network.run import EncodedImages
+from neurocircuit.results.circuit_curves import CircuitCurves, Group
 from neurocircuit.snn import unroll
 from neurocircuit.snn.data import sets
 from neurocircuit.spec import NeuronSpec, Variation
@@ -20,41 +19,6 @@ from neurocircuit.studies.circuit_curves.run import Network, Point
 
 GROUPS = ("clean", "aware")
 Circuit = tuple[NeuronSpec, Variation]
-
-
-class CircuitCurves(Result):
-    """Accuracy of groups of networks over quantities of circuits.
-
-    groups: weights, their hashes, chips and accuracy in software of each; circuits: value of each quantity as the
-    circuit has it; quantities: their labels; rows: one for each point and group; gains: of aware on clean.
-    """
-
-    kind: ClassVar[str] = "circuit_curves"
-
-    level: str
-    split: str
-    images: int
-    map_images: int
-    chips: int
-    seed: int
-    groups: dict[str, dict[str, Any]]
-    circuits: dict[str, dict[str, float]]
-    quantities: dict[str, str]
-    rows: list[dict[str, Any]]
-    gains: list[dict[str, Any]]
-    cpu_s_of_all_tasks: float
-    jobs: int = 1
-
-    def summary(self) -> str:
-        """Return a line for each point and group."""
-        lines = []
-        for row in self.rows:
-            where = (
-                row["circuit"] if row["quantity"] is None else f"{row['circuit']}, {row['quantity']} {row['value']:g}"
-            )
-            what = row["failed"] or f"{row['accuracy']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
-            lines.append(f"{where}, {row['group']}: {what}")
-        return "\n".join(lines)
 
 
 def circuit_curves(
@@ -90,14 +54,14 @@ def circuit_curves(
     chosen = _quantities(quantity)
     settings = _settings(circuits or ((NeuronSpec(), EMBEDDED),))
     groups = {name: [Path(path) for path in paths] for name, paths in zip(GROUPS, (clean, aware), strict=True) if paths}
-    chips_of = {name: curves.dealt(paths, chips) for name, paths in groups.items()}
-    networks, shown = _networks(groups, split, images, map_images, data)
+    chips_of = {name: curves.chips_of_networks(paths, chips) for name, paths in groups.items()}
+    networks, decided = _networks(groups, split, images, map_images, data)
     tasks = [
-        curves.Task(network, point, chips_of[network.group][network.number - 1], shown, level, seed)
+        curves.Task(network, point, chips_of[network.group][network.number - 1], decided, level, seed)
         for point in _points(settings, chosen)
         for network in networks
     ]
-    numbers = curves.run(tasks, Path(out) / "tasks", jobs, scheduler, progress)
+    outcomes = curves.run(tasks, Path(out) / "tasks", jobs, scheduler, progress)
     return CircuitCurves(
         level=level,
         split=split,
@@ -106,12 +70,12 @@ def circuit_curves(
         chips=chips,
         seed=seed,
         groups={
-            name: {
-                "weights": [str(path) for path in paths],
-                "chips": chips_of[name],
-                "sha256": [network.sha256 for network in networks if network.group == name],
-                "software": rows.software(tasks, numbers, name),
-            }
+            name: Group(
+                weights=tuple(str(path) for path in paths),
+                chips=tuple(chips_of[name]),
+                sha256=tuple(network.sha256 for network in networks if network.group == name),
+                software=rows.software(tasks, outcomes, name),
+            )
             for name, paths in groups.items()
         },
         circuits={
@@ -119,9 +83,9 @@ def circuit_curves(
             for name, setting in settings.items()
         },
         quantities={quantity.name: quantity.label for quantity, _ in chosen},
-        rows=rows.rows(tasks, numbers),
-        gains=rows.gains(tasks, numbers, *GROUPS) if len(groups) == 2 else [],
-        cpu_s_of_all_tasks=sum(task["cpu_s"] for task in numbers.values()),
+        rows=rows.rows(tasks, outcomes),
+        gains=rows.gains(tasks, outcomes, *GROUPS) if len(groups) == 2 else (),
+        cpu_s_of_all_tasks=sum(outcome.cpu_s for outcome in outcomes.values()),
         jobs=jobs,
         run=clock.record(),
     )
@@ -130,14 +94,16 @@ def circuit_curves(
 def _quantities(
     quantity: Sequence[str] | Mapping[str, Sequence[float] | None],
 ) -> list[tuple[Quantity, tuple[float, ...]]]:
-    """Quantities with their values. Raise InputError for one that is named twice or unknown."""
+    """Return quantities with their values. Raise InputError for one that is named twice or unknown."""
     if not isinstance(quantity, Mapping):
-        pairs = [quantities.parsed(text) for text in quantity] or [(name, None) for name in quantities.QUANTITIES]
-        names = [name for name, _ in pairs]
+        named_values = [quantities.parsed(text) for text in quantity] or [
+            (name, None) for name in quantities.QUANTITIES
+        ]
+        names = [name for name, _ in named_values]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"--quantity must name each quantity once, got {name} again")
-        quantity = dict(pairs)
+        quantity = dict(named_values)
     return [
         quantities.quantity_and_values(name, None if values is None else tuple(values))
         for name, values in quantity.items()
@@ -145,7 +111,7 @@ def _quantities(
 
 
 def _settings(circuits: Sequence[Circuit]) -> dict[str, Setting]:
-    """Circuits by the names in their specs. Raise InputError for a name that comes twice."""
+    """Return circuits by the names in their specs. Raise InputError for a name that comes twice."""
     settings: dict[str, Setting] = {}
     for neuron, variation in circuits:
         if neuron.name in settings:
@@ -155,7 +121,7 @@ def _settings(circuits: Sequence[Circuit]) -> dict[str, Setting]:
 
 
 def _points(settings: dict[str, Setting], chosen: list[tuple[Quantity, tuple[float, ...]]]) -> list[Point]:
-    """Each circuit as it is, then with each value that it does not have already."""
+    """Return each circuit as it is, then with each value that it does not have already."""
     points = []
     for name, setting in settings.items():
         points.append(Point(name, None, None, setting))
@@ -173,7 +139,7 @@ def _points(settings: dict[str, Setting], chosen: list[tuple[Quantity, tuple[flo
 def _networks(
     groups: dict[str, list[Path]], split: str, count: int, map_images: int, data: Path | str | None
 ) -> tuple[list[Network], EncodedImages]:
-    """Networks of all groups, and the images that they decide. Raise InputError where they read other images."""
+    """Return the networks of all groups, and the images that they decide. Raise InputError for other data sets."""
     subject = unroll.load(groups[GROUPS[0]][0]).subject
     training = unroll.encoded(subject, sets.load(subject.data, "train", data).first(map_images))
     decided = unroll.encoded(subject, sets.load(subject.data, split, data).first(count))
@@ -183,10 +149,10 @@ def _networks(
         for number, path in enumerate(paths, 1)
     ]
     for network in networks:
-        reads = network.unrolled.subject
-        if (reads.data.name, reads.encoding) != (subject.data.name, subject.encoding):
+        its_subject = network.unrolled.subject
+        if (its_subject.data.name, its_subject.encoding) != (subject.data.name, subject.encoding):
             raise InputError(
                 f"{network.path} must read {subject.data.name} encoded as {networks[0].path} has it, got "
-                f"{reads.data.name}"
+                f"{its_subject.data.name}"
             )
     return networks, decided

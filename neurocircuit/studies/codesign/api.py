@@ -10,9 +10,9 @@ from neurocircuit.core import shipped
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import TimeUp
+from neurocircuit.results.codesign import Codesign
 from neurocircuit.studies.codesign import run
 from neurocircuit.studies.codesign.finish import finish
-from neurocircuit.studies.codesign.result import Codesign
 from neurocircuit.studies.codesign.retrain import check_recipe
 from neurocircuit.studies.codesign.study import Files, StudySpec, files_of
 from neurocircuit.studies.codesign.trial import Evaluator, Problem
@@ -56,31 +56,28 @@ def codesign(
     3.6632151940532247
     """
     clock = RunClock()
-    before = torch.get_num_threads()
+    torch_threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the workers share the machine
     try:
         path = shipped.toml_path("STUDY", shipped.folder("training", "codesign"), study)
         spec = StudySpec.from_toml(path)
         if trials is not None:
             spec = spec.replace(trials=trials)
-        where = None if data is None else Path(data)
+        data_folder = None if data is None else Path(data)
         files = files_of(path, spec)
-        problem = Problem.load(spec, files, where)
+        problem = Problem.load(spec, files, data_folder)
         problem.images(spec.split, 1)  # missing data is told before anything is written
         if spec.retraining is not None:
             check_recipe(problem)
         folder = Path("reports") / f"codesign-{spec.name}" if out is None else Path(out)
         definition = run.Definition(spec, problem.base, problem.variation, problem.checkpoint_sha256)
         deadline = None if timeout_min is None else time.monotonic() + 60.0 * timeout_min
-        prepare = partial(_prepare, spec, files, where)
+        prepare = partial(_prepare, spec, files, data_folder)
         if not run.run(definition, folder, prepare, run.Options(workers, deadline), progress):
             raise TimeUp(f"stopped after {timeout_min:g} minutes; the same command continues: {folder}")
-        numbers = finish(problem, folder, workers, progress, replay=verify)
+        result = finish(problem, folder, clock, workers, progress, replay=verify)
     finally:
-        torch.set_num_threads(before)
-    cpu_s = sum(row["details"]["cpu_s"] for fidelity in numbers["fidelities"] for row in fidelity["trials"])
-    numbers |= {"workers": workers, "cpu_s_of_all_trials": round(cpu_s, 1), "run": clock.record()}
-    result = Codesign.model_validate(numbers)
+        torch.set_num_threads(torch_threads)
     result._out = folder
     return result
 

@@ -3,14 +3,16 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from neurocircuit.core.files import file_sha256, write_atomically
 from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import fit_table
+from neurocircuit.network.mapping import Mapping
 from neurocircuit.network.run import Circuit
+from neurocircuit.results.codesign import Retrained
+from neurocircuit.results.inference import InferenceFigures
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import Recipe, load_recipe
@@ -25,10 +27,10 @@ RETRAINED = "retrained"
 _BEFORE = "before.nc"  # noise table of the design with the study's checkpoint: what training goes by
 
 
-def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Path, seed: int) -> dict[str, Any]:
+def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Path, seed: int) -> Retrained:
     """Train at the design `mapped`, leave weights.pt and network.toml in folder/retrained, run whole images at edge.
 
-    seed: of the chips of those images, which are those of the study's verification. Raises InputError where the recipe
+    seed: of the chips of those images, which are those of the study's verification. Raise InputError where the recipe
     is for other data, or training diverges.
     """
     settings = problem.study.retraining
@@ -50,16 +52,20 @@ def retrain(problem: Problem, design: Design, mapped: MappedNetwork, folder: Pat
     trainer.run()
     for name in (CHECKPOINT, BEST):
         (out / name).unlink(missing_ok=True)
-    return {
-        "recipe_sha256": recipe.sha256,
-        "steps": trainer.step,
-        "held_out_accuracy": trainer.held_out_accuracy,
-        **_on_circuit(with_weights(problem, out / FINAL), design, out, seed),
-    }
+    retrained = with_weights(problem, out / FINAL)
+    mapping = _mapped(retrained, design, out)
+    return Retrained(
+        **dict(_on_circuit(retrained, design, mapping.mapped, seed)),
+        recipe_sha256=recipe.sha256,
+        steps=trainer.step,
+        held_out_accuracy=trainer.held_out_accuracy,
+        lead_rad=tuple(layer.lead_rad for layer in mapping.mapped.layers),
+        limits_met=mapping.met,
+    )
 
 
 def recipe_of(problem: Problem, table: Path, bits: int) -> Recipe:
-    """The study's recipe under a noise table. Raises InputError where it is for other data or another network."""
+    """Return the study's recipe under a noise table. Raise InputError where it is for other data or another network."""
     settings, path = problem.study.retraining, problem.files.recipe
     assert settings is not None  # noqa: S101
     assert path is not None  # noqa: S101
@@ -75,12 +81,12 @@ def recipe_of(problem: Problem, table: Path, bits: int) -> Recipe:
 
 
 def check_recipe(problem: Problem) -> None:
-    """That it can be read and fits, before hours of trials. Raises InputError or SpecError."""
+    """Raise InputError or SpecError for a recipe that cannot be read or does not fit, before hours of trials."""
     recipe_of(problem, Path(_BEFORE), problem.base.weight_bank.excitatory.bits)
 
 
 def with_weights(problem: Problem, weights: Path) -> Problem:
-    """The same problem with other weights of the same network."""
+    """Return the problem with other weights of the same network."""
     subject, network = checkpoint.load_network(weights)
     return replace(
         problem,
@@ -90,15 +96,20 @@ def with_weights(problem: Problem, weights: Path) -> Problem:
     )
 
 
-def _on_circuit(problem: Problem, design: Design, out: Path, seed: int) -> dict[str, Any]:
-    settings, study = problem.study.verification, problem.study
-    mapping = problem.mapping(design, problem.images(study.mapping.split, settings.map_images))
-    mapped = mapping.mapped.replace(checkpoint=FINAL, name=f"{study.name}-{out.parent.name}-retrained")
+def _mapped(problem: Problem, design: Design, out: Path) -> Mapping:
+    """Return the network mapped to the design, and leave its network.toml in a folder."""
+    count = problem.study.verification.map_images
+    mapping = problem.mapping(design, problem.images(problem.study.mapping.split, count))
+    mapped = mapping.mapped.replace(checkpoint=FINAL, name=f"{problem.study.name}-{out.parent.name}-retrained")
     write_atomically(out / "network.toml", mapped.to_toml())
+    return mapping
+
+
+def _on_circuit(problem: Problem, design: Design, mapped: MappedNetwork, seed: int) -> InferenceFigures:
+    settings = problem.study.verification
     images = problem.images(settings.split, settings.images)
     circuit = Circuit.of(mapped, problem.physical)
     inferences = inference.on_circuit(circuit, images.spikes, images.labels, settings.chips, "edge", seed)
-    numbers = inference.figures(
+    return inference.figures(
         inferences, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
     )
-    return numbers | {"lead_rad": [layer.lead_rad for layer in mapped.layers], "limits_met": mapping.met}

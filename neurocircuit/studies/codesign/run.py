@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, wait
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,16 @@ from optuna.trial import FrozenTrial
 from neurocircuit.core.files import make_directory, read_json, write_atomically
 from neurocircuit.core.pool import Progress, open_pool, silent
 from neurocircuit.errors import InputError
+from neurocircuit.results.codesign import Outcome
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.studies.codesign import choose
 from neurocircuit.studies.codesign.design import Values, base_values
-from neurocircuit.studies.codesign.store import Finished, Store, Wait, folder_lock, pause
+from neurocircuit.studies.codesign.store import Finished, Store, Wait, folder_lock, is_feasible, outcome_of, pause
 from neurocircuit.studies.codesign.study import Fidelity, StudySpec
-from neurocircuit.studies.codesign.trial import Outcome
 
 DEFINITION = "definition.json"
-_LOOK_EVERY_s = 1.0
-_OTHERS = ("definition.json", "study.db", "study.lock", "workers")
+_POLL_s = 1.0
+_STUDY_FILES = ("definition.json", "study.db", "study.lock", "workers")
 
 Evaluate = Callable[[Values, Fidelity], Outcome]
 Prepare = Callable[[], Evaluate]
@@ -32,7 +32,7 @@ Prepare = Callable[[], Evaluate]
 
 @dataclass(frozen=True)
 class Definition:
-    """What determines the trials: the study, and the content of the files that it names."""
+    """The study and the content of the files that it names: what determines the trials."""
 
     study: StudySpec
     base: NeuronSpec
@@ -40,7 +40,7 @@ class Definition:
     checkpoint_sha256: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in definition.json. The number of trials, paths and what follows the trials may change."""
+        """Return the content of definition.json. The number of trials, paths and what follows the trials may change."""
         study = self.study.to_dict()
         for name in ("trials", "checkpoint", "circuit", "variation", "verification", "retraining"):
             study.pop(name, None)
@@ -55,38 +55,41 @@ class Definition:
 
 @dataclass(frozen=True)
 class Options:
-    """Of a call. deadline: by time.monotonic, after which no trial begins; None: none."""
+    """How a call runs; deadline: in seconds of time.monotonic, after which no trial begins; None: none."""
 
     workers: int = 1
     deadline: float | None = None
 
 
 def begin(definition: Definition, out: Path) -> None:
-    """Make the folder, or check that it holds this study. Raises InputError naming the first field that differs."""
+    """Make the folder, or check that it holds this study. Raise InputError naming the first field that differs."""
     path = out / DEFINITION
     if not path.exists() and out.exists() and (not out.is_dir() or _foreign(out)):
         raise InputError(f"--out {out} holds other files and no study; give an empty or a new directory")
     make_directory(out)
     with folder_lock(out):  # two commands may begin at once
-        wanted = definition.to_dict()
         if not path.exists():
-            write_atomically(path, json.dumps(wanted, indent=1) + "\n")
+            write_atomically(path, json.dumps(definition.to_dict(), indent=1) + "\n")
             return
-        differing = _difference(read_json(path), wanted)
-    if differing:
+        difference = _difference(read_json(path), definition.to_dict())
+    if difference:
+        field, stored, current = difference
         raise InputError(
-            f"--out {out} holds a study with another {differing[0]} ({differing[1]}, now {differing[2]}); "
-            "give another directory"
+            f"--out {out} holds a study with another {field} ({stored}, now {current}); give another directory"
         )
 
 
 def _foreign(out: Path) -> list[str]:
-    """What in a folder belongs to no study; another command may be about to begin one there."""
-    return [one.name for one in out.iterdir() if one.name not in _OTHERS and not one.name.startswith(f".{DEFINITION}.")]
+    """Return what in a folder belongs to no study; another command may be about to begin one there."""
+    return [
+        path.name
+        for path in out.iterdir()
+        if path.name not in _STUDY_FILES and not path.name.startswith(f".{DEFINITION}.")
+    ]
 
 
 def run(definition: Definition, out: Path, prepare: Prepare, options: Options, progress: Progress = silent) -> bool:
-    """Evaluate what is still to be evaluated; return False when the time was up before.
+    """Evaluate the designs that are not yet evaluated; return False when the time was up before.
 
     prepare: makes, in each worker, the function that evaluates values at a fidelity; it must be picklable for more
     than one worker. Workers, and other calls on the same folder, share the trials by the store.
@@ -97,7 +100,7 @@ def run(definition: Definition, out: Path, prepare: Prepare, options: Options, p
         if options.workers == 1:
             return _work(definition, out, prepare, options.deadline, messages.tell)
         workers = [pool.submit(_work, definition, out, prepare, options.deadline) for _ in range(options.workers)]
-        while wait(workers, timeout=_LOOK_EVERY_s, return_when=FIRST_EXCEPTION).not_done:
+        while wait(workers, timeout=_POLL_s, return_when=FIRST_EXCEPTION).not_done:
             for worker in workers:
                 if worker.done():
                     pool.result(worker)  # raises what it raised
@@ -134,19 +137,15 @@ def _work(
                 except BaseException:
                     store.fail(stage, trial)
                     raise
-                store.tell(stage, trial, _objectives(outcome), outcome.constraints, asdict(outcome))
+                store.tell(stage, trial, outcome)
                 tell()
         return True
     finally:
         store.close()
 
 
-def _objectives(outcome: Outcome) -> dict[str, float]:
-    return {"accuracy": outcome.accuracy, "energy": outcome.energy, "latency": outcome.latency}
-
-
 def _fill(store: Store, stage: int, definition: Definition) -> None:
-    """Queue the base circuit at the first fidelity, and what the one before found promising at the others."""
+    """Queue the base circuit at the first fidelity, at each other one the promising designs of the one before."""
     study = definition.study
     with store.locked():
         if stage == 0:
@@ -170,14 +169,9 @@ def _fill(store: Store, stage: int, definition: Definition) -> None:
 
 
 def _base(definition: Definition) -> dict[str, float]:
-    """The base circuit in the study's parameters."""
+    """Return the base circuit in the study's parameters."""
     values = base_values(definition.base, definition.variation, definition.study.power)
     return {name: values[name] for name in definition.study.parameters.ranges}
-
-
-def is_feasible(trial: Any) -> bool:
-    """Whether a finished trial of Optuna keeps all constraints."""
-    return all(value <= 0 for value in trial.constraints.values())
 
 
 class _Messages:
@@ -211,22 +205,20 @@ def _result(trial: FrozenTrial) -> str:
     """Return what a finished trial gave, in words."""
     if not is_feasible(trial):
         return "infeasible: " + ", ".join(name for name, value in trial.constraints.items() if value > 0)
-    outcome = trial.user_attrs["outcome"]
-    return f"accuracy {outcome['accuracy']:.1%}, {1e9 * outcome['energy']:.3g} nJ, {1e9 * outcome['latency']:.3g} ns"
+    outcome = outcome_of(trial)
+    return f"accuracy {outcome.accuracy:.1%}, {1e9 * outcome.energy:.3g} nJ, {1e9 * outcome.latency:.3g} ns"
 
 
-def _difference(stored: Any, wanted: Any, where: str = "") -> tuple[str, Any, Any] | None:
-    """Path and both values of the first difference of two JSON structures."""
-    if isinstance(stored, dict) and isinstance(wanted, dict):
-        for key in sorted(stored.keys() | wanted.keys()):
-            below = _difference(stored.get(key), wanted.get(key), f"{where}.{key}".lstrip("."))
-            if below:
-                return below
-        return None
-    if isinstance(stored, list) and isinstance(wanted, list) and len(stored) == len(wanted):
-        items = (_difference(a, b, f"{where}[{k}]") for k, (a, b) in enumerate(zip(stored, wanted, strict=True)))
-        return next((one for one in items if one), None)
-    return None if stored == wanted else (where, _short(stored), _short(wanted))
+def _difference(stored: Any, current: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    """Return path and both values of the first difference of two JSON structures; None where they are equal."""
+    if isinstance(stored, dict) and isinstance(current, dict):
+        keys = sorted(stored.keys() | current.keys())
+        differences = (_difference(stored.get(key), current.get(key), f"{path}.{key}".lstrip(".")) for key in keys)
+    elif isinstance(stored, list) and isinstance(current, list) and len(stored) == len(current):
+        differences = (_difference(a, b, f"{path}[{k}]") for k, (a, b) in enumerate(zip(stored, current, strict=True)))
+    else:
+        return None if stored == current else (path, _short(stored), _short(current))
+    return next((difference for difference in differences if difference), None)
 
 
 def _short(value: Any) -> str:

@@ -1,9 +1,8 @@
-"""One trial: a design mapped, looked at with a fidelity, and what came out."""
+"""One trial: a design mapped and evaluated at a fidelity, and its outcome."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.limits import Choice
 from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import Circuit, EncodedImages, input_spikes
+from neurocircuit.results.codesign import Evaluated, NotEvaluated, Outcome
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.augment import for_evaluation
@@ -31,24 +31,8 @@ from neurocircuit.studies import inference
 from neurocircuit.studies.codesign.design import Design, Values, design_of, impossible, lead_of
 from neurocircuit.studies.codesign.study import Fidelity, Files, StudySpec
 
-# Less than this share of a layer's spikes, of those that eq. (4) says, and there is nothing to calibrate.
+# With less than this share of the spikes that eq. (4) gives a layer, there is nothing to calibrate.
 LEAST_SPIKES = 0.5
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Values of the objectives, the constraints (positive: broken, by how much), and more numbers for the report."""
-
-    accuracy: float
-    energy: float
-    latency: float
-    constraints: dict[str, float]
-    details: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def feasible(self) -> bool:
-        """Whether every constraint is kept."""
-        return all(value <= 0 for value in self.constraints.values())
 
 
 @dataclass
@@ -60,7 +44,7 @@ class Images:
     labels: NDArray[np.int64]
 
     def first(self, count: int) -> "Images":
-        """The first ones."""
+        """Return the first `count` images."""
         return Images(self.z[:count], self.spikes[:count], self.labels[:count])
 
 
@@ -80,7 +64,7 @@ class Problem:
 
     @classmethod
     def load(cls, study: StudySpec, files: Files, data: Path | None) -> "Problem":
-        """Read checkpoint and circuits. Raises InputError naming the file."""
+        """Read checkpoint and circuits. Raise InputError naming the file."""
         base = NeuronSpec() if files.circuit is None else NeuronSpec.from_toml(files.circuit)
         variation = EMBEDDED if files.variation is None else Variation.from_toml(files.variation)
         lead_of(base)
@@ -100,7 +84,7 @@ class Problem:
         )
 
     def images(self, split: str, count: int) -> Images:
-        """The first `count` images of a split. Raises InputError when there are fewer."""
+        """Return the first `count` images of a split. Raise InputError when there are fewer."""
         subject = self.subject
         source = library.load(subject.data, split, self.data)
         if count > len(source):
@@ -111,11 +95,11 @@ class Problem:
 
     @property
     def neurons(self) -> int:
-        """Of all layers."""
+        """Number of neurons of all layers."""
         return self.physical.neurons
 
     def mapping(self, design: Design, images: Images) -> mapping.Mapping:
-        """The network on the design's circuit, scales chosen on images."""
+        """Return the network on the design's circuit, its scales chosen on images."""
         settings = self.study.mapping
         return mapping.build(
             self.physical,
@@ -135,46 +119,56 @@ class Evaluator:
     """Evaluates designs of a problem; keeps the images of each fidelity."""
 
     def __init__(self, problem: Problem) -> None:
-        """Images are read when a fidelity first asks for them."""
+        """Read no images yet: each fidelity's are read at its first trial."""
         self.problem = problem
         self._kept: dict[str, Images] = {}
 
     def __call__(self, values: Values, fidelity: Fidelity) -> Outcome:
-        """Map, calibrate where the fidelity wants it, run the images. Raises InputError for missing data only."""
+        """Return the outcome of a design: mapped, calibrated where the fidelity says so, run on the images.
+
+        Raise InputError for missing data only.
+        """
         began = time.process_time()
         problem, study = self.problem, self.problem.study
         kept = study.mapping.scale == "kept"
         constraints = impossible(problem.base, study.power, values, kept)
         if max(constraints.values()) > 0:
-            return self._infeasible(values, constraints, began, "no such circuit")
+            return self._infeasible(constraints, began, "no such circuit")
         training = self._images("map", study.mapping.split, self._largest)
         try:
             design = design_of(problem.base, problem.variation, study.power, values)
             mapping = problem.mapping(design, training.first(fidelity.map_images))
         except SpecError as error:
-            return self._infeasible(values, constraints | {"valid circuit": 1.0}, began, str(error))
+            return self._infeasible(constraints | {"valid circuit": 1.0}, began, str(error))
         constraints |= mapping_constraints(mapping)
         if max(constraints.values()) > 0:
-            return self._infeasible(values, constraints, began, "the mapping breaks a limit", design)
+            return self._infeasible(constraints, began, "the mapping breaks a limit", design)
         circuit = Circuit.of(mapping.mapped, problem.physical)
         constraints["spikes come"] = LEAST_SPIKES - least_spikes(circuit, training.spikes[0], study.seed)
         if constraints["spikes come"] > 0:
-            return self._infeasible(values, constraints, began, "a layer keeps silent", design)
+            return self._infeasible(constraints, began, "a layer keeps silent", design)
         inferences = self._inferences(circuit, training, fidelity)
-        numbers = inference.figures(
+        figures = inference.figures(
             inferences, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
         )
-        constraints["accuracy"] = study.limits.accuracy_at_least - numbers["accuracy"]
-        constraints["undecided"] = numbers["undecided"] - study.limits.undecided_at_most
-        details = numbers | {
-            "tau_s": design.neuron.tau_s,
-            "f0_Hz": design.neuron.f0_Hz,
-            "window_over_tau": circuit.window,
-            "phase_noise": max(design.neuron.phase_noise),
-            "layers": [[layer.phase_per_weight_rad, layer.lead_rad] for layer in mapping.mapped.layers],
-            "cpu_s": time.process_time() - began,
-        }
-        return Outcome(numbers["accuracy"], numbers["energy_J"], numbers["latency_s"], constraints, details)
+        constraints["accuracy"] = study.limits.accuracy_at_least - figures.accuracy
+        constraints["undecided"] = figures.undecided - study.limits.undecided_at_most
+        details = Evaluated(
+            **dict(figures),
+            tau_s=design.neuron.tau_s,
+            f0_Hz=design.neuron.f0_Hz,
+            window_over_tau=circuit.window,
+            phase_noise=max(design.neuron.phase_noise),
+            layers=tuple((layer.phase_per_weight_rad, layer.lead_rad) for layer in mapping.mapped.layers),
+            cpu_s=time.process_time() - began,
+        )
+        return Outcome(
+            accuracy=figures.accuracy,
+            energy=figures.energy_J,
+            latency=figures.latency_s,
+            constraints=constraints,
+            details=details,
+        )
 
     @property
     def _largest(self) -> int:
@@ -203,18 +197,23 @@ class Evaluator:
         return inference.under_table(circuit, self.problem.network, table, images.z, labels, fidelity.chips, seed)
 
     def _infeasible(
-        self, values: Values, constraints: dict[str, float], began: float, why: str, design: Design | None = None
+        self, constraints: dict[str, float], began: float, reason: str, design: Design | None = None
     ) -> Outcome:
-        """Costs what a chip would that never decides: all neurons armed until the window ends."""
+        """Return what a chip costs that never decides: all neurons armed until the window ends."""
         study, base = self.problem.study, self.problem.base
         power_W = study.power.oscillators_W + study.power.rest_W if design is None else design.power_W
         spec = base if design is None else design.neuron
-        details = {"infeasible": why, "cpu_s": time.process_time() - began}
-        return Outcome(0.0, power_W * spec.window_s * self.problem.neurons, spec.window_s, constraints, details)
+        return Outcome(
+            accuracy=0.0,
+            energy=power_W * spec.window_s * self.problem.neurons,
+            latency=spec.window_s,
+            constraints=constraints,
+            details=NotEvaluated(infeasible=reason, cpu_s=time.process_time() - began),
+        )
 
 
 def mapping_constraints(mapping: mapping.Mapping) -> dict[str, float]:
-    """By limit the largest excess over the layers: value over bound, less 1."""
+    """Return by limit the largest excess over the layers: value over bound, less 1."""
     excesses: dict[str, float] = {}
     for limit in mapping.limits:
         excess = limit.value / limit.bound - 1.0
@@ -223,7 +222,7 @@ def mapping_constraints(mapping: mapping.Mapping) -> dict[str, float]:
 
 
 def least_spikes(circuit: Circuit, spikes: Floats, seed: int) -> float:
-    """Smallest share over the layers of neurons that fire under eq. (4) and on chip 0 at edge, too; one image."""
+    """Return the smallest share over the layers of neurons that fire under eq. (4) and on chip 0 at edge; one image."""
     runs = circuit.chip(seed, 0).run(spikes, 0, "edge")
     shares = [
         float(np.isfinite(run.t_over_tau[point.fired]).mean()) if point.fired.any() else 0.0
@@ -233,7 +232,7 @@ def least_spikes(circuit: Circuit, spikes: Floats, seed: int) -> float:
 
 
 def causes_of(fidelity: Fidelity, base: NeuronSpec) -> str:
-    """What this fidelity holds and what it leaves out, in a sentence."""
+    """Return what this fidelity holds and what it leaves out, in a sentence."""
     from neurocircuit.neuron import levels
 
     lacking = ", ".join(levels.not_modelled(fidelity.level, base)) or "nothing that the spec can say"

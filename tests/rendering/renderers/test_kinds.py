@@ -123,7 +123,7 @@ def test_no_result_is_refused(tmp_path: Path) -> None:
         write_report(tmp_path / "nowhere")
     file = tmp_path / "result.json"
     file.write_text('{"kind": "pvt", "schema": 1}')
-    with pytest.raises(FileFormatError, match=r"result\.json lacks rows, nominal"):
+    with pytest.raises(FileFormatError, match=r"result\.json: Pvt\.rows is missing"):
         write_report(file)
 
 

@@ -119,20 +119,20 @@ def test_more_of_a_noise_in_the_circuit_never_raises_the_accuracy_beyond_its_int
     found = {task.name: task.run() for task in tasks}
     rows = curve_rows.rows(tasks, found)
     for less, more in pairwise(rows):
-        assert more["accuracy"] <= less["high"]
-    assert rows[-1]["accuracy"] < rows[0]["accuracy"] - 0.2
+        assert more.accuracy <= less.high
+    assert rows[-1].accuracy < rows[0].accuracy - 0.2
 
 
-def test_chips_are_dealt_in_turn_and_none_goes_without(weights):
-    assert curves.dealt([weights] * 2, 5) == [(0, 2, 4), (1, 3)]
+def test_each_chip_carries_one_network_and_each_network_has_a_chip(weights):
+    assert curves.chips_of_networks([weights] * 2, 5) == [(0, 2, 4), (1, 3)]
     with pytest.raises(InputError, match="--chips must give each of 3 networks of a group one, got 2"):
-        curves.dealt([weights] * 3, 2)
+        curves.chips_of_networks([weights] * 3, 2)
 
 
 def test_finished_tasks_are_taken_from_disk_and_others_refused(network, seen, tmp_path, monkeypatch):
     task = planted(network, EncodedImages(seen.spikes[:2], seen.labels[:2]), SETTING, "ratio", None, (0,))
     first = curves.run([task], tmp_path, 1)
-    assert len(first[task.name]["software"]) == 2
+    assert len(first[task.name].software) == 2
     monkeypatch.setattr(curves.Task, "run", lambda self: pytest.fail("it was finished"))
     assert curves.run([task], tmp_path, 1) == first
     task.seed = 2
@@ -144,10 +144,8 @@ def test_two_processes_find_what_one_finds(network, seen, tmp_path):
     few = EncodedImages(seen.spikes[:2], seen.labels[:2])
     tasks = [planted(network, few, SETTING, "ratio", value, (0,)) for value in (None, 16.0)]
     one, two = curves.run(tasks, tmp_path / "one", 1), curves.run(tasks, tmp_path / "two", 2)
-    assert [one[task.name]["right"] for task in tasks] == [two[task.name]["right"] for task in tasks]
-    assert [one[task.name]["latency_over_tau"] for task in tasks] == [
-        two[task.name]["latency_over_tau"] for task in tasks
-    ]
+    assert [one[task.name].right for task in tasks] == [two[task.name].right for task in tasks]
+    assert [one[task.name].latency_over_tau for task in tasks] == [two[task.name].latency_over_tau for task in tasks]
 
 
 def test_kill_9_and_resume_give_the_rows_of_a_run_that_nothing_disturbed(weights, tmp_path):
@@ -190,17 +188,19 @@ def test_a_task_that_was_changed_is_refused_by_name(network, seen, tmp_path):
         curves.run([task], tmp_path)
 
 
-def results(right):
-    return {
-        "failed": "",
-        "right": right,
-        "undecided": 0.0,
-        "latency_over_tau": 2.0,
-        "tau_s": 1e-8,
-        "lead_rad": [1.0],
-        "broken": [],
-        "software": [True] * len(right[0]),
-    }
+def replayed(right):
+    return curves.Replayed(
+        right=right,
+        undecided=0.0,
+        latency_over_tau=2.0,
+        tau_s=1e-8,
+        window_over_tau=6.0,
+        lead_rad=[1.0],
+        phase_per_weight_rad=[0.5],
+        broken=[],
+        software=[True] * len(right[0]),
+        cpu_s=0.0,
+    )
 
 
 def test_rows_and_gains_of_planted_results(network, seen, weights):
@@ -214,23 +214,23 @@ def test_rows_and_gains_of_planted_results(network, seen, weights):
         for one, own in zip((network, other, third), chips, strict=True)
     ]
     found = {
-        "c-clean1": results([[1, 0, 0, 0], [1, 1, 0, 0]]),
-        "c-aware1": results([[1, 1, 0, 0]]),
-        "c-aware2": results([[1, 1, 1, 0]]),
+        "c-clean1": replayed([[1, 0, 0, 0], [1, 1, 0, 0]]),
+        "c-aware1": replayed([[1, 1, 0, 0]]),
+        "c-aware2": replayed([[1, 1, 1, 0]]),
     } | {task.name: task.run() for task in tasks[3:]}
     rows = curve_rows.rows(tasks, found)
-    assert [(row["group"], row.get("accuracy")) for row in rows] == [
-        ("clean", 3 / 8),
-        ("aware", 5 / 8),
-        ("clean", None),
-        ("aware", None),
+    assert [(row.group, row.failed) for row in rows] == [
+        ("clean", ""),
+        ("aware", ""),
+        ("clean", "no such circuit: x"),
+        ("aware", "no such circuit: x"),
     ]
-    assert rows[2]["failed"] == "no such circuit: x"
-    assert rows[1]["by_chip"] == [0.5, 0.75]
-    assert rows[0]["latency_s"] == pytest.approx(2e-8)
+    assert [row.accuracy for row in rows[:2]] == [3 / 8, 5 / 8]
+    assert rows[1].by_chip == (0.5, 0.75)
+    assert rows[0].latency_s == pytest.approx(2e-8)
     (gain,) = curve_rows.gains(tasks, found, "clean", "aware")
-    assert gain["gain"] == pytest.approx(0.25)
-    assert gain["low"] < 0.25 < gain["high"]
+    assert gain.gain == pytest.approx(0.25)
+    assert gain.low < 0.25 < gain.high
     assert curve_rows.software(tasks, found, "aware") == 1.0
 
 

@@ -9,10 +9,10 @@ import time
 from functools import partial
 from pathlib import Path
 
+from neurocircuit.results.codesign import Evaluated, Outcome
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.studies.codesign import run
 from neurocircuit.studies.codesign.study import StudySpec
-from neurocircuit.studies.codesign.trial import Outcome
 
 SEED = 5
 
@@ -47,7 +47,14 @@ def outcome(values, fidelity, delay_s=0.0):
     bias_uA, off = 1e6 * values["bias"], values["lead"] - 1.0
     shift = 0.01 if fidelity.name == "coarse" else 0.0
     accuracy, energy = 1.0 - 0.01 / bias_uA - off**2 / 10 - shift, 1e-9 * bias_uA * (1 + off**2)
-    return Outcome(accuracy, energy, 1e-8, {"lead": values["lead"] - 1.2}, {"accuracy": accuracy, "cpu_s": 0.0})
+    figures = dict.fromkeys(Evaluated.model_fields, 0) | {"accuracy": accuracy, "energy_J": energy, "layers": ()}
+    return Outcome(
+        accuracy=accuracy,
+        energy=energy,
+        latency=1e-8,
+        constraints={"lead": values["lead"] - 1.2},
+        details=Evaluated(**figures),
+    )
 
 
 def prepare(delay_s=0.0):

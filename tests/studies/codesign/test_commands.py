@@ -12,7 +12,7 @@ from neurocircuit.errors import InputError, NeurocircuitError, SpecError, TimeUp
 from neurocircuit.noise import NoiseTable
 from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation
 from tests.pictures import assert_drawn
-from tests.studies.codesign.test_pvt import spec, write
+from tests.studies.pvt.test_pvt import spec, write
 
 
 def invoke(command, *arguments):

@@ -8,8 +8,8 @@ import pytest
 from neurocircuit.kinds import load
 from neurocircuit.process import result as measurements
 from neurocircuit.rendering import write_report
+from neurocircuit.results.codesign import Codesign
 from neurocircuit.spec import MappedNetwork, NeuronSpec
-from neurocircuit.studies.codesign.result import Codesign
 from neurocircuit.studies.codesign.study import StudySpec
 
 ROOT = Path(__file__).parents[3]

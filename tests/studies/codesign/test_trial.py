@@ -6,10 +6,11 @@ import torch
 
 from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.run import Circuit
+from neurocircuit.results.codesign import NotEvaluated
 from neurocircuit.snn.trace import trace
 from neurocircuit.studies import inference
 from neurocircuit.studies.codesign.design import base_values, design_of
-from neurocircuit.studies.codesign.trial import Evaluator, Outcome, causes_of
+from neurocircuit.studies.codesign.trial import Evaluator, causes_of
 from tests.noise.tables import planted_table
 
 
@@ -98,12 +99,12 @@ def test_energies_by_their_definitions():
         0.0,
     )
     numbers = inference.figures(found, power_W=1e-4, tau_s=2e-8, weights=1000, neurons=10)
-    assert numbers["energy_J"] == pytest.approx(1e-4 * 2e-8 * 30)
-    assert numbers["energy_per_spike_J"] == pytest.approx(1e-4 * 2e-8 * 2)  # each of 4 stood 2 τ
-    assert numbers["energy_spikes_J"] == pytest.approx(4 * numbers["energy_per_spike_J"])
-    assert numbers["energy_paper_J"] == pytest.approx(1000 * 0.5 * 10e-12)
-    assert numbers["latency_s"] == pytest.approx(4e-8)
-    assert numbers["accuracy_low"] < 0.3  # one image, right: nothing is sure
+    assert numbers.energy_J == pytest.approx(1e-4 * 2e-8 * 30)
+    assert numbers.energy_per_spike_J == pytest.approx(1e-4 * 2e-8 * 2)  # each of 4 stood 2 τ
+    assert numbers.energy_spikes_J == pytest.approx(4 * numbers.energy_per_spike_J)
+    assert numbers.energy_paper_J == pytest.approx(1000 * 0.5 * 10e-12)
+    assert numbers.latency_s == pytest.approx(4e-8)
+    assert numbers.accuracy_low < 0.3  # one image, right: nothing is sure
 
 
 def test_trial_is_reproducible_and_energy_follows_the_power(problem):
@@ -123,7 +124,7 @@ def test_broken_limits_are_constraints_that_say_how_far(problem):
     evaluate = Evaluator(type(problem)(**{**vars(problem), "study": kept}))
     fidelity = problem.study.fidelities[0]
     found = evaluate({"phase_per_weight": 3.0, "lead": 3.0}, fidelity)
-    assert isinstance(found, Outcome)
+    assert found.details == NotEvaluated(infeasible="the mapping breaks a limit", cpu_s=found.details.cpu_s)
     assert not found.feasible
     assert found.constraints["XOR range"] > 0.5
     assert found.accuracy == 0.0

@@ -8,9 +8,10 @@ import pytest
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network import limits
 from neurocircuit.network.run import Circuit as Replayed
+from neurocircuit.results.pvt import FailedRow, Row
 from neurocircuit.snn.unroll import load_mapped
 from neurocircuit.spec import Bias, Circuit, Components, Condition, FrequencyError, NeuronSpec
-from neurocircuit.studies import pvt
+from neurocircuit.studies.pvt import circuit, conditions, run
 
 PARTS = Components(r1_Ohm=1e4, c_F=1e-13, r2_Ohm=1e5, r4_Ohm=1e5)
 BIAS = Bias(vco1_A=1e-5, vco2_A=1e-5, vco3_A=1e-5, vco4_A=1e-5, weight_A=1e-5)
@@ -39,17 +40,17 @@ def loaded(mapped):
 
 def rows_of(loaded, datasheet, count=3, **options):
     network, unrolled = loaded
-    nominal, every = pvt.read(datasheet)
+    nominal, every = conditions.read(datasheet)
     training = unrolled.images("train", None, 6).spikes
     decided = unrolled.images("train", None, count)
     given = {"chips": 1, "level": "edge", "seed": 1, "weights": 1000} | options
-    return pvt.run(network, unrolled.physical, nominal, every, training, decided.spikes, decided.labels, **given)
+    return run.run(network, unrolled.physical, nominal, every, training, decided.spikes, decided.labels, **given)
 
 
 def test_nominal_condition_is_the_mapped_network_itself(loaded, tmp_path):
     network, _ = loaded
-    nominal, every = pvt.read(write(tmp_path, spec("tt")))
-    there, sign = pvt.at_condition(network, nominal, every[0], "again")
+    nominal, every = conditions.read(write(tmp_path, spec("tt")))
+    there, sign = circuit.at_condition(network, nominal, every[0], "again")
     assert sign == 1.0
     assert there.layers == network.layers
     assert there.neuron.tau_s == network.neuron.tau_s
@@ -67,8 +68,8 @@ def test_ratios_reach_every_layer(loaded, tmp_path):
         weight_bank=weaker,
         threshold=NeuronSpec().threshold.replace(lead_rad=1.2),
     )
-    nominal, every = pvt.read(write(tmp_path, spec("tt"), slow))
-    there, sign = pvt.at_condition(network, nominal, every[1], "again")
+    nominal, every = conditions.read(write(tmp_path, spec("tt"), slow))
+    there, sign = circuit.at_condition(network, nominal, every[1], "again")
     assert sign == pytest.approx(0.9)
     assert there.neuron.tau_s == pytest.approx(1.25 * network.neuron.tau_s)
     assert there.neuron.window_s == network.neuron.window_s
@@ -86,10 +87,10 @@ def test_ratios_reach_every_layer(loaded, tmp_path):
 def weak(loaded, tmp_path, **changes):
     """The network at a planted corner, mapped at nominal and mapped there."""
     network, unrolled = loaded
-    nominal, every = pvt.read(write(tmp_path, spec("tt"), spec("ss", **changes)))
+    nominal, every = conditions.read(write(tmp_path, spec("tt"), spec("ss", **changes)))
     training = unrolled.images("train", None, 6).spikes
-    there, _ = pvt.at_condition(network, nominal, every[1], "again")
-    return there, pvt.with_new_scales(network, there, unrolled.physical, nominal, every[1], training)
+    there, _ = circuit.at_condition(network, nominal, every[1], "again")
+    return there, circuit.with_new_scales(network, there, unrolled.physical, nominal, every[1], training)
 
 
 def threshold(mapped, layer):
@@ -124,16 +125,16 @@ def test_mapping_at_a_stronger_corner_keeps_to_the_limits(loaded, tmp_path):
 def test_errors_of_trim_at_nominal_only():
     nominal = FrequencyError(before_trim=(0.1, 0.1, 0.1, 0.1), after_trim=(0.0, 0.001, 0.0, 0.0))
     there = FrequencyError(before_trim=(0.21, -0.01, 0.1, 0.1), after_trim=(0.0, 0.002, 0.0, 0.0))
-    assert pvt.errors(nominal, there, "again") == (0.0, 0.002, 0.0, 0.0)
-    assert pvt.errors(nominal, there, "nominal") == pytest.approx((0.1, 0.001 - 0.1, 0.0, 0.0))
-    assert pvt.errors(nominal, nominal, "nominal") == pytest.approx(nominal.after_trim)
+    assert circuit.errors(nominal, there, "again") == (0.0, 0.002, 0.0, 0.0)
+    assert circuit.errors(nominal, there, "nominal") == pytest.approx((0.1, 0.001 - 0.1, 0.0, 0.0))
+    assert circuit.errors(nominal, nominal, "nominal") == pytest.approx(nominal.after_trim)
 
 
 def test_corner_that_only_lost_its_trim_fires_by_itself_and_recovers(loaded, tmp_path):
     network, _ = loaded
     off = FrequencyError(before_trim=(0.0, 0.0, 0.0, 0.03))
     rows = rows_of(loaded, write(tmp_path, spec("tt"), spec("ff", frequency_error=off)))
-    assert [(row["label"].split(",")[0], row["trim"]) for row in rows] == [
+    assert [(row.label.split(",")[0], row.trim) for row in rows] == [
         ("tt", "mapped"),
         ("tt", "again"),
         ("tt", "nominal"),
@@ -142,21 +143,23 @@ def test_corner_that_only_lost_its_trim_fires_by_itself_and_recovers(loaded, tmp
         ("ff", "nominal"),
     ]
     again, lost = rows[4], rows[5]
-    same = ("accuracy", "latency_s", "spikes")
-    assert [again[key] for key in same] == [rows[1][key] for key in same] == [rows[2][key] for key in same]
+    reached = [(row.accuracy, row.latency_s, row.spikes) for row in (again, rows[1], rows[2])]
+    assert reached == [reached[0]] * 3
     # VCO4 3 % fast gains 2π f0 τ · 0.03 = 2.9 rad on VCO3 each τ: every output has gone through θ and its guard by then
     own = network.layers[-1]
     alone = (own.lead_rad + own.ripple_guard_rad) / (2 * np.pi * network.neuron.cycles_per_tau * 0.03)
-    assert lost["latency_over_tau"] <= alone * 1.1 < 0.5 * again["latency_over_tau"]
-    assert lost["undecided"] == 0.0
+    assert lost.latency_over_tau <= alone * 1.1 < 0.5 * again.latency_over_tau
+    assert lost.undecided == 0.0
 
 
 def test_impossible_condition_is_a_row_with_its_reason(loaded, tmp_path):
     off = FrequencyError(before_trim=(0.45, 0.45, 0.45, 0.45))
     base = FrequencyError(before_trim=(-0.3, -0.3, -0.3, -0.3))
     rows = rows_of(loaded, write(tmp_path, spec("tt", frequency_error=base), spec("ff", frequency_error=off)), count=1)
-    assert "no such circuit" in rows[5]["failed"]
-    assert rows[3]["failed"] == rows[4]["failed"] == ""
+    assert isinstance(rows[5], FailedRow)
+    assert "no such circuit" in rows[5].failed
+    assert isinstance(rows[3], Row)
+    assert isinstance(rows[4], Row)
 
 
 def test_power_comes_from_the_energy_of_the_condition(loaded, tmp_path):
@@ -165,17 +168,17 @@ def test_power_comes_from_the_energy_of_the_condition(loaded, tmp_path):
     folder = write(tmp_path, spec("tt"))
     measured = Measured((Quantity("power", "Power", 1.2e-4, "W"),))
     (folder / "conditions/tt_27C_1V/energy.json").write_text(json.dumps(measured.to_dict()))
-    nominal, _ = pvt.read(folder)
+    nominal, _ = conditions.read(folder)
     assert nominal.power_W == 1.2e-4
     row = rows_of(loaded, folder, count=1)[0]
-    assert row["energy_spikes_J"] == pytest.approx(row["spikes_before_decision"] * row["energy_per_spike_J"])
-    assert np.isfinite(row["energy_J"])
+    assert row.energy_spikes_J == pytest.approx(row.spikes_before_decision * row.energy_per_spike_J)
+    assert np.isfinite(row.energy_J)
 
 
 def test_finished_rows_are_taken_from_the_store_and_changed_ones_refused(loaded, tmp_path, monkeypatch):
     folder, store = write(tmp_path / "datasheet", spec("tt")), tmp_path / "tasks"
     first = rows_of(loaded, folder, count=1, folder=store, jobs=2)
-    monkeypatch.setattr(pvt, "_row", lambda *_: pytest.fail("it was finished"))
+    monkeypatch.setattr(run, "_row", lambda *_: pytest.fail("it was finished"))
     assert repr(rows_of(loaded, folder, count=1, folder=store)) == repr(first)  # energies are nan
     with pytest.raises(InputError, match="holds another run"):
         rows_of(loaded, folder, count=1, folder=store, seed=2)
@@ -187,12 +190,12 @@ def test_finished_rows_are_taken_from_the_store_and_changed_ones_refused(loaded,
 
 def test_filters_and_missing_files(tmp_path):
     folder = write(tmp_path / "a", spec("tt"), spec("tt", supply_V=0.95), spec("ss", temperature_C=85.0))
-    nominal, every = pvt.read(folder)
-    assert [one.label for one in pvt.chosen(every, nominal, ["tt"], None, [0.95])] == ["tt, 27 °C, 0.95 V"]
+    nominal, every = conditions.read(folder)
+    assert [one.label for one in conditions.chosen(every, nominal, ["tt"], None, [0.95])] == ["tt, 27 °C, 0.95 V"]
     with pytest.raises(InputError, match=r"--corner must be among the characterised ss, tt, got sf"):
-        pvt.chosen(every, nominal, ["tt", "sf"], None, None)
+        conditions.chosen(every, nominal, ["tt", "sf"], None, None)
     with pytest.raises(InputError, match="found none"):
-        pvt.read(tmp_path)
+        conditions.read(tmp_path)
     (folder / "spec.toml").write_text(spec("ff").to_toml())
     with pytest.raises(InputError, match="must hold the condition of"):
-        pvt.read(folder)
+        conditions.read(folder)

@@ -1,0 +1,1 @@
+"""What a run leaves and a report reads: the type of each kind of result, without what computes it."""

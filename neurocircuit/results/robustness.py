@@ -1,0 +1,64 @@
+"""Accuracy of a network against what hardware does to it: weight bits, weight noise, spike-time jitter."""
+
+from typing import ClassVar
+
+from neurocircuit.core.result import Number, Result, Values
+
+
+class Table4Row(Values):
+    """Accuracy at so many bits: weights only rounded, and retrained with them; nan where nothing is trained."""
+
+    bits: int
+    after: float
+    retrained: Number
+
+
+class Table4(Values):
+    """Accuracy at fewer bits, of the paper's words and of the circuit's bank; unrounded: at 32 bit."""
+
+    unrounded: float
+    bits: tuple[int, ...]
+    quantisers: dict[str, tuple[Table4Row, ...]]
+
+
+class WeightNoise(Values):
+    """Accuracy over bits (by quantiser) and over noise on the weights (by network, [snr][draw]); zero: without both."""
+
+    zero: dict[str, float]
+    bits: tuple[int, ...]
+    rounded: dict[str, tuple[float, ...]]
+    snr_dB: tuple[float, ...]
+    trained_snr_dB: float
+    noise: dict[str, tuple[tuple[float, ...], ...]]
+
+
+class SpikeJitter(Values):
+    """Accuracy over relative jitter of every spike time (by network, [jitter][draw]); zero: without.
+
+    time_origin: "layer" where each layer has a clock of its own, from which its jitter counts.
+    """
+
+    zero: dict[str, float]
+    jitter: tuple[float, ...]
+    trained_jitter: float
+    accuracy: dict[str, tuple[tuple[float, ...], ...]]
+    time_origin: str
+
+
+class Robustness(Result):
+    """Accuracy of one network on `n` test images against what hardware does to it; studies by their names."""
+
+    kind: ClassVar[str] = "robustness"
+
+    studies: dict[str, Table4 | WeightNoise | SpikeJitter]
+    weights: str
+    data: str
+    network: str
+    n: int
+    draws: int
+    epochs_of_each_step: int
+    recipe_sha256: str
+
+    def summary(self) -> str:
+        """Return what was measured, on how many images."""
+        return f"{', '.join(self.studies)} of {self.weights} on {self.n} test images of {self.data}"

@@ -1,0 +1,142 @@
+"""A network at characterised conditions: trimmed at the nominal one only, trimmed there, or trimmed and mapped there.
+
+What moves with the condition is taken as a ratio of its characterised spec to the nominal one, so that the mapping may
+be on any base circuit: τ, f0, w_lf, spike width and output delay; lead and ripple guard; the swing of VCO4; the phase
+jump of each weight by sign, a · weight at full scale. The threshold is then no longer 1. What does not: codes, window
+and bias delays in seconds, and the times of the input spikes in seconds (their clock is no part of the neuron).
+
+Frequencies: trimmed again, the errors that the condition's trim left. Trimmed at nominal only, with e the untrimmed
+errors of the same currents at both conditions: left at nominal + (1 + e)/(1 + e_nominal) - 1. That holds to first order
+in the trim's own change of the currents; τ, gain and jumps are those measured with the condition's trim in both cases.
+
+Mapped there: phase per weight, lead and swing of each layer are chosen anew (network/limits.py) for the condition's
+circuit: phase per weight and lead up to the base circuit's times their ratios, the swing up to what the condition
+leaves of the layer's own or of the base's, if that is more; the lead follows, so that the threshold is 1 again. Codes,
+window and input times stay.
+"""
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError
+from neurocircuit.network import limits, mapping
+from neurocircuit.network.physical import PhysicalNetwork
+from neurocircuit.network.run import Circuit
+from neurocircuit.results.pvt import Trim
+from neurocircuit.spec import FrequencyError, LayerMapping, Lead, MappedNetwork, NeuronSpec
+from neurocircuit.studies.pvt.conditions import Characterised
+
+
+def at_condition(
+    mapped: MappedNetwork, nominal: Characterised, condition: Characterised, trim: Trim
+) -> tuple[MappedNetwork, float]:
+    """Return the network's circuit at a condition, and by what inhibitory weights change against excitatory ones.
+
+    Raise SpecError where the condition makes a neuron that the spec does not allow.
+    """
+    a, b = nominal.spec, condition.spec
+    excitatory, inhibitory = _full_scale(a, b)
+    lead, jump, swing = _ratios(a, b)
+
+    def ratio(name: str) -> float:
+        return _ratio(a, b, name)
+
+    nominal_neuron = mapped.neuron
+    neuron = nominal_neuron.replace(
+        tau_s=nominal_neuron.tau_s * ratio("tau_s"),
+        f0_Hz=nominal_neuron.f0_Hz * ratio("f0_Hz"),
+        loop_filter_rad_per_s=nominal_neuron.loop_filter_rad_per_s * ratio("loop_filter_rad_per_s"),
+        threshold_vco_ratio=nominal_neuron.threshold_vco_ratio * ratio("threshold_vco_ratio"),
+        spike_width_s=nominal_neuron.spike_width_s * ratio("spike_width_s"),
+        output_delay_s=nominal_neuron.output_delay_s * ratio("output_delay_s"),
+        frequency_error=FrequencyError(after_trim=errors(a.frequency_error, b.frequency_error, trim)),
+    )
+    layers = tuple(
+        layer.replace(
+            phase_per_weight_rad=layer.phase_per_weight_rad * jump,
+            lead_rad=layer.lead_rad * lead,
+            ripple_guard_rad=layer.ripple_guard_rad * lead,
+            vco4_swing_Hz=layer.vco4_swing_Hz * swing,
+        )
+        for layer in mapped.layers
+    )
+    return mapped.replace(neuron=neuron, layers=layers), inhibitory / excitatory
+
+
+def with_new_scales(
+    mapped: MappedNetwork,
+    at_nominal_scales: MappedNetwork,
+    physical: PhysicalNetwork,
+    nominal: Characterised,
+    condition: Characterised,
+    training: list[Floats],
+) -> MappedNetwork:
+    """Return `at_nominal_scales` (at a condition, mapped at the nominal one) with its layers' scales chosen anew.
+
+    training: input spikes [number] of each image, units of the nominal τ. Raise SpecError as `at_condition`.
+    """
+    lead, jump, swing = _ratios(nominal.spec, condition.spec)
+    nominal_neuron = mapped.neuron
+    base = at_nominal_scales.neuron.replace(
+        phase_per_weight_rad=nominal_neuron.phase_per_weight_rad * jump,
+        threshold=Lead(lead_rad=_lead(nominal_neuron) * lead),
+        vco4_swing_Hz=nominal_neuron.vco4_swing_Hz * swing,
+    )
+    spikes = [nominal_neuron.tau_s / base.tau_s * image for image in training]
+    circuit = Circuit.of(at_nominal_scales, physical)
+    runs = [circuit.ideal(image, exact_weights=True) for image in spikes]
+    layers = []
+    for k, (before, layer) in enumerate(zip(at_nominal_scales.layers, physical.layers, strict=True)):
+        recorded = limits.Recorded.of([points[k] for points in runs])
+        chosen = limits.choose_layer(before.name, base, layer.kernel, recorded, limits.Choice(use=mapped.use))
+        most_Hz = max(base.vco4_swing_Hz, before.vco4_swing_Hz)
+        layers.append(_within_swing(chosen, most_Hz).replace(weight_bank=before.weight_bank))
+    return mapping.with_delays(
+        at_nominal_scales.replace(layers=tuple(layers)), physical, spikes[: mapping.LATENCY_IMAGES]
+    )
+
+
+def _within_swing(layer: LayerMapping, most_Hz: float) -> LayerMapping:
+    """Return the layer with VCO4's swing at most `most_Hz`; lead and guard follow, so that the threshold stays 1."""
+    factor = min(1.0, most_Hz / layer.vco4_swing_Hz)
+    return layer.replace(
+        lead_rad=factor * layer.lead_rad,
+        ripple_guard_rad=factor * layer.ripple_guard_rad,
+        vco4_swing_Hz=factor * layer.vco4_swing_Hz,
+    )
+
+
+def errors(nominal: FrequencyError, condition: FrequencyError, trim: Trim) -> tuple[float, float, float, float]:
+    """Return the relative frequency errors of VCO1 … VCO4 at a condition."""
+    if trim == "again":
+        return condition.after_trim
+    error1, error2, error3, error4 = (
+        left + (1.0 + now) / (1.0 + before) - 1.0
+        for left, now, before in zip(nominal.after_trim, condition.before_trim, nominal.before_trim, strict=True)
+    )
+    return error1, error2, error3, error4
+
+
+def _lead(spec: NeuronSpec) -> float:
+    if not spec.threshold.is_fixed:
+        raise InputError(f"the spec of a condition must have a lead, got {spec.threshold.kind}")
+    return spec.threshold.lead_rad
+
+
+def _ratio(a: NeuronSpec, b: NeuronSpec, name: str) -> float:
+    base: float = getattr(a, name)
+    value: float = getattr(b, name)
+    return value / base if base else 1.0
+
+
+def _full_scale(a: NeuronSpec, b: NeuronSpec) -> tuple[float, float]:
+    """Return the largest weights of b over those of a, excitatory and inhibitory."""
+    excitatory, inhibitory = (
+        getattr(b.weight_bank, sign).max_weight / getattr(a.weight_bank, sign).max_weight
+        for sign in ("excitatory", "inhibitory")
+    )
+    return excitatory, inhibitory
+
+
+def _ratios(a: NeuronSpec, b: NeuronSpec) -> tuple[float, float, float]:
+    """Return the ratios of b to a: lead, phase jump of an excitatory weight at full scale, swing of VCO4."""
+    jump = _full_scale(a, b)[0] * _ratio(a, b, "phase_per_weight_rad")
+    return _lead(b) / _lead(a), jump, _ratio(a, b, "vco4_swing_Hz")
