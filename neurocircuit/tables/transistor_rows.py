@@ -11,11 +11,12 @@ from neurocircuit.errors import FileFormatError, InputError
 
 @dataclass(frozen=True)
 class ControlledRow:
-    """One disturbed row, ratios: the reported mean of |Δ|/t with its 95 % interval, plain Monte Carlo, the controls.
+    """One disturbed row, ratios: the reported mean of |Δ|/t, plain Monte Carlo with its 95 % interval, the controls.
 
+    ci_low, ci_high: of the reported mean where that is the plain one; a controlled mean has none (control_variate.py).
     correlation: with the controls together, and with each of them; edge_mean: that control's mean over edge_n other
-    draws, with its standard error. difference: transistor less edge |Δ|/t over the same draws and phases, with its
-    interval. floor: how far |Δ|/t itself moves when the time step is halved, over floor_n draws.
+    draws at the same phases, with its standard error. difference: plain mean less edge_mean, with the interval of both.
+    floor: how far |Δ|/t itself moves when the time step is halved, over floor_n draws.
     nan where there is none, as intervals where draws are too few; the names are the columns of the file.
     """
 
@@ -45,7 +46,7 @@ class ControlledRow:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the interval of the paired difference holds 0; None where the row is not resolved or has none."""
+        """Whether the interval of the difference holds 0; None where the row is not resolved or has none."""
         if not self.resolved or math.isnan(self.difference_ci_low):
             return None
         return self.difference_ci_low <= 0 <= self.difference_ci_high

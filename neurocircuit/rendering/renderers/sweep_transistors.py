@@ -37,7 +37,7 @@ def _beside(rows: tuple[ControlledRow, ...]) -> Table:
     header = (_HEADING[half], "transistor (%)", "95 % interval (%)", "edge (%)", "transistor − edge (points)", "agree")
     note = (
         f"Mean of |Δ|/t. Edge: mean over {rows[0].edge_n} draws at the phases that the transistor level can start "
-        "from; difference: over the same draws and phases, with its 95 % interval; they agree where that holds 0."
+        "from; difference: plain Monte Carlo less edge, with its 95 % interval; they agree where that holds 0."
     )
     return Table("Transistors beside edges: output jitter", header, tuple(lines), note)
 

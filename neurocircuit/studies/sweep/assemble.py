@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.provenance import versions
@@ -23,7 +22,7 @@ from neurocircuit.studies.sweep.interpretations import INTERPRETATIONS, LEVEL
 from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, SweepRequest
 from neurocircuit.studies.sweep.worker import BatchResult, inputs
 from neurocircuit.tables import TransferTable
-from neurocircuit.tables.jitter import curve_exponent, output_jitter, pulse_moves, relative_error
+from neurocircuit.tables.jitter import curve_exponent, output_jitter, relative_error
 
 _SENSITIVITY_COLUMNS = "interpretation,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"
 
@@ -83,11 +82,6 @@ class Fires:
             pulse_spacing_over_tau=resolution.pulse_spacing_over_tau(self.request.effective_spec, level),
             enough_draws=not self.shortage(level, row),
         )
-
-    def moved(self, level: str, row: Row) -> NDArray[np.bool_]:
-        """Return which draws' spikes moved to another pulse, [trial]; nowhere at a smooth level."""
-        spacing = resolution.pulse_spacing_over_tau(self.request.effective_spec, level)
-        return pulse_moves(self.desired(level, row.half), self.measured(level, row), spacing)
 
     def shortage(self, level: str, row: Row) -> str:
         """Return why the draws of a disturbed row allow no interval of its mean, "" where they do."""

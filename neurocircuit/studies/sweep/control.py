@@ -1,11 +1,11 @@
-"""Transistor rows beside edge rows: the edge level as control variate, their paired difference, the time-step floor."""
+"""Transistor rows beside edge rows: the edge level as control variate, their difference, the time-step floor."""
 
 import math
 
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.stats import paired_mixture_difference
+from neurocircuit.core.stats import separated_difference, student_interval
 from neurocircuit.neuron import levels
 from neurocircuit.studies.sweep.assemble import Fires
 from neurocircuit.studies.sweep.control_variate import estimate
@@ -35,27 +35,24 @@ def _controlled(fires: Fires, row: Row, paired: Floats, others: Floats) -> Contr
     costly = np.abs(fires.signed(COSTLY_LEVEL, row))
     others = others[:, np.isfinite(others).all(axis=0)]
     count = others.shape[1]
-    means = others.mean(axis=1) if count > 1 else np.full(len(others), math.nan)
-    covariance = np.atleast_2d(np.cov(others)) / count if count > 1 else np.full((len(others),) * 2, math.nan)
-    estimated, floor = estimate(costly, paired, means, covariance), fires.floor(COSTLY_LEVEL, row)
-    plain, enough = fires.statistics(COSTLY_LEVEL, row), not fires.shortage(COSTLY_LEVEL, row)
-    plain_interval = (plain["mean"], plain["ci_low"], plain["ci_high"])
-    controlled = (estimated.mean, estimated.low, estimated.high) if enough else (estimated.mean, math.nan, math.nan)
-    moved = fires.moved(COSTLY_LEVEL, row)
-    difference = paired_mixture_difference(costly, paired[0], moved)
+    means = others.mean(axis=1) if count else np.full(len(others), math.nan)
+    edge, edge_low, edge_high = student_interval(others[0])
+    estimated, floor = estimate(costly, paired, means), fires.floor(COSTLY_LEVEL, row)
+    statistics = fires.statistics(COSTLY_LEVEL, row)
+    plain = (statistics["mean"], statistics["ci_low"], statistics["ci_high"])
     return ControlledRow(
         row.half,
         row.value,
         estimated.n,
         "control variate" if estimated.used else "plain Monte Carlo",
-        *(controlled if estimated.used else plain_interval),
-        *plain_interval,
+        *((estimated.mean, math.nan, math.nan) if estimated.used else plain),
+        *plain,
         estimated.correlation,
         estimated.correlations[0],
         estimated.correlations[1],
         estimated.variance_reduction,
-        *(float(means[0]), math.sqrt(covariance[0, 0]), count),
-        *(difference if enough else (difference[0], math.nan, math.nan)),
+        *(edge, float(others[0].std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan, count),
+        *separated_difference(plain, (edge, edge_low, edge_high)),
         floor,
         fires.request.draws(COSTLY_LEVEL, Row(row.half, "floor", row.value)),
         bool(estimated.mean >= RESOLVED_FLOORS * floor),

@@ -63,15 +63,17 @@ def test_the_control_variate_finds_the_mean_of_the_costly_level(run):
         assert float(row["correlation_edge"]) > 0.999 > float(row["correlation_ideal"])
         assert float(row["variance_reduction"]) > 100
         assert mean == pytest.approx(expected, rel=0.05)
-        ends = [row[name] for name in ("ci_low", "ci_high", "plain_ci_low", "plain_ci_high")]
+        assert (row["ci_low"], row["ci_high"]) == ("", "")  # a controlled mean has no interval that covers
+        ends = [row[name] for name in ("plain_ci_low", "plain_ci_high", "difference_ci_low", "difference_ci_high")]
+        plain_mean, edge_mean, difference = (float(row[name]) for name in ("plain_mean", "edge_mean", "difference"))
+        assert difference == pytest.approx(plain_mean - edge_mean)
         if value == 0.03:  # three moves to another pulse are expected: no interval covers
             assert ends == [""] * 4
-            assert row["difference_ci_low"] == ""
         else:
-            low, high, plain_low, plain_high = map(float, ends)
-            assert low < mean < high
-            assert high - low < plain_high - plain_low
-        assert abs(float(row["difference"])) < 1e-6
+            low, high, least, most = map(float, ends)
+            assert low < plain_mean < high
+            assert most - least == pytest.approx(high - low, rel=0.01)  # the edge level's mean is all but known
+            assert least < 0 < most  # the stand-in's |Δ|/t is the edge level's
         assert (row["resolved"], row["floor_n"]) == ("yes", "4")
         assert 0 < float(row["floor"]) < fake.FLOOR_over_tau * 3
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurocircuit.core.stats import size_interval, size_mixture_interval, student_interval
+from neurocircuit.core.stats import separated_difference, size_interval, size_mixture_interval, student_interval
+from neurocircuit.neuron import levels
 from neurocircuit.spec import NeuronSpec, SweepSpec
-from neurocircuit.studies.sweep import resolution
+from neurocircuit.studies.sweep import control_variate, resolution
 from neurocircuit.studies.sweep.library import load_testbench
 from neurocircuit.studies.sweep.plan import Batch, Row, SweepRequest
-from neurocircuit.studies.sweep.worker import evaluate
+from neurocircuit.studies.sweep.worker import evaluate, inputs
 from neurocircuit.tables.jitter import LEAST_EXPONENT_DRAWS, curve_exponent, pulse_moves, relative_error
 
 POOL, SWEEPS = 20_000, 1000
@@ -107,6 +108,65 @@ def test_rows_that_moves_do_not_resolve_have_no_interval_and_say_why():
         assert "moves of the spike to another pulse are expected in 12 draws" in resolution.shape(
             request, level, row
         ).shortage(12)
+
+
+SURROGATES = {  # for transistors, which are too slow: the costly level, and the levels that stand beside it
+    "the same pulses": ("edge", 0.01, ("edge", "ideal")),
+    "neighbouring pulses": ("edge", 0.1, ("edge", "ideal")),
+    "no pulses beside": ("edge", 0.0, ("averaged", "ideal")),
+}
+
+
+def _surrogate(name):
+    """|Δ|/t of a costly level and of its controls, and which spikes moved, at 9 % jitter; both [..., trial].
+
+    The costly level's start phases differ from those of its controls by normal errors of some rad: transistors start
+    where their saved states let them.
+    """
+    level, phase_error_rad, controls = SURROGATES[name]
+    made, rows = _request("paper"), (Row("jitter", "clean"), Row("jitter", "disturbed", 0.09))
+    shifts = phase_error_rad * np.random.default_rng(3).standard_normal((POOL, 2))
+
+    def fires(level, row, shift_rad):
+        t, weights, start_rad = inputs(Batch(made.effective_spec, made.testbench, 5, level, row, 0, POOL))
+        record = levels.evaluate(level, made.effective_spec, t, weights, start_rad=start_rad + shift_rad)
+        return record.fire_time_over_tau
+
+    clean, measured = (fires(level, row, shifts) for row in rows)
+    beside = [np.abs(relative_error(*(fires(name, row, 0.0) for row in rows))) for name in controls]
+    spacing = resolution.pulse_spacing_over_tau(made.effective_spec, "transistor")
+    costly = np.abs(relative_error(clean, measured))
+    return costly, np.stack(beside), pulse_moves(clean, measured, spacing)
+
+
+@pytest.mark.parametrize("name", SURROGATES)
+def test_intervals_beside_controlled_means_cover(name):
+    """The plain mean's, and that of its difference from the control's mean, which 20 000 draws know."""
+    costly, beside, moved = _surrogate(name)
+    least = least_draws(_request("paper"), "transistor", Row("jitter", "disturbed", 0.09))
+    edge = student_interval(beside[0])
+    truth = costly.mean() - beside[0].mean()
+
+    def difference(sizes, moved):
+        return separated_difference(size_mixture_interval(sizes, moved), (edge[0], edge[0], edge[0]))
+
+    for n in (least, 3 * least):
+        assert covers(hits_of(size_mixture_interval, costly.mean(), costly, n, moved))
+        assert covers(hits_of(difference, truth, costly, n, moved))
+
+
+def test_students_t_of_a_controlled_mean_does_not_cover_so_it_has_no_interval():
+    """Where pulses nearly agree (ρ = 0.94) the few draws in which they do not carry the spread: 56 % are covered."""
+    costly, beside, _ = _surrogate("the same pulses")
+    n = least_draws(_request("paper"), "transistor", Row("jitter", "disturbed", 0.09))
+
+    def controlled(sizes, *beside_sizes):
+        x = np.stack(beside_sizes)
+        moved_by = np.sum(control_variate._cross_fitted(sizes, x) * (x - beside.mean(axis=1)[:, None]), axis=0)
+        return student_interval(sizes - moved_by)
+
+    assert np.corrcoef(beside[0], costly)[0, 1] > 0.9
+    assert not covers(hits_of(controlled, costly.mean(), costly, n, *beside))
 
 
 def test_heavy_tails_have_no_interval_at_any_number_of_draws():
