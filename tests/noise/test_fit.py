@@ -131,7 +131,7 @@ def test_early_spikes_come_back_as_often_as_among_all_neurons(found):
     own = fit.fit_layer(SPEC, replace(samples, t_over_tau=t), planted.WINDOW, ranges, (), early)
     seen = fit.membrane_seen(everyone, times, planted.WINDOW)
     least = -max(0.5, 6 * np.median(np.abs(fit.membrane_seen(samples.point, t, planted.WINDOW))) / 0.6745)
-    assert own.early_share[0] == pytest.approx(np.mean(seen[~wrapped & everyone.fired] < least), rel=1e-6)
+    assert own.early_share[0] == pytest.approx(np.mean(seen[~wrapped & everyone.fired] < least), abs=5e-4)
     assert own.wrap_share[0] == pytest.approx(wrapped.mean())
     assert own.early_share[0] > 1e-3
     np.testing.assert_allclose(own.early_time, 0.1)
