@@ -2,17 +2,18 @@
 
 One file is one finished task: the JSON object that the task returned, and in the field `task` its key and a digest of
 both. The key is a hash of all that determines the result: the inputs that the task names, and this machine's
-processor, versions and code (`provenance.machine_identity`). So a result of other inputs or of other code is never
-answered. Files appear whole or not at all, and any number of processes may write into one folder.
+processor, versions and code (`provenance.machine_identity`). A file of the same name by other inputs, other code or
+another machine is stale: its task runs anew, and its result takes the file's place. Files appear whole or not at all,
+and any number of processes may write into one folder.
 
-Two things are kept otherwise: trials of a co-design study, which several workers ask for and share (an Optuna storage,
+Two things are kept otherwise: trials of a co-design study, which several workers share (an Optuna storage,
 studies/codesign/store.py), and the state of a training run, which grows and is no set of tasks (snn/checkpoint.py).
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.files import make_directory, read_json_object, write_atomically
 from neurocircuit.core.pool import Pool, Progress, silent
 from neurocircuit.core.provenance import machine_identity
-from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.errors import FileFormatError
 
 SCHEMA = 1
 _FIELD = "task"
@@ -89,10 +90,9 @@ class TaskStore:
         return self.folder / f"{name}.json"
 
     def get(self, name: str, key: str) -> Value | None:
-        """Return what a task returned; None when it has not finished.
+        """Return what a task returned; None when it has not finished, or its file has another key.
 
-        Raise InputError for a file of a task with another key, FileFormatError for a damaged one and for one that was
-        changed after it was written; both name the file.
+        Raise FileFormatError naming a file that is damaged, foreign, or was changed after it was written.
         """
         path = self.path(name)
         if not path.exists():
@@ -100,12 +100,7 @@ class TaskStore:
         value, its_key = read_task(path)
         if its_key is None:
             raise FileFormatError(f"{path} must hold a finished task, got another file; remove it")
-        if its_key != key:
-            raise InputError(
-                f"{path} holds another run than this one asks for, or one by other code or another machine; give "
-                "another folder, or remove it"
-            )
-        return value
+        return value if its_key == key else None
 
     def put(self, name: str, key: str, value: Value) -> None:
         """Store what a task returned; safe against the end of this process when it returns.
@@ -141,7 +136,7 @@ def run_tasks(
     """Return by name what tasks returned, in their order; the store's finished ones do not run.
 
     store: None runs all and keeps nothing. is_final: what a later call need not try again, so what is stored.
-    describe: a value in a few words, for the progress.
+    describe: a value in a few words, for the progress, which also hears at first how many tasks are reused.
 
     Raise what a task raises, and WorkerLost; finished tasks then stay in the store. Raise as `TaskStore.get`.
     """
@@ -149,6 +144,8 @@ def run_tasks(
     values = store.finished(all_tasks) if store is not None else {}
     missing = [task for task in all_tasks if task.name not in values]
     done, total = 0.0, sum(task.cost for task in missing)
+    if store is not None and (reused := reuse_text(store, len(values), missing)):
+        progress(done, total, reused)
     for task, value in pool.run(_work, missing):
         if store is not None and is_final(value):
             store.put(task.name, task.key, value)
@@ -157,6 +154,15 @@ def run_tasks(
         description = describe(value)
         progress(done, total, f"{task.name}: {description}" if description else task.name)
     return {task.name: values[task.name] for task in all_tasks}
+
+
+def reuse_text(store: TaskStore, reused: int, missing: Collection[Task]) -> str:
+    """Return how many tasks are reused and how many run anew, in a line; empty where the store holds none of them."""
+    stale = sum(store.path(task.name).exists() for task in missing)
+    if not reused and not stale:
+        return ""
+    reason = f", {stale} of them because other inputs or other code made their files" if stale else ""
+    return f"finished tasks: {reused} reused, {len(missing)} computed anew{reason}"
 
 
 def _work(task: Task) -> Value:

@@ -62,10 +62,11 @@ def execute(
     """Make every measurement that the store lacks; write run.json and return its content.
 
     work: makes one measurement; by default the module of its name. A measurement that fails is named with its reason,
-    those that need it are left out, the others go on; the next call tries again.
+    those that need it are left out, the others go on; the next call tries again. A measurement by other code is made
+    anew.
 
-    Raise InputError for an unknown process, for a measurement of other inputs or other code in the store and for an
-    unusable scheduler, FileFormatError for a damaged measurement, WorkerLost.
+    Raise InputError for an unknown process and for an unusable scheduler, FileFormatError for a damaged measurement,
+    WorkerLost.
     """
     clock, run = RunClock(), _Run(request, out, work or measure, progress)
     with open_pool(jobs, scheduler, tuple(_MODULES.values())) as pool:
@@ -90,7 +91,7 @@ def execute(
 
 
 def results(out: Path, condition: Condition, request: Request) -> dict[str, Measured]:
-    """Return what has been measured at a condition. Raise as `execute` for a file that is damaged or of another run."""
+    """Return what has been measured at a condition, by this code. Raise as `execute` for a damaged file."""
     store = _store(out)
     stored = (
         (name, store.get(_name(condition, name), _key(request, condition, name))) for name in request.at(condition)
@@ -111,6 +112,22 @@ class _Run:
         self.order = [(k, name) for k, condition in enumerate(request.conditions) for name in request.at(condition)]
         self.open = [(k, name) for k, name in self.order if name not in self.done[k]]
         self.failed: dict[_Task, str] = {}
+        self._remove_stale()
+
+    def _remove_stale(self) -> None:
+        """Remove measurements by other code, and with them the record that the run has finished; say how many."""
+        stale = [
+            path for k, name in self.open if (path := self.store.path(_name(self.request.conditions[k], name))).exists()
+        ]
+        if stale:
+            (self.store.folder.parent / RUN).unlink(missing_ok=True)
+        for path in stale:
+            path.unlink()
+        reused = len(self.order) - len(self.open)
+        if reused or stale:
+            reason = f", {len(stale)} of them because other code made their files" if stale else ""
+            text = f"measurements: {reused} reused, {len(self.open)} made anew{reason}"
+            self.progress(0, len(self.order), text)
 
     def make_all(self, pool: Pool) -> None:
         """Make what is open, as many at a time as the pool has slots."""

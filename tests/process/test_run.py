@@ -66,7 +66,8 @@ def test_resume_repeats_only_what_is_missing(request_of_two: Request, tmp_path: 
     before = gone.read_bytes()
     gone.unlink()
     _, labels = carry_out(request_of_two, out, resume=True)
-    made = {label.split(":")[0] for label in labels}
+    assert labels[0] == "measurements: 7 reused, 3 made anew"
+    made = {label.split(":")[0] for label in labels[1:]}
     assert made == {"tt_27C_1V kernel", "ss_27C_1V synapse", "ss_27C_1V kernel"}
     assert gone.read_bytes() == before
 
@@ -96,13 +97,41 @@ def test_a_measurement_that_was_changed_is_refused_by_name(request_of_two: Reque
         result.load(path)
 
 
-def test_a_measurement_by_other_code_is_refused_by_name(
+def test_measurements_by_other_code_are_made_anew_and_counted(
     request_of_two: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    carry_out(request_of_two, tmp_path / "r")
+    """Planted: a run whose files are all of other code, two of them of a measurement that now fails."""
+    carry_out(request_of_two, tmp_path / "undisturbed")
+    undisturbed, out = files(tmp_path / "undisturbed"), tmp_path / "r"
+    with monkeypatch.context() as patched:
+        patched.setattr(taskstore, "machine_identity", lambda: machine_identity() | {"code_sha256": "another"})
+        carry_out(request_of_two, out)
+    for name in ("synapse", "kernel"):
+        planted = (out / "conditions" / "tt_27C_1V" / f"{name}.json").read_bytes()
+        (out / "conditions" / "ss_27C_1V" / f"{name}.json").write_bytes(planted)
+    assert files(out).keys() > undisturbed.keys()
+    _, labels = carry_out(request_of_two, out, resume=True)
+    assert labels[0] == "measurements: 0 reused, 10 made anew, 10 of them because other code made their files"
+    assert files(out) == undisturbed
+    _, labels = carry_out(request_of_two, out, resume=True)
+    assert labels[0] == "measurements: 8 reused, 2 made anew"
+
+
+def test_a_run_that_is_made_anew_by_other_code_is_not_finished_until_its_end(
+    request_of_two: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "r"
+    carry_out(request_of_two, out)
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
     monkeypatch.setattr(taskstore, "machine_identity", lambda: machine_identity() | {"code_sha256": "another"})
-    with pytest.raises(InputError, match=r"trim\.json holds another run .* or one by other code"):
-        carry_out(request_of_two, tmp_path / "r", resume=True)
+    run.begin(request_of_two, out, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        run.execute(request_of_two, out, work=stopped)
+    assert not (out / run.RUN).exists()
+    assert files(out) == {}
 
 
 def test_kill_9_and_resume_leave_the_files_of_a_run_that_nothing_disturbed(
