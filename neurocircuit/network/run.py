@@ -183,7 +183,7 @@ class Chip:
         weights = circuit.weights[k][layer.row[which]]
         if not self.perfect:
             synapse = chip_layer.synapse[which] if len(chip_layer.synapse) > 1 else chip_layer.synapse
-            weights = weights * (1.0 + chip_layer.die[3] + synapse)
+            weights = chip_layer.weights(weights, synapse)
         errors = None if self.perfect else chip_layer.neurons.take(which)
         record = levels.evaluate(
             level, spec, times, weights, start_rad=start[which], noise_seed=seeds[which], errors=errors

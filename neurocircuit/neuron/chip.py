@@ -83,9 +83,9 @@ class ChipLayer:
             self.neuron_errors.frequency,
         )
 
-    def weights(self, weights: Floats) -> Floats:
-        """What the synapses of this chip make of weights [neuron, input]."""
-        return np.asarray(weights * (1.0 + self.die[3] + self.synapse))
+    def weights(self, weights: Floats, synapse: NDArray[np.floating] | float) -> Floats:
+        """Return what weights [neuron, input] become by the die and by the errors of their synapses, same shape."""
+        return np.asarray(weights * (1.0 + self.die[3] + synapse))
 
 
 def draw_layer(

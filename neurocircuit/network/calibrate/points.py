@@ -216,7 +216,7 @@ def simulate_points(
         spec = spec.replace(start_phases=StartPhases(), phase_noise=(0.0, 0.0, 0.0, 0.0))
     start, seeds = chips.draw_event(spec, seed, chip, _EVENT + (event or 0), k, len(points.neuron))
     chip_layer = replace(drawn, neuron_errors=drawn.neuron_errors.take(points.neuron))
-    weights = points.weights * (1.0 + chip_layer.die[3] + synapse)
+    weights = chip_layer.weights(points.weights, synapse)
     record = levels.evaluate(
         level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=chip_layer.neurons
     )

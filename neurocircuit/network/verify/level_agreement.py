@@ -104,7 +104,7 @@ def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[s
         level if level != "bsource" else "averaged",
         spec,
         points.times[k] / scale,
-        points.weights[k] * (1.0 + drawn.die[3] + synapse),
+        drawn.weights(points.weights[k], synapse),
         start[at],
         int(seeds[at]),
     )

@@ -88,3 +88,25 @@ def test_ends_that_do_not_exist_are_nan():
     assert math.isnan(size_interval(np.array([1.0]))[1])
     assert size_interval(np.zeros(5)) == (0.0, 0.0, 0.0)
     assert math.isnan(separated_difference((1.0, 0.9, 1.1), (2.0, math.nan, math.nan))[1])
+
+
+def test_a_difference_reaches_down_by_the_lower_reach_of_one_and_the_upper_of_the_other():
+    """MOVER: the least difference is where the first is low and the second high; skewed intervals tell them apart."""
+    value, low, high = separated_difference((10.0, 7.0, 30.0), (3.0, 1.0, 7.0))
+    assert value == 7.0
+    assert low == pytest.approx(7.0 - math.hypot(3.0, 4.0))
+    assert high == pytest.approx(7.0 + math.hypot(20.0, 2.0))
+    assert all(math.isnan(end) for end in separated_difference((10.0, 7.0, 30.0), (3.0, math.nan, math.nan))[1:])
+
+
+@pytest.mark.parametrize(
+    "interval", [size_mixture_interval, lambda sizes, moved: paired_mixture_difference(sizes, 0 * sizes, moved)]
+)
+def test_which_kind_of_a_mixture_is_called_moved_makes_no_difference(interval):
+    """Few of one kind: an asymmetric interval of their share, which must not be turned round with the names."""
+    generator = np.random.default_rng(4)
+    moved = np.arange(80) < 6
+    sizes = np.abs(generator.standard_normal(80)) + np.where(moved, 10.0, 0.0)
+    assert interval(sizes, moved) == pytest.approx(interval(sizes, ~moved))
+    value, low, high = interval(sizes, moved)
+    assert high - value > 1.2 * (value - low)
