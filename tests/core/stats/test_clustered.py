@@ -37,3 +37,20 @@ def test_intervals_over_many_images_cover_and_few_chips_are_taken_as_they_are():
 def test_without_five_groups_there_is_no_interval():
     values = np.arange(8.0)
     assert np.isnan(clustered_interval(values, np.arange(8) % 2)[1])
+
+
+def test_with_groups_alone_the_error_is_that_of_the_mean_of_their_means():
+    """Six groups of 30, whose own values differ little: s/√6 of the group means, with five degrees of freedom."""
+    rng, label = np.random.default_rng(3), np.repeat(np.arange(6), 30)
+    values = rng.normal(size=6)[label] + 0.1 * rng.normal(size=180)
+    means = values.reshape(6, 30).mean(axis=1)
+    expected = stats.ttest_1samp(means, 0.0).confidence_interval()
+    assert clustered_error(values, label) == pytest.approx(means.std(ddof=1) / np.sqrt(6))
+    assert clustered_interval(values, label)[1:] == pytest.approx(tuple(expected))
+
+
+def test_degrees_of_freedom_are_those_of_the_fewest_groups():
+    rng, chip, image = np.random.default_rng(5), np.repeat(np.arange(6), 30), np.tile(np.arange(30), 6)
+    values = rng.normal(size=6)[chip] + rng.normal(size=30)[image]
+    mean, _, high = clustered_interval(values, chip, image)
+    assert high - mean == pytest.approx(stats.t.ppf(0.975, 5) * clustered_error(values, chip, image))
