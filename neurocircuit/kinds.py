@@ -19,13 +19,13 @@ KINDS = {
     "calibration": "neurocircuit.network.calibrate.result:Calibration",
     "transfer_jitter": "neurocircuit.network.verify.transfer:TransferJitter",
     "replay": "neurocircuit.network.verify.replay:Replay",
-    "evaluation": "neurocircuit.studies.evaluation:Evaluation",
-    "evaluation_on_chips": "neurocircuit.studies.evaluation:ChipEvaluation",
+    "evaluation": "neurocircuit.results.evaluation:Evaluation",
+    "evaluation_on_chips": "neurocircuit.results.evaluation:ChipEvaluation",
     "robustness": "neurocircuit.results.robustness:Robustness",
     "circuit_curves": "neurocircuit.results.circuit_curves:CircuitCurves",
     "codesign": "neurocircuit.results.codesign:Codesign",
     "pvt": "neurocircuit.results.pvt:Pvt",
-    "compare": "neurocircuit.studies.compare:Comparison",
+    "compare": "neurocircuit.results.compare:Comparison",
 }
 
 

@@ -11,24 +11,22 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.files import file_sha256, read_json
 from neurocircuit.core.provenance import RunClock
-from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.noise import NoiseTable
+from neurocircuit.results.compare import Comparison, InCircuit, NetworkOnChips, Recovery, ReplayedNetwork
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, HardwareAccuracy, evaluate_on_chips
 from neurocircuit.snn.model import load as load_model
 from neurocircuit.spec import MappedNetwork
-from neurocircuit.studies.evaluation import LayerEvents, torch_threads
+from neurocircuit.studies.evaluation import accuracy_of, torch_threads
 
 DRAWS = 4000
-Triple = tuple[Number, Number, Number]
 Pair = tuple[Path | str, Path | str]  # weights, and the noise table that was calibrated for them
 
 
@@ -38,90 +36,6 @@ class Network:
 
     right: Floats
     table_error: float = 0.0
-
-
-class Recovery(Values):
-    """Accuracies with their 95 % intervals, each (value, low, high); those of a control are nan without one.
-
-    gain: trained less clean; share: gain over software less clean; beyond_control: trained less control.
-    """
-
-    software: float
-    clean: Triple
-    trained: Triple
-    gain: Triple
-    share: Triple
-    control: Triple
-    beyond_control: Triple
-
-    def sentence(self) -> str:
-        """Return the accuracies and the share of the loss that is won back."""
-        share, low, high = self.share
-        won = f"{share:.0%} of the loss won back ({low:.0%} to {high:.0%})"
-        if not np.isfinite([share, low, high]).all():
-            won = "a loss too small for a share of it"
-        return f"clean {self.clean[0]:.2%}, trained {self.trained[0]:.2%}, software {self.software:.2%}: {won}"
-
-
-class NetworkOnChips(Values):
-    """One of the networks that are compared, on chips by the noise table of its own mapping."""
-
-    name: str
-    weights: str
-    table: str
-    accuracy: float
-    accuracy_low: float
-    accuracy_high: float
-    standard_errors: dict[str, Number]
-    by_chip: tuple[float, ...]
-    accuracy_software: float
-    chips: int
-    n: int
-    layers: tuple[LayerEvents, ...]
-    outside_share: float
-    lead_rad: tuple[float, ...]
-
-
-class ReplayedNetwork(Values):
-    """One of the networks that are compared, as whole images in the circuit (folder of `verify`)."""
-
-    name: str
-    replay: str
-    accuracy: float
-    by_chip: tuple[float, ...]
-
-
-class InCircuit(Values):
-    """The comparison by whole images at a level, of the images and chips that the replays share."""
-
-    level: str
-    images: int
-    chips: int
-    recovery: Recovery
-    networks: tuple[ReplayedNetwork, ...]
-
-
-class Comparison(Result):
-    """A clean network, networks trained under noise, and controls, on the same images, chip numbers and events.
-
-    valid: no network has more than 0.1 % of its neurons beyond its noise table.
-    """
-
-    kind: ClassVar[str] = "compare"
-
-    recovery: Recovery
-    networks: tuple[NetworkOnChips, ...]
-    in_circuit: InCircuit | None
-    valid: bool
-
-    def summary(self) -> str:
-        """Return what was won back, by noise tables and in the circuit."""
-        lines = [self.recovery.sentence()]
-        if self.in_circuit is not None:
-            lines.append(f"in the circuit ({self.in_circuit.level}): {self.in_circuit.recovery.sentence()}")
-        if not self.valid:
-            lines.append("INVALID: more than 0.1 % of the neurons lay beyond a noise table (see the report)")
-        return "\n".join(lines)
 
 
 def compare(
@@ -199,21 +113,12 @@ def _on_chips(
         tables=tables,
         first_passage_neurons=neurons,
     )
-    low, high = accuracy.interval
     return accuracy, NetworkOnChips(
+        **dict(accuracy_of(accuracy)),
         name=name,
         weights=str(weights),
         table=str(table_path),
-        accuracy=accuracy.accuracy,
-        accuracy_low=low,
-        accuracy_high=high,
-        standard_errors={cause: float(value) for cause, value in vars(accuracy.components).items()},
-        by_chip=tuple(accuracy.by_chip.tolist()),
-        accuracy_software=float(accuracy.software.mean()),
-        chips=chips,
         n=len(images),
-        layers=tuple(LayerEvents(**vars(layer)) for layer in accuracy.layers),
-        outside_share=accuracy.count.share,
         lead_rad=tuple(layer.lead_rad for layer in mapped.layers),
     )
 

@@ -12,7 +12,8 @@ from neurocircuit.kinds import load
 from neurocircuit.results import circuit_curves, pvt
 
 PUBLISHED = Path(__file__).parents[2] / "reports/published"
-FOLDERS = ("pvt", "codesign", "robustness/circuit", "robustness/table4", "robustness/fig2", "robustness/jitter")
+STUDIES = ("circuit", "circuit-aware", "table4", "fig2", "jitter")
+FOLDERS = ("pvt", "codesign", *(f"robustness/{name}" for name in STUDIES))
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -22,7 +23,7 @@ def test_a_published_result_is_written_as_it_is_read(folder: str) -> None:
 
 
 def test_types_of_results_need_nothing_that_computes() -> None:
-    names = ("circuit_curves", "codesign", "inference", "pvt", "replay", "robustness")
+    names = ("circuit_curves", "codesign", "compare", "evaluation", "inference", "pvt", "replay", "robustness")
     imports = "; ".join(f"import neurocircuit.results.{name}" for name in names)
     code = f"{imports}; import sys; print(sorted({{'torch', 'optuna', 'numba', 'matplotlib'}} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

@@ -1,10 +1,12 @@
 """Figures of an evaluation: spikes by layer, accuracy by chip."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neurocircuit.rendering import style
+from neurocircuit.results.evaluation import ChipEvaluation, LayerSpikes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -12,31 +14,31 @@ if TYPE_CHECKING:
 _COLOURS = style.SERIES_COLOURS
 
 
-def sparsity_figure(layers: list[dict[str, Any]]) -> "Figure":
+def sparsity_figure(layers: Sequence[LayerSpikes]) -> "Figure":
     """Share of the neurons of each layer that spike at all, and before the decision."""
     figure, (axes,) = style.new_figure(2.6)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.87, bottom=0.17)
     x = np.arange(len(layers))
-    for shift, key, label, colour in (
-        (-0.2, "overall", "at all", _COLOURS[0]),
-        (0.2, "before_decision", "before the decision", _COLOURS[1]),
+    for shift, shares, label, colour in (
+        (-0.2, [layer.overall for layer in layers], "at all", _COLOURS[0]),
+        (0.2, [layer.before_decision for layer in layers], "before the decision", _COLOURS[1]),
     ):
-        axes.bar(x + shift, [100 * layer[key] for layer in layers], 0.36, color=colour, label=label)
-    axes.set_xticks(x, [layer["name"] for layer in layers])
+        axes.bar(x + shift, [100 * share for share in shares], 0.36, color=colour, label=label)
+    axes.set_xticks(x, [layer.name for layer in layers])
     axes.set(xlabel="layer (number)", ylabel="neurons that spike (%)", ylim=(0, 102))
     axes.grid(axis="x", visible=False)
     figure.legend(loc="upper right", ncols=2, bbox_to_anchor=(0.98, 1.0), columnspacing=1.0)
     return figure
 
 
-def chips_figure(values: dict[str, Any]) -> "Figure":
+def chips_figure(result: ChipEvaluation) -> "Figure":
     """Accuracy of each chip, the mean with its interval, and the software's."""
     figure, (axes,) = style.new_figure(2.6)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.96, bottom=0.17)
-    chips = 100 * np.array(values["by_chip"])
-    axes.axhspan(100 * values["accuracy_low"], 100 * values["accuracy_high"], color=_COLOURS[0], alpha=0.2, linewidth=0)
-    axes.axhline(100 * values["accuracy"], color=_COLOURS[0])
-    axes.axhline(100 * values["accuracy_software"], color="black", linestyle="--", linewidth=0.8)
+    chips = 100 * np.array(result.by_chip)
+    axes.axhspan(100 * result.accuracy_low, 100 * result.accuracy_high, color=_COLOURS[0], alpha=0.2, linewidth=0)
+    axes.axhline(100 * result.accuracy, color=_COLOURS[0])
+    axes.axhline(100 * result.accuracy_software, color="black", linestyle="--", linewidth=0.8)
     axes.plot(np.arange(1, len(chips) + 1), chips, "o", color=_COLOURS[0])
     axes.set(xlabel="chip (number)", ylabel="accuracy (%)")
     style.set_whole_numbers(axes.xaxis)

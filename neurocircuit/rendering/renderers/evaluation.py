@@ -2,69 +2,60 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from neurocircuit.core.result import kind_of
 from neurocircuit.rendering.document import Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import evaluation as figures
-from neurocircuit.rendering.read.result import read_result
 from neurocircuit.rendering.renderers.run_record import run_section
-from neurocircuit.rendering.text import interval, scaled
+from neurocircuit.rendering.text import interval, is_number, scaled
+from neurocircuit.results.evaluation import ChipEvaluation, Evaluation
 
 
 def render(file: Path) -> Document:
     """Return the report of an evaluation."""
-    values = read_result(file, "accuracy", "images", "latency")
-    on_chips = "by_chip" in values
-    sections = (_on_chips(values) if on_chips else _in_software(values), _cost(values), _subject(values))
-    title = f"Evaluation of {values['name']} on {values['images']['data']}"
-    answer = _chips_answer(values) if on_chips else _software_answer(values)
+    result = ChipEvaluation.load(file) if kind_of(file) == ChipEvaluation.kind else Evaluation.load(file)
+    title = f"Evaluation of {result.name} on {result.images.data}"
+    common = (_cost(result), _subject(result), run_section(result))
+    if isinstance(result, Evaluation):
+        return Document(title, _software_answer(result), (_in_software(result), *common))
     remarks = []
-    if not values.get("valid", True):
-        remarks.append(
-            f"Invalid: {values['outside_share']:.2%} of the neurons lay beyond the noise table (bound 0.1 %)."
-        )
-    if not values.get("table_is_of_these_weights", True):
+    if not result.valid:
+        remarks.append(f"Invalid: {result.outside_share:.2%} of the neurons lay beyond the noise table (bound 0.1 %).")
+    if not result.table_is_of_these_weights:
         remarks.append("The noise table was calibrated for other weights: calibrate these for a final number.")
-    return Document(title, answer, (*sections, run_section(values)), tuple(remarks))
+    return Document(title, _chips_answer(result), (_on_chips(result), *common), tuple(remarks))
 
 
-def _accuracy(values: dict[str, Any]) -> str:
-    return interval([values["accuracy"], values["accuracy_low"], values["accuracy_high"]])
-
-
-def _software_answer(values: dict[str, Any]) -> str:
+def _software_answer(result: Evaluation) -> str:
     return (
-        f"{_accuracy(values)} of {values['images']['n']} {values['images']['split']} images are right under eq. (4); "
-        f"{values['undecided']} have no output spike. {values['spikes'] / values['neurons']:.1%} of "
-        f"{values['neurons']} neurons spike, {values['spikes_before_decision'] / values['neurons']:.1%} before the "
-        "decision."
+        f"{interval(result.interval)} of {result.images.n} {result.images.split} images are right under eq. (4); "
+        f"{result.undecided} have no output spike. {result.spikes / result.neurons:.1%} of {result.neurons} neurons "
+        f"spike, {result.spikes_before_decision / result.neurons:.1%} before the decision."
     )
 
 
-def _chips_answer(values: dict[str, Any]) -> str:
+def _chips_answer(result: ChipEvaluation) -> str:
     return (
-        f"{_accuracy(values)} of {values['images']['n']} {values['images']['split']} images are right on "
-        f"{values['chips']} chips; "
-        f"{values['accuracy_software']:.2%} in software, {values['accuracy_rounded']:.2%} with rounded weights."
+        f"{interval(result.interval)} of {result.images.n} {result.images.split} images are right on {result.chips} "
+        f"chips; {result.accuracy_software:.2%} in software, {result.accuracy_rounded:.2%} with rounded weights."
     )
 
 
-def _in_software(values: dict[str, Any]) -> Section:
-    layers = values["layers"]
+def _in_software(result: Evaluation) -> Section:
+    layers = result.layers
     table = Table(
         "Share of neurons that spike",
         ("layer", "neurons", "at all", "before the decision"),
         tuple(
-            (layer["name"], f"{layer['neurons']}", f"{layer['overall']:.1%}", f"{layer['before_decision']:.1%}")
-            for layer in layers
+            (layer.name, f"{layer.neurons}", f"{layer.overall:.1%}", f"{layer.before_decision:.1%}") for layer in layers
         ),
     )
     figure = draw("sparsity", "Share of each layer's neurons that spike.", partial(figures.sparsity_figure, layers))
     return section("Spikes", figure, table)
 
 
-def _on_chips(values: dict[str, Any]) -> Section:
-    errors = values["standard_errors"]
+def _on_chips(result: ChipEvaluation) -> Section:
+    errors = result.standard_errors
     parts = Table(
         "Standard error of the accuracy, by what it comes from",
         ("source", "standard error"),
@@ -75,56 +66,60 @@ def _on_chips(values: dict[str, Any]) -> Section:
         ("layer", "neurons", "spike", "missed", "false"),
         tuple(
             (
-                layer["name"],
-                f"{layer['neurons']}",
-                f"{layer['fired']:.1%}",
-                f"{layer['missed']:.2%}",
-                f"{layer['false']:.2%}",
+                layer.name,
+                f"{layer.neurons}",
+                f"{layer.fired:.1%}",
+                f"{layer.missed:.2%}",
+                f"{layer.false:.2%}",
             )
-            for layer in values["layers"]
+            for layer in result.layers
         ),
         note="missed: spikes of eq. (4) that do not come; false: of neurons silent there; shares of all neurons.",
     )
     figure = draw(
         "chips",
         "Accuracy of each chip; line and band: mean with its 95 % interval; dashed: in software.",
-        partial(figures.chips_figure, values),
+        partial(figures.chips_figure, result),
     )
     return section("Chips", figure, parts, layers)
 
 
-def _cost(values: dict[str, Any]) -> Section:
-    latency = values["latency"]
+def _cost(result: Evaluation | ChipEvaluation) -> Section:
     rows = [
-        ("spikes per inference", f"{values['spikes']:.0f}"),
-        ("energy per spike", f"{scaled(values['energy_per_spike_J'], 1e12)} pJ"),
-        ("energy: spikes × energy per spike", f"{scaled(values['energy_J'], 1e9)} nJ"),
+        ("spikes per inference", f"{result.spikes:.0f}"),
+        ("energy per spike", f"{scaled(result.energy_per_spike_J, 1e12)} pJ"),
+        ("energy: spikes × energy per spike", f"{scaled(result.energy_J, 1e9)} nJ"),
     ]
+    if isinstance(result, Evaluation):
+        rows += [
+            ("of it before the decision", f"{scaled(result.energy_before_decision_J, 1e9)} nJ"),
+            (
+                "energy by the paper's formula: weights × sparsity × 10 pJ",
+                f"{scaled(result.paper_energy_J, 1e9)} nJ",
+            ),
+        ]
+    latency = result.latency
+    times_over_tau = {
+        "mean": latency.mean_over_tau,
+        "median": latency.median_over_tau,
+        "maximum": latency.maximum_over_tau,
+    }
     rows += [
-        (what, f"{scaled(values[name], 1e9)} nJ")
-        for name, what in (
-            ("energy_before_decision_J", "of it before the decision"),
-            ("paper_energy_J", "energy by the paper's formula: weights × sparsity × 10 pJ"),
-        )
-        if name in values
+        (f"latency, {name}", f"{time_over_tau:.3f} τ = {scaled(time_over_tau * latency.tau_s, 1e9)} ns")
+        for name, time_over_tau in times_over_tau.items()
+        if is_number(time_over_tau)
     ]
-    rows += [
-        (
-            f"latency, {name}",
-            f"{latency[f'{name}_over_tau']:.3f} τ = {scaled(latency[f'{name}_over_tau'] * latency['tau_s'], 1e9)} ns",
-        )
-        for name in ("mean", "median", "maximum")
-        if latency[f"{name}_over_tau"] is not None
-    ]
-    rows.append(("τ", f"{scaled(latency['tau_s'], 1e9)} ns"))
+    rows.append(("τ", f"{scaled(latency.tau_s, 1e9)} ns"))
     return section("Energy and latency", Table("Cost of an inference", ("", ""), tuple(rows)))
 
 
-def _subject(values: dict[str, Any]) -> Section:
-    images = values["images"]
-    names = ("network", "neuron", "mapped", "noise_sha256", "chips", "repeats", "tables", "seed")
-    rows = [(name.replace("_", " "), f"{values[name]}") for name in names if name in values]
-    rows.append(("split", images["split"]))
-    rows.append(("data", images["data"] + (", not the published files" if images["canonical"] is False else "")))
-    rows += [(f"sha256 of {name}", digest) for name, digest in images["sha256"].items()]
+def _subject(result: Evaluation | ChipEvaluation) -> Section:
+    images = result.images
+    rows = [("network", result.network)]
+    if isinstance(result, ChipEvaluation):
+        names = ("neuron", "mapped", "noise_sha256", "chips", "repeats", "tables", "seed")
+        rows += [(name.replace("_", " "), f"{getattr(result, name)}") for name in names]
+    rows.append(("split", images.split))
+    rows.append(("data", images.data + (", not the published files" if images.canonical is False else "")))
+    rows += [(f"sha256 of {name}", digest) for name, digest in images.sha256.items()]
     return section("What was evaluated", Table("Network and images", ("", ""), tuple(rows), prose=(1,)))
