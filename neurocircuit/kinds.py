@@ -18,7 +18,7 @@ KINDS = {
     "mapping": "neurocircuit.network.mapping:Mapping",
     "calibration": "neurocircuit.network.calibrate.result:Calibration",
     "transfer_jitter": "neurocircuit.network.verify.transfer:TransferJitter",
-    "replay": "neurocircuit.network.verify.replay:Replay",
+    "replay": "neurocircuit.results.replay:Replay",
     "evaluation": "neurocircuit.results.evaluation:Evaluation",
     "evaluation_on_chips": "neurocircuit.results.evaluation:ChipEvaluation",
     "robustness": "neurocircuit.results.robustness:Robustness",

@@ -12,6 +12,7 @@ from neurocircuit.cli.common import (
     jobs_option,
     json_option,
     progress,
+    scheduler_option,
     seed_option,
     split_option,
 )
@@ -53,6 +54,7 @@ from neurocircuit.cli.common import (
 @click.option("--input-jitter", default=0.01, show_default=True, help="Relative jitter of the image, with --curve.")
 @seed_option
 @jobs_option
+@scheduler_option
 @data_option
 @json_option
 def command(out: Path, as_json: bool, **options: Any) -> None:

@@ -11,6 +11,7 @@ from neurocircuit.cli.common import (
     deliver,
     jobs_option,
     json_option,
+    scheduler_option,
     seed_option,
     split_option,
 )
@@ -41,6 +42,7 @@ from neurocircuit.cli.common import (
 @click.option("--out", type=PATH, help="Directory of the result; default: only print.")
 @seed_option
 @jobs_option
+@scheduler_option
 @data_option
 @json_option
 def command(
@@ -57,6 +59,7 @@ def command(
     out: Path | None,
     seed: int,
     jobs: int,
+    scheduler: str | None,
     data: Path | None,
     as_json: bool,
 ) -> None:
@@ -85,6 +88,7 @@ def command(
             transfer=None if transfer_path is None else TransferJitter.load(transfer_path),
             seed=seed,
             jobs=jobs,
+            scheduler=scheduler,
             progress=progress,
         )
     deliver(result, as_json, out)

@@ -54,6 +54,15 @@ def silent(done: float, total: float, label: str = "") -> None:
     """Tell nothing: the default of every `progress`."""
 
 
+def part_of(progress: Progress, k: int, parts: int) -> Progress:
+    """Return the progress of part k of `parts` equal ones."""
+
+    def of_part(done: float, total: float, label: str = "") -> None:
+        progress(k + done / total, parts, label)
+
+    return of_part
+
+
 @contextmanager
 def shown(stream: TextIO | None = None, line_every_s: float = _LINE_EVERY_s) -> Iterator[Progress]:
     """Return a Progress for a user: a bar with an estimate on a terminal, elsewhere a plain line now and then.
@@ -174,6 +183,9 @@ class InProcess(Executor):
         return future
 
 
+IN_PROCESS = Pool(InProcess())  # the pool of those who are given none
+
+
 @contextmanager
 def open_pool(jobs: int = 1, scheduler: str | None = None, preload: Sequence[str] = ()) -> Iterator[Pool]:
     """Open a pool of `jobs` workers; one is this process itself.
@@ -193,7 +205,7 @@ def open_pool(jobs: int = 1, scheduler: str | None = None, preload: Sequence[str
         with _dask(jobs, scheduler) as pool:
             yield pool
     elif jobs == 1:
-        yield Pool(InProcess())
+        yield IN_PROCESS
     else:
         with _processes(jobs, preload) as executor:
             yield Pool(executor, jobs, _SUBMITTED_PER_SLOT * jobs)

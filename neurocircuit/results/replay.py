@@ -1,6 +1,13 @@
 """Whole images and single neurons of a network on its circuit, as verification leaves them."""
 
-from neurocircuit.core.result import Number, Values
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import PrivateAttr
+
+from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.core.stats import random_effects
 
 Interval = tuple[Number, Number, Number]  # value, and the ends of its 95 % interval
 
@@ -63,3 +70,180 @@ class LevelDifference(Values):
     only_here: int
     only_there: int
     sentence: str
+
+
+class TransferReplay(Values):
+    """The same images by the paper's reading: each layer's jitter by a transfer table's curve."""
+
+    curve_level: str
+    curve_jitter: tuple[float, ...]
+    curve_mean: tuple[Number, ...]
+    jitter_by_layer: tuple[float, ...]
+    extrapolated_layers: int
+    images: int
+    accuracy: Interval
+    agreement: Interval
+    deviation: tuple[float, ...]
+
+
+class Coverage(Values):
+    """Runs in a central interval: their share, its 95 % interval, and the exact binomial test of the nominal share.
+
+    The test counts as many independent runs as have the same clustered error; detectable: the largest share below the
+    nominal one that so many reject four times in five, nan where none.
+    """
+
+    nominal: float
+    share: float
+    inside: int
+    independent_runs: int
+    low: float
+    high: float
+    p_value: float
+    rejected: bool
+    detectable: Number
+
+
+class Case(Values):
+    """One run far out in its prediction, and its membrane over time (units of τ and thresholds)."""
+
+    pit_value: float
+    measured_over_tau: Number
+    predicted_over_tau: Number
+    ideal_over_tau: Number
+    slope: Number
+    highest: Number
+    chip: int
+    image: int
+    neuron: int
+    wave: dict[str, tuple[Number, ...]]
+
+
+class TransistorCase(Values):
+    """One neuron in transistors beside the fast levels, times in units of τ."""
+
+    neuron: int
+    image: int
+    slope: Number
+    ideal: Number
+    model: Number
+    edge: Number
+    transistor: Number
+
+
+class LayerCheck(Values):
+    """Single neurons of a layer against the noise table, or level against level where the causes differ.
+
+    `sentence` says what was measured. A field that the kind of check does not have is None: coverage, scores and
+    pit_histogram need a prediction of the same causes; median to only_there compare levels; failures and what follows
+    are of neurons in transistors.
+    """
+
+    layer: str
+    runs: int
+    sentence: str
+    chips: int | None = None
+    coverage: tuple[Coverage, ...] | None = None
+    rejected: bool | None = None
+    score_mean: Number | None = None
+    score_error: Number | None = None
+    score_spread: Number | None = None
+    deviation_median: Number | None = None
+    deviation_spread: Number | None = None
+    missed: int | None = None
+    false: int | None = None
+    pit_histogram: tuple[int, ...] | None = None
+    points_of_all_images: int | None = None
+    outside_share: float | None = None
+    tail_share: float | None = None
+    left_out: int | None = None
+    valid: bool | None = None
+    worst: tuple[Case, ...] | None = None
+    correlation: dict[str, Number] | None = None
+    median: Number | None = None
+    mean_error: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    only_here: int | None = None
+    only_there: int | None = None
+    failures: int | None = None
+    held: float | None = None
+    eligible: float | None = None
+    fan_in: int | None = None
+    vco1_shift: float | None = None
+    jump_gain: float | None = None
+    late_median: Number | None = None
+    late_quartiles: tuple[Number, Number] | None = None
+    late_mean: Number | None = None
+    late_spread: Number | None = None
+    cases: tuple[TransistorCase, ...] | None = None
+    fan_in_limit: float | None = None
+    not_run: tuple[str, ...] | None = None
+
+    def with_fields(self, **fields: Any) -> "LayerCheck":
+        """Return the check with further fields, validated."""
+        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        return LayerCheck(**kept | fields)
+
+
+class NeuronsReplay(Values):
+    """Single neurons at a level, against a table of `table_level`; differing_causes: what only one of them models."""
+
+    level: str
+    table_level: str
+    differing_causes: tuple[str, ...]
+    layers: tuple[LayerCheck, ...]
+
+
+class Replay(Result):
+    """What a network did on the circuit: whole images, single neurons, and what the paper's reading says."""
+
+    kind: ClassVar[str] = "replay"
+
+    name: str
+    level: str
+    split: str
+    seed: int
+    images: ImagesReplay | None = None
+    transfer: TransferReplay | None = None
+    neurons: NeuronsReplay | None = None
+    _images_csv: str = PrivateAttr("")  # a row for each image on each chip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of result.json; what was not asked for is left out."""
+        return {"kind": self.kind, "schema": self.schema_version} | self.model_dump(mode="json", exclude_none=True)
+
+    def files(self) -> Mapping[str, bytes | str]:
+        """Return images.csv, a row for each image on each chip."""
+        return {"images.csv": self._images_csv} if self._images_csv else {}
+
+    def summary(self) -> str:
+        """Return accuracies, agreements and layers, and a sentence for each layer of single neurons."""
+        lines = []
+        split = self.split or "given"
+        if self.images is not None:
+            chips = self.images.chips
+            lines.append(f"{self.images.images} {split} images on {chips} chips at level {self.level}")
+            lines.append(f"  95 % intervals {random_effects.scope(chips)}")
+            for kind, shares in (("accuracy", self.images.accuracy), ("agreement", self.images.agreement)):
+                lines += [f"  {kind} {name}: {_percent(value)}" for name, value in shares.items()]
+            lines += [
+                f"  layer {layer.name}: latency {layer.latency[0]:.4f}, deviation {layer.deviation[0]:.4f} tau, missed "
+                f"{layer.missed[0]:.2%}, false {layer.false[0]:.2%}, wrapped {layer.wrapped[0]:.3%}"
+                for layer in self.images.layers
+            ]
+            if not self.images.valid:
+                share = f"{self.images.outside_share:.2%}"
+                lines.append(f"  INVALID prediction: {share} of operating points beyond the table")
+        if self.transfer is not None:
+            accuracy = f"accuracy {_percent(self.transfer.accuracy)} on {self.transfer.images} {split} images"
+            lines.append(f"  paper's reading (Table 3's curve): {accuracy}")
+        if self.neurons is not None:
+            lines += [layer.sentence for layer in self.neurons.layers]
+        return "\n".join(lines)
+
+
+def _percent(value: Interval) -> str:
+    if not math.isfinite(value[1]):
+        return f"{value[0]:.2%} (too few images or chips for an interval)"
+    return f"{value[0]:.2%} ({value[1]:.2%} to {value[2]:.2%})"

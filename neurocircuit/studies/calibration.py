@@ -30,6 +30,7 @@ def calibration(
     data: Path | str | None = None,
     out: Path | str | None = None,
     jobs: int = 1,
+    scheduler: str | None = None,
     progress: Progress = silent,
 ) -> Calibration | TransferJitter:
     """Return the noise of a mapped network (.toml): a noise table and what it says, or the jitter of each layer.
@@ -60,6 +61,7 @@ def calibration(
         latest_over_tau=latest_over_tau,
         seed=seed,
         jobs=jobs,
+        scheduler=scheduler,
         progress=progress,
     )
-    return table.result(with_budget=budget)
+    return table.result(table.budget(jobs=jobs, scheduler=scheduler) if budget else ())

@@ -5,7 +5,7 @@ import pytest
 
 import neurocircuit as nc
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.network.calibrate import Calibration, fit_table
+from neurocircuit.network.calibrate import Calibration
 from neurocircuit.network.mapping import Mapping
 from neurocircuit.network.verify import Replay
 
@@ -54,14 +54,14 @@ def test_a_model_without_a_file_is_saved_beside_its_mapping(trained, tmp_path):
     )
 
 
-def test_processes_change_no_number_of_a_noise_table(network, table):
-    images = network.encoded(nc.data.digits("train")[:3])
-    other, _, _ = fit_table(network.circuit, images.spikes, chip_count=7, points_per_layer=80, jobs=2)
+def test_processes_change_no_number_of_a_noise_table_and_its_budget(network, table):
+    other = nc.calibrate(network, nc.data.digits("train")[:3], chips=7, points=80, jobs=2)
     assert other.dataset.attrs["content_sha256"] == table.dataset.attrs["content_sha256"]
+    assert other.budget(chips=6, jobs=2) == table.budget(chips=6)
 
 
 def test_a_calibration_travels_with_its_table_and_knows_its_budget(network, table, tmp_path):
-    result = table.result(with_budget=True)
+    result = table.result(table.budget())
     read = Calibration.load(result.save(tmp_path / "t.nc"))
     assert (read.images, read.split, read.chips) == (3, "train", 7)
     assert [layer.name for layer in read.layers] == ["0", "1", "3"]

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.pool import IN_PROCESS, Pool
 from neurocircuit.core.result import Values
-from neurocircuit.network.calibrate.points import Points, simulate_points
+from neurocircuit.network.calibrate.points import Points
+from neurocircuit.network.calibrate.simulate import ChipRun, simulate_chips, simulate_points
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron.chip import ChipLayer, NeuronErrors
 from neurocircuit.neuron.sensitivity import COMPONENTS, contributions, phase_noise_spread
@@ -42,7 +44,13 @@ class LayerBudget(Values):
 
 
 def budget(
-    circuit: Circuit, all_points: list[Points], *, level: str = "edge", seed: int = 1, chip_count: int = 30
+    circuit: Circuit,
+    all_points: list[Points],
+    *,
+    level: str = "edge",
+    seed: int = 1,
+    chip_count: int = 30,
+    pool: Pool = IN_PROCESS,
 ) -> list[LayerBudget]:
     """Return the noise budget of each layer, from `chip_count` chips for each cause."""
     rows = []
@@ -54,9 +62,8 @@ def budget(
         cases: dict[str, tuple[Variation, int | None]] = {name: (variation.only(name), None) for name in COMPONENTS}
         cases |= {"event": (Variation(), 0), "all": (variation, 0)}
         for name, (which, event) in cases.items():
-            t = np.stack(
-                [simulate_points(circuit, points, which, seed, 20_000 + c, level, event)[0] for c in range(chip_count)]
-            )
+            runs = [ChipRun(points, 20_000 + c, level, event, which) for c in range(chip_count)]
+            t = np.stack([times for times, _, _ in simulate_chips(circuit, runs, seed, pool)])
             row[name] = _median_spread(t[:, fired])
         perfect = simulate_points(circuit, points, Variation(), seed, 0, level, event=None)[0]
         both = fired & np.isfinite(perfect)

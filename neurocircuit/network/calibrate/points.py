@@ -6,24 +6,23 @@ ones half are near the threshold; some are those nearest to a wrap. Cells are co
 weights little; where a cell holds enough of those drawn as they come, its events are theirs.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.core.pool import IN_PROCESS, Pool
 from neurocircuit.errors import InputError
-from neurocircuit.network.run import Chip, Circuit, propagate
-from neurocircuit.neuron import chip as chips
-from neurocircuit.neuron import levels
+from neurocircuit.network.run import Circuit, propagate
 from neurocircuit.neuron.membrane import Membranes, membranes
 from neurocircuit.neuron.operating_points import Operating, concatenate, operate
-from neurocircuit.neuron.sensitivity import COMPONENTS, membrane_terms, synapse_term, wrap_distance
+from neurocircuit.neuron.sensitivity import wrap_distance
 from neurocircuit.noise import fit
-from neurocircuit.spec import NeuronSpec, StartPhases, Variation
+from neurocircuit.spec import NeuronSpec
 
-_EVENT = 10**6  # events of the calibration: beyond the numbers of images
+_PER_TASK = 5  # images
 NEAR_APPROACH = 0.35
 
 
@@ -118,24 +117,48 @@ def collect(
     seed: int,
     level: str = "edge",
     within: Within = EVERYWHERE,
+    pool: Pool = IN_PROCESS,
 ) -> list[Points]:
     """`count` points of each layer from the input spikes of images, each run on a chip of its own.
 
     Raises InputError where a layer has no firing neuron within.
     """
-    met: list[list[_Met]] = [[] for _ in circuit.physical.layers]
-    for number, spikes in enumerate(images):
-        chip = circuit.chip(seed, number)
-
-        def step(k: int, received: Floats, chip: Chip = chip, number: int = number) -> tuple[_Met, Floats]:
-            run = chip.run_layer(k, received, number, level)
-            point = operate(*circuit.received(k, received), circuit.window)
-            return _Met(point, received, run.t_over_tau, run.false_fire), run.t_over_tau
-
-        for k, answer in enumerate(propagate(circuit.physical, spikes, step)):
-            met[k].append(answer)
+    tasks = [_Task(circuit, images[k : k + _PER_TASK], k, seed, level) for k in range(0, len(images), _PER_TASK)]
+    met_by_first = {task.first: met for task, met in pool.run(_meet, tasks)}
+    met = [layers for first in sorted(met_by_first) for layers in met_by_first[first]]
     generator = np.random.default_rng([seed, 7])
-    return [_choose(circuit, k, of_layer, count, generator, within) for k, of_layer in enumerate(met)]
+    return [
+        _choose(circuit, k, list(of_layer), count, generator, within)
+        for k, of_layer in enumerate(zip(*met, strict=True))
+    ]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Some images, the number of the first, each on the chip of its number."""
+
+    circuit: Circuit
+    images: list[Floats]
+    first: int
+    seed: int
+    level: str
+
+
+def _meet(task: _Task) -> list[list[_Met]]:
+    """Return what each layer met in each image, [image][layer]."""
+    return [_met(task, number, spikes) for number, spikes in enumerate(task.images, task.first)]
+
+
+def _met(task: _Task, number: int, spikes: Floats) -> list[_Met]:
+    circuit = task.circuit
+    chip = circuit.chip(task.seed, number)
+
+    def step(k: int, received: Floats) -> tuple[_Met, Floats]:
+        run = chip.run_layer(k, received, number, task.level)
+        point = operate(*circuit.received(k, received), circuit.window)
+        return _Met(point, received, run.t_over_tau, run.false_fire), run.t_over_tau
+
+    return propagate(circuit.physical, spikes, step)
 
 
 def _choose(
@@ -196,30 +219,3 @@ def _half_uniform(
     goal = np.linspace(np.log(slope[order[0]]), np.log(slope[order[-1]]), count - count // 2)
     uniform = which[order[np.searchsorted(np.log(slope[order]), goal).clip(0, len(order) - 1)]]
     return as_they_come, uniform
-
-
-def simulate_points(
-    circuit: Circuit, points: Points, variation: Variation, seed: int, chip: int, level: str, event: int | None = 0
-) -> tuple[Floats, Floats, Bools]:
-    """Circuit times [point], membrane terms [component, point] and wraps [point] of one chip.
-
-    event: its number; None: all oscillators start at 0 and have no phase noise.
-
-    Terms are first order at the ideal operating point, that of the synapses exact in each weight's error.
-    """
-    k, spec, layer = points.layer, points.spec, circuit.physical.layers[points.layer]
-    sets = len(layer.kernel) if circuit.mapped.synapses == "shared" else layer.neurons
-    drawn = chips.draw_layer(variation, seed, chip, k, layer.neurons, layer.fan_in, sets)
-    rows = layer.row[points.neuron] if circuit.mapped.synapses == "shared" else points.neuron
-    synapse: Floats = drawn.synapse[rows].astype(np.float64) if len(drawn.synapse) > 1 else np.zeros((1, 1))
-    if event is None:
-        spec = spec.replace(start_phases=StartPhases(), phase_noise=(0.0, 0.0, 0.0, 0.0))
-    start, seeds = chips.draw_event(spec, seed, chip, _EVENT + (event or 0), k, len(points.neuron))
-    chip_layer = replace(drawn, neuron_errors=drawn.neuron_errors.take(points.neuron))
-    weights = chip_layer.weights(points.weights, synapse)
-    record = levels.evaluate(
-        level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=chip_layer.neurons
-    )
-    term = synapse_term(points.point, points.times, points.weights, synapse)
-    terms = membrane_terms(spec, points.point, chip_layer, term)
-    return record.fire_time_over_tau, np.stack([terms.of(name) for name in COMPONENTS]), record.false_fire

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import PrivateAttr
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.pool import Progress, open_pool, silent
 from neurocircuit.core.provenance import RunClock, RunRecord
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.core.stats import quantile_spread
@@ -23,6 +23,8 @@ from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise import curves, fit
 from neurocircuit.noise.first_passage import FirstPassageFit
 from neurocircuit.noise.table import NoiseTable
+
+PRELOAD = ("neurocircuit.network.calibrate.simulate",)  # what a worker needs
 
 
 class FirstPassage(Values):
@@ -135,25 +137,32 @@ class CalibratedTable(NoiseTable):
 
     _source: _Source
 
-    def budget(self, chips: int = 30) -> tuple[LayerBudget, ...]:
-        """Return what each cause alone does to the fire times of each layer; simulates `chips` chips a cause."""
+    def budget(self, chips: int = 30, jobs: int = 1, scheduler: str | None = None) -> tuple[LayerBudget, ...]:
+        """Return what each cause alone does to the fire times of each layer; simulates `chips` chips a cause.
+
+        jobs: processes, scheduler: "local" or the address of a Dask scheduler; they change no number.
+        """
         source = self._source
-        return tuple(budget(source.circuit, source.points, level=self.level, seed=source.seed, chip_count=chips))
+        with open_pool(jobs, scheduler, preload=PRELOAD) as pool:
+            rows = budget(
+                source.circuit, source.points, level=self.level, seed=source.seed, chip_count=chips, pool=pool
+            )
+        return tuple(rows)
 
     @property
     def level(self) -> str:
         """Level of the neuron that was simulated."""
         return str(self.provenance["level"])
 
-    def result(self, with_budget: bool = False) -> Calibration:
-        """Return what the table says of each layer, and the noise budget where that is asked for."""
+    def result(self, budget: tuple[LayerBudget, ...] = ()) -> Calibration:
+        """Return what the table says of each layer, and its noise budget where that is given."""
         source = self._source
         calibration = Calibration(
             run=source.run,
             name=source.circuit.mapped.name,
             level=self.level,
             layers=tuple(_described(source.circuit, self, source.samples)),
-            budget=self.budget() if with_budget else (),
+            budget=budget,
             seed=source.seed,
             chips=int(self.provenance["chips"]),
             images=source.images,
@@ -181,6 +190,7 @@ def calibrate(
     latest_over_tau: float | None = None,
     seed: int = 1,
     jobs: int = 1,
+    scheduler: str | None = None,
     progress: Progress = silent,
 ) -> CalibratedTable:
     """Simulate the operating points that a network's own images use on many chips, and fit its noise table.
@@ -195,6 +205,7 @@ def calibrate(
         latest_over_tau: only neurons that fire by then. None: all.
         seed: root of all random draws.
         jobs: processes; changes no number.
+        scheduler: "local" or the address of a Dask scheduler, to run there.
         progress: hears how far it is.
 
     Returns:
@@ -206,17 +217,18 @@ def calibrate(
     if level not in levels.LEVELS:
         raise InputError(f"level must be among {', '.join(levels.LEVELS)}, got {level!r}")
     encoded = network.encoded(images)
-    table, fits, samples = fit_table(
-        network.circuit,
-        encoded.spikes,
-        level=level,
-        seed=seed,
-        chip_count=chips,
-        points_per_layer=points,
-        within=Within(headroom or np.inf, latest_over_tau or np.inf),
-        jobs=jobs,
-        progress=progress,
-    )
+    with open_pool(jobs, scheduler, preload=PRELOAD) as pool:
+        table, fits, samples = fit_table(
+            network.circuit,
+            encoded.spikes,
+            level=level,
+            seed=seed,
+            chip_count=chips,
+            points_per_layer=points,
+            within=Within(headroom or np.inf, latest_over_tau or np.inf),
+            pool=pool,
+            progress=progress,
+        )
     source = _Source(network.circuit, fits, samples, seed, len(encoded), encoded.split, clock.record())
     return CalibratedTable.of(table, source)
 

@@ -1,38 +1,16 @@
 """Operating points of a mapped network → noise table: each point simulated on many chips, at one level."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.core.pool import Pool, Progress, open_pool, silent
-from neurocircuit.network.calibrate.points import EVERYWHERE, Points, Within, collect, simulate_points
+from neurocircuit.core.arrays import Floats
+from neurocircuit.core.pool import IN_PROCESS, Pool, Progress, part_of, silent
+from neurocircuit.network.calibrate.points import EVERYWHERE, Points, Within, collect
+from neurocircuit.network.calibrate.simulate import ChipRun, simulate_chips
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.operating_points import concatenate
 from neurocircuit.noise import fit
 from neurocircuit.noise.table import NoiseTable
-
-_CHIPS_PER_TASK = 5
-
-
-@dataclass(frozen=True)
-class _Chips:
-    """A task: the points of a layer on some chips."""
-
-    circuit: Circuit
-    points: Points
-    chips: tuple[int, ...]
-    level: str
-    seed: int
-
-
-Simulated = tuple[Floats, Floats, Bools]
-
-
-def _simulate(task: _Chips) -> list[Simulated]:
-    variation = task.circuit.mapped.variation
-    return [simulate_points(task.circuit, task.points, variation, task.seed, chip, task.level) for chip in task.chips]
 
 
 def fit_table(
@@ -46,7 +24,7 @@ def fit_table(
     axes: tuple[str, ...] | None = None,
     within: Within = EVERYWHERE,
     first_chip: int = 10_000,
-    jobs: int = 1,
+    pool: Pool = IN_PROCESS,
     progress: Progress = silent,
 ) -> tuple[NoiseTable, list[Points], list[fit.Samples]]:
     """Return the noise table of a network at a level, its points, and what the chips made of them, by layer.
@@ -54,14 +32,16 @@ def fit_table(
     Each chip meets every point once, so has far more than 20 events. within: if given, the table spans slope, time and
     headroom up to there, and what lies beyond is outside of it.
     """
-    all_points = collect(circuit, images, points_per_layer, seed, within=within)
+    all_points = collect(circuit, images, points_per_layer, seed, within=within, pool=pool)
     axes = axes if within.all else ("slope", "time", "headroom")
     fits, samples = [], []
     numbers = range(first_chip, first_chip + chip_count)
-    with open_pool(jobs) as pool:
-        every_run = [
-            _runs(pool, circuit, points, numbers, level, seed, len(all_points), progress) for points in all_points
-        ]
+    every_run = []
+    for points in all_points:
+        chip_runs = [ChipRun(points, chip, level) for chip in numbers]
+        label = f"layer {circuit.mapped.layers[points.layer].name}: {len(points.neuron)} neurons"
+        part = part_of(progress, points.layer, len(all_points))
+        every_run.append(simulate_chips(circuit, chip_runs, seed, pool, part, label))
     for points, runs in zip(all_points, every_run, strict=True):
         n = len(points.neuron)
         repeated = concatenate([points.point] * chip_count)
@@ -90,20 +70,3 @@ def fit_table(
         "not_modelled": list(levels.not_modelled(level, circuit.mapped.neuron_of(0))),
     }
     return NoiseTable.from_fits(fits, provenance), all_points, samples
-
-
-def _runs(
-    pool: Pool, circuit: Circuit, points: Points, chips: range, level: str, seed: int, layers: int, progress: Progress
-) -> list[Simulated]:
-    """Return what each chip made of a layer's points, in the chips' order."""
-    tasks = [
-        _Chips(circuit, points, tuple(chips[k : k + _CHIPS_PER_TASK]), level, seed)
-        for k in range(0, len(chips), _CHIPS_PER_TASK)
-    ]
-    name = circuit.mapped.layers[points.layer].name
-    by_chip: dict[int, Simulated] = {}
-    for task, simulated in pool.run(_simulate, tasks):
-        by_chip |= dict(zip(task.chips, simulated, strict=True))
-        done = points.layer * len(chips) + len(by_chip)
-        progress(done, layers * len(chips), f"layer {name}: {len(points.neuron)} points x {len(chips)} chips")
-    return [by_chip[chip] for chip in chips]

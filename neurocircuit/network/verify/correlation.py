@@ -16,7 +16,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.network.calibrate import Points, simulate_points
+from neurocircuit.core.pool import IN_PROCESS, Pool, Progress, silent
+from neurocircuit.network.calibrate import ChipRun, Points, simulate_chips
 from neurocircuit.network.run import Circuit
 from neurocircuit.network.verify.neurons import DRAWS, FIRST_CHIP, Runs, draw_mixture
 from neurocircuit.neuron.sensitivity import Terms
@@ -36,7 +37,17 @@ class Scores:
     model: Floats
 
 
-def scores(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, chips: int, seed: int) -> Scores:
+def scores(
+    circuit: Circuit,
+    model: NoiseModel,
+    points: Points,
+    *,
+    level: str,
+    chips: int,
+    seed: int,
+    pool: Pool = IN_PROCESS,
+    progress: Progress = silent,
+) -> Scores:
     """Every point on every chip twice; points that eq. (4) leaves silent only say whether they fire, and are left out.
 
     points must lie within the model's table.
@@ -44,11 +55,14 @@ def scores(circuit: Circuit, model: NoiseModel, points: Points, *, level: str, c
     points = points.take(np.flatnonzero(points.point.fired))
     variation, generator = circuit.mapped.variation, np.random.default_rng([seed, 12, points.layer])
     drawn = np.sort([draw_mixture(model, points, variation, generator) for _ in range(DRAWS)], axis=0)
+    runs = [ChipRun(points, _FIRST + chip, level, event) for chip in range(chips) for event in range(EVENTS)]
+    label = f"layer {circuit.mapped.layers[points.layer].name}: every neuron twice on each of {chips} chips"
+    simulated = iter(simulate_chips(circuit, runs, seed, pool, progress, label))
     measured: list[list[list[Floats]]] = [[], []]
-    for chip in range(chips):
+    for _ in range(chips):
         by_event: list[list[Floats]] = [[], []]
-        for event in range(EVENTS):
-            t, u, _ = simulate_points(circuit, points, variation, seed, _FIRST + chip, level, event)
+        for _ in range(EVENTS):
+            t, u = next(simulated)[:2]
             predicted = model.times(points.layer, points.spec, points.point, Terms(*u), generator, points.membranes)
             for times, into in ((t, by_event[0]), (predicted, by_event[1])):
                 into.append(_scores(drawn, times, generator))

@@ -5,6 +5,8 @@ median lateness (latency), the spread of what is left (deviation), the shares of
 means over rows have intervals clustered by image and by chip.
 """
 
+import csv
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.pool import Progress, open_pool, silent
+from neurocircuit.core.pool import IN_PROCESS, Pool, Progress, silent
 from neurocircuit.core.stats import random_effects, robust_spread
 from neurocircuit.core.stats.clustered import clustered_interval
 from neurocircuit.network.run import Chip, Circuit, decide, propagate, spikes_of
@@ -21,6 +23,7 @@ from neurocircuit.neuron.operating_points import Operating, operate
 from neurocircuit.neuron.sensitivity import membrane_terms, synapse_term
 from neurocircuit.noise.model import Count, NoiseModel
 from neurocircuit.noise.table import NoiseTable
+from neurocircuit.results.replay import ImagesReplay, Interval, LayerReplay
 
 # The fields of `results.replay.LayerReplay`, in their order.
 LAYER_COLUMNS = ("latency", "deviation", "late_05", "late_95", "missed", "false", "wrapped", "beyond_xor")
@@ -65,20 +68,18 @@ def run(
     level: str,
     seed: int,
     table: NoiseTable | None = None,
-    jobs: int = 1,
-    scheduler: str | None = None,
+    pool: Pool = IN_PROCESS,
     progress: Progress = silent,
 ) -> Rows:
-    """All images on all chips; what a row is does not depend on jobs or scheduler."""
+    """All images on all chips; what a row is does not depend on the pool."""
     tasks = [
         _Task(circuit, table, images[k : k + _PER_TASK], labels[k : k + _PER_TASK], k, chips, seed, level)
         for k in range(0, len(images), _PER_TASK)
     ]
     parts: dict[int, list[tuple[Any, ...]]] = {}
-    with open_pool(jobs, scheduler) as pool:
-        for task, part in pool.run(_work, tasks):
-            parts[task.first] = part
-            progress(len(parts), len(tasks), "whole images")
+    for task, part in pool.run(_work, tasks):
+        parts[task.first] = part
+        progress(len(parts), len(tasks), "whole images")
     rows = [row for first in sorted(parts) for row in parts[first]]
     names = ("image", "chip", "label", "software", "rounded", "decided", "predicted", "decision_over_tau")
     columns: dict[str, Any] = {name: np.array([row[k] for row in rows]) for k, name in enumerate(names)}
@@ -162,53 +163,65 @@ def _statistics(point: Operating, t: Floats, wrapped: float, beyond: float) -> l
     return [latency, deviation, float(low), float(high), float(missed), float(false), wrapped, beyond]
 
 
-def summary(rows: Rows, names: tuple[str, ...]) -> dict[str, Any]:
-    """Accuracies, agreements and layers, each as value, low, high (95 %), clustered by image and by chip."""
+def to_csv(rows: Rows) -> str:
+    """Return a row for each image on each chip."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    columns = ("image", "chip", "label", "software", "rounded", "decided", "predicted")
+    writer.writerow([*columns, "decision_over_tau"])
+    values = zip(*(getattr(rows, name) for name in (*columns, "decision_over_tau")), strict=True)
+    writer.writerows([[int(v) for v in row[:-1]] + [f"{row[-1]:.6g}"] for row in values])
+    return stream.getvalue()
+
+
+def summary(rows: Rows, names: tuple[str, ...]) -> ImagesReplay:
+    """Return accuracies, agreements and layers, each as value, low, high (95 %), clustered by image and by chip."""
     has_model = bool((rows.predicted != -2).any())
+    circuit_right, model_right = rows.decided == rows.label, rows.predicted == rows.label
     right = {
         "software": rows.software == rows.label,
         "rounded weights": rows.rounded == rows.label,
-        "circuit": rows.decided == rows.label,
+        "circuit": circuit_right,
     }
     agree = {"circuit and software": rows.decided == rows.software, "circuit and rounded": rows.decided == rows.rounded}
     if has_model:
-        right["noise model"] = rows.predicted == rows.label
+        right["noise model"] = model_right
         agree["circuit and noise model"] = rows.decided == rows.predicted
-        paired = (rows.decided == rows.label).astype(float) - (rows.predicted == rows.label)
-    result: dict[str, Any] = {
-        "images": len(np.unique(rows.image)),
-        "chips": len(np.unique(rows.chip)),
-        "accuracy": {name: _share(value, rows) for name, value in right.items()},
-        "agreement": {name: _share(value, rows) for name, value in agree.items()},
-        "by_chip": {
-            str(chip): float((rows.decided == rows.label)[rows.chip == chip].mean()) for chip in np.unique(rows.chip)
-        },
-        "undecided": int((rows.decided == -1).sum()),
-        "decision_over_tau": _mean(rows.decision_over_tau, rows),
-        "layers": [],
-        "outside": rows.count.outside,
-        "points": rows.count.points,
-        "outside_share": rows.count.share,
-        "tail_share": rows.count.tail / max(rows.count.points, 1),
-        "valid": rows.count.valid,
-    }
+    return ImagesReplay(
+        images=len(np.unique(rows.image)),
+        chips=len(np.unique(rows.chip)),
+        accuracy={name: _share(value, rows) for name, value in right.items()},
+        agreement={name: _share(value, rows) for name, value in agree.items()},
+        by_chip={str(chip): float(circuit_right[rows.chip == chip].mean()) for chip in np.unique(rows.chip)},
+        undecided=int((rows.decided == -1).sum()),
+        decision_over_tau=_mean(rows.decision_over_tau, rows),
+        layers=tuple(_layer(rows, k, name, has_model) for k, name in enumerate(names)),
+        outside=rows.count.outside,
+        points=rows.count.points,
+        outside_share=rows.count.share,
+        tail_share=rows.count.tail / max(rows.count.points, 1),
+        valid=rows.count.valid,
+        accuracy_difference=_mean(circuit_right.astype(float) - model_right, rows) if has_model else None,
+    )
+
+
+def _layer(rows: Rows, k: int, name: str, has_model: bool) -> LayerReplay:
+    columns = {column: _mean(rows.circuit[:, k, j], rows) for j, column in enumerate(LAYER_COLUMNS)}
     if has_model:
-        result["accuracy_difference"] = _mean(paired, rows)
-    for k, name in enumerate(names):
-        layer: dict[str, Any] = {"name": name}
-        for j, column in enumerate(LAYER_COLUMNS):
-            layer[column] = _mean(rows.circuit[:, k, j], rows)
-            if has_model and column not in ("wrapped", "beyond_xor"):
-                layer[f"model_{column}"] = _mean(rows.model[:, k, j], rows)
-        result["layers"].append(layer)
-    return result
+        columns |= {
+            f"model_{column}": _mean(rows.model[:, k, j], rows)
+            for j, column in enumerate(LAYER_COLUMNS)
+            if column not in ("wrapped", "beyond_xor")
+        }
+    return LayerReplay(name=name, **columns)
 
 
-def _share(values: NDArray[np.bool_], rows: Rows) -> list[float]:
+def _share(values: NDArray[np.bool_], rows: Rows) -> Interval:
     """Return a share with its interval, over images and, of five on, chips."""
     right = random_effects.by_chip_and_image(values.astype(float), rows.chip, rows.image)
-    return [float(values.mean()), *random_effects.accuracy_interval(right, random_effects.components(right))]
+    low, high = random_effects.accuracy_interval(right, random_effects.components(right))
+    return float(values.mean()), low, high
 
 
-def _mean(values: Floats, rows: Rows) -> list[float]:
-    return list(clustered_interval(values, rows.image, rows.chip))
+def _mean(values: Floats, rows: Rows) -> Interval:
+    return clustered_interval(values, rows.image, rows.chip)

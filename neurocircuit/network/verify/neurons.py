@@ -8,23 +8,23 @@ chips and images (two-way clustering): the test counts as many independent runs 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.pool import IN_PROCESS, Pool, Progress, silent
 from neurocircuit.core.stats import binomial_p_value, exact_interval, smallest_detectable_shortfall
 from neurocircuit.core.stats.clustered import clustered_error, design_effect
 from neurocircuit.errors import InputError
-from neurocircuit.network.calibrate import Points, collect, simulate_points
+from neurocircuit.network.calibrate import ChipRun, Points, collect, simulate_chips
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron.chip import ChipLayer, NeuronErrors
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, membrane_terms
 from neurocircuit.noise.model import NoiseModel
+from neurocircuit.results.replay import Coverage, LayerCheck
 from neurocircuit.spec import NeuronSpec, Variation
 
 DRAWS = 600
@@ -49,9 +49,9 @@ class Runs:
     u: Floats | None = None  # membrane terms of the run's chip, [component, run]; None: not known
 
 
-def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int) -> list[Points]:
+def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int, pool: Pool = IN_PROCESS) -> list[Points]:
     """About `runs` neurons of each layer as whole images on chips give them, none that calibration drew."""
-    return collect(circuit, images, runs, seed + 1)
+    return collect(circuit, images, runs, seed + 1, pool=pool)
 
 
 def replay(
@@ -62,6 +62,7 @@ def replay(
     level: str,
     chips: int,
     seed: int,
+    pool: Pool = IN_PROCESS,
     progress: Progress = silent,
 ) -> Runs:
     """Return the points of one layer, spread uniformly over `chips` chips, run at a level."""
@@ -73,13 +74,12 @@ def replay(
     chip = np.arange(count) % chips
     chip = generator.permutation(chip)
     t, u = np.full(count, np.nan), np.zeros((len(COMPONENTS), count))
-    for c in range(chips):
-        of_chip = np.flatnonzero(chip == c)
-        if len(of_chip):
-            part = points.take(of_chip)
-            simulated = simulate_points(circuit, part, circuit.mapped.variation, seed, FIRST_CHIP + c, level)
-            t[of_chip], u[:, of_chip] = simulated[:2]
-        progress(c + 1, chips, f"layer {circuit.mapped.layers[layer].name}: {count} neurons, {c + 1} of {chips} chips")
+    chip_rows = {c: np.flatnonzero(chip == c) for c in range(chips) if (chip == c).any()}
+    chip_runs = [ChipRun(points.take(rows), FIRST_CHIP + c, level) for c, rows in chip_rows.items()]
+    label = f"layer {circuit.mapped.layers[layer].name}: {count} neurons"
+    simulated = simulate_chips(circuit, chip_runs, seed, pool, progress, label)
+    for rows, (times, terms, _) in zip(chip_rows.values(), simulated, strict=True):
+        t[rows], u[:, rows] = times, terms
     pit, median = pit_values(model, points, circuit.mapped.variation, t, generator)
     ideal = np.where(points.point.fired, points.point.at, np.inf)
     return Runs(layer, pit, t, ideal, median, chip, points.image, points, np.arange(count), u)
@@ -114,7 +114,7 @@ def draw_terms(spec: NeuronSpec, point: Operating, variation: Variation, generat
     return membrane_terms(spec, point, chip, synapse)
 
 
-def coverage(runs: Runs) -> list[dict[str, Any]]:
+def coverage(runs: Runs) -> tuple[Coverage, ...]:
     """Return for each central interval the share of runs in it and the exact binomial test of the nominal share.
 
     Runs share chips and images: the test counts as many independent runs as have this clustered error. P is two-sided;
@@ -129,36 +129,36 @@ def coverage(runs: Runs) -> list[dict[str, Any]]:
         low, high = exact_interval(count, independent)
         p_value = binomial_p_value(count, independent, nominal)
         rows.append(
-            {
-                "nominal": nominal,
-                "share": share,
-                "inside": int(inside.sum()),
-                "independent_runs": independent,
-                "low": low,
-                "high": high,
-                "p_value": p_value,
-                "rejected": p_value < SIGNIFICANCE,
-                "detectable": smallest_detectable_shortfall(independent, nominal, SIGNIFICANCE),
-            }
+            Coverage(
+                nominal=nominal,
+                share=share,
+                inside=int(inside.sum()),
+                independent_runs=independent,
+                low=low,
+                high=high,
+                p_value=p_value,
+                rejected=p_value < SIGNIFICANCE,
+                detectable=smallest_detectable_shortfall(independent, nominal, SIGNIFICANCE),
+            )
         )
-    return rows
+    return tuple(rows)
 
 
-def _verdict(wide: dict[str, Any], runs: int) -> str:
+def _verdict(wide: Coverage, runs: int) -> str:
     """Return in words what the share within the 95 % intervals says, and what so many runs could have seen."""
-    counted = f"{wide['inside']} of {runs} runs ({wide['share']:.1%}) lie in its 95 % intervals (exact binomial P = "
-    counted += f"{wide['p_value']:.2g}, as {wide['independent_runs']} independent runs by chips and images)"
-    if wide["rejected"]:
+    counted = f"{wide.inside} of {runs} runs ({wide.share:.1%}) lie in its 95 % intervals (exact binomial P = "
+    counted += f"{wide.p_value:.2g}, as {wide.independent_runs} independent runs by chips and images)"
+    if wide.rejected:
         return f"the noise model is rejected: {counted}."
-    if np.isnan(wide["detectable"]):
+    if np.isnan(wide.detectable):
         return f"too few runs to reject any noise model: {counted}."
     return (
         f"the noise model is not rejected: {counted}. So many runs reject, four times in five, a model whose 95 % "
-        f"intervals hold {wide['detectable']:.0%} or less."
+        f"intervals hold {wide.detectable:.0%} or less."
     )
 
 
-def summary(circuit: Circuit, runs: Runs) -> dict[str, Any]:
+def summary(circuit: Circuit, runs: Runs) -> LayerCheck:
     """Coverage, bias, misses and false fires, in numbers and in a sentence."""
     fired, expected = np.isfinite(runs.t_over_tau), np.isfinite(runs.ideal_over_tau)
     both = fired & expected
@@ -167,19 +167,19 @@ def summary(circuit: Circuit, runs: Runs) -> dict[str, Any]:
     name = circuit.mapped.layers[runs.layer].name
     wide = cover[1]
     sentence = f"Layer {name}: {_verdict(wide, len(runs.pit_value))}"
-    return {
-        "layer": name,
-        "runs": len(runs.pit_value),
-        "chips": int(runs.chip.max()) + 1,
-        "coverage": cover,
-        "rejected": wide["rejected"],
-        "sentence": sentence,
-        "score_mean": float(score.mean()),
-        "score_error": clustered_error(score, runs.chip, runs.image),
-        "score_spread": float(score.std()),
-        "deviation_median": float(np.median(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
-        "deviation_spread": float(np.std(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
-        "missed": int((expected & ~fired).sum()),
-        "false": int((~expected & fired).sum()),
-        "pit_histogram": np.histogram(runs.pit_value, bins=20, range=(0, 1))[0].tolist(),
-    }
+    return LayerCheck(
+        layer=name,
+        runs=len(runs.pit_value),
+        chips=int(runs.chip.max()) + 1,
+        coverage=cover,
+        rejected=wide.rejected,
+        sentence=sentence,
+        score_mean=float(score.mean()),
+        score_error=clustered_error(score, runs.chip, runs.image),
+        score_spread=float(score.std()),
+        deviation_median=float(np.median(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
+        deviation_spread=float(np.std(runs.t_over_tau[both] - runs.ideal_over_tau[both])) if both.any() else 0.0,
+        missed=int((expected & ~fired).sum()),
+        false=int((~expected & fired).sum()),
+        pit_histogram=np.histogram(runs.pit_value, bins=20, range=(0, 1))[0].tolist(),
+    )

@@ -30,6 +30,7 @@ from neurocircuit.noise import fit
 from neurocircuit.noise.model import NoiseModel
 from neurocircuit.process.fan_in import FAN_IN, LARGEST_LOSS
 from neurocircuit.process.fan_in import measure as measure_fan_in
+from neurocircuit.results.replay import Case, LayerCheck, TransistorCase
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import process, transistor
 from neurocircuit.spice.saved_states import SYNAPSES, saved_states
@@ -91,7 +92,7 @@ def choose(
     return Chosen(points, float(held.sum() / fired), float(len(eligible) / fired))
 
 
-def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int, seed: int) -> dict[str, Any]:
+def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int, seed: int) -> LayerCheck:
     """`runs` neurons in transistors: coverage of the model's intervals, and how far off its median is, in numbers.
 
     The transistors are nominal: the network's variation must be zero, so that the model predicts the same causes.
@@ -132,32 +133,37 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     runs_of = neurons.Runs(
         0, pit, measured, kept.point.at, median, np.arange(len(rows)), kept.image, kept, np.arange(len(rows))
     )
-    row = neurons.summary(circuit, runs_of)
-    row |= {"failures": len(record.failures), "held": chosen.held, "eligible": chosen.eligible}
-    row |= {
-        "fan_in": fan_in,
-        "vco1_shift": shift,
-        "jump_gain": carried.gain[fan_in],
-        "left_out": 0,
-        "tail_share": 0.0,
-        "outside_share": 0.0,
-    }
-    row |= _lateness(measured, median, edge, kept)
-    row["fan_in_limit"] = None if np.isinf(carried.limit) else carried.limit
-    row["not_run"] = not_run(circuit, carried)
-    row["worst"] = [
-        _case(points.spec, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], row["fan_in"], float(since[k]))
-        for k in np.argsort(-np.abs(np.nan_to_num(measured - median, posinf=9.0)))[:WORST]
-    ]
-    row["sentence"] += (
-        f" In transistors ({len(rows)} nominal neurons of {row['fan_in']} synapses) the spike comes "
-        f"{row['late_median']:+.3f} τ after the model's median (quartiles {row['late_quartiles'][0]:+.3f}, "
-        f"{row['late_quartiles'][1]:+.3f}); {row['missed']} did not fire. The synapses shift VCO1 by "
-        f"{shift:+.2e} and change its jumps by {carried.gain[fan_in] - 1:+.1%}, which the prediction has. The "
-        f"circuit's fixed scale holds {chosen.held:.1%} of the layer's firing neurons."
+    check = neurons.summary(circuit, runs_of)
+    lateness = _lateness(measured, median, edge, kept)
+    low, high = lateness["late_quartiles"]
+    left_out = not_run(circuit, carried)
+    worst = np.argsort(-np.abs(np.nan_to_num(measured - median, posinf=9.0)))[:WORST]
+    sentence = (
+        f"{check.sentence} In transistors ({len(rows)} nominal neurons of {fan_in} synapses) the spike comes "
+        f"{lateness['late_median']:+.3f} τ after the model's median (quartiles {low:+.3f}, {high:+.3f}); "
+        f"{check.missed} did not fire. The synapses shift VCO1 by {shift:+.2e} and change its jumps by "
+        f"{carried.gain[fan_in] - 1:+.1%}, which the prediction has. The circuit's fixed scale holds {chosen.held:.1%} "
+        "of the layer's firing neurons."
     )
-    row["sentence"] += "".join(f" {reason}" for reason in row["not_run"])
-    return row
+    return check.with_fields(
+        sentence=" ".join([sentence, *left_out]),
+        failures=len(record.failures),
+        held=chosen.held,
+        eligible=chosen.eligible,
+        fan_in=fan_in,
+        vco1_shift=shift,
+        jump_gain=carried.gain[fan_in],
+        left_out=0,
+        tail_share=0.0,
+        outside_share=0.0,
+        fan_in_limit=None if np.isinf(carried.limit) else carried.limit,
+        not_run=tuple(left_out),
+        worst=tuple(
+            _case(points.spec, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], fan_in, float(since[k]))
+            for k in worst
+        ),
+        **lateness,
+    )
 
 
 @dataclass(frozen=True)
@@ -206,36 +212,30 @@ def _lateness(measured: Floats, median: Floats, edge: Floats, points: Points) ->
     low, middle, high = np.quantile(late, (0.25, 0.5, 0.75)) if both.any() else (np.nan,) * 3
     return {
         "late_median": float(middle),
-        "late_quartiles": [float(low), float(high)],
+        "late_quartiles": (float(low), float(high)),
         "late_mean": float(late.mean()) if both.any() else float("nan"),
         "late_spread": float(late.std()) if both.any() else float("nan"),
-        "cases": [
-            {
-                "neuron": int(points.neuron[k]),
-                "image": int(points.image[k]),
-                "slope": float(points.point.slope[k]),
-                "ideal": float(points.point.at[k]),
-                "model": float(median[k]),
-                "edge": float(edge[k]),
-                "transistor": float(measured[k]),
-            }
+        "cases": tuple(
+            TransistorCase(
+                neuron=int(points.neuron[k]),
+                image=int(points.image[k]),
+                slope=float(points.point.slope[k]),
+                ideal=float(points.point.at[k]),
+                model=float(median[k]),
+                edge=float(edge[k]),
+                transistor=float(measured[k]),
+            )
             for k in range(len(measured))
-        ],
+        ),
     }
 
 
 def _case(
     spec: NeuronSpec, runs: neurons.Runs, k: int, t: Floats, w: Floats, start: Floats, fan_in: int, since: float
-) -> dict[str, Any]:
+) -> Case:
     """A run as level_agreement.worst gives it, simulated once more; times count from arming, `since` earlier."""
-    case = level_agreement.case_of(runs, k)
     wave = transistor.waveforms(spec, t, w, start, 0, fan_in)
-    step = max(1, len(wave.time_over_tau) // 600)
-    membrane = {
-        "time": (wave.time_over_tau[::step] + since).round(5).tolist(),
-        "membrane": wave.membrane[::step].round(4).tolist(),
-    }
-    return case | {"wave": membrane}
+    return level_agreement.case_of(runs, k, level_agreement.thinned(wave, wave.time_over_tau + since))
 
 
 def _active(times: Floats, weights: Floats, at: Floats) -> np.ndarray:

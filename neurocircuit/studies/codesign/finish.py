@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 from scipy.stats import spearmanr
 
 from neurocircuit.core.files import make_directory, read_json_object, write_atomically
-from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.pool import Progress, open_pool, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError, SimulatorMissing
 from neurocircuit.network.run import Circuit
@@ -24,7 +24,6 @@ from neurocircuit.results.codesign import (
     Trial,
     Verification,
 )
-from neurocircuit.results.replay import ImagesReplay, LevelDifference
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.studies.codesign import choose
 from neurocircuit.studies.codesign.design import Design, base_values, design_of
@@ -213,8 +212,9 @@ def verify(problem: Problem, mapped: MappedNetwork, jobs: int) -> Verification:
     checks, seed = problem.study.verification, problem.study.seed + _FRESH
     circuit = Circuit.of(mapped, problem.physical)
     images = problem.images(checks.split, checks.images)
-    rows = whole.run(circuit, images.spikes, images.labels, chips=checks.chips, level="edge", seed=seed, jobs=jobs)
-    summary = ImagesReplay.model_validate(whole.summary(rows, tuple(layer.name for layer in mapped.layers)))
+    with open_pool(jobs, preload=(whole.__name__,)) as pool:
+        rows = whole.run(circuit, images.spikes, images.labels, chips=checks.chips, level="edge", seed=seed, pool=pool)
+    summary = whole.summary(rows, tuple(layer.name for layer in mapped.layers))
     differences, remark = [], ""
     if checks.bsource_neurons:
         try:
@@ -222,7 +222,7 @@ def verify(problem: Problem, mapped: MappedNetwork, jobs: int) -> Verification:
                 difference = level_agreement.level_discrepancy(
                     circuit, points, "bsource", "averaged", chip_count=2, seed=seed
                 )
-                differences.append(LevelDifference.model_validate(difference))
+                differences.append(difference)
         except SimulatorMissing as error:
             remark = f"not run: {error}"
     return Verification(split=checks.split, images=summary, bsource=tuple(differences), bsource_remark=remark)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neurocircuit.core.pool import IN_PROCESS, open_pool
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network import calibrate
 from neurocircuit.network.verify import correlation, images, level_agreement, neurons, single, transfer, transistors
@@ -38,12 +39,25 @@ def test_spread_is_that_of_the_membrane_over_the_slope(circuit, spikes):
 
 def test_the_model_is_not_rejected_on_new_chips(circuit, spikes, calibrated):
     table, _, _ = calibrated
-    found = single.single_neurons(circuit, table, spikes, level="edge", runs=120, seed=3, layers=(0,))
-    row = found["layers"][0]
-    assert found["differing_causes"] == []
-    assert not row["coverage"][1]["rejected"]
-    assert row["runs"] + row["left_out"] == 120
-    assert len(row["worst"][0]["wave"]["time"]) > 100
+    replay = single.SingleNeurons(circuit, table, spikes, level="edge", runs=120, seed=3, layers=(0,)).replay()
+    (check,) = replay.layers
+    assert replay.differing_causes == ()
+    assert not check.coverage[1].rejected
+    assert check.runs + check.left_out == 120
+    assert len(check.worst[0].wave["time"]) > 100
+
+
+def test_single_neurons_do_not_depend_on_the_number_of_workers(circuit, spikes, calibrated):
+    """Points, fire times, correlations and waveforms to the last bit, against a table and between two levels."""
+    table, _, _ = calibrated
+    replays = []
+    with open_pool(2) as two:
+        for pool in (IN_PROCESS, two):
+            neurons_of = single.SingleNeurons(circuit, table, spikes, "edge", 60, 3, (0, 1), pool)
+            replays.append([neurons_of.replay(), replace(neurons_of, level="averaged", layers=(2,)).replay()])
+    assert replays[0] == replays[1]
+    assert replays[0][0].layers[1].correlation
+    assert replays[0][1].differing_causes
 
 
 def test_a_circuit_that_scatters_three_times_as_far_is_rejected(circuit, spikes, calibrated):
@@ -55,7 +69,7 @@ def test_a_circuit_that_scatters_three_times_as_far_is_rejected(circuit, spikes,
     t = runs.t_over_tau.copy()
     t[both] = 3 * t[both] - 2 * runs.median_over_tau[both]
     pit, _ = neurons.pit_values(model, points, circuit.mapped.variation, t, np.random.default_rng(3))
-    assert neurons.coverage(replace(runs, pit_value=pit))[1]["rejected"]
+    assert neurons.coverage(replace(runs, pit_value=pit))[1].rejected
 
 
 @pytest.mark.parametrize(("inside", "rejected"), [(18, True), (20, False), (22, False)])
@@ -66,12 +80,12 @@ def test_shares_of_few_runs_are_judged_by_the_exact_binomial(inside, rejected):
     one_each = np.arange(22)
     runs = neurons.Runs(0, pit, nothing, nothing, nothing, one_each, one_each, None, one_each)
     wide = neurons.coverage(runs)[1]
-    assert wide["rejected"] == rejected
-    assert wide["independent_runs"] == 22
-    assert (wide["low"] <= 0.95 <= wide["high"]) != rejected
-    assert wide["detectable"] == pytest.approx(0.763, abs=1e-3)
+    assert wide.rejected == rejected
+    assert wide.independent_runs == 22
+    assert (wide.low <= 0.95 <= wide.high) != rejected
+    assert wide.detectable == pytest.approx(0.763, abs=1e-3)
     if inside == 18:
-        assert wide["p_value"] == pytest.approx(0.0444, abs=1e-4)
+        assert wide.p_value == pytest.approx(0.0444, abs=1e-4)
 
 
 def test_runs_that_share_a_chip_count_as_fewer():
@@ -79,8 +93,8 @@ def test_runs_that_share_a_chip_count_as_fewer():
     chip = np.arange(400) // 20
     pit = np.where(chip < 3, 0.001, 0.5)
     wide = neurons.coverage(neurons.Runs(0, pit, pit, pit, pit, chip, np.arange(400), None, np.arange(400)))[1]
-    assert wide["independent_runs"] == pytest.approx(20, abs=2)
-    assert not wide["rejected"]
+    assert wide.independent_runs == pytest.approx(20, abs=2)
+    assert not wide.rejected
 
 
 def test_runs_of_a_chip_correlate_as_the_model_says(circuit, spikes, calibrated):
@@ -121,13 +135,14 @@ def test_whole_images_do_not_depend_on_jobs_and_model_predicts_them(circuit, spi
     table, _, _ = calibrated
     labels = np.array([0, 1, 2])
     one = images.run(circuit, spikes, labels, chips=2, level="edge", seed=1, table=table)
-    two = images.run(circuit, spikes, labels, chips=2, level="edge", seed=1, table=table, jobs=2)
+    with open_pool(2) as pool:
+        two = images.run(circuit, spikes, labels, chips=2, level="edge", seed=1, table=table, pool=pool)
     np.testing.assert_array_equal(one.circuit, two.circuit)
     np.testing.assert_array_equal(one.model, two.model)
     found = images.summary(one, ("0", "1", "3"))
-    assert found["images"] == 3
-    assert found["chips"] == 2
-    circuit_latency, model_latency = found["layers"][0]["latency"][0], found["layers"][0]["model_latency"][0]
+    assert found.images == 3
+    assert found.chips == 2
+    circuit_latency, model_latency = found.layers[0].latency[0], found.layers[0].model_latency[0]
     assert model_latency == pytest.approx(circuit_latency, abs=0.05)
 
 
@@ -136,8 +151,8 @@ def test_levels_with_other_causes_are_not_compared_by_coverage(circuit, spikes):
     assert level_agreement.differing_causes(("XOR range",), (), "bsource", "edge")
     points = neurons.points_of(circuit, spikes, 60, 1)[0]
     row = level_agreement.level_discrepancy(circuit, points, "averaged", "edge", chip_count=3, seed=1)
-    assert abs(row["median"]) < 0.2
-    assert "no coverage" in row["sentence"]
+    assert abs(row.median) < 0.2
+    assert "no coverage" in row.sentence
 
 
 def test_decks_with_phase_noise_are_covered_by_a_table_of_the_averaged_level(circuit, spikes):
@@ -147,7 +162,7 @@ def test_decks_with_phase_noise_are_covered_by_a_table_of_the_averaged_level(cir
     table, _, _ = calibrate.fit_table(noisy, spikes, level="averaged", chip_count=12, points_per_layer=80)
     assert table.layers[0].first_passage.spread.mean() == pytest.approx(1.0, abs=0.25)
     said = []
-    found = single.single_neurons(
+    replay = single.SingleNeurons(
         noisy,
         table,
         spikes,
@@ -156,16 +171,17 @@ def test_decks_with_phase_noise_are_covered_by_a_table_of_the_averaged_level(cir
         seed=3,
         layers=(0,),
         progress=lambda done, total, label="": said.append(label),
-    )
-    assert found["differing_causes"] == []
-    assert not found["layers"][0]["coverage"][1]["rejected"]
-    seen = found["layers"][0]["correlation"]
+    ).replay()
+    (check,) = replay.layers
+    assert replay.differing_causes == ()
+    assert not check.coverage[1].rejected
+    seen = check.correlation
     assert abs(seen["within_chip_difference"]) < 4 * seen["within_chip_error"] + 0.06
-    assert said[-1] == f"layer 0: {found['layers'][0]['runs']} neurons, 40 of 40 chips"
+    assert said[-1] == f"layer 0: {check.runs} neurons, 40 of 40 runs"
     points = neurons.points_of(noisy, spikes, 40, 1)[0]
     row = level_agreement.level_discrepancy(noisy, points, "bsource", "averaged", chip_count=3, seed=1)
-    assert max(abs(row["low"]), abs(row["high"])) < 1e-3
-    assert row["only_here"] + row["only_there"] <= 1
+    assert max(abs(row.low), abs(row.high)) < 1e-3
+    assert row.only_here + row.only_there <= 1
 
 
 def test_pit_values_of_draws_from_the_model_are_uniform(circuit, calibrated):
@@ -264,4 +280,4 @@ def test_layers_wider_than_a_neuron_can_carry_are_named(circuit):
     roomy = transistors.not_run(circuit, transistors.Carried(carried.gain, limit=np.inf))
     assert all("would take hours" in one for one in roomy)
     with pytest.raises(InputError, match="--layers must hold 0 at level transistor"):
-        single.in_transistors(circuit, NoiseTable(None), [], level="transistor", runs=1, seed=1, layers=(1,))
+        single.SingleNeurons(circuit, NoiseTable(None), [], "transistor", runs=1, seed=1, layers=(1,)).replay()
