@@ -10,6 +10,7 @@ import torch
 from neurocircuit._kernel import native
 from neurocircuit.snn import functional, layers
 from neurocircuit.snn.functional import cpu, event_loop, op
+from neurocircuit.snn.functional.arguments import Layer, OutputGradients
 from neurocircuit.snn.functional.geometry import Padding, resolve_padding
 
 OP = torch.ops.neurocircuit.causal_conv2d.default
@@ -53,17 +54,16 @@ def assert_close(got, expected, relative):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("case", CASES)
 def test_kernel_agrees_with_event_loop(case, dtype):
-    arguments = draw(case, dtype)
-    fired, expected = cpu.forward(*arguments), event_loop.forward(*arguments)
+    layer = Layer(*draw(case, dtype))
+    fired, expected = cpu.forward(layer), event_loop.forward(layer)
     assert torch.equal(torch.isfinite(fired[0]), torch.isfinite(expected[0]))
     assert torch.isfinite(fired[0]).double().mean() > 0.8
     relative = 2e-6 if dtype == torch.float32 else 1e-13
     for got, other in zip(fired, expected, strict=True):
         assert_close(got, other, relative)
-    z, weight, bias, *rest = arguments
     for with_slope in (False, True):
-        grads = upstream(fired[0], with_slope)
-        results = [module.backward(*grads, z, weight, bias, *fired, *rest, True) for module in (cpu, event_loop)]
+        grads = OutputGradients(*upstream(fired[0], with_slope))
+        results = [module.backward(grads, layer, fired, True) for module in (cpu, event_loop)]
         for got, other in zip(*results, strict=True):
             assert_close(got, other, relative)
 
@@ -75,7 +75,8 @@ def test_causal_set_is_the_inputs_before_the_output():
     weight = torch.randn(40, 60, generator=generator) * 2 + 4
     for module in (cpu, event_loop):
         rows, matrix = z[:, :, None, None], weight[:, :, None, None]
-        z_out, slope = (value[:, :, 0, 0] for value in module.forward(rows, matrix, None, 1.0, 1, Padding(0, 0, 0, 0)))
+        layer = Layer(rows, matrix, None, 1.0, 1, Padding(0, 0, 0, 0))
+        z_out, slope = (value[:, :, 0, 0] for value in module.forward(layer))
         causal = (z[:, None, :] < z_out[:, :, None]) & torch.isfinite(z_out)[:, :, None]
         total = (causal * weight.double()).sum(2)
         torch.testing.assert_close(torch.where(slope > 0, total - 1, 0.0).float(), slope, rtol=1e-5, atol=3e-5)
@@ -83,13 +84,12 @@ def test_causal_set_is_the_inputs_before_the_output():
 
 @pytest.mark.parametrize("case", ["mnist 1", "few patches", "wide"])
 def test_every_instruction_set_and_thread_count_gives_the_same_bits(case):
-    arguments = draw(case, torch.float32)
+    layer = Layer(*draw(case, torch.float32))
     threads, fastest = torch.get_num_threads(), native.instruction_set()
 
     def run():
-        z, weight, bias, *rest = arguments
-        fired = cpu.forward(*arguments)
-        return [*fired, *cpu.backward(*upstream(fired[0], False), z, weight, bias, *fired, *rest, True)]
+        fired = cpu.forward(layer)
+        return [*fired, *cpu.backward(OutputGradients(*upstream(fired[0], False)), layer, fired, True)]
 
     try:
         expected = run()
@@ -119,7 +119,7 @@ for threads in (1, 3):
 
 def test_threads_of_our_own_give_the_same_bits_where_there_is_no_openmp(tmp_path):
     z, weight, _, bias_z, stride, padding = draw("mnist 1", torch.float32)
-    arrays = [z, weight, *cpu.forward(z, weight, None, bias_z, stride, padding)]
+    arrays = [z, weight, *cpu.forward(Layer(z, weight, None, bias_z, stride, padding))]
     paths = [str(tmp_path / f"{k}.npy") for k in range(len(arrays))]
     for path, array in zip(paths, arrays, strict=True):
         np.save(path, array.numpy())

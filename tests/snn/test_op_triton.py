@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from neurocircuit.snn.functional import event_loop
+from neurocircuit.snn.functional.arguments import Layer, OutputGradients
 from neurocircuit.snn.functional.geometry import resolve_padding
 
 pytest.importorskip("triton", reason="triton is not installed: its kernels stay untested here")
@@ -57,14 +58,17 @@ def test_agrees_with_event_loop(kernels, inputs, image, outputs, kernel, stride,
     moved = [tensor.to(**on) if on else tensor for tensor in (z, weight, bias)]
     tolerance = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 1e-12, "atol": 1e-12}
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # the interpreter runs on numpy
-        fired = kernels.forward(*moved, *rest)
+        layer = Layer(*moved, *rest)
+        fired = kernels.forward(layer)
         grads = [torch.randn(fired[0].shape, **options) for _ in range(2)]
         upstream = [grad.to(**on) if on else grad for grad in (grads if with_slope else grads[:1])]
-        got = kernels.backward(upstream[0], upstream[1] if with_slope else None, *moved, *fired, *rest, True)
-    expected = event_loop.forward(z, weight, bias, *rest)
+        got = kernels.backward(OutputGradients(upstream[0], upstream[1] if with_slope else None), layer, fired, True)
+    layer = Layer(z, weight, bias, *rest)
+    expected = event_loop.forward(layer)
     for ours, other in zip(fired, expected, strict=True):
         torch.testing.assert_close(ours.cpu(), other, **tolerance)
-    expected = event_loop.backward(grads[0], grads[1] if with_slope else None, z, weight, bias, *expected, *rest, True)
+    of_outputs = OutputGradients(grads[0], grads[1] if with_slope else None)
+    expected = event_loop.backward(of_outputs, layer, expected, True)
     for ours, other in zip(got, expected, strict=True):
         torch.testing.assert_close(ours.cpu(), other, **tolerance)
 
@@ -72,8 +76,8 @@ def test_agrees_with_event_loop(kernels, inputs, image, outputs, kernel, stride,
 @kernel_runs
 def test_empty_batch(kernels):
     z, weight = torch.ones(0, 3, 2, 2), torch.ones(4, 3, 1, 1)
-    rest = (1.0, 1, resolve_padding(0, (2, 2), (1, 1), 1))
-    z_out, slope = kernels.forward(z, weight, None, *rest)
-    assert z_out.shape == (0, 4, 2, 2)
-    grads = kernels.backward(torch.ones_like(z_out), None, z, weight, None, z_out, slope, *rest, True)
+    layer = Layer(z, weight, None, 1.0, 1, resolve_padding(0, (2, 2), (1, 1), 1))
+    fired = kernels.forward(layer)
+    assert fired[0].shape == (0, 4, 2, 2)
+    grads = kernels.backward(OutputGradients(torch.ones_like(fired[0]), None), layer, fired, True)
     assert torch.equal(grads[1], torch.zeros_like(weight))

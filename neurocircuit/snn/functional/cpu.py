@@ -7,7 +7,7 @@ from torch import Tensor
 
 from neurocircuit import _kernel
 from neurocircuit.errors import InputError
-from neurocircuit.snn.functional.geometry import Padding, output_size
+from neurocircuit.snn.functional.arguments import Fired, Gradients, Layer, OutputGradients
 
 native: Any = _kernel.native  # the module is used only where there is one
 
@@ -17,43 +17,30 @@ def name() -> str:
     return f"native {native.instruction_set()}"
 
 
-def forward(
-    z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: Padding
-) -> tuple[Tensor, Tensor]:
-    """z_out and slope, both [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]."""
-    image, kernel = (z.shape[2], z.shape[3]), (weight.shape[2], weight.shape[3])
-    shape = (len(z), len(weight), *output_size(image, kernel, stride, padding))
-    z_out, slope = z.new_empty(shape), z.new_empty(shape)
-    threads = torch.get_num_threads()
-    inputs = (_array(z), _array(weight), _array(bias), bias_z, stride, *padding, threads)
-    if not native.causal_forward(*inputs, z_out.numpy(), slope.numpy()):
+def forward(layer: Layer) -> Fired:
+    """Return what a layer gives."""
+    fired = Fired(layer.z.new_empty(layer.output_shape), layer.z.new_empty(layer.output_shape))
+    if not native.causal_forward(*_inputs(layer), fired.z_out.numpy(), fired.slope.numpy()):
         raise InputError("z must be > 0 everywhere (inf: silent); it has values that are not, or nan")
-    return z_out, slope
+    return fired
 
 
-def backward(
-    grad_z_out: Tensor,
-    grad_slope: Tensor | None,
-    z: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    z_out: Tensor,
-    slope: Tensor,
-    bias_z: float,
-    stride: int,
-    padding: Padding,
-    need_z: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of z (empty where not needed), weight and bias (empty without one)."""
+def backward(grads: OutputGradients, layer: Layer, fired: Fired, need_z: bool) -> Gradients:
+    """Return the gradients of z (empty where not needed), weight and bias (empty without one)."""
+    z, weight, bias = layer.z, layer.weight, layer.bias
     grad_z = torch.empty(z.shape if need_z else (0,), dtype=z.dtype)
     grad_weight = torch.empty(weight.shape, dtype=z.dtype)
     grad_bias = z.new_empty(0 if bias is None else len(bias))
-    threads = torch.get_num_threads()
-    inputs = (_array(z), _array(weight), _array(bias), bias_z, stride, *padding, threads)
-    outputs = (_array(z_out), _array(slope), _array(grad_z_out), _array(grad_slope))
-    grads = (grad_z.numpy() if need_z else None, grad_weight.numpy(), None if bias is None else grad_bias.numpy())
-    native.causal_backward(*inputs, *outputs, *grads)
+    outputs = (_array(fired.z_out), _array(fired.slope), _array(grads.z_out), _array(grads.slope))
+    into = (grad_z.numpy() if need_z else None, grad_weight.numpy(), None if bias is None else grad_bias.numpy())
+    native.causal_backward(*_inputs(layer), *outputs, *into)
     return grad_z, grad_weight, grad_bias
+
+
+def _inputs(layer: Layer) -> tuple[object, ...]:
+    """Return the layer as the compiled kernel takes it, and its threads."""
+    arrays = (_array(layer.z), _array(layer.weight), _array(layer.bias))
+    return *arrays, layer.bias_z, layer.stride, *layer.padding, torch.get_num_threads()
 
 
 def _array(tensor: Tensor | None) -> object:

@@ -13,7 +13,7 @@ from torch import Tensor
 from neurocircuit.errors import InputError
 from neurocircuit.snn.functional import layer_of_rows
 from neurocircuit.snn.functional import rows as matrix_rows
-from neurocircuit.snn.functional.geometry import Padding
+from neurocircuit.snn.functional.arguments import Fired, Layer
 
 
 def name() -> str:
@@ -21,13 +21,11 @@ def name() -> str:
     return "event loop"
 
 
-def forward(
-    z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: Padding
-) -> tuple[Tensor, Tensor]:
-    """z_out and slope, both [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]."""
-    if not bool((z > 0).all()):
+def forward(layer: Layer) -> Fired:
+    """Return what a layer gives."""
+    if not bool((layer.z > 0).all()):
         raise InputError("z must be > 0 everywhere (inf: silent); it has values that are not, or nan")
-    return layer_of_rows.forward(fire, z, weight, bias, bias_z, stride, padding)
+    return layer_of_rows.forward(fire, layer)
 
 
 def fire(rows: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,7 +54,7 @@ def fire(rows: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
 def gradients(
     rows: Tensor, matrix: Tensor, z_out: Tensor, per_slope: Tensor, grad_slope: Tensor | None, grad_matrix: Tensor
 ) -> Tensor:
-    """As `layer_of_rows.Gradients`."""
+    """As `layer_of_rows.RowGradients`."""
     grad_rows = torch.empty_like(rows)
     for inputs in matrix_rows.chunks(rows.shape[1], z_out.numel()):
         z_i, z_j = rows[:, inputs, None], z_out[:, None, :]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from neurocircuit.snn.functional import rows as matrix_rows
-from neurocircuit.snn.functional.geometry import Padding, output_size
+from neurocircuit.snn.functional.arguments import Fired, Gradients, Layer, OutputGradients
 
 
 class Fire(Protocol):
@@ -17,7 +17,7 @@ class Fire(Protocol):
         ...
 
 
-class Gradients(Protocol):
+class RowGradients(Protocol):
     """Gradient of rows [row, input]; adds that of the weights to grad_matrix [input, out].
 
     `z_out` and `per_slope` = dL/dz_out / slope are 0 where silent, `grad_slope` too, if it is wanted.
@@ -36,50 +36,40 @@ class Gradients(Protocol):
         ...
 
 
-def forward(
-    fire: Fire, z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: Padding
-) -> tuple[Tensor, Tensor]:
-    """z_out and slope, both [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]."""
-    image, kernel = (z.shape[2], z.shape[3]), (weight.shape[2], weight.shape[3])
-    shape = (len(z), len(weight), *output_size(image, kernel, stride, padding))
-    z_out, slope = z.new_empty(shape), z.new_empty(shape)
-    matrix = matrix_rows.with_bias(weight, bias)
-    for images in matrix_rows.chunks(len(z), weight[0].numel() * shape[2] * shape[3]):
-        rows = matrix_rows.patches(z[images], kernel, stride, padding, bias, bias_z)
-        for target, fired in zip((z_out[images], slope[images]), fire(rows, matrix), strict=True):
-            target.copy_(matrix_rows.by_image(fired, target.shape))
-    return z_out, slope
+def forward(fire: Fire, layer: Layer) -> Fired:
+    """Return what a layer gives, by a function on rows of a matrix."""
+    fired = Fired(layer.z.new_empty(layer.output_shape), layer.z.new_empty(layer.output_shape))
+    matrix = matrix_rows.with_bias(layer.weight, layer.bias)
+    for images in matrix_rows.chunks(len(layer.z), layer.weight[0].numel() * layer.pixels):
+        results = fire(_rows(layer, images), matrix)
+        for target, result in zip((fired.z_out[images], fired.slope[images]), results, strict=True):
+            target.copy_(matrix_rows.by_image(result, target.shape))
+    return fired
 
 
 def backward(
-    gradients: Gradients,
-    grad_z_out: Tensor,
-    grad_slope: Tensor | None,
-    z: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    z_out: Tensor,
-    slope: Tensor,
-    bias_z: float,
-    stride: int,
-    padding: Padding,
-    need_z: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of z (empty where not needed), weight and bias (empty without one).
+    row_gradients: RowGradients, grads: OutputGradients, layer: Layer, fired: Fired, need_z: bool
+) -> Gradients:
+    """Return the gradients of z (empty where not needed), weight and bias (empty without one).
 
     ∂z_j/∂z_i = w_i/(W_C - 1), ∂z_j/∂w_i = (z_i - z_j)/(W_C - 1) and ∂slope_j/∂w_i = 1 for i in C, else 0.
     """
-    kernel, taps = (weight.shape[2], weight.shape[3]), weight[0].numel()
-    matrix = matrix_rows.with_bias(weight, bias)
+    z, weight, taps = layer.z, layer.weight, layer.weight[0].numel()
+    matrix = matrix_rows.with_bias(weight, layer.bias)
     grad_z, grad_matrix = torch.empty_like(z), torch.zeros_like(matrix)
-    fired = slope > 0
-    outputs = (torch.where(fired, z_out, 0.0), torch.where(fired, grad_z_out / slope, 0.0))
-    grad_slope = None if grad_slope is None else torch.where(fired, grad_slope, 0.0)
-    for images in matrix_rows.chunks(len(z), taps * z_out.shape[2] * z_out.shape[3]):
-        rows = matrix_rows.patches(z[images], kernel, stride, padding, bias, bias_z)
+    spiked = fired.slope > 0
+    outputs = (torch.where(spiked, fired.z_out, 0.0), torch.where(spiked, grads.z_out / fired.slope, 0.0))
+    grad_slope = None if grads.slope is None else torch.where(spiked, grads.slope, 0.0)
+    for images in matrix_rows.chunks(len(z), taps * layer.pixels):
+        rows = _rows(layer, images)
         at, per_slope = (matrix_rows.by_row(tensor[images]) for tensor in outputs)
         slopes = None if grad_slope is None else matrix_rows.by_row(grad_slope[images])
-        grad_rows = gradients(rows, matrix, at, per_slope, slopes, grad_matrix)
-        grad_z[images] = matrix_rows.images(grad_rows, z[images], kernel, stride, padding)
+        grad_rows = row_gradients(rows, matrix, at, per_slope, slopes, grad_matrix)
+        grad_z[images] = matrix_rows.images(grad_rows, z[images], layer.kernel, layer.stride, layer.padding)
     grad_weight = grad_matrix[:taps].t().reshape(weight.shape).contiguous()
     return grad_z if need_z else z.new_empty(0), grad_weight, grad_matrix[taps:].flatten().clone()
+
+
+def _rows(layer: Layer, images: slice) -> Tensor:
+    """Return the spike times [row, input] of some images."""
+    return matrix_rows.patches(layer.z[images], layer.kernel, layer.stride, layer.padding, layer.bias, layer.bias_z)

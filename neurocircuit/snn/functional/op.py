@@ -12,7 +12,8 @@ from torch.autograd import forward_ad
 
 from neurocircuit._kernel import native
 from neurocircuit.snn.functional import cpu, event_loop
-from neurocircuit.snn.functional.geometry import Padding, output_size
+from neurocircuit.snn.functional.arguments import Fired, Gradients, Layer, OutputGradients
+from neurocircuit.snn.functional.geometry import Padding
 
 _used: list[str] = []  # name of the implementation that ran last
 
@@ -67,16 +68,15 @@ def causal_conv2d(
     """z_out and slope, [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]; arguments are checked."""
     module = implementation(z.device.type)
     _used[:] = [module.name()]
-    result: tuple[Tensor, Tensor] = module.forward(z, weight, bias, bias_z, stride, Padding(*padding))
-    return result
+    fired: Fired = module.forward(Layer(z, weight, bias, bias_z, stride, Padding(*padding)))
+    return fired.z_out, fired.slope
 
 
 @causal_conv2d.register_fake
 def _(
     z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: list[int]
 ) -> tuple[Tensor, Tensor]:
-    image, kernel = (z.shape[2], z.shape[3]), (weight.shape[2], weight.shape[3])
-    shape = (z.shape[0], weight.shape[0], *output_size(image, kernel, stride, Padding(*padding)))
+    shape = Layer(z, weight, bias, bias_z, stride, Padding(*padding)).output_shape
     return z.new_empty(shape), z.new_empty(shape)
 
 
@@ -96,10 +96,9 @@ def causal_conv2d_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of z (empty where not needed), weight and bias (empty without one)."""
     module = implementation(z.device.type)
-    result: tuple[Tensor, Tensor, Tensor] = module.backward(
-        grad_z_out, grad_slope, z, weight, bias, z_out, slope, bias_z, stride, Padding(*padding), need_z
-    )
-    return result
+    layer = Layer(z, weight, bias, bias_z, stride, Padding(*padding))
+    gradients: Gradients = module.backward(OutputGradients(grad_z_out, grad_slope), layer, Fired(z_out, slope), need_z)
+    return gradients
 
 
 @causal_conv2d_backward.register_fake

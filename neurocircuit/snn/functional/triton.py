@@ -10,7 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from neurocircuit.snn.functional import layer_of_rows
-from neurocircuit.snn.functional.geometry import Padding
+from neurocircuit.snn.functional.arguments import Fired, Layer
 
 _OUTPUTS, _INPUTS, _ROWS = 64, 32, 32  # of a program's block
 
@@ -20,11 +20,9 @@ def name() -> str:
     return "triton"
 
 
-def forward(
-    z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: Padding
-) -> tuple[Tensor, Tensor]:
-    """z_out and slope, both [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]."""
-    return layer_of_rows.forward(fire, z, weight, bias, bias_z, stride, padding)
+def forward(layer: Layer) -> Fired:
+    """Return what a layer gives."""
+    return layer_of_rows.forward(fire, layer)
 
 
 def fire(rows: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -42,7 +40,7 @@ def fire(rows: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
 def gradients(
     rows: Tensor, matrix: Tensor, z_out: Tensor, per_slope: Tensor, grad_slope: Tensor | None, grad_matrix: Tensor
 ) -> Tensor:
-    """As `layer_of_rows.Gradients`."""
+    """As `layer_of_rows.RowGradients`."""
     (count, inputs), outputs = rows.shape, matrix.shape[1]
     grad_rows = torch.empty_like(rows)
     if count == 0:
