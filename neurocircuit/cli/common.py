@@ -7,6 +7,7 @@ every command and refuses arithmetic, loops and further calls (tests/cli/test_th
 import json
 import sys
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -75,6 +76,9 @@ scheduler_option = click.option("--scheduler", help="Run on Dask: the address of
 seed_option = click.option(
     "--seed", default=1, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Seed of all random draws."
 )
+level_option = click.option(
+    "--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True, help="Level of the neuron."
+)
 first_passage_option = click.option(
     "--first-passage-neurons",
     type=click.IntRange(min=0),
@@ -82,6 +86,29 @@ first_passage_option = click.option(
     help="Layers of at most so many neurons follow their membranes, as verify's do; others are moved by their slope, "
     "which is faster and pessimistic. Default: 10000.",
 )
+
+
+def whole_image_options(map_images: int, chips: int, fewest: int) -> Callable[[Any], Any]:
+    """Return the options of a study that runs whole images on chips; fewest: images, and chips."""
+    shared = (
+        level_option,
+        click.option("--images", default=40, show_default=True, type=click.IntRange(min=fewest), help="Images."),
+        split_option("test"),
+        click.option(
+            "--map-images",
+            default=map_images,
+            show_default=True,
+            type=click.IntRange(min=1),
+            help="Training images that each mapping is chosen on.",
+        ),
+        click.option("--chips", default=chips, show_default=True, type=click.IntRange(min=fewest), help="Chips."),
+        jobs_option,
+        scheduler_option,
+        seed_option,
+        data_option,
+        json_option,
+    )
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(shared), command)
 
 
 def progress() -> "AbstractContextManager[Progress]":

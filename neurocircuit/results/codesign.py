@@ -158,7 +158,7 @@ class Codesign(Result):
     study: content of the study file, as it stands there; ranges: of the parameters that vary; base: the base circuit in
     all parameters; between_fidelities: a row for each two successive ones and objective; importance: by objective and
     parameter;
-    recommended: by role (accuracy, energy, balanced), empty where the replay was not asked for.
+    recommended: by role (accuracy, energy, balanced), empty without the replay.
     """
 
     kind: ClassVar[str] = "codesign"

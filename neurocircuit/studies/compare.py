@@ -95,7 +95,7 @@ def _on_chips(
     neurons: int,
     data: Path | str | None,
 ) -> tuple[HardwareAccuracy, NetworkOnChips]:
-    """One network on the chips of its table. Raise InputError where the table is of other weights."""
+    """Return one network on the chips of its table. Raise InputError where the table is of other weights."""
     model = load_model(weights)
     table = NoiseTable.load(table_path)
     mapped = MappedNetwork.from_dict(table.provenance["network"])
@@ -124,7 +124,7 @@ def _on_chips(
 
 
 def _in_circuit(folders: list[Path], names: list[str], trained: int) -> InCircuit | None:
-    """The comparison by whole images in the circuit. Raise InputError where folders are too few or do not fit."""
+    """Return the comparison by whole images in the circuit. Raise InputError for folders that do not fit."""
     if not folders:
         return None
     if len(folders) not in (1 + trained, len(names)):
@@ -161,7 +161,7 @@ def _in_circuit(folders: list[Path], names: list[str], trained: int) -> InCircui
 
 
 def _replayed(folder: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
-    """By image and chip, whether the circuit and eq. (4) with exact weights are right."""
+    """Return by image and chip whether the circuit and eq. (4) with exact weights are right."""
     path = folder / "images.csv"
     try:
         with path.open(newline="") as file:
@@ -181,7 +181,7 @@ def recovery(
 ) -> Recovery:
     """Return the recovery of one clean network (software [image]: right by eq. (4)) by trained ones, and of controls.
 
-    All on the same number of chips and images; trained and control networks of the same place have the same seed.
+    All on the same number of chips and images; the first control has the seed of the first trained network, and so on.
     """
     controls = control or []
     networks = [clean, *trained, *controls]
@@ -200,7 +200,7 @@ def recovery(
 
 
 def _summary(means: Floats, software: float, of_trained: Floats, of_control: Floats) -> Floats:
-    """From accuracies [network] and the weights of the training seeds of both kinds."""
+    """Return the recovery from accuracies [network] and the weights of the training seeds of both kinds."""
     clean, trained = means[0], float(of_trained @ means[1 : 1 + len(of_trained)])
     control = float(of_control @ means[1 + len(of_trained) :]) if len(of_control) else np.nan
     lost = software - clean

@@ -194,7 +194,7 @@ def torch_threads(threads: int | None) -> Iterator[None]:
 
 
 def _energy_J(energy: float | str) -> float:
-    """A number in J, text with its unit, or what a condition's folder of `characterize` measured from arming to Q."""
+    """Return J from a number, text with its unit, or a condition's folder of `characterize` (from arming to Q)."""
     if isinstance(energy, str) and Path(energy).is_dir():
         return measurements.load(Path(energy) / "energy.json").value("spike")
     value = parse_quantity(energy, "J", "energy-per-spike") if isinstance(energy, str) else float(energy)

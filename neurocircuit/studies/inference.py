@@ -87,7 +87,7 @@ def figures(inferences: Inferences, power_W: float, tau_s: float, weights: int, 
 def on_circuit(
     circuit: Circuit, spikes: list[Floats], labels: NDArray[np.int64], chips: int, level: str, seed: int
 ) -> Inferences:
-    """Every neuron of every image at a level, from input spikes [number] of each image."""
+    """Run every neuron of every image at a level, from input spikes [number] of each image, units of tau."""
     rows = []
     for number in range(chips):
         chip = circuit.chip(seed, number)
@@ -100,7 +100,7 @@ def on_circuit(
 def under_table(
     circuit: Circuit, network: nn.Sequential, table: NoiseTable, z: Tensor, labels: Tensor, chips: int, seed: int
 ) -> Inferences:
-    """Images z [image, channel, row, column] through the torch network with the circuit's weights and bias delays."""
+    """Run images z [image, channel, row, column] through the torch network as the circuit builds it, under a table."""
     noisy = NoisyNetwork(as_built(network, circuit), table, outside="ideal", window_over_tau=circuit.window)
     noisy.eval()
     rows = []
@@ -117,7 +117,7 @@ def under_table(
 
 
 def as_built(network: nn.Sequential, circuit: Circuit) -> nn.Sequential:
-    """A copy of the network with the weights that the circuit's banks make, and its bias spikes at their delays.
+    """Return a copy of the network with the weights that the circuit's banks make, and its bias spikes at their delays.
 
     The network must hold its weights free: a parametrization cannot be removed from a copy alone.
     """
@@ -134,7 +134,7 @@ def as_built(network: nn.Sequential, circuit: Circuit) -> nn.Sequential:
 
 
 def _times(noisy: NoisyNetwork, z: Tensor) -> list[Floats]:
-    """Spikes of each layer [image, neuron] as they leave it, noise included, units of τ."""
+    """Return the spikes of each layer [image, neuron] as they leave it, noise included, units of τ."""
     spiking = set(map(id, spiking_layers(noisy.network)))
     passed: list[Tensor] = []
 
@@ -153,7 +153,7 @@ def _times(noisy: NoisyNetwork, z: Tensor) -> list[Floats]:
 
 
 def _row(times: list[Floats], window: float) -> tuple[Any, ...]:
-    """Columns of one image behind `right`, from spike times [neuron] of each layer."""
+    """Return the columns of one image behind `right`, from spike times [neuron] of each layer."""
     all_times = np.concatenate(times)
     first = float(times[-1].min())
     decided = bool(np.isfinite(first))

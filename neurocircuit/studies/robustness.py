@@ -1,7 +1,6 @@
 """Robustness studies of a trained network: weight bits (Table 4), weight noise (Fig. 2), spike-time jitter.
 
-Fine-tuning starts from the given weights and runs by a recipe of its own;
-test images are never trained on. Accuracies are [right, n] or lists over draws of noise; the report makes intervals.
+Fine-tuning starts from the study's weights and follows a recipe of its own; test images are never trained on.
 """
 
 import math
@@ -141,9 +140,9 @@ class Study:
         self._progress(self._steps_done, steps, text)
 
     def fine_tuned(self, name: str, start: Path, **hardware: Any) -> Path:
-        """Weights trained on from `start` under [hardware]; taken from disk when just that run is there already.
+        """Return the file of weights trained on from `start` under [hardware]; that of a finished run is taken.
 
-        Raises InputError when the directory holds another run.
+        Raise InputError when the directory holds another run.
         """
         directory = self.folder / name
         recipe = self.recipe.replace(initial=str(start), hardware=self.recipe.hardware.replace(**hardware))
@@ -163,7 +162,7 @@ class Study:
         return final
 
     def networks(self, name: str, **hardware: Any) -> dict[str, Path]:
-        """Return the files of the network as it is ("clean"), and trained on under [hardware] if that is wanted."""
+        """Return the files of the network as it is ("clean"), and trained on under [hardware] if the study retrains."""
         files = {"clean": self.weights}
         if self.retrain:
             files["trained"] = self.fine_tuned(name, self.weights, **hardware)
@@ -231,12 +230,12 @@ def _freeze(network: nn.Module) -> None:
     for layer in spiking_layers(network):
         if layer.rounding is not None:
             with torch.no_grad():
-                made = layer.rounding(layer.weight, layer.bias)
-            layer.rounding = lambda weight, bias, made=made: made
+                rounded = layer.rounding(layer.weight, layer.bias)
+            layer.rounding = lambda weight, bias, rounded=rounded: rounded
 
 
 def _table4(study: Study) -> Table4:
-    """Accuracy at 32, 8, 4, 2 bit: only rounded, and retrained at each, the next from the last (paper §4.2)."""
+    """Return accuracies at 32, 8, 4, 2 bit: only rounded, and retrained at each from the one before (paper §4.2)."""
     quantisers = {}
     for kind in QUANTISERS:
         start, rows = study.weights, []
@@ -252,7 +251,7 @@ def _table4(study: Study) -> Table4:
 
 
 def _fig2(study: Study) -> WeightNoise:
-    """Accuracy over bits and over weight noise, after training; and of a network trained under noise of 20 dB."""
+    """Return accuracies over bits and over weight noise, after training and after training under noise of 20 dB."""
     fine = {
         kind: study.accuracies(study.weights, [Case(kind=kind, bits=bits) for bits in FINE_BITS]) for kind in QUANTISERS
     }
@@ -273,7 +272,7 @@ def _fig2(study: Study) -> WeightNoise:
 
 
 def _jitter(study: Study) -> SpikeJitter:
-    """Accuracy over the relative jitter of every spike time, of the network as it is and trained under 5 %."""
+    """Return accuracies over relative jitter of every spike time, of the network as it is and trained under 5 %."""
     networks = study.networks(f"jitter-{TRAINED_JITTER:g}", jitter=TRAINED_JITTER)
     curves = {}
     cases = [Case(jitter=amount, seed=draw) for amount in JITTERS for draw in range(study.draws)]

@@ -144,7 +144,7 @@ def simulate(
 
 
 def picture_path(path: Path | None, draw: bool) -> Path | None:
-    """Return the file of the picture: the given one, neuron.png where one is wanted, else None."""
+    """Return the file of the picture: as named, neuron.png for a picture without a name, else None."""
     return path or (Path("neuron.png") if draw else None)
 
 

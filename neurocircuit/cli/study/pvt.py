@@ -5,19 +5,7 @@ from typing import Any
 
 import click
 
-from neurocircuit.cli.common import (
-    NAMES,
-    NUMBERS,
-    PATH,
-    data_option,
-    deliver,
-    jobs_option,
-    json_option,
-    progress,
-    scheduler_option,
-    seed_option,
-    split_option,
-)
+from neurocircuit.cli.common import NAMES, NUMBERS, PATH, deliver, progress, whole_image_options
 
 
 @click.command("pvt")
@@ -29,25 +17,8 @@ from neurocircuit.cli.common import (
 @click.option("--corner", type=NAMES, help="Corners: tt,ss,ff. Default: all that were characterised.")
 @click.option("--temp", type=NUMBERS, help="Temperatures in degC: 0,27,85. Default: all.")
 @click.option("--vdd", type=NUMBERS, help="Supplies over the nominal one: 0.95,1.0,1.05. Default: all.")
-@click.option(
-    "--level", type=click.Choice(("edge", "averaged")), default="edge", show_default=True, help="Level of the neuron."
-)
-@click.option("--images", default=40, show_default=True, type=click.IntRange(min=1), help="Images.")
-@click.option(
-    "--map-images",
-    default=40,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Training images that a mapping at a condition sees.",
-)
-@click.option("--chips", default=2, show_default=True, type=click.IntRange(min=1), help="Chips.")
-@split_option("test")
 @click.option("--out", type=PATH, help="Folder of the result; default: only print.")
-@jobs_option
-@scheduler_option
-@seed_option
-@data_option
-@json_option
+@whole_image_options(map_images=40, chips=2, fewest=1)
 def command(out: Path | None, as_json: bool, **options: Any) -> None:
     """Run NETWORK (a mapped network, .toml) at the conditions at which a process was characterised.
 

@@ -1,4 +1,4 @@
-"""Which designs are worth a closer look, and which three are recommended: on plain arrays, smaller is better."""
+"""Designs to evaluate at the next fidelity, and the three to recommend: on plain arrays, where smaller is better."""
 
 from collections.abc import Sequence
 
@@ -10,29 +10,29 @@ from neurocircuit.studies.codesign.study import MAXIMISED
 
 
 def smaller_is_better(values: Floats, objectives: Sequence[str]) -> Floats:
-    """Values [design, objective] with the sign of those turned that are to be large."""
+    """Return values [design, objective] with the sign of maximised objectives turned."""
     return np.asarray(values * np.array([-1.0 if name in MAXIMISED else 1.0 for name in objectives]))
 
 
 def non_dominated(costs: Floats) -> Bools:
-    """Designs [design] than which no other is at least as good in every cost [design, objective] and better in one."""
+    """Return whether no other design is as good in every cost [design, objective] and better in one, [design]."""
     as_good = (costs[:, None, :] <= costs[None, :, :]).all(axis=2)
     better = (costs[:, None, :] < costs[None, :, :]).any(axis=2)
     return np.asarray(~(as_good & better).any(axis=0))
 
 
 def fronts(costs: Floats) -> list[NDArray[np.intp]]:
-    """Designs peeled off front by front."""
-    left, peeled = np.arange(len(costs)), []
+    """Return the designs front by front: each is the non-dominated ones of those that the fronts before leave."""
+    left, all_fronts = np.arange(len(costs)), []
     while len(left):
         on_front = non_dominated(costs[left])
-        peeled.append(left[on_front])
+        all_fronts.append(left[on_front])
         left = left[~on_front]
-    return peeled
+    return all_fronts
 
 
 def promising(costs: Floats, count: int) -> list[int]:
-    """`count` designs: whole fronts as long as they fit; of the last one the ends, then what is farthest from them."""
+    """Return `count` designs: whole fronts while they fit; of the next the ends, then the farthest from the chosen."""
     chosen: list[int] = []
     for front in fronts(costs):
         room = count - len(chosen)
@@ -43,7 +43,7 @@ def promising(costs: Floats, count: int) -> list[int]:
 
 
 def _spread(costs: Floats, count: int) -> NDArray[np.intp]:
-    """Farthest-point order in normalised costs, from the best of each objective on."""
+    """Return `count` designs in farthest-point order of normalised costs, from the best of each objective on."""
     normalised_costs = normalised(costs)
     chosen = list(dict.fromkeys(int(k) for k in normalised_costs.argmin(axis=0)))[:count]
     while len(chosen) < count:
@@ -54,13 +54,13 @@ def _spread(costs: Floats, count: int) -> NDArray[np.intp]:
 
 
 def normalised(costs: Floats) -> Floats:
-    """Each objective from 0 (best) to 1 (worst of these)."""
+    """Return costs [design, objective] from 0 (best of these designs) to 1 (worst)."""
     low, high = costs.min(axis=0), costs.max(axis=0)
     return np.asarray((costs - low) / np.where(high > low, high - low, 1.0))
 
 
 def recommended(costs: Floats, objectives: Sequence[str]) -> dict[str, int]:
-    """Design of each of three roles; costs [design, objective] of feasible designs at one fidelity.
+    """Return the design of each of three roles; costs [design, objective] of feasible designs at one fidelity.
 
     The best in accuracy and in the first of the other objectives (ties: the better in the rest) and `balanced`, the one
     nearest to the ideal point in normalised costs over the front. Roles may fall on one design.

@@ -1,4 +1,4 @@
-"""A design: the values of a trial as NeuronSpec, variation and power; what of it no circuit can be."""
+"""A design: the values of a trial as NeuronSpec, variation and power, and the limits that no circuit may break."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Design:
-    """window_over_tau: None leaves the window to the mapping. power_W: of one armed neuron."""
+    """A circuit; power_W: of one armed neuron; window_over_tau: None leaves the window to the mapping."""
 
     neuron: NeuronSpec
     variation: Variation
@@ -22,7 +22,7 @@ class Design:
 
 
 def base_values(base: NeuronSpec, variation: Variation, power: Power) -> dict[str, float]:
-    """What the base circuit is, in the parameters of a study."""
+    """Return the base circuit in the parameters of a study, SI units, window in tau."""
     return {
         "cycles_per_tau": base.cycles_per_tau,
         "f0": base.f0_Hz,
@@ -37,14 +37,14 @@ def base_values(base: NeuronSpec, variation: Variation, power: Power) -> dict[st
 
 
 def lead_of(base: NeuronSpec) -> float:
-    """θ of the base. Raises InputError for a ramp, which no network is mapped to."""
+    """Return θ of the base, rad. Raise InputError for a ramp, to which no network is mapped."""
     if not base.threshold.is_fixed:
         raise InputError(f"circuit: threshold must be a lead to map a network, got {base.threshold.kind}")
     return base.threshold.lead_rad
 
 
 def impossible(base: NeuronSpec, power: Power, values: Values, kept: bool) -> dict[str, float]:
-    """Limits that no spec may break, as value over bound less 1: positive is broken, and by how much.
+    """Return the limits that no spec may break, as value over bound less 1: positive is broken, and by how much.
 
     kept: a and θ are those of every layer (else the mapping lowers them where a limit asks for it).
     """
@@ -62,7 +62,7 @@ def impossible(base: NeuronSpec, power: Power, values: Values, kept: bool) -> di
 
 
 def design_of(base: NeuronSpec, variation: Variation, power: Power, values: Values) -> Design:
-    """The circuit with these values, by the scaling laws of `Power`. Raises SpecError for an impossible one."""
+    """Return the circuit with these values, by the scaling laws of `Power`. Raise SpecError for an impossible one."""
     full = base_values(base, variation, power) | dict(values)
     f0_Hz = full["f0"]
     tau_s = full["cycles_per_tau"] / f0_Hz
@@ -83,7 +83,7 @@ def design_of(base: NeuronSpec, variation: Variation, power: Power, values: Valu
         window_s=full["window"] * tau_s,
     )
     if "trim_resolution" in values:
-        left = full["trim_resolution"] / sqrt(12.0)  # of a residual evenly spread over one step
+        left = full["trim_resolution"] / sqrt(12.0)  # of a residual uniform over one step
         neuron_errors = variation.neuron.replace(frequency=(left, left, left, left))
         variation = variation.replace(neuron=neuron_errors)
     power_W = power.oscillators_W * full["bias"] / power.bias_A + power.rest_W * f0_Hz / base.f0_Hz

@@ -1,4 +1,4 @@
-"""The study file: what may vary and how far, what is wanted, and how exactly each fidelity looks."""
+"""The study file: what may vary and how far, the objectives, and how each fidelity evaluates a design."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +104,7 @@ class Parameters(Spec):
 
     @property
     def ranges(self) -> dict[str, Range]:
-        """Those that vary, by name."""
+        """Ranges of the parameters that vary, by name."""
         return {
             name: parameter_range
             for name in type(self).model_fields
@@ -127,7 +127,7 @@ class Power(Spec):
 
 
 class Fidelity(Spec):
-    """How a design is looked at.
+    """How a design is evaluated.
 
     table: a noise table is calibrated on the design, then many images run as a torch network under it. circuit: every
     neuron of whole images at `level`, no table.
@@ -228,7 +228,7 @@ class StudySpec(Spec):
 
 @dataclass(frozen=True)
 class Files:
-    """Where a study's inputs are."""
+    """Files of a study's inputs; None: the embedded circuit or variation, no recipe."""
 
     study: Path
     checkpoint: Path
@@ -238,7 +238,7 @@ class Files:
 
 
 def files_of(path: Path, study: StudySpec) -> Files:
-    """Inputs of the study read from `path`."""
+    """Return the inputs of the study that was read from `path`."""
     circuit, variation = (path.parent / name if name else None for name in (study.circuit, study.variation))
     recipe = None if study.retraining is None else path.parent / study.retraining.recipe
     return Files(path, path.parent / study.checkpoint, circuit, variation, recipe)
