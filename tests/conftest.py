@@ -1,6 +1,7 @@
 """What holds for every test: the same examples in each run, own caches, one thread, no process that outlives it."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         shared = any(made[-1].scope != "function" and made[-1].baseid.startswith("tests") for made in definitions)
         if shared and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.fixture(autouse=True)
+def same_draws_in_any_order() -> None:
+    """Start torch's own generator anew, so that a test draws the same alone, after others and on any worker."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture

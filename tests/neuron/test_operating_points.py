@@ -6,7 +6,7 @@ import pytest
 from neurocircuit._kernel import native
 from neurocircuit.neuron import levels, operating_points
 from neurocircuit.neuron.chip import NeuronErrors
-from neurocircuit.neuron.sensitivity import common_terms
+from neurocircuit.neuron.sensitivity import common_terms, sensitivities
 from neurocircuit.spec import NeuronSpec
 
 SPEC = NeuronSpec(window_s=80e-9)  # 4 tau
@@ -90,3 +90,14 @@ def test_a_spike_of_some_width_lags_by_half_of_it_times_the_slope(rng):
     moved = point.slope[kept] * -np.expm1(at[kept] - later[kept])
     _, lag = common_terms(broad, point.take(kept))
     np.testing.assert_allclose(moved / lag, 1.0, rtol=0.03)
+
+
+def test_a_threshold_error_scales_lead_and_guard():
+    """The membrane term of an error of the threshold is what that neuron's own spec adds to its threshold."""
+    guarded = SPEC.replace(ripple_guard_rad=0.2)
+    wide = NeuronErrors(0.0, 0.0, 1e-3, (0.0,) * 4).spec_of(guarded, 0)
+    point = operating_points.operate(np.array([[0.1, 0.2]]), np.array([[0.9, 0.9]]), 4.0)
+    added = wide.threshold_weight / guarded.threshold_weight - 1.0
+    per_lead = (guarded.threshold.lead_rad + guarded.ripple_guard_rad) / guarded.threshold.lead_rad
+    assert sensitivities(guarded, point)["threshold"][0] * 1e-3 == pytest.approx(added * per_lead)
+    assert per_lead > 1.1

@@ -168,3 +168,14 @@ def test_one_wrong_image_leaves_a_short_interval():
     right[1, 0, 7] = False
     low, high = random_effects.accuracy_interval(right, random_effects.components(right))
     assert 0.8 < low < 119 / 120 < high
+
+
+def test_the_variance_over_tables_is_what_they_add_beyond_the_images_they_share():
+    """Planted 0.02 between 8 tables beside noise of 0.3 by image: mean of 400 within five of its errors."""
+    rng, variances = np.random.default_rng(9), []
+    for _ in range(400):
+        own = 0.02 * rng.normal(size=(8, 1, 1))
+        variances.append(random_effects.table_variance(own + 0.3 * rng.normal(size=(8, 1, 200))))
+    error = np.std(variances) / 20
+    assert np.mean(variances) == pytest.approx(4e-4, abs=5 * error)
+    assert 5 * error < 0.5 * 0.3**2 / 200  # what the images leave, were it not taken off, would be seen
