@@ -24,8 +24,9 @@ def command(as_json: bool, **options: Any) -> None:
     """Search the circuit parameters of STUDY for accuracy, energy and latency; recommend and replay designs.
 
     STUDY is a TOML file, or the name of one that ships. The same command again continues a study that was stopped or
-    killed; several processes started at once share its trials. Exit code 4: the time limit was reached before all
-    designs were evaluated.
+    killed; several processes started at once share its trials, on one machine: the file of trials and its locks are not
+    safe between machines, so there is no --scheduler. Exit code 4: the time limit was reached before all designs were
+    evaluated.
     """
     from neurocircuit.studies.codesign.api import codesign
 

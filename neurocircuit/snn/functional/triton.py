@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
-"""The causal-set layer on CUDA by Triton; equations as in `_event_loop`. That z > 0 is not checked here."""
+"""The causal-set layer on CUDA by Triton; equations as in `event_loop.py`. That z > 0 is not checked here."""
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial

@@ -285,7 +285,7 @@ def run(
     for task in tasks:
         if task.name not in finished and not task.point.failed:
             _ = task.network.recorded  # once here, not in every process
-    with open_pool(jobs, scheduler) as pool:
+    with open_pool(jobs, scheduler, preload=(__name__,)) as pool:
         values = run_tasks(stored, store, pool, progress, describe=_in_words)
     return {name: _OUTCOME.validate_python(value) for name, value in values.items()}
 

@@ -31,7 +31,9 @@ def codesign(
 ) -> Codesign:
     """Search the circuit parameters of a study for accuracy, energy (J) and latency (s); recommend and replay designs.
 
-    The same call again continues a study that was stopped or killed; several at once share its trials.
+    The same call again continues a study that was stopped or killed; several at once share its trials. All of them run
+    on one machine, so there is no Dask scheduler here: trials are in an SQLite file, and which of them died with their
+    workers is known by file locks of the kernel, neither of which is safe on a network's file system.
 
     Args:
         study: file of the study (.toml), or the name of one that ships, such as mnist.

@@ -96,7 +96,7 @@ def run(definition: Definition, out: Path, prepare: Prepare, options: Options, p
     """
     begin(definition, out)
     messages = _Messages(definition, out, progress)
-    with open_pool(options.workers) as pool:
+    with open_pool(options.workers, preload=(__name__,)) as pool:
         if options.workers == 1:
             return _work(definition, out, prepare, options.deadline, messages.tell)
         workers = [pool.submit(_work, definition, out, prepare, options.deadline) for _ in range(options.workers)]

@@ -54,7 +54,7 @@ def run(
     """
     shared = _Shared(mapped, physical, nominal, training, spikes, labels, chips, level, seed, weights)
     tasks = [shared.task(condition, trim) for condition in conditions for trim in TRIMS]
-    with open_pool(jobs, scheduler) as pool:
+    with open_pool(jobs, scheduler, preload=(__name__,)) as pool:
         rows = run_tasks(tasks, None if folder is None else TaskStore(folder), pool, progress, describe=_in_words)
     return [_ROW.validate_python(row) for row in rows.values()]
 
