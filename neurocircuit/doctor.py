@@ -187,7 +187,7 @@ def check_levels() -> Iterator[Check]:
     """One fixed neuron at every level: each must fire close to the level it refines."""
     spec = NeuronSpec()
     times, weights = np.array([_TIMES_OVER_TAU]), np.array([_WEIGHTS])
-    tolerances = _tolerances(spec)
+    by_level = tolerances(spec)
     fired: dict[str, float] = {}
     for level in (name for name in LEVELS if name != "transistor"):
         try:
@@ -202,7 +202,7 @@ def check_levels() -> Iterator[Check]:
             yield Check.of(f"level {level}", "problem", str(error), "neurocircuit simulate --level " + level)
             continue
         fired[level] = float(record.fire_time_over_tau[0])
-        yield _judged(level, fired, duration_s, record.failures.get(0, ""), tolerances)
+        yield _judged(level, fired, duration_s, record.failures.get(0, ""), by_level)
 
 
 def check_transistors() -> Check:
@@ -232,7 +232,7 @@ def check_process(name: str) -> Check:
     return Check.of(name, "ok", f"process with corners {corners}; models in {installed.folder}", **values)
 
 
-def _tolerances(spec: NeuronSpec) -> dict[str, tuple[str, float]]:
+def tolerances(spec: NeuronSpec) -> dict[str, tuple[str, float]]:
     """Which level each one refines, and how far it may fire from it, units of tau: the order of what it adds."""
     return {
         "ideal": ("ideal", 0.0),

@@ -22,8 +22,8 @@ from neurocircuit.errors import InputError
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.spec import LayerMapping, MappedNetwork, NeuronSpec
 from neurocircuit.spec.network import LIMIT_USE
+from neurocircuit.spec.neuron import XOR_RANGE_rad
 
-HALF_PI = np.pi / 2  # range of the XOR
 # Nulls the median deviation of firing neurons: published MNIST weights, a 0.09 … 0.16 rad, 15.3 cycles per τ, r = 8,
 # 8 images; at 0.5 they fire early by 0.04 thresholds, at 1.0 late by 0.05.
 GUARD_OVER_RIPPLE = 0.75
@@ -112,7 +112,7 @@ def choose_layer(
             weight_bank=bank,
         )
     peak = float(np.quantile(recorded.peak_current, choice.xor_quantile))
-    a = min(a, choice.use * HALF_PI / max(peak, 1e-12))
+    a = min(a, choice.use * XOR_RANGE_rad / max(peak, 1e-12))
     ripple = ripple_over_lead(base, a)
     if base.comparator == "modulo_2pi":
         depth = float(np.quantile(recorded.depth, choice.wrap_quantile))
@@ -130,7 +130,7 @@ def choose_layer(
 
 def largest_current(layer: LayerMapping, use: float) -> float:
     """Return the largest |Σ w e^{-(t-t_i)}| that a layer's phase per weight holds within `use` of the XOR's range."""
-    return use * HALF_PI / layer.phase_per_weight_rad
+    return use * XOR_RANGE_rad / layer.phase_per_weight_rad
 
 
 def largest_depth(layer: LayerMapping, base: NeuronSpec, use: float) -> float:
@@ -175,10 +175,10 @@ def limits_of(scale: LayerMapping, base: NeuronSpec, recorded: Recorded, choice:
             "XOR range",
             choice.xor_quantile,
             _quantile(used, choice.xor_quantile),
-            HALF_PI,
-            float(np.mean(used > HALF_PI)),
-            f"a <= {HALF_PI / max(_quantile(recorded.peak_current, choice.xor_quantile), 1e-12):.3g} rad, or training "
-            "with a margin on Σ w e^-(t-ti)",
+            XOR_RANGE_rad,
+            float(np.mean(used > XOR_RANGE_rad)),
+            f"a <= {XOR_RANGE_rad / max(_quantile(recorded.peak_current, choice.xor_quantile), 1e-12):.3g} rad, or "
+            "training with a margin on Σ w e^-(t-ti)",
         ),
         _limit(
             scale.name,

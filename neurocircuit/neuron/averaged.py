@@ -118,7 +118,7 @@ def fire(
             break
     return FireRecord(
         fire_time_over_tau=fire_time * scale,
-        headroom=peak * spec.phase_per_weight_rad / (np.pi / 2),
+        headroom=spec.headroom(peak),
         false_fire=np.zeros(trials, dtype=bool),
         engine=engine(),
     )

@@ -33,6 +33,7 @@ from neurocircuit.neuron.edge_state import Constants, skipped_peak, start_state
 from neurocircuit.neuron.phase_noise import VERSION
 from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
 from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec.neuron import XOR_RANGE_rad
 
 HAS_DEVICES = False
 arming, identity = armed_as_asked, no_identity
@@ -62,7 +63,7 @@ def fire(
         seeds = np.ascontiguousarray(noise_seed, dtype=np.uint64)
         native.edge_fire(constants.as_array(), state, *arrays, seeds, fire_time, headroom, false_fire)
     headroom = np.maximum(headroom, skipped_peak(constants, state, start_rad))
-    return FireRecord(fire_time * scale, headroom / (np.pi / 2), false_fire, engine=engine())
+    return FireRecord(fire_time * scale, headroom / XOR_RANGE_rad, false_fire, engine=engine())
 
 
 def _fire_numpy(

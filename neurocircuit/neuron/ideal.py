@@ -53,7 +53,7 @@ def fire(
     fire_time[late] = np.inf
     return FireRecord(
         fire_time_over_tau=fire_time,
-        headroom=headroom * spec.phase_per_weight_rad / (np.pi / 2),
+        headroom=spec.headroom(headroom),
         false_fire=np.zeros(trials, dtype=bool),
         engine=engine(),
     )

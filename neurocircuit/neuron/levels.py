@@ -1,8 +1,9 @@
 """One neuron, or a batch of them, at any level: the entry that the sweep and the command line share.
 
-A level is one file that fulfils the protocol Level with its functions, and one line of MODULES. Nothing else lists
-levels: options, messages and records take their names from LEVELS. A new level that solves the model's own equations
-takes `arming` and `identity` from record.py.
+A level is one file that fulfils the protocol Level with its functions, and one line of MODULES; options, messages and
+records take their names from LEVELS. What a level costs, how it looks in a figure and how far it may lie from its
+neighbour stand where that is used; docs/extending.md lists those tables. A new level that solves the model's own
+equations takes `arming` and `identity` from record.py.
 """
 
 from dataclasses import replace

@@ -96,7 +96,7 @@ class NoiseModel:
         if not self.causes:
             return ideal
         fit = self.table.layers[layer]
-        headroom = point.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
+        headroom = spec.headroom(point.peak_current)
         coordinates = features(spec, point, headroom)
         inside = self._inside(layer, fit, coordinates, point.fired)
         if membranes is not None and fit.first_passage is not None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SpecError, UnitError
 from neurocircuit.spec.bank import WeightBank
 from neurocircuit.spec.fields import Hertz, PerKelvin, PhaseDiffusion, Radians, RadiansPerSecond, Ratio, Seconds, Spec
@@ -13,6 +14,7 @@ from neurocircuit.units import format_quantity, parse_quantity
 
 Vcos = tuple[float, float, float, float]
 LARGEST_WINDOW_cycles = 1e7  # each is four events of the edge level
+XOR_RANGE_rad = pi / 2  # phase error up to which the XOR is linear, either way from quadrature
 SMALL_ERROR = Annotated[Ratio, Field(gt=-0.5, lt=0.5)]
 
 
@@ -263,6 +265,10 @@ class NeuronSpec(Spec):
     def membrane_gain_rad(self) -> float:
         """Phase that VCO4 gains on VCO3 in the end per unit weight: 2·swing·phase_per_weight·τ."""
         return 2.0 * self.vco4_swing_Hz * self.phase_per_weight_rad * self.tau_s
+
+    def headroom(self, current: Floats) -> Floats:
+        """Return the share of the XOR's linear range that synaptic currents take, units of the threshold, any shape."""
+        return current * self.phase_per_weight_rad / XOR_RANGE_rad
 
     @property
     def threshold_weight(self) -> float:

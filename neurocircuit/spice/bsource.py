@@ -22,6 +22,7 @@ from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.phase_noise import VERSION, Walk, walk
 from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
 from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec.neuron import XOR_RANGE_rad
 from neurocircuit.spice import deck, ngspice
 from neurocircuit.spice.deck import netlist_sha256
 
@@ -191,7 +192,7 @@ def _solve(
     fired_at = first_crossing(time, gap, slope, start, walked) if start < spec.window_over_tau else inf
     errors_before = np.abs(e_rad[time <= fired_at])
     at_crossing = abs(float(np.interp(fired_at, time, e_rad))) if fired_at < inf else 0.0
-    headroom = max(float(errors_before.max()), at_crossing) / (pi / 2)
+    headroom = max(float(errors_before.max()), at_crossing) / XOR_RANGE_rad
     return _Solution(time, vectors["v(phi1)"], e_rad, vectors["v(vc)"], gap + walked, fired_at, headroom)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SimulatorBadOutput
+from neurocircuit.spec.neuron import XOR_RANGE_rad
 from neurocircuit.spice.phases import rising_edges
 
 _LEAST_EDGES = 3
@@ -118,7 +119,7 @@ class Course:
         """Largest size of the phase error from the origin to an instant, over π/2."""
         time = self.time_s[self.known]
         error_rad = np.abs(self.phase_error_rad[(time >= 0) & (time <= until_s)])
-        return float(error_rad.max(initial=0.0)) / (pi / 2)
+        return float(error_rad.max(initial=0.0)) / XOR_RANGE_rad
 
     def is_false_fire(self, at_s: float) -> bool:
         """Whether the phases met modulo 2π only, the membrane having fallen instead of risen."""

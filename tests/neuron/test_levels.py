@@ -1,14 +1,20 @@
 """The common entry to all levels."""
 
 from inspect import signature
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from neurocircuit import doctor
 from neurocircuit.errors import InputError
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.chip import NeuronErrors
+from neurocircuit.rendering import style
+from neurocircuit.rendering.renderers.sweep_description import level_text
 from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp, StartPhases
+from neurocircuit.spec.testbench import LevelName
+from neurocircuit.studies.sweep import plan
 
 
 @pytest.mark.parametrize(
@@ -25,6 +31,16 @@ from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp, StartPhases
 def test_wrong_inputs(t, w, message):
     with pytest.raises(InputError, match=message):
         levels.evaluate("ideal", NeuronSpec(), t, w)
+
+
+def test_every_table_by_level_names_every_level():
+    """Those of docs/extending.md: a new level that is missing in one of them would fail in mid-run or in a report."""
+    tables = (plan.COSTS, style.LEVEL_COLOURS, style.LEVEL_MARKERS, style.LEVEL_LINES)
+    for table in tables:
+        assert set(table) == set(levels.LEVELS)
+    assert set(get_args(LevelName)) == set(levels.LEVELS)
+    assert all(level_text(level) for level in levels.LEVELS)
+    assert set(doctor.tolerances(NeuronSpec())) == set(levels.LEVELS) - {"transistor"}
 
 
 def test_unknown_level():

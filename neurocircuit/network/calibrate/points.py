@@ -107,7 +107,7 @@ class Points:
     @property
     def headroom(self) -> Floats:
         """Share of the XOR's range, [point]."""
-        return self.point.peak_current * self.spec.phase_per_weight_rad / (np.pi / 2)
+        return self.spec.headroom(self.point.peak_current)
 
 
 def collect(
@@ -171,7 +171,7 @@ def _choose(
 ) -> Points:
     layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
     points = concatenate([image.point for image in met])
-    headroom = points.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
+    headroom = spec.headroom(points.peak_current)
     coordinates = fit.features(spec, points, headroom)[:, points.fired]
     inside = (headroom <= within.headroom) & (points.at <= within.latest)
     fired, silent = np.flatnonzero(points.fired & inside), np.flatnonzero(~points.fired & inside)

@@ -75,7 +75,7 @@ def choose(
     times = np.concatenate([layer.inputs(spikes, bias) for spikes in images])
     point = concatenate([operate(layer.inputs(spikes, bias), weights, circuit.window) for spikes in images])
     repeated = np.tile(weights, (len(images), 1))
-    headroom = point.peak_current * spec.phase_per_weight_rad / (np.pi / 2)
+    headroom = spec.headroom(point.peak_current)
     held = point.fired & (headroom <= LARGEST_HEADROOM) & (wrap_distance(spec, point) >= LEAST_WRAP_DISTANCE)
     active = np.sum(_active(times, repeated, point.at), axis=1)
     eligible = np.flatnonzero(held & (point.at <= latest) & (active <= most_active))

@@ -8,12 +8,9 @@ from typing import Any
 from neurocircuit.studies.sweep import interpretations
 from neurocircuit.studies.sweep.identity import Environment
 from neurocircuit.studies.sweep.ledger import store_at
-from neurocircuit.studies.sweep.plan import Batch, SweepRequest
+from neurocircuit.studies.sweep.plan import COSTS, Batch, SweepRequest
 from neurocircuit.studies.sweep.run import Work
 from neurocircuit.studies.sweep.worker import compute
-
-_PROBE_TRIALS = {"bsource": 2, "transistor": 1}
-_FAST_PROBE_TRIALS = 200
 
 
 def estimate(request: SweepRequest, ledger_path: Path, jobs: int) -> dict[str, Any]:
@@ -55,7 +52,7 @@ def estimate(request: SweepRequest, ledger_path: Path, jobs: int) -> dict[str, A
 
 def _probe(batch: Batch) -> float:
     """Seconds per evaluation at the batch's level, measured here on a few draws after a first one."""
-    trials = min(batch.count, _PROBE_TRIALS.get(batch.level, _FAST_PROBE_TRIALS))
+    trials = min(batch.count, COSTS[batch.level].probe_draws)
     probe = Batch(batch.spec, batch.testbench, batch.seed, batch.level, batch.row, 0, trials)
     compute(probe)
     start = time.perf_counter()

@@ -16,8 +16,6 @@ REFERENCE_LEVELS = ("ideal", "averaged")  # cheap and exact: they always stand b
 COSTLY_LEVEL = "transistor"  # seconds a draw: the edge level stands beside it as control variate
 COSTLY_REFERENCES = (*REFERENCE_LEVELS, "edge")
 _FAST_DRAWS = 2000  # of the fast levels beside a costly one, whose own draws are few
-_BATCH_TRIALS = {"bsource": 5, COSTLY_LEVEL: 1}  # draws per batch; small where one draw takes milliseconds or more
-_FAST_BATCH_TRIALS = 500
 # Of the testbench, these choose or reduce results but do not change what one evaluation gives.
 _NOT_IN_KEY = ("name", "summary", "level", "desired", "metric", "trials", "cross_check_trials", "timeout", "retries")
 
@@ -85,10 +83,25 @@ class Batch:
     @property
     def cost(self) -> float:
         """Rough seconds, for the order of work and the progress bar."""
-        return self.count * TYPICAL_SECONDS[self.level]
+        return self.count * COSTS[self.level].seconds
 
 
-TYPICAL_SECONDS = {"ideal": 1e-6, "averaged": 1e-5, "edge": 1e-5, "bsource": 2e-2, COSTLY_LEVEL: 10.0}
+@dataclass(frozen=True)
+class Cost:
+    """What draws of a level cost: rough seconds for each, how many form a batch, and how many a timed probe takes."""
+
+    seconds: float
+    batch_draws: int = 500
+    probe_draws: int = 200
+
+
+COSTS = {
+    "ideal": Cost(1e-6),
+    "averaged": Cost(1e-5),
+    "edge": Cost(1e-5),
+    "bsource": Cost(2e-2, batch_draws=5, probe_draws=2),
+    COSTLY_LEVEL: Cost(10.0, batch_draws=1, probe_draws=1),
+}
 
 
 @dataclass(frozen=True)
@@ -221,7 +234,7 @@ class SweepRequest:
                 min(size, self.draws(level, row) - first),
             )
             for level in self.levels
-            for size in (_BATCH_TRIALS.get(level, _FAST_BATCH_TRIALS),)
+            for size in (COSTS[level].batch_draws,)
             for row in self.rows(level)
             for first in range(0, self.draws(level, row), size)
         ]
