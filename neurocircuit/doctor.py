@@ -88,7 +88,7 @@ def check_up(directory: Path | str = ".", tell: Callable[[str], None] = lambda l
 
 
 def all_checks(directory: Path) -> Iterator[Check]:
-    """Every check in the order of a set-up, each done when it is asked for."""
+    """Yield every check in the order of a set-up, each done when it is asked for."""
     yield check_python()
     yield Check.of("neurocircuit", "ok", f"{__version__} in {Path(__file__).parent}", version=__version__)
     yield check_kernel()
@@ -106,7 +106,7 @@ def all_checks(directory: Path) -> Iterator[Check]:
 
 
 def check_python() -> Check:
-    """The interpreter is new enough."""
+    """Check that the interpreter is new enough."""
     running = platform.python_version()
     detail = f"{running} ({sys.executable})"
     if sys.version_info < OLDEST_PYTHON:
@@ -116,7 +116,10 @@ def check_python() -> Check:
 
 
 def check_kernel() -> Check:
-    """The compiled kernel is there, and which instructions its layers use; without it numpy and torch step in."""
+    """Check that the compiled kernel is there, and which instructions its layers use.
+
+    Without it numpy and torch step in.
+    """
     if native is None:
         remedy = "install a C++ compiler (apt-get install g++ python3-dev), then install neurocircuit again"
         detail = "not compiled: the edge level runs on numpy, causal-set layers as a torch event loop, both slowly"
@@ -126,7 +129,7 @@ def check_kernel() -> Check:
 
 
 def check_ngspice() -> Check:
-    """The simulator answers with its version."""
+    """Check that the simulator answers with its version."""
     try:
         path, ngspice_version = ngspice.find_ngspice(), ngspice.version()
     except SimulatorMissing as error:
@@ -149,7 +152,7 @@ def _features(ngspice_version: ngspice.NgspiceVersion) -> dict[str, bool]:
 
 
 def check_extra(package: str, purpose: str) -> Check:
-    """An optional package is installed; it is looked up, not imported."""
+    """Check that an optional package is installed; it is looked up, not imported."""
     if importlib.util.find_spec(package) is None:
         detail = f"not installed; only {purpose} needs it"
         return Check.of(package, "absent", detail, extras.install_line(package))
@@ -161,7 +164,7 @@ def check_extra(package: str, purpose: str) -> Check:
 
 
 def check_writable(name: str, directory: Path) -> Check:
-    """Files can be written in a directory, or in its nearest parent that exists; nothing is created."""
+    """Check that the files can be written in a directory, or in its nearest parent that exists; nothing is created."""
     existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
     values: dict[str, Any] = {"path": str(directory)}
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
@@ -170,7 +173,7 @@ def check_writable(name: str, directory: Path) -> Check:
 
 
 def check_ledger(path: Path) -> Check:
-    """The sweep's ledger is one, or can be created."""
+    """Check that the sweep's ledger is one, or can be created."""
     remedy = "export NEUROCIRCUIT_LEDGER=FOLDER (a new folder in a directory of yours)"
     folder = check_writable("ledger", path.parent)
     if folder.status != "ok":
@@ -184,7 +187,7 @@ def check_ledger(path: Path) -> Check:
 
 
 def check_levels() -> Iterator[Check]:
-    """One fixed neuron at every level: each must fire close to the level it refines."""
+    """Yield a check of one fixed neuron at every level: each must fire close to the level it refines."""
     spec = NeuronSpec()
     times, weights = np.array([_TIMES_OVER_TAU]), np.array([_WEIGHTS])
     by_level = tolerances(spec)
@@ -222,7 +225,7 @@ def check_transistors() -> Check:
 
 
 def check_process(name: str) -> Check:
-    """Whether the models of a foreign process are on this machine; nothing is simulated."""
+    """Check whether the models of a foreign process are on this machine; nothing is simulated."""
     try:
         installed = processes.load(name)
     except processes.ProcessMissing as error:

@@ -45,9 +45,9 @@ _Number = TypeVar("_Number", int, float)
 
 
 def parse_quantity(text: str, unit: str, field: str) -> float:
-    """The SI value of `text`, such as "764 MHz" for unit "Hz". `field` names the culprit in an error.
+    """Return the SI value of `text`, such as "764 MHz" for unit "Hz". `field` names the culprit in an error.
 
-    Raises UnitError when the unit is missing or another, or when the number is not finite.
+    Raise UnitError when the unit is missing or another, or when the number is not finite.
     """
     if unit == "":
         return parse_ratio(text, field)
@@ -62,7 +62,7 @@ def parse_quantity(text: str, unit: str, field: str) -> float:
 
 
 def _without_prefix(text: str, unit: str) -> float | None:
-    """The number before the bare unit; quantiphy would read "0.5 rad" as 0.5 ronto-"ad"."""
+    """Return the number before the bare unit; quantiphy would read "0.5 rad" as 0.5 ronto-"ad"."""
     for spelling in _SPELLINGS[unit]:
         number = text.strip().removesuffix(spelling).strip()
         if number != text.strip() and _NUMBER.fullmatch(number):
@@ -87,7 +87,7 @@ def _with_prefix(text: str, unit: str, field: str) -> float:
 
 
 def parse_ratio(text: str, field: str) -> float:
-    """A pure number: "0.03" or "3 %". Raises UnitError for anything else."""
+    """Return a pure number: "0.03" or "3 %". Raise UnitError for anything else."""
     body, percent = (text.strip()[:-1].strip(), True) if text.strip().endswith("%") else (text.strip(), False)
     if not _NUMBER.fullmatch(body) or not math.isfinite(float(body)):
         raise UnitError(f"{field} must be a finite number or a percentage, got {text!r}")
@@ -110,9 +110,9 @@ def format_quantity(value: float, unit: str) -> str:
 
 
 def parse_percentages(text: str, field: str = "--jitter") -> tuple[float, ...] | None:
-    """Ratios from "1-9%" (steps of 2 %, as in the paper), "1-9%:1", "1,3,5%", "3%"; None from "none".
+    """Return the ratios from "1-9%" (steps of 2 %, as in the paper), "1-9%:1", "1,3,5%", "3%"; None from "none".
 
-    Raises UnitError when the percent sign is missing, or when the step does not lead from the first to the last.
+    Raise UnitError when the percent sign is missing, or when the step does not lead from the first to the last.
     """
     if text.strip() == "none":
         return None
@@ -133,7 +133,7 @@ def parse_percentages(text: str, field: str = "--jitter") -> tuple[float, ...] |
 
 
 def parse_integers(text: str, field: str = "--bits") -> tuple[int, ...] | None:
-    """Whole numbers from "4,8,16"; None from "none"."""
+    """Return the whole numbers from "4,8,16"; None from "none"."""
     if text.strip() == "none":
         return None
     items = [item.strip() for item in text.split(",")]
@@ -143,7 +143,7 @@ def parse_integers(text: str, field: str = "--bits") -> tuple[int, ...] | None:
 
 
 def parse_times_over_tau(text: str, tau_s: float, field: str = "--inputs") -> tuple[float, ...]:
-    """Spike times, units of tau, from "0.16,0.16" (tau), "3.2ns,4ns" (seconds) or "inf" (a silent input)."""
+    """Return the spike times, units of tau, from "0.16,0.16" (tau), "3.2ns,4ns" (seconds) or "inf" (a silent input)."""
     items = [item.strip() for item in text.split(",")]
     bare = [_NUMBER.fullmatch(item) is not None for item in items if item != "inf"]
     if any(bare) and not all(bare):
@@ -153,7 +153,7 @@ def parse_times_over_tau(text: str, tau_s: float, field: str = "--inputs") -> tu
 
 
 def parse_numbers(text: str, field: str) -> tuple[float, ...]:
-    """Finite numbers from "0.8,-0.2"."""
+    """Return the finite numbers from "0.8,-0.2"."""
     _refuse_decimal_comma(text, field)
     return tuple(parse_ratio(item, field) for item in text.split(","))
 

@@ -48,7 +48,7 @@ def check_output(path: Path, suffix: str) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory, and those above it, where there is none. Raises InputError naming it."""
+    """Make a directory, and those above it, where there is none. Raise InputError naming it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -56,7 +56,10 @@ def make_directory(path: Path) -> None:
 
 
 def read_json(path: Path, hint: str = "") -> Any:
-    """What a file of JSON holds. Raises InputError (with the hint) where it cannot be read, else FileFormatError."""
+    """Return what a file of JSON holds.
+
+    Raise InputError (with the hint) where it cannot be read, else FileFormatError.
+    """
     try:
         return json.loads(path.read_bytes())
     except OSError as error:
@@ -93,7 +96,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _umask() -> int:
-    """The process's mask; it can only be read by setting it."""
+    """Return the process's mask; it can only be read by setting it."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

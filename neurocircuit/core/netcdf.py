@@ -16,9 +16,11 @@ CONVENTION = "neurocircuit TransferTable"
 
 
 def read_dataset(path: Path) -> xr.Dataset:
-    """The whole content of a netCDF 3 file. Raises FileFormatError naming the file when it is damaged or another kind.
+    """Return the whole content of a netCDF 3 file.
 
-    Raises InputError when it cannot be read at all.
+    Raise FileFormatError naming the file when it is damaged or another kind.
+
+    Raise InputError when it cannot be read at all.
     """
     try:
         data = path.read_bytes()
@@ -34,7 +36,7 @@ def read_dataset(path: Path) -> xr.Dataset:
 
 
 def dataset_bytes(dataset: xr.Dataset) -> bytes:
-    """Content of a netCDF 3 file; equal data give equal bytes (no date, no host, no fill values)."""
+    """Return the content of a netCDF 3 file; equal data give equal bytes (no date, no host, no fill values)."""
     ordered = xr.Dataset(
         {name: dataset[name].variable for name in sorted(map(str, dataset.data_vars))},
         {name: dataset[name].variable for name in sorted(map(str, dataset.coords))},
@@ -46,12 +48,12 @@ def dataset_bytes(dataset: xr.Dataset) -> bytes:
 
 
 def seal(dataset: xr.Dataset) -> xr.Dataset:
-    """The dataset with its content hash in the attributes."""
+    """Return the dataset with its content hash in the attributes."""
     return dataset.assign_attrs(content_sha256=content_sha256(dataset))
 
 
 def check_seal(dataset: xr.Dataset, path: Path) -> None:
-    """Raises FileFormatError unless this is a transfer table of our schema, unchanged since it was written."""
+    """Raise FileFormatError unless this is a transfer table of our schema, unchanged since it was written."""
     axes = ("level", "input_jitter", "bits")
     check_sealed(dataset, path, CONVENTION, "a transfer table", SCHEMA_VERSION, axes)
 
@@ -59,7 +61,7 @@ def check_seal(dataset: xr.Dataset, path: Path) -> None:
 def check_sealed(
     dataset: xr.Dataset, path: Path, convention: str, kind: str, version: int, axes: tuple[str, ...]
 ) -> None:
-    """Raises FileFormatError unless this is a file of that convention and version, unchanged since it was written."""
+    """Raise FileFormatError unless this is a file of that convention and version, unchanged since it was written."""
     if dataset.attrs.get("convention") != convention:
         raise FileFormatError(f"{path} must be {kind} of neurocircuit, got another netCDF file")
     file_version = dataset.attrs.get("schema_version")
@@ -91,5 +93,5 @@ def _add(digest: Any, value: Any) -> None:
 
 
 def _plain(attributes: dict[Any, Any]) -> dict[str, Any]:
-    """Attributes as JSON takes them; numpy scalars come back from a file."""
+    """Return the attributes as JSON takes them; numpy scalars come back from a file."""
     return {str(key): value.item() if isinstance(value, np.generic) else value for key, value in attributes.items()}

@@ -129,7 +129,7 @@ def code_sha256(package: Path) -> str:
 
 
 def _cpu_s() -> float:
-    """Processor time of this process and of the ended ones that it started."""
+    """Return the processor time of this process and of the ended ones that it started."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
@@ -142,7 +142,7 @@ def _version(name: str) -> str:
 
 
 def _processor() -> str:
-    """Model name and instruction set: compiled code and numpy pick their variants by it."""
+    """Return the model name and instruction set: compiled code and numpy pick their variants by it."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return f"{platform.machine()} {platform.processor()}"

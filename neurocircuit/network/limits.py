@@ -149,7 +149,7 @@ def held(mapped: MappedNetwork) -> tuple[list[float], list[float]]:
 
 
 def _guarded(layer: LayerMapping) -> float:
-    """Phase that the guard and the ripple, of which the guard is a share, take from the lead's range."""
+    """Return the phase that the guard and the ripple, of which the guard is a share, take from the lead's range."""
     return layer.ripple_guard_rad * (1 + 1 / GUARD_OVER_RIPPLE)
 
 
@@ -159,12 +159,12 @@ def ripple_over_lead(base: NeuronSpec, a: float) -> float:
 
 
 def largest_lead_rad(base: NeuronSpec, a: float) -> float:
-    """The lead at which I_L reaches 0, threshold at 1."""
+    """Return the lead at which I_L reaches 0, threshold at 1."""
     return 2.0 * base.f0_Hz * base.threshold_vco_ratio * 2.0 * a * base.tau_s
 
 
 def limits_of(scale: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: Choice) -> list[Limit]:
-    """Every constraint of a layer on recorded trajectories, met or not."""
+    """Return every constraint of a layer on recorded trajectories, met or not."""
     a, lead = scale.phase_per_weight_rad, scale.lead_rad
     used = a * recorded.peak_current
     deep = lead * (1.0 + recorded.depth) + _guarded(scale)
@@ -210,7 +210,7 @@ def limits_of(scale: LayerMapping, base: NeuronSpec, recorded: Recorded, choice:
 
 
 def costs_of(scale: LayerMapping, base: NeuronSpec, window_over_tau: float) -> dict[str, float]:
-    """What the scale of a layer costs, in units of the threshold, beside the base circuit."""
+    """Return what the scale of a layer costs, in units of the threshold, beside the base circuit."""
     lead_rad = base.fixed_lead_rad
     d3, d4 = base.phase_noise[2:]
     walk = float(np.sqrt((d3 + d4) * base.tau_s * window_over_tau))
@@ -226,7 +226,7 @@ def costs_of(scale: LayerMapping, base: NeuronSpec, window_over_tau: float) -> d
 
 
 def _rounded(value: float) -> float:
-    """Three digits, so that a file shows what is meant; never beyond the limit that `value` is."""
+    """Return three digits, so that a file shows what is meant; never beyond the limit that `value` is."""
     if value <= 0:
         return 0.0
     step = 10.0 ** (np.floor(np.log10(value)) - 2)

@@ -205,7 +205,7 @@ def with_delays(mapped: MappedNetwork, physical: PhysicalNetwork, spikes: list[F
 def _ideal(
     mapped: MappedNetwork, physical: PhysicalNetwork, images: EncodedImages, exact: bool = True
 ) -> list[list[Operating]]:
-    """Operating points [image][layer] under eq. (4)."""
+    """Return the operating points [image][layer] under eq. (4)."""
     circuit = Circuit.of(mapped, physical)
     return [circuit.ideal(image, exact_weights=exact) for image in images.spikes]
 

@@ -82,7 +82,7 @@ class Pool:
     index: NDArray[np.int32]
 
     def earliest(self, spikes: Floats) -> Floats:
-        """Spikes [gate] from the previous stage's [number]."""
+        """Return the spikes [gate] from the previous stage's [number]."""
         first: Floats = np.concatenate([spikes, [np.inf, np.inf]])[self.index].min(axis=1)
         return first
 
@@ -142,7 +142,7 @@ def _layer(stage: Convolution | Dense, index: NDArray[np.int32], row: NDArray[np
 
 
 def _windows(numbers: NDArray[np.int32], kernel: tuple[int, ...], stride: int, padding: Sides) -> NDArray[np.int32]:
-    """Numbers [image, h, w, input] of each window of [image, channel, row, column]; SILENT where padded."""
+    """Return the numbers [image, h, w, input] of each window of [image, channel, row, column]; SILENT where padded."""
     left, right, top, bottom = padding
     padded = np.pad(numbers, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=SILENT)
     windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))[:, :, ::stride, ::stride]

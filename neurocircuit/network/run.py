@@ -116,7 +116,7 @@ class Circuit:
         return self.mapped.neuron.window_over_tau
 
     def chip(self, seed: int, number: int, variation: Variation | None = None) -> "Chip":
-        """Chip number `number` of the network's variation, or of another one."""
+        """Return chip number `number` of the network's variation, or of another one."""
         variation = self.mapped.variation if variation is None else variation
         layers = []
         for k, layer in enumerate(self.physical.layers):
@@ -174,7 +174,7 @@ class Chip:
     def run_layer(
         self, k: int, spikes: Floats, image: int, level: str, neurons: NDArray[np.intp] | None = None
     ) -> LayerRun:
-        """Layer k, or some of its neurons, from the previous stage's spikes [number]."""
+        """Run layer k, or some of its neurons, from the previous stage's spikes [number]."""
         circuit, chip_layer = self.circuit, self.layers[k]
         layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
         start, seeds = chips.draw_event(spec, self.seed, self.number, image, k, layer.neurons)
@@ -192,12 +192,12 @@ class Chip:
 
 
 def spikes_of(point: Operating) -> Floats:
-    """Times [neuron] under eq. (4); inf: silent."""
+    """Return the times [neuron] under eq. (4); inf: silent."""
     return np.where(point.fired, point.at, np.inf)
 
 
 def decide(t_over_tau: Floats) -> int:
-    """Class of the first output spike; -1 when all outputs [class] are silent."""
+    """Return the class of the first output spike; -1 when all outputs [class] are silent."""
     return int(np.argmin(t_over_tau)) if np.isfinite(t_over_tau).any() else -1
 
 

@@ -25,30 +25,30 @@ class Arc:
     gap: Floats  # membrane minus threshold
 
     def take(self, which: np.ndarray) -> "Arc":
-        """The same for some of the trials."""
+        """Return the same for some of the trials."""
         return Arc(self.r, self.e[which], self.y[which], self.rate[which], self.gap[which])
 
     def state(self, t: Floats) -> tuple[Floats, Floats]:
-        """e~ and y~ after t; [trial]."""
+        """Return e~ and y~ after t; [trial]."""
         c, s = damping(self.r, t)
         half = self.r / 2
         return self.e * (c + half * s) - self.y * s, self.r * self.e * s + self.y * (c - half * s)
 
     def gap_at(self, t: Floats) -> Floats:
-        """Membrane minus threshold after t; [trial]."""
+        """Return the membrane minus threshold after t; [trial]."""
         e, y = self.state(t)
         return self.gap + self.rate * t + (y - self.y) / self.r - (e - self.e)
 
     def slope_at(self, t: Floats) -> Floats:
-        """Its derivative; [trial]."""
+        """Return its derivative; [trial]."""
         return self.rate + self.state(t)[0]
 
     def curvature_at(self, t: Floats) -> Floats:
-        """Its second derivative, -y~; [trial]."""
+        """Return its second derivative, -y~; [trial]."""
         return -self.state(t)[1]
 
     def inflections(self, length: Floats) -> Floats:
-        """Zeros of y~ within (0, length), ascending, `length` where there is none; [zero, trial].
+        """Return the zeros of y~ within (0, length), ascending, `length` where there is none; [zero, trial].
 
         s/c = q there, with q = y~0/(r (y~0/2 - e~0)): one zero at most unless the loop is underdamped.
         """
@@ -71,7 +71,7 @@ class Arc:
 
 
 def damping(r: float, t: Floats) -> tuple[Floats, Floats]:
-    """C = e^{-rt/2} cosh δt and s = e^{-rt/2} sinh(δt)/δ with δ² = r²/4 - r, any sign; same shape as t."""
+    """Return C = e^{-rt/2} cosh δt and s = e^{-rt/2} sinh(δt)/δ with δ² = r²/4 - r, any sign; same shape as t."""
     square = r * r / 4 - r
     if square < 0:
         omega = np.sqrt(-square)
@@ -87,7 +87,7 @@ def damping(r: float, t: Floats) -> tuple[Floats, Floats]:
 
 
 def first_crossing(arc: Arc, zeros: Floats, length: Floats) -> Floats:
-    """First t in (0, length] at which the gap rises to 0, inf where it does not; [trial].
+    """Return the first t in (0, length] at which the gap rises to 0, inf where it does not; [trial].
 
     Between inflections the slope is monotone: the gap has there at most one maximum, and it matters only when
     its tangent at the start reaches 0. Otherwise an upward crossing shows in the sign at the end.
@@ -116,7 +116,7 @@ def _root(
     high: Floats,
     rising: bool,
 ) -> Floats:
-    """The sign change of `function` in each bracket, by Newton steps kept inside it; [trial]."""
+    """Return the sign change of `function` in each bracket, by Newton steps kept inside it; [trial]."""
     sign = 1.0 if rising else -1.0
     x = (low + high) / 2
     for _ in range(200):

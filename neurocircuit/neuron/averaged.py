@@ -83,7 +83,7 @@ def fire(
     noise_seed: np.ndarray,
     errors: NeuronErrors | None = None,
 ) -> FireRecord:
-    """First crossing of membrane and threshold, from t_over_tau and weights, both [trial, input]."""
+    """Return the first crossing of membrane and threshold, from t_over_tau and weights, both [trial, input]."""
     constants = Constants.of(spec, errors)
     scale: Any = 1.0
     if errors is not None:
@@ -127,7 +127,7 @@ def fire(
 def _armed(
     spec: NeuronSpec, constants: Constants, t_over_tau: Floats, weights: Floats, noise_seed: np.ndarray, scale: Any
 ) -> tuple[Floats, Floats, Corners]:
-    """U and d from arming on, both [trial], and all corners after it."""
+    """Return U and d from arming on, both [trial], and all corners after it."""
     corners = _corners(constants, t_over_tau, weights)
     none = np.zeros(len(corners.times))
     if not any(spec.phase_noise):
@@ -137,7 +137,7 @@ def _armed(
 
 
 def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> Corners:
-    """Those of the inputs."""
+    """Return those of the inputs."""
     trials, _ = t_over_tau.shape
     width, window = (np.reshape(value, (-1, 1)) for value in (constants.spike_width, constants.window))
     if np.all(width > 0):
@@ -180,7 +180,7 @@ def _in_order(corners: Corners) -> Corners:
 
 
 def _peak(arc: Arc, zeros: Floats, length: Floats, delay: Floats, constants: Constants, u: Floats) -> Floats:
-    """Largest |phase error| of a stretch, up to the decision; units of weight, [trial]."""
+    """Return the largest |phase error| of a stretch, up to the decision; units of weight, [trial]."""
     end = np.minimum(length, delay)
     points = [np.zeros_like(length), *np.minimum(zeros, end), end]
     largest: Floats = np.max([np.abs(arc.state(t)[0] + u + constants.static_error) for t in points], axis=0)
@@ -188,7 +188,7 @@ def _peak(arc: Arc, zeros: Floats, length: Floats, delay: Floats, constants: Con
 
 
 def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
-    """Waveforms over the window from t_over_tau and weights, both [input]; UP is its running mean."""
+    """Return the waveforms over the window from t_over_tau and weights, both [input]; UP is its running mean."""
     constants = Constants.of(spec)
     seeds = np.array([noise_seed], dtype=np.uint64)
     u, d, corners = _armed(spec, constants, t_over_tau[None], weights[None], seeds, 1.0)
@@ -239,7 +239,7 @@ def _present(
 
 
 def _received(constants: Constants, t_over_tau: Floats, weights: Floats, time: Floats) -> Floats:
-    """Weight that VCO1 has received by each time; [sample]."""
+    """Return the weight that VCO1 has received by each time; [sample]."""
     spikes = np.isfinite(t_over_tau)
     since = time[:, None] - t_over_tau[spikes][None, :]
     width = constants.spike_width
@@ -248,12 +248,12 @@ def _received(constants: Constants, t_over_tau: Floats, weights: Floats, time: F
 
 
 def engine() -> str:
-    """What determines the numbers of this level."""
+    """Return what determines the numbers of this level."""
     return f"averaged/1 {VERSION}"
 
 
 def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
-    """What the spec switches on and the averaged loop leaves out."""
+    """Return what the spec switches on and the averaged loop leaves out."""
     effects = {
         "readout q": spec.readout == "q",
         "wrap modulo 2π": spec.comparator == "modulo_2pi",

@@ -34,11 +34,11 @@ class NeuronErrors:
 
     @classmethod
     def none(cls) -> "NeuronErrors":
-        """No errors."""
+        """Return no errors."""
         return cls(0.0, 0.0, 0.0, (0.0, 0.0, 0.0, 0.0))
 
     def take(self, which: Any) -> "NeuronErrors":
-        """Those of some neurons."""
+        """Return those of some neurons."""
         error1, error2, error3, error4 = (value[which] for value in self.frequency)
         return NeuronErrors(self.tau[which], self.gain[which], self.threshold[which], (error1, error2, error3, error4))
 
@@ -48,7 +48,7 @@ class NeuronErrors:
         return (1.0 + self.threshold) / ((1.0 + self.gain) * (1.0 + self.tau))
 
     def spec_of(self, spec: NeuronSpec, trial: int) -> NeuronSpec:
-        """The spec that one erroneous neuron has: for levels that take a neuron at a time, and for tests."""
+        """Return the spec that one erroneous neuron has: for levels that take a neuron at a time, and for tests."""
         tau, gain, threshold = (float(np.reshape(value, -1)[trial]) for value in (self.tau, self.gain, self.threshold))
         frequency_errors = [float(np.reshape(value, -1)[trial]) for value in self.frequency]
         in_force = tuple(a + b for a, b in zip(spec.frequency_error.in_force, frequency_errors, strict=True))
@@ -91,7 +91,7 @@ class ChipLayer:
 def draw_layer(
     variation: Variation, seed: int, chip: int, layer: int, neurons: int, inputs: int, synapse_sets: int | None = None
 ) -> ChipLayer:
-    """The errors of one layer of chip number `chip`; its die is that of all its layers.
+    """Return the errors of one layer of chip number `chip`; its die is that of all its layers.
 
     synapse_sets: how many sets of synapses are drawn; default: one for each neuron.
     """
@@ -112,7 +112,7 @@ def draw_layer(
 def draw_event(
     spec: NeuronSpec, seed: int, chip: int, image: int, layer: int, neurons: int
 ) -> tuple[Floats, NDArray[np.uint64]]:
-    """Phases of VCO1 and VCO3 at arming [neuron, 2] and seeds of the phase noise [neuron] of one event."""
+    """Return the phases of VCO1 and VCO3 at arming [neuron, 2] and seeds of the phase noise [neuron] of one event."""
     generator = _generator(seed, "event", chip, image, layer)
     phases = generator.uniform(0.0, 2 * np.pi, (neurons, 2))
     seeds = generator.integers(0, 2**64, neurons, dtype=np.uint64)

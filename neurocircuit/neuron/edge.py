@@ -69,7 +69,7 @@ def fire(
 def _fire_numpy(
     constants: Constants, state: Floats, t_over_tau: Floats, weights: Floats, seeds: NDArray[np.uint64]
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Side by side where all neurons are alike, else one after another."""
+    """Fire the neurons side by side where they are alike, else one after another."""
     if np.ndim(constants.swing) == 0:
         return edge_numpy.fire(constants, state, t_over_tau, weights, seeds)
     results_of_rows = [
@@ -81,7 +81,10 @@ def _fire_numpy(
 
 
 def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
-    """Waveforms over the window of one neuron, a sample at every event; t_over_tau and weights are [input]."""
+    """Return the waveforms over the window of one neuron, a sample at every event.
+
+    t_over_tau and weights are [input].
+    """
     constants = Constants.of(spec)
     state = start_state(constants, t_over_tau[None], start_rad[None], may_skip=False)
     seeds = np.array([noise_seed], dtype=np.uint64)
@@ -103,7 +106,7 @@ def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: 
 
 
 def engine() -> str:
-    """What determines the numbers of this level."""
+    """Return what determines the numbers of this level."""
     return f"edge/1 {'numpy' if native is None else 'native'} {VERSION}"
 
 

@@ -15,7 +15,7 @@ from neurocircuit.neuron.phase_noise import Seeds, normal_pair
 def fire(
     constants: Constants, state: Floats, t_over_tau: Floats, weights: Floats, seeds: Seeds
 ) -> tuple[Floats, Floats, Bools]:
-    """Fire time, largest |phase error| (rad) and false fires, each [trial], from states [trial, 8]."""
+    """Return the fire time, largest |phase error| (rad) and false fires, each [trial], from states [trial, 8]."""
     trials = len(state)
     fire_time, false_fire = np.full(trials, np.inf), np.zeros(trials, dtype=bool)
     corners = _corners(constants, t_over_tau, weights)
@@ -36,7 +36,9 @@ def fire(
 
 
 def trace(constants: Constants, state: Floats, t_over_tau: Floats, weights: Floats, seeds: Seeds) -> tuple[Floats, ...]:
-    """Time, VCO1, VCO2, filter, UP, membrane and VCO3 at both sides of every event; each [sample], one neuron.
+    """Return the time, VCO1, VCO2, filter, UP, membrane and VCO3 at both sides of every event.
+
+    Each [sample], one neuron.
 
     The comparator is ignored: the trace runs to the window's end.
     """
@@ -53,7 +55,9 @@ def trace(constants: Constants, state: Floats, t_over_tau: Floats, weights: Floa
 
 
 def _corners(constants: Constants, t: Floats, w: Floats) -> Floats:
-    """Instants, VCO1 jumps, VCO1 frequency changes, changes of the pulse count; sorted, [4, trial, corner + 1].
+    """Return the instants, VCO1 jumps, VCO1 frequency changes, changes of the pulse count.
+
+    sorted, [4, trial, corner + 1].
 
     Inputs beyond the window are put to infinity; the last corner is there to be never reached.
     """
@@ -216,7 +220,7 @@ class _Batch:
         return total
 
     def _steady_speed2(self) -> Floats:
-        """Frequency of VCO2 once the filter has followed UP, [trial]."""
+        """Return the frequency of VCO2 once the filter has followed UP, [trial]."""
         return np.asarray(self.c.omega[1] + self.noise[1] + np.pi * (self.up - 0.5))
 
     def _time_of_edge2(self, whole: Floats) -> Floats:
@@ -233,7 +237,10 @@ class _Batch:
         return np.asarray(self.cycles * np.pi + self.phase1 - self.phase2 - np.pi / 2)
 
     def _looks_ahead(self, membrane: Floats) -> Bools:
-        """The flip-flop compares modulo 2 pi, it sees VCO4 ahead for a difference in [0, pi); a counter for any > 0."""
+        """Tell whether the flip-flop, which compares modulo 2 pi, sees VCO4 ahead: for a difference in [0, pi).
+
+        A counter for any > 0.
+        """
         if self.c.counts_turns:
             return np.asarray(membrane >= 0)
         return np.asarray(np.mod(membrane, 2 * np.pi) < np.pi)

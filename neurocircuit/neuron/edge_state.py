@@ -64,14 +64,14 @@ class Constants:
         )
 
     def as_array(self) -> Floats:
-        """[trial or 1, constant] in the order that the kernel reads."""
+        """Return [trial or 1, constant] in the order that the kernel reads."""
         flags = (float(self.readout_q), float(self.waits_for_input), float(self.counts_turns), self.floor)
         head = (self.r, self.phase_per_weight, *self.omega, self.swing, self.spike_width, self.window)
         columns = np.broadcast_arrays(*np.atleast_1d(*head, *self.noise, *flags))
         return np.ascontiguousarray(np.stack(columns, axis=1))
 
     def row(self, trial: int) -> "Constants":
-        """Those of one trial."""
+        """Return those of one trial."""
 
         def of_trial(value: Any) -> Any:
             return value[min(trial, len(value) - 1)] if np.ndim(value) else value
@@ -114,7 +114,7 @@ def start_state(constants: Constants, t_over_tau: Floats, start_rad: Floats, may
 
 
 def _quiet_until(constants: Constants, duty: Floats, first: Floats) -> NDArray[np.bool_]:
-    """True where drift and ripple keep the membrane within -π … 0 up to the first input; [trial]."""
+    """Return True where drift and ripple keep the membrane within -π … 0 up to the first input; [trial]."""
     if constants.waits_for_input:
         return np.ones(len(first), dtype=bool)
     drift = (constants.omega[3] - constants.omega[2] + constants.swing * (duty - 0.5)) * first
@@ -126,7 +126,7 @@ def _quiet_until(constants: Constants, duty: Floats, first: Floats) -> NDArray[n
 
 
 def skipped_peak(constants: Constants, state: Floats, start_rad: Floats) -> Floats:
-    """Largest |phase error| between arming and the instant of a state of `start_state`, rad, [trial].
+    """Return the largest |phase error| between arming and the instant of a state of `start_state`, rad, [trial].
 
     In lock it is at either end, or where the error turns, once while UP is high and once while it is low: there
     VCO1 is as fast as VCO2, which follows the filter.
@@ -153,13 +153,16 @@ def skipped_peak(constants: Constants, state: Floats, start_rad: Floats) -> Floa
 
 
 def _filter_extremes(r: float, duty: Floats, period: Value) -> tuple[Floats, Floats]:
-    """Lowest and highest filter output in lock, [trial]: where UP rises and where it falls."""
+    """Return the lowest and highest filter output in lock, [trial]: where UP rises and where it falls."""
     valley = np.exp(-r * (1 - duty) * period) * np.expm1(-r * duty * period) / np.expm1(-r * period)
     return valley, 1 + (valley - 1) * np.exp(-r * duty * period)
 
 
 def _locked(constants: Constants, duty: Floats, period: Value, x: Floats) -> Floats:
-    """Phase of VCO2 since its edge, cycles, UP and filter in the periodic state, at position x; [trial, 4]."""
+    """Return the phase of VCO2 since its edge, cycles, UP and filter in the periodic state, at position x.
+
+    [trial, 4].
+    """
     r = constants.r
     valley, peak = _filter_extremes(r, duty, period)
     up = (x < duty).astype(float)
@@ -177,6 +180,6 @@ def _locked(constants: Constants, duty: Floats, period: Value, x: Floats) -> Flo
 
 
 def _at_quadrature(x: Floats) -> Floats:
-    """VCO2 a quarter period behind VCO1, filter in the middle; [trial, 4]."""
+    """Return VCO2 a quarter period behind VCO1, filter in the middle; [trial, 4]."""
     up = (x < 0.5).astype(float)
     return np.stack([(x - 0.5 + up) * np.pi, up, up, np.full_like(x, 0.5)], axis=1)

@@ -19,7 +19,7 @@ def fire(
     noise_seed: np.ndarray,
     errors: NeuronErrors | None = None,
 ) -> FireRecord:
-    """Fire times by eq. (4), exact causal set, from t_over_tau and weights, both [trial, input].
+    """Return the fire times by eq. (4), exact causal set, from t_over_tau and weights, both [trial, input].
 
     Eq. (3) between two inputs is V(t) = B - A e^{-(t - t_k)} with B = Σ_C w - θ and A = Σ_C w e^{-(t_k - t_i)}.
     It rises where A > 0, so the first crossing lies ln(A/B) after the first t_k for which that comes before t_k+1.
@@ -87,12 +87,12 @@ def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: 
 
 
 def engine() -> str:
-    """What determines the numbers of this level."""
+    """Return what determines the numbers of this level."""
     return "ideal/1"
 
 
 def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
-    """What the spec switches on and eq. (4) leaves out."""
+    """Return what the spec switches on and eq. (4) leaves out."""
     effects = {
         "threshold ramp": not spec.threshold.is_fixed,
         "readout q": spec.readout == "q",

@@ -91,7 +91,9 @@ def evaluate(
     refined: bool = False,
     errors: NeuronErrors | None = None,
 ) -> FireRecord:
-    """Fire times from spike times and weights, both [trial, input]; times in units of tau from arming, inf: silent.
+    """Return the fire times from spike times and weights, both [trial, input].
+
+    Times in units of tau from arming, inf: silent.
 
     start_rad: phases of VCO1 and VCO3 at arming, [trial, 2]; default: those of the spec, or where it says random,
     one draw per trial from a generator with seed 0.
@@ -100,7 +102,7 @@ def evaluate(
     few ulps in a closed form. What that changes is the level's numerical floor.
     errors: what a chip's neurons have of their own, each [trial].
 
-    Raises InputError for times before arming, SimulatorMissing where a level needs ngspice and there is none.
+    Raise InputError for times before arming, SimulatorMissing where a level needs ngspice and there is none.
     """
     t_over_tau, weights = (np.atleast_2d(np.asarray(array, dtype=np.float64)) for array in (t_over_tau, weights))
     _check(t_over_tau, weights)
@@ -131,7 +133,10 @@ def waveforms(
     start_rad: Floats | None = None,
     noise_seed: int = 0,
 ) -> Waveforms:
-    """Waveforms over the whole window of one neuron; t_over_tau and weights are [input], start_rad is [2]."""
+    """Return the waveforms over the whole window of one neuron.
+
+    t_over_tau and weights are [input], start_rad is [2].
+    """
     t_over_tau, weights = (np.asarray(array, dtype=np.float64) for array in (t_over_tau, weights))
     _check(t_over_tau[None], weights[None])
     start = fixed_start_rad(spec) if start_rad is None else start_rad
@@ -152,41 +157,47 @@ def arming(level: str, spec: NeuronSpec, start_rad: Floats, inputs: int) -> Armi
 
     The transistor level starts from saved states: its phases are near the wanted ones, and its membrane was armed
     before the time origin. Every other level arms at the time origin, at the phases wanted.
-    Raises SimulatorMissing, SimulatorTimeout or SimulatorBadOutput where a state has yet to be made and cannot be.
+    Raise SimulatorMissing, SimulatorTimeout or SimulatorBadOutput where a state has yet to be made and cannot be.
     """
     return level_of(level).arming(spec, start_rad, inputs)
 
 
 def engine(level: str) -> str:
-    """What determines the numbers of a level: code version, netlist, simulator and its options."""
+    """Return what determines the numbers of a level: code version, netlist, simulator and its options."""
     return level_of(level).engine()
 
 
 def identity(level: str, spec: NeuronSpec, inputs: int) -> str:
-    """What determines the numbers beside level, engine and spec: the files of the circuit's process; "" for most."""
+    """Return what determines the numbers beside level, engine and spec: the files of the circuit's process.
+
+    "" for most.
+    """
     return level_of(level).identity(spec, inputs)
 
 
 def not_modelled(level: str, spec: NeuronSpec) -> tuple[str, ...]:
-    """Effects that the spec switches on and the level leaves out."""
+    """Return the effects that the spec switches on and the level leaves out."""
     return level_of(level).not_modelled(spec)
 
 
 def default_start_rad(spec: NeuronSpec, trials: int, seed: int = 0) -> Floats:
-    """Phases of VCO1 and VCO3 at arming, [trial, 2]: the spec's, or uniform draws where it says random."""
+    """Return the phases of VCO1 and VCO3 at arming, [trial, 2]: the spec's, or uniform draws where it says random."""
     if spec.start_phases == "random":
         return np.random.default_rng(seed).uniform(0.0, 2 * np.pi, (trials, 2))
     return np.tile(fixed_start_rad(spec), (trials, 1))
 
 
 def fixed_start_rad(spec: NeuronSpec) -> Floats:
-    """Phases of VCO1 and VCO3 at arming; 0 where the spec says random."""
+    """Return the phases of VCO1 and VCO3 at arming; 0 where the spec says random."""
     phases = spec.start_phases if isinstance(spec.start_phases, StartPhases) else StartPhases()
     return np.array([phases.vco1_rad, phases.vco3_rad])
 
 
 def _after_output_delay(record: FireRecord, spec: NeuronSpec) -> FireRecord:
-    """The output spike comes output_delay_s after what the level decides; beyond the window the neuron is silent."""
+    """Let the output spike come output_delay_s after what the level decides.
+
+    Beyond the window the neuron is silent.
+    """
     if spec.output_delay_s == 0:
         return record
     late = record.fire_time_over_tau + spec.output_delay_s / spec.tau_s

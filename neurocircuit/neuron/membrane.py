@@ -41,17 +41,17 @@ class Membranes:
     g: Floats  # [instant], thresholds per unit of ξ
 
     def take(self, which: np.ndarray) -> "Membranes":
-        """Those of some neurons."""
+        """Return those of some neurons."""
         return Membranes(self.grid, self.v[which], self.g)
 
     def first_passages(self, shift: Floats, xi: Floats) -> Floats:
-        """Times [neuron] of the first passage, units of tau; inf: none within the window."""
+        """Return the times [neuron] of the first passage, units of tau; inf: none within the window."""
         above = self.v - xi[:, None] * self.g - (1.0 + shift)[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(first_passage(above, self.grid, self.grid[1] - self.grid[0], 1, np))
 
     def event_of(self, t_over_tau: Floats, shift: Floats, scale: Floats | float | None = None) -> Floats:
-        """The ξ [neuron] with which a neuron would first pass at t; with scale = 1 a disturbance in thresholds.
+        """Return ξ [neuron] with which a neuron would first pass at t; with scale = 1 a disturbance in thresholds.
 
         For a neuron that stayed silent (inf) the least ξ that it can have had.
         """
@@ -89,7 +89,7 @@ def membranes(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, step_over_t
 
 
 def grid_of(spec: NeuronSpec, step_over_tau: float) -> Floats:
-    """Instants from arming to the window's end, evenly spaced by at most the step, units of tau."""
+    """Return the instants from arming to the window's end, evenly spaced by at most the step, units of tau."""
     return np.linspace(0.0, spec.window_over_tau, int(np.ceil(spec.window_over_tau / step_over_tau)) + 1)
 
 
@@ -106,7 +106,7 @@ def unit_response(x: Any, poles: Poles, xp: Any) -> Any:
 
 
 def first_passage(above: Any, grid: Any, step: Any, axis: int, xp: Any) -> Any:
-    """Instants at which `above`, sampled on the grid along an axis, first reaches 0, a line between samples.
+    """Return the instants at which `above`, sampled on the grid along an axis, first reaches 0, a line between samples.
 
     Shape of `above` without that axis; inf: it never does. Arrays of `xp`.
     """
@@ -120,7 +120,7 @@ def first_passage(above: Any, grid: Any, step: Any, axis: int, xp: Any) -> Any:
 
 
 def loop_poles(ratio: float) -> Poles:
-    """p1, p2 of the loop; at r = 4 a little beside the double pole."""
+    """Return p1, p2 of the loop; at r = 4 a little beside the double pole."""
     inner = ratio * ratio - 4.0 * ratio
     if abs(inner) < 1e-6:
         inner = 1e-6
@@ -129,10 +129,10 @@ def loop_poles(ratio: float) -> Poles:
 
 
 def ripple(spec: NeuronSpec) -> float:
-    """What the XOR's pulses leave on the membrane at rest, peak to peak, thresholds."""
+    """Return what the XOR's pulses leave on the membrane at rest, peak to peak, thresholds."""
     return float(np.pi * spec.vco4_swing_Hz / (4.0 * spec.f0_Hz) / spec.fixed_lead_rad)
 
 
 def event_scale(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
-    """g(t), thresholds per unit of ξ, same shape: phase noise beside a uniform place in half the ripple."""
+    """Return g(t), thresholds per unit of ξ, same shape: phase noise beside a uniform place in half the ripple."""
     return np.asarray(np.hypot(phase_noise_spread(spec, t_over_tau), ripple(spec) / np.sqrt(12.0) / 2.0))

@@ -41,17 +41,17 @@ class Operating:
     root_sum_w2: Floats  # sqrt of Σ_C w²
 
     def take(self, which: np.ndarray) -> "Operating":
-        """Those of some neurons."""
+        """Return those of some neurons."""
         return Operating(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 def concatenate(parts: "list[Operating]") -> Operating:
-    """One after another."""
+    """Return one after another."""
     return Operating(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Operating)))
 
 
 def operate(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Operating:
-    """Operating points from spike times (units of tau) and weights, both [neuron, input], threshold 1."""
+    """Return the operating points from spike times (units of tau) and weights, both [neuron, input], threshold 1."""
     if native is None:
         return _operate_numpy(t_over_tau, weights, window_over_tau)
     columns = np.empty((len(t_over_tau), len(fields(Operating))))
@@ -61,7 +61,7 @@ def operate(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Oper
 
 
 def _operate_numpy(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Operating:
-    """Many neurons side by side: yardstick of the kernel, and fallback without it."""
+    """Compute many neurons side by side: yardstick of the kernel, and fallback without it."""
     inside = t_over_tau < window_over_tau
     t = np.where(inside, t_over_tau, window_over_tau)
     order = np.argsort(t, axis=1)

@@ -33,12 +33,15 @@ class Walk:
     phase_rad: Floats
 
     def at(self, vco: int, time_over_tau: Floats) -> Floats:
-        """That of VCO number `vco`, 1 … 4; same shape as the times."""
+        """Return the walk of VCO number `vco`, 1 … 4; same shape as the times."""
         return np.asarray(np.interp(time_over_tau, self.corners_over_tau, self.phase_rad[vco - 1]))
 
 
 def walk(spec: NeuronSpec, seed: int) -> Walk | None:
-    """The walk of one neuron over its window; None without phase noise. Raises SpecError for too long a window."""
+    """Return the walk of one neuron over its window; None without phase noise.
+
+    Raise SpecError for too long a window.
+    """
     if not any(spec.phase_noise):
         return None
     speed = speeds(spec, np.array([seed], dtype=np.uint64))[:, 0]
@@ -48,15 +51,15 @@ def walk(spec: NeuronSpec, seed: int) -> Walk | None:
 
 
 def half_period_over_tau(spec: NeuronSpec) -> float:
-    """How long a drawn frequency is held."""
+    """Return how long a drawn frequency is held."""
     return 1.0 / (2.0 * spec.cycles_per_tau)
 
 
 def speeds(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0) -> Floats:
-    """Held frequencies of VCO1 … VCO4 in rad per tau, [vco, trial, half period], over the window.
+    """Return the held frequencies of VCO1 … VCO4 in rad per tau, [vco, trial, half period], over the window.
 
     scale: a neuron's own τ over that of the spec, a number or [trial]; the frequencies are then per own τ.
-    Raises SpecError for more cycles in the window than a level without edges can take.
+    Raise SpecError for more cycles in the window than a level without edges can take.
     """
     cycles = spec.f0_Hz * spec.window_s
     if cycles > LARGEST_WINDOW_cycles:
@@ -73,12 +76,15 @@ def speeds(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0) -> Floats:
 
 
 def held_spread(spec: NeuronSpec, diffusion: float) -> float:
-    """Standard deviation of a frequency that is held for half a period, rad per tau; diffusion in rad²/s."""
+    """Return the standard deviation of a frequency that is held for half a period, rad per tau; diffusion in rad²/s."""
     return float(np.sqrt(diffusion * spec.tau_s * 2 * spec.cycles_per_tau))
 
 
 def normal_pair(seed: Seeds, stream: int, index: Seeds) -> tuple[Floats, Floats]:
-    """Two standard normal numbers, a pure function of (seed, stream, index) shared with the kernel; broadcast."""
+    """Return two standard normal numbers, a pure function of (seed, stream, index) shared with the kernel.
+
+    broadcast.
+    """
     with np.errstate(over="ignore"):
         golden = np.uint64(0x9E3779B97F4A7C15)
         key = _mix(seed + golden * (np.uint64(2) * index + np.uint64(stream + 1)))

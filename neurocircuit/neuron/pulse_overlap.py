@@ -55,7 +55,7 @@ class PulseOverlap:
         return not any(self.strength) and self.sink_advance == 0
 
     def left(self, weights: Any, beside: Any) -> Any:
-        """What is left of weights beside Σ_j κ_ij w_j of the spikes that they meet; arrays of one shape."""
+        """Return what is left of weights beside Σ_j κ_ij w_j of the spikes that they meet; arrays of one shape."""
         return weights - self.phase_per_weight_rad / 2 * weights * beside
 
 
@@ -106,7 +106,7 @@ def acting_times(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Float
 
 
 def _shared(overlap: PulseOverlap, lag: Floats, first: Bools, later: Bools) -> Floats:
-    """Strength by lag >= 0 of pairs of any kind, from whether each of the two is a source; any one shape."""
+    """Return the strength by lag >= 0 of pairs of any kind, from whether each of the two is a source; any one shape."""
     mixed = np.where(first | (lag == 0.0), SINK_AFTER_SOURCE, SOURCE_AFTER_SINK)
     kind = np.where(first == later, np.where(first, SOURCES, SINKS), mixed)
     return np.asarray(share(lag, np.array(overlap.width)[kind], np.array(overlap.strength)[kind], np))

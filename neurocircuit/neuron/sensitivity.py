@@ -56,7 +56,10 @@ class Terms:
 
 
 def sensitivities(spec: NeuronSpec, point: Operating) -> dict[str, Floats]:
-    """Membrane term per relative error of each parameter, [neuron]; those of frequencies for δ1 and for δ4."""
+    """Return the membrane term per relative error of each parameter, [neuron].
+
+    Those of frequencies for δ1 and for δ4.
+    """
     lead = spec.fixed_lead_rad
     cycles = 2.0 * np.pi * spec.cycles_per_tau * point.at
     return {
@@ -70,7 +73,7 @@ def sensitivities(spec: NeuronSpec, point: Operating) -> dict[str, Floats]:
 
 
 def contributions(spec: NeuronSpec, point: Operating, chip: ChipLayer) -> dict[str, dict[str, Floats]]:
-    """Membrane term of each parameter of die and neuron, [neuron]: sensitivity times relative error.
+    """Return the membrane term of each parameter of die and neuron, [neuron]: sensitivity times relative error.
 
     The errors of the die may be its own for each neuron, [4, neuron]. With standard deviations for errors the terms are
     those of the spread, up to a sign.
@@ -91,40 +94,52 @@ def contributions(spec: NeuronSpec, point: Operating, chip: ChipLayer) -> dict[s
 
 
 def membrane_terms(spec: NeuronSpec, point: Operating, chip: ChipLayer, synapse: Floats) -> Terms:
-    """Terms of one chip's layer; `synapse`: that component's term [neuron], exact or drawn. All [neuron]."""
+    """Return the terms of one chip's layer; `synapse`: that component's term [neuron], exact or drawn. All [neuron]."""
     by_parameter = contributions(spec, point, chip)
     die, neuron = (sum(by_parameter[name].values(), np.zeros_like(point.at)) for name in ("die", "neuron"))
     return Terms(die, neuron, synapse)
 
 
 def common_terms(spec: NeuronSpec, point: Operating) -> Floats:
-    """Membrane terms that all chips have in common, [TERMS, neuron]; the lag is 0 where no threshold is crossed."""
+    """Return the membrane terms that all chips have in common, [TERMS, neuron].
+
+    The lag is 0 where no threshold is crossed.
+    """
     j = point.highest - point.tau_term
     lag = np.where(point.fired, point.slope * spec.spike_width_s / (2.0 * spec.tau_s), 0.0)
     return np.stack([-j / spec.loop_ratio, lag])
 
 
 def drift_per_time(spec: NeuronSpec) -> float:
-    """What the frequency errors that the spec itself has take from the membrane in a τ, thresholds; 0: perfect trim."""
+    """Return what the frequency errors that the spec itself has take from the membrane in a τ, thresholds.
+
+    0: perfect trim.
+    """
     d1, d2, d3, d4 = spec.frequency_error.in_force
     compared = (d4 - d3) * spec.threshold_vco_ratio / spec.fixed_lead_rad
     return float(-2.0 * np.pi * spec.cycles_per_tau * ((d1 - d2) / spec.phase_per_weight_rad + compared))
 
 
 def drift_term(spec: NeuronSpec, point: Operating) -> Floats:
-    """Membrane term of the frequency errors that the spec itself has, [neuron]: 0 for a perfect trim."""
+    """Return the membrane term of the frequency errors that the spec itself has, [neuron]: 0 for a perfect trim."""
     return np.asarray(drift_per_time(spec) * point.at)
 
 
 def common_shift(spec: NeuronSpec, point: Operating, term_kappa: Floats) -> Floats:
-    """Disturbance by terms and drift, [neuron]; 0 for a table whose cells hold them (no kappa: version 1)."""
+    """Return the disturbance by terms and drift, [neuron].
+
+    0 for a table whose cells hold them (no kappa: version 1).
+    """
     if not term_kappa.any():
         return np.zeros_like(point.at)
     return np.asarray(term_kappa @ common_terms(spec, point) + drift_term(spec, point))
 
 
 def wrap_distance(spec: NeuronSpec, point: Operating) -> Floats:
-    """Thresholds from the lowest membrane down to where phases modulo 2π read as a crossing, [neuron]; inf: never."""
+    """Return the thresholds from the lowest membrane down to where phases modulo 2π read as a crossing, [neuron].
+
+    inf: never.
+    """
     if spec.comparator != "modulo_2pi":
         return np.full_like(point.at, np.inf)
     lead = spec.fixed_lead_rad
@@ -132,14 +147,14 @@ def wrap_distance(spec: NeuronSpec, point: Operating) -> Floats:
 
 
 def synapse_term(point: Operating, times: Floats, weights: Floats, errors: Floats) -> Floats:
-    """The exact term of synapse errors, [neuron]; times, weights and relative errors are [neuron, input]."""
+    """Return the exact term of synapse errors, [neuron]; times, weights and relative errors are [neuron, input]."""
     x = np.maximum(point.at[:, None] - times, 0.0)
     term: Floats = np.sum(errors * weights * np.expm1(-x), axis=1)
     return term
 
 
 def phase_noise_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
-    """First-order spread of the membrane by phase noise after t since arming, thresholds; same shape.
+    """Return the first-order spread of the membrane by phase noise after t since arming, thresholds; same shape.
 
     VCO3 and VCO4 walk freely: (D3 + D4) t. VCO1 and VCO2 are held by the loop, the integral of whose error gains
     (D1 + D2)/a² (t - 3/2 + 2 e^{-t} - e^{-2t}/2). It starts without an error, as the levels do; a loop that has been

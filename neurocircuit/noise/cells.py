@@ -26,7 +26,7 @@ _DEGREES = 4.0  # Student's t of the likelihood: events have tails
 
 
 def features(spec: NeuronSpec, point: Operating, headroom: Floats) -> Floats:
-    """Coordinates on AXES, [axis, neuron]: ln(W_C - 1), t, log10 of the margin, headroom, √Σw²."""
+    """Return the coordinates on AXES, [axis, neuron]: ln(W_C - 1), t, log10 of the margin, headroom, √Σw²."""
     with np.errstate(divide="ignore"):
         return np.stack(
             [
@@ -40,7 +40,10 @@ def features(spec: NeuronSpec, point: Operating, headroom: Floats) -> Floats:
 
 
 def cells_of(coordinates: Floats, edges: dict[str, Floats]) -> NDArray[np.int64]:
-    """Cell number along each axis, [axis, neuron]; beyond the ends the last cell (range checks come before)."""
+    """Return the cell number along each axis, [axis, neuron].
+
+    Beyond the ends the last cell (range checks come before).
+    """
     return np.stack(
         [
             np.clip(np.searchsorted(edges[name], coordinates[k], side="right") - 1, 0, len(edges[name]) - 2)
@@ -52,7 +55,7 @@ def cells_of(coordinates: Floats, edges: dict[str, Floats]) -> NDArray[np.int64]
 def choose_axes(
     residual: Floats, coordinates: Floats, edges: dict[str, Floats], clusters: NDArray[np.int64]
 ) -> tuple[tuple[str, ...], dict[str, tuple[float, float]]]:
-    """Forward selection: an axis stays when it improves the held-out log-likelihood by more than two errors.
+    """Select axes forward: an axis stays when it improves the held-out log-likelihood by more than two errors.
 
     Half of the operating points fit, the other half judges, and then the other way round; the error of a gain is over
     operating points, since samples of one are not independent.
@@ -111,19 +114,19 @@ def _location_scale(values: Floats) -> tuple[float, float]:
 
 
 def edges_of(values: Floats, bins: int, limits: Floats) -> Floats:
-    """Equal shares of the samples inside the range that the network uses."""
+    """Return the equal shares of the samples inside the range that the network uses."""
     inner = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])) if len(values) else np.empty(0)
     inner = inner[(inner > limits[0]) & (inner < limits[1])]
     return np.concatenate([[limits[0]], inner, [limits[1]]])
 
 
 def interval_error(low: Floats, high: Floats) -> Floats:
-    """Standard error behind a 95 % interval, same shape."""
+    """Return the standard error behind a 95 % interval, same shape."""
     return np.asarray((high - low) / (2 * 1.96))
 
 
 def redrawn_cells(fit: Any, prefix: str, bias_luck: Floats, spread_luck: Floats) -> dict[str, Any]:
-    """Bias, spread and quantiles of a fit's cells as another calibration of its size could have given them.
+    """Return the bias, spread and quantiles of a fit's cells as another calibration of its size could have given them.
 
     The two lucks are standard normal, shaped like the cells: statistics of the same samples share them.
     """

@@ -61,7 +61,10 @@ def false_fires(
 
 
 def wraps(spec: NeuronSpec, point: Operating, t_over_tau: Floats, wrapped: Bools) -> dict[str, Floats]:
-    """Probability by distance of any neurons [sample]; their time over that of the ideal spike or closest approach."""
+    """Return the probability by distance of any neurons [sample].
+
+    Their time over that of the ideal spike or closest approach.
+    """
     share, low, high, n = _shares(wrap_distance(spec, point), wrapped, WRAP_EDGES)
     if not wrapped.any():
         share = np.zeros_like(share)
@@ -71,7 +74,7 @@ def wraps(spec: NeuronSpec, point: Operating, t_over_tau: Floats, wrapped: Bools
 
 
 def share_at(shares: Floats, edges: Floats, where: Floats) -> Floats:
-    """Probability [neuron] of the bins in which `where` lies."""
+    """Return the probability [neuron] of the bins in which `where` lies."""
     return np.asarray(shares[np.clip(np.searchsorted(edges, where, side="right") - 1, 0, len(edges) - 2)])
 
 

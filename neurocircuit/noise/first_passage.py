@@ -71,7 +71,7 @@ class FirstPassageSamples:
 
 
 def fit_first_passages(samples: FirstPassageSamples, spans: dict[str, tuple[float, float]]) -> FirstPassageFit:
-    """Bias and event by cell; spans: lowest and highest coordinate that the network uses, by axis."""
+    """Return the bias and event by cell; spans: lowest and highest coordinate that the network uses, by axis."""
     known = np.isfinite(samples.t_over_tau)
     m = _events(samples, np.zeros(len(known)), 1.0)
     m = _redistributed(m, known)

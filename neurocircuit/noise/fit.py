@@ -139,7 +139,7 @@ def fit_layer(
     axes: tuple[str, ...] | None = None,
     early: Early = NOT_EARLY,
 ) -> LayerFit:
-    """Cells of one layer.
+    """Return the cells of one layer.
 
     ranges: lowest and highest coordinate that the network uses, [axis, 2]; axes: those to span, None to choose.
     Wrapped samples enter by their curve only.

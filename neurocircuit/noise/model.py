@@ -83,11 +83,11 @@ class NoiseModel:
         generator: np.random.Generator,
         membranes: Membranes | None = None,
     ) -> Floats:
-        """Circuit fire times [neuron] for operating points of eq. (4); inf: silent within the window.
+        """Return the circuit fire times [neuron] for operating points of eq. (4); inf: silent within the window.
 
         membranes: those of the neurons; without, and by tables before version 3, a spike moves by the slope at its
         crossing alone, and what that misses (early spikes, false fires) comes by probability.
-        terms: those of a chip, None without one. Raises InputError naming axis and range for a point beyond it,
+        terms: those of a chip, None without one. Raise InputError naming axis and range for a point beyond it,
         unless `outside` is "ideal". Three numbers per neuron are drawn whatever the causes: switching one off leaves
         the others' luck as it was.
         """
@@ -117,7 +117,7 @@ class NoiseModel:
         uniform: Floats,
         membranes: Membranes,
     ) -> Floats:
-        """First passages of the membranes (first_passage.py)."""
+        """Return the first passages of the membranes (first_passage.py)."""
         cell = tuple(cells_of(coordinates, fit.edges))
         shift = self.chip_shift(fit, terms, point.at)
         xi = np.zeros_like(shift)
@@ -133,7 +133,7 @@ class NoiseModel:
         return np.where(t < membranes.grid[-1] - _TOLERANCE, np.maximum(t, 0.0), np.inf)
 
     def chip_shift(self, fit: LayerFit | FirstPassageFit, terms: Terms | None, like: Floats) -> Floats:
-        """Membrane disturbance by the chip, [neuron]."""
+        """Return the membrane disturbance by the chip, [neuron]."""
         return np.zeros_like(like) if terms is None else terms.shift(self.causes, fit.kappa)
 
     def _moved(
@@ -188,7 +188,7 @@ class NoiseModel:
         return np.where(wraps | comes_early, t, np.inf)
 
     def reach(self, layer: int, coordinates: Floats) -> tuple[Bools, Bools]:
-        """Which firing neurons the table answers for, and which lie within the calibrated points; both [neuron].
+        """Return which firing neurons the table answers for, and which lie within the calibrated points; both [neuron].
 
         coordinates: [axis, neuron] (fit.features). An axis that the table does not span bounds nothing.
         """

@@ -17,14 +17,17 @@ _WINSOR_ROUNDS = 6
 
 
 def membrane_seen(point: Operating, t_over_tau: Floats, window: float) -> Floats:
-    """Disturbance m [sample] from circuit fire times; a miss counts as what moves the spike to the window's end."""
+    """Return the disturbance m [sample] from circuit fire times.
+
+    A miss counts as what moves the spike to the window's end.
+    """
     delay = np.where(np.isfinite(t_over_tau), t_over_tau, window) - point.at
     m: Floats = np.maximum(-point.slope * np.expm1(-delay), -LARGEST_EVENT)
     return m
 
 
 def least_late(m: Floats) -> float:
-    """The m [sample] below which a spike is early, not late by little."""
+    """Return m [sample] below which a spike is early, not late by little."""
     return -max(EARLY_LEAST, EARLY_SCALES * robust_spread(m))
 
 

@@ -156,7 +156,7 @@ class NoiseTable:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file of `save`, or of an older version. Raises FileFormatError for a foreign or damaged one."""
+        """Read a file of `save`, or of an older version. Raise FileFormatError for a foreign or damaged one."""
         dataset = read_dataset(path)
         version = dataset.attrs.get("schema_version")
         version = int(version) if version in (1, 2) else SCHEMA_VERSION
@@ -214,7 +214,7 @@ class NoiseTable:
         return NoiseTable.from_fits([fit.redrawn(generator) for fit in self.layers], self.provenance)
 
     def axes(self, layer: int) -> tuple[str, ...]:
-        """Axes with more than one cell."""
+        """Return the axes with more than one cell."""
         return tuple(name for name in AXES if len(self.layers[layer].edges[name]) > 2)
 
     def check_network(self, network: MappedNetwork, where: str) -> None:

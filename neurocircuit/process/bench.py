@@ -43,10 +43,10 @@ class Bench:
         step_s: float = MAX_STEP_s,
         mismatch: Mapping[str, DeviceShift] | None = None,
     ) -> dict[str, Floats]:
-        """Vectors of a deck with these lines around the cells: `saved` and time, each [point].
+        """Return the vectors of a deck with these lines around the cells: `saved` and time, each [point].
 
         The body finds the supply at node vdd, which stands from the first instant; all other nodes start at 0.
-        mismatch: shifts by device path. Raises SimulatorError, InputError for devices that are not in the card.
+        mismatch: shifts by device path. Raise SimulatorError, InputError for devices that are not in the card.
         """
         supply = number(self.supply_V)
         body = f"Vdd vdd 0 {supply}\n.ic v(vdd)={supply}\n{body}"
@@ -57,7 +57,7 @@ class Bench:
         return simulate_naming_devices(deck, self.installed, self.condition, timeout_s=TIMEOUT_s)
 
     def enable(self, node: str = "en") -> str:
-        """A source that rises once, START_s after the operating point."""
+        """Return a source that rises once, START_s after the operating point."""
         return step(node, START_s, 0.0, self.supply_V)
 
     def rings(self, currents_A: Sequence[float], mismatch: Mapping[str, DeviceShift] | None = None) -> Rings:
@@ -103,7 +103,7 @@ class Bench:
     def weight_currents(
         self, circuit: Circuit, vco1_V: float, inputs: int, mismatch: Mapping[str, DeviceShift]
     ) -> Floats:
-        """Currents of so many synapses into VCO1's node, held on at full scale, [synapse], A.
+        """Return the currents of so many synapses into VCO1's node, held on at full scale, [synapse], A.
 
         mismatch: as of the neuron, whose names the synapses and their reference have here.
         """
@@ -124,18 +124,18 @@ class Bench:
         return np.array([vectors[name][-1] for name in saved])
 
     def _period_s(self, current_A: float) -> float:
-        """Generous guess of a ring's period: the nominal one, longer for less current, and half again."""
+        """Return a generous guess of a ring's period: the nominal one, longer for less current, and half again."""
         process = self.installed.process
         return 1.4 / process.f1_Hz * max(1.0, process.nominal.vco1_A / current_A)
 
 
 def step(node: str, at_s: float, before_V: float, after_V: float) -> str:
-    """A voltage source that changes once."""
+    """Return a voltage source that changes once."""
     before, after = number(before_V), number(after_V)
     return f"V{node} {node} 0 pwl(0.0 {before} {number(at_s)} {before} {number(at_s + EDGE_s)} {after})"
 
 
 def cpu_s() -> float:
-    """Processor time of the ended children of this process, s."""
+    """Return the processor time of the ended children of this process, s."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

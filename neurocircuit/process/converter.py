@@ -31,9 +31,9 @@ class Linearity:
 
 
 def linearity(codes: Floats, jump_rad: Floats) -> Linearity:
-    """INL and DNL from the phase jumps of rising codes > 0, both [code]; code 0 makes no jump.
+    """Return INL and DNL from the phase jumps of rising codes > 0, both [code]; code 0 makes no jump.
 
-    With gaps between the codes the DNL of a stretch is its mean step. Raises InputError for codes that do not rise.
+    With gaps between the codes the DNL of a stretch is its mean step. Raise InputError for codes that do not rise.
     """
     codes, jump_rad = np.asarray(codes, dtype=np.float64), np.asarray(jump_rad, dtype=np.float64)
     if len(codes) < 2 or codes[0] <= 0 or np.any(np.diff(codes) <= 0):

@@ -27,12 +27,12 @@ class Walk:
 
 
 def noise_current_A(rng: np.random.Generator, count: int, density_A2_per_Hz: float, step_s: float) -> Floats:
-    """`count` independent draws, A, whose straight-line course has the two-sided density given."""
+    """Return `count` independent draws, A, whose straight-line course has the two-sided density given."""
     return np.asarray(rng.normal(0.0, np.sqrt(density_A2_per_Hz / step_s), count))
 
 
 def analytic_diffusion(gain_Hz_per_A: float, density_A2_per_Hz: float) -> float:
-    """D of σφ² = D t, rad²/s."""
+    """Return D of σφ² = D t, rad²/s."""
     return (2.0 * np.pi * gain_Hz_per_A) ** 2 * density_A2_per_Hz
 
 

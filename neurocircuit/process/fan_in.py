@@ -68,13 +68,13 @@ def measure(
     branch: int = 0,
     timeout_s: float = 300.0,
 ) -> FanIn:
-    """VCO1 alone, two rings for each number of synapses: in one of them one synapse spikes at full scale.
+    """Return VCO1 alone, two rings for each number of synapses: in one of them one synapse spikes at full scale.
 
     The jump is what the one has gained on the other 7.5 periods of VCO1 after the spike began: the capacitance of
     many synapses slows the current node, and a jump that comes later than that counts as lost.
 
     as_copies: the idle ones as one synapse of that multiplicity; otherwise drawn one by one. branch: synapses on each
-    local node of a tree; 0: no tree. Raises InputError for a tree drawn one by one, SimulatorBadOutput when a ring
+    local node of a tree; 0: no tree. Raise InputError for a tree drawn one by one, SimulatorBadOutput when a ring
     without idle synapses does not run.
     """
     if branch < 0 or (branch and not as_copies):
@@ -157,7 +157,7 @@ def _initial(
 
 
 def _branches(count: int, branch: int) -> int:
-    """Branches of a tree for so many synapses; 0 without one."""
+    """Return the branches of a tree for so many synapses; 0 without one."""
     return -(-count // branch) if branch else 0
 
 
@@ -216,7 +216,7 @@ def _jump(spiked_s: Floats, rest_s: Floats, spike_s: float, period_s: float) -> 
         return 0.0, 0.0
 
     def lead(begin_s: float) -> float:
-        """Turns by which the spiked ring leads, over two nominal periods from begin_s."""
+        """Return the turns by which the spiked ring leads, over two nominal periods from begin_s."""
         time_s = np.linspace(begin_s, begin_s + 2 * period_s, 200)
         turns = [np.interp(time_s, edges, np.arange(len(edges))) for edges in (spiked_s, rest_s)]
         return float(np.mean(turns[0] - turns[1]))

@@ -14,9 +14,11 @@ WINDOW_over_tau = 8.0  # inputs within 3 τ, and five more until a neuron counts
 
 
 def spec_of(context: Context) -> NeuronSpec:
-    """The spec of a condition from its trim, synapse, flip-flop and kernel. Threshold at weight 1, readout Q, trimmed.
+    """Return the spec of a condition from its trim, synapse, flip-flop and kernel.
 
-    Raises SpecError where a measured value breaks a field's bound.
+    Threshold at weight 1, readout Q, trimmed.
+
+    Raise SpecError where a measured value breaks a field's bound.
     """
     trim, kernel, circuit = trimmed(context), context.done["kernel"], trimmed_circuit(context)
     gain, tau_s, physical_rad = (kernel.value(key) for key in ("gain", "tau", "lead"))
@@ -68,7 +70,7 @@ def spec_of(context: Context) -> NeuronSpec:
 def sensitivities(
     specs: Mapping[tuple[float, float], NeuronSpec], nominal: tuple[float, float]
 ) -> Sequence[Sensitivity]:
-    """How fields of the spec move, from the specs of one corner by (temperature in °C, supply in V).
+    """Return how fields of the spec move, from the specs of one corner by (temperature in °C, supply in V).
 
     Straight lines through the nominal point: along the supply at the nominal temperature, and the other way round.
     A field gets an entry where at least one of the two axes was characterised.
@@ -100,7 +102,10 @@ def sensitivities(
 
 
 def _line(points: Mapping[float, NeuronSpec], field: str, nominal: NeuronSpec) -> tuple[float, float] | None:
-    """Slope of the line through the nominal point, and the largest distance of a point from it; both relative."""
+    """Return the slope of the line through the nominal point, and the largest distance of a point from it.
+
+    Both relative.
+    """
     x = np.array([shift for shift in points if shift != 0.0])
     if not len(x):
         return None

@@ -44,13 +44,13 @@ class IdleFit:
 
 
 def ripple_rad(swing_Hz: float, f1_Hz: float, vco1_rad: Floats) -> Floats:
-    """R at phases of VCO1, any shape: 0 at an edge of VCO1, its full height a quarter period later."""
+    """Return R at phases of VCO1, any shape: 0 at an edge of VCO1, its full height a quarter period later."""
     x = np.mod(np.asarray(vco1_rad) / pi, 1.0)
     return np.asarray(2 * pi * swing_Hz / (4 * f1_Hz) * np.minimum(x, 1.0 - x))
 
 
 def at_edges(edges_s: Mapping[str, Floats], lead_rad: float) -> tuple[Floats, Floats]:
-    """Times of VCO4's edges, and VCO4 less VCO3 there, near -lead at first; both [edge], while VCO3 runs."""
+    """Return the times of VCO4's edges, and VCO4 less VCO3 there, near -lead at first; both [edge], while VCO3 runs."""
     o3, o4 = edges_s["o3"], edges_s["o4"]
     inside = (o4 >= o3[0]) & (o4 <= o3[-1])
     membrane = 2 * pi * (np.arange(len(o4)) - np.interp(o4, o3, np.arange(len(o3))))[inside]
@@ -80,7 +80,7 @@ def fit_idle(runs: Sequence[Idle], f1_Hz: float, swing_Hz: float) -> IdleFit:
 
 
 def _bare(run: Idle, since_s: Floats, f1_Hz: float, swing_Hz: float, delay_s: float) -> Floats:
-    """The membrane of a run less the ripple since its arming, if this is the delay."""
+    """Return the membrane of a run less the ripple since its arming, if this is the delay."""
     begin_rad = run.armed_rad - 2 * pi * f1_Hz * delay_s
     ripple = ripple_rad(swing_Hz, f1_Hz, begin_rad + 2 * pi * f1_Hz * since_s)
     return np.asarray(run.membrane_rad - ripple + ripple_rad(swing_Hz, f1_Hz, np.array(begin_rad)))

@@ -54,7 +54,7 @@ class KernelFit:
 
 
 def response(t_over_tau: Floats, r: float, width_over_tau: float = 0.0) -> Floats:
-    """Kernel at times since the input began, units of tau, any shape; 0 before, 1 in the end."""
+    """Return the kernel at times since the input began, units of tau, any shape; 0 before, 1 in the end."""
     if width_over_tau <= 0:
         return _kernel(t_over_tau, r)[0]
     late, early = (_kernel(t_over_tau - shift, r)[1] for shift in (0.0, width_over_tau))
@@ -62,7 +62,7 @@ def response(t_over_tau: Floats, r: float, width_over_tau: float = 0.0) -> Float
 
 
 def _kernel(t: Floats, r: float) -> tuple[Floats, Floats]:
-    """K and its integral n, 0 before t = 0."""
+    """Return K and its integral n, 0 before t = 0."""
     t = np.maximum(np.asarray(t, dtype=np.float64), 0.0)
     c, s = damping(r, t)
     e = c + r / 2 * s
@@ -71,10 +71,10 @@ def _kernel(t: Floats, r: float) -> tuple[Floats, Floats]:
 
 
 def fit(runs: Sequence[Membrane], *, tau_s: float, loop_filter_rad_per_s: float, width_s: float) -> KernelFit:
-    """Least squares over all samples of all runs; the keywords are where the search begins.
+    """Fit by least squares all samples of all runs; the keywords are where the search begins.
 
     Nonlinear in τ, r and the widths only: the gains follow linearly at each step.
-    Raises InputError without samples.
+    Raise InputError without samples.
     """
     if not runs or min(len(run.time_s) for run in runs) < 8:
         raise InputError("kernel fit needs runs of at least 8 samples each")

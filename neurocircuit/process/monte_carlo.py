@@ -34,12 +34,14 @@ class Chips:
 
 
 def chips(spec: NeuronSpec, count: int, seed: int, inputs: int) -> Chips:
-    """`count` chips of a neuron with transistors: its spec with mismatch, trimmed; chip k depends on (seed, k) alone.
+    """Return `count` chips of a neuron with transistors: its spec with mismatch, trimmed.
+
+    Chip k depends on (seed, k) alone.
 
     inputs: synapses that the draws use.
 
     A chip that cannot be trimmed is a loss of yield: a neuron that does not lock, or fires by itself, is not drawn.
-    Raises InputError for a spec without circuit, SimulatorBadOutput when no chip can be trimmed, SimulatorMissing,
+    Raise InputError for a spec without circuit, SimulatorBadOutput when no chip can be trimmed, SimulatorMissing,
     SimulatorTimeout.
     """
     trimmed: list[NeuronSpec] = []
@@ -64,9 +66,9 @@ def chips(spec: NeuronSpec, count: int, seed: int, inputs: int) -> Chips:
 
 
 def drawn(spec: NeuronSpec, count: int, seed: int) -> tuple[NeuronSpec, ...]:
-    """The chips of `chips` before trim, at the nominal currents: nothing is simulated.
+    """Return the chips of `chips` before trim, at the nominal currents: nothing is simulated.
 
-    Raises InputError for a spec without circuit.
+    Raise InputError for a spec without circuit.
     """
     if spec.circuit is None:
         raise InputError("--mc needs a neuron with transistors: give --process, or a --spec with circuit")
@@ -91,7 +93,7 @@ class Measured:
 
 
 def spec_as_measured(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec:
-    """The spec of a trimmed chip by what an instrument can tell of it; spec: with the circuit before trim.
+    """Return the spec of a trimmed chip by what an instrument can tell of it; spec: with the circuit before trim.
 
     As ratios to the nominal devices: τ by VCO2's gain, the swing of VCO4, the phase jump by VCO1's gain and by that
     part of a jump which the synapses' current makes (the rest is the charge of their nodes); frequencies and lead are

@@ -42,7 +42,7 @@ class Request:
     trim_only: tuple[Condition, ...] = ()
 
     def at(self, condition: Condition) -> tuple[str, ...]:
-        """The measurements that are made at a condition."""
+        """Return the measurements that are made at a condition."""
         first = condition == self.conditions[0]
         made = TRIM if condition in self.trim_only else self.measurements
         return tuple(name for name in self.measurements if name in made and (first or name not in NOMINAL_ONLY))
@@ -68,10 +68,12 @@ def conditions(
     supply_V: float,
     one_at_a_time: bool = False,
 ) -> tuple[Condition, ...]:
-    """Every combination, or those in which at most one of the three differs from its nominal value; supply_V: nominal.
+    """Return every combination, or those in which at most one of the three differs from its nominal value.
+
+    supply_V: nominal.
 
     Nominal are the first corner, and the temperature and the ratio nearest to 27 °C and 1.
-    Raises InputError for an empty list or one that says a value twice.
+    Raise InputError for an empty list or one that says a value twice.
     """
     for name, values in (("--corner", corners), ("--temp", temperatures_C), ("--vdd", supply_ratios)):
         if not values or len(set(values)) < len(values):
@@ -91,12 +93,12 @@ def conditions(
 
 
 def slug(condition: Condition) -> str:
-    """Folder of a condition: "tt_27C_1V"."""
+    """Return the folder of a condition: "tt_27C_1V"."""
     return f"{condition.corner}_{condition.temperature_C:g}C_{condition.supply_V:g}V"
 
 
 def with_needs(names: Sequence[str]) -> tuple[str, ...]:
-    """These measurements and all they need, in the order of work. Raises InputError for an unknown name."""
+    """Return these measurements and all they need, in the order of work. Raise InputError for an unknown name."""
     unknown = [name for name in names if name not in NEEDS]
     if unknown or not names:
         raise InputError(f"--only must be among {', '.join(NEEDS)}, got {', '.join(unknown) or 'nothing'}")

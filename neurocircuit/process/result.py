@@ -40,14 +40,14 @@ class Measured:
     cpu_s: float = 0.0
 
     def value(self, key: str) -> float:
-        """The value of a quantity. Raises InputError when there is none of that name."""
+        """Return the value of a quantity. Raise InputError when there is none of that name."""
         for quantity in self.quantities:
             if quantity.key == key:
                 return quantity.value
         raise InputError(f"measurement has no quantity {key}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Strict JSON: a value that is not finite becomes null."""
+        """Return strict JSON: a value that is not finite becomes null."""
         return {
             "schema": SCHEMA,
             "quantities": [
@@ -64,7 +64,7 @@ class Measured:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Measured":
-        """Read back. Raises FileFormatError for another schema or a missing part."""
+        """Read back. Raise FileFormatError for another schema or a missing part."""
         if values.get("schema") != SCHEMA:
             raise FileFormatError(f"measurement must have schema {SCHEMA}, got {values.get('schema')!r}")
         try:

@@ -33,7 +33,7 @@ class Ring:
 def check_ring(installed: Installed, condition: Condition, *, timeout_s: float = 60.0) -> Ring:
     """Run one VCO of the process at its nominal current.
 
-    Raises SimulatorBadOutput when it does not oscillate, InputError when the card lacks the devices; both name the
+    Raise SimulatorBadOutput when it does not oscillate, InputError when the card lacks the devices; both name the
     process, the corner and the supply.
     """
     process = installed.process
@@ -69,7 +69,10 @@ def check_ring(installed: Installed, condition: Condition, *, timeout_s: float =
 def simulate_naming_devices(
     deck: TransistorDeck, installed: Installed, condition: Condition, *, timeout_s: float
 ) -> dict[str, Floats]:
-    """Vectors of a deck, as `simulate` gives them. Raises InputError too, where the card lacks the devices."""
+    """Return the vectors of a deck, as `simulate` gives them.
+
+    Raise InputError too, where the card lacks the devices.
+    """
     try:
         return simulate(deck, timeout_s=timeout_s).vectors
     except SimulatorBadOutput as error:

@@ -34,7 +34,7 @@ class RingSource(Protocol):
         """Whether its four rings are one and the same: devices without mismatch."""
 
     def rings(self, currents_A: Sequence[float], vco: int = 1) -> Rings:
-        """Free rings at these bias currents, copies of the VCO of that number."""
+        """Return the free rings at these bias currents, copies of the VCO of that number."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def tune_rings(plant: RingSource, nominal: Bias, f1_Hz: float, ratio: float, res
 
 
 def _near(plant: RingSource, vco: int, near_A: Floats, f_Hz: float, nominal_A: float, step_A: float) -> Ring:
-    """A ring on its frequency, from three currents around a guess."""
+    """Return a ring on its frequency, from three currents around a guess."""
     rings = _rings(plant, near_A, vco)
     current_A = step_A * round(_current_for(f_Hz, near_A, rings.frequency_Hz, nominal_A) / step_A)
     return Ring(
@@ -117,7 +117,7 @@ def _rings(plant: RingSource, currents_A: Floats, vco: int) -> Rings:
 
 
 def _current_for(f_Hz: float, currents_A: Floats, frequency_Hz: Floats, nominal_A: float) -> float:
-    """The current of a frequency, by the parabola I(f) through three points."""
+    """Return the current of a frequency, by the parabola I(f) through three points."""
     current = float(np.polyval(np.polyfit(frequency_Hz - frequency_Hz[1], currents_A, 2), f_Hz - frequency_Hz[1]))
     if not nominal_A / WIDEST_CURRENT_RATIO < current < nominal_A * WIDEST_CURRENT_RATIO:
         raise SimulatorBadOutput(

@@ -17,12 +17,12 @@ WIDTHS_s = np.linspace(0.5e-9, 4e-9, 141)
 
 
 def rings(code: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Spikes (code, turn) of each pair, kind after kind, lag after lag."""
+    """Return the spikes (code, turn) of each pair, kind after kind, lag after lag."""
     return [((a * code, 0), (b * code, lag)) for a, b in KINDS.values() for lag in LAGS]
 
 
 def overlap(pair_rad: Floats, alone_rad: Floats, turn_s: float) -> tuple[Quantity, ...]:
-    """Loss at lag 0 over the product, and the lag at which it has gone, of each kind.
+    """Return the loss at lag 0 over the product, and the lag at which it has gone, of each kind.
 
     pair_rad: jumps of `rings`, signed; alone_rad: of single spikes, source and sink, at the phases of VCO1 [2, turn].
     """
@@ -48,7 +48,7 @@ def overlap(pair_rad: Floats, alone_rad: Floats, turn_s: float) -> tuple[Quantit
 
 
 def triangle(lag_s: Floats, lost: Floats) -> tuple[float, float]:
-    """Height c0 and width of c0 (1 - lag/width)+ by least squares, the width among WIDTHS_s."""
+    """Return the height c0 and width of c0 (1 - lag/width)+ by least squares, the width among WIDTHS_s."""
     shapes = np.maximum(1.0 - lag_s / WIDTHS_s[:, None], 0.0)
     heights = shapes @ lost / np.sum(shapes**2, axis=1)
     best = int(np.argmin(np.sum((heights[:, None] * shapes - lost) ** 2, axis=1)))

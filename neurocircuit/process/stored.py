@@ -9,7 +9,7 @@ from neurocircuit.spec import Bias, Circuit
 
 
 def trim_to_dict(result: TrimResult) -> dict[str, Any]:
-    """Strict JSON; a lag that never locked is null."""
+    """Return strict JSON; a lag that never locked is null."""
     values = {name: value for name, value in asdict(result).items() if name not in ("bias", "steps")}
     steps = [{k: (v if v == v else None) for k, v in asdict(step).items()} for step in result.steps]
     return {
@@ -22,7 +22,7 @@ def trim_to_dict(result: TrimResult) -> dict[str, Any]:
 
 
 def trim_from_dict(values: dict[str, Any]) -> TrimResult:
-    """The TrimResult that `trim_to_dict` wrote."""
+    """Return the TrimResult that `trim_to_dict` wrote."""
     steps = tuple(Step(**{k: (float("nan") if v is None else v) for k, v in step.items()}) for step in values["steps"])
     read: dict[str, Any] = {"bias": Bias.from_dict(values["bias"]), "steps": steps}
     read |= {name: tuple(values[name]) for name in ("untrimmed", "standing_V")}
@@ -30,12 +30,12 @@ def trim_from_dict(values: dict[str, Any]) -> TrimResult:
 
 
 def trimmed(context: Context) -> TrimResult:
-    """The trim of this condition."""
+    """Return the trim of this condition."""
     return trim_from_dict(dict(context.done["trim"].details["trim"]))
 
 
 def trimmed_circuit(context: Context) -> Circuit:
-    """The circuit of this condition with its trimmed currents."""
+    """Return the circuit of this condition with its trimmed currents."""
     trim = trimmed(context)
     return Circuit(
         process=context.request.process,

@@ -39,7 +39,7 @@ class Plant(RingSource, Protocol):
     """What trim asks the circuit."""
 
     def idle(self, bias: Bias, swing_Hz: float) -> Idle:
-        """The armed neuron with its idle synapses, no input; swing_Hz: of VCO4 between UP = 0 and 1, roughly."""
+        """Return the armed neuron with its idle synapses, no input; swing_Hz: of VCO4 between UP = 0 and 1, roughly."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def trim_plant(
 
     Where rings are so slow that VCO3 hardly answers to its current at f3, both frequencies are lowered together: the
     membrane's gain would be lost (DERATINGS; the result's f1 says so).
-    Raises InputError for a resolution outside (0, 0.1), SimulatorBadOutput when a ring does not run, when a current
+    Raise InputError for a resolution outside (0, 0.1), SimulatorBadOutput when a ring does not run, when a current
     would leave 1/3 … 3 times the nominal one, or when VCO2 does not lock.
     """
     if not 0 < resolution < 0.1:
@@ -120,7 +120,7 @@ def trim_plant(
 
 
 def _tuned(plant: Plant, nominal: Bias, f1_Hz: float, ratio: float, resolution: float) -> tuple[Tuned, float]:
-    """Rings on the highest frequency at which VCO3 keeps its gain, and that frequency of VCO1."""
+    """Return the rings on the highest frequency at which VCO3 keeps its gain, and that frequency of VCO1."""
     runs = 0
     for derating in DERATINGS:
         try:
@@ -140,7 +140,7 @@ def _tuned(plant: Plant, nominal: Bias, f1_Hz: float, ratio: float, resolution: 
 
 
 def residual_bound(result: TrimResult, components: Components, supply_V: float, nominal: Bias) -> tuple[float, float]:
-    """Largest lag residual (rad) and drift (rad/s) that half a step of the trim currents leaves."""
+    """Return the largest lag residual (rad) and drift (rad/s) that half a step of the trim currents leaves."""
     lag = pi * (components.r1_Ohm + components.r2_Ohm) / supply_V * nominal.vco2_A * result.resolution / 2
     return lag, 2 * pi * result.gain3_Hz_per_A * nominal.vco4_A * result.resolution / 2
 
@@ -190,7 +190,7 @@ class _Secant:
         return vco2_A, grid.vco4(last.vco4_A - drift / drift_per_A)
 
     def _gains(self, locked: Sequence[Step]) -> tuple[float, float]:
-        """Measured gains where two runs differ by enough, held within 0.4 … 2.5 of the expected ones."""
+        """Return the measured gains where two runs differ by enough, held within 0.4 … 2.5 of the expected ones."""
         if len(locked) < 2:
             return self.lag_per_A, self.drift_per_A
         new, old = locked[-1], locked[-2]
@@ -208,7 +208,7 @@ def _held(measured: float, expected: float) -> float:
 
 
 def _badness(step: Step, secant: _Secant) -> float:
-    """Both residuals as a drift of the membrane, rad/s; inf without lock."""
+    """Return both residuals as a drift of the membrane, rad/s; inf without lock."""
     if not (isfinite(step.lag_rad) and isfinite(step.drift_rad_per_s)):
         return float("inf")
     return abs(step.drift_rad_per_s) + abs(secant.drift_per_lag * (step.lag_rad - pi / 2))

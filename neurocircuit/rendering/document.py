@@ -152,7 +152,7 @@ _PAGES = (".md", ".html")
 
 
 def _template(name: str) -> jinja2.Template:
-    """A name that a template misses is an error, and HTML is escaped."""
+    """Make an environment in which a name that a template misses is an error, and HTML is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("neurocircuit.rendering", "templates"),
         undefined=jinja2.StrictUndefined,

@@ -69,7 +69,7 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(height_inch: float, rows: int = 1, **options: Any) -> "tuple[Figure, list[Axes]]":
-    """A figure of our width with `rows` panels one below the other."""
+    """Draw a figure of our width with `rows` panels one below the other."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH_INCH, height_inch))
@@ -117,7 +117,7 @@ def set_whole_numbers(axis: Any) -> None:
 
 
 def plain_number(value: float) -> str:
-    """3, 0.01, 10⁴, 2·10⁴: one digit before the power."""
+    """Return 3, 0.01, 10⁴, 2·10⁴: one digit before the power."""
     if 1e-3 <= value < 1e4:
         return f"{value:g}"
     mantissa, _, exponent = f"{value:.0e}".partition("e")

@@ -79,7 +79,7 @@ class SpikingLayer(nn.Module):
         return made
 
     def _keep(self, fired: tuple[Tensor, Tensor]) -> Tensor:
-        """The spikes of (z_out, slope)."""
+        """Return the spikes of (z_out, slope)."""
         z_out, slope = fired
         if self.keep_slope:
             self.slope = slope

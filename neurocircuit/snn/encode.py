@@ -29,13 +29,16 @@ class Encoding(Spec):
 
 
 def encode(pixels: Tensor, encoding: Encoding) -> Tensor:
-    """Input spikes z = e^t, same shape, from pixels in [0, 1]; t = alpha (1 - p) or t = alpha p. Paper §4.1."""
+    """Return the input spikes z = e^t, same shape, from pixels in [0, 1]; t = alpha (1 - p) or t = alpha p.
+
+    Paper §4.1.
+    """
     delay = 1.0 - pixels if encoding.kind == "bright_first" else pixels
     return torch.exp(encoding.alpha * delay)
 
 
 def first_spike(z_out: Tensor) -> tuple[Tensor, Tensor]:
-    """Class of the first output spike [image] and whether there was one [image], from z_out [image, class].
+    """Return the class of the first output spike [image] and whether there was one [image], from z_out [image, class].
 
     The decision falls at the first spike (paper §3.2). Of simultaneous spikes the lower class wins; an image whose
     outputs are all silent has no decision: class -1, which never counts as right.

@@ -61,7 +61,7 @@ class Evaluation:
 def batches(
     source: ImageSource, subject: Subject, batch_size: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Input spikes z [image, channel, row, column] and labels [image] of all images, in order."""
+    """Yield the input spikes z [image, channel, row, column] and labels [image] of all images, in order."""
     for start in range(0, len(source), batch_size):
         pixels, labels = source.batch(np.arange(start, min(start + batch_size, len(source))))
         scaled = torch.from_numpy(for_evaluation(pixels, subject.augmentation)).to(device)
@@ -70,7 +70,10 @@ def batches(
 
 @torch.no_grad()
 def accuracy(network: nn.Module, source: ImageSource, subject: Subject, batch_size: int = 100) -> float:
-    """Fraction of images whose first output spike is that of their class; the network is put into evaluation mode."""
+    """Return the fraction of images whose first output spike is that of their class.
+
+    The network is put into evaluation mode.
+    """
     network.eval()
     device = next(network.parameters()).device
     right = sum(
@@ -81,7 +84,7 @@ def accuracy(network: nn.Module, source: ImageSource, subject: Subject, batch_si
 
 @torch.no_grad()
 def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batch_size: int = 100) -> Evaluation:
-    """All figures over all images of a source. Raises InputError when it holds none."""
+    """Return all figures over all images of a source. Raise InputError when it holds none."""
     if len(source) == 0:
         raise InputError("--data must hold at least one image, got 0")
     network.eval()

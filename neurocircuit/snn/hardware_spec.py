@@ -77,6 +77,6 @@ class HardwareSpec(Spec):
         return min((*self.gradual, self.bits)) < 32 or self.weight_snr_dB is not None
 
     def bits_at(self, step: int, steps: int) -> int:
-        """Bits of step 0 … steps - 1."""
+        """Return the bits of step 0 … steps - 1."""
         stages = (*self.gradual, self.bits)
         return stages[min(step * len(stages) // max(steps, 1), len(stages) - 1)]

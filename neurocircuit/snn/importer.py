@@ -68,7 +68,7 @@ def import_weights(
 
 
 def numbered_files(directory: Path) -> list[Path]:
-    """The .npy files of a directory by the number that ends their names: weight_2 before weight_10."""
+    """Return the .npy files of a directory by the number that ends their names: weight_2 before weight_10."""
     if not directory.is_dir():
         raise InputError(f"DIR must be a directory, got {directory}")
     numbers: dict[int, Path] = {}
@@ -112,7 +112,7 @@ def _weights(
 
 
 def _input_shapes(network: nn.Sequential, shape: tuple[int, int, int]) -> list[tuple[int, ...]]:
-    """(channel, row, column) that each layer of neurons sees, from one image of ones."""
+    """Return (channel, row, column) that each layer of neurons sees, from one image of ones."""
     shapes: dict[nn.Module, tuple[int, ...]] = {}
     last: tuple[int, ...] = shape
     z = torch.ones(1, *shape)

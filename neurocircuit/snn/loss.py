@@ -51,7 +51,7 @@ class LossSpec(Spec):
 
 
 def spike_loss(z_out: Tensor, target: Tensor, spec: LossSpec) -> Tensor:
-    """Mean loss, a scalar, of output spikes z_out [image, class] for target classes [image]."""
+    """Return the mean loss, a scalar, of output spikes z_out [image, class] for target classes [image]."""
     if spec.kind == "paper":
         return paper_loss(z_out, target, spec.silent_over_tau)
     if spec.kind == "published_code":
@@ -60,7 +60,7 @@ def spike_loss(z_out: Tensor, target: Tensor, spec: LossSpec) -> Tensor:
 
 
 def paper_loss(z_out: Tensor, target: Tensor, silent_over_tau: float) -> Tensor:
-    """-ln(z_c^-1 / sum over i != c of z_i^-1), first term of eq. (5); mean over z_out [image, class]."""
+    """Return -ln(z_c^-1 / sum over i != c of z_i^-1), first term of eq. (5); mean over z_out [image, class]."""
     t = _finite_times(z_out, silent_over_tau)
     is_target = functional.one_hot(target, t.shape[1]).bool()
     others = torch.logsumexp((-t).masked_fill(is_target, -torch.inf), dim=1)
@@ -68,13 +68,19 @@ def paper_loss(z_out: Tensor, target: Tensor, silent_over_tau: float) -> Tensor:
 
 
 def published_code_loss(z_out: Tensor, target: Tensor, silent_over_tau: float) -> Tensor:
-    """Cross-entropy of softmax(-z) over all classes, as the authors' published code has it; mean over images."""
+    """Return the cross-entropy of softmax(-z) over all classes, as the authors' published code has it.
+
+    Mean over images.
+    """
     z = torch.exp(_finite_times(z_out, silent_over_tau))
     return functional.cross_entropy(-z, target)
 
 
 def relative_loss(z_out: Tensor, target: Tensor, kappa: float, silent_over_tau: float) -> Tensor:
-    """Cross-entropy of softmax(-kappa z / z_min) over all classes; a common shift of time changes nothing."""
+    """Return the cross-entropy of softmax(-kappa z / z_min) over all classes.
+
+    A common shift of time changes nothing.
+    """
     fired = torch.isfinite(z_out)
     t = torch.log(torch.where(fired, z_out, 1.0))
     first = t.masked_fill(~fired, torch.inf).amin(dim=1, keepdim=True)
@@ -85,7 +91,7 @@ def relative_loss(z_out: Tensor, target: Tensor, kappa: float, silent_over_tau: 
 
 
 def weight_terms(weights: Iterable[Tensor], biases: Iterable[Tensor | None], spec: LossSpec) -> Tensor:
-    """K sum over neurons of max(0, beta - sum_i w_ji) + lambda sum of w_ji^2, second and third term of eq. (5).
+    """Return K sum over neurons of max(0, beta - sum_i w_ji) + lambda sum of w_ji^2, second and third term of eq. (5).
 
     weights: one [neuron, ...] a layer; biases: [neuron] or None; the bias is one more input and counts in both.
     `mean` divides each layer's terms by its neurons and by its weights, as the published code does.
@@ -105,6 +111,6 @@ def weight_terms(weights: Iterable[Tensor], biases: Iterable[Tensor | None], spe
 
 
 def _finite_times(z: Tensor, silent_over_tau: float) -> Tensor:
-    """T = ln z, units of tau, with `silent_over_tau` in place of silence and no gradient there."""
+    """Return T = ln z, units of tau, with `silent_over_tau` in place of silence and no gradient there."""
     fired = torch.isfinite(z)
     return torch.where(fired, torch.log(torch.where(fired, z, 1.0)), silent_over_tau)

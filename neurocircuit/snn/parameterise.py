@@ -15,7 +15,7 @@ class FixedSum(nn.Module):
         self.log_excess = nn.Parameter(torch.full((neurons,), math.log(initial_sum - 1.0)))
 
     def forward(self, free: Tensor) -> Tensor:
-        """Weights [neuron, ...] of sum S from free values V of the same shape."""
+        """Return the weights [neuron, ...] of sum S from free values V of the same shape."""
         inputs = free[0].numel()
         one_per_neuron = (-1, *(1 for _ in free.shape[1:]))
         total = (1.0 + torch.exp(self.log_excess)).view(one_per_neuron)

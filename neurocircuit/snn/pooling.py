@@ -22,7 +22,7 @@ class _Pool2d(nn.Module):
                 raise InputError(f"{name} must be an int >= 1, got {value!r}")
 
     def extra_repr(self) -> str:
-        """Geometry."""
+        """Return the geometry."""
         return f"{self.kernel_size}, stride={self.stride}, padding={self.padding!r}"
 
     def _pad(self, z: Tensor, value: float) -> Tensor:
@@ -40,7 +40,7 @@ class _Pool2d(nn.Module):
         return functional.avg_pool2d(self._pad(z, 0.0), self.kernel_size, self.stride, divisor_override=1)
 
     def _mean_of_spikes(self, value: Tensor, fired: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean of `value` over the spikes of each window, and whether there was one."""
+        """Return the mean of `value` over the spikes of each window, and whether there was one."""
         count = self._sum(fired.to(value.dtype))
         total = self._sum(torch.where(fired, value, 0.0))
         return total / count.clamp(min=1), count > 0
@@ -50,7 +50,7 @@ class EarliestPool2d(_Pool2d):
     """The earliest spike of each window: the paper's Max-Pooling (section 3.2), min z."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Spikes [N, C, h, w]; silent where the whole window is."""
+        """Return the spikes [N, C, h, w]; silent where the whole window is."""
         earliest = -self._latest(-z)
         return torch.where(torch.isfinite(earliest), earliest, torch.inf)
 
@@ -59,7 +59,7 @@ class LatestPool2d(_Pool2d):
     """The largest z of each window: Max-Pooling of the published code. One silent input silences the window."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Spikes [N, C, h, w]; padding is left out."""
+        """Return the spikes [N, C, h, w]; padding is left out."""
         latest = self._latest(z)
         return torch.where(torch.isfinite(latest), latest, torch.inf)
 
@@ -68,7 +68,7 @@ class AveragePool2d(_Pool2d):
     """The mean z of the spikes in each window."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Spikes [N, C, h, w]; silent where the whole window is."""
+        """Return the spikes [N, C, h, w]; silent where the whole window is."""
         mean, some = self._mean_of_spikes(z, torch.isfinite(z))
         return torch.where(some, mean, torch.inf)
 
@@ -77,7 +77,7 @@ class AverageTimePool2d(_Pool2d):
     """The mean time t = ln z of the spikes in each window."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Spikes [N, C, h, w]; silent where the whole window is."""
+        """Return the spikes [N, C, h, w]; silent where the whole window is."""
         fired = torch.isfinite(z)
         mean, some = self._mean_of_spikes(torch.log(torch.where(fired, z, 1.0)), fired)
         return torch.where(some, torch.exp(mean), torch.inf)

@@ -140,7 +140,7 @@ def _full_name(name: str) -> str:
 
 
 def _value(text: str) -> Any:
-    """A TOML value; what is none is taken as text."""
+    """Return a TOML value; what is none is taken as text."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -33,7 +33,7 @@ class Retime(nn.Module):
         return self.spread_over_tau / self.spread_so_far
 
     def forward(self, z: Tensor) -> Tensor:
-        """Spikes of the same shape on the new clock; silence stays silence, an all-silent image too."""
+        """Return the spikes of the same shape on the new clock; silence stays silence, an all-silent image too."""
         fired = torch.isfinite(z)
         t = torch.log(torch.where(fired, z, 1.0))
         since_first = t - first_over_tau(z)
@@ -60,7 +60,10 @@ class Retime(nn.Module):
 
 
 def first_over_tau(z: Tensor) -> Tensor:
-    """Time of the earliest spike of each image, [image, 1, ...] to subtract, units of tau; 0 where all are silent."""
+    """Return the time of the earliest spike of each image, [image, 1, ...] to subtract, units of tau.
+
+    0 where all are silent.
+    """
     first = z.flatten(1).amin(dim=1)
     first = torch.where(torch.isfinite(first), first, 1.0)
     return torch.log(first).view(-1, *(1 for _ in z.shape[1:]))

@@ -55,7 +55,7 @@ class _Clock:
 
 @torch.no_grad()
 def trace(network: nn.Sequential, z: Tensor) -> Spikes:
-    """Spikes of every layer for input spikes z [image, channel, row, column]."""
+    """Return the spikes of every layer for input spikes z [image, channel, row, column]."""
     clock = _Clock(network)
     try:
         z_out = network(z)

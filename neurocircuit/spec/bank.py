@@ -48,7 +48,7 @@ class WeightBank(Spec):
     inhibitory: Bank = Bank()
 
     def with_bits(self, bits: int) -> "WeightBank":
-        """The same bank at another resolution of the magnitude, for both signs.
+        """Return the same bank at another resolution of the magnitude, for both signs.
 
         Measured weights hold at their own resolution; at another one the bank is proportional to its code.
         """
@@ -59,7 +59,7 @@ class WeightBank(Spec):
         return WeightBank(excitatory=excitatory, inhibitory=inhibitory)
 
     def spanning(self, weights: NDArray[np.float64]) -> "WeightBank":
-        """The same bits and code with the full scale that these weights need, three digits, rounded up.
+        """Return the same bits and code with the full scale that these weights need, three digits, rounded up.
 
         Measured weights keep their proportions: full scale is set by a current that all elements share.
         """
@@ -69,15 +69,15 @@ class WeightBank(Spec):
         )
 
     def quantise(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The nearest weights that the bank can make, same shape; beyond full scale they saturate."""
+        """Return the nearest weights that the bank can make, same shape; beyond full scale they saturate."""
         excitatory = _nearest(np.maximum(weights, 0.0), self.excitatory)
         inhibitory = _nearest(np.maximum(-weights, 0.0), self.inhibitory)
         return np.asarray(excitatory - inhibitory)
 
     def codes(self, weights: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Signed codes of weights that the bank makes, same shape; a sink's are negative.
+        """Return the signed codes of weights that the bank makes, same shape; a sink's are negative.
 
-        Raises InputError for a weight that is further than 1e-6 of full scale from the bank's.
+        Raise InputError for a weight that is further than 1e-6 of full scale from the bank's.
         """
         weights = np.asarray(weights, dtype=np.float64)
         nearest = self.quantise(weights)
@@ -103,7 +103,7 @@ def _spanning(bank: Bank, largest: float) -> Bank:
 
 
 def _nearest(magnitude: NDArray[np.float64], bank: Bank) -> NDArray[np.float64]:
-    """Conductance: w = W k/(2^b - 1), k = 0 … 2^b - 1. Resistance: w = W/k, k = 1 … 2^b - 1, or open (0).
+    """Return the conductance: w = W k/(2^b - 1), k = 0 … 2^b - 1. Resistance: w = W/k, k = 1 … 2^b - 1, or open (0).
 
     With measured weights: the nearest of these and 0.
     """
@@ -121,12 +121,12 @@ def _nearest(magnitude: NDArray[np.float64], bank: Bank) -> NDArray[np.float64]:
 
 
 def _nearest_of(made: NDArray[np.float64], magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest of `made`, which rises; halfway between two the larger one."""
+    """Return the nearest of `made`, which rises; halfway between two the larger one."""
     return np.asarray(made[np.searchsorted((made[:-1] + made[1:]) / 2, magnitude, side="right")])
 
 
 def _code(made: NDArray[np.float64], bank: Bank) -> NDArray[np.int64]:
-    """Code of magnitudes that `_nearest` gave; 0 of a resistance is its open code."""
+    """Return the code of magnitudes that `_nearest` gave; 0 of a resistance is its open code."""
     if bank.weights:
         return np.asarray(np.searchsorted(np.array(bank.weights), made, side="right"))
     if bank.code == "conductance":

@@ -73,7 +73,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
 
     def __init__(self, **values: Any) -> None:
-        """Build from SI values by field name. Raises SpecError naming field, bound and value."""
+        """Build from SI values by field name. Raise SpecError naming field, bound and value."""
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -92,25 +92,25 @@ class Spec(BaseModel):
 
     @classmethod
     def from_toml(cls, path: Path | str) -> Self:
-        """Read a TOML file. Raises SpecError for a wrong field, InputError for an unreadable file."""
+        """Read a TOML file. Raise SpecError for a wrong field, InputError for an unreadable file."""
         return cls.from_dict(read_toml(Path(path)))
 
     def to_dict(self) -> dict[str, Any]:
-        """File content: by the names used in files, quantities as text; `from_dict` restores it exactly."""
+        """Return the file content: by the names used in files, quantities as text; `from_dict` restores it exactly."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def to_toml(self) -> str:
-        """TOML text that `from_toml` reads back to an equal spec."""
+        """Return TOML text that `from_toml` reads back to an equal spec."""
         return tomli_w.dumps(self.to_dict())
 
     def replace(self, **values: Any) -> Self:
-        """A validated copy with some fields changed."""
+        """Return a validated copy with some fields changed."""
         unchanged = {name: getattr(self, name) for name in type(self).model_fields if name not in values}
         return type(self)(**unchanged, **values)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a TOML file. Raises InputError naming the file when it cannot be read."""
+    """Return the content of a TOML file. Raise InputError naming the file when it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:

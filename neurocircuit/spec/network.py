@@ -60,7 +60,7 @@ class MappedNetwork(Spec):
         return self
 
     def neuron_of(self, layer: int) -> NeuronSpec:
-        """The neuron that all neurons of one layer are."""
+        """Return the neuron that all neurons of one layer are."""
         layer_mapping = self.layers[layer]
         return self.neuron.replace(
             phase_per_weight_rad=layer_mapping.phase_per_weight_rad,
@@ -71,9 +71,9 @@ class MappedNetwork(Spec):
         )
 
     def bias_delay_over_tau(self, layer: int) -> float:
-        """When the bias spike of a layer comes, units of τ from arming."""
+        """Return when the bias spike of a layer comes, units of τ from arming."""
         return self.layers[layer].bias_delay_s / self.neuron.tau_s
 
     def checkpoint_path(self, beside: Path) -> Path:
-        """Where the weights are, for a network read from the file `beside`."""
+        """Return where the weights are, for a network read from the file `beside`."""
         return beside.parent / self.checkpoint

@@ -209,7 +209,7 @@ class NeuronSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _alternatives(cls, values: Any) -> Any:
-        """K = kpd·kvco may stand for tau, cycles_per_tau for f0."""
+        """Return K = kpd·kvco may stand for tau, cycles_per_tau for f0."""
         if not isinstance(values, dict):
             return values
         values = dict(values)
@@ -288,7 +288,7 @@ class NeuronSpec(Spec):
         return self.window_s / self.tau_s
 
     def at(self, supply_ratio: float = 1.0, temperature_K: float = 300.15) -> "NeuronSpec":
-        """The spec at another supply (relative to nominal) and temperature, by the stated sensitivities."""
+        """Return the spec at another supply (relative to nominal) and temperature, by the stated sensitivities."""
         changed: dict[str, float] = {}
         for item in self.sensitivities:
             factor = 1.0 + item.per_supply * (supply_ratio - 1.0) + item.per_kelvin * (temperature_K - 300.15)

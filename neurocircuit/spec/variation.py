@@ -44,7 +44,7 @@ class Variation(Spec):
     synapse: SynapseVariation = SynapseVariation()
 
     def only(self, *components: str) -> "Variation":
-        """The same with every component but the named ones switched off."""
+        """Return the same with every component but the named ones switched off."""
         kept = {name: getattr(self, name) for name in components if name in type(self).model_fields}
         return Variation(**kept)
 

@@ -58,11 +58,11 @@ def fire(
     timeout_s: float = 30.0,
     step_divisor: int = 1,
 ) -> FireRecord:
-    """First crossing of membrane and threshold, from t_over_tau and weights, both [trial, input].
+    """Return the first crossing of membrane and threshold, from t_over_tau and weights, both [trial, input].
 
     start_rad has no effect: this level has no edges. step_divisor = 2 halves the time steps of ngspice.
     A run that times out or delivers no trustworthy waveforms leaves nan and its reason in `failures`.
-    Raises SimulatorMissing without ngspice, SpecError and InputError for what the deck cannot express.
+    Raise SimulatorMissing without ngspice, SpecError and InputError for what the deck cannot express.
     """
     if t_over_tau.ndim != 2 or t_over_tau.shape != weights.shape:
         raise InputError(f"times and weights must both be [trial, input], got {t_over_tau.shape} and {weights.shape}")
@@ -97,9 +97,9 @@ def waveforms(
     timeout_s: float = 30.0,
     step_divisor: int = 1,
 ) -> Waveforms:
-    """Waveforms over the window from t_over_tau and weights, both [input]; UP is its running mean.
+    """Return the waveforms over the window from t_over_tau and weights, both [input]; UP is its running mean.
 
-    Raises SimulatorMissing, SimulatorTimeout, SimulatorBadOutput, SpecError, InputError.
+    Raise SimulatorMissing, SimulatorTimeout, SimulatorBadOutput, SpecError, InputError.
     """
     noise = walk(spec, noise_seed)
     solution = _solve(spec, t_over_tau, weights, noise, timeout_s, step_divisor)
@@ -120,16 +120,16 @@ def waveforms(
 
 
 def engine(step_divisor: int = 1) -> str:
-    """Version of ngspice, the numerical options and the netlist: what determines the numbers of this level.
+    """Return the version of ngspice, the numerical options and the netlist: what determines the numbers of this level.
 
-    Raises SimulatorMissing, SimulatorTimeout or SimulatorBadOutput when ngspice cannot say its version.
+    Raise SimulatorMissing, SimulatorTimeout or SimulatorBadOutput when ngspice cannot say its version.
     """
     model = f"netlist={netlist_sha256()[:12]} {VERSION}"
     return f"ngspice-{ngspice.version().number} {deck.options(step_divisor)} {model}"
 
 
 def first_crossing(time: Floats, gap: Floats, slope: Floats, start: float = 0.0, walked: Floats | None = None) -> float:
-    """First time >= start at which the gap has risen to 0, inf when it does not; all [point].
+    """Return the first time >= start at which the gap has risen to 0, inf when it does not; all [point].
 
     Between two points the gap is the cubic through both values and slopes, and `walked`, straight lines, is added to
     it. A gap >= 0 at `start` counts at once.
@@ -160,7 +160,9 @@ def first_crossing(time: Floats, gap: Floats, slope: Floats, start: float = 0.0,
 def _decide(
     spec: NeuronSpec, t_over_tau: Floats, weights: Floats, noise_seed: int, timeout_s: float, step_divisor: int
 ) -> _Solution:
-    """Up to a while after the last input, which nearly always decides; only a neuron silent by then takes the window.
+    """Simulate up to a while after the last input, which nearly always decides.
+
+    Only a neuron silent by then takes the window.
 
     The loop forgets with τ: what has not fired 4 τ after the last input needs a membrane that grazes the threshold.
     """
@@ -197,6 +199,6 @@ def _solve(
 
 
 def _threshold_rad(spec: NeuronSpec, time_over_tau: Floats) -> Floats:
-    """Phase by which VCO3 leads VCO4's unmoved phase; [point]."""
+    """Return the phase by which VCO3 leads VCO4's unmoved phase; [point]."""
     ramp: Floats = 2 * pi * spec.threshold.offset_Hz * spec.tau_s * time_over_tau
     return spec.threshold.lead_rad + ramp

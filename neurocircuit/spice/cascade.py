@@ -37,7 +37,7 @@ def compose_cascade(
     extra: str = "",
     installed: Installed | None = None,
 ) -> TransistorDeck:
-    """The neuron with its synapses, and a second one like it that hears the first through one synapse of `code`.
+    """Return the neuron with its synapses, and a second one like it that hears the first through one synapse of `code`.
 
     Nodes of the second end in SECOND; `shaped` is the pulse between them. Both are armed at arm_s.
     extra: further SPICE lines.

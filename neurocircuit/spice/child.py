@@ -31,7 +31,7 @@ def run_child(arguments: list[str], directory: Path, environment: dict[str, str]
 
     It is killed with its whole process group when `timeout_s` has passed, when it has printed more than
     LARGEST_LOG_bytes, and when an exception such as KeyboardInterrupt comes through here.
-    Raises OSError when it cannot be started.
+    Raise OSError when it cannot be started.
     """
     child = subprocess.Popen(  # noqa: S603 - an argument list, no shell
         arguments,
@@ -73,10 +73,10 @@ def _follow(pid: int, pipe: int, deadline: float) -> tuple[bytes, bool, bool]:
 
 
 def _wait_s(deadline: float) -> float:
-    """The pipe closes when the child ends, unless offspring holds it: then look again now and then."""
+    """Return the pipe closes when the child ends, unless offspring holds it: then look again now and then."""
     return max(0.0, min(0.1, deadline - time.monotonic()))
 
 
 def _has_ended(pid: int) -> bool:
-    """Whether the child has ended; it is left unreaped."""
+    """Return whether the child has ended; it is left unreaped."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

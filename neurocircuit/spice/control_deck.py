@@ -55,7 +55,7 @@ class TransistorDeck:
 
 
 def number(value: float) -> str:
-    """A plain SI float as SPICE reads it."""
+    """Return a plain SI float as SPICE reads it."""
     return repr(float(value))
 
 
@@ -73,7 +73,7 @@ def assemble(
     saves_state: bool = False,
     may_stop: bool = False,
 ) -> TransistorDeck:
-    """Head, body and control block; span: begin, end and maximum step in s."""
+    """Return the head, body and control block; span: begin, end and maximum step in s."""
     begin_s, end_s, step_s = span
     duration_s = end_s - begin_s
     lines = [

@@ -40,7 +40,7 @@ class Deck:
 
 @functools.cache
 def netlist_text() -> str:
-    """The subcircuit, as it stands in the package; read once."""
+    """Return the subcircuit, as it stands in the package; read once."""
     return (importlib.resources.files("neurocircuit") / "netlists" / NETLIST).read_text(encoding="utf-8")
 
 
@@ -50,7 +50,7 @@ def netlist_sha256() -> str:
 
 
 def options(step_divisor: int = 1) -> str:
-    """The numerical options in words, for the record; `step_divisor` divides every time step."""
+    """Return the numerical options in words, for the record; `step_divisor` divides every time step."""
     step = MAX_STEP_over_tau / step_divisor
     return f"method={METHOD} reltol={_reltol(step_divisor):g} max_step={step:g}tau"
 
@@ -58,11 +58,11 @@ def options(step_divisor: int = 1) -> str:
 def compose(
     spec: NeuronSpec, t_over_tau: Floats, weights: Floats, step_divisor: int = 1, noise: Walk | None = None
 ) -> Deck:
-    """The deck of one neuron from its spike times [input] (tau, from arming; inf: silent) and weights [input].
+    """Return the deck of one neuron from its spike times [input] (tau, from arming; inf: silent) and weights [input].
 
     noise: VCO1's walk less that of VCO2 is added to the phase of VCO1, since the loop sees the difference alone; the
     walks of VCO3 and VCO4 are no part of the deck, for nothing in it depends on them (bsource.py).
-    Raises InputError for times < 0, weights that are not finite, or lengths that differ.
+    Raise InputError for times < 0, weights that are not finite, or lengths that differ.
     """
     _check(t_over_tau, weights, step_divisor)
     corners_s, phases_rad = vco1_corners(spec, t_over_tau, weights, noise)
@@ -143,7 +143,7 @@ def _check(t_over_tau: Floats, weights: Floats, step_divisor: int) -> None:
 
 
 def _new_circuit(title: str) -> Any:
-    """An empty PySpice circuit; imported here because PySpice is slow to load and most commands do without."""
+    """Return an empty PySpice circuit; imported here because PySpice is slow to load and most commands do without."""
     with warnings.catch_warnings():
         # PySpice 1.5 has invalid escape sequences in its docstrings.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -153,11 +153,11 @@ def _new_circuit(title: str) -> Any:
 
 
 def _pwl(times_s: Floats, values: Floats) -> str:
-    """PWL waveform as text, one corner a line; PySpice's own writes units behind the numbers."""
+    """Return PWL waveform as text, one corner a line; PySpice's own writes units behind the numbers."""
     pairs = (f"{_number(time)} {_number(value)}" for time, value in zip(times_s, values, strict=True))
     return "PWL(" + "\n+ ".join(pairs) + ")"
 
 
 def _number(value: float) -> str:
-    """All digits, no SPICE suffix."""
+    """Return all digits, no SPICE suffix."""
     return repr(float(value))

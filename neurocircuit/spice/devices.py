@@ -35,9 +35,9 @@ class DeviceShift:
 
 
 def devices(deck: TransistorDeck, *, timeout_s: float = 30.0) -> tuple[Device, ...]:
-    """All transistors of a deck, in ngspice's order; nothing is simulated.
+    """Return all transistors of a deck, in ngspice's order; nothing is simulated.
 
-    Raises SimulatorBadOutput when ngspice lists none, SimulatorMissing, SimulatorTimeout.
+    Raise SimulatorBadOutput when ngspice lists none, SimulatorMissing, SimulatorTimeout.
     """
     circuit = deck.text.partition(".control\n")[0]
     listing = ngspice.written(
@@ -57,7 +57,7 @@ def devices(deck: TransistorDeck, *, timeout_s: float = 30.0) -> tuple[Device, .
 
 
 def alterations(mismatch: Mapping[str, DeviceShift]) -> list[str]:
-    """Control lines that shift devices before the first run.
+    """Return the control lines that shift devices before the first run.
 
     delvto adds to the signed threshold, so that a negative one raises |Vth| of a PMOS; what a corner has put there
     stays. mulu0 scales the mobility.

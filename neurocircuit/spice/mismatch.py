@@ -19,7 +19,10 @@ _LARGEST_BETA = 0.9  # a current factor of a very small device stays positive
 
 
 def shifts_of(circuit: Circuit, inputs: int) -> Mapping[str, DeviceShift]:
-    """Deviations of every device of the circuit's chip, with that many synapses; none for nominal devices."""
+    """Return the deviations of every device of the circuit's chip, with that many synapses.
+
+    None for nominal devices.
+    """
     return {} if circuit.chip_seed is None else _shifts_of(circuit, inputs)
 
 
@@ -30,7 +33,7 @@ def _shifts_of(circuit: Circuit, inputs: int) -> Mapping[str, DeviceShift]:
 
 
 def draw(devices: Iterable[Device], pelgrom: Mismatch, seed: int) -> dict[str, DeviceShift]:
-    """Deviations by device path of chip number `seed`.
+    """Return the deviations by device path of chip number `seed`.
 
     Each device draws from (seed, its path) alone: a chip stays itself when synapses are added or devices reordered.
     """

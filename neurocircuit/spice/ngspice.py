@@ -57,9 +57,9 @@ class ControlRun:
 
 
 def find_ngspice() -> Path:
-    """The executable: $NEUROCIRCUIT_NGSPICE, else `ngspice` on the PATH.
+    """Return the executable: $NEUROCIRCUIT_NGSPICE, else `ngspice` on the PATH.
 
-    Raises SimulatorMissing with the line to type.
+    Raise SimulatorMissing with the line to type.
     """
     if named := os.environ.get(EXECUTABLE_VARIABLE):
         executable = shutil.which(Path(named).absolute())
@@ -73,9 +73,9 @@ def find_ngspice() -> Path:
 
 
 def version() -> NgspiceVersion:
-    """Version of the executable in use, asked once for each file and date of it.
+    """Return the version of the executable in use, asked once for each file and date of it.
 
-    Raises SimulatorMissing when there is none, SimulatorBadOutput when it does not say its version,
+    Raise SimulatorMissing when there is none, SimulatorBadOutput when it does not say its version,
     SimulatorTimeout when it hangs.
     """
     executable = find_ngspice()
@@ -97,7 +97,7 @@ def run(
     for it to include. The run counts only when ngspice ended with 0, printed nothing of errors or of convergence
     fallbacks, and delivered every wanted vector, finite, over times that rise from 0 to t_stop_s (1e-9 relative).
 
-    Raises SimulatorMissing; SimulatorTimeout when it was killed after timeout_s; SimulatorBadOutput with the reason.
+    Raise SimulatorMissing; SimulatorTimeout when it was killed after timeout_s; SimulatorBadOutput with the reason.
     In the last two deck and log are kept, and the message ends with their folder.
     """
     texts = {**(files or {}), _DECK: deck_text}
@@ -153,7 +153,9 @@ def written(
     links: Mapping[str, Path] | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> str:
-    """The file `name` that the .control block of a deck writes without a simulation; believed and raised as by `run`.
+    """Return the file `name` that the .control block of a deck writes without a simulation.
+
+    Believed and raised as by `run`.
 
     A file and not the log, in which stdout and stderr meet in the middle of a line.
     """
@@ -198,7 +200,7 @@ def _in_folder(
 
 
 def reason_of(error: SimulatorError) -> str:
-    """The reason without the folder: the same in every repetition of the run."""
+    """Return the reason without the folder: the same in every repetition of the run."""
     return str(error).partition(_KEPT)[0]
 
 
@@ -217,7 +219,7 @@ def _batch(
 
 
 def _environment() -> dict[str, str]:
-    """One thread: the BSIM4 load takes two otherwise, and OMP_NUM_THREADS does not stop it."""
+    """Return one thread: the BSIM4 load takes two otherwise, and OMP_NUM_THREADS does not stop it."""
     return {**os.environ, "OMP_THREAD_LIMIT": "1"}
 
 
@@ -228,7 +230,7 @@ def _checked(
     timeout_s: float,
     expected: re.Pattern[str] | None = None,
 ) -> dict[str, Floats]:
-    """The wanted vectors, or SimulatorTimeout or SimulatorBadOutput with the reason."""
+    """Return the wanted vectors, or SimulatorTimeout or SimulatorBadOutput with the reason."""
     _check_end(ended, directory, timeout_s, expected)
     vectors = read_raw(directory / _RAW).vectors
     names = ("time", *vector_names)
@@ -272,7 +274,7 @@ def _check_time(time_s: Floats, t_stop_s: float, first_by_s: float = 0.0) -> Non
 
 
 def _complaint(log: str, expected: re.Pattern[str] | None) -> str:
-    """The first line that tells of trouble, "" when there is none."""
+    """Return the first line that tells of trouble, "" when there is none."""
     for line in log.splitlines():
         if expected is not None and expected.fullmatch(line.strip()):
             continue
@@ -283,7 +285,7 @@ def _complaint(log: str, expected: re.Pattern[str] | None) -> str:
 
 @functools.cache
 def _version(executable: Path, modified_ns: int, size_bytes: int) -> NgspiceVersion:
-    """`modified_ns` and `size_bytes` only tell one file at this path from another."""
+    """Return `modified_ns` and `size_bytes` only tell one file at this path from another."""
     with tempfile.TemporaryDirectory(prefix="neurocircuit-ngspice-") as name:
         ended = _batch(executable, Path(name), {_DECK: _VERSION_DECK}, _VERSION_TIMEOUT_s, ("-b", "-r", _RAW))
     if ended.timed_out:

@@ -29,7 +29,7 @@ class Placement:
 
 
 def place(wanted_rad: Floats, saved_rad: Floats, f1_Hz: float, f3_Hz: float) -> Placement:
-    """The nearest placement to wanted_rad [trial, 2] from states saved at saved_rad [state, 2].
+    """Return the nearest placement to wanted_rad [trial, 2] from states saved at saved_rad [state, 2].
 
     VCO1 is met exactly, VCO3 as closely as the states allow; of equally close ones the first state and shortest wait.
     """
@@ -46,16 +46,21 @@ def place(wanted_rad: Floats, saved_rad: Floats, f1_Hz: float, f3_Hz: float) -> 
 
 
 def rising_edges(time_s: Floats, voltage: Floats, level_V: float) -> Floats:
-    """Instants at which voltage [point] rises through level_V, by straight lines between the points; [edge], s."""
+    """Return the instants at which voltage [point] rises through level_V, by straight lines between the points.
+
+    [edge], s.
+    """
     below = np.flatnonzero((voltage[:-1] < level_V) & (voltage[1:] >= level_V))
     share = (level_V - voltage[below]) / (voltage[below + 1] - voltage[below])
     return np.asarray(time_s[below] + share * (time_s[below + 1] - time_s[below]))
 
 
 def steady(edges_s: Floats, least: int, what: str) -> tuple[float, float]:
-    """Frequency in Hz and the instant of phase 0 from the rising edges of a free-running oscillator; least squares.
+    """Return the frequency in Hz and the instant of phase 0 from the rising edges of a free-running oscillator.
 
-    Raises SimulatorBadOutput when there are fewer than `least` edges.
+    Least squares.
+
+    Raise SimulatorBadOutput when there are fewer than `least` edges.
     """
     if len(edges_s) < least:
         raise SimulatorBadOutput(f"{what} must show at least {least} rising edges, got {len(edges_s)}")

@@ -49,7 +49,7 @@ class Installed:
         return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
     def condition(self, corner: str = "", temperature_C: float = 27.0, supply_V: float | None = None) -> Condition:
-        """A condition of this process; what is left out is nominal. Raises InputError for an unknown corner."""
+        """Return a condition of this process; what is left out is nominal. Raise InputError for an unknown corner."""
         corner = corner or self.process.nominal_corner
         models_of(self.process, corner)
         supply_V = self.process.supply_V if supply_V is None else supply_V
@@ -57,20 +57,20 @@ class Installed:
 
 
 def names() -> tuple[str, ...]:
-    """The processes that come with the package, installed or not."""
+    """Return the processes that come with the package, installed or not."""
     return tuple(sorted(path.name for path in _shipped_processes().iterdir() if (path / _TOML).is_file()))
 
 
 def describe(name_or_path: str) -> Process:
-    """The process of a name, or of a TOML file's path, whether its models are here or not.
+    """Return the process of a name, or of a TOML file's path, whether its models are here or not.
 
-    Raises InputError for an unknown name and for a file that cannot be read or is wrong.
+    Raise InputError for an unknown name and for a file that cannot be read or is wrong.
     """
     return Process.from_toml(_toml_path(name_or_path))
 
 
 def load(name_or_path: str) -> Installed:
-    """The process with its model files. Raises ProcessMissing when they are not here, and as `describe`."""
+    """Return the process with its model files. Raise ProcessMissing when they are not here, and as `describe`."""
     path = _toml_path(name_or_path)
     process = Process.from_toml(path)
     folder = _folder(process, path.parent)
@@ -111,7 +111,7 @@ def default_neuron(level: str) -> NeuronSpec:
 
 
 def models_of(process: Process, corner: str) -> tuple[ModelFile, ...]:
-    """Model files of a corner. Raises InputError naming the known ones."""
+    """Return the model files of a corner. Raise InputError naming the known ones."""
     if corner not in process.corners:
         known = ", ".join(process.corners)
         raise InputError(f"corner of process {process.name} must be one of {known}, got {corner!r}")
@@ -122,7 +122,7 @@ def prelude(installed: Installed, condition: Condition) -> str:
     """Head of a deck: models by relative path (links: MODELS to the folder), temperature, sizes, device wrappers.
 
     The wrappers nmos, pmos, synapse_nmos, synapse_pmos (ports d g s b; w l in m, mult) make the cells the same for
-    devices that are models and devices that are subcircuits. Raises InputError for an unknown corner.
+    devices that are models and devices that are subcircuits. Raise InputError for an unknown corner.
     """
     process = installed.process
     sizes = process.sizes

@@ -42,7 +42,10 @@ class _Header:
 
 
 def read_raw(path: Path) -> RawPlot:
-    """The plot in a raw file. Raises SimulatorBadOutput with the reason when the file is not one whole, finite plot."""
+    """Return the plot in a raw file.
+
+    Raise SimulatorBadOutput with the reason when the file is not one whole, finite plot.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -51,7 +54,7 @@ def read_raw(path: Path) -> RawPlot:
 
 
 def parse_raw(content: bytes) -> RawPlot:
-    """The plot in the bytes of a raw file. Raises SimulatorBadOutput with the reason."""
+    """Return the plot in the bytes of a raw file. Raise SimulatorBadOutput with the reason."""
     if not content:
         raise SimulatorBadOutput("raw file is empty")
     if not content.startswith(b"Title:"):
@@ -111,7 +114,7 @@ def _variable_names(text: str) -> tuple[str, ...]:
 
 
 def _binary_values(data: bytes, points: int, variables: int) -> Floats:
-    """[point, variable]."""
+    """Return [point, variable]."""
     needed = 8 * points * variables
     if len(data) < needed:
         whole = len(data) // (8 * variables)
@@ -122,7 +125,7 @@ def _binary_values(data: bytes, points: int, variables: int) -> Floats:
 
 
 def _text_values(data: bytes, points: int, variables: int) -> Floats:
-    """[point, variable]."""
+    """Return [point, variable]."""
     numbers = data.split()
     width = variables + 1
     if len(numbers) != points * width:

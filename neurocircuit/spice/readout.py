@@ -41,7 +41,7 @@ class Course:
 
     @cached_property
     def edges_s(self) -> dict[str, Floats]:
-        """Rising edges of o1 … o4, each at least three. Raises SimulatorBadOutput for an oscillator with fewer."""
+        """Rising edges of o1 … o4, each at least three. Raise SimulatorBadOutput for an oscillator with fewer."""
         edges_of_ring = {
             name: rising_edges(self.time_s, self.vectors[f"v({name})"], self.supply_V / 2) for name in _RINGS
         }
@@ -66,7 +66,7 @@ class Course:
         return np.clip(self.vectors["v(up)"] / self.supply_V, 0.0, 1.0)
 
     def phase_rad(self, name: str) -> Floats:
-        """Phase of an oscillator at the known points, 0 at its first edge; [point]."""
+        """Return the phase of an oscillator at the known points, 0 at its first edge; [point]."""
         edges, time = self.edges_s[name], self.time_s[self.known]
         turns = np.interp(time, edges, np.arange(len(edges)))
         # VCO3's last edge may come just before VCO4's: it goes on at the same pace.
@@ -93,10 +93,12 @@ class Course:
         return np.asarray(error - 2 * pi * np.round(error[0] / (2 * pi)))
 
     def crossing_s(self) -> float:
-        """First instant from the origin on at which the membrane enters setup … π modulo 2π; inf when it does not.
+        """Return the first instant from the origin on at which the membrane enters setup … π modulo 2π.
+
+        Inf when it does not.
 
         A flip-flop that sees VCO4 a little after VCO3's edge fires before the phases have met: that edge counts then.
-        Raises SimulatorBadOutput where Q rises with the phases further apart.
+        Raise SimulatorBadOutput where Q rises with the phases further apart.
         """
         met_s, q_s = (
             min(self._enters(self.membrane_rad - self.setup_rad), self._enters(-self.membrane_rad - pi)),
@@ -111,18 +113,18 @@ class Course:
         return seen_s
 
     def q_s(self) -> float:
-        """First rise of Q from the origin on; inf when there is none."""
+        """Return the first rise of Q from the origin on; inf when there is none."""
         edges = rising_edges(self.time_s, self.vectors["v(q)"], self.supply_V / 2)
         return float(edges[edges >= 0][0]) if (edges >= 0).any() else inf
 
     def headroom(self, until_s: float) -> float:
-        """Largest size of the phase error from the origin to an instant, over π/2."""
+        """Return the largest size of the phase error from the origin to an instant, over π/2."""
         time = self.time_s[self.known]
         error_rad = np.abs(self.phase_error_rad[(time >= 0) & (time <= until_s)])
         return float(error_rad.max(initial=0.0)) / XOR_RANGE_rad
 
     def is_false_fire(self, at_s: float) -> bool:
-        """Whether the phases met modulo 2π only, the membrane having fallen instead of risen."""
+        """Return whether the phases met modulo 2π only, the membrane having fallen instead of risen."""
         time = self.time_s[self.known]
         return bool(at_s < inf and np.interp(at_s, time, self.membrane_rad) < -pi / 2)
 
@@ -140,7 +142,10 @@ class Course:
         return self.detector_delay_s - xor_s
 
     def _enters(self, gap: Floats) -> float:
-        """First instant from the origin on at which a gap [known point] rises through 0; inf when it does not."""
+        """Return the first instant from the origin on at which a gap [known point] rises through 0.
+
+        Inf when it does not.
+        """
         edges = rising_edges(self.time_s[self.known], gap, 0.0)
         return float(edges[edges >= 0][0]) if (edges >= 0).any() else inf
 

@@ -61,11 +61,11 @@ class SavedStates:
 
 @functools.lru_cache(maxsize=64)
 def saved_states(circuit: Circuit, inputs: int, timeout_s: float, attached: int = SYNAPSES) -> SavedStates:
-    """The states of a circuit, from the user's cache directory where this code made them, else by simulation.
+    """Return the states of a circuit, from the user's cache directory where this code made them, else by simulation.
 
     attached: as in `idle`.
 
-    Raises SimulatorMissing, SimulatorTimeout; SimulatorBadOutput where an oscillator does not start or run.
+    Raise SimulatorMissing, SimulatorTimeout; SimulatorBadOutput where an oscillator does not start or run.
     """
     mismatch = shifts_of(circuit, inputs)
     lock = _lock_deck(circuit, inputs, mismatch, attached)
@@ -83,7 +83,7 @@ def saved_states(circuit: Circuit, inputs: int, timeout_s: float, attached: int 
 
 
 def idle(circuit: Circuit, inputs: int, from_power_up: bool = False, attached: int = SYNAPSES) -> str:
-    """The synapses beyond the inputs up to `attached`, as one in parallel: a third of the time of six apart."""
+    """Return the synapses beyond the inputs up to `attached`, as one in parallel: a third of the time of six apart."""
     count = attached - inputs
     if count <= 0:
         return ""
@@ -168,7 +168,7 @@ def _arm(
 
 
 def _read(path: Path) -> SavedStates | None:
-    """The kept states; None where there are none or the file is damaged: they are made anew then."""
+    """Return the kept states; None where there are none or the file is damaged: they are made anew then."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         armed = tuple(

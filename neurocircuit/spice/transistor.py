@@ -47,13 +47,15 @@ def fire(
     step_divisor: int = 1,
     attached: int = SYNAPSES,
 ) -> FireRecord:
-    """Fire times of spec.circuit from t_over_tau and weights, both [trial, input]; weights must be codes of its bank.
+    """Return the fire times of spec.circuit from t_over_tau and weights, both [trial, input].
+
+    Weights must be codes of its bank.
 
     The phases start_rad [trial, 2] are met as `arming` says; those really there come back in the record. noise_seed has
     no effect: a transient has no device noise. step_divisor = 2 halves the time steps after the saved state.
     attached: synapses on each neuron at least, idle beyond the inputs.
     A run that times out or delivers no trustworthy waveforms leaves nan and its reason in `failures`.
-    Raises SimulatorMissing without ngspice, InputError for a spec without circuit or a weight that is no code.
+    Raise SimulatorMissing without ngspice, InputError for a spec without circuit or a weight that is no code.
     """
     if errors is not None:
         raise InputError("errors must be none at level transistor, where a chip is Circuit.chip_seed, got some")
@@ -136,7 +138,7 @@ def arming(spec: NeuronSpec, start_rad: Floats, inputs: int, attached: int = SYN
 
 
 def engine() -> str:
-    """Version of ngspice and time step; the netlists and models enter by `identity`."""
+    """Return the version of ngspice and time step; the netlists and models enter by `identity`."""
     return f"ngspice-{ngspice.version().number} method=trap max_step={MAX_STEP_s:g}s"
 
 
@@ -151,13 +153,13 @@ def identity(spec: NeuronSpec, inputs: int) -> str:
 
 
 def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
-    """Effects that the spec switches on and a transient of the transistors leaves out."""
+    """Return the effects that the spec switches on and a transient of the transistors leaves out."""
     effects = {"phase noise": any(spec.phase_noise), "spikes without width": spec.spike_width_s == 0}
     return tuple(name for name, active in effects.items() if active)
 
 
 def circuit_of(spec: NeuronSpec) -> Circuit:
-    """The transistors behind a spec. Raises InputError where there are none."""
+    """Return the transistors behind a spec. Raise InputError where there are none."""
     if spec.circuit is None:
         raise InputError("level transistor needs a NeuronSpec with circuit, as `neurocircuit characterize` writes it")
     return spec.circuit
@@ -174,7 +176,10 @@ def _run(
     step_divisor: int,
     attached: int = SYNAPSES,
 ) -> Course:
-    """One trial, from its state to Q or to the end of the window; an input that comes after the window stays idle."""
+    """Return one trial, from its state to Q or to the end of the window.
+
+    An input that comes after the window stays idle.
+    """
     circuit, armed = circuit_of(spec), states.armed[placed.state[trial]]
     origin_s = armed.state.time_s + float(placed.wait_s[trial])
     inputs = [
@@ -206,7 +211,7 @@ def _run(
 
 
 def _decision(course: Course, spec: NeuronSpec) -> tuple[float, float, bool]:
-    """Fire time over tau, headroom, and whether it is a false fire."""
+    """Return the fire time over tau, headroom, and whether it is a false fire."""
     q_s, crossing_s = course.q_s(), course.crossing_s()
     fired_s = q_s if spec.readout == "q" else crossing_s + spec.output_delay_s
     fired_s = fired_s if fired_s <= spec.window_s else inf

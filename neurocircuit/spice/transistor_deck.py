@@ -71,7 +71,7 @@ def compose_neuron(
     mismatch: Mapping[str, DeviceShift] | None = None,
     installed: Installed | None = None,
 ) -> TransistorDeck:
-    """The neuron with its synapses, from power-up or from a saved state, to stop_s.
+    """Return the neuron with its synapses, from power-up or from a saved state, to stop_s.
 
     arm_s: instants at which it is armed; default: the circuit's own from power-up, none from a state.
     reset_s: instants at which a running neuron is stopped without a spike: the end of its window.
@@ -79,7 +79,7 @@ def compose_neuron(
     the deck's nodes. mismatch: shifts by device path (`devices`). installed: the circuit's process, where it was loaded
     already.
 
-    Raises InputError for a code beyond the bank, a spike before the start or over another one, a state of another
+    Raise InputError for a code beyond the bank, a spike before the start or over another one, a state of another
     number of inputs; ProcessMissing.
     """
     installed = installed or load(circuit.process)
@@ -127,13 +127,13 @@ def compose_bench(
     title: str = "bench",
     mismatch: Mapping[str, DeviceShift] | None = None,
 ) -> TransistorDeck:
-    """Any circuit of the cells: `body` is SPICE; it brings its own supplies and ground is 0."""
+    """Return the any circuit of the cells: `body` is SPICE; it brings its own supplies and ground is 0."""
     span = (0.0, stop_s, max_step_s)
     return assemble(installed, condition, title, [body], saved, span, before=alterations(mismatch or {}))
 
 
 def neuron_lines(circuit: Circuit, tag: str = "") -> list[str]:
-    """A neuron with its bias currents and its weight reference; `tag` ends the names of all that is its own."""
+    """Return a neuron with its bias currents and its weight reference; `tag` ends the names of all that is its own."""
     bias, parts = circuit.bias, circuit.components
     nodes = " ".join(f"{node}{tag}" for node in ("o1", "o2", "o3", "o4", "up", "vc", "q", "fired", "en3"))
     return [
@@ -160,7 +160,7 @@ def synapse_subcircuit(bits: int) -> str:
 
 
 def code_lines(code: int, bits: int, high: str) -> str:
-    """Nodes of the static code inputs of a synapse, p0 … m0 …: `high` for a bit that is set, 0 otherwise."""
+    """Return the nodes of the static code inputs of a synapse, p0 … m0 …: `high` for a bit that is set, 0 otherwise."""
     magnitude = abs(code)
     ones = [high if magnitude >> k & 1 else "0" for k in range(bits)]
     zeros = ["0"] * bits
@@ -182,7 +182,9 @@ def pulse_sources(name: str, node: str, times_s: Sequence[float], width_s: float
 def power_up_lines(
     circuit: Circuit, bias_lines_V: tuple[float, float], synapses: Sequence[str], tag: str = ""
 ) -> list[str]:
-    """Supplies stand from the first instant; the bias lines, which 1 uA would take 100 ns to charge, nearly so.
+    """Return the supplies stand from the first instant.
+
+    The bias lines, which 1 uA would take 100 ns to charge, nearly so.
 
     With the circuit's standing voltages also the nodes of idle synapses: those behind the switches come up by
     subthreshold currents over microseconds, which VCO1 feels, and a gate that starts at 0 would open a source first.
@@ -210,7 +212,7 @@ def _supplies(condition: Condition) -> list[str]:
 def _controls(
     circuit: Circuit, standing_enable_s: float, arms_s: tuple[float, ...], resets_s: Sequence[float], begin_s: float
 ) -> list[str]:
-    """Enables, reset and arm; at power-up a first reset, from a saved state static enables."""
+    """Return the enables, reset and arm; at power-up a first reset, from a saved state static enables."""
     supply_V = circuit.condition.supply_V
     enable_s = standing_enable_s if circuit.standing_V else ENABLE_s
     later_s = enable_s + (0.25 - (HEAD_START_turns if circuit.standing_V else 0.0)) / circuit.f1_Hz
@@ -236,7 +238,7 @@ def _synapse(circuit: Circuit, k: int, item: Input, begin_s: float) -> list[str]
 
 
 def _arms(circuit: Circuit, arm_s: float | Sequence[float] | None, begin_s: float) -> tuple[float, ...]:
-    """Arming instants after the deck's begin; those before it lie in the state."""
+    """Return the arming instants after the deck's begin; those before it lie in the state."""
     if arm_s is None and begin_s > 0:
         return ()
     times_s = (circuit.arming_s,) if arm_s is None else (arm_s,) if isinstance(arm_s, (int, float)) else tuple(arm_s)

@@ -19,7 +19,7 @@ class Outcome:
 
 
 def simulate(deck: TransistorDeck, *, timeout_s: float) -> Outcome:
-    """Run a deck. Raises SimulatorMissing, SimulatorTimeout, SimulatorBadOutput as ngspice.run_control does."""
+    """Run a deck. Raise SimulatorMissing, SimulatorTimeout, SimulatorBadOutput as ngspice.run_control does."""
     ran = ngspice.run_control(
         deck.text,
         deck.vectors,
@@ -37,7 +37,7 @@ def simulate(deck: TransistorDeck, *, timeout_s: float) -> Outcome:
 
 
 def fire_times_s(outcome: Outcome, supply_V: float, after_s: float = 0.0) -> Floats:
-    """Instants from after_s on at which Q rises through half the supply; [spike]."""
+    """Return the instants from after_s on at which Q rises through half the supply; [spike]."""
     edges = rising_edges(outcome.vectors["time"], outcome.vectors["v(q)"], supply_V / 2)
     return edges[edges >= after_s]
 
@@ -49,7 +49,10 @@ def _state(deck: TransistorDeck, vectors: dict[str, Floats], text: str) -> State
 
 
 def _phase(vectors: dict[str, Floats], name: str, supply_V: float) -> float:
-    """Phase of an oscillator at the last point, by its last whole period; nan where it is not there or stands still."""
+    """Return the phase of an oscillator at the last point, by its last whole period.
+
+    Nan where it is not there or stands still.
+    """
     if name not in vectors:
         return nan
     time_s = vectors["time"]

@@ -15,7 +15,7 @@ _STD_OVER_MEAN = float(np.sqrt(np.pi / 2))  # of |x| for a normal x
 def jitter_by_layer(table: TransferTable, input_jitter: float, layers: int, where: str) -> tuple[list[float], int]:
     """Relative jitter (standard deviation) of the input and of each layer, and how many layers lie outside the rows.
 
-    Raises InputError for a jitter outside 0 … 1 and for a table (named `where`) with fewer than two rows of jitter.
+    Raise InputError for a jitter outside 0 … 1 and for a table (named `where`) with fewer than two rows of jitter.
     """
     if not 0 < input_jitter < 1:
         raise InputError(f"input jitter must be within 0 … 1, got {input_jitter:g}")
@@ -31,7 +31,7 @@ def jitter_by_layer(table: TransferTable, input_jitter: float, layers: int, wher
 
 
 def output_of(rows: Floats, means: Floats, jitter: float) -> float:
-    """Mean output jitter for one input jitter (ratios), log-log through the rows and beyond them."""
+    """Return the mean output jitter for one input jitter (ratios), log-log through the rows and beyond them."""
     x, y = np.log(rows), np.log(np.maximum(means, 1e-12))
     k = int(np.clip(np.searchsorted(x, np.log(jitter)) - 1, 0, len(x) - 2))
     slope = (y[k + 1] - y[k]) / (x[k + 1] - x[k])

@@ -36,7 +36,7 @@ LEAST_EXPONENT_DRAWS = 40  # with fewer, the interval of the exponent covers mor
 
 
 def relative_error(desired: Floats, measured: Floats, origin_over_tau: Floats | float = 0.0) -> Floats:
-    """Signed Δ/t [..., trial] from fire times (units of tau); t runs from the origin.
+    """Return the signed Δ/t [..., trial] from fire times (units of tau); t runs from the origin.
 
     nan where a run failed (nan) or stayed silent (inf), and where the desired spike does not come after the origin:
     no relative error exists there.

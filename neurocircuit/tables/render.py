@@ -41,7 +41,10 @@ class Table(Protocol):
 
 
 def percent_text(ratio: float) -> str:
-    """A ratio in percent without the sign: three decimals as in the paper, two digits below 0.01 %; "-" for nan."""
+    """Return a ratio in percent without the sign: three decimals as in the paper, two digits below 0.01 %.
+
+    "-" for nan.
+    """
     percent = 100.0 * ratio
     if math.isnan(percent):
         return "-"
@@ -54,7 +57,10 @@ def is_unresolved(row: Mapping[str, float]) -> bool:
 
 
 def value_text(row: Mapping[str, float], metric: str) -> str:
-    """The shown statistic in percent, "< floor" below the level's numerical floor; * marks an unresolved mean."""
+    """Return the statistic as shown in percent, "< floor" below the level's numerical floor.
+
+    * marks an unresolved mean.
+    """
     value, floor = row[metric], row["floor"]
     if value < floor:
         return f"< {percent_text(floor)}"
@@ -62,14 +68,17 @@ def value_text(row: Mapping[str, float], metric: str) -> str:
 
 
 def interval_text(row: Mapping[str, float], metric: str) -> str:
-    """The 95 % interval in percent; empty when there is none: below the floor, or where the mean is not resolved."""
+    """Return the 95 % interval in percent.
+
+    Empty when there is none: below the floor, or where the mean is not resolved.
+    """
     if metric != "mean" or math.isnan(row["ci_low"]) or row["mean"] < row["floor"]:
         return ""
     return f"{percent_text(max(row['ci_low'], 0.0))} … {percent_text(row['ci_high'])}"
 
 
 def row_text(half: str, value: float) -> str:
-    """Row heading: percent of input jitter, or bits."""
+    """Return the row heading: percent of input jitter, or bits."""
     return f"{100.0 * value:.10g}" if half == "jitter" else f"{value:g}"
 
 
@@ -79,7 +88,7 @@ def row_name(half: str, value: float) -> str:
 
 
 def run_rows(table: Table) -> Iterator[tuple[str, str, float, dict[str, float]]]:
-    """(half, level, row value, statistics) of all rows that were run."""
+    """Yield (half, level, row value, statistics) of all rows that were run."""
     for half in table.halves:
         for level in table.levels:
             for value in table.rows(half):
@@ -89,7 +98,7 @@ def run_rows(table: Table) -> Iterator[tuple[str, str, float, dict[str, float]]]
 
 
 def csv_text(table: Table) -> str:
-    """One line per half, level and row; empty where a column does not apply."""
+    """Return one line per half, level and row; empty where a column does not apply."""
     names = [name if name in COUNTS else f"{name}[1]" for name in STATISTICS]
     exponents = ["exponent[1]", "exponent_low[1]", "exponent_high[1]"]
     stream = io.StringIO()
@@ -107,7 +116,7 @@ def csv_text(table: Table) -> str:
 
 
 def plain_text(table: Table) -> str:
-    """Both halves in columns for a terminal."""
+    """Return both halves in columns for a terminal."""
     blocks = []
     for half in table.halves:
         head = [
@@ -150,7 +159,7 @@ def unresolved_text(table: Table, half: str = "") -> str:
 
 
 def latex_text(table: Table, paper: Mapping[str, Mapping[float, float]]) -> str:
-    """A booktabs tabular: row, the paper's value if given, ours with its interval for each level."""
+    """Return a booktabs tabular: row, the paper's value if given, ours with its interval for each level."""
     columns = (["paper"] if paper else []) + [_escape(level) for level in table.levels]
     lines = [r"% needs \usepackage{booktabs}", rf"\begin{{tabular}}{{r{'r' * len(columns)}}}", r"\toprule"]
     for position, half in enumerate(table.halves):
@@ -178,7 +187,7 @@ def _latex_cell(row: Mapping[str, float], metric: str) -> str:
 
 
 def _latex_number(text: str) -> str:
-    """Powers of ten, "< 0.0012" and signs in mathematics; a dash for an absent value."""
+    """Return the powers of ten, "< 0.0012" and signs in mathematics; a dash for an absent value."""
     if text == "-":
         return "--"
     mantissa, marker, exponent = text.partition("e")

@@ -42,7 +42,7 @@ def to_dict(table: TransferTable) -> dict[str, object]:
 
 
 def _without_nan(value: Any) -> Any:
-    """The same with None in place of inf and nan, which JSON lacks."""
+    """Return the same with None in place of inf and nan, which JSON lacks."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -48,7 +48,7 @@ class TransferTable:
         """Build from `jitter.output_jitter` results by (level, row), and exponents (value, low, high) by level.
 
         Axes keep the order in which levels and rows first appear. An empty half leaves no variables.
-        `provenance` must be what JSON can hold. Raises InputError when both halves are empty.
+        `provenance` must be what JSON can hold. Raise InputError when both halves are empty.
         """
         if not jitter and not bits:
             raise InputError("a transfer table must have at least one row, got none")
@@ -80,7 +80,7 @@ class TransferTable:
     def load(cls, path: Path) -> Self:
         """Read a file written by `save`.
 
-        Raises FileFormatError for a foreign, damaged, changed or newer file, InputError for an unreadable one.
+        Raise FileFormatError for a foreign, damaged, changed or newer file, InputError for an unreadable one.
         """
         dataset = read_dataset(path)
         check_seal(dataset, path)
@@ -117,7 +117,7 @@ class TransferTable:
         return tuple(half for half in HALVES if f"{half}_mean" in self.dataset)
 
     def rows(self, half: str) -> tuple[float, ...]:
-        """Row values: ratios of input jitter, or whole bits; empty for an absent half."""
+        """Return the row values: ratios of input jitter, or whole bits; empty for an absent half."""
         return self._rows[half]
 
     @cached_property
@@ -127,7 +127,10 @@ class TransferTable:
         }
 
     def row(self, half: str, level: str, value: float) -> dict[str, float]:
-        """All statistics of one row; nan where the level did not run it. ValueError for an unknown level or row."""
+        """Return all statistics of one row; nan where the level did not run it.
+
+        ValueError for an unknown level or row.
+        """
         k, column = self.levels.index(level), self.rows(half).index(value)
         return {name: float(self._values[f"{half}_{name}"][k, column]) for name in STATISTICS}
 
@@ -137,22 +140,22 @@ class TransferTable:
         return {str(name): variable.values for name, variable in self.dataset.data_vars.items()}
 
     def exponent(self, level: str) -> tuple[float, float, float]:
-        """Exponent of the jitter curve with its interval; nan when there are fewer than two rows."""
+        """Return the exponent of the jitter curve with its interval; nan when there are fewer than two rows."""
         if "exponent" not in self.dataset:
             return math.nan, math.nan, math.nan
         value, low, high = (float(self._values[name][self.levels.index(level)]) for name in _EXPONENTS)
         return value, low, high
 
     def to_csv(self) -> str:
-        """One line per half, level and row; floats in full (repr), units in the header."""
+        """Return one line per half, level and row; floats in full (repr), units in the header."""
         return render.csv_text(self)
 
     def to_latex(self, paper: Mapping[str, Mapping[float, float]] | None = None) -> str:
-        """A booktabs table like Table 3 of the paper; `paper` gives its ratios by half and row for a column."""
+        """Return a booktabs table like Table 3 of the paper; `paper` gives its ratios by half and row for a column."""
         return render.latex_text(self, paper or {})
 
     def to_text(self) -> str:
-        """Plain columns for a terminal."""
+        """Return the plain columns for a terminal."""
         return render.plain_text(self)
 
 

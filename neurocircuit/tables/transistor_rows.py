@@ -53,7 +53,7 @@ class ControlledRow:
 
 
 def to_csv(rows: list[ControlledRow]) -> str:
-    """One line per row; ratios, empty where there is no number."""
+    """Return one line per row; ratios, empty where there is no number."""
     names = [field.name for field in fields(ControlledRow)]
     return "\n".join([",".join(names), *(",".join(_cell(getattr(row, name)) for name in names) for row in rows)]) + "\n"
 
@@ -67,7 +67,7 @@ def _cell(value: float | str | bool) -> str:
 
 
 def read(path: Path) -> tuple[ControlledRow, ...]:
-    """The rows of a file; none where there is no file. Raises FileFormatError naming a damaged one."""
+    """Return the rows of a file; none where there is no file. Raise FileFormatError naming a damaged one."""
     if not path.exists():
         return ()
     try:

@@ -74,7 +74,7 @@ def budget(
 
 
 def _median_spread(t: Floats) -> float:
-    """Median over points of the standard deviation over chips [chip, point]; points that all chips fired."""
+    """Return the median over points of the standard deviation over chips [chip, point]; points that all chips fired."""
     kept = np.isfinite(t).all(axis=0)
     return float(np.median(t[:, kept].std(axis=0, ddof=1))) if kept.any() else 0.0
 

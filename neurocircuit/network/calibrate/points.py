@@ -84,7 +84,7 @@ class Points:
         return np.stack([kept.min(axis=1), kept.max(axis=1)], axis=1)
 
     def take(self, which: NDArray[np.int64]) -> "Points":
-        """Some of the points."""
+        """Return some of the points."""
         return Points(
             self.layer,
             self.spec,
@@ -119,9 +119,9 @@ def collect(
     within: Within = EVERYWHERE,
     pool: Pool = IN_PROCESS,
 ) -> list[Points]:
-    """`count` points of each layer from the input spikes of images, each run on a chip of its own.
+    """Return `count` points of each layer from the input spikes of images, each run on a chip of its own.
 
-    Raises InputError where a layer has no firing neuron within.
+    Raise InputError where a layer has no firing neuron within.
     """
     tasks = [_Task(circuit, images[k : k + _PER_TASK], k, seed, level) for k in range(0, len(images), _PER_TASK)]
     met_by_first = {task.first: met for task, met in pool.run(_meet, tasks)}
@@ -213,7 +213,7 @@ def _choose(
 def _half_uniform(
     which: NDArray[np.int64], slope: Floats, count: int, generator: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Half as they come, half uniform over ln slope, the extremes included."""
+    """Return half as they come, half uniform over ln slope, the extremes included."""
     as_they_come = generator.permutation(which)[: count // 2]
     order = np.argsort(slope)
     goal = np.linspace(np.log(slope[order[0]]), np.log(slope[order[-1]]), count - count // 2)

@@ -83,7 +83,7 @@ def _simulate(task: _Task) -> list[Simulated]:
 def simulate_points(
     circuit: Circuit, points: Points, variation: Variation, seed: int, chip: int, level: str, event: int | None = 0
 ) -> Simulated:
-    """Circuit times [point], membrane terms [component, point] and wraps [point] of one chip.
+    """Return the circuit times [point], membrane terms [component, point] and wraps [point] of one chip.
 
     event: its number; None: all oscillators start at 0 and have no phase noise.
 

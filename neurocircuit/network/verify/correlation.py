@@ -48,7 +48,9 @@ def scores(
     pool: Pool = IN_PROCESS,
     progress: Progress = silent,
 ) -> Scores:
-    """Every point on every chip twice; points that eq. (4) leaves silent only say whether they fire, and are left out.
+    """Return every point on every chip twice.
+
+    Points that eq. (4) leaves silent only say whether they fire, and are left out.
 
     points must lie within the model's table.
     """
@@ -88,7 +90,9 @@ def summary(pair: Scores) -> dict[str, Any]:
 
 
 def of_runs(circuit: Circuit, model: NoiseModel, runs: Runs, seed: int) -> dict[str, Any]:
-    """Correlation within a chip of runs that know their chips' terms, circuit and model; silent points are left out.
+    """Return the correlation within a chip of runs that know their chips' terms, circuit and model.
+
+    Silent points are left out.
 
     Empty where no two runs share a chip.
     """
@@ -122,7 +126,10 @@ def of_runs(circuit: Circuit, model: NoiseModel, runs: Runs, seed: int) -> dict[
 
 
 def within_chip(score: Floats) -> Floats:
-    """Mean product of the scores of two neurons on each chip, [chip], from [chip, event, point]; overall mean 0."""
+    """Return the mean product of the scores of two neurons on each chip, [chip], from [chip, event, point].
+
+    Overall mean 0.
+    """
     score = _standard(score)
     values = score.mean(axis=1)
     n = values.shape[1]
@@ -131,7 +138,10 @@ def within_chip(score: Floats) -> Floats:
 
 
 def within_neuron(score: Floats) -> Floats:
-    """Mean product of the scores of one neuron's two events, [chip], from [chip, event, point]; each point's mean 0."""
+    """Return the mean product of the scores of one neuron's two events, [chip], from [chip, event, point].
+
+    Each point's mean 0.
+    """
     score = score - score.mean(axis=(0, 1))
     product: Floats = (score[:, 0] * score[:, 1]).mean(axis=1) / score.var()
     return product
@@ -143,6 +153,9 @@ def _standard(score: Floats) -> Floats:
 
 
 def _scores(drawn: Floats, t: Floats, generator: np.random.Generator) -> Floats:
-    """Normal scores [point] of times [point] in sorted draws [draw, point]; ties (at silence) broken at random."""
+    """Return the normal scores [point] of times [point] in sorted draws [draw, point].
+
+    Ties (at silence) broken at random.
+    """
     below, ties = (drawn < t).mean(axis=0), (drawn == t).mean(axis=0)
     return np.asarray(ndtri(np.clip(below + ties * generator.random(len(t)), _CLIP, 1 - _CLIP)))

@@ -71,7 +71,7 @@ def run(
     pool: Pool = IN_PROCESS,
     progress: Progress = silent,
 ) -> Rows:
-    """All images on all chips; what a row is does not depend on the pool."""
+    """Return all images on all chips; what a row is does not depend on the pool."""
     tasks = [
         _Task(circuit, table, images[k : k + _PER_TASK], labels[k : k + _PER_TASK], k, chips, seed, level)
         for k in range(0, len(images), _PER_TASK)
@@ -151,7 +151,7 @@ def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[F
 
 
 def _statistics(point: Operating, t: Floats, wrapped: float, beyond: float) -> list[float]:
-    """LAYER_COLUMNS of one image."""
+    """Return LAYER_COLUMNS of one image."""
     both = point.fired & np.isfinite(t)
     late = t[both] - point.at[both]
     if len(late) == 0:

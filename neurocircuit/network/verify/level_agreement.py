@@ -19,7 +19,7 @@ EDGE_ONLY = ("edge",)  # start phases, ripple and sampling exist there alone
 def differing_causes(
     level_causes: tuple[str, ...], table_causes: tuple[str, ...], level: str, table_level: str
 ) -> list[str]:
-    """What one of two levels models and the other does not; empty where a table of one speaks for the other."""
+    """Return what one of two levels models and the other does not; empty where a table of one speaks for the other."""
     causes = sorted(set(level_causes) ^ set(table_causes))
     if (level in EDGE_ONLY) != (table_level in EDGE_ONLY):
         causes.append("start phases and ripple of the oscillators")
@@ -72,13 +72,13 @@ def level_discrepancy(
 
 
 def worst(circuit: Circuit, runs: Runs, level: str, seed: int, count: int = 2) -> tuple[Case, ...]:
-    """The runs farthest out in their predictions, with waveforms of the neuron that was simulated."""
+    """Return the runs farthest out in their predictions, with waveforms of the neuron that was simulated."""
     order = np.argsort(np.minimum(runs.pit_value, 1.0 - runs.pit_value))[:count]
     return tuple(case_of(runs, int(k), _wave(circuit, runs, int(k), level, seed)) for k in order)
 
 
 def case_of(runs: Runs, k: int, wave: dict[str, tuple[float, ...]]) -> Case:
-    """One run in numbers, for the report."""
+    """Return one run in numbers, for the report."""
     return Case(
         pit_value=float(runs.pit_value[k]),
         measured_over_tau=float(runs.t_over_tau[k]),
@@ -103,7 +103,7 @@ def thinned(wave: Waveforms, time_over_tau: Floats) -> dict[str, tuple[float, ..
 
 
 def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[str, tuple[float, ...]]:
-    """Membrane of one run over time, thinned, units of τ and thresholds."""
+    """Return the membrane of one run over time, thinned, units of τ and thresholds."""
     points = runs.points
     layer = circuit.physical.layers[points.layer]
     sets = len(layer.kernel) if circuit.mapped.synapses == "shared" else layer.neurons

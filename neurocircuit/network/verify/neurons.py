@@ -50,7 +50,7 @@ class Runs:
 
 
 def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int, pool: Pool = IN_PROCESS) -> list[Points]:
-    """About `runs` neurons of each layer as whole images on chips give them, none that calibration drew."""
+    """Return about `runs` neurons of each layer as whole images on chips give them, none that calibration drew."""
     return collect(circuit, images, runs, seed + 1, pool=pool)
 
 
@@ -96,13 +96,13 @@ def pit_values(
 
 
 def draw_mixture(model: NoiseModel, points: Points, variation: Variation, generator: np.random.Generator) -> Floats:
-    """One draw of chip and event for each point, independent between them, [point]."""
+    """Return one draw of chip and event for each point, independent between them, [point]."""
     terms = draw_terms(points.spec, points.point, variation, generator)
     return model.times(points.layer, points.spec, points.point, terms, generator, points.membranes)
 
 
 def draw_terms(spec: NeuronSpec, point: Operating, variation: Variation, generator: np.random.Generator) -> Terms:
-    """Membrane terms of chips that nobody has seen, another for each point."""
+    """Return the membrane terms of chips that nobody has seen, another for each point."""
     n, v = len(point.at), variation.neuron
     die = generator.standard_normal((4, n))
     die *= np.array([variation.die.tau, variation.die.gain, variation.die.threshold, variation.die.weight])[:, None]
@@ -159,7 +159,7 @@ def _verdict(wide: Coverage, runs: int) -> str:
 
 
 def summary(circuit: Circuit, runs: Runs) -> LayerCheck:
-    """Coverage, bias, misses and false fires, in numbers and in a sentence."""
+    """Return the coverage, bias, misses and false fires, in numbers and in a sentence."""
     fired, expected = np.isfinite(runs.t_over_tau), np.isfinite(runs.ideal_over_tau)
     both = fired & expected
     score = ndtri(np.clip(runs.pit_value, 0.5 / DRAWS, 1 - 0.5 / DRAWS))

@@ -101,7 +101,7 @@ def identity(mapped: MappedNetwork) -> str:
 def transfer_mode(
     circuit: Circuit, images: list[Floats], labels: NDArray[np.int64], jitter: list[float], repeats: int, seed: int
 ) -> dict[str, Any]:
-    """Accuracy under the paper's reading, agreement with eq. (4), and each layer's deviation from it.
+    """Return the accuracy under the paper's reading, agreement with eq. (4), and each layer's deviation from it.
 
     jitter: of the input and of each layer, relative to the time since the start of the image.
     """

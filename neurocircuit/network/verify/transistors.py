@@ -65,7 +65,7 @@ def choose(
 ) -> Chosen:
     """`count` firing neurons of the first layer from images given by their input spikes [number], one in each slot.
 
-    Spread evenly over ln(W_C - 1) among those that are eligible. Raises InputError when there are fewer.
+    Spread evenly over ln(W_C - 1) among those that are eligible. Raise InputError when there are fewer.
     """
     layer, spec = circuit.physical.layers[0], circuit.mapped.neuron_of(0)
     stage = circuit.physical.stages[0]
@@ -96,7 +96,7 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     """`runs` neurons in transistors: coverage of the model's intervals, and how far off its median is, in numbers.
 
     The transistors are nominal: the network's variation must be zero, so that the model predicts the same causes.
-    Raises InputError otherwise, and where the network's circuit has no transistors.
+    Raise InputError otherwise, and where the network's circuit has no transistors.
     """
     if not circuit.mapped.variation.is_zero:
         raise InputError("level transistor is nominal: map the network with a --variation of zeros to compare")
@@ -175,7 +175,10 @@ class Carried:
 
 
 def carries(spec: NeuronSpec, fan_in: tuple[int, ...]) -> Carried:
-    """Against the few synapses with which the spec was fitted; two rings each (14 CPU-s for four numbers)."""
+    """Compare with the few synapses with which the spec was fitted.
+
+    Two rings each (14 CPU-s for four numbers).
+    """
     built = transistor.circuit_of(spec)
     counts = sorted({SYNAPSES, *fan_in, *(n for n in FAN_IN if n > SYNAPSES)})
     rings = measure_fan_in(process.load(built.process), built.condition, counts)
@@ -184,7 +187,7 @@ def carries(spec: NeuronSpec, fan_in: tuple[int, ...]) -> Carried:
 
 
 def not_run(circuit: Circuit, carried: Carried) -> list[str]:
-    """A sentence for each layer after the first."""
+    """Return a sentence for each layer after the first."""
     sentences = []
     for scale, layer in zip(circuit.mapped.layers[1:], circuit.physical.layers[1:], strict=True):
         why = (
@@ -198,7 +201,7 @@ def not_run(circuit: Circuit, carried: Carried) -> list[str]:
 
 
 def loaded(spec: NeuronSpec, synapses: int) -> tuple[NeuronSpec, float]:
-    """The spec with VCO1 as slow as so many synapses make it, and that relative shift."""
+    """Return the spec with VCO1 as slow as so many synapses make it, and that relative shift."""
     armed = saved_states(transistor.circuit_of(spec), MOST_ACTIVE, transistor.STATE_TIMEOUT_s, synapses)
     shift = armed.f1_Hz / spec.f0_Hz - 1.0
     first, *others = spec.frequency_error.in_force
@@ -233,7 +236,7 @@ def _lateness(measured: Floats, median: Floats, edge: Floats, points: Points) ->
 def _case(
     spec: NeuronSpec, runs: neurons.Runs, k: int, t: Floats, w: Floats, start: Floats, fan_in: int, since: float
 ) -> Case:
-    """A run as level_agreement.worst gives it, simulated once more; times count from arming, `since` earlier."""
+    """Return a run as level_agreement.worst gives it, simulated once more; times count from arming, `since` earlier."""
     wave = transistor.waveforms(spec, t, w, start, 0, fan_in)
     return level_agreement.case_of(runs, k, level_agreement.thinned(wave, wave.time_over_tau + since))
 

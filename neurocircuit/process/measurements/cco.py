@@ -16,7 +16,7 @@ NARROW = 0.16  # the part of the current's range in which weights move VCO1, ove
 
 
 def measure(context: Context) -> Measured:
-    """f(I) around VCO1's trimmed current; power of one ring at it, output buffer included."""
+    """Return f(I) around VCO1's trimmed current; power of one ring at it, output buffer included."""
     began, bench = cpu_s(), Bench(context.installed, context.condition)
     centre_A = trimmed(context).bias.vco1_A
     current_A = centre_A * np.array(CURRENT_RATIOS)
@@ -67,7 +67,7 @@ def measure(context: Context) -> Measured:
 
 
 def _curve(bench: Bench, current_A: Floats) -> tuple[Floats, Floats, Floats]:
-    """Frequency, power and output swing of rings side by side, each on a supply of its own; [current]."""
+    """Return the frequency, power and output swing of rings side by side, each on a supply of its own; [current]."""
     process = bench.installed.process
     slowest_s = 1.5 / process.f1_Hz * max(1.0, process.nominal.vco1_A / float(current_A.min()))
     stop_s = (SKIPPED_PERIODS + 8) * slowest_s

@@ -19,7 +19,10 @@ CENTRE_rad = np.pi / 4  # half width around π/2 over which the gain is fitted
 
 
 def measure(context: Context) -> Measured:
-    """Transfer curve from two inputs that beat; hold range of VCO2 and swing of VCO4 from UP held low and high."""
+    """Return the transfer curve from two inputs that beat.
+
+    Hold range of VCO2 and swing of VCO4 from UP held low and high.
+    """
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
     phase, duty = _transfer(bench, trim.f1_Hz, trim.bias.vco1_A, trim.bias.vco3_A)
     gain, offset = np.polyfit(phase[_near(phase)] - np.pi / 2, duty[_near(phase)], 1)
@@ -90,7 +93,7 @@ def _near(phase: Floats) -> Bools:
 
 
 def _linear_range(phase: Floats, duty: Floats, gain: float, offset: float) -> tuple[float, float]:
-    """The stretch around π/2 in which the mean of UP stays within LINEAR of the swing from the fitted line."""
+    """Return the stretch around π/2 in which the mean of UP stays within LINEAR of the swing from the fitted line."""
     off = np.abs(duty - offset - gain * (phase - np.pi / 2)) > LINEAR
     below = phase[off & (phase < np.pi / 2)]
     above = phase[off & (phase > np.pi / 2)]
@@ -98,7 +101,7 @@ def _linear_range(phase: Floats, duty: Floats, gain: float, offset: float) -> tu
 
 
 def _ranges(context: Context, bench: Bench) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Frequencies of VCO2 and of VCO4 with UP held at 0 and at the supply, Hz."""
+    """Return the frequencies of VCO2 and of VCO4 with UP held at 0 and at the supply, Hz."""
     trim, parts = trimmed(context), context.installed.process.components
     filter_line = f"loop_filter r1={number(parts.r1_Ohm)} c1={number(parts.c_F)} r2={number(parts.r2_Ohm)}"
     lines = [bench.enable()]

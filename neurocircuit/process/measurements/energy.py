@@ -17,7 +17,10 @@ PAPER_J = 10e-12  # the paper's bound for one spike
 
 
 def measure(context: Context) -> Measured:
-    """One run from a saved state to Q; the stretch between arming and the state at the power of the armed neuron."""
+    """Return one run from a saved state to Q.
+
+    The stretch between arming and the state at the power of the armed neuron.
+    """
     began, spec = cpu_s(), spec_of(context)
     circuit = spec.circuit
     if circuit is None:

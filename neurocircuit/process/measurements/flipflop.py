@@ -24,7 +24,7 @@ SLOWED = 1.1  # clock to Q over its value with early data, at which setup is sta
 
 
 def measure(context: Context) -> Measured:
-    """Data that rises before the clock by less and less: coarse steps, then fine ones where it is missed."""
+    """Return the data that rises before the clock by less and less: coarse steps, then fine ones where it is missed."""
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
     bias_V = float(bench.rings([trim.bias.vco3_A]).bias_V[0])
     coarse = np.arange(-WIDEST_s, WIDEST_s + COARSE_s / 2, COARSE_s)
@@ -81,7 +81,9 @@ def _mean_near(early_s: Floats, delay_s: Floats, edge_s: float, span_s: float) -
 
 
 def _delays(bench: Bench, bias_V: float, early_s: Floats) -> tuple[Floats, Floats]:
-    """Time from data to clock as they reach the flip-flop, and clock to Q, nan where the data is missed; both [point].
+    """Return the time from data to clock as they reach the flip-flop, and clock to Q, nan where the data is missed.
+
+    Both [point].
 
     early_s: between the two edges where they set out [point]. bias_V: of VCO3's current node: both edges come through
     starved stages and the buffer of a ring, and the data's buffer carries another load than the clock's.

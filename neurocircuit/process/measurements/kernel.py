@@ -53,7 +53,7 @@ class Run:
 
 
 def measure(context: Context) -> Measured:
-    """Single-input runs and idle ones from the saved states, and the fit over all of them."""
+    """Return the single-input runs and idle ones from the saved states, and the fit over all of them."""
     began, circuit, trim = cpu_s(), trimmed_circuit(context), trimmed(context)
     states = saved_states(circuit, INPUTS, TIMEOUT_s)
     swing_Hz = trim.gain3_Hz_per_A * 0.25 * context.condition.supply_V / circuit.components.r4_Ohm
@@ -164,7 +164,7 @@ def _idle(run: Run, armed: Armed, lead_rad: float) -> Idle:
 
 
 def telling(duration_s: Floats, of_sign: Bools, tau_s: float) -> Bools:
-    """The runs of a sign [run] that tell a gain: those that outlast a time constant, else the longest.
+    """Return the runs of a sign [run] that tell a gain: those that outlast a time constant, else the longest.
 
     A strong input fires the neuron, by wrap too, and ends its run: of a gain its early part says little.
     """
@@ -173,7 +173,7 @@ def telling(duration_s: Floats, of_sign: Bools, tau_s: float) -> Bools:
 
 
 def single_input(circuit: Circuit, states: SavedStates, state: int, code: int, swing_Hz: float) -> Run:
-    """One run from a saved state: one synapse gets its spike INPUT_s later (code 0: none), the others idle."""
+    """Return one run from a saved state: one synapse gets its spike INPUT_s later (code 0: none), the others idle."""
     armed = states.armed[state]
     origin_s = armed.state.time_s + INPUT_s
     inputs = [Input((origin_s,), code) if code else Input(), *[Input()] * (INPUTS - 1)]
@@ -226,7 +226,7 @@ def _decay_s(time_s: Floats, error_rad: Floats) -> float:
 
 
 def _settling_s(time_s: Floats, error_rad: Floats) -> float:
-    """Last time at which the phase error is above SETTLED of its largest; nan when the run ends before."""
+    """Return the last time at which the phase error is above SETTLED of its largest; nan when the run ends before."""
     size = np.abs(error_rad) / np.abs(error_rad).max()
     above = np.flatnonzero(size > SETTLED)
     return float(time_s[above[-1]]) if above[-1] < len(time_s) - 1 else float("nan")

@@ -29,7 +29,7 @@ SLIPPED_rad = 0.6  # that the lag of a loop which does not hold moves in the las
 
 
 def measure(context: Context) -> Measured:
-    """Two free rings, then five loops side by side, started in phase: a quarter turn from lock."""
+    """Return two free rings, then five loops side by side, started in phase: a quarter turn from lock."""
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
     parts = context.installed.process.components
     low_Hz, high_Hz = _hold_range(bench, trim, parts)
@@ -76,13 +76,13 @@ def lock_time_s(time_s: Floats, lag_rad: Floats) -> float:
 
 
 def holds(time_s: Floats, lag_rad: Floats, stop_s: float) -> bool:
-    """Whether the lag [edge] stands still in the last two fifths of a run, or at most settles."""
+    """Return whether the lag [edge] stands still in the last two fifths of a run, or at most settles."""
     late = lag_rad[time_s > 0.6 * stop_s]
     return bool(np.ptp(late) < SLIPPED_rad)
 
 
 def _hold_range(bench: Bench, trim: TrimResult, parts: Components) -> tuple[float, float]:
-    """Frequencies of VCO2 with the filter's resistors at ground and at the supply, Hz."""
+    """Return the frequencies of VCO2 with the filter's resistors at ground and at the supply, Hz."""
     series = number(parts.r1_Ohm + parts.r2_Ohm)
     lines = [bench.enable()]
     for k, node in enumerate(("0", "vdd")):
@@ -102,7 +102,7 @@ def _hold_range(bench: Bench, trim: TrimResult, parts: Components) -> tuple[floa
 
 
 def _loop(k: int, vco1_A: float, trim: TrimResult, parts: Components, supply_V: float) -> str:
-    """VCO1, VCO2, XOR and loop filter number k."""
+    """Return VCO1, VCO2, XOR and loop filter number k."""
     values = f"r1={number(parts.r1_Ohm)} c1={number(parts.c_F)} r2={number(parts.r2_Ohm)}"
     source_V = number(trim.standing_V[2] if trim.standing_V else supply_V / 2)
     return "\n".join(

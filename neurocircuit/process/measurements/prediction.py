@@ -118,13 +118,16 @@ def _simulate(spec: NeuronSpec, t: Floats, w: Floats, start: Floats) -> dict[str
 
 
 def _drawn(t_over_tau: Floats) -> int:
-    """Synapses of a case that are drawn one by one, an even number; the idle ones beyond cost less as one."""
+    """Return the synapses of a case that are drawn one by one, an even number.
+
+    The idle ones beyond cost less as one.
+    """
     inputs = int(np.isfinite(t_over_tau).sum())
     return inputs + inputs % 2
 
 
 def _arming(spec: NeuronSpec, cases: Cases) -> Arming:
-    """The arming behind each case: its phases [case, 2], and the time from it to the origin [case]."""
+    """Return the arming behind each case: its phases [case, 2], and the time from it to the origin [case]."""
     made = [
         levels.arming("transistor", spec, start[None], _drawn(t))
         for t, start in zip(cases.t_over_tau, cases.start_rad, strict=True)
@@ -155,9 +158,11 @@ def _key(spec: NeuronSpec, t: Floats, w: Floats, start: Floats) -> str:
 
 
 def draw(spec: NeuronSpec, count: int, seed: int) -> Cases:
-    """`count` random cases within the margins, each fifth one silent; the first ones are the same for every count.
+    """Return `count` random cases within the margins, each fifth one silent.
 
-    Raises InputError when the circuit leaves too little room for the margins.
+    The first ones are the same for every count.
+
+    Raise InputError when the circuit leaves too little room for the margins.
     """
     times, weights, starts, drawn = [], [], [], 0
     for k in range(count):
@@ -188,7 +193,7 @@ def _case(spec: NeuronSpec, rng: np.random.Generator) -> tuple[Floats, Floats]:
 
 
 def _verdict(spec: NeuronSpec, t: Floats, w: Floats) -> bool | None:
-    """Whether the case fires by the averaged level, None when it breaks a margin."""
+    """Return whether the case fires by the averaged level, None when it breaks a margin."""
     course = levels.waveforms("averaged", spec.replace(output_delay_s=0.0), t, w)
     time, membrane = course.time_over_tau, course.membrane
     error = np.abs(course.vco_rad[0] - course.vco_rad[1])
@@ -214,7 +219,10 @@ class Compared:
     count: int
 
     def quantities(self, level: str) -> list[Quantity]:
-        """Lines of the datasheet; level: "edge" with the wait for VCO3, "crossing" without it, or "averaged"."""
+        """Return the lines of the datasheet.
+
+        level: "edge" with the wait for VCO3, "crossing" without it, or "averaged".
+        """
         some = self.relative if len(self.relative) else np.array([np.nan])
         return [
             Quantity(f"{level}_bias", f"{level}: mean error of t_j over t_j - t_first", float(some.mean()), ""),
@@ -231,7 +239,10 @@ class Compared:
 
 
 def compare(truth: FireRecord, predicted_over_tau: Floats, first_over_tau: Floats) -> Compared:
-    """Predictions [case] against a record, relative to the time since the first input [case]; failed runs left out."""
+    """Return the predictions [case] against a record, relative to the time since the first input [case].
+
+    Failed runs left out.
+    """
     actual = truth.fire_time_over_tau
     ran = ~np.isnan(actual)
     both = np.isfinite(actual) & np.isfinite(predicted_over_tau)

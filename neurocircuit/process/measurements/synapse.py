@@ -125,7 +125,7 @@ def moved_rad(edge_s: Floats, reference_s: Floats, at_s: Floats) -> Floats:
 
 
 def over_phase(jump_rad: Floats, middle_rad: Floats) -> tuple[Floats, float]:
-    """Jumps [code] as means over VCO1's phase, and the relative standard deviation over it.
+    """Return the jumps [code] as means over VCO1's phase, and the relative standard deviation over it.
 
     jump_rad: at one phase; middle_rad: of code MIDDLE at the other PHASES - 1, evenly over a turn [phase].
     """

@@ -50,7 +50,7 @@ class CircuitPlant:
         return not self.mismatch
 
     def rings(self, currents_A: Sequence[float], vco: int = 1) -> Rings:
-        """Free rings at these bias currents, with the devices of the VCO of that number."""
+        """Return the free rings at these bias currents, with the devices of the VCO of that number."""
         ring = f"m.xneuron.xvco{vco}"
         ring_shifts = {
             path.removeprefix(ring): shift for path, shift in self.mismatch.items() if path.startswith(f"{ring}.")
@@ -72,7 +72,7 @@ class CircuitPlant:
         return self.bench.standing(bias.weight_A, self._at(self.bias_V, 1, bias.vco1_A))
 
     def idle(self, bias: Bias, swing_Hz: float) -> Idle:
-        """The armed neuron with its idle synapses, no input, from power-up."""
+        """Return the armed neuron with its idle synapses, no input, from power-up."""
         circuit = Circuit(
             process=self.bench.installed.process.name,
             condition=self.bench.condition,
@@ -98,7 +98,7 @@ class CircuitPlant:
         return read_idle(simulate(deck, timeout_s=TIMEOUT_s).vectors, self.supply_V, swing_Hz)
 
     def _at(self, measured: Mapping[tuple[int, float], float], vco: int, current_A: float) -> float:
-        """What a VCO's ring shows at a current, between those measured."""
+        """Return what a VCO's ring shows at a current, between those measured."""
         points = sorted((i, value) for (ring, i), value in measured.items() if ring == self._ring(vco))
         return float(np.interp(current_A, [i for i, _ in points], [value for _, value in points]))
 
@@ -116,7 +116,7 @@ def trim(
 
     resolution: step of the trim currents over the nominal ones. mismatch: of one chip with IDLE_SYNAPSES synapses: each
     of its rings is counted. About 3 runs of rings (8 of a chip) and 3 or 4 of the idle neuron, 30 s of processor time.
-    Raises InputError, SimulatorError; SimulatorBadOutput where it cannot be trimmed.
+    Raise InputError, SimulatorError; SimulatorBadOutput where it cannot be trimmed.
     """
     process, began = installed.process, cpu_s()
     plant = CircuitPlant(Bench(installed, condition), process.components, mismatch or {})
@@ -132,7 +132,9 @@ def trim(
 
 
 def read_idle(vectors: dict[str, Floats], supply_V: float, swing_Hz: float) -> Idle:
-    """What an idle run from power-up shows, lag and drift as means over READ_s … STOP_s; nan for what it does not.
+    """Return what an idle run from power-up shows, lag and drift as means over READ_s … STOP_s.
+
+    Nan for what it does not.
 
     The loop and the nodes behind the switches go on settling for long, by less and less: what a fit would find at
     infinity is not what a neuron meets after arming.
@@ -161,14 +163,20 @@ def read_idle(vectors: dict[str, Floats], supply_V: float, swing_Hz: float) -> I
 
 
 def settled_membrane(course: Course, period_s: float) -> tuple[Floats, Floats]:
-    """Times and membrane without the ripple of UP: means over a period of VCO1, four a period; both [sample]."""
+    """Return the times and membrane without the ripple of UP: means over a period of VCO1, four a period.
+
+    Both [sample].
+    """
     time_s = course.time_s[course.known]
     at_s = np.arange(time_s[0] + period_s / 2, time_s[-1] - period_s / 2, period_s / 4)
     return at_s, waveforms.mean_around(time_s, course.membrane_rad, at_s, period_s)
 
 
 def lag_of(e1_s: Floats, e2_s: Floats) -> tuple[Floats, Floats]:
-    """Phase of VCO1 over VCO2 at VCO2's edges, rad, with times [edge]; of its values modulo 2π the one near π/2."""
+    """Return the phase of VCO1 over VCO2 at VCO2's edges, rad, with times [edge].
+
+    Of its values modulo 2π the one near π/2.
+    """
     at = e2_s[(e2_s > e1_s[0]) & (e2_s < e1_s[-1])]
     lag = waveforms.phase_rad(e1_s, at) - waveforms.TWO_PI * np.arange(len(at))
     return at, lag - waveforms.TWO_PI * np.round((lag[0] - pi / 2) / waveforms.TWO_PI)
@@ -179,13 +187,16 @@ def _after(edge_s: Floats, begin_s: float, end_s: float) -> Floats:
 
 
 def _lock(time_s: Floats, lag_rad: Floats) -> float:
-    """Mean lag after READ_s; nan when the loop slips: the XOR's range is 0 … π, a slipping loop turns by 2π."""
+    """Return the mean lag after READ_s.
+
+    Nan when the loop slips: the XOR's range is 0 … π, a slipping loop turns by 2π.
+    """
     late = lag_rad[time_s > READ_s]
     return float(late.mean()) if np.ptp(late) < pi and 0 < late[-1] < pi and 0 < late.mean() < pi else nan
 
 
 def measure(context: Context) -> Measured:
-    """The trim as a measurement of the datasheet."""
+    """Return the trim as a measurement of the datasheet."""
     trimmed = trim(context.installed, context.condition, resolution=context.request.resolution)
     nominal = context.installed.process.nominal
     parts = context.installed.process.components

@@ -14,7 +14,7 @@ LARGEST_DRIFT = 0.1  # of the threshold per loop time constant, beyond which spi
 
 
 def measure(context: Context) -> Measured:
-    """One idle run with the nominal currents; errors of the four frequencies against the trimmed circuit."""
+    """Return one idle run with the nominal currents; errors of the four frequencies against the trimmed circuit."""
     began, trim, process = cpu_s(), trimmed(context), context.installed.process
     plant = CircuitPlant(Bench(context.installed, context.condition), process.components)
     nominal = process.nominal

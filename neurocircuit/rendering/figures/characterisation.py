@@ -17,7 +17,7 @@ _COLOURS = (*style.SERIES_COLOURS, "#595959")  # seven conditions: three corners
 
 
 def f_of_i(run: Characterised) -> "Figure":
-    """Frequency over current at each condition; the tangent of the nominal one."""
+    """Draw the frequency over current at each condition; the tangent of the nominal one."""
     figure, (axes,) = style.new_figure(3.1)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.16)
     for colour, marker, label, measurement in _series(run, "cco"):
@@ -33,7 +33,7 @@ def f_of_i(run: Characterised) -> "Figure":
 
 
 def noise(run: Characterised) -> "Figure":
-    """Root mean square phase over the square root of time."""
+    """Draw the root mean square phase over the square root of time."""
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.18)
     measurement = _typical(run, "noise")
@@ -51,7 +51,7 @@ def noise(run: Characterised) -> "Figure":
 
 
 def detector(run: Characterised) -> "Figure":
-    """Mean of UP over phase, and below it the deviation from the line."""
+    """Draw the mean of UP over phase, and below it the deviation from the line."""
     figure, (top, bottom) = style.new_figure(3.8, rows=2, sharex=True, gridspec_kw={"height_ratios": (2, 1)})
     figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.13, hspace=0.12)
     for colour, _, label, measurement in _series(run, "detector"):
@@ -72,7 +72,7 @@ def detector(run: Characterised) -> "Figure":
 
 
 def lock(run: Characterised) -> "Figure":
-    """Phase error over time of loops inside and outside the lock range."""
+    """Draw the phase error over time of loops inside and outside the lock range."""
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.18)
     for name, curve in _typical(run, "lock").curves.items():
@@ -86,7 +86,7 @@ def lock(run: Characterised) -> "Figure":
 
 
 def flipflop(run: Characterised) -> "Figure":
-    """Clock to Q over how early data is."""
+    """Draw the clock to Q over how early data is."""
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.18)
     for colour, marker, label, measurement in _series(run, "flipflop"):
@@ -100,7 +100,7 @@ def flipflop(run: Characterised) -> "Figure":
 
 
 def synapse(run: Characterised) -> "Figure":
-    """Jumps by code, INL and DNL; both signs at the nominal condition, jumps at all."""
+    """Draw the jumps by code, INL and DNL; both signs at the nominal condition, jumps at all."""
     figure, axes = style.new_figure(5.0, rows=3, sharex=True, gridspec_kw={"height_ratios": (2, 1, 1)})
     figure.subplots_adjust(left=0.18, right=0.97, top=0.98, bottom=0.1, hspace=0.12)
     for colour, _, label, measurement in _series(run, "synapse"):
@@ -120,7 +120,7 @@ def synapse(run: Characterised) -> "Figure":
 
 
 def tail(run: Characterised) -> "Figure":
-    """Course of VCO1's phase after a full-scale spike of each sign."""
+    """Draw the course of VCO1's phase after a full-scale spike of each sign."""
     figure, (axes,) = style.new_figure(2.6)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.19)
     curve = _typical(run, "synapse").curves["course"]
@@ -134,7 +134,7 @@ def tail(run: Characterised) -> "Figure":
 
 
 def kernel(run: Characterised) -> "Figure":
-    """Membranes of the single-input runs with the fit, and the residual."""
+    """Draw the membranes of the single-input runs with the fit, and the residual."""
     figure, (top, bottom) = style.new_figure(4.2, rows=2, sharex=True, gridspec_kw={"height_ratios": (2.4, 1)})
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.12, hspace=0.1)
     measurement = _typical(run, "kernel")
@@ -153,7 +153,7 @@ def kernel(run: Characterised) -> "Figure":
 
 
 def step(run: Characterised) -> "Figure":
-    """Phase error of the loop after the same inputs."""
+    """Draw the phase error of the loop after the same inputs."""
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.18)
     for name, curve in _typical(run, "kernel").curves.items():
@@ -165,7 +165,7 @@ def step(run: Characterised) -> "Figure":
 
 
 def prediction(run: Characterised) -> "Figure":
-    """Relative error of each level's prediction over the transistors' fire time."""
+    """Draw the relative error of each level's prediction over the transistors' fire time."""
     figure, (axes,) = style.new_figure(3.0)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.88, bottom=0.17)
     measurement = _typical(run, "prediction")
@@ -192,7 +192,7 @@ def prediction(run: Characterised) -> "Figure":
 
 
 def energy(run: Characterised) -> "Figure":
-    """Stacked bars by block, one for each condition, with the paper's bound."""
+    """Draw the stacked bars by block, one for each condition, with the paper's bound."""
     by_condition = run.measured["energy"]
     figure, (axes,) = style.new_figure(1.7 + 0.34 * len(by_condition))
     height = 1.7 + 0.34 * len(by_condition)
@@ -231,7 +231,7 @@ DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
 
 
 def _series(run: Characterised, name: str) -> Iterator[tuple[str, str, str, Measurement]]:
-    """Colour, marker, label and measurement of each condition."""
+    """Yield the colour, marker, label and measurement of each condition."""
     for k, (slug, measurement) in enumerate(run.measured[name].items()):
         colour = _COLOURS[k % len(_COLOURS)]
         yield colour, style.SERIES_MARKERS[k % len(style.SERIES_MARKERS)], slug.replace("_", ", "), measurement

@@ -16,7 +16,10 @@ _LINEAR = {"headroom"}
 
 
 def curve_figure(result: CircuitCurves, quantity: str) -> "Figure":
-    """Accuracy with 95 % bands over one quantity; eq. (4) dashed, each circuit's own value as a vertical line."""
+    """Draw the accuracy with 95 % bands over one quantity.
+
+    eq. (4) dashed, each circuit's own value as a vertical line.
+    """
     circuits = list(result.circuits)
     height = 0.75 + 1.75 * len(circuits)
     figure, panels = style.new_figure(height, rows=len(circuits), sharex=True)
@@ -77,7 +80,7 @@ class _Scale:
         self.limits = (min(ends) - 0.05, max(ends) + 0.05) if self.linear else (min(ends) / 1.3, max(ends) * 1.3)
 
     def position_of(self, value: float) -> float:
-        """Where a value stands on the axis."""
+        """Return where a value stands on the axis."""
         return self.zero if self.zero is not None and value == 0.0 else value
 
     def apply(self, axes: "Axes") -> None:

@@ -18,7 +18,7 @@ _ROLE_MARKERS = {"accuracy": "^", "energy": "v", "latency": "<", "balanced": "*"
 
 
 def front_figure(result: Codesign, costs: list[str]) -> "Figure":
-    """Accuracy over each cost: all evaluated designs of each fidelity, its front, and the recommended ones."""
+    """Draw the accuracy over each cost: all evaluated designs of each fidelity, its front, and the recommended ones."""
     height = 1.0 + 2.7 * len(costs)
     figure, axes = style.new_figure(height, rows=len(costs))
     figure.subplots_adjust(left=0.15, right=0.97, top=1 - 0.6 / height, bottom=0.5 / height, hspace=0.28)
@@ -120,7 +120,7 @@ def values_figure(result: Codesign, labels: dict[str, str]) -> "Figure":
 
 
 def pvt_figure(rows: list[Row], trims: dict[Trim, str]) -> "Figure":
-    """Accuracy with its 95 % interval, and latency, at each condition, by trim."""
+    """Draw the accuracy with its 95 % interval, and latency, at each condition, by trim."""
     labels = list(dict.fromkeys(row.label for row in rows))
     height = 1.5 + 0.62 * len(labels)
     figure, (accuracy, latency) = style.new_figure(height, rows=2)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def chips_figure(networks: Sequence[NetworkOnChips], software: float) -> "Figure":
-    """One point a chip for each network, the software's accuracy as a line."""
+    """Draw one point a chip for each network, the software's accuracy as a line."""
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.96, bottom=0.16)
     for k, network in enumerate(networks):

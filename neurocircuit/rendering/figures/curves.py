@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def transfer_curve(run: "Run") -> "Figure":
-    """Log-log, percent: all levels, the band of the main one, the paper's five points, both fitted slopes."""
+    """Draw, log-log in percent, all levels, the band of the main one, the paper's five points, both fitted slopes."""
     figure, (axes,) = style.new_figure(3.9)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.405)
     rows = np.array(run.table.rows("jitter"))

@@ -32,7 +32,7 @@ def sparsity_figure(layers: Sequence[LayerSpikes]) -> "Figure":
 
 
 def chips_figure(result: ChipEvaluation) -> "Figure":
-    """Accuracy of each chip, the mean with its interval, and the software's."""
+    """Draw the accuracy of each chip, the mean with its interval, and the software's."""
     figure, (axes,) = style.new_figure(2.6)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.96, bottom=0.17)
     chips = 100 * np.array(result.by_chip)

@@ -19,7 +19,10 @@ _APART = 0.13  # lines between the rows of one interpretation, so that equal val
 
 
 def interpretations_figure(interpretations: "Sequence[Interpretation]", half: str) -> "Figure":
-    """One line per interpretation, one dot per row with its interval; full lines: baseline, dashed lines: the paper."""
+    """Draw one line per interpretation, one dot per row with its interval.
+
+    Full lines: baseline, dashed lines: the paper.
+    """
     mine = [interpretation for interpretation in interpretations if interpretation.half == half]
     names = list(dict.fromkeys(interpretation.name for interpretation in mine))
     rows = sorted({interpretation.row for interpretation in mine})

@@ -13,7 +13,7 @@ _COLOURS, _MARKERS = style.SERIES_COLOURS, style.SERIES_MARKERS
 
 
 def limit_figure(limits: list[dict[str, Any]]) -> "Figure":
-    """How much of each limit a layer uses; logarithmic, so that far excess shows."""
+    """Draw how much of each limit a layer uses; logarithmic, so that far excess shows."""
     figure, (axes,) = style.new_figure(0.9 + 0.26 * len(limits))
     figure.subplots_adjust(left=0.36, right=0.96, top=0.98, bottom=0.42 / (0.9 + 0.26 * len(limits)) + 0.06)
     used = np.array([max(limit["value"] / limit["bound"], 1e-3) for limit in limits])
@@ -29,7 +29,7 @@ def limit_figure(limits: list[dict[str, Any]]) -> "Figure":
 
 
 def lateness_figure(layers: list[dict[str, Any]]) -> "Figure":
-    """Spread and median of the fire-time error over the slope, with what a fixed membrane error would give."""
+    """Draw the spread and median of the fire-time error over the slope, with what a fixed membrane error would give."""
     figure, axes = style.new_figure(5.0, rows=2, sharex=True)
     figure.subplots_adjust(left=0.18, right=0.97, top=0.98, bottom=0.1, hspace=0.12)
     for k, layer in enumerate(layers):
@@ -73,7 +73,7 @@ def false_fire_figure(layers: list[dict[str, Any]]) -> "Figure":
 
 
 def budget_figure(rows: list[dict[str, Any]]) -> "Figure":
-    """Spread of the fire time by each cause alone, by layer."""
+    """Draw the spread of the fire time by each cause alone, by layer."""
     causes = ("die", "neuron", "synapse", "event", "all")
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.19, right=0.97, top=0.88, bottom=0.1)
@@ -90,7 +90,7 @@ def budget_figure(rows: list[dict[str, Any]]) -> "Figure":
 
 
 def replay_figure(layers: list[dict[str, Any]]) -> "Figure":
-    """Latency, deviation, missed and false spikes by layer: circuit and noise model."""
+    """Draw the latency, deviation, missed and false spikes by layer: circuit and noise model."""
     quantities = (
         ("latency", "latency (τ)"),
         ("deviation", "deviation (τ)"),
@@ -122,7 +122,10 @@ def replay_figure(layers: list[dict[str, Any]]) -> "Figure":
 
 
 def pit_figure(layers: list[dict[str, Any]]) -> "Figure":
-    """Histogram of the PIT values of measured times under their predictions; uniform where the model is right."""
+    """Draw the histogram of the PIT values of measured times under their predictions.
+
+    Uniform where the model is right.
+    """
     figure, axes = style.new_figure(0.6 + 1.3 * len(layers), rows=len(layers), sharex=True)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.5 / (0.6 + 1.3 * len(layers)))
     for panel, layer in zip(axes, layers, strict=True):
@@ -135,7 +138,7 @@ def pit_figure(layers: list[dict[str, Any]]) -> "Figure":
 
 
 def worst_figure(case: dict[str, Any]) -> "Figure":
-    """Membrane of a run that lies far out in its prediction."""
+    """Draw the membrane of a run that lies far out in its prediction."""
     figure, (axes,) = style.new_figure(2.4)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.85, bottom=0.19)
     axes.plot(case["wave"]["time"], case["wave"]["membrane"], color=_COLOURS[0], linewidth=0.8)

@@ -18,12 +18,12 @@ NAMES = {"word": "signed words", "bank": "circuit's bank"}
 
 
 def is_retrained(study: Table4) -> bool:
-    """Whether a Table 4 study trained at each step."""
+    """Return whether a Table 4 study trained at each step."""
     return not any(math.isnan(row.retrained) for rows in study.quantisers.values() for row in rows)
 
 
 def table4_figure(study: Table4, printed: dict[int, float]) -> "Figure":
-    """Retrained accuracy over bits, ours with 95 % intervals of the test set, the paper's dotted."""
+    """Draw the retrained accuracy over bits, ours with 95 % intervals of the test set, the paper's dotted."""
     figure, (axes,) = style.new_figure(2.9)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
     for k, (kind, rows) in enumerate(study.quantisers.items()):
@@ -53,7 +53,7 @@ def table4_figure(study: Table4, printed: dict[int, float]) -> "Figure":
 
 
 def bits_figure(study: WeightNoise) -> "Figure":
-    """Accuracy of weights rounded after training, over bits."""
+    """Draw the accuracy of weights rounded after training, over bits."""
     figure, (axes,) = style.new_figure(2.7)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.17)
     for k, (kind, accuracies) in enumerate(study.rounded.items()):
@@ -65,7 +65,7 @@ def bits_figure(study: WeightNoise) -> "Figure":
 
 
 def noise_figure(study: WeightNoise) -> "Figure":
-    """Accuracy over the signal-to-noise ratio of the weights, bands over draws."""
+    """Draw the accuracy over the signal-to-noise ratio of the weights, bands over draws."""
     figure, (axes,) = style.new_figure(2.9)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
     names = {"clean": "as trained", "trained": f"trained under {study.trained_snr_dB:g} dB"}
@@ -78,7 +78,7 @@ def noise_figure(study: WeightNoise) -> "Figure":
 
 
 def jitter_figure(study: SpikeJitter) -> "Figure":
-    """Accuracy over the relative jitter of every spike time, bands over draws."""
+    """Draw the accuracy over the relative jitter of every spike time, bands over draws."""
     figure, (axes,) = style.new_figure(2.9)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
     names = {"clean": "as trained", "trained": f"trained under {study.trained_jitter:.0%} jitter"}

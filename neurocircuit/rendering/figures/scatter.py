@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def level_scatter(agreement: "Agreement") -> "Figure":
-    """Difference of the fire times of two levels over the fire time, units of tau; the worst draw is ringed."""
+    """Draw the difference of the fire times of two levels over the fire time, units of tau.
+
+    The worst draw is ringed.
+    """
     from matplotlib.ticker import FuncFormatter
 
     figure, (axes,) = style.new_figure(3.0)

@@ -14,7 +14,7 @@ _COLOURS = style.SERIES_COLOURS
 
 
 def training_figure(epochs: "Sequence[Epoch]") -> "Figure":
-    """Loss, and accuracy in training and on held-out images, over the epochs."""
+    """Draw the loss, and accuracy in training and on held-out images, over the epochs."""
     figure, (loss, accuracy) = style.new_figure(4.0, rows=2, sharex=True)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.97, bottom=0.12, hspace=0.14)
     x = [epoch.epoch for epoch in epochs]

@@ -23,7 +23,7 @@ _SHOWN_AFTER_FIRING = 1.35  # times the last fire time or input
 def draw_waveforms(
     waveforms: dict[str, Waveforms], threshold_label: str, inputs_over_tau: Sequence[float], path: Path
 ) -> None:
-    """Write the figure as PNG or SVG, by the suffix of `path`. Raises InputError for another suffix."""
+    """Write the figure as PNG or SVG, by the suffix of `path`. Raise InputError for another suffix."""
     kind = path.suffix.lower().removeprefix(".")
     if kind not in ("png", "svg"):
         raise InputError(f"the figure's file must end in .png or .svg, got {path}")
@@ -35,7 +35,7 @@ def draw_waveforms(
 def waveform_figure(
     waveforms: dict[str, Waveforms], threshold_label: str, inputs_over_tau: Sequence[float]
 ) -> "Figure":
-    """VCO phases, UP, loop filter, membrane and Q over time (units of tau); call inside `style.styled()`.
+    """Draw VCO phases, UP, loop filter, membrane and Q over time (units of tau); call inside `style.styled()`.
 
     Phases are those gained over 2 pi f t since arming; VCO3 counts from VCO4's start, so that the two meet at firing.
     """
@@ -109,7 +109,7 @@ def _legends(figure: "Figure", levels: list[str]) -> None:
 
 
 def _shown_until(waveforms: dict[str, Waveforms], inputs_over_tau: Sequence[float]) -> float:
-    """A little past the last event; the whole span when some level stays silent."""
+    """Return a time a little past the last event; the whole span when some level stays silent."""
     ends = [instant for instant in inputs_over_tau if math.isfinite(instant)]
     for shown in waveforms.values():
         high = np.flatnonzero(shown.q > 0.5)
@@ -119,13 +119,13 @@ def _shown_until(waveforms: dict[str, Waveforms], inputs_over_tau: Sequence[floa
 
 
 def _since_arming(shown: Waveforms, k: int) -> Floats:
-    """Excess phase of VCO k + 1 less its start; start phases differ by level and would part the curves."""
+    """Return the excess phase of VCO k + 1 less its start; start phases differ by level and would part the curves."""
     start = shown.vco_rad[3 if k == 2 else k, 0]
     return np.asarray(shown.vco_rad[k] - start)
 
 
 def _cut(shown: Waveforms, end: float) -> Waveforms:
-    """What is drawn, and one sample more: the rest would only set the scale of the axes."""
+    """Return what is drawn, and one sample more: the rest would only set the scale of the axes."""
     keep = np.arange(shown.time_over_tau.size) <= np.searchsorted(shown.time_over_tau, end)
     return Waveforms(
         shown.time_over_tau[keep],

@@ -23,16 +23,16 @@ LEFT_OPEN = (
 
 
 def value(half: str, row: float) -> float | None:
-    """The paper's ratio of output jitter in a row of "jitter" or "bits"; None where it has no such row."""
+    """Return the paper's ratio of output jitter in a row of "jitter" or "bits"; None where it has no such row."""
     return TABLE_3[half].get(row)
 
 
 def table_4(network: str, data: str) -> dict[int, float]:
-    """Its row of Table 4 by bits; empty where the paper has another network for this data."""
+    """Return its row of Table 4 by bits; empty where the paper has another network for this data."""
     return TABLE_4[data] if _NETWORKS.get(data) == network else {}
 
 
 def exponent() -> float:
-    """Least-squares slope of log(output) over log(input) through the paper's five points of input jitter."""
+    """Return the least-squares slope of log(output) over log(input) through the paper's five points of input jitter."""
     amplitudes, outputs = np.log(list(TABLE_3["jitter"])), np.log(list(TABLE_3["jitter"].values()))
     return float(np.polyfit(amplitudes, outputs, 1)[0])

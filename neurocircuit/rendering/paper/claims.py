@@ -39,7 +39,7 @@ class Claim:
 
 
 def claims(run: Run) -> list[Claim]:
-    """Verdicts on all claims for which this run has the rows."""
+    """Return the verdicts on all claims for which this run has the rows."""
     judges: tuple[Callable[[Run], Claim | None], ...] = (
         _jitter_suppression,
         _below_input,
@@ -158,7 +158,7 @@ def _share_of_loop(run: Run, level: str) -> float:
 
 
 def _common_jitter(run: Run) -> list[str]:
-    """A filter would lower common jitter as much as independent jitter; averaging lowers only the latter."""
+    """Tell a filter, which would lower common jitter as much as independent jitter, from averaging, which would not."""
     outputs = {
         (interpretation.name, interpretation.row): interpretation.output
         for interpretation in run.interpretations
@@ -281,7 +281,7 @@ def _coarse_weights(run: Run) -> Claim | None:
 
 
 def _rows_agree(run: Run) -> Claim | None:
-    """Row by row: does the printed value hold, is it another, or can this run not tell?"""
+    """Judge row by row: does the printed value hold, is it another, or can this run not tell?"""
     if run.table.metric != "mean":
         return None  # the paper's values would stand against another statistic, without an interval
     agree, differ, undecided, ratios = 0, 0, 0, []

@@ -41,7 +41,7 @@ class Agreement:
 
 
 def agreements(run: Run) -> list[Agreement]:
-    """Every other level against `averaged`; against the main level where `averaged` was not run."""
+    """Return every other level against `averaged`; against the main level where `averaged` was not run."""
     reference = "averaged" if "averaged" in run.levels else run.main
     return [_compare(run, level, reference) for level in run.levels if level != reference]
 
@@ -66,7 +66,7 @@ def _compare(run: Run, level: str, reference: str) -> Agreement:
 
 
 def relative_errors(run: Run, half: str, level: str) -> Floats | None:
-    """Signed Δ/t [row, trial]; None when the time origin of the draws is not known from the files."""
+    """Return the signed Δ/t [row, trial]; None when the time origin of the draws is not known from the files."""
     origin = _origin_over_tau(run.testbench)
     if origin is None:
         return None
@@ -77,7 +77,7 @@ def relative_errors(run: Run, half: str, level: str) -> Floats | None:
 
 
 def _origin_over_tau(testbench: Testbench) -> float | None:
-    """Arming is 0; the first input is known when all inputs are numbers."""
+    """Return the time origin: arming is 0; the first input is known when all inputs are numbers."""
     if testbench.time_origin == "arming":
         return 0.0
     fixed = [value for value in testbench.input_times_over_tau if not isinstance(value, Uniform)]

@@ -35,7 +35,7 @@ class Measurement:
     cpu_s: float
 
     def value(self, key: str) -> float:
-        """A quantity's value, nan where there is none of that name."""
+        """Return a quantity's value, nan where there is none of that name."""
         return next((q.value for q in self.quantities if q.key == key), nan)
 
 
@@ -62,28 +62,28 @@ class Characterised:
         return slug(self.conditions[0])
 
     def typical(self, name: str) -> Measurement | None:
-        """A measurement at the nominal condition, else at the first at which it was made."""
+        """Return a measurement at the nominal condition, else at the first at which it was made."""
         by_condition = self.measured.get(name, {})
         return by_condition.get(self.nominal) or next(iter(by_condition.values()), None)
 
 
 def slug(condition: Condition) -> str:
-    """Folder of a condition: "tt_27C_1V"."""
+    """Return the folder of a condition: "tt_27C_1V"."""
     return f"{condition.corner}_{condition.temperature_C:g}C_{condition.supply_V:g}V"
 
 
 def condition_text(condition: Condition) -> str:
-    """A condition in words: "tt, 27 °C, 1 V"."""
+    """Return a condition in words: "tt, 27 °C, 1 V"."""
     return f"{condition.corner}, {condition.temperature_C:g} °C, {condition.supply_V:g} V"
 
 
 def is_characterisation(directory: Path) -> bool:
-    """Whether a run directory was written by `characterize`."""
+    """Return whether a run directory was written by `characterize`."""
     return (directory / "conditions").is_dir()
 
 
 def read_characterisation(directory: Path) -> Characterised:
-    """Read a run. Raises InputError or FileFormatError naming the file that is missing, foreign or damaged."""
+    """Read a run. Raise InputError or FileFormatError naming the file that is missing, foreign or damaged."""
     if not directory.is_dir():
         raise InputError(f"run directory {directory} does not exist")
     request, record = _json(directory / "request.json"), _json(directory / "run.json")

@@ -77,7 +77,7 @@ class Run:
 def read_run(directory: Path) -> Run:
     """Read the files of a finished sweep. sensitivity.csv and waveforms.nc may be absent, the others must be there.
 
-    Raises InputError or FileFormatError naming the file that is missing, foreign, damaged, or of another request.
+    Raise InputError or FileFormatError naming the file that is missing, foreign, damaged, or of another request.
     """
     if not directory.is_dir():
         raise InputError(f"run directory {directory} does not exist")

@@ -118,7 +118,7 @@ def _measurement(run: Characterised, name: str) -> Section:
 
 
 def answer(run: Characterised) -> str:
-    """What a reader wants first: does it trim, how well is it predicted, what does a spike cost."""
+    """Return what a reader wants first: does it trim, how well is it predicted, what does a spike cost."""
     parts = []
     trims = run.measured.get("trim", {})
     if trims:
@@ -147,7 +147,7 @@ def answer(run: Characterised) -> str:
 
 
 def table(run: Characterised, name: str) -> Table:
-    """Minimum, typical (the nominal condition) and maximum of each quantity over the conditions."""
+    """Return the minimum, typical (the nominal condition) and maximum of each quantity over the conditions."""
     by_condition = run.measured[name]
     typical = run.typical(name)
     quantities = typical.quantities if typical else ()
@@ -167,7 +167,7 @@ def _three(run: Characterised, name: str, quantity: Quantity) -> list[float]:
 
 
 def _per_condition(run: Characterised, name: str) -> list[Table]:
-    """The few quantities of trim that a reader looks up condition by condition."""
+    """Return the few quantities of trim that a reader looks up condition by condition."""
     keys = {
         "trim": ("vco1", "vco2", "vco3", "vco4", "lag_residual", "drift", "runs"),
         "untrimmed": ("error1", "error2", "error3", "error4", "locks", "drift_relative"),
@@ -202,7 +202,7 @@ def _remarks(run: Characterised, name: str) -> list[str]:
 
 
 def spec_table(run: Characterised) -> Table | None:
-    """What the fast levels are given."""
+    """Return what the fast levels are given."""
     spec = run.spec
     if spec is None:
         return None
@@ -233,7 +233,7 @@ def spec_table(run: Characterised) -> Table | None:
 
 
 def record_table(run: Characterised) -> Table:
-    """Versions, seed, command."""
+    """Return a section with versions, seed and command."""
     record = run.record
     rows = [
         ("process", run.process),
@@ -250,7 +250,7 @@ def record_table(run: Characterised) -> Table:
 
 
 def to_csv(run: Characterised) -> str:
-    """Every quantity at every condition, SI."""
+    """Return every quantity at every condition, SI."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["measurement", "condition", "quantity", "label", "value", "unit"])
@@ -268,7 +268,7 @@ def unit_of(name: str, quantity: Quantity) -> str:
 
 
 def shown_with_unit(values: Sequence[float], unit: str) -> tuple[str, ...]:
-    """Values in one common SI prefix, and the unit with it; for the unit % they are ratios."""
+    """Return the values in one common SI prefix, and the unit with it; for the unit % they are ratios."""
     known = [abs(value) for value in values if isfinite(value)]
     largest = max(known, default=0.0)
     scale, prefixed = 1.0, unit
@@ -284,7 +284,7 @@ def shown_with_unit(values: Sequence[float], unit: str) -> tuple[str, ...]:
 
 
 def show(value: float, unit: str) -> str:
-    """One value with its unit: "751.6 MHz"."""
+    """Return one value with its unit: "751.6 MHz"."""
     number, prefixed = shown_with_unit([value], unit)
     return f"{number} {prefixed}".strip()
 

@@ -106,7 +106,7 @@ def _images(images: dict[str, Any]) -> Section:
 
 
 def _transfer(transfer: dict[str, Any], images: dict[str, Any] | None) -> Section:
-    """The paper's reading beside the calibrated one and the circuit, where whole images ran."""
+    """Return the paper's reading beside the calibrated one and the circuit, where whole images ran."""
     heading = "The paper's simpler reading"
     jitter = ", ".join(f"{value:.2g}" for value in transfer["jitter_by_layer"])
     text = (
@@ -199,7 +199,7 @@ def _worst(neurons: dict[str, Any]) -> list[Section]:
 
 
 def _mean(value: list[float | None], name: str) -> str:
-    """A mean with half its 95 % interval; shares in percent."""
+    """Return a mean with half its 95 % interval; shares in percent."""
     middle, low, high = value
     if middle is None:
         return ABSENT

@@ -17,17 +17,17 @@ _LEVELS = {
 
 
 def level_text(level: str) -> str:
-    """What a level is, in words."""
+    """Return what a level is, in words."""
     return _LEVELS[level]
 
 
 def testbench_sentences(testbench: Testbench) -> list[tuple[str, str]]:
-    """(field, sentence) for every field of the testbench, in its order."""
+    """Return (field, sentence) for every field of the testbench, in its order."""
     return [(name, _SENTENCES[name](testbench)) for name in type(testbench).model_fields]
 
 
 def neuron_sentences(spec: NeuronSpec) -> list[str]:
-    """The circuit in a few sentences; request.json holds every field."""
+    """Return the circuit in a few sentences; request.json holds every field."""
     threshold = spec.threshold
     fires = (
         f"VCO3 leads VCO4 by {threshold.lead_rad:g} rad at arming, which puts the threshold at "
@@ -48,7 +48,7 @@ def neuron_sentences(spec: NeuronSpec) -> list[str]:
 
 
 def _circuit(spec: NeuronSpec) -> list[str]:
-    """Where the neuron has transistors: their process and condition, and what that means for the weights."""
+    """Return the process and condition of a neuron with transistors, and what that means for the weights."""
     if spec.circuit is None:
         return []
     circuit, condition = spec.circuit, spec.circuit.condition

@@ -19,7 +19,7 @@ HALF_TITLE = {"jitter": "Input jitter", "bits": "Weight quantisation"}
 
 
 def answer(run: Run, claims: list[Claim]) -> str:
-    """Two sentences: what was measured against Table 3, and what becomes of the paper's claims."""
+    """Return two sentences: what was measured against Table 3, and what becomes of the paper's claims."""
     parts = [_half_answer(run, half) for half in run.table.halves]
     leads = {
         SUPPORTED: "supports that",
@@ -69,7 +69,7 @@ def remarks(run: Run) -> list[str]:
 
 
 def _saturation(run: Run) -> list[str]:
-    """A warning where the testbench's weights lie beyond the weight bank's full scale."""
+    """Return a warning where the testbench's weights lie beyond the weight bank's full scale."""
     if "bits" not in run.table.halves:
         return []
     bank = run.spec.weight_bank
@@ -88,7 +88,7 @@ def _saturation(run: Run) -> list[str]:
 
 
 def level_texts(run: Run) -> list[tuple[str, str]]:
-    """Each level in words, with what it leaves out of this neuron."""
+    """Return each level in words, with what it leaves out of this neuron."""
     left_out = run.table.provenance.get("not_modelled", {})
     return [
         (
@@ -100,7 +100,7 @@ def level_texts(run: Run) -> list[tuple[str, str]]:
 
 
 def main_table(run: Run, half: str) -> Table:
-    """Table 3: the paper's column beside ours with the interval."""
+    """Return the table 3: the paper's column beside ours with the interval."""
     header = (_ROW_HEADING[half], "paper (%)", f"{run.main} (%)", "95 % interval (%)", "paper lies")
     rows = []
     for row in run.table.rows(half):
@@ -131,7 +131,7 @@ def _against_interval(run: Run, mine: dict[str, float], printed: float | None) -
 
 
 def levels_table(run: Run, half: str) -> Table:
-    """All levels side by side, each with its interval."""
+    """Return all levels side by side, each with its interval."""
     rows = []
     for row in run.table.rows(half):
         cells = []
@@ -147,7 +147,7 @@ def levels_table(run: Run, half: str) -> Table:
 
 
 def counts_table(run: Run, half: str) -> Table:
-    """Draws fired / silent / failed, and the numerical floor of each level."""
+    """Return the draws fired / silent / failed, and the numerical floor of each level."""
     rows = [
         (row_text(half, row), *(_counts(run.table.row(half, level, row)) for level in run.levels))
         for row in run.table.rows(half)
@@ -173,7 +173,7 @@ def _counts(row: dict[str, float]) -> str:
 
 
 def agreement_table(agreements: list[Agreement]) -> Table:
-    """Numbers beside the scatter."""
+    """Return the numbers beside the scatter."""
     header = ("levels", "draws", "median |Δt| (τ)", "worst |Δt| (τ)", "of the fire time (%)", "where", "only one fired")
     rows = []
     for agreement in agreements:
@@ -202,7 +202,7 @@ def agreement_table(agreements: list[Agreement]) -> Table:
 
 
 def worst_sentence(agreement: Agreement) -> str:
-    """The caption's numbers."""
+    """Return the caption's numbers."""
     if agreement.worst is None:
         return f"{agreement.level} against {agreement.reference}: no draw fired at both levels."
     size = abs(float(agreement.difference_over_tau[agreement.worst]))
@@ -213,7 +213,7 @@ def worst_sentence(agreement: Agreement) -> str:
 
 
 def interpretations_table(run: Run, half: str) -> Table:
-    """Every interpretation with its value in each row; the paper's values last."""
+    """Return every interpretation with its value in each row; the paper's values last."""
     mine = [interpretation for interpretation in run.interpretations if interpretation.half == half]
     rows = sorted({interpretation.row for interpretation in mine})
     by_place = {(interpretation.name, interpretation.row): interpretation for interpretation in mine}
@@ -246,7 +246,7 @@ def _interpretation_cell(by_place: dict[tuple[str, float], Interpretation], name
 
 
 def interpretations_sentence(run: Run, half: str) -> str:
-    """How far the answer moves, in numbers."""
+    """Return how far the answer moves, in numbers."""
     parts = []
     for row in sorted({interpretation.row for interpretation in run.interpretations if interpretation.half == half}):
         finite = [r for r in run.interpretations if r.half == half and r.row == row and math.isfinite(r.output)]
@@ -261,7 +261,7 @@ def interpretations_sentence(run: Run, half: str) -> str:
 
 
 def record_table(run: Run) -> Table:
-    """The run record, seed, hashes, batches, times."""
+    """Return the run record, seed, hashes, batches, times."""
     record, provenance = run.record, run.table.provenance
     lines = [
         *record_rows(record.get("run", {})),
@@ -287,7 +287,7 @@ def record_table(run: Run) -> Table:
 
 
 def failed_table(run: Run) -> Table | None:
-    """Failed points with their reasons; None when there is none."""
+    """Return the failed points with their reasons; None when there is none."""
     failed = run.record.get("failed", [])
     rows = tuple((str(f["level"]), str(f["row"]), _trials(f["trials"]), str(f["reason"])) for f in failed)
     return Table("Failed points", ("level", "row", "draws", "reason"), rows, prose=(1, 2, 3)) if rows else None

@@ -77,7 +77,7 @@ def _estimated(rows: tuple[ControlledRow, ...]) -> Table:
 
 
 def sentence(rows: tuple[ControlledRow, ...]) -> str:
-    """Whether transistors and edges agree, in words."""
+    """Return whether transistors and edges agree, in words."""
     named = {
         verdict: [
             f"{row_text(row.half, row.row)} {'%' if row.half == 'jitter' else 'bit'}"
@@ -105,7 +105,10 @@ def sentence(rows: tuple[ControlledRow, ...]) -> str:
 
 
 def chips_sentence(run: Run) -> str:
-    """How many of the chips drawn can be trimmed, and what becomes of the others; "" for a run without mismatch."""
+    """Return how many of the chips drawn can be trimmed, and what becomes of the others.
+
+    "" for a run without mismatch.
+    """
     if not run.chips:
         return ""
     kept, drawn = len(run.chips), len(run.chips) + len(run.lost_chips)
@@ -155,7 +158,7 @@ def chips_table(run: Run) -> Table:
 
 
 def _clean(run: Run, chip: int) -> str:
-    """Mean fire time of a chip's clean draws, of which every len(chips)-th is its own."""
+    """Return the mean fire time of a chip's clean draws, of which every len(chips)-th is its own."""
     name = next((name for name in ("clean_jitter", "clean_bits") if name in run.draws), "")
     if not name:
         return "–"

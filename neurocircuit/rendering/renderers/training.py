@@ -88,6 +88,6 @@ def _data(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _record(values: dict[str, Any]) -> dict[str, Any]:
-    """The run record, and what else the weights depend on."""
+    """Return the run record, and what else the weights depend on."""
     names = ("recipe_sha256", "initial_sha256", "noise_sha256", "threads", "processes", "device", "cpu_capability")
     return dict(values["run"]) | {name: values[name] for name in (*names, "layer", "resumed") if values.get(name)}

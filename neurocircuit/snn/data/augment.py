@@ -60,13 +60,13 @@ def for_training(pixels: Pixels, spec: Augmentation, draws: Draws) -> Floats32:
 
 
 def for_evaluation(pixels: Pixels, spec: Augmentation) -> Floats32:
-    """Pixels [image, channel, row, column] on 0 … 1; nothing is random."""
+    """Return the pixels [image, channel, row, column] on 0 … 1; nothing is random."""
     scaled = _scaled(pixels)
     return whiten(scaled) if spec.whiten else scaled
 
 
 def shift(pixels: Pixels, offsets_px: NDArray[np.int64]) -> Pixels:
-    """Each image moved down and right by its offsets [image, 2]; a padded random crop is the same thing."""
+    """Return each image moved down and right by its offsets [image, 2]; a padded random crop is the same thing."""
     largest = int(np.abs(offsets_px).max(initial=0))
     padded = np.pad(pixels, ((0, 0), (0, 0), (largest, largest), (largest, largest)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, pixels.shape[2:], axis=(2, 3))

@@ -22,10 +22,10 @@ _ARCHIVES = ("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz")
 
 
 def read_directory(directory: Path, train: bool) -> ImagesInMemory:
-    """Training or test part from binary batches, python batches or either archive.
+    """Return the training or test part from binary batches, python batches or either archive.
 
     A directory without the test batch but with its first 1000 records gives those; `sha256` names the file read.
-    Raises InputError naming what is missing.
+    Raise InputError naming what is missing.
     """
     names = _TRAIN if train else _TEST
     for candidate in (names,) if train else (names, _FIRST_1000):
@@ -41,7 +41,7 @@ def read_directory(directory: Path, train: bool) -> ImagesInMemory:
 
 
 def read_file(path: Path) -> ImagesInMemory:
-    """One batch, binary or python."""
+    """Return one batch, binary or python."""
     return _joined([(path.name.removesuffix(".xz"), packed.read(path))])
 
 
@@ -87,12 +87,12 @@ def _parse_binary(name: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray
 
 
 def _empty_array(kind: type, shape: tuple[int, ...], code: bytes) -> NDArray[np.uint8]:
-    """What numpy makes before it fills an array from the pickle; type and content come with its state."""
+    """Return what numpy makes before it fills an array from the pickle; type and content come with its state."""
     return np.ndarray((0,), np.uint8)
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """Bytes as Python 3 puts them into a pickle of protocol 2."""
+    """Return the bytes as Python 3 puts them into a pickle of protocol 2."""
     return text.encode("latin1")
 
 
@@ -108,7 +108,7 @@ class _ArrayUnpickler(pickle.Unpickler):
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        """The admitted name; anything else raises UnpicklingError before it is imported."""
+        """Return the admitted name; anything else raises UnpicklingError before it is imported."""
         if (module, name) not in self._ADMITTED:
             raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
         return self._ADMITTED[module, name]

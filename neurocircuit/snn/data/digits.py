@@ -10,7 +10,7 @@ _TEST_IMAGES = 360  # the last fifth of 1797
 
 
 def read_digits(train: bool) -> ImagesInMemory:
-    """The first 1437 of the 1797 digits for training, or the last 360 for the test."""
+    """Return the first 1437 of the 1797 digits for training, or the last 360 for the test."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:

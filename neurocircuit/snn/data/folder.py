@@ -22,7 +22,7 @@ class ImageFolder:
     """Pictures `root/class/picture.jpg`, classes in the order of their names, as RGB of `side_px` squared."""
 
     def __init__(self, root: Path, side_px: int = 224) -> None:
-        """List the pictures. Raises InputError when there are none."""
+        """List the pictures. Raise InputError when there are none."""
         names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
         self.classes = tuple(names)
         self.side_px = side_px
@@ -42,9 +42,11 @@ class ImageFolder:
         return len(self._files)
 
     def batch(self, indices: Indices, draws: Draws | None = None) -> tuple[Pixels, Labels]:
-        """Pixels [image, 3, side, side] and labels [image]; scale, aspect and place by `draws`, else the centre.
+        """Return the pixels [image, 3, side, side] and labels [image].
 
-        Raises FileFormatError naming a picture that cannot be read.
+        scale, aspect and place by `draws`, else the centre.
+
+        Raise FileFormatError naming a picture that cannot be read.
         """
         chosen = [self._files[index] for index in indices]
         rows: list[Draws] | list[None] = [None] * len(chosen) if draws is None else list(draws[:, 3:])
@@ -68,7 +70,7 @@ class ImageFolder:
 
 
 def _centre_box(picture: "Image") -> tuple[float, float, float, float]:
-    """The centre square of 224/256 of the shorter side: resize to 256, crop 224."""
+    """Return the centre square of 224/256 of the shorter side: resize to 256, crop 224."""
     width, height = picture.size
     side = min(width, height) / _RESIZED_OVER_CROP
     left, top = (width - side) / 2, (height - side) / 2
@@ -76,7 +78,7 @@ def _centre_box(picture: "Image") -> tuple[float, float, float, float]:
 
 
 def _drawn_box(picture: "Image", draws: Draws) -> tuple[float, float, float, float]:
-    """8 to 100 % of the area, aspect 3/4 to 4/3, anywhere inside, by four numbers uniform on 0 … 1."""
+    """Return 8 to 100 % of the area, aspect 3/4 to 4/3, anywhere inside, by four numbers uniform on 0 … 1."""
     width, height = picture.size
     area = width * height * (_SMALLEST_AREA + (1 - _SMALLEST_AREA) * draws[0])
     aspect = _LARGEST_ASPECT ** (2 * draws[1] - 1)

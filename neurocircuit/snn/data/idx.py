@@ -15,7 +15,7 @@ _UBYTE = 0x08
 
 
 def parse_idx(content: bytes, path: Path) -> NDArray[np.uint8]:
-    """The array of an idx file of unsigned bytes. Raises FileFormatError naming the file."""
+    """Return the array of an idx file of unsigned bytes. Raise FileFormatError naming the file."""
     if len(content) < 4 or content[:3] != bytes((0, 0, _UBYTE)):
         raise FileFormatError(f"{path} must be an idx file of unsigned bytes, got the first bytes {content[:4].hex()}")
     rank = content[3]
@@ -29,7 +29,7 @@ def parse_idx(content: bytes, path: Path) -> NDArray[np.uint8]:
 
 
 def read_pair(images_path: Path, labels_path: Path, classes: int = 10) -> ImagesInMemory:
-    """Images and labels of one part. Raises InputError or FileFormatError naming the file."""
+    """Return the images and labels of one part. Raise InputError or FileFormatError naming the file."""
     contents = {path: packed.read(path) for path in (images_path, labels_path)}
     pixels = parse_idx(contents[images_path], images_path)
     labels = parse_idx(contents[labels_path], labels_path)
@@ -42,7 +42,7 @@ def read_pair(images_path: Path, labels_path: Path, classes: int = 10) -> Images
 
 
 def read_directory(directory: Path, train: bool) -> ImagesInMemory:
-    """The training or test part under its canonical names. Raises InputError naming the missing file."""
+    """Return the training or test part under its canonical names. Raise InputError naming the missing file."""
     part = "train" if train else "t10k"
     paths = []
     for name in (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"):
@@ -54,7 +54,7 @@ def read_directory(directory: Path, train: bool) -> ImagesInMemory:
 
 
 def read_images_file(path: Path) -> ImagesInMemory:
-    """One idx3 file with its labels beside it under the canonical name."""
+    """Return one idx3 file with its labels beside it under the canonical name."""
     stem = path.name.removesuffix(".gz").removesuffix(".xz")
     if "images-idx3" not in stem:
         raise InputError(f"{path} must be named …-images-idx3-ubyte, so that its labels can be found beside it")

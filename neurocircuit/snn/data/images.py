@@ -28,7 +28,10 @@ class ImageSource(Protocol):
         """Number of images."""
 
     def batch(self, indices: Indices, draws: Draws | None = None) -> tuple[Pixels, Labels]:
-        """Pixels [image, channel, row, column] and labels [image]; `draws` decide what the reading leaves open."""
+        """Return the pixels [image, channel, row, column] and labels [image].
+
+        `draws` decide what the reading leaves open.
+        """
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class ImagesInMemory:
         return len(self.labels)
 
     def batch(self, indices: Indices, draws: Draws | None = None) -> tuple[Pixels, Labels]:
-        """Pixels [image, channel, row, column] and labels [image]; nothing is random here."""
+        """Return the pixels [image, channel, row, column] and labels [image]; nothing is random here."""
         return self.pixels[indices], self.labels[indices]
 
 
@@ -71,7 +74,7 @@ class Section:
 
 
 def checked_labels(labels: NDArray[np.integer], classes: int, where: str) -> Labels:
-    """Labels [image] as int64. Raises FileFormatError naming `where` when one is not below `classes`."""
+    """Return the labels [image] as int64. Raise FileFormatError naming `where` when one is not below `classes`."""
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         worst = labels.max() if labels.max() >= classes else labels.min()
         raise FileFormatError(f"{where} must hold labels 0 … {classes - 1}, got {worst}")

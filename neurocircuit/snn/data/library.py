@@ -107,7 +107,7 @@ def load(spec: DataSpec, split: str, path: Path | None = None) -> ImageSource:
     """Return one split of a data set: train, held_out and test never overlap; `official` is the published test set.
 
     path: a directory, or for a test one data file; without it the directory named by NEUROCIRCUIT_DATA.
-    Raises InputError in one line that says where was looked and how to get the data.
+    Raise InputError in one line that says where was looked and how to get the data.
     """
     if split not in get_args(SplitName):
         raise InputError(f"the split must be one of {', '.join(get_args(SplitName))}, got {split!r}")
@@ -131,7 +131,7 @@ def load(spec: DataSpec, split: str, path: Path | None = None) -> ImageSource:
 
 
 def is_canonical(name: str, source: ImageSource) -> bool | None:
-    """Whether every file read has its published content; None when no checksum is known."""
+    """Return whether every file read has its published content; None when no checksum is known."""
     known = CANONICAL_SHA256.get(name)
     if known is None:
         return None
@@ -156,7 +156,7 @@ def _data_file(spec: DataSpec, split: str, path: Path) -> ImageSource:
 
 
 def _directory(name: str, path: Path | None) -> Path:
-    """The first folder of the data set that exists, else the root itself."""
+    """Return the first folder of the data set that exists, else the root itself."""
     folders = DATA_SETS[name].folders
     if path is not None:
         below_path = [path / folder for folder in folders if not Path(folder).is_absolute()]

@@ -15,13 +15,13 @@ _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
 
 
 def find(directory: Path, name: str) -> Path | None:
-    """The file `name` in a directory, plain or with .gz or .xz; None when there is none."""
+    """Return the file `name` in a directory, plain or with .gz or .xz; None when there is none."""
     candidates = (directory / f"{name}{suffix}" for suffix in ("", ".gz", ".xz"))
     return next((path for path in candidates if path.is_file()), None)
 
 
 def read(path: Path) -> bytes:
-    """Unpacked content. Raises InputError when unreadable, FileFormatError when damaged or beyond 1 GiB."""
+    """Return the unpacked content. Raise InputError when unreadable, FileFormatError when damaged or beyond 1 GiB."""
     try:
         with _OPENERS.get(path.suffix, open)(path, "rb") as stream:
             content: bytes = stream.read(LARGEST_FILE_BYTES + 1)
@@ -35,5 +35,5 @@ def read(path: Path) -> bytes:
 
 
 def sha256(content: bytes) -> str:
-    """Hex digest, as `sha256sum` prints it."""
+    """Return the hex digest, as `sha256sum` prints it."""
     return hashlib.sha256(content).hexdigest()

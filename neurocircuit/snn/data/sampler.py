@@ -29,7 +29,7 @@ class EpochSampler:
         return self.images // self.batch_size
 
     def rest_of_epoch(self) -> Iterator[Indices]:
-        """The batches [image] from `step` to the end of the epoch; `step` counts along, then `epoch` moves on."""
+        """Yield the batches [image] from `step` to the end of the epoch; `step` counts along, then `epoch` moves on."""
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.images)
         while self.step < self.steps_per_epoch:
             start = self.step * self.batch_size

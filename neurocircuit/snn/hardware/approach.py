@@ -13,7 +13,7 @@ from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 
 
 def closest(stage: Any, received: Tensor, moments: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Highest V at the moments (units of tau) and e^t of that moment, both like the layer's spikes.
+    """Return the highest V at the moments (units of tau) and e^t of that moment, both like the layer's spikes.
 
     stage: a layer that has run; received: its input spikes [image, ...].
     """
@@ -32,7 +32,7 @@ def closest(stage: Any, received: Tensor, moments: Sequence[float]) -> tuple[Ten
 def _of_convolution(
     stage: SpikingConv2d, received: Tensor, weight: Tensor, bias: Tensor | None, moments: Sequence[float]
 ) -> tuple[Tensor, Tensor]:
-    """Moment by moment: few of them, and large images."""
+    """Go moment by moment: few of them, and large images."""
     kernel, image = (weight.shape[2], weight.shape[3]), (received.shape[2], received.shape[3])
     left, right, top, bottom = resolve_padding(stage.padding, image, kernel, stage.stride)
     padded = received.new_zeros(*received.shape[:2], image[0] + top + bottom, image[1] + left + right)

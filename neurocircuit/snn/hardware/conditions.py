@@ -32,7 +32,7 @@ class Conditions:
     """
 
     def __init__(self, spec: HardwareSpec, seed: int, network: nn.Sequential, evaluated: nn.Sequential) -> None:
-        """Reads the noise table, if any. Raises InputError or FileFormatError naming what does not fit."""
+        """Reads the noise table, if any. Raise InputError or FileFormatError naming what does not fit."""
         self.spec, self.seed = spec, seed
         self.noise_sha256 = file_sha256(Path(spec.noise)) if spec.noise else None
         bank = WeightBank()
@@ -93,7 +93,7 @@ class Conditions:
         return self.trained.count.share if isinstance(self.trained, NoisyNetwork) else None
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint must hold."""
+        """Return what a checkpoint must hold."""
         count = self.trained.count if isinstance(self.trained, NoisyNetwork) else None
         return {
             "noise_sha256": self.noise_sha256,
@@ -103,7 +103,7 @@ class Conditions:
         }
 
     def restore(self, state: dict[str, Any], path: Path) -> None:
-        """Take up `state` of the checkpoint `path`. Raises InputError when its noise was another file's."""
+        """Take up `state` of the checkpoint `path`. Raise InputError when its noise was another file's."""
         if state["noise_sha256"] != self.noise_sha256:
             raise InputError(f"{path} was trained under another noise table than {self.spec.noise}: its sha256 differs")
         self._weight_rng.set_state(state["weight_rng"])
@@ -116,7 +116,7 @@ class Conditions:
 
 
 def approaches(network: nn.Module) -> list[int]:
-    """Moments at which each layer's silent neurons are looked at in training, where every dense layer costs.
+    """Return the moments at which each layer's silent neurons are looked at in training, where every dense layer costs.
 
     One is exact for inputs of one sign of current (mapped MNIST network: 100 % of the first layer in the right cell of
     the table, 93 % of the second); a false spike of the last layer decides, so its time must be right too.

@@ -107,7 +107,9 @@ def evaluate_on_chips(
     window_over_tau: float | None = None,
     first_passage_neurons: int = FIRST_PASSAGE_NEURONS,
 ) -> HardwareAccuracy:
-    """Every image on chips 0 … chips - 1, each `seeds` times with other events; weights rounded to the table's bank.
+    """Return every image on chips 0 … chips - 1, each `seeds` times with other events.
+
+    Weights rounded to the table's bank.
 
     tables: redrawn within the table's own intervals, on two of the chips, for the uncertainty of a finite calibration
     (0: left out); first_passage_neurons: the largest layer whose neurons follow the first-passage model. Raises
@@ -184,7 +186,7 @@ class _Run:
     def decided(
         self, model: NoisyNetwork, lanes: list[tuple[int, int]]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-        """Right or not, and the time of the decision over tau (inf: none), both [lane, image]."""
+        """Return whether each is right, and the time of the decision over tau (inf: none), both [lane, image]."""
         right = np.empty((len(lanes), self._images), dtype=bool)
         times = np.empty((len(lanes), self._images), dtype=np.float32)
         first = 0

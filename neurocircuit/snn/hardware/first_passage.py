@@ -75,7 +75,7 @@ class FirstPassages:
 
     @staticmethod
     def fits(fit: LayerFit, spec: NeuronSpec) -> bool:
-        """Whether table and circuit have what first passages need."""
+        """Return whether table and circuit have what first passages need."""
         return fit.first_passage is not None and not np.iscomplexobj(loop_poles(spec.loop_ratio)[0])
 
     def to(self, device: torch.device) -> None:
@@ -176,7 +176,7 @@ class FirstPassages:
         return v + torch.matmul(self._response(early), overlap.left(sink, by_sink))
 
     def _response(self, t: Tensor) -> Tensor:
-        """Membrane [image, instant, ...] by a unit weight, from spike times t [image, ...]; units of tau."""
+        """Return the membrane [image, instant, ...] by a unit weight, from spike times t [image, ...]; units of tau."""
         x = self.grid.view(-1, *(1 for _ in t.shape[1:])) - (t + self.half_width).unsqueeze(1)
         response: Tensor = unit_response(x.clamp_(min=0.0), self.poles, torch)
         return response
@@ -209,7 +209,7 @@ class FirstPassages:
         return t
 
     def _cell(self, z: Tensor, slope: Tensor) -> Tensor:
-        """Silent neurons take the least slope and the latest time."""
+        """Give silent neurons the least slope and the latest time."""
         slope_bin = torch.bucketize(slope.float().clamp(min=1e-30).log(), self.edges[0], right=True)
         return slope_bin * (len(self.edges[1]) + 1) + torch.bucketize(z.float().log(), self.edges[1], right=True)
 

@@ -20,7 +20,7 @@ _LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds
 
 
 def has_own_clocks(network: nn.Module) -> bool:
-    """Whether the times of a layer count from that layer's earliest input."""
+    """Return whether the times of a layer count from that layer's earliest input."""
     return any(isinstance(module, Retime) for module in network.modules())
 
 
@@ -30,7 +30,7 @@ class JitteredNetwork(nn.Module):
     def __init__(self, network: nn.Sequential, jitter: Sequence[float], own_clocks: bool = False) -> None:
         """jitter: of the input, then of each layer of neurons. own_clocks: allow times that count from a layer's start.
 
-        Raises InputError.
+        Raise InputError.
         """
         super().__init__()
         layers = len(spiking_layers(network))
@@ -42,7 +42,7 @@ class JitteredNetwork(nn.Module):
         self.event_rng = torch.Generator().manual_seed(0)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Output spikes [image, class] from input spikes z [image, channel, row, column]."""
+        """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
         k = 0
         z = self._jittered(z, self.jitter[0])
         for stage in self.network:
@@ -53,7 +53,7 @@ class JitteredNetwork(nn.Module):
         return z
 
     def _jittered(self, z: Tensor, jitter: float) -> Tensor:
-        """z^(1 + j N), not before t = 0; silence stays."""
+        """Return z^(1 + j N), not before t = 0; silence stays."""
         if jitter == 0.0:
             return z
         drawn = torch.randn(z.shape, generator=self.event_rng).to(z)

@@ -44,7 +44,7 @@ class NoiseLookup:
         self.component_spread = fit.component_spread
 
     def _numbers(self, edges: Floats, stride: int) -> Tensor:
-        """Cell number times stride for the upper bits of every positive float32."""
+        """Return the cell number times stride for the upper bits of every positive float32."""
         low = (np.arange(2 ** (31 - SHIFT), dtype=np.int64) << SHIFT).astype(np.int32).view(np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             middle = np.sqrt(low.astype(np.float64) * np.append(low[1:], np.float32(np.inf)))
@@ -80,7 +80,7 @@ class NoiseLookup:
         self.axes = [(name, numbers.to(device)) for name, numbers in self.axes]
 
     def cells(self, z: Tensor, slope: Tensor) -> Tensor | None:
-        """First place of each spike's row in `disturbance`, int32, shape of z; None: one row for all."""
+        """Return the first place of each spike's row in `disturbance`, int32, shape of z; None: one row for all."""
         total: Tensor | None = None
         for name, numbers in self.axes:
             value = slope if name == "slope" else z
@@ -90,7 +90,7 @@ class NoiseLookup:
         return total
 
     def beyond(self, z: Tensor, slope: Tensor) -> Tensor | None:
-        """Where z or slope is out of the ranges of the table's axes; None where it has no axes."""
+        """Return where z or slope is out of the ranges of the table's axes; None where it has no axes."""
         outside: Tensor | None = None
         for name, _ in self.axes:
             value, (low, high) = (slope, self.ends[:2]) if name == "slope" else (z, self.ends[2:])
@@ -99,14 +99,14 @@ class NoiseLookup:
         return outside
 
     def disturb(self, cell: Tensor | None, uniform: Tensor) -> Tensor:
-        """m, shape of `uniform` (evenly distributed in 0 … 1) to which that of `cell` extends, thresholds."""
+        """Return m, shape of `uniform` (evenly distributed in 0 … 1) to which that of `cell` extends, thresholds."""
         index = (uniform * GRID).to(torch.int32)
         if cell is not None:
             index += cell
         return self.disturbance.flatten().index_select(0, index.flatten()).view(uniform.shape)
 
     def split(self, uniform: Tensor, early_too: bool = True) -> Tensor:
-        """What is left of `uniform` for m or ξ where the lowest draws are early spikes and the highest wraps."""
+        """Return what is left of `uniform` for m or ξ where the lowest draws are early spikes and the highest wraps."""
         early = self.early if early_too else 0.0
         if early + self.wrap == 0.0:
             return uniform
@@ -128,7 +128,7 @@ class NoiseLookup:
         )
 
     def false_spikes(self, approach: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether silent neurons fire, and by what factor their z differs from that of the closest approach."""
+        """Return whether silent neurons fire, and by what factor their z differs from that of the closest approach."""
         approach_bin = ((approach - float(APPROACH_EDGES[1])) / _APPROACH_STEP).floor().to(torch.int32).add_(1)
         share = self.false_share[approach_bin.clamp_(0, len(self.false_share) - 1)]
         quantile = (uniform / share.clamp(min=1e-30)).clamp_(max=1.0 - 1e-7)
@@ -136,7 +136,7 @@ class NoiseLookup:
 
 
 def _mixed(bias: Floats, quantiles: Floats, weights: Floats) -> NDArray[np.float64]:
-    """Bias + event of several cells [cell] mixed by weight, at GRID evenly spaced probabilities."""
+    """Return the bias + event of several cells [cell] mixed by weight, at GRID evenly spaced probabilities."""
     uniform = (np.arange(GRID) + 0.5) / GRID
     each = np.stack(
         [cell_bias + np.interp(uniform, QUANTILES, values) for cell_bias, values in zip(bias, quantiles, strict=True)]

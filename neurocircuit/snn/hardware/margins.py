@@ -43,7 +43,7 @@ class Margins:
             layer.register_forward_pre_hook(self._keep(k))
 
     def term(self, generator: torch.Generator) -> Tensor:
-        """Mean over layers of the squared excess of current and depth, a scalar that has gradients."""
+        """Return the mean over layers of the squared excess of current and depth, a scalar that has gradients."""
         total = torch.zeros(())
         for k, layer in enumerate(self._layers):
             rows, matrix = sampled_rows(layer, self._received[k], generator)
@@ -60,7 +60,7 @@ class Margins:
 
 
 def sampled_rows(layer: SpikingConv2d | SpikingLinear, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Inputs z [row, input] of some positions of some images, and weights [input, out]; bias input last."""
+    """Return the inputs z [row, input] of some positions of some images, and weights [input, out]; bias input last."""
     matrix = matrix_rows.with_bias(layer.weight, layer.bias)
     images = min(8, len(z))
     which = torch.randperm(len(z), generator=generator)[:images].to(z.device)

@@ -54,7 +54,7 @@ class Received:
 
 @torch.no_grad()
 def move(lookup: NoiseLookup, received: Received, ideal_outside: bool, through_slope: bool) -> Moved:
-    """ideal_outside: spikes beyond the table stay where they are; else its nearest cell moves them."""
+    """Move spikes by the table. ideal_outside: those beyond it stay; else its nearest cell moves them."""
     if native is not None and received.z.dtype == torch.float32 and received.z.device.type == "cpu":
         return _natively(lookup, received, ideal_outside, through_slope)
     return in_torch(lookup, received, ideal_outside, through_slope)
@@ -90,7 +90,7 @@ def _natively(lookup: NoiseLookup, received: Received, ideal_outside: bool, thro
 
 
 def in_torch(lookup: NoiseLookup, received: Received, ideal_outside: bool, through_slope: bool) -> Moved:
-    """The same on any device and in any precision."""
+    """Return the same on any device and in any precision."""
     z, s, uniform = received.z, received.slope, received.uniform
     m = lookup.disturb(lookup.cells(z, s), uniform).to(z.dtype)
     if received.term is not None:
@@ -110,7 +110,7 @@ def in_torch(lookup: NoiseLookup, received: Received, ideal_outside: bool, throu
 
 
 def placed(lookup: NoiseLookup, received: Received, to: Tensor, ideal_outside: bool, through_slope: bool) -> Moved:
-    """Spikes that come at `to`, [chip, image, neuron], whatever moved them there.
+    """Return the spikes that come at `to`, [chip, image, neuron], whatever moved them there.
 
     Gradients as if a constant m had: ∂z'/∂z = z'/z, ∂z'/∂s = (1 - z'/z) z'/s; none where a spike came or went.
     """
@@ -125,7 +125,7 @@ def placed(lookup: NoiseLookup, received: Received, to: Tensor, ideal_outside: b
 
 
 def _beyond(lookup: NoiseLookup, received: Received) -> tuple[Tensor | None, int]:
-    """Which spikes are beyond the table, like z (None: none), and how many on all chips."""
+    """Return which spikes are beyond the table, like z (None: none), and how many on all chips."""
     beyond = lookup.beyond(received.z, received.slope)
     if beyond is None:
         return None, 0

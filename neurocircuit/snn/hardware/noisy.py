@@ -173,7 +173,10 @@ class NoisyNetwork(nn.Module):
         return moved.reshape(chips * images, *z.shape[1:])
 
     def _disturbed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
-        """Spikes moved by the membrane disturbance at each; others come by probability: false, early, wrapped."""
+        """Return the spikes moved by the membrane disturbance at each.
+
+        Others come by probability: false, early, wrapped.
+        """
         lookup, uniform = self._lookup[k], spikes.uniform
         moved = move(
             lookup, replace(spikes, uniform=lookup.split(uniform)), self.outside == "ideal", self.gradient == "slope"
@@ -186,13 +189,13 @@ class NoisyNetwork(nn.Module):
         return moved
 
     def _first_passages(self, k: int, neurons: int) -> FirstPassages | None:
-        """First passages of layer k if it is small enough for them."""
+        """Return the first passages of layer k if it is small enough for them."""
         return self._known_models[k] if neurons <= self._largest else None
 
     def _moved_to_first_passages(
         self, passage: FirstPassages, k: int, stage: Any, received: Tensor, spikes: Received
     ) -> Moved:
-        """First passages, which early spikes are among; wraps by their share."""
+        """Return the first passages, which early spikes are among; wraps by their share."""
         lookup, z, uniform = self._lookup[k], spikes.z, spikes.uniform
         to = passage.spikes(stage, received, z, spikes.slope, lookup.split(uniform, early_too=False), spikes.term)
         wraps, at = lookup.early_spikes(z, torch.zeros_like(z, dtype=torch.bool), uniform)
@@ -218,7 +221,7 @@ class NoisyNetwork(nn.Module):
         return where, z.masked_fill_(~hit, torch.inf)
 
     def _refuse(self, k: int, z: Tensor, slope: Tensor, latest: float) -> None:
-        """Raises InputError for the first spike beyond the table."""
+        """Raise InputError for the first spike beyond the table."""
         lookup = self._lookup[k]
         beyond = lookup.beyond(z, slope)
         assert beyond is not None  # noqa: S101
@@ -230,7 +233,10 @@ class NoisyNetwork(nn.Module):
         )
 
     def _chip_term(self, k: int, z: Tensor) -> Tensor | None:
-        """[chip, 1, neuron ...] of the chips, drawn once: spread of die, neuron and synapse terms; None without."""
+        """Return [chip, 1, neuron ...] of the chips, drawn once: spread of die, neuron and synapse terms.
+
+        None without.
+        """
         if not any(name in self.causes for name in COMPONENTS):
             return None
         if k not in self._terms:
@@ -271,26 +277,26 @@ class _Move(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, s: Tensor, moved: Moved) -> Tensor:
-        """Shapes [1 or chip, image, ...] of z and s, [chip, image, ...] of the result."""
+        """Return the shapes [1 or chip, image, ...] of z and s, [chip, image, ...] of the result."""
         ctx.shape = z.shape
         ctx.save_for_backward(moved.factor, *([] if moved.slope_factor is None else [moved.slope_factor]))
         return moved.z
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """∂z'/∂z = s/(s - m), ∂z'/∂s = -z m/(s - m)²; both 0 for a lost spike."""
+        """Return ∂z'/∂z = s/(s - m), ∂z'/∂s = -z m/(s - m)²; both 0 for a lost spike."""
         factor, *slope_factors = ctx.saved_tensors
         grad_s = _summed(grads[0] * slope_factors[0], ctx.shape) if slope_factors else None
         return _summed(grads[0] * factor, ctx.shape), grad_s, None
 
 
 def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
-    """Over chips, where they share the spike."""
+    """Sum over chips, where they share the spike."""
     return grad if grad.shape == shape else grad.sum(0, keepdim=True)
 
 
 def _first_passages_of(table: NoiseTable, causes: tuple[str, ...], window: float) -> list[FirstPassages | None]:
-    """First passages of each layer where table and circuit have what they need, None elsewhere."""
+    """Return the first passages of each layer where table and circuit have what they need, None elsewhere."""
     if all(fit.first_passage is None for fit in table.layers):
         return [None] * len(table.layers)
     mapped = MappedNetwork.from_dict(table.provenance["network"])

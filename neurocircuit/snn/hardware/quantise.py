@@ -55,14 +55,17 @@ class Rounding:
 
 
 def round_to(weights: NDArray[np.float64], kind: str, bits: int | None, bank: WeightBank) -> NDArray[np.float64]:
-    """Weights [n] of one layer as the kind of hardware holds them; bits None: those of the bank."""
+    """Return the weights [n] of one layer as the kind of hardware holds them; bits None: those of the bank."""
     if kind == "bank" or bits is None:
         return (bank if bits is None else bank.with_bits(bits)).spanning(weights).quantise(weights)
     return to_words(weights, bits)
 
 
 def to_words(weights: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
-    """The nearest of k d, |k| <= 2^(bits - 1) - 1, with the step d of least squared error among some 50; bits >= 2."""
+    """Return the nearest of k d, |k| <= 2^(bits - 1) - 1, with the step d of least squared error among some 50.
+
+    Bits >= 2.
+    """
     top = 2 ** (bits - 1) - 1
     largest = float(np.abs(weights).max(initial=0.0))
     if largest == 0.0:
@@ -85,10 +88,10 @@ class _StraightThrough(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, rounded: Tensor) -> Tensor:
-        """`rounded`, shape of weight."""
+        """Return `rounded`, shape of weight."""
         return rounded
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """To the weight."""
+        """Pass the gradient on to the weight."""
         return grads[0], None

@@ -132,7 +132,7 @@ def _neurons(
     vdd: Sequence[float] | None,
     out: Path | None,
 ) -> Iterator[tuple[NeuronSpec | None, Path | None]]:
-    """The trimmed and fitted neuron of each condition with its folder; without a process None.
+    """Yield the trimmed and fitted neuron of each condition with its folder; without a process None.
 
     Raise InputError for an unknown process or corner, and for several conditions without a folder.
     """
@@ -155,7 +155,7 @@ def _neurons(
 def _chips(
     request: SweepRequest, count: int, dry_run: bool, progress: Progress
 ) -> tuple[tuple[NeuronSpec, ...], dict[str, str]]:
-    """The chips that can be trimmed, or all untrimmed for an estimate; and why not, by name, told too."""
+    """Return the chips that can be trimmed, or all untrimmed for an estimate; and why not, by name, told too."""
     if dry_run:
         return drawn(request.spec, count, request.sweep.seed), {}
     chips = trimmed_chips(request.spec, count, request.sweep.seed, len(request.testbench.weights))

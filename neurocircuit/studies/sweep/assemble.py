@@ -43,21 +43,21 @@ class Fires:
             self._rows[batch.level, batch.row][part] = results[batch.key(environment)].fire_time_over_tau
 
     def measured(self, level: str, row: Row) -> Floats:
-        """Fire times of one row at one level; [trial]."""
+        """Return the fire times of one row at one level; [trial]."""
         return self._rows[level, row]
 
     def desired(self, level: str, half: Half) -> Floats:
-        """The clean run of the level, or eq. (4) where the testbench says so; [trial]."""
+        """Return the clean run of the level, or eq. (4) where the testbench says so; [trial]."""
         eq4 = self.request.testbench.desired == "eq4"
         return self._rows["ideal" if eq4 else level, Row(half, "clean")][: self.request.levels[level]]
 
     def signed(self, level: str, row: Row) -> Floats:
-        """Δ/t of a disturbed row, nan where not both runs fired; [trial]."""
+        """Return the δ/t of a disturbed row, nan where not both runs fired; [trial]."""
         desired = self.desired(level, row.half)
         return relative_error(desired, self.measured(level, row), self.origin[: len(desired)])
 
     def floor(self, level: str, row: Row) -> float:
-        """Mean |Δ|/t when only the numerics of the level are refined; nan when no draw fires.
+        """Return the mean |Δ|/t when only the numerics of the level are refined; nan when no draw fires.
 
         A level that refines every row tells how far Δ/t itself moves; one that does not, how far the clean run does.
         """
@@ -106,7 +106,7 @@ class Fires:
 
 
 def transfer_table(fires: Fires, environment: Environment) -> TransferTable:
-    """The table, the testbench's own level first."""
+    """Return the table, the testbench's own level first."""
     request = fires.request
     levels = sorted(request.levels, key=lambda level: level != request.testbench.level)
     rows = {
@@ -134,7 +134,10 @@ def _without_interval(fires: Fires, level: str) -> dict[str, str]:
 
 
 def draws_dataset(fires: Fires) -> xr.Dataset:
-    """Every fire time: clean_jitter, clean_bits (desired) [level, trial]; jittered, quantised [level, row, trial]."""
+    """Return every fire time: clean_jitter, clean_bits (desired) [level, trial].
+
+    jittered, quantised [level, row, trial].
+    """
     request = fires.request
     most, levels = max(request.levels.values()), list(request.levels)
     variables: dict[str, Any] = {}
@@ -189,7 +192,10 @@ def waveforms_dataset(fires: Fires) -> tuple[xr.Dataset, list[dict[str, Any]]]:
 
 
 def sensitivity_csv(interpretations: Mapping[str, Fires]) -> str:
-    """One line per interpretation and row; percent; the interval is that of the mean, empty for another metric."""
+    """Return one line per interpretation and row; percent.
+
+    The interval is that of the mean, empty for another metric.
+    """
     lines = [_SENSITIVITY_COLUMNS]
     for interpretation in INTERPRETATIONS:
         if interpretation.name not in interpretations:

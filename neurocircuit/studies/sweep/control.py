@@ -22,7 +22,7 @@ _CHUNK = 10_000
 
 
 def controlled_rows(fires: Fires) -> list[ControlledRow]:
-    """Every disturbed row of the costly level, which the request must have."""
+    """Return every disturbed row of the costly level, which the request must have."""
     request, draws = fires.request, fires.request.levels[COSTLY_LEVEL]
     paired = control_errors(request, 0, draws)
     chunks = [control_errors(request, draws + first, _CHUNK) for first in range(0, CONTROL_DRAWS, _CHUNK)]
@@ -75,7 +75,7 @@ def control_errors(request: SweepRequest, first: int, count: int) -> dict[Row, F
 
 
 def _control_fires(request: SweepRequest, level: str, row: Row, first: int, count: int) -> Floats:
-    """Fire times from the time origin, [trial], units of tau; nan for inputs before it."""
+    """Return the fire times from the time origin, [trial], units of tau; nan for inputs before it."""
     batch = Batch(request.effective_spec, request.testbench, request.sweep.seed, level, row, first, count)
     t_over_tau, weights, start_rad = inputs(batch)
     fire_time = np.full(count, math.nan)

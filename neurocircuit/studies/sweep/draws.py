@@ -29,7 +29,7 @@ class Draws:
     deviates: Floats  # [trial, input], jitter in units of its amplitude; 0 for inputs that do not jitter
 
     def jittered_over_tau(self, testbench: Testbench, amplitude: float) -> Floats:
-        """Input times [trial, input], units of tau from arming, jittered by `amplitude` (a ratio).
+        """Return the input times [trial, input], units of tau from arming, jittered by `amplitude` (a ratio).
 
         relative: t' = o + (t - o)(1 + amplitude·deviate), o the time origin; tau: t' = t + amplitude·deviate.
         Times before arming may come out: they are for the caller to refuse.
@@ -40,14 +40,17 @@ class Draws:
         return np.asarray(self.t_over_tau + scale * (amplitude * self.deviates))
 
     def origin_over_tau(self, testbench: Testbench) -> Floats:
-        """Where relative jitter, in and out, counts from: arming or the first clean input; [trial], units of tau."""
+        """Return where relative jitter, in and out, counts from: arming or the first clean input.
+
+        [trial], units of tau.
+        """
         if testbench.time_origin == "arming":
             return np.zeros(len(self.t_over_tau))
         return np.asarray(self.t_over_tau.min(axis=1))
 
 
 def draw(spec: NeuronSpec, testbench: Testbench, seed: int, first: int, count: int) -> Draws:
-    """Draws `first` … `first + count - 1` of the sweep with root seed `seed`."""
+    """Return the draws `first` … `first + count - 1` of the sweep with root seed `seed`."""
     inputs = len(testbench.weights)
     uniform, normal = _raw(seed, first, count, inputs)
     parts = uniform[:, 2:].reshape(count, 4, inputs)
@@ -66,7 +69,7 @@ def draw(spec: NeuronSpec, testbench: Testbench, seed: int, first: int, count: i
 
 
 def noise_seeds(seed: int, row: int, first: int, count: int) -> NDArray[np.uint64]:
-    """Seeds of the phase noise by (root, row, trial), [trial]."""
+    """Return the seeds of the phase noise by (root, row, trial), [trial]."""
     states = [
         np.random.SeedSequence(seed, spawn_key=(trial, _NOISE_STREAM, row)).generate_state(1, np.uint64)[0]
         for trial in range(first, first + count)
@@ -76,7 +79,7 @@ def noise_seeds(seed: int, row: int, first: int, count: int) -> NDArray[np.uint6
 
 @lru_cache(maxsize=64)
 def _raw(seed: int, first: int, count: int, inputs: int) -> tuple[Floats, Floats]:
-    """Uniform deviates [trial, 2 + 4 inputs] in 0 … 1 and normal ones [trial, input].
+    """Return the uniform deviates [trial, 2 + 4 inputs] in 0 … 1 and normal ones [trial, input].
 
     Each trial consumes the same numbers in the same order whatever the testbench uses of them, so that variants of
     a testbench differ by their interpretation and not by their luck.

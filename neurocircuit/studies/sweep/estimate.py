@@ -51,7 +51,7 @@ def estimate(request: SweepRequest, ledger_path: Path, jobs: int) -> dict[str, A
 
 
 def _probe(batch: Batch) -> float:
-    """Seconds per evaluation at the batch's level, measured here on a few draws after a first one."""
+    """Return the seconds per evaluation at the batch's level, measured here on a few draws after a first one."""
     trials = min(batch.count, COSTS[batch.level].probe_draws)
     probe = Batch(batch.spec, batch.testbench, batch.seed, batch.level, batch.row, 0, trials)
     compute(probe)

@@ -17,7 +17,7 @@ class Environment:
 
     @classmethod
     def here(cls, levels: tuple[str, ...]) -> "Environment":
-        """Of this process. Raises SimulatorMissing when a level's simulator is not installed or does not work."""
+        """Of this process. Raise SimulatorMissing when a level's simulator is not installed or does not work."""
         try:
             return cls(machine_identity(), {level: neuron_levels.engine(level) for level in levels})
         except (SimulatorBadOutput, SimulatorTimeout) as error:

@@ -66,7 +66,7 @@ class Batch:
     count: int
 
     def key(self, environment: Environment) -> str:
-        """SHA-256 over everything that determines the fire times of this batch."""
+        """Return SHA-256 over everything that determines the fire times of this batch."""
         content = {
             "what": _what_is_measured(self.spec, self.testbench),
             "seed": self.seed,
@@ -127,10 +127,10 @@ class SweepRequest:
         chips: tuple[NeuronSpec, ...] = (),
         lost: dict[str, str] | None = None,
     ) -> Self:
-        """The testbench's own level and the reference levels with all draws, `cross_check` with its fewer ones.
+        """Return the testbench's own level and the reference levels with all draws, `cross_check` with its fewer ones.
 
         Beside a costly level the references are cheap enough for more draws than it has, and edge is one of them.
-        Raises InputError for a neuron or for bits that a level cannot do.
+        Raise InputError for a neuron or for bits that a level cannot do.
         """
         draws = dict.fromkeys((*REFERENCE_LEVELS, testbench.level), testbench.trials)
         if cross_check is not None:
@@ -145,7 +145,10 @@ class SweepRequest:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """What `to_dict` gave. Raises FileFormatError for another schema or a missing part, SpecError for a field."""
+        """Return what `to_dict` gave.
+
+        Raise FileFormatError for another schema or a missing part, SpecError for a field.
+        """
         if values.get("schema") != SCHEMA:
             raise FileFormatError(f"request must have schema {SCHEMA}, got {values.get('schema')!r}")
         levels = values.get("levels")
@@ -164,7 +167,7 @@ class SweepRequest:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Content of request.json."""
+        """Return the content of request.json."""
         chips = {"chips": [chip.to_dict() for chip in self.chips]} if self.chips else {}
         lost = {"lost_chips": self.lost} if self.lost else {}
         return {
@@ -188,7 +191,7 @@ class SweepRequest:
         return self._as_read_out(self.spec)
 
     def spec_of(self, level: str, trial: int) -> NeuronSpec:
-        """The neuron of a draw: with mismatch one of the chips at the costly level, else always the same."""
+        """Return the neuron of a draw: with mismatch one of the chips at the costly level, else always the same."""
         if level == COSTLY_LEVEL and self.chips:
             return self._as_read_out(self.chips[trial % len(self.chips)])
         return self.effective_spec
@@ -204,25 +207,28 @@ class SweepRequest:
         return tuple(half for half in halves if getattr(self.sweep, half))
 
     def rows(self, level: str = "") -> list[Row]:
-        """Clean, floor and disturbed rows of each half; at the costly level each disturbed row has a floor as well."""
+        """Return the clean, floor and disturbed rows of each half.
+
+        At the costly level each disturbed row has a floor as well.
+        """
         rows = [row for half in self.halves for row in (Row(half, "clean"), Row(half, "floor"), *self.disturbed(half))]
         if level != COSTLY_LEVEL:
             return rows
         return rows + [Row(half, "floor", row.value) for half in self.halves for row in self.disturbed(half)]
 
     def disturbed(self, half: Half) -> list[Row]:
-        """The rows of the printed table."""
+        """Return the rows of the printed table."""
         values: tuple[float, ...] = getattr(self.sweep, half)
         return [Row(half, "disturbed", value) for value in values]
 
     def draws(self, level: str, row: Row) -> int:
-        """Draws of one row; a costly level is refined for the first cross_check_trials draws only."""
+        """Return the draws of one row; a costly level is refined for the first cross_check_trials draws only."""
         if level == COSTLY_LEVEL and row.kind == "floor":
             return min(self.levels[level], self.testbench.cross_check_trials)
         return self.levels[level]
 
     def batches(self) -> list[Batch]:
-        """All batches. Their borders depend on level and number of draws alone."""
+        """Return all batches. Their borders depend on level and number of draws alone."""
         return [
             Batch(
                 self.spec_of(level, first),
@@ -241,7 +247,7 @@ class SweepRequest:
 
 
 def check_costly(spec: NeuronSpec, sweep: SweepSpec) -> None:
-    """Raises InputError for a neuron without transistors, and for more bits than its weight bank has."""
+    """Raise InputError for a neuron without transistors, and for more bits than its weight bank has."""
     if spec.circuit is None:
         raise InputError(
             f"level {COSTLY_LEVEL} needs a NeuronSpec with circuit, as `neurocircuit characterize` writes it"

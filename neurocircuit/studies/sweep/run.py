@@ -37,7 +37,7 @@ class Work:
 
     @classmethod
     def plan(cls, main: SweepRequest, variants: Mapping[str, SweepRequest], environment: Environment) -> "Work":
-        """Batches of the sweep and of its interpretations, each once."""
+        """Return the batches of the sweep and of its interpretations, each once."""
         work = cls({batch.key(environment): batch for batch in main.batches()}, {})
         for name, variant in variants.items():
             for batch in variant.batches():
@@ -113,7 +113,7 @@ class Outcome:
 def run_sweep(request: SweepRequest, settings: Settings, progress: Progress = silent) -> Outcome:
     """Evaluate what the ledger lacks and write the data files of the run, run.json last.
 
-    The caller has checked `settings.out` (rundir.check_free). Raises InputError for an unusable ledger or scheduler,
+    The caller has checked `settings.out` (rundir.check_free). Raise InputError for an unusable ledger or scheduler,
     SimulatorMissing, WorkerLost; finished batches then stay in the ledger. A failed draw raises nothing: it is
     recorded, and the record's exit_code is 3.
     """
@@ -178,12 +178,12 @@ def _sizes(request: SweepRequest, missing: list[Batch]) -> str:
 
 
 def _is_final(value: dict[str, Any]) -> bool:
-    """Whether a batch is kept: a failure may be the load's fault, so that the next sweep tries again."""
+    """Return whether a batch is kept: a failure may be the load's fault, so that the next sweep tries again."""
     return not BatchResult.from_dict(value).to_retry
 
 
 def _ngspice() -> dict[str, Any]:
-    """Version and options of the ngspice in use; asked already, so this starts no process."""
+    """Return the version and options of the ngspice in use; asked already, so this starts no process."""
     return {"version": ngspice.version().number, "options": deck.options()}
 
 

@@ -14,7 +14,7 @@ _TEMPORARY = re.compile(r"\..+\.tmp")  # what write_atomically leaves when it is
 
 
 def read_request(out: Path) -> SweepRequest:
-    """The request that a run directory was made for. Raises InputError or FileFormatError naming the file."""
+    """Return the request that a run directory was made for. Raise InputError or FileFormatError naming the file."""
     path = out / REQUEST
     try:
         values = json.loads(path.read_bytes())
@@ -33,7 +33,7 @@ def read_request(out: Path) -> SweepRequest:
 def check_free(out: Path, request: SweepRequest) -> None:
     """Refuse a directory that holds anything but a finished run of the same request; touches nothing.
 
-    Raises InputError in one line that says what stands there and how to go on.
+    Raise InputError in one line that says what stands there and how to go on.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out must be a directory, got the file {out}")
@@ -50,7 +50,10 @@ def check_free(out: Path, request: SweepRequest) -> None:
 
 
 def first_difference(old: Any, new: Any, path: str = "") -> str | None:
-    """Where two requests differ first, in words: "testbench.trials = 2000, asked for 100"; None when they agree."""
+    """Return where two requests differ first, in words: "testbench.trials = 2000, asked for 100".
+
+    None when they agree.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted(old.keys() | new.keys()):
             difference = first_difference(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))
@@ -63,7 +66,7 @@ def first_difference(old: Any, new: Any, path: str = "") -> str | None:
 def begin(out: Path, request: SweepRequest) -> None:
     """Make the directory, take away what says that a run is finished, write the request.
 
-    Raises InputError when the directory cannot be made or written.
+    Raise InputError when the directory cannot be made or written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)

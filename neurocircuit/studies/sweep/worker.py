@@ -84,7 +84,7 @@ def _work(batch: Batch) -> dict[str, Any]:
 def compute(batch: Batch, only: tuple[int, ...] | None = None) -> BatchResult:
     """Evaluate a batch, or of its trials those in `only`; the others then stay nan.
 
-    A simulator error becomes the failure of the trials it concerns. Raises SimulatorMissing.
+    A simulator error becomes the failure of the trials it concerns. Raise SimulatorMissing.
     """
     start = time.perf_counter()
     t_over_tau, weights, start_rad = inputs(batch)
@@ -109,7 +109,7 @@ def compute(batch: Batch, only: tuple[int, ...] | None = None) -> BatchResult:
 
 
 def prepare(batch: Batch) -> None:
-    """One draw of a level and neuron: it refuses the neuron here (InputError) or never. Raises SimulatorMissing.
+    """One draw of a level and neuron: it refuses the neuron here (InputError) or never. Raise SimulatorMissing.
 
     A draw of the costly level is too dear for that. Its saved states are made here instead, once for all processes;
     where they cannot be made, each draw will say why.
@@ -147,7 +147,7 @@ def _evaluate(
 
 
 def inputs(batch: Batch) -> tuple[Floats, Floats, Floats]:
-    """Input times and weights [trial, input] of the batch's row, and start phases [trial, 2].
+    """Return the input times and weights [trial, input] of the batch's row, and start phases [trial, 2].
 
     Where the neuron has transistors, weights are put on the codes of its bank, at every level.
     """
