@@ -83,7 +83,7 @@ def held_spread(spec: NeuronSpec, diffusion: float) -> float:
 def normal_pair(seed: Seeds, stream: int, index: Seeds) -> tuple[Floats, Floats]:
     """Return two standard normal numbers, a pure function of (seed, stream, index) shared with the kernel.
 
-    broadcast.
+    All arguments broadcast.
     """
     with np.errstate(over="ignore"):
         golden = np.uint64(0x9E3779B97F4A7C15)
