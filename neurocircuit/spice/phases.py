@@ -28,7 +28,7 @@ class Placement:
     start_rad: Floats
 
 
-def place(wanted_rad: Floats, saved_rad: Floats, f1_Hz: float, f3_Hz: float) -> Placement:
+def nearest_placement(wanted_rad: Floats, saved_rad: Floats, f1_Hz: float, f3_Hz: float) -> Placement:
     """Return the nearest placement to wanted_rad [trial, 2] from states saved at saved_rad [state, 2].
 
     VCO1 is met exactly, VCO3 as closely as the states allow; of equally close ones the first state and shortest wait.

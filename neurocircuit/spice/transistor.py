@@ -24,7 +24,7 @@ from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
 from neurocircuit.spec import Circuit, NeuronSpec
 from neurocircuit.spice import ngspice, transistor_run
 from neurocircuit.spice.mismatch import shifts_of
-from neurocircuit.spice.phases import Placement, place
+from neurocircuit.spice.phases import Placement, nearest_placement
 from neurocircuit.spice.process import load
 from neurocircuit.spice.readout import Course
 from neurocircuit.spice.saved_states import SYNAPSES, SavedStates, idle, saved_states
@@ -67,7 +67,7 @@ def fire(
         name, states = engine(), saved_states(circuit, inputs, STATE_TIMEOUT_s, attached)
     except (SimulatorTimeout, SimulatorBadOutput) as error:
         return FireRecord(fire_time, headroom, false_fire, dict.fromkeys(range(trials), ngspice.reason_of(error)))
-    placed = place(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
+    placed = nearest_placement(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
     for trial in range(trials):
         try:
             trial_inputs = t_over_tau[trial], codes[trial]
@@ -91,7 +91,7 @@ def waveforms(
     """Waveforms from the time origin until shortly after Q, which stops VCO3 and VCO4, or over the whole window."""
     circuit, codes = circuit_of(spec), spec.weight_bank.codes(weights)
     states = saved_states(circuit, len(t_over_tau), STATE_TIMEOUT_s, attached)
-    placed = place(start_rad[None], states.saved_rad, states.f1_Hz, states.f3_Hz)
+    placed = nearest_placement(start_rad[None], states.saved_rad, states.f1_Hz, states.f3_Hz)
     course = _run(spec, states, placed, 0, t_over_tau, codes, STATE_TIMEOUT_s, 1, attached)
     known = slice(max(course.known.start, int(np.searchsorted(course.time_s, 0.0))), course.known.stop)
     time_s, skipped = course.time_s[known], known.start - course.known.start
@@ -130,7 +130,7 @@ def arming(spec: NeuronSpec, start_rad: Floats, inputs: int, attached: int = SYN
     """
     circuit = circuit_of(spec)
     states = saved_states(circuit, inputs, STATE_TIMEOUT_s, attached)
-    placed = place(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
+    placed = nearest_placement(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
     since_s = np.array([armed.state.time_s - armed.armed_s for armed in states.armed])
     armed_rad = np.array([armed.armed_rad for armed in states.armed])
     armed_rad[:, 0] = np.mod(armed_rad[:, 0] - 2 * pi * states.f1_Hz * circuit.detector_delay_s, 2 * pi)

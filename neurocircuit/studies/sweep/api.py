@@ -98,11 +98,11 @@ def sweep_runs(
 
     Raise InputError where the arguments do not go together.
     """
-    asked = SweepOptions(**options)
-    circuit_is_asked = any(value is not None for value in (process, corner, temp, vdd, mc))
-    if resume and circuit_is_asked:
+    chosen = SweepOptions(**options)
+    circuit_is_chosen = any(value is not None for value in (process, corner, temp, vdd, mc))
+    if resume and circuit_is_chosen:
         raise InputError("--resume takes process, condition and chips from the run: do not give them again")
-    if process is not None and asked.spec is not None:
+    if process is not None and chosen.spec is not None:
         raise InputError("--process and --spec must not stand together: the process gives its own neuron")
     if process is None and any(value is not None for value in (corner, temp, vdd)):
         raise InputError("--corner, --temp and --vdd need --process")
@@ -110,11 +110,11 @@ def sweep_runs(
     jobs = jobs or default_jobs()
     runs: list[SweepRun | SweepEstimate] = []
     for neuron, folder in _neurons(process, corner, temp, vdd, None if out is None else Path(out)):
-        asked_here = asked if neuron is None else replace(asked, spec=neuron)
-        request, where = _checked_request(asked_here, folder, resume)
+        condition_options = chosen if neuron is None else replace(chosen, spec=neuron)
+        request, where = _checked_request(condition_options, folder, resume)
         if mc is not None:  # what else was asked for is known to be right: a trim takes minutes
             chips, lost = _chips(request, mc, dry_run, progress)
-            request, where = _checked_request(replace(asked_here, chips=chips, lost=lost), folder, resume)
+            request, where = _checked_request(replace(condition_options, chips=chips, lost=lost), folder, resume)
         ledgers.check(ledger_path)
         if dry_run:
             runs.append(SweepEstimate(estimates.estimate(request, ledger_path, jobs)))

@@ -50,8 +50,8 @@ def build_request(options: SweepOptions, base: SweepRequest | None = None) -> Sw
 
 
 def _testbench(options: SweepOptions, base: SweepRequest | None) -> Testbench:
-    asked = {"level": options.level, "trials": options.trials, "cross_check_trials": options.cross_trials}
-    changes: dict[str, str | int] = {name: value for name, value in asked.items() if value is not None}
+    chosen = {"level": options.level, "trials": options.trials, "cross_check_trials": options.cross_trials}
+    changes: dict[str, str | int] = {name: value for name, value in chosen.items() if value is not None}
     if base is None:
         default_testbench = TRANSISTOR if options.level == TRANSISTOR else DEFAULT_TESTBENCH
         testbench = library.load_testbench(options.testbench or default_testbench)
@@ -60,7 +60,7 @@ def _testbench(options: SweepOptions, base: SweepRequest | None) -> Testbench:
         testbench = base.testbench
     else:
         testbench = library.load_testbench(options.testbench)
-        changes = {name: getattr(base.testbench, name) for name in asked} | changes
+        changes = {name: getattr(base.testbench, name) for name in chosen} | changes
     return testbench.replace(**changes) if changes else testbench
 
 

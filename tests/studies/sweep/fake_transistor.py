@@ -7,7 +7,7 @@ import numpy as np
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.record import Arming, FireRecord
 from neurocircuit.spec import Bias, Circuit, Components, Condition, NeuronSpec
-from neurocircuit.spice.phases import place
+from neurocircuit.spice.phases import nearest_placement
 
 HAS_DEVICES = True
 SLOWER, FLOOR_over_tau = 1.02, 1e-4
@@ -44,7 +44,7 @@ def identity(spec: NeuronSpec, inputs: int) -> str:
 
 def arming(spec: NeuronSpec, start_rad: np.ndarray, inputs: int) -> Arming:
     assert spec.circuit is not None
-    placed = place(start_rad, SAVED_rad, spec.circuit.f1_Hz, spec.circuit.f3_Hz)
+    placed = nearest_placement(start_rad, SAVED_rad, spec.circuit.f1_Hz, spec.circuit.f3_Hz)
     return Arming(SAVED_rad[placed.state], placed.wait_s / spec.tau_s)
 
 
