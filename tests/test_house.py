@@ -1,6 +1,7 @@
-"""Tests stand where the code stands that they test, and names say what they hold."""
+"""Tests stand where the code stands that they test, names say what they hold, files that texts name are there."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +104,32 @@ def test_an_avoided_name_is_reported(source: str, name: str) -> None:
 
 def test_other_names_and_attributes_are_not_reported() -> None:
     assert not avoided_names("result.found = text('own')\nnot_found, shown, first_passages = result.seen, 1, 2")
+
+
+# A user's files, which no text can name otherwise.
+OF_A_USER = {"mine/process.toml", "out/spec.toml", "designs/ROLE/circuit.toml"}
+NAMED_FILE = re.compile(r"(?<![\w/])(?:\w+/)+[\w.]+\.(?:py|cpp|hpp|cir)\b")
+
+
+def missing_files(text: str, beside: Path) -> list[str]:
+    """Files that a text names by a path and that stand neither in the repository, the package nor near it."""
+    roots = (ROOT, ROOT / "neurocircuit", ROOT / "netlists", beside.parent, beside.parent.parent)
+    named = (match.group(0) for match in NAMED_FILE.finditer(text))
+    return [
+        name
+        for name in named
+        if "KIND" not in name and name not in OF_A_USER and not any((r / name).exists() for r in roots)
+    ]
+
+
+def test_files_that_sources_and_texts_name_are_there() -> None:
+    texts = [*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "netlists/README.md", ROOT / "training/README.md"]
+    texts += [*ROOT.glob("neurocircuit/**/*.py"), *ROOT.glob("neurocircuit/_kernel/*.[ch]pp")]
+    missing = [
+        f"{path.relative_to(ROOT)}: {name}" for path in texts for name in missing_files(path.read_text("utf-8"), path)
+    ]
+    assert not missing, "\n".join(missing)
+
+
+def test_a_file_that_is_gone_is_noticed() -> None:
+    assert missing_files("as in spice/states.py, and neuron/edge.py", ROOT / "neurocircuit/x.py") == ["spice/states.py"]

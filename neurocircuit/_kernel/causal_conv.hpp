@@ -1,5 +1,5 @@
 // The causal-set layer on the CPU: output spikes, slopes and gradients of a convolution; equations in
-// neurocircuit/snn/functional.py. Arrays are contiguous, images [image, channel, y, x], weight [out, in, y, x]. The
+// neurocircuit/snn/functional/. Arrays are contiguous, images [image, channel, y, x], weight [out, in, y, x]. The
 // results do not depend on the number of threads.
 #pragma once
 #include <cstddef>

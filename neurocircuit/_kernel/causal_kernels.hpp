@@ -1,5 +1,5 @@
 // Hot loops of the causal-set layer, compiled once per instruction set and chosen at run time.
-// The equations stand in neurocircuit/snn/functional.py. Every instruction set gives the same bits: fused
+// The equations stand in neurocircuit/snn/functional/. Every instruction set gives the same bits: fused
 // multiply-adds are explicit, and no sum depends on the vector width.
 #pragma once
 #include <cstddef>

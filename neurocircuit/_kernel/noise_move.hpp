@@ -1,4 +1,4 @@
-// Spikes of one layer moved by a noise table: what snn/_noise_move.py does in torch, in one pass.
+// Spikes of one layer moved by a noise table: what snn/hardware/move.py does in torch, in one pass.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Operating points of neurons of eq. (3): the equations stand in neurocircuit/neuron/operating.py.
+// Operating points of neurons of eq. (3): the equations stand in neurocircuit/neuron/operating_points.py.
 #pragma once
 #include <cstddef>
 

@@ -33,8 +33,8 @@ Rounding = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
 class SpikingLayer(nn.Module):
     """Weight [out, in, ...], bias [out] or None, and with `keep_slope` the slope of the last forward.
 
-    `rounding`, where set, gives the weight and bias in force from the parameters (snn/quantise.py); `used` are those of
-    the last forward, detached.
+    `rounding`, where set, gives the weight and bias in force from the parameters (snn/hardware/quantise.py); `used` are
+    those of the last forward, detached.
     `slope` is W_C - 1 at each output's crossing, 0 where silent, attached to the graph; None without `keep_slope`.
     """
 

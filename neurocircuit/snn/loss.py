@@ -34,7 +34,9 @@ class LossSpec(Spec):
     weight_sum: Annotated[Ratio, Field(ge=0, description="K of eq. (5); the paper takes 100")] = 0.0
     weight_sum_target: Annotated[Ratio, Field(ge=1, description="beta of eq. (5)")] = 1.0
     l2: Annotated[Ratio, Field(ge=0, description="lambda of eq. (5); the paper takes 0.001")] = 0.0
-    margin: Annotated[Ratio, Field(ge=0, description="weight of the mapping margins (snn/margins.py); 0: off")] = 0.0
+    margin: Annotated[
+        Ratio, Field(ge=0, description="weight of the mapping margins (snn/hardware/margins.py); 0: off")
+    ] = 0.0
     largest_current: Annotated[
         Ratio, Field(gt=0, description="max|Σ w e^-(t-ti)| beyond which a neuron is charged, thresholds")
     ] = 4.0

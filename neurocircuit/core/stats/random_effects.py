@@ -26,7 +26,10 @@ from neurocircuit.core.stats.proportions import wilson_interval
 
 @dataclass(frozen=True)
 class Components:
-    """Standard errors that each cause gives the mean accuracy; they add in squares to `total`."""
+    """Standard errors that each cause gives the mean accuracy; they add in squares to `total`.
+
+    Below LEAST_GROUPS chips `total` is that of the images alone: it speaks for these chips only (`scope`).
+    """
 
     images: float
     chips: float

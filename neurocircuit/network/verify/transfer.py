@@ -1,6 +1,6 @@
 """The paper's simpler reading: each layer adds the output jitter that Table 3's curve gives for the layer before it.
 
-Jitter is relative to the time since the start of the image. The curve is that of table/curve.py; how often it is
+Jitter is relative to the time since the start of the image. The curve is that of tables/curve.py; how often it is
 continued beyond its rows is counted.
 Chips, operating points and silence do not enter: that is what the calibrated mode adds.
 """

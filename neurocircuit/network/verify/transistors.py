@@ -1,9 +1,9 @@
 """Trained neurons of the first layer in transistors, against the noise table of the fast level fitted to them.
 
 The neuron has all its synapses. An input whose code is 0, or that comes so long after the ideal spike that it decides
-nothing, stays idle; the idle ones stand as one device of their number (spice/states.py), which halves the time. What
-the transistors cannot hold is left out and counted: neurons beyond the XOR's range or near a wrap (the circuit's scale
-is fixed). Late spikes and many active inputs are left out for time alone.
+nothing, stays idle; the idle ones stand as one device of their number (spice/saved_states.py), which halves the time.
+What the transistors cannot hold is left out and counted: neurons beyond the XOR's range or near a wrap (the circuit's
+scale is fixed). Late spikes and many active inputs are left out for time alone.
 
 The fast level's spec was fitted with few synapses attached. More of them slow VCO1, which the saved state shows, and
 change the jump of a spike, which two rings show (process/fan_in.py): the prediction takes the one as a frequency error

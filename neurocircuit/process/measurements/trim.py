@@ -23,7 +23,7 @@ from neurocircuit.spice.saved_states import idle as idle_synapses
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import simulate
 
-# Lag and drift are read where evaluations run: those start from states saved some 9 ns after arming (spice/states.py).
+# Lag and drift are read where evaluations run: from states saved some 9 ns after arming (spice/saved_states.py).
 READ_s, STOP_s = ARM_s + 6e-9, ARM_s + 34e-9
 IDLE_SYNAPSES = SYNAPSES  # attached while trimming: their leakage is part of VCO1's current
 

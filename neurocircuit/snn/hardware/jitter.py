@@ -1,7 +1,7 @@
 """Spike-time jitter without operating points: each time moves by a relative normal error, t' = t (1 + j N(0, 1)).
 
 Table 3 defines jitter relative to the spike time since the start of the image. In transfer mode the input has a given
-jitter and each layer adds what the transfer table's curve makes of that before it (table/curve.py); a study gives all
+jitter and each layer adds what the transfer table's curve makes of that before it (tables/curve.py); a study gives all
 layers the same. Chips, operating points and silence do not enter. Where each layer has a clock of its own (Retime)
 there is no time since the image's start: a study may then take that since the layer's earliest input.
 """
