@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.netcdf import read_dataset
@@ -22,6 +23,7 @@ from neurocircuit.tables.render import interval_text, percent_text, row_name, ro
 from neurocircuit.tables.transfer import TransferTable
 
 _DRAWS = {"jitter": ("clean_jitter", "jittered"), "bits": ("clean_bits", "quantised")}
+LEAST_DISAGREEING = 10  # draws that a pulse moved in one of two runs only
 
 
 @dataclass(frozen=True)
@@ -178,13 +180,14 @@ def _row_difference(a: _Side, b: _Side, half: str, level: str, value: float, pai
     intervals: list[Interval] = [(row["mean"], row["ci_low"], row["ci_high"]) for row in rows]
     change, low, high = separated_difference(intervals[1], intervals[0])
     known = not math.isnan(low)
-    if known and paired:
-        change, low, high = _paired(a, b, half, level, value, change)
-    return RowDifference(half, level, value, shown[0], shown[1], change, low, high, known and paired)
+    ends = _paired(a, b, half, level, value) if known and paired else None
+    if ends is not None:
+        low, high = ends
+    return RowDifference(half, level, value, shown[0], shown[1], change, low, high, ends is not None)
 
 
-def _paired(a: _Side, b: _Side, half: str, level: str, value: float, change: float) -> Interval:
-    """Return B - A over the draws of both; a draw that jumped in one of them only is of another kind."""
+def _paired(a: _Side, b: _Side, half: str, level: str, value: float) -> tuple[float, float] | None:
+    """Return the ends of B - A over the draws of both; None where too few draws tell them."""
     sizes, moved = [], []
     for side in (a, b):
         clean, measured = _fire_times(side, half, level, value)
@@ -194,10 +197,19 @@ def _paired(a: _Side, b: _Side, half: str, level: str, value: float, change: flo
     count = min(len(size) for size in sizes)
     before, after = (size[:count] for size in sizes)
     if math.isnan(b.table.row(half, level, value)["pulse_moves"]):
-        _, low, high = paired_difference(after, before)
-    else:
-        _, low, high = paired_mixture_difference(after, before, moved[0][:count] != moved[1][:count])
-    return change, low, high
+        return paired_difference(after, before)[1:]
+    return paired_ends(before, after, moved[0][:count] != moved[1][:count])
+
+
+def paired_ends(before: Floats, after: Floats, disagree: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Return the ends of the mean of after - before [trial]; `disagree`: draws that a pulse moved in one of them only.
+
+    None with few such draws, which do not tell how far the others of their kind move: such ends covered 57 % at 33
+    draws. Runs that agree in every draw to the last bit differ by 0.
+    """
+    if disagree.sum() < LEAST_DISAGREEING and not np.array_equal(before, after, equal_nan=True):
+        return None
+    return paired_mixture_difference(after, before, disagree)[1:]
 
 
 def _fire_times(side: _Side, half: str, level: str, value: float) -> tuple[Floats, Floats]:

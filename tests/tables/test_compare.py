@@ -10,9 +10,10 @@ from scipy import stats
 
 from neurocircuit.cli.table import command
 from neurocircuit.core.netcdf import dataset_bytes
+from neurocircuit.core.stats import paired_mixture_difference
 from neurocircuit.errors import InputError
 from neurocircuit.tables import TransferTable
-from neurocircuit.tables.compare import compare
+from neurocircuit.tables.compare import compare, paired_ends
 from neurocircuit.tables.jitter import output_jitter
 
 ROWS, N = (0.01, 0.05), 400
@@ -111,3 +112,31 @@ def test_rows_of_one_table_only_are_named(tmp_path):
 def test_a_folder_without_a_table_is_refused_by_name(tmp_path):
     with pytest.raises(InputError, match=r"must be a run of `sweep` with its table\.nc"):
         compare(tmp_path, tmp_path)
+
+
+def disagreeing_runs(rng, chance, n=200):
+    """|Δ|/t of two runs: nearly equal, and in some draws the second is moved by a pulse of some size."""
+    before, moved = np.abs(rng.normal(size=n)), rng.random(n) < chance
+    return before, before + 1e-3 * rng.normal(size=n) + 5.0 * moved * rng.uniform(0.2, 1.8, n), moved
+
+
+@pytest.mark.parametrize("chance", [0.01, 0.1])
+def test_paired_ends_cover_or_are_left_to_two_intervals(chance):
+    """400 pairs: no fewer than the binomial law of 95 % allows, false alarm 1e-5."""
+    hits, told = 0, 0
+    for k in range(400):
+        before, after, moved = disagreeing_runs(np.random.default_rng(k), chance)
+        ends = paired_ends(before, after, moved)
+        told += ends is not None
+        hits += ends is not None and ends[0] <= 5.0 * chance <= ends[1]
+    assert hits >= stats.binom.ppf(1e-5, told, 0.95)
+    assert (told > 390) == (chance == 0.1)
+
+
+def test_ends_from_few_disagreeing_draws_do_not_cover_and_this_sees_it():
+    hits = 0
+    for k in range(400):
+        before, after, moved = disagreeing_runs(np.random.default_rng(k), 0.01)
+        _, low, high = paired_mixture_difference(after, before, moved)
+        hits += low <= 0.05 <= high
+    assert hits < stats.binom.ppf(1e-5, 400, 0.95)
