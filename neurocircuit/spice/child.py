@@ -73,7 +73,7 @@ def _follow(pid: int, pipe: int, deadline: float) -> tuple[bytes, bool, bool]:
 
 
 def _wait_s(deadline: float) -> float:
-    """Return the pipe closes when the child ends, unless offspring holds it: then look again now and then."""
+    """Return how long to wait for the pipe: it closes when the child ends, unless offspring holds it."""
     return max(0.0, min(0.1, deadline - time.monotonic()))
 
 

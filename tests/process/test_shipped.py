@@ -7,7 +7,7 @@ import pytest
 from neurocircuit.core import shipped
 from neurocircuit.errors import InputError
 from neurocircuit.spice.process import characterised, default_neuron
-from neurocircuit.studies import pvt
+from neurocircuit.studies.pvt import conditions as pvt_conditions
 
 PUBLISHED = Path(__file__).parents[2] / "reports/published/datasheet-generic65"
 
@@ -21,7 +21,7 @@ def test_the_shipped_characterisation_is_the_published_one() -> None:
 
 
 def test_pvt_finds_all_it_needs_there() -> None:
-    nominal, conditions = pvt.read(characterised("generic65"))
+    nominal, conditions = pvt_conditions.read(characterised("generic65"))
     assert len(conditions) == 7
     assert all(condition.power_W > 0 for condition in (nominal, *conditions))
 

@@ -133,7 +133,11 @@ def test_a_flood_of_output_is_cut_off_in_bounded_memory(fake_ngspice, work_root)
 
 
 def test_ctrl_c_kills_the_group_and_removes_the_folder(fake_ngspice, work_root, tmp_path):
-    """The signal comes as soon as the fake has said that it runs."""
+    """The signal comes as soon as the fake has said that it runs.
+
+    Python has no handler of its own where the tests run in the background of a shell, which ignores SIGINT.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     pid, ready = tmp_path / "pid", tmp_path / "ready"
     os.mkfifo(ready)
     fake_ngspice(f"""
@@ -148,8 +152,11 @@ def test_ctrl_c_kills_the_group_and_removes_the_folder(fake_ngspice, work_root, 
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        run()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    finally:
+        signal.signal(signal.SIGINT, before)
     thread.join()
     assert dies(int(pid.read_text()))
     assert not list(work_root.iterdir())
