@@ -85,8 +85,8 @@ class Backward {
     z_.resize(block_ * layout_.image + layout_.input_step);
     for (auto* buffer : {&z_out_, &per_slope_}) buffer->resize(block_ * layout_.patches * layout_.channels);
     if (out.grad_slope != nullptr) grad_slope_.resize(z_out_.size());
-    bias_z_.resize(block_);
-    grad_.resize((shape.taps() + 1) * layout_.channels);
+    bias_z_.resize(block_ * in.biases);
+    grad_.resize((shape.taps() + in.biases) * layout_.channels);
     if (grad_z != nullptr) prepare_input_gradient();
   }
 
@@ -137,7 +137,7 @@ class Backward {
         T* target = z + ((y + shape_.top) * layout_.padded_width + shape_.left) * layout_.pixel + c;
         for (std::size_t x = 0; x < shape_.width; ++x, ++source) target[x * layout_.pixel] = *source;
       }
-    bias_z_[i] = in_.bias_z;
+    std::copy_n(in_.bias_z, in_.biases, bias_z_.data() + i * in_.biases);
     for (std::size_t p = 0; p < layout_.patches; p += kPatchesAtOnce)
       pack_outputs(n, i, p, std::min(kPatchesAtOnce, layout_.patches - p));
   }
@@ -187,10 +187,11 @@ class Backward {
   void shift(std::size_t i) {
     T* z = z_.data() + i * layout_.image;
     T earliest = smallest(z, layout_.image);
-    if (in_.bias != nullptr) earliest = std::min(earliest, in_.bias_z);
+    T* bias_z = bias_z_.data() + i * in_.biases;
+    for (std::size_t b = 0; b < in_.biases; ++b) earliest = std::min(earliest, bias_z[b]);
     if (!(earliest < std::numeric_limits<T>::infinity())) return;
     for (std::size_t k = 0; k < layout_.image; ++k) z[k] -= earliest;
-    bias_z_[i] -= earliest;
+    for (std::size_t b = 0; b < in_.biases; ++b) bias_z[b] -= earliest;
     T* z_out = z_out_.data() + i * layout_.patches * layout_.channels;
     for (std::size_t k = 0; k < layout_.patches * layout_.channels; ++k) z_out[k] -= earliest;
   }
@@ -200,7 +201,7 @@ class Backward {
   std::size_t runs() const { return whole_rows() ? shape_.kernel_height : kernel_pixels(); }
   std::size_t run_taps() const { return whole_rows() ? shape_.kernel_width * shape_.inputs : shape_.inputs; }
   std::size_t run_tasks() const { return (run_taps() + kTapsAtOnce - 1) / kTapsAtOnce; }
-  std::size_t tasks() const { return runs() * run_tasks() + (in_.bias != nullptr); }
+  std::size_t tasks() const { return runs() * run_tasks() + in_.biases; }
 
   void weight_gradient(std::size_t task, std::size_t images) {
     const std::size_t s = shape_.stride, row = layout_.padded_width * layout_.pixel;
@@ -218,7 +219,8 @@ class Backward {
       rows.z_image = layout_.image, rows.z_row = s * row, rows.z_column = s * layout_.pixel;
       taps = std::min(kTapsAtOnce, run_taps() - tap), first_tap = run * run_taps() + tap;
     } else {
-      rows.z = bias_z_.data(), rows.z_image = 1;
+      const std::size_t bias = task - runs() * run_tasks();
+      rows.z = bias_z_.data() + bias, rows.z_image = in_.biases, first_tap += bias;
     }
     rows.height = ys.size(), rows.width = xs.size();
     const std::size_t patch = ys.first * shape_.out_width() + xs.first;
@@ -240,7 +242,8 @@ class Backward {
       for (std::size_t tap = 0; tap < kernel_pixels(); ++tap)
         grad_weight_[(j * shape_.inputs + c) * kernel_pixels() + tap] =
             grad_[(tap * shape_.inputs + c) * layout_.channels + j];
-    if (grad_bias_ != nullptr) grad_bias_[j] = grad_[shape_.taps() * layout_.channels + j];
+    for (std::size_t b = 0; b < in_.biases; ++b)
+      grad_bias_[b * shape_.outputs + j] = grad_[(shape_.taps() + b) * layout_.channels + j];
   }
 
   const Kernels<T>& k_ = kernels<T>();

@@ -52,40 +52,40 @@ void check_output(const A& array, const S& shape) {
 
 template <class T>
 LayerInput<T> input_of(const ConvShape& shape, const In<T, 4>& z, const In<T, 4>& weight,
-                       const std::optional<In<T, 1>>& bias, double bias_z) {
-  if (bias) check(*bias, {shape.outputs});
-  return {z.data(), weight.data(), bias ? bias->data() : nullptr, static_cast<T>(bias_z)};
+                       const In<T, 2>& bias, const In<T, 1>& bias_z, double arming_z) {
+  check(bias, {bias_z.shape(0), shape.outputs});
+  return {z.data(), weight.data(), bias.data(), bias_z.data(), bias_z.shape(0), static_cast<T>(arming_z)};
 }
 
 template <class T>
-bool forward(In<T, 4> z, In<T, 4> weight, std::optional<In<T, 1>> bias, double bias_z, std::size_t stride,
+bool forward(In<T, 4> z, In<T, 4> weight, In<T, 2> bias, In<T, 1> bias_z, double arming_z, std::size_t stride,
              std::size_t left, std::size_t right, std::size_t top, std::size_t bottom, std::size_t threads,
              Out<T, 4> z_out, Out<T, 4> slope) {
   const ConvShape shape = shape_of<T>(z, weight, {stride, left, right, top, bottom, threads});
   check_output(z_out, shape);
   check_output(slope, shape);
-  const LayerInput<T> in = input_of<T>(shape, z, weight, bias, bias_z);
+  const LayerInput<T> in = input_of<T>(shape, z, weight, bias, bias_z, arming_z);
   nb::gil_scoped_release released;
   return causal_forward(shape, in, threads, z_out.data(), slope.data());
 }
 
 template <class T>
-void backward(In<T, 4> z, In<T, 4> weight, std::optional<In<T, 1>> bias, double bias_z, std::size_t stride,
-              std::size_t left, std::size_t right, std::size_t top, std::size_t bottom, std::size_t threads,
+void backward(In<T, 4> z, In<T, 4> weight, In<T, 2> bias, In<T, 1> bias_z, std::size_t stride, std::size_t left,
+              std::size_t right, std::size_t top, std::size_t bottom, std::size_t threads,
               In<T, 4> z_out, In<T, 4> slope, In<T, 4> grad_z_out, std::optional<In<T, 4>> grad_slope,
-              std::optional<Out<T, 4>> grad_z, Out<T, 4> grad_weight, std::optional<Out<T, 1>> grad_bias) {
+              std::optional<Out<T, 4>> grad_z, Out<T, 4> grad_weight, Out<T, 2> grad_bias) {
   const ConvShape shape = shape_of<T>(z, weight, {stride, left, right, top, bottom, threads});
   for (const auto* array : {&z_out, &slope, &grad_z_out}) check_output(*array, shape);
   if (grad_slope) check_output(*grad_slope, shape);
   if (grad_z) check(*grad_z, {shape.images, shape.inputs, shape.height, shape.width});
   check(grad_weight, {shape.outputs, shape.inputs, shape.kernel_height, shape.kernel_width});
-  if (grad_bias) check(*grad_bias, {shape.outputs});
-  const LayerInput<T> in = input_of<T>(shape, z, weight, bias, bias_z);
+  check(grad_bias, {bias_z.shape(0), shape.outputs});
+  const LayerInput<T> in = input_of<T>(shape, z, weight, bias, bias_z, 0);
   const OutputGradient<T> out{z_out.data(), slope.data(), grad_z_out.data(),
                               grad_slope ? grad_slope->data() : nullptr};
   nb::gil_scoped_release released;
   causal_backward(shape, in, out, threads, grad_z ? grad_z->data() : nullptr, grad_weight.data(),
-                  grad_bias ? grad_bias->data() : nullptr);
+                  grad_bias.data());
 }
 
 }  // namespace
@@ -93,16 +93,16 @@ void backward(In<T, 4> z, In<T, 4> weight, std::optional<In<T, 1>> bias, double 
 void bind_causal(nb::module_& m) {
   using nb::literals::operator""_a;
   const auto none = [](const char* name) { return nb::arg(name).none(); };
-  m.def("causal_forward", &forward<float>, "z"_a, "weight"_a, none("bias"), "bias_z"_a, "stride"_a, "left"_a,
-        "right"_a, "top"_a, "bottom"_a, "threads"_a, "z_out"_a, "slope"_a);
-  m.def("causal_forward", &forward<double>, "z"_a, "weight"_a, none("bias"), "bias_z"_a, "stride"_a, "left"_a,
-        "right"_a, "top"_a, "bottom"_a, "threads"_a, "z_out"_a, "slope"_a);
-  m.def("causal_backward", &backward<float>, "z"_a, "weight"_a, none("bias"), "bias_z"_a, "stride"_a, "left"_a,
+  m.def("causal_forward", &forward<float>, "z"_a, "weight"_a, "bias"_a, "bias_z"_a, "arming_z"_a, "stride"_a,
+        "left"_a, "right"_a, "top"_a, "bottom"_a, "threads"_a, "z_out"_a, "slope"_a);
+  m.def("causal_forward", &forward<double>, "z"_a, "weight"_a, "bias"_a, "bias_z"_a, "arming_z"_a, "stride"_a,
+        "left"_a, "right"_a, "top"_a, "bottom"_a, "threads"_a, "z_out"_a, "slope"_a);
+  m.def("causal_backward", &backward<float>, "z"_a, "weight"_a, "bias"_a, "bias_z"_a, "stride"_a, "left"_a,
         "right"_a, "top"_a, "bottom"_a, "threads"_a, "z_out"_a, "slope"_a, "grad_z_out"_a, none("grad_slope"),
-        none("grad_z"), "grad_weight"_a, none("grad_bias"));
-  m.def("causal_backward", &backward<double>, "z"_a, "weight"_a, none("bias"), "bias_z"_a, "stride"_a, "left"_a,
+        none("grad_z"), "grad_weight"_a, "grad_bias"_a);
+  m.def("causal_backward", &backward<double>, "z"_a, "weight"_a, "bias"_a, "bias_z"_a, "stride"_a, "left"_a,
         "right"_a, "top"_a, "bottom"_a, "threads"_a, "z_out"_a, "slope"_a, "grad_z_out"_a, none("grad_slope"),
-        none("grad_z"), "grad_weight"_a, none("grad_bias"));
+        none("grad_z"), "grad_weight"_a, "grad_bias"_a);
   m.def("instruction_set", &instruction_set);
   m.def("use_instruction_set", &use_instruction_set);
 }

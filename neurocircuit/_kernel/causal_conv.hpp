@@ -19,8 +19,11 @@ template <class T>
 struct LayerInput {
   const T* z;
   const T* weight;
-  const T* bias;  // [out], weight of one more input that spikes at bias_z; or nullptr
-  T bias_z;
+  const T* bias;         // [bias spike, out], weights of more inputs, which spike at bias_z
+  const T* bias_z;       // [bias spike]
+  std::size_t biases;    // bias spikes
+  T arming_z;            // no spike before it; a membrane above threshold then fires at it, with slope 0. 0: always armed
+  bool is_armed_late() const { return arming_z > T(0); }
 };
 
 // False where a z is not > 0 (nan included); the results are then undefined.
@@ -35,7 +38,7 @@ struct OutputGradient {
   const T* grad_slope;  // or nullptr
 };
 
-// grad_z and grad_bias may be nullptr: not wanted.
+// grad_z may be nullptr: not wanted.
 template <class T>
 void causal_backward(const ConvShape& shape, const LayerInput<T>& in, const OutputGradient<T>& out,
                      std::size_t threads, T* grad_z, T* grad_weight, T* grad_bias);

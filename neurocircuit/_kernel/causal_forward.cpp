@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "causal_conv.hpp"
@@ -24,7 +25,8 @@ struct Span {
   bool operator==(const Span&) const = default;
 };
 
-std::size_t list_capacity(const ConvShape& s) { return s.taps() + 1 + kUnroll + kAhead; }
+// Events of a patch: its inputs, the bias spikes, the arming.
+std::size_t list_capacity(const ConvShape& s, std::size_t biases) { return s.taps() + biases + 1 + kUnroll + kAhead; }
 
 int bits_for(std::size_t count) {
   int bits = 0;
@@ -58,17 +60,18 @@ struct Block {  // of output channels, scanned together
   std::size_t first, vectors, lanes, offset;
 };
 
-// Weights as [block][channel, kernel pixel, lane], then those of the bias, then zeros.
+// Weights as [block][channel, kernel pixel, lane], then those of the bias spikes, then zeros.
 template <class T>
 class PackedWeights {
  public:
-  PackedWeights(const ConvShape& shape, std::size_t width) : shape_(shape), width_(width) {
+  PackedWeights(const ConvShape& shape, std::size_t biases, std::size_t width)
+      : shape_(shape), biases_(biases), width_(width) {
     std::size_t offset = 0;
     for (std::size_t first = 0; first < shape.outputs;) {
       const std::size_t left = shape.outputs - first, vectors = left > 2 * width ? 4 : left > width ? 2 : 1;
       const std::size_t lanes = std::min(left, vectors * width);
       blocks_.push_back({first, vectors, lanes, offset});
-      offset += (shape.taps() + 2) * vectors * width;
+      offset += (shape.taps() + biases + 1) * vectors * width;
       first += lanes;
     }
     packed_.resize(offset);
@@ -81,12 +84,13 @@ class PackedWeights {
     T* target = packed_.data() + block.offset;
     for (std::size_t tap = 0; tap < shape_.taps(); ++tap, target += block.vectors * width_)
       for (std::size_t j = 0; j < block.lanes; ++j) target[j] = weight[(block.first + j) * shape_.taps() + tap];
-    if (bias != nullptr) std::copy_n(bias + block.first, block.lanes, target);
+    for (std::size_t b = 0; b < biases_; ++b, target += block.vectors * width_)
+      std::copy_n(bias + b * shape_.outputs + block.first, block.lanes, target);
   }
 
  private:
   ConvShape shape_;
-  std::size_t width_;
+  std::size_t biases_, width_;
   std::vector<Block> blocks_;
   Numbers<T> packed_;
 };
@@ -97,8 +101,13 @@ class Tile {
  public:
   Tile(const ConvShape& shape, const LayerInput<T>& in, std::size_t columns)
       : shape_(shape), in_(in), y_{.kernel = shape.kernel_height, .stride = shape.stride, .before = shape.top},
-        x_{.kernel = shape.kernel_width, .stride = shape.stride, .before = shape.left}, capacity_(list_capacity(shape)),
-        lists_(columns * capacity_ + kSlack), dz_(columns * capacity_), count_(columns) {}
+        x_{.kernel = shape.kernel_width, .stride = shape.stride, .before = shape.left}, capacity_(list_capacity(shape, in.biases)),
+        lists_(columns * capacity_ + kSlack), dz_(columns * capacity_), count_(columns), bias_order_(in.biases) {
+    if (in.is_armed_late()) early_ = Spikes(columns * capacity_ + kSlack), early_count_.resize(columns);
+    std::iota(bias_order_.begin(), bias_order_.end(), std::uint32_t{0});
+    std::stable_sort(bias_order_.begin(), bias_order_.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return in.bias_z[a] < in.bias_z[b]; });
+  }
 
   // The spikes of the tile in order of time; false where a z is not > 0.
   bool collect(std::size_t image, Span ys, Span xs) {
@@ -113,26 +122,34 @@ class Tile {
     return true;
   }
 
-  // Lists of the patches of a row of outputs, counted from the first of the tile.
+  // Lists of the patches of a row of outputs, counted from the first of the tile; with a late arming, what follows it.
   EventLists<T> lists(std::size_t row) {
     const std::size_t count = k_.see(all_.z.data(), all_.source.data(), all_count_, y_.window(row, x_.bits(), shape_.kernel_width),
                                      row_.z.data(), row_.source.data());
-    std::size_t early = count;  // spikes before the bias
-    if (in_.bias != nullptr)
-      early = static_cast<std::size_t>(std::lower_bound(row_.z.data(), row_.z.data() + count, in_.bias_z) - row_.z.data());
+    std::size_t early = 0, early_biases = 0;  // not after the arming
+    if (in_.is_armed_late()) {
+      early = static_cast<std::size_t>(std::upper_bound(row_.z.data(), row_.z.data() + count, in_.arming_z) - row_.z.data());
+      while (early_biases < in_.biases && in_.bias_z[bias_order_[early_biases]] <= in_.arming_z) ++early_biases;
+    }
     for (std::size_t p = 0; p < x_.outputs.size(); ++p) {
-      T* z = lists_.z.data() + p * capacity_;
-      std::uint32_t* tap = lists_.source.data() + p * capacity_;
+      const std::size_t at = p * capacity_;
       const Window window = x_.window(p, 0, 1);
-      std::size_t n = k_.see(row_.z.data(), row_.source.data(), early, window, z, tap);
-      if (in_.bias != nullptr) {
-        z[n] = in_.bias_z, tap[n] = static_cast<std::uint32_t>(shape_.taps()), ++n;
-        n += k_.see(row_.z.data() + early, row_.source.data() + early, count - early, window, z + n, tap + n);
+      std::size_t first = 0;
+      if (in_.is_armed_late()) {
+        early_count_[p] = merge({0, early}, {0, early_biases}, window, early_.z.data() + at, early_.source.data() + at);
+        lists_.z[at] = in_.arming_z, lists_.source[at] = zeros(), first = 1;
       }
-      count_[p] = static_cast<std::uint32_t>(n);
+      count_[p] = merge({early, count}, {early_biases, in_.biases}, window, lists_.z.data() + at + first,
+                        lists_.source.data() + at + first);
+      count_[p] += static_cast<std::uint32_t>(first);
     }
     finish();
     return {lists_.z.data(), lists_.source.data(), dz_.data(), count_.data(), capacity_, x_.outputs.size()};
+  }
+
+  // What of that row came until the arming.
+  EventLists<T> early_lists() const {
+    return {early_.z.data(), early_.source.data(), nullptr, early_count_.data(), capacity_, x_.outputs.size()};
   }
 
  private:
@@ -142,6 +159,23 @@ class Tile {
     std::vector<T> z;
     std::vector<std::uint32_t> source;  // [tap, y, x], [tap, x] or tap: that of the channel, of the kernel row, its own
   };
+
+  std::uint32_t zeros() const { return static_cast<std::uint32_t>(shape_.taps() + in_.biases); }  // row of the weights
+
+  // Spikes of the row that a patch sees, and bias spikes among them, in order of time; returns how many.
+  std::uint32_t merge(Span spikes, Span biases, const Window& window, T* z, std::uint32_t* tap) const {
+    std::size_t n = 0, from = spikes.first;
+    for (std::size_t b = biases.first; b < biases.last; ++b) {
+      const std::uint32_t bias = bias_order_[b];
+      const T* at = std::lower_bound(row_.z.data() + from, row_.z.data() + spikes.last, in_.bias_z[bias]);
+      const std::size_t to = static_cast<std::size_t>(at - row_.z.data());
+      n += k_.see(row_.z.data() + from, row_.source.data() + from, to - from, window, z + n, tap + n);
+      z[n] = in_.bias_z[bias], tap[n] = static_cast<std::uint32_t>(shape_.taps()) + bias, ++n;
+      from = to;
+    }
+    n += k_.see(row_.z.data() + from, row_.source.data() + from, spikes.last - from, window, z + n, tap + n);
+    return static_cast<std::uint32_t>(n);
+  }
 
   void place(Span ys, Span xs) {
     y_.place(ys, shape_.height), x_.place(xs, shape_.width);
@@ -182,7 +216,7 @@ class Tile {
         T* z = lists_.z.data() + p * capacity_;
         std::uint32_t* tap = lists_.source.data() + p * capacity_;
         std::fill(z + count_[p], z + padded + 1, count_[p] > 0 ? z[count_[p] - 1] : T(1));
-        std::fill(tap + count_[p], tap + padded, static_cast<std::uint32_t>(shape_.taps() + 1));
+        std::fill(tap + count_[p], tap + padded, zeros());
         k_.differences(z, padded, dz_.data() + p * capacity_);
       }
     }
@@ -195,9 +229,10 @@ class Tile {
   Sorter<T> sorter_;
   Spikes all_, row_;  // of the tile, of a row of outputs
   std::size_t all_count_ = 0, capacity_;
-  Spikes lists_;  // of each patch of the row
+  Spikes lists_, early_;  // of each patch of the row
   std::vector<T> dz_;
-  std::vector<std::uint32_t> count_;
+  std::vector<std::uint32_t> count_, early_count_;
+  std::vector<std::uint32_t> bias_order_;  // by time
 };
 
 // Tiles of equal size, but the last of a row and of a column.
@@ -223,10 +258,10 @@ template <class T>
 class Forward {
  public:
   Forward(const ConvShape& shape, const LayerInput<T>& in, std::size_t threads, T* z_out, T* slope)
-      : shape_(shape), in_(in), z_out_(z_out), slope_(slope), weights_(shape, k_.width),
+      : shape_(shape), in_(in), z_out_(z_out), slope_(slope), weights_(shape, in.biases, k_.width),
         lanes_(weights_.blocks()[0].vectors * k_.width),
         tiling_(shape.out_height(), shape.out_width(),
-                std::max(kTileBytes / (list_capacity(shape) * (2 * sizeof(T) + sizeof(std::uint32_t))), std::size_t{1})),
+                std::max(kTileBytes / (list_capacity(shape, in.biases) * (2 * sizeof(T) + sizeof(std::uint32_t))), std::size_t{1})),
         team_(std::min(threads, std::max(shape.images * tiling_.count, std::size_t{1}))),
         tiles_(team_.size(), Tile<T>(shape, in, tiling_.columns)),
         scratch_(team_.size() * scratch()) {}
@@ -243,7 +278,8 @@ class Forward {
   }
 
  private:
-  std::size_t scratch() const { return whole_lines(2 * tiling_.columns * lanes_); }
+  // Times and slopes, and with a late arming the state at it.
+  std::size_t scratch() const { return whole_lines((in_.is_armed_late() ? 4 : 2) * tiling_.columns * lanes_); }
 
   void fire(std::size_t image, std::size_t number, Tile<T>& tile, T* times) {
     const Span ys = tiling_.ys(number), xs = tiling_.xs(number);
@@ -251,11 +287,15 @@ class Forward {
       valid_ = false;
       return;
     }
-    T* slopes = times + tiling_.columns * lanes_;
+    const std::size_t buffer = tiling_.columns * lanes_;
+    T *slopes = times + buffer, *C = nullptr, *R = nullptr;
+    if (in_.is_armed_late()) C = slopes + buffer, R = C + buffer;
     for (std::size_t y = ys.first; y < ys.last; ++y) {
       const EventLists<T> lists = tile.lists(y - ys.first);
       for (const Block& block : weights_.blocks()) {
-        k_.scan(lists, weights_.of(block), block.vectors, block.lanes, times, slopes);
+        const T* weights = weights_.of(block);
+        if (C != nullptr) k_.charge(tile.early_lists(), weights, block.vectors, in_.arming_z, C, R);
+        k_.scan(lists, {C, R, in_.arming_z}, weights, block.vectors, block.lanes, times, slopes);
         const std::size_t stride = block.vectors * k_.width, outputs = tiling_.height * tiling_.width;
         const std::size_t to = (image * shape_.outputs + block.first) * outputs + y * tiling_.width + xs.first;
         transpose(times, stride, xs.size(), block.lanes, z_out_ + to, outputs);

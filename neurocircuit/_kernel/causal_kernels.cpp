@@ -6,6 +6,7 @@
 
 namespace {
 
+using neurocircuit::AtArming;
 using neurocircuit::EventLists;
 using neurocircuit::kAhead;
 using neurocircuit::kUnroll;
@@ -116,17 +117,38 @@ inline void fetch(const T* weights) {
   for (std::size_t lane = 0; lane < kLanes; lane += 64 / sizeof(T)) __builtin_prefetch(weights + lane);
 }
 
+// Sums over the events before z, in order of time: C = 1 - Σ w, R = z - Σ w (z - z_i).
+template <class T>
+void charge(const EventLists<T>& lists, const T* weights, std::size_t vectors, T z, T* C, T* R) {
+  using S = Simd<T>;
+  const std::size_t lanes = vectors * kWidth<T>;
+  for (std::size_t p = 0; p < lists.patches; ++p) {
+    const T* times = lists.z + p * lists.capacity;
+    const std::uint32_t* row = lists.row + p * lists.capacity;
+    for (std::size_t v = 0; v < lanes; v += kWidth<T>) {
+      auto c = S::all(1), r = S::all(z);
+      for (std::size_t k = 0; k < lists.count[p]; ++k) {
+        const auto w = S::load(weights + row[k] * lanes + v);
+        c = S::sub(c, w);
+        r = S::fma(w, S::all(times[k] - z), r);
+      }
+      S::store(C + p * lanes + v, c);
+      S::store(R + p * lanes + v, r);
+    }
+  }
+}
+
 // kPatches patches of kVectors vectors of channels side by side, enough of them to hide the latency of the sums.
 template <class T, std::size_t kPatches, std::size_t kVectors>
-void scan_together(const EventLists<T>& lists, std::size_t first, const T* weights, std::size_t lanes, T* z_out,
-                   T* slope) {
+void scan_together(const EventLists<T>& lists, const AtArming<T>& arming, std::size_t first, const T* weights,
+                   std::size_t lanes, T* z_out, T* slope) {
   using S = Simd<T>;
   using V = typename S::Vector;
   constexpr std::size_t kLanes = kVectors * kWidth<T>;
   V C[kPatches][kVectors], R[kPatches][kVectors];
   Crossing<T> crossings[kPatches][kVectors];
   Stream<T> streams[kPatches];
-  std::size_t steps = 0;
+  std::size_t steps = 0, silent = kPatches * lanes;
   for (std::size_t p = 0; p < kPatches; ++p) {
     const std::size_t begin = (first + p) * lists.capacity;
     streams[p] = {lists.z + begin, lists.row + begin, lists.dz + begin, lists.count[first + p]};
@@ -134,9 +156,15 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
     for (std::size_t v = 0; v < kVectors; ++v) {
       C[p][v] = S::all(1);
       R[p][v] = S::all(streams[p].count > 0 ? streams[p].z[0] : kInfinity<T>);
+      if (arming.C == nullptr) continue;
+      const std::size_t channel = (first + p) * kLanes + v * kWidth<T>;
+      C[p][v] = S::load(arming.C + channel);
+      R[p][v] = S::load(arming.R + channel);
+      const auto fires = S::less_equal(R[p][v], S::all(0));  // at the arming
+      silent -= static_cast<std::size_t>(__builtin_popcount(S::bits(fires)));
+      R[p][v] = S::select(fires, S::all(kInfinity<T>), R[p][v]);
     }
   }
-  std::size_t silent = kPatches * lanes;
   for (std::size_t k = 0; k < steps && silent > 0; k += kUnroll) {
     V C0[kPatches][kVectors], R0[kPatches][kVectors];
     unsigned fired[kPatches][kVectors], any = 0;
@@ -176,20 +204,25 @@ void scan_together(const EventLists<T>& lists, std::size_t first, const T* weigh
       }
       const std::size_t channel = (first + p) * kLanes + v * kWidth<T>;
       crossings[p][v].resolve(z_out + channel, slope + channel);
+      if (arming.C == nullptr) continue;
+      const auto fires = S::less_equal(S::load(arming.R + channel), S::all(0));
+      S::store(z_out + channel, S::select(fires, S::all(arming.z), S::load(z_out + channel)));
     }
 }
 
 template <class T, std::size_t kPatches, std::size_t kVectors>
-void scan_all(const EventLists<T>& lists, const T* weights, std::size_t lanes, T* z_out, T* slope, std::size_t p) {
+void scan_all(const EventLists<T>& lists, const AtArming<T>& arming, const T* weights, std::size_t lanes, T* z_out,
+              T* slope, std::size_t p) {
   for (; p + kPatches <= lists.patches; p += kPatches)
-    scan_together<T, kPatches, kVectors>(lists, p, weights, lanes, z_out, slope);
-  if constexpr (kPatches > 1) scan_all<T, kPatches - 1, kVectors>(lists, weights, lanes, z_out, slope, p);
+    scan_together<T, kPatches, kVectors>(lists, arming, p, weights, lanes, z_out, slope);
+  if constexpr (kPatches > 1) scan_all<T, kPatches - 1, kVectors>(lists, arming, weights, lanes, z_out, slope, p);
 }
 
 template <class T>
-void scan(const EventLists<T>& lists, const T* weights, std::size_t vectors, std::size_t lanes, T* z_out, T* slope) {
+void scan(const EventLists<T>& lists, const AtArming<T>& arming, const T* weights, std::size_t vectors,
+          std::size_t lanes, T* z_out, T* slope) {
   auto* all = vectors == 1 ? scan_all<T, 4, 1> : vectors == 2 ? scan_all<T, 2, 2> : scan_all<T, 1, 4>;
-  all(lists, weights, lanes, z_out, slope, 0);
+  all(lists, arming, weights, lanes, z_out, slope, 0);
 }
 
 // min(z_i, z_j) - z_j is z_i - z_j within the causal set and 0 outside. The second term is summed as that of a silent
@@ -316,7 +349,7 @@ void input_gradient(const PatchPixels& pixels, const T* z, std::size_t z_stride,
 }
 
 template <class T>
-constexpr neurocircuit::Kernels<T> kKernels{kWidth<T>, kInputVectors, see<T>, differences<T>, scan<T>, weight_gradient<T>, input_gradient<T>};
+constexpr neurocircuit::Kernels<T> kKernels{kWidth<T>, kInputVectors, see<T>, differences<T>, charge<T>, scan<T>, weight_gradient<T>, input_gradient<T>};
 
 }  // namespace
 

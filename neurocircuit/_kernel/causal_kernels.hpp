@@ -23,6 +23,15 @@ struct EventLists {
   std::size_t capacity, patches;
 };
 
+// Where neurons are armed late: C = 1 - W and R = z (1 - V) of each patch and channel at the arming z, [patch, vectors *
+// width]. Lists then begin with an event at the arming that brings a row of zeros. A null C: armed before the first input.
+template <class T>
+struct AtArming {
+  const T* C;
+  const T* R;
+  T z;
+};
+
 // A number of three fields [high, middle, low], and those of it that a window of `size` from `first` on sees.
 struct Window {
   int low_bits, middle_bits;
@@ -66,9 +75,12 @@ struct Kernels {
   // dz[k] = z[k + 1] - z[k] for k < count.
   void (*differences)(const T* z, std::size_t count, T* dz);
 
+  // C and R [patch, vectors * width] at z, which no event follows; weights [row, vectors * width].
+  void (*charge)(const EventLists<T>& lists, const T* weights, std::size_t vectors, T z, T* C, T* R);
+
   // z_out and slope [patch, vectors * width] of `lanes` channels, weights [row, vectors * width], vectors 1, 2 or 4.
-  void (*scan)(const EventLists<T>& lists, const T* weights, std::size_t vectors, std::size_t lanes, T* z_out,
-               T* slope);
+  void (*scan)(const EventLists<T>& lists, const AtArming<T>& arming, const T* weights, std::size_t vectors,
+               std::size_t lanes, T* z_out, T* slope);
 
   // grad[tap, vectors * width] += sums over rows for `taps` neighbouring inputs.
   void (*weight_gradient)(const PatchRows<T>& rows, std::size_t taps, std::size_t vectors, std::size_t grad_stride,

@@ -34,9 +34,17 @@ def draw(case, dtype):
     z[torch.rand(z.shape, generator=generator) < 0.1] = torch.inf
     neurons = inputs * kernel[0] * kernel[1]
     weight = 3 / neurons + 0.5 / neurons**0.5 * torch.randn((outputs, inputs, *kernel), **options)
-    bias = 0.3 * torch.randn(outputs, **options)
-    rest = (1.0, stride, resolve_padding(padding, size, kernel, stride))
+    bias = 0.3 * torch.randn((1, outputs), **options)
+    rest = ([1.0], stride, resolve_padding(padding, size, kernel, stride))
     return z.to(dtype), weight.to(dtype), bias.to(dtype), *rest
+
+
+def draw_layer(case, dtype, arming_z):
+    """A drawn layer; one that is armed late has a second bias spike, which comes first."""
+    z, weight, bias, (bias_z,), *geometry = draw(case, dtype)
+    if not arming_z:
+        return Layer(z, weight, bias, [bias_z], *geometry)
+    return Layer(z, weight, torch.cat([bias, 0.5 - bias]), [bias_z, 0.9], *geometry, arming_z)
 
 
 def upstream(z_out, with_slope):
@@ -52,15 +60,27 @@ def assert_close(got, expected, relative):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("arming_z", [0.0, 4.0])
 @pytest.mark.parametrize("case", CASES)
-def test_kernel_agrees_with_event_loop(case, dtype):
-    layer = Layer(*draw(case, dtype))
+def test_kernel_agrees_with_event_loop(case, arming_z, dtype):
+    """Armed before the first input, and within the inputs with two bias spikes."""
+    layer = draw_layer(case, dtype, arming_z)
     fired, expected = cpu.forward(layer), event_loop.forward(layer)
+    at_arming = fired[0] == arming_z
     assert torch.equal(torch.isfinite(fired[0]), torch.isfinite(expected[0]))
+    assert torch.equal(at_arming, expected[0] == arming_z)
+    assert bool(at_arming.any()) == bool(arming_z)
+    assert not at_arming.all()
     assert torch.isfinite(fired[0]).double().mean() > 0.8
     relative = 2e-6 if dtype == torch.float32 else 1e-13
-    for got, other in zip(fired, expected, strict=True):
-        assert_close(got, other, relative)
+    if arming_z:  # other orders of summing: Σ w z and Σ w agree where they do on whether a last input came before z_out
+        same_set = (fired[1] - expected[1]).abs() <= 10 * relative * expected[1].max()
+        assert same_set.double().mean() > 0.999
+        moments = [(slope * z_out)[same_set & (slope > 0)] for z_out, slope in (fired, expected)]
+        assert_close(*moments, 10 * relative)
+    else:
+        for got, other in zip(fired, expected, strict=True):
+            assert_close(got, other, relative)
     for with_slope in (False, True):
         grads = OutputGradients(*upstream(fired[0], with_slope))
         results = [module.backward(grads, layer, fired, True) for module in (cpu, event_loop)]
@@ -75,16 +95,17 @@ def test_causal_set_is_the_inputs_before_the_output():
     weight = torch.randn(40, 60, generator=generator) * 2 + 4
     for module in (cpu, event_loop):
         rows, matrix = z[:, :, None, None], weight[:, :, None, None]
-        layer = Layer(rows, matrix, None, 1.0, 1, Padding(0, 0, 0, 0))
+        layer = Layer(rows, matrix, None, [], 1, Padding(0, 0, 0, 0))
         z_out, slope = (value[:, :, 0, 0] for value in module.forward(layer))
         causal = (z[:, None, :] < z_out[:, :, None]) & torch.isfinite(z_out)[:, :, None]
         total = (causal * weight.double()).sum(2)
         torch.testing.assert_close(torch.where(slope > 0, total - 1, 0.0).float(), slope, rtol=1e-5, atol=3e-5)
 
 
+@pytest.mark.parametrize("arming_z", [0.0, 4.0])
 @pytest.mark.parametrize("case", ["mnist 1", "few patches", "wide"])
-def test_every_instruction_set_and_thread_count_gives_the_same_bits(case):
-    layer = Layer(*draw(case, torch.float32))
+def test_every_instruction_set_and_thread_count_gives_the_same_bits(case, arming_z):
+    layer = draw_layer(case, torch.float32, arming_z)
     threads, fastest = torch.get_num_threads(), native.instruction_set()
 
     def run():
@@ -112,14 +133,15 @@ assert not hasattr(ctypes.CDLL(None), "GOMP_parallel")
 z, weight, z_out, slope = (np.load(path) for path in sys.argv[1:5])
 for threads in (1, 3):
     z_again, slope_again = np.empty_like(z_out), np.empty_like(slope)
-    assert native.causal_forward(z, weight, None, 1.0, 2, 1, 2, 1, 2, threads, z_again, slope_again)
+    none = np.empty((0, len(weight)), np.float32), np.empty(0, np.float32)
+    assert native.causal_forward(z, weight, *none, 0.0, 2, 1, 2, 1, 2, threads, z_again, slope_again)
     assert np.array_equal(z_again, z_out) and np.array_equal(slope_again, slope), threads
 """
 
 
 def test_threads_of_our_own_give_the_same_bits_where_there_is_no_openmp(tmp_path):
-    z, weight, _, bias_z, stride, padding = draw("mnist 1", torch.float32)
-    arrays = [z, weight, *cpu.forward(Layer(z, weight, None, bias_z, stride, padding))]
+    z, weight, _, _, *geometry = draw("mnist 1", torch.float32)
+    arrays = [z, weight, *cpu.forward(Layer(z, weight, None, [], *geometry))]
     paths = [str(tmp_path / f"{k}.npy") for k in range(len(arrays))]
     for path, array in zip(paths, arrays, strict=True):
         np.save(path, array.numpy())
@@ -141,9 +163,10 @@ def test_the_one_that_ran_is_recorded_and_its_absence_said_once(monkeypatch):
 
 @pytest.mark.parametrize("with_bias", [False, True])
 def test_opcheck(with_bias):
-    z, weight, bias, *rest = draw("few patches", torch.float64)
+    z, weight, bias, bias_z, stride, padding = draw("few patches", torch.float64)
     tensors = [tensor.requires_grad_() for tensor in (z, weight, bias)]
-    torch.library.opcheck(OP, (*tensors[:2], tensors[2] if with_bias else None, *rest[:2], list(rest[2])))
+    spikes = (tensors[2], bias_z) if with_bias else (None, [])
+    torch.library.opcheck(OP, (*tensors[:2], *spikes, stride, list(padding), 4.0 if with_bias else 0.0))
 
 
 def test_compiles_into_one_graph_with_the_slope_kept():

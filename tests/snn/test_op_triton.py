@@ -25,7 +25,7 @@ def test_in_the_interpreter():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
     run = subprocess.run(command, env=os.environ | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "13 passed, 1 skipped" in run.stdout
+    assert "25 passed, 1 skipped" in run.stdout
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,12 @@ def kernels():
 
 @kernel_runs
 @pytest.mark.parametrize("with_slope", [False, True])
+@pytest.mark.parametrize("arming_z", [0.0, 2.5])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     ("inputs", "image", "outputs", "kernel", "stride"), [(3, 5, 7, 3, 2), (2, 3, 70, 2, 1), (40, 1, 5, 1, 1)]
 )
-def test_agrees_with_event_loop(kernels, inputs, image, outputs, kernel, stride, dtype, with_slope):
+def test_agrees_with_event_loop(kernels, inputs, image, outputs, kernel, stride, dtype, arming_z, with_slope):
     generator = torch.Generator().manual_seed(0)
     options = {"generator": generator, "dtype": dtype}
     z = torch.exp(2 * torch.rand((2, inputs, image, image), **options))
@@ -51,8 +52,8 @@ def test_agrees_with_event_loop(kernels, inputs, image, outputs, kernel, stride,
     neurons = inputs * kernel**2
     weight = 3 / neurons + 0.5 / neurons**0.5 * torch.randn((outputs, inputs, kernel, kernel), **options)
     bias, rest = (
-        torch.randn(outputs, **options) / 3,
-        (1.2, stride, resolve_padding("same", (image,) * 2, (kernel,) * 2, stride)),
+        torch.randn((2, outputs), **options) / 3,
+        ([1.2, 0.9], stride, resolve_padding("same", (image,) * 2, (kernel,) * 2, stride), arming_z),
     )
     on = {"device": "cuda"} if ON_GPU else {}
     moved = [tensor.to(**on) if on else tensor for tensor in (z, weight, bias)]
@@ -76,7 +77,7 @@ def test_agrees_with_event_loop(kernels, inputs, image, outputs, kernel, stride,
 @kernel_runs
 def test_empty_batch(kernels):
     z, weight = torch.ones(0, 3, 2, 2), torch.ones(4, 3, 1, 1)
-    layer = Layer(z, weight, None, 1.0, 1, resolve_padding(0, (2, 2), (1, 1), 1))
+    layer = Layer(z, weight, None, [], 1, resolve_padding(0, (2, 2), (1, 1), 1))
     fired = kernels.forward(layer)
     assert fired[0].shape == (0, 4, 2, 2)
     grads = kernels.backward(OutputGradients(torch.ones_like(fired[0]), None), layer, fired, True)

@@ -169,7 +169,7 @@ def test_membranes_of_a_convolution_are_those_of_its_patches_at_every_place():
     z[torch.rand_like(z) < 0.3] = torch.inf
     layer(z)
     found = own.membranes(layer, z)
-    rows = patches(z, (3, 2), 2, Padding(0, 1, 1, 0), None, 1.0)
+    rows = patches(z, (3, 2), 2, Padding(0, 1, 1, 0))
     linear = SpikingLinear(18, 4)
     with torch.no_grad():
         linear.weight.copy_(layer.weight.flatten(1))
@@ -197,7 +197,7 @@ def _characterised(kind, spec):
         layer.bias.normal_(0.0, 0.2)
         z = z if kind == "conv" else z.flatten(1)
         layer(z)
-        seen = patches(z, (3, 3), 1, Padding(1, 1, 1, 1), None, 1.0) if kind == "conv" else z
+        seen = patches(z, (3, 3), 1, Padding(1, 1, 1, 1)) if kind == "conv" else z
     weights = layer.weight.detach().flatten(1).double().numpy()
     times = np.log(seen.double().numpy())
     times = np.concatenate([times, np.full((len(times), 1), np.log(bias_z))], axis=1)

@@ -3,6 +3,7 @@
 The torch operator itself takes its arguments one by one (op.py): its schema knows tensors, numbers and lists only.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -11,14 +12,18 @@ from neurocircuit.snn.functional.geometry import Padding, output_size
 
 
 class Layer(NamedTuple):
-    """Arguments of a layer, checked: spikes z [N, in, H, W], weight [out, in, kh, kw], bias [out] at `bias_z`."""
+    """Arguments of a layer, checked: spikes z [N, in, H, W], weight [out, in, kh, kw], bias [bias spike, out].
+
+    bias_z: times of the bias spikes; arming_z: 0 for neurons that are always armed.
+    """
 
     z: Tensor
     weight: Tensor
     bias: Tensor | None
-    bias_z: float
+    bias_z: Sequence[float]
     stride: int
     padding: Padding
+    arming_z: float = 0.0
 
     @property
     def kernel(self) -> tuple[int, int]:

@@ -20,27 +20,32 @@ def name() -> str:
 def forward(layer: Layer) -> Fired:
     """Return what a layer gives."""
     fired = Fired(layer.z.new_empty(layer.output_shape), layer.z.new_empty(layer.output_shape))
-    if not native.causal_forward(*_inputs(layer), fired.z_out.numpy(), fired.slope.numpy()):
+    if not native.causal_forward(*_spikes(layer), layer.arming_z, *_geometry(layer), fired.z_out.numpy(), fired.slope.numpy()):
         raise InputError("z must be > 0 everywhere (inf: silent); it has values that are not, or nan")
     return fired
 
 
 def backward(grads: OutputGradients, layer: Layer, fired: Fired, need_z: bool) -> Gradients:
     """Return the gradients of z (empty where not needed), weight and bias (empty without one)."""
-    z, weight, bias = layer.z, layer.weight, layer.bias
+    z, weight = layer.z, layer.weight
     grad_z = torch.empty(z.shape if need_z else (0,), dtype=z.dtype)
     grad_weight = torch.empty(weight.shape, dtype=z.dtype)
-    grad_bias = z.new_empty(0 if bias is None else len(bias))
+    grad_bias = z.new_empty((len(layer.bias_z), len(weight)))
     outputs = (_array(fired.z_out), _array(fired.slope), _array(grads.z_out), _array(grads.slope))
-    into = (grad_z.numpy() if need_z else None, grad_weight.numpy(), None if bias is None else grad_bias.numpy())
-    native.causal_backward(*_inputs(layer), *outputs, *into)
+    into = (grad_z.numpy() if need_z else None, grad_weight.numpy(), grad_bias.numpy())
+    native.causal_backward(*_spikes(layer), *_geometry(layer), *outputs, *into)
     return grad_z, grad_weight, grad_bias
 
 
-def _inputs(layer: Layer) -> tuple[object, ...]:
-    """Return the layer as the compiled kernel takes it, and its threads."""
-    arrays = (_array(layer.z), _array(layer.weight), _array(layer.bias))
-    return *arrays, layer.bias_z, layer.stride, *layer.padding, torch.get_num_threads()
+def _spikes(layer: Layer) -> tuple[object, ...]:
+    """Return spikes, weights and bias spikes as the compiled kernel takes them."""
+    bias = layer.weight.new_empty((0, len(layer.weight))) if layer.bias is None else layer.bias
+    return tuple(map(_array, (layer.z, layer.weight, bias, torch.tensor(layer.bias_z, dtype=layer.z.dtype))))
+
+
+def _geometry(layer: Layer) -> tuple[int, ...]:
+    """Return stride, padding and threads."""
+    return layer.stride, *layer.padding, torch.get_num_threads()
 
 
 def _array(tensor: Tensor | None) -> object:

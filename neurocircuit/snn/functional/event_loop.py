@@ -28,14 +28,16 @@ def forward(layer: Layer) -> Fired:
     return layer_of_rows.forward(fire, layer)
 
 
-def fire(rows: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """z_out and slope, both [row, out], from spike times [row, input] (inf: silent) and weights [input, out]."""
+def fire(rows: Tensor, matrix: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    """As `layer_of_rows.Fire`."""
     z_sorted, order = torch.sort(rows, dim=1, stable=True)
     z_sorted = torch.cat([z_sorted, torch.full_like(z_sorted[:, :1], torch.inf)], dim=1)
     shape = (len(rows), matrix.shape[1])
     C, R = torch.ones(shape, dtype=rows.dtype, device=rows.device), z_sorted[:, :1].expand(shape)
+    if state is not None:
+        C, R = state
     z_out, slope = torch.full_like(C, torch.inf), torch.zeros_like(C)
-    infinity = torch.full_like(R, torch.inf)
+    infinity = torch.full_like(z_sorted[:, :1], torch.inf)
     for k in range(rows.shape[1]):
         z_k, z_next = z_sorted[:, k, None], z_sorted[:, k + 1, None]
         C -= matrix[order[:, k]]

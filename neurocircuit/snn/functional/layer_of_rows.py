@@ -10,9 +10,15 @@ from neurocircuit.snn.functional.arguments import Fired, Gradients, Layer, Outpu
 
 
 class Fire(Protocol):
-    """z_out and slope, both [row, out], from spike times [row, input] (inf: silent) and weights [input, out]."""
+    """z_out and slope, both [row, out], from spike times [row, input] (inf: silent) and weights [input, out].
 
-    def __call__(self, rows: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
+    `state` is C and R of the event loop before the first spike, where it is not that of a neuron at rest: both
+    [row, out], R = inf for one that does not fire any more.
+    """
+
+    def __call__(
+        self, rows: Tensor, matrix: Tensor, state: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Fire times and slopes of one matrix of rows."""
         ...
 
@@ -41,10 +47,24 @@ def forward(fire: Fire, layer: Layer) -> Fired:
     fired = Fired(layer.z.new_empty(layer.output_shape), layer.z.new_empty(layer.output_shape))
     matrix = matrix_rows.with_bias(layer.weight, layer.bias)
     for images in matrix_rows.chunks(len(layer.z), layer.weight[0].numel() * layer.pixels):
-        results = fire(_rows(layer, images), matrix)
+        rows = _rows(layer, images)
+        results = fire(rows, matrix) if layer.arming_z == 0 else _fire_armed(fire, rows, matrix, layer.arming_z)
         for target, result in zip((fired.z_out[images], fired.slope[images]), results, strict=True):
             target.copy_(matrix_rows.by_image(result, target.shape))
     return fired
+
+
+def _fire_armed(fire: Fire, rows: Tensor, matrix: Tensor, arming_z: float) -> tuple[Tensor, Tensor]:
+    """Fire times and slopes of neurons that are armed late: a membrane above threshold then fires at the arming."""
+    early = rows <= arming_z
+    C = 1 - early.to(rows.dtype) @ matrix
+    R = arming_z - torch.where(early, arming_z - rows, 0.0) @ matrix
+    above = R <= 0
+    arming = torch.full_like(rows[:, :1], arming_z)  # an event that changes nothing
+    later = torch.cat([arming, torch.where(early, torch.inf, rows)], dim=1)
+    events = torch.cat([torch.zeros_like(matrix[:1]), matrix])
+    z_out, slope = fire(later, events, (C, torch.where(above, torch.inf, R)))
+    return torch.where(above, arming_z, z_out), slope
 
 
 def backward(
@@ -67,9 +87,9 @@ def backward(
         grad_rows = row_gradients(rows, matrix, at, per_slope, slopes, grad_matrix)
         grad_z[images] = matrix_rows.images(grad_rows, z[images], layer.kernel, layer.stride, layer.padding)
     grad_weight = grad_matrix[:taps].t().reshape(weight.shape).contiguous()
-    return grad_z if need_z else z.new_empty(0), grad_weight, grad_matrix[taps:].flatten().clone()
+    return grad_z if need_z else z.new_empty(0), grad_weight, grad_matrix[taps:].clone()
 
 
 def _rows(layer: Layer, images: slice) -> Tensor:
     """Return the spike times [row, input] of some images."""
-    return matrix_rows.patches(layer.z[images], layer.kernel, layer.stride, layer.padding, layer.bias, layer.bias_z)
+    return matrix_rows.patches(layer.z[images], layer.kernel, layer.stride, layer.padding, layer.bias_z)

@@ -43,7 +43,13 @@ def _warn_once(device: str) -> None:
 
 
 def call(
-    z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: list[int]
+    z: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    bias_z: list[float],
+    stride: int,
+    padding: list[int],
+    arming_z: float,
 ) -> tuple[Tensor, Tensor]:
     """The operator, with a plain word where torch.func or forward-mode differentiation meets it."""
     if forward_ad._current_level >= 0 and any(
@@ -53,7 +59,7 @@ def call(
     ):
         raise RuntimeError("causal-set layers have no forward-mode derivative: use torch.autograd.grad")
     try:
-        result: tuple[Tensor, Tensor] = causal_conv2d(z, weight, bias, bias_z, stride, padding)
+        result: tuple[Tensor, Tensor] = causal_conv2d(z, weight, bias, bias_z, stride, padding, arming_z)
     except RuntimeError as error:
         if "functorch" not in str(error):
             raise
@@ -63,18 +69,33 @@ def call(
 
 @torch.library.custom_op("neurocircuit::causal_conv2d", mutates_args=())
 def causal_conv2d(
-    z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: list[int]
+    z: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    bias_z: list[float],
+    stride: int,
+    padding: list[int],
+    arming_z: float,
 ) -> tuple[Tensor, Tensor]:
-    """z_out and slope, [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]; arguments are checked."""
+    """z_out and slope, [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]; arguments are checked.
+
+    bias [bias spike, out]; arming_z: 0 for neurons that are always armed.
+    """
     module = implementation(z.device.type)
     _used[:] = [module.name()]
-    fired: Fired = module.forward(Layer(z, weight, bias, bias_z, stride, Padding(*padding)))
+    fired: Fired = module.forward(Layer(z, weight, bias, bias_z, stride, Padding(*padding), arming_z))
     return fired.z_out, fired.slope
 
 
 @causal_conv2d.register_fake
 def _(
-    z: Tensor, weight: Tensor, bias: Tensor | None, bias_z: float, stride: int, padding: list[int]
+    z: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    bias_z: list[float],
+    stride: int,
+    padding: list[int],
+    arming_z: float,
 ) -> tuple[Tensor, Tensor]:
     shape = Layer(z, weight, bias, bias_z, stride, Padding(*padding)).output_shape
     return z.new_empty(shape), z.new_empty(shape)
@@ -89,7 +110,7 @@ def causal_conv2d_backward(
     bias: Tensor | None,
     z_out: Tensor,
     slope: Tensor,
-    bias_z: float,
+    bias_z: list[float],
     stride: int,
     padding: list[int],
     need_z: bool,
@@ -110,17 +131,17 @@ def _(
     bias: Tensor | None,
     z_out: Tensor,
     slope: Tensor,
-    bias_z: float,
+    bias_z: list[float],
     stride: int,
     padding: list[int],
     need_z: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     grad_z = z.new_empty(z.shape if need_z else (0,))
-    return grad_z, weight.new_empty(weight.shape), z.new_empty(0 if bias is None else bias.shape[0])
+    return grad_z, weight.new_empty(weight.shape), z.new_empty((len(bias_z), weight.shape[0]))
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    z, weight, bias, *ctx.rest = inputs
+    z, weight, bias, *ctx.rest, _ = inputs
     ctx.save_for_backward(z, weight, bias, *output)
     ctx.set_materialize_grads(False)
 
@@ -133,7 +154,7 @@ def _backward(ctx: Any, grad_z_out: Tensor | None, grad_slope: Tensor | None) ->
     grad_z, grad_weight, grad_bias = causal_conv2d_backward(
         grad_z_out, grad_slope, *ctx.saved_tensors, *ctx.rest, need_z
     )
-    return grad_z if need_z else None, grad_weight, None if bias is None else grad_bias, None, None, None
+    return grad_z if need_z else None, grad_weight, None if bias is None else grad_bias, None, None, None, None
 
 
 def _no_second_derivative(ctx: Any, *grads: Tensor) -> None:

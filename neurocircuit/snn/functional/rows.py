@@ -1,6 +1,6 @@
 """Convolutions as rows of a matrix: patches of images and back, chunk by chunk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -17,16 +17,17 @@ def chunks(length: int, elements_each: int) -> Iterator[slice]:
     return (slice(begin, min(begin + step, length)) for begin in range(0, length, step))
 
 
-def patches(
-    z: Tensor, kernel: tuple[int, int], stride: int, padding: Padding, bias: Tensor | None, bias_z: float
-) -> Tensor:
-    """Spike times [row, input] of each patch of z [N, in, H, W], channel first, bias input last; padding is silent."""
+def patches(z: Tensor, kernel: tuple[int, int], stride: int, padding: Padding, bias_z: Sequence[float] = ()) -> Tensor:
+    """Spike times [row, input] of each patch of z [N, in, H, W], channel first, bias spikes last; padding is silent."""
     padded = functional.pad(z, list(padding), value=torch.inf)
     windows = padded.unfold(2, kernel[0], stride).unfold(3, kernel[1], stride).permute(0, 2, 3, 1, 4, 5)
     rows = windows.reshape(-1, z.shape[1] * kernel[0] * kernel[1])
-    if bias is None:
-        return rows
-    return torch.cat([rows, torch.full_like(rows[:, :1], bias_z)], dim=1)
+    return with_bias_spikes(rows, bias_z)
+
+
+def with_bias_spikes(rows: Tensor, bias_z: Sequence[float]) -> Tensor:
+    """Spike times [row, input], those of the bias spikes behind the others."""
+    return torch.cat([rows, *(torch.full_like(rows[:, :1], z) for z in bias_z)], dim=1) if bias_z else rows
 
 
 def images(rows: Tensor, z: Tensor, kernel: tuple[int, int], stride: int, padding: Padding) -> Tensor:
@@ -49,6 +50,6 @@ def by_image(rows: Tensor, shape: torch.Size) -> Tensor:
 
 
 def with_bias(weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Weights [input, out] in the order of `patches`."""
+    """Weights [input, out] in the order of `patches`; bias [out] or [bias spike, out]."""
     matrix = weight.flatten(1).t()
-    return matrix.contiguous() if bias is None else torch.cat([matrix, bias[None]])
+    return matrix.contiguous() if bias is None else torch.cat([matrix, bias.view(-1, len(weight))])

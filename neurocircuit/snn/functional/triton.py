@@ -25,15 +25,16 @@ def forward(layer: Layer) -> Fired:
     return layer_of_rows.forward(fire, layer)
 
 
-def fire(rows: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
+def fire(rows: Tensor, matrix: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
     """As `layer_of_rows.Fire`."""
     z_sorted, order = torch.sort(rows, dim=1)
     (count, inputs), outputs = rows.shape, matrix.shape[1]
     z_out, slope = rows.new_empty(count, outputs), rows.new_empty(count, outputs)
     if count > 0:
         grid = (count, triton.cdiv(outputs, _OUTPUTS))
+        C, R = (z_out, z_out) if state is None else (part.contiguous() for part in state)
         with _current(rows.device):
-            _fire[grid](z_sorted, order, matrix, z_out, slope, inputs, outputs, _OUTPUTS)
+            _fire[grid](z_sorted, order, matrix, C, R, z_out, slope, inputs, outputs, state is not None, _OUTPUTS)
     return z_out, slope
 
 
@@ -75,7 +76,19 @@ def _after(z):
 
 
 @triton.jit
-def _fire(z_sorted, order, matrix, z_out, slope, inputs, outputs, OUTPUTS: tl.constexpr):
+def _fire(
+    z_sorted,
+    order,
+    matrix,
+    C_start,
+    R_start,
+    z_out,
+    slope,
+    inputs,
+    outputs,
+    STATE: tl.constexpr,
+    OUTPUTS: tl.constexpr,
+):
     """One row, a block of outputs; the scan ends when all have fired or the inputs are silent."""
     row = tl.program_id(0).to(tl.int64)
     j = tl.program_id(1) * OUTPUTS + tl.arange(0, OUTPUTS)
@@ -84,9 +97,12 @@ def _fire(z_sorted, order, matrix, z_out, slope, inputs, outputs, OUTPUTS: tl.co
     infinity = tl.full((OUTPUTS,), float("inf"), z_k.dtype)
     C = tl.full((OUTPUTS,), 1.0, z_k.dtype)
     R = tl.where(real, z_k, infinity)
+    if STATE:
+        C = tl.load(C_start + row * outputs + j, mask=real, other=1.0)
+        R = tl.load(R_start + row * outputs + j, mask=real, other=float("inf"))
     at = infinity
     slopes = tl.zeros((OUTPUTS,), z_k.dtype)
-    silent = tl.sum(real.to(tl.int32))
+    silent = tl.sum((infinity > R).to(tl.int32))
     k = 0
     while (k < inputs) & (silent > 0) & (z_k < float("inf")):
         C -= tl.load(matrix + tl.load(order + row * inputs + k) * outputs + j, mask=real, other=0.0)

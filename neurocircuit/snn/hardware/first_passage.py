@@ -145,7 +145,7 @@ class FirstPassages:
         if isinstance(stage, SpikingConv2d):
             padding = _padding_of(stage, received, weight)
             kernel = (weight.shape[2], weight.shape[3])
-            z = rows.patches(received, kernel, stage.stride, padding, bias, stage.bias_z)
+            z = rows.patches(received, kernel, stage.stride, padding, () if bias is None else (stage.bias_z,))
         else:
             z = received
             if bias is not None:

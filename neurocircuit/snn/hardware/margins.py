@@ -67,11 +67,11 @@ def sampled_rows(layer: SpikingConv2d | SpikingLinear, z: Tensor, generator: tor
     if isinstance(layer, SpikingLinear):
         rows = z[which].flatten(1)
         if layer.bias is not None:
-            rows = torch.cat([rows, torch.full_like(rows[:, :1], layer.bias_z)], dim=1)
+            rows = matrix_rows.with_bias_spikes(rows, (layer.bias_z,))
         return rows, matrix
     kernel = (layer.weight.shape[2], layer.weight.shape[3])
     padding = resolve_padding(layer.padding, (z.shape[2], z.shape[3]), kernel, layer.stride)
-    rows = matrix_rows.patches(z[which], kernel, layer.stride, padding, layer.bias, layer.bias_z)
+    rows = matrix_rows.patches(z[which], kernel, layer.stride, padding, () if layer.bias is None else (layer.bias_z,))
     chosen = torch.randperm(len(rows), generator=generator)[:ROWS_AT_ONCE].to(z.device)
     return rows[chosen], matrix
 
