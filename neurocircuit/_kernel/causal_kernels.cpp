@@ -117,6 +117,8 @@ inline void fetch(const T* weights) {
   for (std::size_t lane = 0; lane < kLanes; lane += 64 / sizeof(T)) __builtin_prefetch(weights + lane);
 }
 
+constexpr std::size_t kSummedTogether = 32;  // events; short sums first, so that long ones round less
+
 // Sums over the events before z, in order of time: C = 1 - Σ w, R = z - Σ w (z - z_i).
 template <class T>
 void charge(const EventLists<T>& lists, const T* weights, std::size_t vectors, T z, T* C, T* R) {
@@ -126,14 +128,20 @@ void charge(const EventLists<T>& lists, const T* weights, std::size_t vectors, T
     const T* times = lists.z + p * lists.capacity;
     const std::uint32_t* row = lists.row + p * lists.capacity;
     for (std::size_t v = 0; v < lanes; v += kWidth<T>) {
-      auto c = S::all(1), r = S::all(z);
-      for (std::size_t k = 0; k < lists.count[p]; ++k) {
-        const auto w = S::load(weights + row[k] * lanes + v);
-        c = S::sub(c, w);
-        r = S::fma(w, S::all(times[k] - z), r);
+      auto total = S::all(0), charge = S::all(0);
+      for (std::size_t begin = 0; begin < lists.count[p]; begin += kSummedTogether) {
+        const std::size_t left = lists.count[p] - begin, end = begin + (left < kSummedTogether ? left : kSummedTogether);
+        auto sum = S::all(0), part = S::all(0);
+        for (std::size_t k = begin; k < end; ++k) {
+          const auto w = S::load(weights + row[k] * lanes + v);
+          sum = S::add(sum, w);
+          part = S::fma(w, S::all(z - times[k]), part);
+        }
+        total = S::add(total, sum);
+        charge = S::add(charge, part);
       }
-      S::store(C + p * lanes + v, c);
-      S::store(R + p * lanes + v, r);
+      S::store(C + p * lanes + v, S::sub(S::all(1), total));
+      S::store(R + p * lanes + v, S::sub(S::all(z), charge));
     }
   }
 }

@@ -1,24 +1,28 @@
-"""Deep networks of neurons that spike once, in torch: `load` and `train` give a `Model`."""
+"""Deep networks of neurons that spike once, in torch: `load` and `train` give a `Model`, `convert` windowed neurons."""
 
 from typing import TYPE_CHECKING
 
 from neurocircuit.core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from neurocircuit.snn.conversion import convert
     from neurocircuit.snn.importer import import_weights
     from neurocircuit.snn.mapping import NetworkOnCircuit
     from neurocircuit.snn.model import Model, load
     from neurocircuit.snn.training.train import train
+    from neurocircuit.snn.windowed import WindowedNetwork
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "Model": "neurocircuit.snn.model:Model",
             "NetworkOnCircuit": "neurocircuit.snn.mapping:NetworkOnCircuit",
+            "WindowedNetwork": "neurocircuit.snn.windowed:WindowedNetwork",
+            "convert": "neurocircuit.snn.conversion:convert",
             "import_weights": "neurocircuit.snn.importer:import_weights",
             "load": "neurocircuit.snn.model:load",
             "train": "neurocircuit.snn.training.train:train",
         },
     )
 
-__all__ = ["Model", "NetworkOnCircuit", "import_weights", "load", "train"]
+__all__ = ["Model", "NetworkOnCircuit", "WindowedNetwork", "convert", "import_weights", "load", "train"]

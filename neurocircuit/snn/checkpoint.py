@@ -1,8 +1,6 @@
 """Files of weights: written whole or not at all, read without evaluating anything, refused by name when damaged."""
 
 import io
-import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.core.files import write_atomically
-from neurocircuit.errors import FileFormatError, InputError, SpecError
+from neurocircuit.errors import FileFormatError, SpecError
 from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.models import build
 from neurocircuit.snn.recipe import Subject
+from neurocircuit.snn.weights_file import read_content
 
 FORMAT, VERSION = "neurocircuit-weights", 1
 
@@ -39,23 +38,7 @@ def to_bytes(subject: Subject, weights: dict[str, Tensor], training: dict[str, A
 
 def load(path: Path) -> dict[str, Any]:
     """The content of a checkpoint: subject, weights, training. Raises InputError or FileFormatError naming the file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise FileFormatError(f"{path} is damaged: {damaged} does not match its checksum")
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, NotImplementedError):
-        raise FileFormatError(f"{path} is not a checkpoint, or it is truncated") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise FileFormatError(f"{path} is not a checkpoint: {str(error).splitlines()[0]}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise FileFormatError(f"{path} is not a checkpoint of neurocircuit")
-    if content.get("version") != VERSION:
-        raise FileFormatError(f"{path} must be of version {VERSION}, got {content.get('version')!r}")
-    return content
+    return read_content(path, FORMAT, VERSION)
 
 
 def load_network(path: Path) -> tuple[Subject, nn.Sequential]:

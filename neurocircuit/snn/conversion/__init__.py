@@ -1,0 +1,71 @@
+"""From any ReLU network in torch to windowed neurons that do the same: trace, fold, choose X, set windows."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.errors import InputError
+from neurocircuit.snn.conversion.build import Builder
+from neurocircuit.snn.conversion.reader import Normalisation, Reader
+from neurocircuit.snn.conversion.result import Conversion, LayerConversion, measure
+from neurocircuit.snn.windowed import WindowedNetwork
+from neurocircuit.spec.windowed import Form
+
+__all__ = ["Conversion", "LayerConversion", "convert"]
+
+
+def convert(
+    module: nn.Module,
+    images: Tensor,
+    *,
+    window: float = 0.5,
+    form: Form = "forced",
+    slope: float | None = None,
+    quantile: float | None = 1.0,
+    headroom: float = 1.0,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+) -> WindowedNetwork:
+    """Return a ReLU network as windowed neurons of the same decisions; `conversion` of it says how they came about.
+
+    The converted network takes pixels 0 … 1. It gives the outputs of the original where no activation exceeds its
+    layer's X (form `forced`); with `ramp` activations are bent by φ, which fine-tuning makes up for.
+
+    Args:
+        module: convolutions, linear layers, batch norms, ReLU (ReLU6, Hardtanh from 0), max, average and adaptive
+            average pooling, flatten, dropout, concatenation of channels, addition; weights are copied.
+        images: pixels [N, channel, row, column] in 0 … 1, which choose X; training images serve.
+        window: T of every layer and of the pixels, units of tau.
+        form: forced: silent neurons spike at their window's end; ramp: currents end at the arming.
+        slope: σ of every neuron, by two bias spikes; None: by one where it can be (ramp: 1/T).
+        quantile: X is this quantile of a layer's activations; None: the bound that no image can exceed.
+        headroom: X is this times as much.
+        mean: of pixels, by channel: the module gets (pixels - mean)/std.
+        std: of pixels, by channel.
+
+    Raise InputError naming an operation that has no windowed form, with its place in the graph.
+
+    >>> net = convert(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), torch.rand(8, 1, 2, 2))
+    >>> net.conversion.same_decisions
+    8
+    """
+    if not window > 0:
+        raise InputError(f"window must be > 0, got {window!r}")
+    if slope is not None and not slope > 0:
+        raise InputError(f"slope must be > 0, got {slope!r}")
+    if quantile is not None and not 0 < quantile <= 1:
+        raise InputError(f"quantile must be within 0 … 1, got {quantile!r}")
+    if images.dim() != 4 or len(images) == 0:
+        raise InputError(f"images must be [N, channel, row, column], got shape {tuple(images.shape)}")
+    if not (float(images.min()) >= 0 and float(images.max()) <= 1):
+        raise InputError(f"images must be within 0 … 1, got {float(images.min()):g} … {float(images.max()):g}")
+    original = copy.deepcopy(module).double().eval()
+    pixels = images.detach().double()
+    normal = Normalisation.of(images.shape[1], mean, std)
+    with torch.no_grad():
+        steps = Reader(original, normal, pixels).steps()
+        graph, weights = Builder(pixels, form, window, slope, quantile, headroom, normal).build(steps)
+        network = WindowedNetwork(graph, {name: value.clone() for name, value in weights.items()})
+        network.conversion = measure(network, original, normal, pixels, quantile)
+    return network.to(next((p.dtype for p in module.parameters()), torch.float32))

@@ -1,0 +1,147 @@
+"""What a conversion did to each layer, measured on the images that chose X."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as dense
+
+from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.neuron import windows
+from neurocircuit.snn import functional
+from neurocircuit.snn.conversion.reader import Normalisation
+from neurocircuit.snn.functional.geometry import Padding
+from neurocircuit.snn.windowed import Synapses, WindowedNetwork
+
+INSTANTS = 16  # of a window, at which the largest partial current is measured
+CURRENT_IMAGES = 4  # on which it is
+
+
+class LayerConversion(Values):
+    """One converted layer: X, what it clips, how many of its neurons spike, and what its circuit would have to hold.
+
+    clipped: share of activations beyond X; spikes: share that spikes before the window's end; of neurons and images.
+    slope: smallest, median and largest. largest_current: max |Σ w e^-(t - ti)| over partial sums, thresholds.
+    """
+
+    name: str
+    neurons: int
+    fan_in: int
+    largest: Number
+    clipped: Number
+    spikes: Number
+    window_over_tau: Number
+    slope: tuple[Number, Number, Number]
+    largest_current: Number
+
+
+class Conversion(Result):
+    """How a ReLU network became windowed neurons, on the images that chose X."""
+
+    kind: ClassVar[str] = "conversion"
+
+    form: Literal["forced", "ramp"]
+    quantile: float | None
+    images: int
+    same_decisions: int
+    largest_error: Number
+    latency_over_tau: Number
+    layers: tuple[LayerConversion, ...]
+
+    def summary(self) -> str:
+        """Return one line on agreement and one for each layer."""
+        lines = [
+            f"{self.form}: {self.same_decisions} of {self.images} decisions as before, outputs within "
+            f"{self.largest_error:.1e} of their largest; decided after {self.latency_over_tau:.2f} tau at the latest"
+        ]
+        lines += [
+            f"  {row.name}: {row.neurons} neurons of {row.fan_in} inputs, X {row.largest:.4g}, "
+            f"clipped {row.clipped:.2%}, spike {row.spikes:.1%}, window {row.window_over_tau:g} tau, "
+            f"slope {row.slope[1]:.3g}, largest current {row.largest_current:.3g}"
+            for row in self.layers
+        ]
+        return "\n".join(lines)
+
+
+def measure(
+    network: WindowedNetwork, original: nn.Module, normal: Normalisation, pixels: Tensor, quantile: float | None
+) -> Conversion:
+    """Measure a converted network on the images that chose X."""
+    values = network.activations(pixels)
+    y = values[network.graph.nodes[-1].name]
+    expected = original(normal(pixels))
+    currents = dict(largest_currents(network, pixels[:CURRENT_IMAGES]))
+    last = network.graph.layers[-1]
+    latest = windows.arming_over_tau(last, network.codes) + last.window_over_tau
+    rows = []
+    shapes = {name: value.shape[1:] for name, value in values.items()}
+    for node in network.graph.layers:
+        layer = network.layer(node)
+        before = layer.affine([values[term.source] for term in node.terms])
+        slope = Synapses(layer, network.codes, shapes).bias.slope
+        fan_in = sum(v[0].numel() for v in layer.weights)
+        rows.append(
+            LayerConversion(
+                name=node.name,
+                neurons=before[0].numel(),
+                fan_in=fan_in,
+                largest=node.largest,
+                clipped=float((before - node.offset > node.largest * (1 + 1e-12)).double().mean()),
+                spikes=float((before > node.offset).double().mean()),
+                window_over_tau=node.window_over_tau,
+                slope=(float(slope.min()), float(slope.median()), float(slope.max())),
+                largest_current=currents[node.name],
+            )
+        )
+    return Conversion(
+        form=network.graph.form,
+        quantile=quantile,
+        images=len(pixels),
+        same_decisions=int((y.argmax(1) == expected.argmax(1)).sum()),
+        largest_error=float((y - expected).abs().max() / expected.abs().max().clamp(min=1e-30)),
+        latency_over_tau=latest,
+        layers=tuple(rows),
+    )
+
+
+def largest_currents(network: WindowedNetwork, pixels: Tensor) -> Iterator[tuple[str, float]]:
+    """Yield each layer's max |Σ w e^-(t - ti)| over neurons, images and instants from its first input to its arming.
+
+    Partial sums at `INSTANTS` moments with all that came until then, units of the threshold.
+    """
+    values = network.activations(pixels)
+    shapes = {name: value.shape[1:] for name, value in values.items()}
+    graph = network.graph
+    for node in graph.layers:
+        layer = network.layer(node)
+        synapses = Synapses(layer, network.codes, shapes)
+        scale = synapses.scale(layer.form, node).to(pixels)
+        largest = 0.0
+        for at in np.linspace(synapses.z_first, 1.0, INSTANTS + 1)[1:]:
+            total: Any = synapses.bias.first.to(pixels).view(1, -1) * synapses.z_first
+            if at == 1.0 and graph.form == "forced":
+                total = total + synapses.bias.last.to(pixels).view(1, -1)
+            for term, per_slope in zip(node.terms, synapses.per_slope, strict=True):
+                code = network.codes[term.source]
+                x = values[term.source]
+                each = (1, -1, *(1 for _ in x.shape[2:]))
+                age_of = np.exp(code.end_over_tau - synapses.arming_over_tau)
+                columns = (code.largest, windows.window_share(code.window_over_tau), age_of)
+                X, share, age = (torch.from_numpy(np.array(column)).to(x).view(each) for column in columns)
+                z = (1.0 - share * x / X) * age
+                silent = z >= age if graph.form == "ramp" else torch.zeros_like(z, dtype=torch.bool)
+                charge = torch.where((z <= at) & ~silent, z, 0.0)
+                level = windows.spike_z(code.padding, code.largest, code.window_over_tau) * age_of
+                level = np.where(level <= at, level, 0.0) if graph.form == "forced" else level * 0
+                if term.kind == "linear":
+                    part = charge.flatten(1) @ per_slope.to(x).t()
+                else:
+                    padded = functional.pad(charge, Padding(*term.padding), torch.from_numpy(level))
+                    part = dense.conv2d(padded, per_slope.to(x), None, term.stride, 0, term.dilation)
+                part = part * scale.view(1, -1, *(1 for _ in part.shape[2:]))
+                total = total.view(1, -1, *(1 for _ in part.shape[2:])) if total.dim() < part.dim() else total
+                total = total + part
+            largest = max(largest, float((total / at).abs().max()))
+        yield node.name, largest

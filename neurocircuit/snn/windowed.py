@@ -1,0 +1,337 @@
+"""Networks whose layers spike in windows: in training dense layers of activations, by the exact rule spike times.
+
+Between layers go the activations that spikes carry; neuron/windows.py says which spike that is. `WindowedNetwork` runs
+a `WindowedGraph` either way, with the same decisions.
+"""
+
+import io
+import math
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as dense
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.core.files import write_atomically
+from neurocircuit.errors import FileFormatError, InputError, SpecError
+from neurocircuit.neuron import windows
+from neurocircuit.neuron.windows import Code
+from neurocircuit.snn import functional
+from neurocircuit.snn.functional import windowed
+from neurocircuit.snn.functional.geometry import Padding
+from neurocircuit.snn.weights_file import read_content
+from neurocircuit.spec.windowed import INPUT, ConcatNode, Form, LayerNode, MaxNode, Term, WindowedGraph
+
+FORMAT, VERSION = "neurocircuit-windowed", 1
+
+
+class WindowedConv2d(nn.Conv2d):
+    """A convolution of windowed neurons: nn.Conv2d and the activation that its spikes carry, 0 … `largest`."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        largest: float,
+        window_over_tau: float = 0.5,
+        form: Form = "forced",
+        **geometry: Any,
+    ) -> None:
+        """`largest` is X, `window_over_tau` T, `form` the way of silence; `geometry` as in nn.Conv2d."""
+        super().__init__(in_channels, out_channels, kernel_size, **geometry)
+        self.largest, self.window_over_tau, self.form = largest, window_over_tau, form
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Activations [N, out, h, w]."""
+        return windowed.carried(super().forward(x), self.largest, self.window_over_tau, self.form)
+
+    def extra_repr(self) -> str:
+        """Geometry, X, window and form."""
+        shapes = super().extra_repr()  # type: ignore[no-untyped-call]
+        return f"{shapes}, largest={self.largest:g}, window={self.window_over_tau:g}, {self.form}"
+
+
+class WindowedLinear(nn.Linear):
+    """Fully connected windowed neurons: nn.Linear and the activation that its spikes carry."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        largest: float,
+        window_over_tau: float = 0.5,
+        form: Form = "forced",
+        **options: Any,
+    ) -> None:
+        """As `WindowedConv2d`; `options` as in nn.Linear."""
+        super().__init__(in_features, out_features, **options)
+        self.largest, self.window_over_tau, self.form = largest, window_over_tau, form
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Activations [..., out]."""
+        return windowed.carried(super().forward(x), self.largest, self.window_over_tau, self.form)
+
+    def extra_repr(self) -> str:
+        """Shapes, X, window and form."""
+        return f"{super().extra_repr()}, largest={self.largest:g}, window={self.window_over_tau:g}, {self.form}"
+
+
+class WindowedSum(nn.Module):
+    """One layer of a graph: y = Σ v x + c over its inputs, and what its spikes carry; a read-out gives y itself."""
+
+    def __init__(self, node: LayerNode, form: Form, weights: list[Tensor], bias: Tensor, padding: list[Tensor]) -> None:
+        """weights: v of each term; bias: c; padding: activation [channel] of the padding of each term's source."""
+        super().__init__()
+        self.node, self.form = node, form
+        self.weights = nn.ParameterList(weights)
+        self.bias = nn.Parameter(bias)
+        self._levels = [None if not bool(level.any()) else level for level in padding]
+
+    def affine(self, inputs: list[Tensor]) -> Tensor:
+        """Values y [N, out, h, w] or [N, out] from the activations of each term's source."""
+        y: Tensor | None = None
+        for term, x, v, level in zip(self.node.terms, inputs, self.weights, self._levels, strict=True):
+            bias = self.bias if y is None else None
+            if term.kind == "linear":
+                part = dense.linear(x.flatten(1), v, bias)
+            else:
+                left, right, top, bottom = term.padding
+                padding: tuple[int, int] = (top, left)
+                if level is not None or left != right or top != bottom:
+                    x, padding = functional.pad(x, Padding(*term.padding), 0.0 if level is None else level), (0, 0)
+                part = dense.conv2d(x, v, bias, term.stride, padding, term.dilation, term.groups)
+            y = part if y is None else y + part
+        assert y is not None  # noqa: S101
+        return y
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Activations that the spikes carry; of a read-out y."""
+        y = self.affine(list(inputs))
+        node = self.node
+        return y if node.is_readout else windowed.carried(y, node.largest, node.window_over_tau, self.form)
+
+    def extra_repr(self) -> str:
+        """Sources, X and window."""
+        node = self.node
+        names = ", ".join(term.source for term in node.terms)
+        return f"{names} -> {node.channels}, largest={node.largest:g}, window={node.window_over_tau:g}"
+
+
+class Synapses:
+    """Weights of one layer as its neurons get them, in double precision, for each term, and its bias spikes."""
+
+    def __init__(self, layer: WindowedSum, known: dict[str, Code], shapes: dict[str, torch.Size]) -> None:
+        node = layer.node
+        self.arming_over_tau = windows.arming_over_tau(node, known)
+        self.z_first = math.exp(windows.opening_over_tau(node, known) - self.arming_over_tau)
+        self.per_slope: list[Tensor] = []  # w/σ [out, in, h, w] or [out, in]
+        late = total = torch.zeros(node.channels, dtype=torch.double)
+        for term, v in zip(node.terms, layer.weights, strict=True):
+            gain = windows.gain(layer.form, node, known[term.source], self.arming_over_tau)
+            w = v.double()
+            if term.kind == "linear":
+                pixels = shapes[term.source].numel() // len(gain.late)
+                per_slope, age = (
+                    _column(values, w).repeat_interleave(pixels) for values in (gain.per_slope, gain.late)
+                )
+            else:
+                w = _ungrouped(w, term.groups)
+                per_slope, age = (_column(part, w).view(1, -1, 1, 1) for part in (gain.per_slope, gain.late))
+            w = w * per_slope
+            self.per_slope.append(w)
+            total = total + w.flatten(1).sum(1)
+            late = late + (w * age).flatten(1).sum(1)
+        self.bias = windows.bias_spikes(layer.form, node, self.z_first, layer.bias.double(), total, late, torch)
+
+    def scale(self, form: Form, node: LayerNode) -> Tensor:
+        """What w/σ is multiplied by, [neuron]: σ, or r T."""
+        slope: Tensor = self.bias.slope
+        return slope if form == "forced" else slope * node.window_over_tau
+
+
+def _column(values: Floats, like: Tensor) -> Tensor:
+    return torch.from_numpy(np.array(values)).to(like)
+
+
+def _ungrouped(v: Tensor, groups: int) -> Tensor:
+    """Weights [out, in, h, w] of a convolution, 0 between its groups."""
+    if groups == 1:
+        return v
+    out, each = len(v), v.shape[1]
+    full = v.new_zeros(out, each * groups, *v.shape[2:])
+    rows = torch.arange(out)[:, None]
+    columns = (torch.arange(out) // (out // groups) * each)[:, None] + torch.arange(each)
+    return full.index_put((rows, columns), v)
+
+
+class WindowedNetwork(nn.Module):
+    """A network of windowed layers. Called, it gives y of the read-out from pixels, by dense layers.
+
+    `spikes` runs the same network as spike times by the armed causal-set rule of eq. (4).
+    """
+
+    def __init__(self, graph: WindowedGraph, weights: dict[str, Tensor]) -> None:
+        """Build the network of a graph. Raise InputError naming a weight that is missing."""
+        super().__init__()
+        self.graph = graph
+        self.codes = windows.codes(graph)
+        self.conversion: Any = None  # how it came about, where `convert` made it
+        self.layers = nn.ModuleDict()
+        for node in graph.layers:
+            names = [*(term.weight for term in node.terms), node.bias]
+            absent = [name for name in names if name not in weights]
+            if absent:
+                raise InputError(f"weights must hold those of {node.name}; missing: {', '.join(absent)}")
+            padding = [torch.from_numpy(self.codes[term.source].padding.copy()) for term in node.terms]
+            tensors = [weights[name].detach().clone() for name in names]
+            self.layers[node.name] = WindowedSum(node, graph.form, tensors[:-1], tensors[-1], padding)
+
+    def layer(self, node: LayerNode) -> WindowedSum:
+        """Return the layer of a node."""
+        return cast(WindowedSum, self.layers[node.name])
+
+    def activations(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Return what every node carries, by name; of the read-out y. pixels [N, channel, row, column], 0 … 1."""
+        values = {INPUT: self._checked(pixels)}
+        for node in self.graph.nodes:
+            if isinstance(node, LayerNode):
+                values[node.name] = self.layer(node)(*(values[term.source] for term in node.terms))
+            elif isinstance(node, MaxNode):
+                values[node.name] = _max_pool(values[node.source], node)
+            else:
+                values[node.name] = torch.cat([values[source] for source in node.sources], dim=1)
+        return values
+
+    def _checked(self, pixels: Tensor) -> Tensor:
+        if pixels.shape[1:] != self.graph.shape:
+            raise InputError(f"pixels must be [N, {str(self.graph.shape)[1:-1]}], got shape {list(pixels.shape)}")
+        return pixels
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Values y [N, class] of the read-out."""
+        return self.activations(pixels)[self.graph.nodes[-1].name]
+
+    def spikes(self, pixels: Tensor, *, is_armed: bool = True) -> dict[str, Tensor]:
+        """Return the spikes z of every node, each on the clock of its window's end, from pixels of float32 or float64.
+
+        The read-out's stand on its own clock, 1 at its arming, and are inf where there is none: the earliest decides.
+        forced: by the causal-set rule, armed or, for comparison, free; silent neurons and padding spike at the window's
+        end. ramp: by eq. (W6); a silent neuron has z = 1, and whoever reads it takes it as silent or as forced.
+        """
+        z = {INPUT: windows.spike_z(self._checked(pixels), 1.0, self.graph.window_over_tau)}
+        for node in self.graph.nodes:
+            if isinstance(node, MaxNode):
+                z[node.name] = -_max_pool(-z[node.source], node)
+            elif isinstance(node, ConcatNode):
+                z[node.name] = torch.cat([z[source] for source in node.sources], dim=1)
+            else:
+                fired = self._fire(node, z, is_armed)
+                latest = math.exp(node.window_over_tau)
+                if node.is_readout:
+                    z[node.name] = torch.where(fired <= latest, fired, torch.inf)
+                else:
+                    z[node.name] = fired.clamp(max=latest) / latest
+        return z
+
+    def _fire(self, node: LayerNode, z: dict[str, Tensor], is_armed: bool) -> Tensor:
+        """Spikes of a layer on its own clock; inf or late where it does not spike in its window."""
+        layer = self.layer(node)
+        synapses = Synapses(layer, self.codes, {name: value.shape[1:] for name, value in z.items()})
+        scale = synapses.scale(layer.form, node)
+        received, weights, sides, levels = [], [], [], []
+        for term, per_slope in zip(node.terms, synapses.per_slope, strict=True):
+            code = self.codes[term.source]
+            age = torch.from_numpy(np.exp(code.end_over_tau - synapses.arming_over_tau)).to(z[term.source])
+            source = z[term.source]
+            received.append(source * age.view(1, -1, *(1 for _ in source.shape[2:])))
+            weights.append((per_slope * scale.view(-1, *(1 for _ in per_slope.shape[1:]))).to(source))
+            levels.append(windows.spike_z(code.padding, code.largest, code.window_over_tau) * age.double().numpy())
+            sides.append(Padding(*term.padding))
+        if layer.form == "ramp":
+            return self._ramp(node, synapses, received, weights, levels)
+        bias_z = (synapses.z_first, 1.0)
+        bias = torch.stack([synapses.bias.first, synapses.bias.last]).to(received[0])
+        arming_z = 1.0 if is_armed else None
+        term = node.terms[0]
+        if len(node.terms) == 1 and term.kind == "linear":
+            return functional.causal_linear(received[0].flatten(1), weights[0], bias, bias_z, arming_z=arming_z)[0]
+        if len(node.terms) == 1 and term.dilation == (1, 1) and term.stride[0] == term.stride[1]:
+            level, (left, right, top, bottom) = torch.from_numpy(levels[0]), sides[0]
+            options: dict[str, Any] = {"arming_z": arming_z, "padding_z": level}
+            return functional.causal_conv2d(
+                received[0], weights[0], bias, bias_z, term.stride[0], (left, right, top, bottom), **options
+            )[0]
+        rows, size = zip(*map(_rows, node.terms, received, weights, levels), strict=True)
+        matrix = torch.cat([w.flatten(1) for w in weights], dim=1)
+        fired = functional.causal_linear(torch.cat(rows, dim=2), matrix, bias, bias_z, arming_z=arming_z)[0]
+        return fired.transpose(1, 2).reshape(len(fired), node.channels, *size[0])
+
+    def _ramp(
+        self,
+        node: LayerNode,
+        synapses: Synapses,
+        received: list[Tensor],
+        weights: list[Tensor],
+        levels: list[Floats],
+    ) -> Tensor:
+        """Spikes z = e^t of eq. (W6): a spike at the arming or none adds nothing."""
+        v: Tensor | float = 0.0
+        for term, z, w, level in zip(node.terms, received, weights, levels, strict=True):
+            if term.kind == "linear":
+                v = v + dense.linear(1.0 - z.flatten(1), w)
+            else:
+                charge = functional.pad(1.0 - z, Padding(*term.padding), 1.0 - torch.from_numpy(level))
+                v = v + dense.conv2d(charge, w, None, term.stride, 0, term.dilation)
+        assert isinstance(v, Tensor)  # noqa: S101
+        each = (1, -1, *(1 for _ in v.shape[2:]))
+        start, slope = synapses.bias.first * (1.0 - synapses.z_first), synapses.bias.slope
+        t = (1.0 - v - start.to(v).view(each)) / slope.to(v).view(each)
+        return torch.exp(t.clamp(min=0.0))
+
+    def first_spike(self, z_out: Tensor) -> Tensor:
+        """Return the class of the first output spike [image] from the read-out's spikes; -1 where there is none."""
+        earliest, decision = z_out.min(dim=1)
+        return torch.where(torch.isfinite(earliest), decision, -1)
+
+    def save(self, path: Path | str) -> None:
+        """Write graph and weights into a checkpoint. Raise InputError naming a file that cannot be written."""
+        content = {"format": FORMAT, "version": VERSION, "graph": self.graph.to_dict(), "weights": self.state_dict()}
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_atomically(Path(path), buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path | str) -> "WindowedNetwork":
+        """Return the network of a checkpoint that `save` wrote; nothing in the file is executed.
+
+        Raise InputError for a file that cannot be read, FileFormatError for a foreign or damaged one.
+        """
+        path = Path(path)
+        content = read_content(path, FORMAT, VERSION)
+        try:
+            graph = WindowedGraph.from_dict(content["graph"])
+            network = cls(graph, content["weights"])
+        except (SpecError, InputError, KeyError, TypeError) as error:
+            raise FileFormatError(f"{path}: graph: {error}") from None
+        return network
+
+
+def _max_pool(x: Tensor, node: MaxNode) -> Tensor:
+    return dense.max_pool2d(x, node.kernel, node.stride, node.padding, ceil_mode=node.ceil)
+
+
+def _rows(term: Term, z: Tensor, w: Tensor, level: Floats) -> tuple[Tensor, tuple[int, ...]]:
+    """Inputs [image, position, input] of one term of several, and the size of its output."""
+    if term.kind == "linear":
+        return z.flatten(1)[:, None], ()
+    padded = functional.pad(z, Padding(*term.padding), torch.from_numpy(level))
+    kernel = (w.shape[2], w.shape[3])
+    size = tuple(
+        (pixels - dilation * (width - 1) - 1) // stride + 1
+        for pixels, dilation, width, stride in zip(padded.shape[2:], term.dilation, kernel, term.stride, strict=True)
+    )
+    return dense.unfold(padded, kernel, term.dilation, 0, term.stride).transpose(1, 2), size

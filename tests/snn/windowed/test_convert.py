@@ -1,0 +1,356 @@
+"""ReLU networks as windowed neurons: dense form and armed causal-set rule against the network itself."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.neuron import windows
+from neurocircuit.snn import checkpoint
+from neurocircuit.snn.conversion import convert
+from neurocircuit.snn.windowed import Synapses, WindowedNetwork
+from tests.snn.windowed.networks import Branches, GoogLeNet, RandomGraph, settle, vgg16_bn
+
+
+def images(count, channels, size, seed=0):
+    return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def read_out(network, z):
+    """y of the output spikes z [image, class], and which of them are within their window, after its arming."""
+    last = network.graph.layers[-1]
+    if network.graph.form == "forced":
+        y = windows.activation(z.double(), last.largest, last.window_over_tau) + last.offset
+    else:
+        y = last.largest * (1 - torch.log(z.double()) / last.window_over_tau) + last.offset
+    return y, torch.isfinite(z) & (z > 1)
+
+
+def agree(network, pixels, relative):
+    """Spikes give the y of the dense form and decide alike; nothing spikes before the arming."""
+    with torch.no_grad():
+        y, z = network(pixels).double(), network.spikes(pixels)[network.graph.nodes[-1].name]
+    back, spiked = read_out(network, z)
+    assert (z >= 1).all()
+    assert spiked.any(1).all()  # the winner spikes
+    assert float((back - y)[spiked].abs().max()) <= relative * float(y.abs().max())
+    assert torch.equal(network.first_spike(z), y.argmax(1))
+
+
+def check_exact(module, pixels, relative=1e-9, **options):
+    """Converted from images that clip nothing: the outputs of the module, by both forms, in float64."""
+    network = convert(module, pixels, headroom=1.001, **options)
+    with torch.no_grad():
+        expected, got = module(pixels.double()), network(pixels.double())
+    torch.testing.assert_close(got, expected, rtol=relative, atol=relative * float(expected.abs().max()))
+    agree(network, pixels.double(), relative)
+    assert network.conversion.same_decisions == len(pixels)
+    assert all(row.clipped == 0 for row in network.conversion.layers)
+    return network
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**31),
+    window=st.sampled_from([0.1, 0.5, 2.0]),
+    slope=st.sampled_from([None, 1.0, 8.0]),
+)
+def test_random_graphs_convert_exactly(seed, window, slope):
+    pixels = images(6, 2, 8, seed)
+    torch.manual_seed(seed)
+    module = settle(RandomGraph(np.random.default_rng(seed)), pixels, torch.Generator().manual_seed(seed))
+    network = check_exact(module, pixels, window=window, slope=slope)
+    if slope is not None:
+        slopes = {row.slope for row in network.conversion.layers}
+        assert all(value == pytest.approx((slope,) * 3) for value in slopes)
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**31))
+def test_ramp_is_the_network_whose_activations_are_bent(seed):
+    """In float64 its spikes, of eq. (W6), give the dense form with φ, at the silence that it allows."""
+    pixels = images(6, 2, 8, seed)
+    torch.manual_seed(seed)
+    module = settle(RandomGraph(np.random.default_rng(seed)), pixels, torch.Generator().manual_seed(seed))
+    network = convert(module, pixels, form="ramp", window=0.5)
+    with torch.no_grad():
+        values, z = network.activations(pixels.double()), network.spikes(pixels.double())
+    for node in network.graph.layers:
+        code = network.codes[node.name]
+        if node.is_readout:
+            back, spiked = read_out(network, z[node.name])
+            torch.testing.assert_close(back[spiked], values[node.name][spiked], rtol=1e-9, atol=1e-9)
+        else:  # (W2) holds for what the next layer reads
+            expected = windows.spike_z(values[node.name], node.largest, float(code.window_over_tau[0]))
+            torch.testing.assert_close(z[node.name], expected, rtol=1e-9, atol=1e-9)
+
+
+def test_narrow_ramps_are_the_network_itself():
+    """φ(u) -> u as T -> 0, with an error in proportion to T: two windows give the same slope."""
+    pixels = images(8, 3, 16)
+    module = settle(Branches(), pixels, torch.Generator().manual_seed(0))
+    errors = [
+        convert(module, pixels, form="ramp", window=window, headroom=2.0).conversion.largest_error
+        for window in (0.002, 0.001)
+    ]
+    assert errors[0] / errors[1] == pytest.approx(2.0, rel=0.05)
+
+
+@pytest.mark.parametrize("slope", [None, 8.0])
+def test_float32_keeps_five_digits_and_the_decisions(slope):
+    pixels = images(32, 3, 16)
+    module = settle(Branches(), pixels, torch.Generator().manual_seed(0)).float()
+    network = convert(module, pixels, headroom=1.001, slope=slope)
+    assert next(network.parameters()).dtype == torch.float32
+    agree(network, pixels, 1e-5)
+
+
+def test_without_the_arming_the_same_test_fails():
+    pixels = images(32, 3, 16)
+    module = settle(Branches(), pixels, torch.Generator().manual_seed(0))
+    network = convert(module, pixels, headroom=1.001, slope=8.0)
+    last = network.graph.nodes[-1].name
+    with torch.no_grad():
+        free, armed = (network.spikes(pixels.double(), is_armed=is_armed)[last] for is_armed in (False, True))
+    assert float((network.first_spike(free) == network.first_spike(armed)).double().mean()) < 0.8
+
+
+def deep(depth):
+    layers = [nn.Conv2d(2, 8, 3, padding=1), nn.ReLU()]
+    for _ in range(depth - 2):
+        layers += [nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(8 * 36, 5))
+
+
+def test_float32_against_float64_over_twenty_layers():
+    pixels = images(16, 2, 6)
+    torch.manual_seed(0)
+    module = settle(deep(20), pixels, torch.Generator().manual_seed(0))
+    network = convert(module, pixels, headroom=1.001).float()
+    with torch.no_grad():
+        exact, single = network.spikes(pixels.double()), network.spikes(pixels)
+    nodes = [node.name for node in network.graph.layers if not node.is_readout]
+    errors = [float((single[name].double() - exact[name]).abs().max()) for name in nodes]
+    assert all(error < 4e-6 * (k + 1) for k, error in enumerate(errors)), errors  # each layer adds its rounding
+    agree(network, pixels, 4e-6 * len(errors))
+
+
+@pytest.mark.parametrize(("module", "size"), [(vgg16_bn(), 32), (GoogLeNet(), 48)])
+def test_published_shapes_convert_exactly(module, size):
+    """The graphs of torchvision's vgg16_bn and googlenet with random weights and few channels."""
+    pixels = images(4, 3, size)
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    columns = [torch.tensor(values).view(1, 3, 1, 1) for values in (mean, std)]
+    normal = (pixels - columns[0]) / columns[1]
+    settle(module, normal, torch.Generator().manual_seed(0))
+    network = convert(module, pixels, headroom=1.001, mean=mean, std=std, slope=8.0)
+    with torch.no_grad():
+        expected, got = module(((pixels - columns[0]) / columns[1]).double()), network(pixels.double())
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+    agree(network, pixels.double(), 1e-9)
+
+
+def test_clipped_share_predicts_the_error():
+    """X at lower and lower quantiles: nothing clipped, no error; else the more is clipped, the larger the error."""
+    pixels = images(64, 3, 16)
+    module = settle(Branches(), pixels, torch.Generator().manual_seed(0))
+    rows = []
+    for quantile in (1.0, 0.9999, 0.999, 0.99, 0.9):
+        conversion = convert(module, pixels, quantile=quantile).conversion
+        hidden = conversion.layers[:-1]
+        total = sum(row.clipped * row.neurons for row in hidden) / sum(row.neurons for row in hidden)
+        rows.append((total, conversion.largest_error))
+    shares, errors = zip(*rows, strict=True)
+    assert shares[0] == 0
+    assert errors[0] < 1e-9
+    assert list(shares) == sorted(shares)
+    assert list(errors) == sorted(errors)
+    assert errors[1] > 1e-4
+    assert shares[-1] == pytest.approx(0.1, rel=0.3)
+
+
+def test_clipped_is_what_the_spikes_do_too():
+    """Where X is too small the armed layer spikes at its arming: dense form and spikes clip alike."""
+    pixels = images(16, 3, 16)
+    module = settle(Branches(), pixels, torch.Generator().manual_seed(0))
+    agree(convert(module, pixels, quantile=0.95), pixels.double(), 1e-9)
+
+
+def test_bounds_hold_for_every_image():
+    pixels = images(4, 3, 16)
+    module = settle(Branches(), pixels, torch.Generator().manual_seed(0))
+    network = convert(module, pixels, quantile=None)
+    extreme = (images(200, 3, 16, seed=1) > 0.5).double()
+    with torch.no_grad():
+        values = network.activations(extreme)
+    for node in network.graph.layers[:-1]:
+        layer = network.layer(node)
+        y = layer.affine([values[term.source] for term in node.terms]).detach()
+        assert float(y.max()) <= node.largest
+    torch.testing.assert_close(network(extreme), module(extreme), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("slope", [None, 4.0])
+def test_dense_and_causal_form_have_the_same_gradients(slope):
+    """dL/dv and dL/dc through eq. (4) of the armed layers, and through the clipped convolutions."""
+    pixels = images(8, 3, 16).double()
+    module = settle(Branches(), pixels, torch.Generator().manual_seed(0))
+    network = convert(module, pixels, quantile=0.999, headroom=0.9999, slope=slope)  # no y is X itself
+    last = network.graph.layers[-1]
+    z = network.spikes(pixels)[last.name]
+    y, spiked = read_out(network, z)
+    upstream = torch.randn(y.shape, generator=torch.Generator().manual_seed(0), dtype=y.dtype) * spiked
+    parameters = list(network.parameters())
+    causal = torch.autograd.grad((torch.where(spiked, y, 0.0) * upstream).sum(), parameters)
+    dense = torch.autograd.grad((network(pixels) * upstream).sum(), parameters)
+    for (name, _), got, expected in zip(network.named_parameters(), causal, dense, strict=True):
+        scale = float(expected.abs().max())
+        assert scale > 0, name
+        torch.testing.assert_close(got, expected, rtol=1e-7, atol=1e-9 * max(scale, 1), msg=name)
+
+
+def test_one_neuron_in_time_steps():
+    """A forced and a ramp neuron integrated in steps of 2e-5 τ, which know nothing of the equations of windows.py."""
+    pixels = images(8, 1, 6).double()
+    torch.manual_seed(3)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(36, 1), nn.ReLU(), nn.Linear(1, 2)).double()
+    with torch.no_grad():
+        module[1].bias.fill_(1.0)
+    for form in ("forced", "ramp"):
+        network = convert(module, pixels, form=form, headroom=1.2)
+        node = network.graph.layers[0]
+        z = network.spikes(pixels)
+        shapes = {"input": pixels.shape[1:]}
+        synapses = Synapses(network.layer(node), network.codes, shapes)
+        scale = float(synapses.scale(form, node)[0].detach())
+        w = scale * synapses.per_slope[0][0].detach().numpy()
+        bias = [float(part[0].detach()) for part in (synapses.bias.first, synapses.bias.last, synapses.bias.slope)]
+        fired = 0
+        for image in range(len(pixels)):
+            times = np.log(z["input"][image].flatten().numpy())
+            expected = float(z[node.name][image, 0].detach().log()) + node.window_over_tau
+            got = _integrate(times, w, bias, np.log(synapses.z_first), form, node.window_over_tau)
+            assert got == pytest.approx(expected, abs=1e-4)
+            fired += 0 < expected < node.window_over_tau
+        assert fired >= 4
+
+
+def _integrate(times, w, bias, first, form, window, step=2e-5):
+    """Time after the arming at which V reaches 1, or the window's end."""
+    first_weight, last_weight, slope = bias
+    events = sorted([*zip(times, w, strict=True), (first, first_weight)])
+    t, current, v, k = first, 0.0, 0.0, 0
+    decay = np.exp(-step)
+    while t < 0:
+        while k < len(events) and events[k][0] <= t + step / 2:
+            current += events[k][1]
+            k += 1
+        v += current * (1 - decay)
+        current *= decay
+        t += step
+    current += sum(weight for _, weight in events[k:]) + last_weight
+    while t < window:
+        if v >= 1:
+            return max(t, 0.0)
+        v += slope * step if form == "ramp" else current * (1 - decay)
+        current *= decay
+        t += step
+    return window
+
+
+REFUSED = [
+    (
+        nn.Sequential(nn.Conv2d(1, 2, 3), nn.GELU(), nn.Flatten()),
+        r"_1 \(1: GELU\) has no windowed form",
+    ),
+    (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Flatten()), "without a ReLU between"),
+    (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Hardtanh(), nn.Flatten()), "must clip from 0"),
+    (nn.Sequential(nn.Conv2d(1, 2, 3), nn.LayerNorm([2, 6, 6]), nn.Flatten()), "LayerNorm"),
+    (nn.Sequential(nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"), nn.ReLU(), nn.Flatten()), "reflect"),
+    (nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), "must end with"),
+    (nn.Sequential(nn.Linear(8, 2), nn.Softmax(1)), "Softmax"),
+]
+
+
+@pytest.mark.parametrize(("module", "message"), REFUSED)
+def test_what_has_no_windowed_form_is_named_with_its_place(module, message):
+    with pytest.raises(InputError, match=message) as refused:
+        convert(module, images(2, 1, 8))
+    assert "\n" not in str(refused.value)
+
+
+class Loop(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"module": Loop()}, "cannot be traced"),
+        ({"images": torch.rand(2, 8)}, "images must be"),
+        ({"images": torch.rand(2, 1, 8, 8) - 0.5}, "within 0 … 1"),
+        ({"window": 0.0}, "window must be > 0"),
+        ({"slope": -1.0}, "slope must be > 0"),
+        ({"quantile": 0.0}, "quantile"),
+        ({"mean": (0.5, 0.5)}, "mean must have 1 entries"),
+    ],
+)
+def test_wrong_arguments_are_named(change, message):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    with pytest.raises(InputError, match=message):
+        convert(**({"module": module, "images": images(2, 1, 8)} | change))
+
+
+def test_a_saved_network_is_the_same_network(tmp_path):
+    pixels = images(4, 3, 16)
+    network = convert(settle(Branches(), pixels, torch.Generator().manual_seed(0)), pixels)
+    network.save(tmp_path / "windowed.pt")
+    again = WindowedNetwork.load(tmp_path / "windowed.pt")
+    assert again.graph == network.graph
+    assert torch.equal(again(pixels.double()), network(pixels.double()))
+    assert torch.load(tmp_path / "windowed.pt", weights_only=True)["format"] == "neurocircuit-windowed"
+    with pytest.raises(FileFormatError, match="must be a file of neurocircuit-weights, got neurocircuit-windowed"):
+        checkpoint.load(tmp_path / "windowed.pt")
+    content = torch.load(tmp_path / "windowed.pt", weights_only=True)
+    del content["weights"]["layers.out.bias"]
+    torch.save(content, tmp_path / "broken.pt")
+    with pytest.raises(FileFormatError, match=r"missing: layers\.out\.bias"):
+        WindowedNetwork.load(tmp_path / "broken.pt")
+
+
+def test_the_graph_is_enough_for_numpy():
+    """A fully connected network from its description and weights alone, without torch in what computes."""
+    pixels = images(6, 1, 3)
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(9, 7), nn.ReLU(), nn.Linear(7, 3)).double()
+    network = convert(module, pixels, headroom=1.001)
+    graph = type(network.graph).from_dict(network.graph.to_dict())
+    weights = {name: value.detach().numpy() for name, value in network.state_dict().items()}
+    known = windows.codes(graph)
+    z = {"input": windows.spike_z(pixels.double().numpy().reshape(6, -1), 1.0, graph.window_over_tau)}
+    for node in graph.layers:
+        (term,) = node.terms
+        arming = windows.arming_over_tau(node, known)
+        gain = windows.gain(graph.form, node, known[term.source], arming)
+        v = weights[term.weight]
+        per_slope = v * np.repeat(gain.per_slope, v.shape[1] // len(gain.per_slope))
+        z_first = np.exp(windows.opening_over_tau(node, known) - arming)
+        total = per_slope.sum(1)
+        bias = windows.bias_spikes(graph.form, node, z_first, weights[node.bias], total, 0 * total)
+        fired = (z[term.source] @ (per_slope * bias.slope[:, None]).T + bias.first * z_first + bias.last) / bias.slope
+        z[node.name] = (
+            fired if node.is_readout else np.clip(fired, 1, np.exp(node.window_over_tau)) / np.exp(node.window_over_tau)
+        )
+    y = windows.activation(z[graph.layers[-1].name], graph.layers[-1].largest, graph.layers[-1].window_over_tau)
+    np.testing.assert_allclose(y + graph.layers[-1].offset, network(pixels.double()).detach().numpy(), rtol=1e-9)
+
+
+def test_images_of_another_shape_are_refused():
+    network = convert(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), images(2, 1, 8))
+    for call in (network, network.spikes):
+        with pytest.raises(InputError, match=r"pixels must be \[N, 1, 8, 8\], got shape \[2, 1, 4, 4\]"):
+            call(torch.zeros(2, 1, 4, 4))
