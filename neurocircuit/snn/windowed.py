@@ -47,7 +47,7 @@ class WindowedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Activations [N, out, h, w]."""
-        return windowed.carried(super().forward(x), self.largest, self.window_over_tau, self.form)
+        return windowed.carried(super().forward(x), self.largest, self.window_over_tau, self.form, in_place=True)
 
     def extra_repr(self) -> str:
         """Geometry, X, window and form."""
@@ -73,7 +73,7 @@ class WindowedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Activations [..., out]."""
-        return windowed.carried(super().forward(x), self.largest, self.window_over_tau, self.form)
+        return windowed.carried(super().forward(x), self.largest, self.window_over_tau, self.form, in_place=True)
 
     def extra_repr(self) -> str:
         """Shapes, X, window and form."""
@@ -112,7 +112,9 @@ class WindowedSum(nn.Module):
         """Activations that the spikes carry; of a read-out y."""
         y = self.affine(list(inputs))
         node = self.node
-        return y if node.is_readout else windowed.carried(y, node.largest, node.window_over_tau, self.form)
+        return (
+            y if node.is_readout else windowed.carried(y, node.largest, node.window_over_tau, self.form, in_place=True)
+        )
 
     def extra_repr(self) -> str:
         """Sources, X and window."""

@@ -69,15 +69,15 @@ def seconds(run):
     return time.perf_counter() - begin
 
 
-def compare(benchmark, ours, other):
+def compare(benchmark, ours, other, threads=2):
     """Median of the ratio ours / other over alternating runs; recorded with the benchmark."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     try:
         ours(), other()
         pairs = [(seconds(ours), seconds(other)) for _ in range(ROUNDS)]
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
     ratio = float(np.median([a / b for a, b in pairs]))
     benchmark.extra_info |= {
         "ours_over_other": ratio,

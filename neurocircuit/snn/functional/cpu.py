@@ -20,7 +20,9 @@ def name() -> str:
 def forward(layer: Layer) -> Fired:
     """Return what a layer gives."""
     fired = Fired(layer.z.new_empty(layer.output_shape), layer.z.new_empty(layer.output_shape))
-    if not native.causal_forward(*_spikes(layer), layer.arming_z, *_geometry(layer), fired.z_out.numpy(), fired.slope.numpy()):
+    if not native.causal_forward(
+        *_spikes(layer), layer.arming_z, *_geometry(layer), fired.z_out.numpy(), fired.slope.numpy()
+    ):
         raise InputError("z must be > 0 everywhere (inf: silent); it has values that are not, or nan")
     return fired
 

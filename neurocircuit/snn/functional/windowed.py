@@ -4,6 +4,7 @@ The armed causal-set layer on the spike times of the same activations gives the 
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,16 +13,36 @@ from torch.nn import functional
 from neurocircuit.spec.windowed import Form
 
 
-def carried(y: Tensor, largest: float, window_over_tau: float, form: Form = "forced") -> Tensor:
+def carried(
+    y: Tensor, largest: float, window_over_tau: float, form: Form = "forced", *, in_place: bool = False
+) -> Tensor:
     """Activation 0 … X that the spike of a neuron means to the next layer, same shape as y. Below (W7).
 
-    forced: min(max(y, 0), X). ramp: X φ(y/X), concave, 0 at 0 and X at X.
+    forced: min(max(y, 0), X). ramp: X φ(y/X), concave, 0 at 0 and X at X. in_place: y is not needed any more.
     """
-    clipped = functional.hardtanh(y, 0.0, largest)
     if form == "forced":
-        return clipped
-    share: Tensor = torch.expm1(clipped * (-window_over_tau / largest)) * (largest / math.expm1(-window_over_tau))
-    return share
+        return functional.hardtanh(y, 0.0, largest, in_place)
+    bent: Tensor = _Ramp.apply(y, largest, window_over_tau)  # type: ignore[no-untyped-call]
+    return bent
+
+
+class _Ramp(torch.autograd.Function):
+    """x = X (1 - e^-Tu)/(1 - e^-T), u = y/X clipped to 0 … 1; dx/dy = T/(1 - e^-T) - (T/X) x inside, 0 outside."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, largest: float, window_over_tau: float) -> Tensor:
+        scale = largest / math.expm1(-window_over_tau)
+        x = y.clamp(0.0, largest).mul_(-window_over_tau / largest).expm1_().mul_(scale)
+        ctx.save_for_backward(x)
+        ctx.largest, ctx.window = largest, window_over_tau
+        return x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        slope = x.mul(-ctx.window / ctx.largest).add_(-ctx.window / math.expm1(-ctx.window)).mul_(grad)
+        return torch.ops.aten.hardtanh_backward(slope, x, 0.0, ctx.largest), None, None
 
 
 def windowed_conv2d(
@@ -38,7 +59,7 @@ def windowed_conv2d(
 
     weight and bias are those of conv2d; padding has activation 0: it spikes at the window's end.
     """
-    return carried(functional.conv2d(x, weight, bias, stride, padding), largest, window_over_tau, form)
+    return carried(functional.conv2d(x, weight, bias, stride, padding), largest, window_over_tau, form, in_place=True)
 
 
 def windowed_linear(
@@ -50,4 +71,4 @@ def windowed_linear(
     form: Form = "forced",
 ) -> Tensor:
     """Activations [..., out] carried by the spikes of fully connected neurons, from activations [..., in]."""
-    return carried(functional.linear(x, weight, bias), largest, window_over_tau, form)
+    return carried(functional.linear(x, weight, bias), largest, window_over_tau, form, in_place=True)
