@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import FileFormatError, SpecError
+from neurocircuit.snn import relu
 from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.models import build
 from neurocircuit.snn.recipe import Subject
@@ -56,6 +57,10 @@ def load_network(path: Path) -> tuple[Subject, nn.Sequential]:
 def new_network(subject: Subject, generator: torch.Generator) -> nn.Sequential:
     """The subject's network with weights drawn from `generator`."""
     data = DATA_SETS[subject.data.name]
+    if subject.network.name == "relu_compact":
+        if subject.encoding.kind != "linear":
+            raise SpecError(f"encoding.kind must be linear for relu_compact, got {subject.encoding.kind}")
+        return relu.build(subject.encoding, subject.network.widths, data.shape, data.classes, generator)
     return build(subject.network, data.shape, data.classes, generator)
 
 

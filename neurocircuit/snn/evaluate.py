@@ -84,7 +84,9 @@ def accuracy(network: nn.Module, source: ImageSource, subject: Subject, batch_si
 
 @torch.no_grad()
 def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batch_size: int = 100) -> Evaluation:
-    """Return all figures over all images of a source. Raise InputError when it holds none."""
+    """Return all figures over all images of a source. Raise InputError when it holds none, or for a ReLU network."""
+    if not spiking_layers(network):
+        raise InputError("a ReLU network has no spikes: convert it first (nc.snn.convert)")
     if len(source) == 0:
         raise InputError("--data must hold at least one image, got 0")
     network.eval()

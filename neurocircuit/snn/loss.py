@@ -21,12 +21,16 @@ class LossSpec(Spec):
     """The loss of eq. (5) and its variants: a term over output spikes, weight-sum and L2 terms over weights."""
 
     kind: Annotated[
-        Literal["paper", "published_code", "relative"],
+        Literal["paper", "published_code", "relative", "cross_entropy"],
         Field(
             description="paper: eq. (5), z^-1 over i != c; published_code: softmax -z; relative: softmax -kappa z/z_min"
+            "; cross_entropy: softmax -kappa t, which is kappa y of a ReLU network"
         ),
     ] = "relative"
-    kappa: Annotated[Ratio, Field(gt=0, description="sharpness of the relative loss")] = 8.0
+    kappa: Annotated[Ratio, Field(gt=0, description="sharpness of relative and cross_entropy")] = 8.0
+    smoothing: Annotated[
+        Ratio, Field(ge=0, lt=1, description="share of the target that all classes have in common; cross_entropy")
+    ] = 0.0
     silent_over_tau: Annotated[
         Ratio,
         Field(gt=0, le=80, description="time given to a silent output; relative: counted from the first output spike"),
@@ -58,6 +62,9 @@ def spike_loss(z_out: Tensor, target: Tensor, spec: LossSpec) -> Tensor:
         return paper_loss(z_out, target, spec.silent_over_tau)
     if spec.kind == "published_code":
         return published_code_loss(z_out, target, spec.silent_over_tau)
+    if spec.kind == "cross_entropy":
+        t = _finite_times(z_out, spec.silent_over_tau)
+        return functional.cross_entropy(-spec.kappa * t, target, label_smoothing=spec.smoothing)
     return relative_loss(z_out, target, spec.kappa, spec.silent_over_tau)
 
 

@@ -12,7 +12,7 @@ from neurocircuit.snn.parameterise import draw_weights
 from neurocircuit.snn.retime import Retime
 from neurocircuit.spec.fields import Ratio, Spec
 
-NetworkName = Literal["mnist_scnn", "cifar10_scnn_small", "spiking_vgg16", "spiking_googlenet"]
+NetworkName = Literal["mnist_scnn", "cifar10_scnn_small", "spiking_vgg16", "spiking_googlenet", "relu_compact"]
 Shape = tuple[int, int, int]
 
 POOLINGS = {
@@ -61,6 +61,11 @@ class NetworkSpec(Spec):
     spread_over_tau: Annotated[
         Ratio, Field(gt=0, le=10, description="spread of spike times that own_time_constant aims at, units of its tau")
     ] = 0.5
+
+    widths: Annotated[
+        tuple[int, int, int],
+        Field(description="channels of the three groups of relu_compact, a ReLU network that is then converted"),
+    ] = (64, 256, 256)
 
     @model_validator(mode="after")
     def _above_threshold(self) -> "NetworkSpec":
@@ -132,10 +137,10 @@ def spiking_layers(network: nn.Module) -> list[layers.SpikingConv2d | layers.Spi
 
 
 def count_weights(network: nn.Module) -> int:
-    """Synapses: weights and bias weights of all layers, however they are parameterised."""
-    return sum(
-        layer.weight.numel() + (0 if layer.bias is None else layer.bias.numel()) for layer in spiking_layers(network)
-    )
+    """Synapses: weights and bias weights of all layers, however they are parameterised; of a ReLU network too."""
+    kinds = (layers.SpikingConv2d, layers.SpikingLinear, nn.Conv2d, nn.Linear)
+    chosen = [module for module in network.modules() if isinstance(module, kinds)]
+    return sum(layer.weight.numel() + (0 if layer.bias is None else layer.bias.numel()) for layer in chosen)
 
 
 def _mnist_scnn(make: Builder, classes: int) -> Iterator[nn.Module]:

@@ -27,6 +27,16 @@ class OptimiserSpec(Spec):
         Literal["adam", "sgd"], Field(description="adam: MNIST and CIFAR-10; sgd: ImageNet (paper §4.1)")
     ] = "adam"
     momentum: Annotated[Ratio, Field(ge=0, lt=1, description="of sgd; the paper takes 0.9")] = 0.9
+    nesterov: Annotated[bool, Field(strict=True, description="sgd looks ahead by its momentum")] = False
+    weight_decay: Annotated[
+        Ratio, Field(ge=0, le=1, description="of sgd: times lr and the weights, taken off them at each step")
+    ] = 0.0
+    norm_bias_lr: Annotated[
+        Ratio, Field(gt=0, le=1000, description="of sgd: rate of batch norms' biases over lr; they decay no faster")
+    ] = 1.0
+    precision: Annotated[
+        Literal["float32", "bfloat16"], Field(description="of convolutions in training; bfloat16: of ReLU networks")
+    ] = "float32"
     gradient: Annotated[
         Literal["as_is", "clip_row_norm", "unit_per_layer"],
         Field(

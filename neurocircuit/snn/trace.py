@@ -66,12 +66,13 @@ def trace(network: nn.Sequential, z: Tensor) -> Spikes:
 
 
 class SpikedFraction:
-    """Counts the neurons that spiked in the latest forward pass."""
+    """Counts the neurons that spiked in the latest forward pass; of a ReLU network those above 0."""
 
     def __init__(self, network: nn.Module) -> None:
         """Watches all layers of neurons from here on."""
         self._last: dict[str, Tensor] = {}
-        for name, layer in enumerate(spiking_layers(network)):
+        watched = [*spiking_layers(network), *(module for module in network.modules() if isinstance(module, nn.ReLU))]
+        for name, layer in enumerate(watched):
             layer.register_forward_hook(self._keep(str(name)))
 
     def _keep(self, name: str):  # type: ignore[no-untyped-def]
@@ -82,5 +83,5 @@ class SpikedFraction:
 
     def fraction(self) -> float:
         """Of all neurons and images of that pass."""
-        fired = sum(int(torch.isfinite(z).sum()) for z in self._last.values())
+        fired = sum(int((torch.isfinite(z) & (z > 0)).sum()) for z in self._last.values())
         return fired / sum(z.numel() for z in self._last.values())

@@ -9,6 +9,9 @@ from neurocircuit.errors import InputError
 from neurocircuit.snn.conversion.build import Builder
 from neurocircuit.snn.conversion.reader import Normalisation, Reader
 from neurocircuit.snn.conversion.result import Conversion, LayerConversion, measure
+from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.model import Model
+from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.windowed import WindowedNetwork
 from neurocircuit.spec.windowed import Form
 
@@ -16,8 +19,8 @@ __all__ = ["Conversion", "LayerConversion", "convert"]
 
 
 def convert(
-    module: nn.Module,
-    images: Tensor,
+    module: nn.Module | Model,
+    images: Tensor | Dataset,
     *,
     window: float = 0.5,
     form: Form = "forced",
@@ -34,8 +37,9 @@ def convert(
 
     Args:
         module: convolutions, linear layers, batch norms, ReLU (ReLU6, Hardtanh from 0), max, average and adaptive
-            average pooling, flatten, dropout, concatenation of channels, addition; weights are copied.
-        images: pixels [N, channel, row, column] in 0 … 1, which choose X; training images serve.
+            average pooling, flatten, dropout, concatenation of channels, addition; weights are copied. A `Model` of
+            a ReLU network is one.
+        images: pixels [N, channel, row, column] in 0 … 1, or a data set; they choose X: training images serve.
         window: T of every layer and of the pixels, units of tau.
         form: forced: silent neurons spike at their window's end; ramp: currents end at the arming.
         slope: σ of every neuron, by two bias spikes; None: by one where it can be (ramp: 1/T).
@@ -56,6 +60,12 @@ def convert(
         raise InputError(f"slope must be > 0, got {slope!r}")
     if quantile is not None and not 0 < quantile <= 1:
         raise InputError(f"quantile must be within 0 … 1, got {quantile!r}")
+    if isinstance(module, Model):
+        module = module.network
+    if isinstance(module, ReluNetwork):
+        module = module.inner
+    if isinstance(images, Dataset):
+        images = torch.from_numpy(images.pixels) / 255
     if images.dim() != 4 or len(images) == 0:
         raise InputError(f"images must be [N, channel, row, column], got shape {tuple(images.shape)}")
     if not (float(images.min()) >= 0 and float(images.max()) <= 1):

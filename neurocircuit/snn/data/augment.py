@@ -15,7 +15,7 @@ from neurocircuit.spec.fields import Ratio, Spec
 Floats32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 _SMALLEST_CONTRAST = 1 / 255
-_TURN, _STRETCH = 7, slice(8, 10)  # columns of the draws; those before belong to shift, flip and the readers
+MIRROR, _TURN, _STRETCH = 2, 7, slice(8, 10)  # columns of the draws; those before belong to shift, flip and the readers
 
 
 class Augmentation(Spec):
@@ -25,6 +25,9 @@ class Augmentation(Spec):
         int, Field(ge=0, le=64, strict=True, description="move by up to so many pixels each way, edges filled by zeros")
     ] = 0
     flip: Annotated[bool, Field(strict=True, description="mirror left and right, half of the images")] = False
+    alternate: Annotated[
+        bool, Field(strict=True, description="with flip: each image is mirrored in every second epoch, not at random")
+    ] = False
     rotate_deg: Annotated[
         Ratio, Field(ge=0, le=180, description="turn about the centre by up to so many degrees each way")
     ] = 0.0
@@ -50,7 +53,7 @@ def for_training(pixels: Pixels, spec: Augmentation, draws: Draws) -> Floats32:
         shifts = 2 * spec.shift_px + 1
         pixels = shift(pixels, (draws[:, :2] * shifts).astype(np.int64) - spec.shift_px)
     if spec.flip:
-        mirrored = draws[:, 2] < 0.5
+        mirrored = draws[:, MIRROR] < 0.5
         pixels = np.where(mirrored[:, None, None, None], pixels[..., ::-1], pixels)
     scaled = _scaled(pixels)
     if spec.rotate_deg or spec.zoom:

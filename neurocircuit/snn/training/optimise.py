@@ -17,7 +17,14 @@ def new_optimiser(network: nn.Module, spec: OptimiserSpec) -> torch.optim.Optimi
     """Adam or SGD with momentum over all parameters; the learning rate is set before each step."""
     if spec.kind == "adam":
         return torch.optim.Adam(network.parameters(), lr=0.0, betas=_BETAS, fused=True)
-    return torch.optim.SGD(network.parameters(), lr=0.0, momentum=spec.momentum)
+    norms = {id(module.bias) for module in network.modules() if isinstance(module, nn.BatchNorm2d)}
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    biases = [parameter for parameter in trained if id(parameter) in norms]
+    groups = [{"params": [p for p in trained if id(p) not in norms], "weight_decay": spec.weight_decay, "factor": 1.0}]
+    if biases:
+        factor = spec.norm_bias_lr
+        groups.append({"params": biases, "weight_decay": spec.weight_decay / factor, "factor": factor})
+    return torch.optim.SGD(groups, lr=0.0, momentum=spec.momentum, nesterov=spec.nesterov)
 
 
 def learning_rate(step: int, steps: int, spec: ScheduleSpec) -> float:
@@ -64,7 +71,8 @@ class AveragedWeights:
         self.network: nn.Sequential = copy.deepcopy(network)
         self._decay = decay
         averaged, trained = self.network.state_dict(), network.state_dict()
-        self._averaged, self._trained = list(averaged.values()), [trained[name] for name in averaged]
+        names = [name for name, value in averaged.items() if value.is_floating_point()]
+        self._averaged, self._trained = [averaged[name] for name in names], [trained[name] for name in names]
 
     @torch.no_grad()
     def follow(self, step: int) -> None:

@@ -17,7 +17,7 @@ from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
-from neurocircuit.snn.data.augment import for_training
+from neurocircuit.snn.data.augment import MIRROR, for_evaluation, for_training
 from neurocircuit.snn.data.images import DRAWS, ImageSource, Indices
 from neurocircuit.snn.data.sampler import EpochSampler
 from neurocircuit.snn.encode import encode, first_spike
@@ -29,6 +29,7 @@ from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import spike_loss, weight_terms
 from neurocircuit.snn.models import count_weights, spiking_layers
 from neurocircuit.snn.recipe import Recipe
+from neurocircuit.snn.relu import WHITENED_PATCHES, ReluNetwork
 from neurocircuit.snn.trace import SpikedFraction
 from neurocircuit.snn.training import runlog
 from neurocircuit.snn.training.optimise import (
@@ -47,6 +48,7 @@ _STREAMS = {
     "augmentation": 2,
     "delay": 3,
     "margins": 4,
+    "mirror": 5,
 }  # one independent stream of random numbers for each
 
 
@@ -72,6 +74,12 @@ class Trainer:
         self.delay_rng = torch.Generator().manual_seed(self._torch_seed("delay"))
         weights_rng = torch.Generator().manual_seed(self._torch_seed("weights"))
         self.network = checkpoint.new_network(recipe, weights_rng).to(self.device)
+        if isinstance(self.network, ReluNetwork):
+            count = min(WHITENED_PATCHES, len(self.train_images))
+            pixels = self.train_images.batch(np.arange(count))[0]
+            self.network.whiten(torch.from_numpy(for_evaluation(pixels, recipe.augmentation)))
+        mirror_rng = np.random.default_rng([recipe.seed, _STREAMS["mirror"]])
+        self._mirrored = mirror_rng.integers(2, size=len(self.train_images))
         if recipe.initial:
             checkpoint.put_initial(self.network, recipe, Path(recipe.initial))
         self._layers = spiking_layers(self.network)
@@ -192,7 +200,8 @@ class Trainer:
         z, target = self._inputs(indices)
         self.network.train()
         self.conditions.before_step(self.step, self.steps)
-        with parametrize.cached():
+        halved = self.recipe.optimiser.precision == "bfloat16"
+        with parametrize.cached(), torch.autocast(self.device.type, torch.bfloat16, enabled=halved):
             z_out = self._forward(z)
             loss = self._loss(z_out, target)
         self.optimiser.zero_grad()
@@ -200,7 +209,7 @@ class Trainer:
         loss_value = self._checked(loss)
         largest = self._checked_gradient(bound_gradients(self.network.parameters(), self.recipe.optimiser))
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step, self.steps, self.recipe.schedule)
+            group["lr"] = learning_rate(self.step, self.steps, self.recipe.schedule) * group.get("factor", 1.0)
         self.optimiser.step()
         if self._averaging is not None:
             self._averaging.follow(self.step)
@@ -216,6 +225,8 @@ class Trainer:
     def _inputs(self, indices: Indices) -> tuple[Tensor, Tensor]:
         """Input spikes and labels of this process's share; random numbers are drawn for the whole batch."""
         draws = self.augmentation_rng.random((len(indices), DRAWS))[self._share]
+        if self.recipe.augmentation.alternate:
+            draws[:, MIRROR] = 0.5 * ((self._mirrored[indices[self._share]] + self.sampler.epoch) % 2)
         pixels, labels = self.train_images.batch(indices[self._share], draws)
         scaled = for_training(pixels, self.recipe.augmentation, draws)
         z = encode(torch.from_numpy(scaled), self.recipe.encoding)

@@ -1,0 +1,112 @@
+"""ReLU networks that are trained to be converted into windowed neurons (snn/conversion): pixels in, classes out.
+
+Training speaks of spikes: the first module takes pixels from input spikes, the last gives z = e^-y, so that the largest
+y is the earliest spike.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.snn.encode import Encoding
+
+WHITENING_EPSILON = 5e-4  # added to the variances of patches, which pixel noise would else rule
+MOMENTUM = 0.4  # of batch norms: short schedules need young statistics
+WHITENED_PATCHES = 5000  # images whose patches set the first layer
+
+
+class PixelsOf(nn.Module):
+    """Pixels 0 … 1 from the input spikes of the encoding `linear`: z = e^alpha - (e^alpha - 1) p."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        super().__init__()
+        self.latest = float(torch.exp(torch.tensor(encoding.alpha, dtype=torch.double)))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Pixels [N, channel, row, column], channels last in memory: bfloat16 is fastest so."""
+        pixels = (self.latest - z) / (self.latest - 1.0)
+        return pixels.contiguous(memory_format=torch.channels_last)
+
+
+class SpikesOf(nn.Module):
+    """z = e^-y [N, class]: the largest y decides as the earliest spike."""
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Spikes of the read-out."""
+        return torch.exp(-y.float())
+
+
+class ReluNetwork(nn.Sequential):
+    """A ReLU network between `PixelsOf` and `SpikesOf`."""
+
+    @property
+    def inner(self) -> nn.Module:
+        """The network from pixels to y, which is converted."""
+        return self[1]
+
+    @torch.no_grad()
+    def whiten(self, pixels: Tensor) -> None:
+        """Set the first layer to the eigenvectors of patches of pixels [N, channel, row, column], and their opposites.
+
+        Each is divided by the spread of the patches along it. Later steps keep these weights.
+        """
+        first = next(module for module in self.modules() if isinstance(module, nn.Conv2d))
+        height, width = first.kernel_size
+        patches = pixels.unfold(2, height, 1).unfold(3, width, 1).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(0, 2)
+        patches = patches.double()
+        values, vectors = torch.linalg.eigh(torch.cov(patches.t()))
+        filters = (vectors / torch.sqrt(values + WHITENING_EPSILON)).t().flip(0)
+        filters = filters.view(-1, *first.weight.shape[1:]).to(first.weight)
+        first.weight.copy_(torch.cat([filters, -filters]))
+        mean = patches.mean(0).to(first.weight).view(first.weight.shape[1:])
+        if first.bias is not None:
+            first.bias.copy_(-(first.weight * mean).sum(dim=(1, 2, 3)))
+
+
+def build(
+    encoding: Encoding, widths: tuple[int, int, int], shape: tuple[int, int, int], classes: int, rng: torch.Generator
+) -> ReluNetwork:
+    """Return the compact network: whitening 2x2, then [3x3, pool, 3x3] for each width, pool, linear; weights drawn.
+
+    3x3 layers start as identities for as many channels as they take in.
+    """
+    channels, rows, columns = shape
+    first = nn.Conv2d(channels, 8 * channels, 2)
+    first.weight.requires_grad_(False)
+    layers: list[nn.Module] = [first, nn.ReLU()]
+    before, size = 8 * channels, min(rows, columns) - 1
+    for width in widths:
+        kernel = min(2, size)
+        size //= kernel
+        layers += [_conv(before, width, rng), nn.MaxPool2d(kernel), _norm(width), nn.ReLU()]
+        layers += [_conv(width, width, rng), _norm(width), nn.ReLU()]
+        before = width
+    last = nn.Linear(before * (size // min(3, size)) ** 2, classes, bias=False)
+    _draw(last.weight, rng)
+    layers += [nn.MaxPool2d(min(3, size)), nn.Flatten(), last]
+    _draw(first.weight, rng)
+    assert first.bias is not None  # noqa: S101
+    nn.init.zeros_(first.bias)
+    network = ReluNetwork(PixelsOf(encoding), nn.Sequential(*layers), SpikesOf())
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _conv(inputs: int, outputs: int, rng: torch.Generator) -> nn.Conv2d:
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    _draw(conv.weight, rng)
+    with torch.no_grad():
+        nn.init.dirac_(conv.weight[: min(inputs, outputs)])
+    return conv
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    """A batch norm whose scale stays 1: the next layer has one of its own."""
+    norm = nn.BatchNorm2d(channels, momentum=MOMENTUM)
+    norm.weight.requires_grad_(False)
+    return norm
+
+
+def _draw(weight: Tensor, rng: torch.Generator) -> None:
+    """Uniform within ± 1/sqrt(inputs), as torch draws its layers."""
+    bound = weight[0].numel() ** -0.5
+    with torch.no_grad():
+        weight.uniform_(-bound, bound, generator=rng)
