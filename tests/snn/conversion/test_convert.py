@@ -12,7 +12,7 @@ from neurocircuit.neuron import windows
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.conversion import convert
 from neurocircuit.snn.windowed import Synapses, WindowedNetwork
-from tests.snn.windowed.networks import Branches, GoogLeNet, RandomGraph, settle, vgg16_bn
+from tests.snn.conversion.networks import Branches, GoogLeNet, RandomGraph, settle, vgg16_bn
 
 
 def images(count, channels, size, seed=0):
