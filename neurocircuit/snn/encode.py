@@ -38,7 +38,7 @@ class Encoding(Spec):
 def encode(pixels: Tensor, encoding: Encoding) -> Tensor:
     """Return the input spikes z = e^t, same shape, from pixels in [0, 1]; t = alpha (1 - p) or t = alpha p.
 
-    Paper §4.1. linear: z = e^alpha (1 - (1 - e^-alpha) p), eq. (W2) of neuron/windows.py, the clock at its window's start.
+    Paper §4.1. linear: z = e^alpha (1 - (1 - e^-alpha) p), eq. (W2) of neuron/windows.py.
     """
     if encoding.kind == "linear":
         latest = math.exp(encoding.alpha)
