@@ -120,30 +120,47 @@ inline void fetch(const T* weights) {
 constexpr std::size_t kSummedTogether = 32;  // events; short sums first, so that long ones round less
 
 // Sums over the events before z, in order of time: C = 1 - Σ w, R = z - Σ w (z - z_i).
-template <class T>
-void charge(const EventLists<T>& lists, const T* weights, std::size_t vectors, T z, T* C, T* R) {
+template <class T, std::size_t kVectors>
+void charge_vectors(const EventLists<T>& lists, const T* weights, T z, T* C, T* R) {
   using S = Simd<T>;
-  const std::size_t lanes = vectors * kWidth<T>;
+  using V = typename S::Vector;
+  constexpr std::size_t kLanes = kVectors * kWidth<T>;
   for (std::size_t p = 0; p < lists.patches; ++p) {
     const T* times = lists.z + p * lists.capacity;
     const std::uint32_t* row = lists.row + p * lists.capacity;
-    for (std::size_t v = 0; v < lanes; v += kWidth<T>) {
-      auto total = S::all(0), charge = S::all(0);
-      for (std::size_t begin = 0; begin < lists.count[p]; begin += kSummedTogether) {
-        const std::size_t left = lists.count[p] - begin, end = begin + (left < kSummedTogether ? left : kSummedTogether);
-        auto sum = S::all(0), part = S::all(0);
-        for (std::size_t k = begin; k < end; ++k) {
-          const auto w = S::load(weights + row[k] * lanes + v);
-          sum = S::add(sum, w);
-          part = S::fma(w, S::all(z - times[k]), part);
+    V total[kVectors], charged[kVectors];
+    for (std::size_t v = 0; v < kVectors; ++v) total[v] = charged[v] = S::all(0);
+    for (std::size_t begin = 0; begin < lists.count[p]; begin += kSummedTogether) {
+      const std::size_t left = lists.count[p] - begin, end = begin + (left < kSummedTogether ? left : kSummedTogether);
+      V sum[kVectors], part[kVectors];
+      for (std::size_t v = 0; v < kVectors; ++v) sum[v] = part[v] = S::all(0);
+      for (std::size_t k = begin; k < end; ++k) {
+        const T* w = weights + row[k] * kLanes;
+        const V since = S::all(z - times[k]);
+        if constexpr (kVectors > 2) fetch<kLanes>(weights + row[k + kAhead] * kLanes);
+#pragma GCC unroll 4
+        for (std::size_t v = 0; v < kVectors; ++v) {
+          const V w_v = S::load(w + v * kWidth<T>);
+          sum[v] = S::add(sum[v], w_v);
+          part[v] = S::fma(w_v, since, part[v]);
         }
-        total = S::add(total, sum);
-        charge = S::add(charge, part);
       }
-      S::store(C + p * lanes + v, S::sub(S::all(1), total));
-      S::store(R + p * lanes + v, S::sub(S::all(z), charge));
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        total[v] = S::add(total[v], sum[v]);
+        charged[v] = S::add(charged[v], part[v]);
+      }
+    }
+    for (std::size_t v = 0; v < kVectors; ++v) {
+      S::store(C + p * kLanes + v * kWidth<T>, S::sub(S::all(1), total[v]));
+      S::store(R + p * kLanes + v * kWidth<T>, S::sub(S::all(z), charged[v]));
     }
   }
+}
+
+template <class T>
+void charge(const EventLists<T>& lists, const T* weights, std::size_t vectors, T z, T* C, T* R) {
+  auto* all = vectors == 1 ? charge_vectors<T, 1> : vectors == 2 ? charge_vectors<T, 2> : charge_vectors<T, 4>;
+  all(lists, weights, z, C, R);
 }
 
 // kPatches patches of kVectors vectors of channels side by side, enough of them to hide the latency of the sums.
