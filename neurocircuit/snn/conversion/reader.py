@@ -110,7 +110,14 @@ class Normalisation:
             if column.shape != (channels,):
                 raise InputError(f"{name} must have {channels} entries, one for each channel, got {list(column.shape)}")
             columns.append(column.double())
+        if not bool((columns[1] > 0).all()):
+            raise InputError(f"std must be > 0, got {columns[1].min():g}")
         return cls(*columns)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the module gets the pixels themselves."""
+        return not bool(self.mean.any()) and bool((self.std == 1).all())
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return what the module gets."""
@@ -223,11 +230,11 @@ class Reader:
         gain = shift = None
         if isinstance(source, Scaled):
             gain, shift, source = source.gain, source.shift, source.neurons
-            if max(geometry[1]) > 0 and bool(shift.any()):
+            if max(geometry[1]) > 0 and (bool(shift.any()) or source.name == INPUT):
                 raise InputError(self._refusal(node, "padding behind a batch norm behind neurons"))
         if not isinstance(source, Neurons):
             raise InputError(self._refusal(node, "it follows a layer without a ReLU between"))
-        if source.name == INPUT:
+        if source.name == INPUT and gain is None:
             gain, shift = 1 / self.normal.std, -self.normal.mean / self.normal.std
         if gain is not None and shift is not None:
             c = c + (v * _by_group(shift, layer.groups, len(v))).sum(dim=(1, 2, 3))
@@ -250,7 +257,7 @@ class Reader:
             gain, shift, source = source.gain, source.shift, source.neurons
         if not isinstance(source, Neurons):
             raise InputError(self._refusal(node, "it follows a layer without a ReLU between"))
-        if source.name == INPUT:
+        if source.name == INPUT and gain is None:
             gain, shift = 1 / self.normal.std, -self.normal.mean / self.normal.std
         if gain is not None and shift is not None:
             pixels = v.shape[1] // len(gain)
@@ -319,9 +326,10 @@ class Reader:
             return replace(source, pools=(*source.pools, pool))
         if not isinstance(source, Neurons):
             raise InputError(self._refusal(node, "it follows a batch norm or average pooling"))
-        if source.name == INPUT and bool((self.normal.std <= 0).any()):
-            raise InputError(self._refusal(node, "std must be > 0"))
-        return self._pool(node.name, source, pool)
+        pooled = self._pool(node.name, source, pool)
+        if source.name != INPUT or self.normal.is_identity:
+            return pooled
+        return Scaled(pooled, 1 / self.normal.std, -self.normal.mean / self.normal.std)
 
     def average_pool(self, node: fx.Node) -> Averaged:
         """Average pooling with one kernel."""
@@ -388,6 +396,8 @@ class Reader:
             value = self._value(part)
             if not isinstance(value, Neurons):
                 value = self._neurons_of(part, value)
+            if value.name == INPUT and not self.normal.is_identity:
+                raise InputError(self._refusal(node, "normalised pixels"))
             if value.is_flat and (value.name == INPUT or value.name in self.shapes):
                 raise InputError(self._refusal(node, "flattened images side by side"))
             names.append(value.name)
@@ -464,7 +474,7 @@ class Reader:
             raise InputError(self._refusal(node, "it follows average pooling over windows of different sizes"))
         top, left = source.padding
         sides = (left, left, top, top)
-        if source.neurons.name == INPUT and bool(self.normal.mean.any() or (self.normal.std != 1).any()):
+        if source.neurons.name == INPUT and not self.normal.is_identity:
             raise InputError(self._refusal(node, "it follows average pooling of normalised pixels"))
         if plain and layer.padding in ((0, 0), 0, "valid"):
             mean = torch.full(source.kernel, 1.0 / math.prod(source.kernel), dtype=torch.double)

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as dense
 
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron import windows
@@ -303,6 +304,7 @@ class Loop(nn.Module):
         ({"slope": -1.0}, "slope must be > 0"),
         ({"quantile": 0.0}, "quantile"),
         ({"mean": (0.5, 0.5)}, "mean must have 1 entries"),
+        ({"std": (0.0,)}, "std must be > 0, got 0"),
     ],
 )
 def test_wrong_arguments_are_named(change, message):
@@ -360,3 +362,144 @@ def test_images_of_another_shape_are_refused():
     for call in (network, network.spikes):
         with pytest.raises(InputError, match=r"pixels must be \[N, 1, 8, 8\], got shape \[2, 1, 4, 4\]"):
             call(torch.zeros(2, 1, 4, 4))
+
+
+class Written(nn.Module):
+    """Layers by name, and the function that joins them."""
+
+    def __init__(self, function, **layers):
+        super().__init__()
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def conv(inputs=2, outputs=4, kernel=3, **geometry):
+    return nn.Conv2d(inputs, outputs, kernel, **geometry)
+
+
+WRITTEN = {
+    "functions": Written(
+        lambda m, x: m.b(dense.adaptive_avg_pool2d(dense.max_pool2d(dense.relu(m.a(x)), 2), 1).flatten(1)),
+        a=conv(),
+        b=nn.Linear(4, 3),
+    ),
+    "methods": Written(
+        lambda m, x: m.b(dense.avg_pool2d(m.a(x).relu(), 2).view(x.size(0), -1)), a=conv(), b=nn.Linear(36, 3)
+    ),
+    "mean over axes": Written(lambda m, x: m.b(torch.relu(m.a(x)).mean((2, 3))), a=conv(), b=nn.Linear(4, 3)),
+    "ReLU6": Written(lambda m, x: m.b(dense.relu6(m.a(x)).flatten(1)), a=conv(), b=nn.Linear(144, 3)),
+    "hardtanh": Written(lambda m, x: m.b(dense.hardtanh(m.a(x), 0.0, 0.3).flatten(1)), a=conv(), b=nn.Linear(144, 3)),
+    "batch norm behind a ReLU": Written(
+        lambda m, x: m.c(torch.relu(m.b(m.n(torch.relu(m.a(x))))).flatten(1)),
+        a=conv(),
+        n=nn.BatchNorm2d(4),
+        b=conv(4, 4),
+        c=nn.Linear(64, 3),
+    ),
+    "batch norm of pixels": Written(
+        lambda m, x: m.b(torch.relu(m.a(m.n(x))).flatten(1)), n=nn.BatchNorm2d(2), a=conv(), b=nn.Linear(144, 3)
+    ),
+    "batch norm of features": Written(
+        lambda m, x: m.c(torch.relu(m.n(m.a(x.flatten(1))))),
+        a=nn.Linear(128, 6),
+        n=nn.BatchNorm1d(6),
+        c=nn.Linear(6, 3),
+    ),
+    "pixels and neurons added": Written(
+        lambda m, x: m.b(torch.relu(torch.relu(m.a(x)) + x).flatten(1)), a=conv(2, 2, padding=1), b=nn.Linear(128, 3)
+    ),
+    "features added and joined": Written(
+        lambda m, x: m.d(
+            torch.cat([torch.relu(m.a(x.flatten(1)) + m.b(x.flatten(1))), torch.relu(m.c(x.flatten(1)))], 1)
+        ),
+        a=nn.Linear(128, 4),
+        b=nn.Linear(128, 4),
+        c=nn.Linear(128, 5),
+        d=nn.Linear(9, 3),
+    ),
+    "mean before a wide convolution": Written(
+        lambda m, x: m.c(torch.relu(m.b(dense.avg_pool2d(torch.relu(m.a(x)), 2))).flatten(1)),
+        a=conv(),
+        b=conv(4, 4, 2),
+        c=nn.Linear(16, 3),
+    ),
+    "same padding of a wide kernel": Written(
+        lambda m, x: m.b(torch.relu(m.a(x)).flatten(1)), a=conv(2, 4, 4, padding="same"), b=nn.Linear(256, 3)
+    ),
+    "dilated": Written(
+        lambda m, x: m.b(torch.relu(m.a(x)).flatten(1)), a=conv(2, 4, 3, dilation=2, padding=1), b=nn.Linear(144, 3)
+    ),
+    "strides of two sizes": Written(
+        lambda m, x: m.b(torch.relu(m.a(x)).flatten(1)), a=conv(2, 4, (2, 3), stride=(2, 1)), b=nn.Linear(96, 3)
+    ),
+    "pixels pooled": Written(
+        lambda m, x: m.b(torch.relu(m.a(dense.max_pool2d(x, 2))).flatten(1)), a=conv(), b=nn.Linear(16, 3)
+    ),
+    "one layer read twice": Written(
+        lambda m, x: m.b(torch.cat([torch.relu(m.a(x)), torch.relu(m.a(x))], 1).flatten(1)),
+        a=conv(),
+        b=nn.Linear(288, 3),
+    ),
+    "depthwise": Written(
+        lambda m, x: m.b(torch.relu(m.a(torch.relu(m.c(x)))).flatten(1)),
+        c=conv(),
+        a=conv(4, 8, 3, groups=4),
+        b=nn.Linear(128, 3),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@pytest.mark.parametrize("mean", [None, (0.3, 0.6)])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_each_way_to_write_an_operation_converts_exactly(name, mean):
+    """Pixels as they are, and normalised: padding then stands for a pixel of its own."""
+    torch.manual_seed(0)
+    module, pixels = WRITTEN[name], images(6, 2, 8)
+    std = None if mean is None else (0.2, 0.5)
+    normal = pixels.double()
+    if mean is not None:
+        normal = (normal - torch.tensor(mean).view(1, 2, 1, 1)) / torch.tensor(std).view(1, 2, 1, 1)
+    settle(module, normal, torch.Generator().manual_seed(0))
+    network = convert(module, pixels, headroom=1.001, mean=mean, std=std)
+    with torch.no_grad():
+        expected, got = module(normal), network(pixels.double())
+    torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-6)  # mean and std are float32 numbers
+    agree(network, pixels.double(), 1e-9)
+
+
+@pytest.mark.parametrize("form", ["forced", "ramp"])
+def test_the_report_says_what_spikes_and_weights_say(form):
+    """Share of spikes, and the largest partial current, from the spikes and synapses themselves, event by event."""
+    pixels = images(4, 1, 4)
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 6), nn.ReLU(), nn.Linear(6, 3))
+    network = convert(module.double(), pixels, form=form, slope=3.0, headroom=1.001)
+    with torch.no_grad():
+        z = network.spikes(pixels.double())
+    shapes = {name: value.shape[1:] for name, value in z.items()}
+    for node, row in zip(network.graph.layers, network.conversion.layers, strict=True):
+        synapses = Synapses(network.layer(node), network.codes, shapes)
+        w = (synapses.per_slope[0] * synapses.scale(form, node)[:, None]).detach()
+        spikes = [z[node.terms[0].source].flatten(1).numpy(), np.full((4, 1), synapses.z_first)]
+        weights = [w.numpy(), synapses.bias.first.detach()[:, None].numpy()]
+        if form == "forced":
+            spikes.append(np.ones((4, 1)))
+            weights.append(synapses.bias.last.detach()[:, None].numpy())
+        else:
+            spikes[0] = np.where(spikes[0] < 1, spikes[0], np.inf)
+        times, strengths = np.concatenate(spikes, axis=1), np.concatenate(weights, axis=1)
+        largest = 0.0
+        for image in times:
+            for at in image[np.isfinite(image)]:
+                arrived = image <= at
+                largest = max(largest, np.abs(strengths[:, arrived] @ image[arrived] / at).max())
+        assert 0.7 * largest < row.largest_current <= largest * (1 + 1e-9)  # on a grid of instants
+        assert row.slope == pytest.approx((3.0,) * 3)
+        if not node.is_readout:
+            assert row.spikes == pytest.approx(float((z[node.name] < 1).double().mean()))
+    assert network.conversion.latency_over_tau == pytest.approx(4 * 0.5)
