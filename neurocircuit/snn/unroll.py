@@ -25,6 +25,7 @@ from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 from neurocircuit.snn.inputs import spikes_and_labels
 from neurocircuit.snn.layers import EarliestPool2d, Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.recipe import Subject
+from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.retime import Retime
 from neurocircuit.spec import MappedNetwork
 
@@ -75,6 +76,8 @@ def load_mapped(path: Path) -> tuple[MappedNetwork, Unrolled]:
 
 def unroll(subject: Subject, network: nn.Sequential) -> PhysicalNetwork:
     """Return the neurons of a network. Raise InputError for what the circuit cannot build."""
+    if isinstance(network, ReluNetwork):
+        raise InputError("a ReLU network has no circuit: convert it first (nc.snn.convert)")
     if subject.network.clock == "own_time_constant":
         raise InputError("network.clock must be absolute or rebased to be mapped, got own_time_constant")
     shape = DATA_SETS[subject.data.name].shape

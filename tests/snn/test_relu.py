@@ -71,9 +71,11 @@ def test_an_interrupted_run_ends_with_the_same_weights(trained, tmp_path):
         assert torch.equal(value, again.network.state_dict()[name]), name
 
 
-def test_a_relu_network_is_not_evaluated_as_spikes(trained):
+def test_a_relu_network_is_neither_evaluated_as_spikes_nor_mapped(trained):
     with pytest.raises(InputError, match="convert it first"):
         evaluate.evaluate(trained.network, held_out(), trained.subject)
+    with pytest.raises(InputError, match="no circuit: convert it first"):
+        nc.map(trained, images=held_out()[:5])
 
 
 def test_it_needs_the_linear_encoding(tmp_path):
