@@ -35,6 +35,7 @@ struct Corner {
   double phase;  // jump of VCO1 at t
   double rate;   // change of VCO1's frequency at t
   int pulses;    // change of the number of running pulses at t
+  bool arms;     // the comparator is armed at t
   bool operator<(const Corner& other) const { return t < other.t; }
 };
 
@@ -45,13 +46,15 @@ void collect_corners(const EdgeConstants& c, const double* t, const double* w, s
     if (!(t[i] < c.window)) continue;
     const double phase = c.phase_per_weight * w[i];
     if (c.spike_width > 0) {
-      corners.push_back({t[i], 0.0, phase / c.spike_width, 1});
-      corners.push_back({t[i] + c.spike_width, 0.0, -phase / c.spike_width, -1});
+      corners.push_back({t[i], 0.0, phase / c.spike_width, 1, false});
+      corners.push_back({t[i] + c.spike_width, 0.0, -phase / c.spike_width, -1, false});
     } else {
-      corners.push_back({t[i], phase, 0.0, 0});
+      corners.push_back({t[i], phase, 0.0, 0, false});
     }
   }
+  if (c.armed > 0) corners.push_back({c.armed, 0.0, 0.0, 0, true});
   std::stable_sort(corners.begin(), corners.end());
+  if (c.waits_for_input && !corners.empty()) corners.front().arms = true;
 }
 
 // The flip-flop compares phases modulo 2 pi: it sees VCO4 ahead for a difference in [0, pi); a counter for any > 0.
@@ -67,6 +70,7 @@ struct Neuron {
   bool noisy;
   bool comparing;
   double inverse_r;
+  bool on_ramp = false;                    // armed, and VCO4 cut off from UP
   double base = 0.0;                       // multiple of 2 pi below which the crossing is looked for
   double pulse = 0.0;                      // frequency of VCO1 due to inputs
   int pulses = 0;
@@ -152,8 +156,9 @@ struct Neuron {
     return false;
   }
 
-  bool fires_when_enabled() {
+  bool fires_when_armed() {
     comparing = true;
+    on_ramp = !std::isnan(c.ramp);
     if (!c.counts_turns) base = 2 * kPi * std::floor((s.membrane + kPi) / (2 * kPi));
     return !c.readout_q && looks_ahead(c, s.membrane) && fire_at(0.0, s.membrane);
   }
@@ -187,13 +192,14 @@ struct Neuron {
     const Course k = course();
     const bool edge2 = edge2_within(k, length, decay);
     if (edge2) edge1 = false;
-    const double slope = c.omega[3] + g[3] - c.omega[2] - g[2] + c.swing * (s.up - 0.5);
+    const double driven = on_ramp ? c.ramp : c.swing * (s.up - 0.5);
+    const double slope = c.omega[3] + g[3] - c.omega[2] - g[2] + driven;
     if (comparing && decides(length, slope)) {
       const double delay = decision.fire_time - s.t;
-      watch_until(k, speed1, delay, std::exp(-k.r * delay));
+      if (!on_ramp) watch_until(k, speed1, delay, std::exp(-k.r * delay));
       return true;
     }
-    watch_until(k, speed1, length, decay);
+    if (!on_ramp) watch_until(k, speed1, length, decay);
     s.phase2 = edge2 ? kPi : k.phase_after(length, decay);
     s.filter = s.up + (s.filter - s.up) * decay;
     s.phase1 += speed1 * length;
@@ -239,15 +245,16 @@ EdgeDecision edge_fire(const EdgeConstants& constants, EdgeState state, const do
   thread_local std::vector<Corner> corners;
   collect_corners(constants, t, w, n, corners);
   const bool noisy = std::any_of(constants.noise, constants.noise + 4, [](double sigma) { return sigma > 0; });
-  Neuron neuron{constants, state, seed, noisy, !constants.waits_for_input, 1.0 / constants.r};
+  const bool comparing = !constants.waits_for_input && !(constants.armed > 0);
+  Neuron neuron{constants, state, seed, noisy, comparing, 1.0 / constants.r};
   neuron.draw(0);
   neuron.draw(1);
   neuron.watch();
   for (const Corner& corner : corners) {
     if (neuron.run_until(std::min(corner.t, constants.window))) return neuron.decision;
-    if (!neuron.comparing && neuron.fires_when_enabled()) return neuron.decision;
+    if (corner.arms && corner.t < constants.window && neuron.fires_when_armed()) return neuron.decision;
     neuron.jump(corner.phase);
-    neuron.watch();
+    if (!neuron.on_ramp) neuron.watch();
     neuron.pulses += corner.pulses;
     neuron.pulse = neuron.pulses == 0 ? 0.0 : neuron.pulse + corner.rate;  // no residue after the last one
   }

@@ -18,6 +18,8 @@ struct EdgeConstants {
   bool waits_for_input;        // the comparator is off until the first input
   bool counts_turns;           // the comparator counts turns instead of comparing modulo 2 pi
   double floor;                // lowest membrane that a clamp allows; -inf: no clamp
+  double armed;                // the comparator is off until then
+  double ramp;                 // membrane's slope after the arming, VCO4 cut off from UP; nan: it goes on as before
 };
 
 struct EdgeState {

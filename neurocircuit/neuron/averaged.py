@@ -7,7 +7,8 @@ With e the excess phase error, y the speed of VCO2 and u the rate at which the i
 
 which is eq. (2) in state form. Between two corners of the inputs u is constant and arc.py has the closed form.
 Static frequency errors shift the lock point and let the membrane drift: both are in d. The XOR never wraps here.
-Phase noise adds corners: the frequencies that it holds for half a period (phase_noise.py) add to u (VCO1 less VCO2)
+Under a readout window the first crossing after the arming counts; a ramp lets the membrane rise evenly from there, with
+VCO2's control cut off. Phase noise adds corners: the frequencies that it holds for half a period (phase_noise.py) add to u (VCO1 less VCO2)
 and to d (VCO4 less VCO3).
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.arc import Arc, first_crossing
@@ -38,6 +40,8 @@ class Constants:
     gain: Any  # of VCO4 on VCO3 per unit weight, rad
     spike_width: Any
     window: Any
+    armed: Any
+    ramp: Any  # slope of the membrane after the arming; None: it goes on as before
     waits_for_input: bool
 
     @classmethod
@@ -58,6 +62,8 @@ class Constants:
             gain=gain,
             spike_width=spec.spike_width_s / spec.tau_s / scale,
             window=spec.window_over_tau / scale,
+            armed=spec.armed_over_tau / scale,
+            ramp=None if spec.ramp_slope is None else spec.ramp_slope * spec.threshold_weight,
             waits_for_input=not spec.threshold.is_fixed,
         )
 
@@ -95,23 +101,24 @@ def fire(
     e, y = np.zeros(trials), np.zeros(trials)
     gap, now = np.full(trials, constants.start), np.zeros(trials)
     fire_time, peak = np.full(trials, np.inf), np.full(trials, np.abs(constants.static_error))
-    armed = np.full(trials, not constants.waits_for_input)
+    armed = np.full(trials, not constants.waits_for_input and spec.readout_window is None)
     for k in range(corners.times.shape[1]):
         length = corners.times[:, k] - now
-        arc = Arc(constants.r, e - u, y - u, u + d, gap)
+        arc = _arc(constants, e, y, u, d, gap, armed)
         zeros = arc.inflections(length)
         searching = armed & ~np.isfinite(fire_time) & (length > 0)
         delay = np.full(trials, np.inf)
         delay[searching] = first_crossing(arc.take(searching), zeros[:, searching], length[searching])
         fire_time = np.where(np.isfinite(delay), now + delay, fire_time)
         if k or noisy:
-            watched = searching & (length > 0)
+            blind = ~armed & (not constants.waits_for_input)  # before the arming of a readout window
+            watched = (blind | searching & (constants.ramp is None)) & (length > 0)
             peak = np.where(watched, np.maximum(peak, _peak(arc, zeros, length, delay, constants, u)), peak)
         e, y = arc.state(length)
         gap = arc.gap_at(length)
         e, y, u, d = e + u + corners.jumps[:, k], y + u, u + corners.rates[:, k], d + corners.slips[:, k]
         now = corners.times[:, k]
-        starts = ~armed & (now >= first) & (now < constants.window)
+        starts = ~armed & (now >= (first if constants.waits_for_input else constants.armed)) & (now < constants.window)
         fire_time[starts & (gap >= 0)] = now[starts & (gap >= 0)]
         armed = armed | starts
         if noisy and np.isfinite(fire_time).all():
@@ -122,6 +129,16 @@ def fire(
         false_fire=np.zeros(trials, dtype=bool),
         engine=engine(),
     )
+
+
+def _arc(
+    constants: Constants, e: Floats, y: Floats, u: Floats, d: Floats, gap: Floats, armed: NDArray[np.bool_]
+) -> Arc:
+    """Return the loop from one corner on; after the arming of a ramp the membrane rises evenly, whatever the loop does."""
+    if constants.ramp is None:
+        return Arc(constants.r, e - u, y - u, u + d, gap)
+    rate = np.where(armed, constants.ramp + d - constants.static_error, u + d)
+    return Arc(constants.r, np.where(armed, 0.0, e - u), np.where(armed, 0.0, y - u), rate, gap)
 
 
 def _armed(
@@ -146,6 +163,11 @@ def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> Corne
         jumps = np.zeros_like(rates)
     else:
         times, jumps, rates = t_over_tau, weights, np.zeros_like(weights)
+    if np.all(constants.armed > 0):
+        armed = np.broadcast_to(np.reshape(constants.armed, (-1, 1)), (trials, 1))
+        nothing = np.zeros((trials, 1))
+        times = np.concatenate([times, armed], axis=1)
+        jumps, rates = np.concatenate([jumps, nothing], axis=1), np.concatenate([rates, nothing], axis=1)
     late = times >= window
     times = np.where(late, window, times)
     jumps, rates = np.where(late, 0.0, jumps), np.where(late, 0.0, rates)
@@ -197,12 +219,13 @@ def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: 
     pieces = []
     columns = (corners.times[0], corners.jumps[0], corners.rates[0], corners.slips[0])
     for corner, jump, rate, slip in zip(*columns, strict=True):
-        arc = Arc(constants.r, e - u, y - u, u + d, gap)
+        loop = Arc(constants.r, e - u, y - u, u + d, gap)
+        membrane = _arc(constants, e, y, u, d, gap, np.full(1, now >= constants.armed > 0))
         t = np.linspace(0.0, corner - now, max(2, int((corner - now) / spec.window_over_tau * 2000)))
-        error, speed = arc.state(t)
-        pieces.append(np.stack([now + t, error + u, speed + u, arc.gap_at(t)]))
+        error, speed = loop.state(t)
+        pieces.append(np.stack([now + t, error + u, speed + u, membrane.gap_at(t)]))
         length = np.array([corner - now])
-        (e, y), gap = arc.state(length), arc.gap_at(length)
+        (e, y), gap = loop.state(length), membrane.gap_at(length)
         e, y, u, d, now = e + u + jump, y + u, u + rate, d + slip, corner
     fired_at = fire(spec, t_over_tau[None], weights[None], np.zeros((1, 2)), seeds).fire_time_over_tau[0]
     path = np.concatenate(pieces, axis=1)

@@ -55,9 +55,9 @@ def trace(constants: Constants, state: Floats, t_over_tau: Floats, weights: Floa
 
 
 def _corners(constants: Constants, t: Floats, w: Floats) -> Floats:
-    """Return the instants, VCO1 jumps, VCO1 frequency changes, changes of the pulse count.
+    """Return instants, jumps and frequency changes of VCO1, changes of the pulse count, and the arming.
 
-    sorted, [4, trial, corner + 1].
+    Sorted, [5, trial, corner + 1].
 
     Inputs beyond the window are put to infinity; the last corner is there to be never reached.
     """
@@ -70,9 +70,15 @@ def _corners(constants: Constants, t: Floats, w: Floats) -> Floats:
         rows = [times, np.zeros_like(rates), rates, np.repeat([[1.0, -1.0]], t.shape[1], axis=1).repeat(len(t), 0)]
     else:
         rows = [np.where(within, t, np.inf), phase, np.zeros_like(phase), np.zeros_like(phase)]
+    rows.append(np.zeros_like(rows[0]))
+    if np.any(constants.armed > 0):
+        arming = (np.broadcast_to(constants.armed, len(t)), *np.zeros((3, len(t))), np.ones(len(t)))
+        rows = [np.concatenate([row, new[:, None]], axis=1) for row, new in zip(rows, arming, strict=True)]
     order = np.argsort(rows[0], axis=1, kind="stable")
     rows = [np.take_along_axis(row, order, axis=1) for row in rows]
-    fillers = (np.inf, 0.0, 0.0, 0.0)
+    if constants.waits_for_input:
+        rows[4][:, 0] = 1.0
+    fillers = (np.inf, 0.0, 0.0, 0.0, 0.0)
     return np.stack([np.pad(row, ((0, 0), (0, 1)), constant_values=f) for row, f in zip(rows, fillers, strict=True)])
 
 
@@ -88,7 +94,8 @@ class _Batch:
         trials = len(state)
         self.next = np.zeros(trials, dtype=int)
         self.pulse, self.pulses, self.base = np.zeros(trials), np.zeros(trials), np.zeros(trials)
-        self.comparing = np.full(trials, not constants.waits_for_input)
+        self.comparing = np.full(trials, not constants.waits_for_input and not np.any(constants.armed > 0))
+        self.on_ramp = np.zeros(trials, dtype=bool)
         self.noise = np.zeros((4, trials))
         self.draws = np.zeros((2, trials), dtype=np.uint64)
         self.turns3 = np.zeros(trials)
@@ -101,7 +108,8 @@ class _Batch:
     def keep(self, which: Bools) -> None:
         """Drop the decided neurons."""
         names = (
-            "t phase1 phase2 cycles up filter membrane phase3 seeds next pulse pulses base comparing turns3 peak half1"
+            "t phase1 phase2 cycles up filter membrane phase3 seeds next pulse pulses base comparing on_ramp turns3 "
+            "peak half1"
         )
         for name in names.split():
             setattr(self, name, getattr(self, name)[which])
@@ -127,7 +135,8 @@ class _Batch:
         edge2 = self._phase2_after(length) >= np.pi
         length[edge2] = self._time_of_edge2(length)[edge2]
         edge1 &= ~edge2
-        slope = c.omega[3] + self.noise[3] - c.omega[2] - self.noise[2] + c.swing * (self.up - 0.5)
+        driven = np.where(self.on_ramp, c.ramp, c.swing * (self.up - 0.5))
+        slope = c.omega[3] + self.noise[3] - c.omega[2] - self.noise[2] + driven
         at, membrane = self._decide(length, slope)
         self._watch(speed1, np.where(np.isfinite(at), at - self.t, length))
         self._advance(length, slope, speed1, edge1, edge2, limit)
@@ -149,7 +158,7 @@ class _Batch:
         error = self._error()
         for later in (x, length):
             moved = error + speed1 * later - (self._phase2_after(later) - self.phase2)
-            self.peak = np.maximum(self.peak, np.abs(moved))
+            self.peak = np.where(self.on_ramp, self.peak, np.maximum(self.peak, np.abs(moved)))
 
     def _advance(
         self, length: Floats, slope: Floats, speed1: Floats, edge1: Bools, edge2: Bools, limit: Floats
@@ -177,20 +186,22 @@ class _Batch:
         here = here & (limit < self.c.window) & (self.corners[0, rows, self.next] == limit)
         if not here.any():
             return
-        enabled = here & ~self.comparing
+        enabled = here & (self.corners[4, rows, self.next] > 0)
+        self.on_ramp = self.on_ramp | (enabled & ~np.isnan(self.c.ramp))
         if not self.c.counts_turns:
             self.base = np.where(enabled, 2 * np.pi * np.floor((self.membrane + np.pi) / (2 * np.pi)), self.base)
         self.comparing = self.comparing | enabled
         if not self.c.readout_q:
             at_once = enabled & ~np.isfinite(at) & self._looks_ahead(self.membrane)
             at[at_once], membrane[at_once] = self.t[at_once], self.membrane[at_once]
-        _, jump, rate, pulses = self.corners[:, rows, self.next]
+        _, jump, rate, pulses, _ = self.corners[:, rows, self.next]
         total = self.phase1 + np.where(here, jump, 0.0)
         edges = np.where(here & (jump != 0), np.floor(total / np.pi), 0.0)
         self.phase1 = total - edges * np.pi
         self.cycles, self.half1 = self.cycles + edges, self.half1 + edges
         self.up = np.where(np.mod(np.abs(edges), 2) == 1, 1.0 - self.up, self.up)
-        self.peak = np.where(here & ~np.isfinite(at), np.maximum(self.peak, np.abs(self._error())), self.peak)
+        watched = here & ~np.isfinite(at) & ~self.on_ramp
+        self.peak = np.where(watched, np.maximum(self.peak, np.abs(self._error())), self.peak)
         self.pulses = self.pulses + np.where(here, pulses, 0.0)
         self.pulse = np.where(self.pulses == 0, 0.0, self.pulse + np.where(here, rate, 0.0))
         self.next = self.next + here

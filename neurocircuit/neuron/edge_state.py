@@ -31,6 +31,8 @@ class Constants:
     lead: Value
     counts_turns: bool
     floor: float
+    armed: Value
+    ramp: Value  # rise of the membrane after the arming; nan: it goes on as before
 
     @classmethod
     def of(cls, spec: NeuronSpec, errors: NeuronErrors | None = None) -> "Constants":
@@ -61,13 +63,18 @@ class Constants:
             lead=lead_rad * (1.0 + errors.threshold),
             counts_turns=spec.comparator == "phase_counter",
             floor=-np.inf if spec.membrane_floor_rad is None else spec.membrane_floor_rad,
+            armed=spec.armed_over_tau / scale,
+            ramp=np.nan
+            if spec.ramp_slope is None
+            else spec.ramp_slope * spec.fixed_lead_rad * scale * (1.0 + errors.gain),
         )
 
     def as_array(self) -> Floats:
         """Return [trial or 1, constant] in the order that the kernel reads."""
         flags = (float(self.readout_q), float(self.waits_for_input), float(self.counts_turns), self.floor)
+        window = (self.armed, self.ramp)
         head = (self.r, self.phase_per_weight, *self.omega, self.swing, self.spike_width, self.window)
-        columns = np.broadcast_arrays(*np.atleast_1d(*head, *self.noise, *flags))
+        columns = np.broadcast_arrays(*np.atleast_1d(*head, *self.noise, *flags, *window))
         return np.ascontiguousarray(np.stack(columns, axis=1))
 
     def row(self, trial: int) -> "Constants":
@@ -97,6 +104,8 @@ def start_state(constants: Constants, t_over_tau: Floats, start_rad: Floats, may
     locked = (duty > 0) & (duty < 1)
     duty = np.where(locked, duty, 0.5)
     first = np.minimum(np.min(t_over_tau, axis=1), constants.window)
+    if np.any(constants.armed > 0):
+        first = np.minimum(first, constants.armed)
     skip = _quiet_until(constants, duty, first) & locked & (may_skip and not np.any(constants.noise))
     period = np.pi / constants.omega[0]
     begin = np.mod(start_rad[:, 0] / np.pi, 1.0)

@@ -120,9 +120,10 @@ def evaluate(
         options["errors"] = errors
     chosen = level_of(level)
     if chosen.HAS_DEVICES:
-        return chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
+        return _forced_at_the_end(chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options), spec)
     t_over_tau, weights = acting_times(spec, t_over_tau, weights), overlapping_weights(spec, t_over_tau, weights)
-    return _after_output_delay(chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options), spec)
+    record = _after_output_delay(chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options), spec)
+    return _forced_at_the_end(record, spec)
 
 
 def waveforms(
@@ -203,6 +204,14 @@ def _after_output_delay(record: FireRecord, spec: NeuronSpec) -> FireRecord:
     late = record.fire_time_over_tau + spec.output_delay_s / spec.tau_s
     lost = late > spec.window_over_tau
     return replace(record, fire_time_over_tau=np.where(lost, np.inf, late), false_fire=record.false_fire & ~lost)
+
+
+def _forced_at_the_end(record: FireRecord, spec: NeuronSpec) -> FireRecord:
+    """Let neurons that are silent when a readout window of the form `forced` closes spike at that instant."""
+    if spec.readout_window is None or spec.readout_window.form != "forced":
+        return record
+    silent = np.isinf(record.fire_time_over_tau)
+    return replace(record, fire_time_over_tau=np.where(silent, spec.window_over_tau, record.fire_time_over_tau))
 
 
 def _check(t_over_tau: Floats, weights: Floats) -> None:

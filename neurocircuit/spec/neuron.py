@@ -67,6 +67,36 @@ class StartPhases(Spec):
     vco3_rad: Annotated[Radians, Field(alias="vco3")] = 0.0
 
 
+class ReadoutWindow(Spec):
+    """A comparator that is armed when the window of the inputs has closed, and a window of its own after that.
+
+    forced: the membrane goes on as before; a neuron that has not fired when the window closes spikes then.
+    ramp: at the arming VCO4's control is switched from UP to a constant current, so the membrane rises evenly by
+    `slope` from where the inputs have left it; a neuron that does not reach its threshold is silent.
+    """
+
+    form: Annotated[Literal["forced", "ramp"], Field(description="what the membrane does in the window")]
+    armed_s: Annotated[
+        Seconds, Field(alias="armed", gt=0, description="from the time origin; before it the comparator is blind")
+    ]
+    length_s: Annotated[Seconds, Field(alias="length", gt=0, description="from the arming to the window's end")]
+    slope: Annotated[
+        Ratio | None,
+        Field(gt=0, description="ramp: rise of the membrane in thresholds per τ; absent in the form `forced`"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _slope_of_a_ramp(self) -> "ReadoutWindow":
+        if (self.slope is None) == (self.form == "ramp"):
+            raise ValueError(f"readout_window.slope must stand with the form ramp, and only there, got {self.slope}")
+        return self
+
+    @property
+    def closes_s(self) -> float:
+        """End of the window, from the time origin."""
+        return self.armed_s + self.length_s
+
+
 class Sensitivity(Spec):
     """How one field moves with the supply and the temperature; relative to its nominal value."""
 
@@ -166,6 +196,10 @@ class NeuronSpec(Spec):
         Radians | None,
         Field(alias="membrane_floor", lt=0, description="lowest VCO4 less VCO3 that a clamp allows; absent: no clamp"),
     ] = None
+    readout_window: Annotated[
+        ReadoutWindow | None,
+        Field(description="arming of the comparator and a window of its own; absent: armed from the time origin on"),
+    ] = None
     start_phases: Annotated[
         Literal["random"] | StartPhases,
         Field(description="VCO phases at arming: uniform per draw, since nothing locks the pattern to the oscillators"),
@@ -247,6 +281,14 @@ class NeuronSpec(Spec):
         if self.f0_Hz * max(1.0, self.threshold_vco_ratio) * self.window_s > LARGEST_WINDOW_cycles:
             cycles = self.f0_Hz * self.window_s
             raise ValueError(f"f0·window must be <= {LARGEST_WINDOW_cycles:g} cycles, got {cycles:g}")
+        if self.readout_window is not None:
+            if not self.threshold.is_fixed:
+                raise ValueError(f"threshold must be a lead under a readout_window, got {self.threshold.kind}")
+            if self.readout_window.closes_s > self.window_s:
+                raise ValueError(
+                    f"readout_window must close within window = {self.window_s:g} s, "
+                    f"got armed + length = {self.readout_window.closes_s:g} s"
+                )
         if self.spike_width_s >= self.window_s:
             raise ValueError(f"spike_width must be < window, got {self.spike_width_s:g} s")
         return self
@@ -284,8 +326,18 @@ class NeuronSpec(Spec):
 
     @property
     def window_over_tau(self) -> float:
-        """Observation window from arming, units of tau."""
-        return self.window_s / self.tau_s
+        """Observation window from arming, units of tau; it ends where a readout window closes."""
+        return (self.window_s if self.readout_window is None else self.readout_window.closes_s) / self.tau_s
+
+    @property
+    def armed_over_tau(self) -> float:
+        """Instant from which the comparator decides, units of tau; 0 without a readout window."""
+        return 0.0 if self.readout_window is None else self.readout_window.armed_s / self.tau_s
+
+    @property
+    def ramp_slope(self) -> float | None:
+        """Rise of the membrane after the arming, thresholds per tau, where a readout window has one."""
+        return None if self.readout_window is None else self.readout_window.slope
 
     def at(self, supply_ratio: float = 1.0, temperature_K: float = 300.15) -> "NeuronSpec":
         """Return the spec at another supply (relative to nominal) and temperature, by the stated sensitivities."""
