@@ -7,9 +7,9 @@ With e the excess phase error, y the speed of VCO2 and u the rate at which the i
 
 which is eq. (2) in state form. Between two corners of the inputs u is constant and arc.py has the closed form.
 Static frequency errors shift the lock point and let the membrane drift: both are in d. The XOR never wraps here.
-Under a readout window the first crossing after the arming counts; a ramp lets the membrane rise evenly from there, with
-VCO2's control cut off. Phase noise adds corners: the frequencies that it holds for half a period (phase_noise.py) add to u (VCO1 less VCO2)
+Phase noise adds corners: the frequencies that it holds for half a period (phase_noise.py) add to u (VCO1 less VCO2)
 and to d (VCO4 less VCO3).
+Under a readout window the first crossing after the arming counts; on a ramp the membrane rises evenly from there.
 """
 
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ def fire(
 def _arc(
     constants: Constants, e: Floats, y: Floats, u: Floats, d: Floats, gap: Floats, armed: NDArray[np.bool_]
 ) -> Arc:
-    """Return the loop from one corner on; after the arming of a ramp the membrane rises evenly, whatever the loop does."""
+    """Return the loop from a corner on; after the arming of a ramp the membrane rises evenly, without the loop."""
     if constants.ramp is None:
         return Arc(constants.r, e - u, y - u, u + d, gap)
     rate = np.where(armed, constants.ramp + d - constants.static_error, u + d)

@@ -85,7 +85,7 @@ def _fire_on_ramp(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, errors:
 
 
 def _peak_current(since: Floats, weights: Floats) -> Floats:
-    """Return the largest |Σ w e^{-(t - t_i)}| [trial] until the arming; spikes came `since` [trial, input] before it."""
+    """Return the largest |Σ w e^{-(t - t_i)}| [trial] until the arming, `since` [trial, input] after each spike."""
     order = np.argsort(-since, axis=1, kind="stable")
     since, w = np.take_along_axis(since, order, axis=1), np.take_along_axis(weights, order, axis=1)
     current, peak = np.zeros(len(since)), np.zeros(len(since))

@@ -166,6 +166,9 @@ def _decide(
 
     The loop forgets with τ: what has not fired 4 τ after the last input needs a membrane that grazes the threshold.
     """
+    if spec.readout_window is not None:
+        spec = spec.replace(window_s=spec.readout_window.closes_s)
+        return _solve(spec, t_over_tau, weights, walk(spec, noise_seed), timeout_s, step_divisor)
     heard = t_over_tau[t_over_tau < spec.window_over_tau]
     horizon_s = (float(np.max(heard, initial=0.0)) + 4.0) * spec.tau_s + spec.spike_width_s
     if horizon_s < spec.window_s:
@@ -189,8 +192,11 @@ def _solve(
     slope = 2 * pi * spec.tau_s * (spec.vco4_swing_Hz * e_rad / pi + drift_Hz)
     # ngspice has a time point at each corner of the walk, so between two points it is straight
     walked = np.zeros_like(gap) if noise is None else noise.at(4, time) - noise.at(3, time)
+    if spec.ramp_slope is not None:
+        risen = spec.ramp_slope * spec.fixed_lead_rad + 2 * pi * spec.tau_s * drift_Hz
+        slope = np.where(time > spec.armed_over_tau, risen, slope)
     # A ramping threshold is compared only from the first input on (Ramp); a lead needs no such wait.
-    start = 0.0 if spec.threshold.is_fixed else float(np.min(t_over_tau, initial=inf))
+    start = spec.armed_over_tau if spec.threshold.is_fixed else float(np.min(t_over_tau, initial=inf))
     fired_at = first_crossing(time, gap, slope, start, walked) if start < spec.window_over_tau else inf
     errors_before = np.abs(e_rad[time <= fired_at])
     at_crossing = abs(float(np.interp(fired_at, time, e_rad))) if fired_at < inf else 0.0

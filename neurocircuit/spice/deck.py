@@ -73,7 +73,7 @@ def compose(
     # a source of value 0 for each corner.
     for index, corner_s in enumerate(corners_s[(corners_s > 0) & (corners_s < spec.window_s)]):
         circuit.I(f"corner{index}", circuit.gnd, circuit.gnd, _pwl(np.array([corner_s, spec.window_s]), np.zeros(2)))
-    circuit.X("neuron", "phase_domain_averaged", *NODES, **_parameters(spec))
+    circuit.X("neuron", "phase_domain_averaged", *NODES, _control_of_vco4(circuit, spec), **_parameters(spec))
     circuit.raw_spice = f".include {NETLIST}\n"  # PySpice's own include writes this machine's absolute path
     vectors = tuple(f"v({node})" for node in NODES)
     step_s = MAX_STEP_over_tau * spec.tau_s / step_divisor
@@ -113,6 +113,20 @@ def vco1_corners(
     if noise is not None:
         phases_rad = phases_rad + noise.at(1, corners_s / spec.tau_s) - noise.at(2, corners_s / spec.tau_s)
     return corners_s, phases_rad
+
+
+def _control_of_vco4(circuit: Any, spec: NeuronSpec) -> str:
+    """Return the node that drives VCO4: UP, or for a ramp one that a switch puts on a constant at the arming."""
+    if spec.readout_window is None or spec.ramp_slope is None:
+        return "up"
+    armed_s, switching_s = spec.readout_window.armed_s, SMALLEST_WIDTH_over_tau * spec.tau_s
+    corners_s = np.array([0.0, armed_s - switching_s / 2, armed_s + switching_s / 2, spec.window_s])
+    circuit.V("onramp", "onramp", circuit.gnd, _pwl(corners_s, np.array([0.0, 0.0, 1.0, 1.0])))
+    for index, corner_s in enumerate(corners_s[1:3]):
+        circuit.I(f"arming{index}", circuit.gnd, circuit.gnd, _pwl(np.array([corner_s, spec.window_s]), np.zeros(2)))
+    level = 0.5 + spec.ramp_slope * spec.fixed_lead_rad / (two_pi * spec.vco4_swing_Hz * spec.tau_s)
+    circuit.B("control", "control", circuit.gnd, v=f"V(up) + V(onramp)*({_number(level)} - V(up))")
+    return "control"
 
 
 def _reltol(step_divisor: int) -> float:

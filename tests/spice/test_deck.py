@@ -32,7 +32,7 @@ Icorner2 0 0 PWL(4.2e-09 0.0
 + 2e-07 0.0)
 Icorner3 0 0 PWL(4.800000000000001e-09 0.0
 + 2e-07 0.0)
-Xneuron phi1 e up vc phi2 membrane phase_domain_averaged <parameters>
+Xneuron phi1 e up vc phi2 membrane up phase_domain_averaged <parameters>
 .options method=trap reltol=1e-07
 .save v(phi1) v(e) v(up) v(vc) v(phi2) v(membrane)
 .tran 4e-10 2e-07 0.0 4e-10
@@ -63,7 +63,7 @@ def test_no_number_carries_a_suffix_and_each_survives_the_text():
     waveform = re.search(r"PWL\(([^)]*)\)", composed.text)[1].replace("\n+", "")
     corners, phases = deck.vco1_corners(spec, np.array([1 / 3, 1 / 7]), np.array([0.1, 1 / 9]))
     assert [float(word) for word in waveform.split()] == np.stack([corners, phases], axis=1).ravel().tolist()
-    settings = dict(word.split("=") for word in re.search(r"Xneuron.*", composed.text)[0].split()[8:])
+    settings = dict(word.split("=") for word in re.search(r"Xneuron.*", composed.text)[0].split()[9:])
     assert float(settings["tau"]) == spec.tau_s
     assert float(settings["w_lf"]) == spec.loop_filter_rad_per_s
 
