@@ -162,6 +162,8 @@ def circuit_of(spec: NeuronSpec) -> Circuit:
     """Return the transistors behind a spec. Raise InputError where there are none."""
     if spec.circuit is None:
         raise InputError("level transistor needs a NeuronSpec with circuit, as `neurocircuit characterize` writes it")
+    if spec.readout_window is not None:
+        raise InputError("level transistor has no readout_window: its comparator is armed with VCO3 and VCO4")
     return spec.circuit
 
 
