@@ -1,0 +1,247 @@
+"""A windowed network as physical neurons: who receives which spike, when each layer is armed, what its synapses weigh.
+
+It is made from a `WindowedGraph` and its weights; neuron/windows.py has the equations. Times of a node stand on the
+network's clock, τ = 1, 0 where the window of the pixels opens. A layer of neurons begins where the first window of its
+inputs opens; the times of its neurons count from there.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError
+from neurocircuit.neuron import windows
+from neurocircuit.neuron.windows import Code
+from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec.neuron import ReadoutWindow
+from neurocircuit.spec.windowed import INPUT, ConcatNode, LayerNode, MaxNode, Term, WindowedGraph
+
+Answer = TypeVar("Answer")
+Neurons = slice | NDArray[np.integer]  # some neurons of a layer
+_NONE = -1  # number of what never spikes: padding of a pooling window, and of a ramp's silent inputs
+
+
+@dataclass(frozen=True)
+class WindowedLayer:
+    """Neurons of one layer, channel first; `row` gives each neuron's row of `kernel` [row, input].
+
+    index: number of the spike that each input receives, [neuron, input], in the order of `WindowedNetwork.received`;
+    the last two inputs are the bias spikes. origin, armed, closes: on the network's clock.
+    """
+
+    node: LayerNode
+    index: NDArray[np.int32]
+    kernel: Floats
+    row: NDArray[np.int32]
+    origin_over_tau: float
+    armed_over_tau: float
+    ramp_slope: float | None
+
+    @property
+    def name(self) -> str:
+        """Name of the layer in the graph."""
+        return self.node.name
+
+    @property
+    def neurons(self) -> int:
+        """How many there are."""
+        return len(self.index)
+
+    @property
+    def fan_in(self) -> int:
+        """Synapses of each, both bias spikes included."""
+        return int(self.index.shape[1])
+
+    @property
+    def closes_over_tau(self) -> float:
+        """End of the layer's own window."""
+        return self.armed_over_tau + self.node.window_over_tau
+
+    def neuron(self, base: NeuronSpec) -> NeuronSpec:
+        """Return the neuron that all neurons of this layer are: `base` with the layer's readout window."""
+        tau_s = base.tau_s
+        window = ReadoutWindow(
+            form="forced" if self.ramp_slope is None else "ramp",
+            armed_s=(self.armed_over_tau - self.origin_over_tau) * tau_s,
+            length_s=self.node.window_over_tau * tau_s,
+            slope=self.ramp_slope,
+        )
+        return base.replace(readout_window=window, window_s=max(base.window_s, window.closes_s))
+
+
+class WindowedNetwork:
+    """A `WindowedGraph` with its weights, unrolled: every position of a convolution has neurons of its own."""
+
+    def __init__(self, graph: WindowedGraph, weights: Mapping[str, Floats]) -> None:
+        """Unroll the graph. Raise InputError naming a weight that is missing or does not fit."""
+        self.graph = graph
+        self.codes = windows.codes(graph)
+        self._weights = weights
+        self.layers: dict[str, WindowedLayer] = {}
+        self._pools: dict[str, NDArray[np.int32]] = {}
+        self.shapes: dict[str, tuple[int, int, int]] = {INPUT: graph.shape}
+        for node in graph.nodes:
+            if isinstance(node, LayerNode):
+                self.layers[node.name], self.shapes[node.name] = self._layer(node)
+            elif isinstance(node, MaxNode):
+                self._pools[node.name], self.shapes[node.name] = _pooled(node, self.shapes[node.source])
+            else:
+                parts = [self.shapes[source] for source in node.sources]
+                self.shapes[node.name] = (sum(part[0] for part in parts), *parts[0][1:])
+
+    @cached_property
+    def neurons(self) -> int:
+        """Of all layers."""
+        return sum(layer.neurons for layer in self.layers.values())
+
+    def input_spikes(self, pixels: Floats) -> Floats:
+        """Return spike times [number] of an image's pixels [channel, row, column], 0 … 1. Eq. (W2)."""
+        if pixels.shape != self.graph.shape:
+            raise InputError(f"pixels must be {list(self.graph.shape)}, got {list(pixels.shape)}")
+        window = self.graph.window_over_tau
+        times: Floats = window + np.log(windows.spike_z(pixels.ravel(), 1.0, window))
+        return np.maximum(times, 0.0)
+
+    def propagate(
+        self,
+        pixels: Floats,
+        layer_step: Callable[[WindowedLayer, Floats], tuple[Answer, Floats]],
+        until: int | None = None,
+    ) -> list[Answer]:
+        """Return the answer of every layer (or of the first `until`) to an image.
+
+        layer_step(layer, times): what the layer makes of the times [neuron, input] that its neurons receive, from its
+        origin: its answer, and its spikes [neuron] from there; inf: silent.
+        """
+        spikes = {INPUT: self.input_spikes(pixels)}
+        answers: list[Answer] = []
+        for node in self.graph.nodes:
+            if isinstance(node, MaxNode):
+                spikes[node.name] = np.append(spikes[node.source], np.inf)[self._pools[node.name]].min(axis=1)
+            elif isinstance(node, ConcatNode):
+                spikes[node.name] = np.concatenate([spikes[source] for source in node.sources])
+            else:
+                if len(answers) == until:
+                    break
+                layer = self.layers[node.name]
+                answer, fired = layer_step(layer, self.received(layer, spikes))
+                answers.append(answer)
+                spikes[node.name] = fired + layer.origin_over_tau
+        return answers
+
+    def received(self, layer: WindowedLayer, spikes: Mapping[str, Floats], neurons: Neurons = slice(None)) -> Floats:
+        """Return times [neuron, input] from the layer's origin that neurons receive, from the spikes of every node."""
+        numbers = []
+        for term in layer.node.terms:
+            code = self.codes[term.source]
+            channels = self.shapes[term.source][0]
+            times = spikes[term.source].reshape(channels, -1)
+            if layer.ramp_slope is not None:  # a silent neuron of an older window spikes at its end
+                older = code.end_over_tau < layer.armed_over_tau
+                times = np.where(np.isinf(times) & older[:, None], code.end_over_tau[:, None], times)
+            numbers += [times.ravel(), self._padding(layer, code)]
+        bias = [layer.origin_over_tau, layer.armed_over_tau]
+        received: Floats = np.concatenate([*numbers, bias])[layer.index[neurons]] - layer.origin_over_tau
+        return np.maximum(received, 0.0)
+
+    def _padding(self, layer: WindowedLayer, code: Code) -> Floats:
+        """Return spike times of padding by channel: of its activation, or of silence."""
+        z = windows.spike_z(code.padding, code.largest, code.window_over_tau)
+        times: Floats = code.end_over_tau + np.log(z)
+        if layer.ramp_slope is not None:
+            return np.where((code.padding == 0) & (code.end_over_tau >= layer.armed_over_tau), np.inf, times)
+        return times
+
+    def _layer(self, node: LayerNode) -> tuple[WindowedLayer, tuple[int, int, int]]:
+        graph, armed = self.graph, windows.arming_over_tau(node, self.codes)
+        origin = windows.opening_over_tau(node, self.codes)
+        c = self._weight(node, node.bias).reshape(-1)
+        per_slope, late, indices, first, size = [], np.zeros(len(c)), [], 0, (1, 1)
+        for term in node.terms:
+            code, shape = self.codes[term.source], self.shapes[term.source]
+            gain = windows.gain(graph.form, node, code, armed)
+            v = _ungrouped(self._weight(node, term.weight), term.groups)
+            index, size = _received(term, shape, v.shape)
+            pixels = index.shape[1] // shape[0] if term.kind == "linear" else math.prod(v.shape[2:])
+            w = v.reshape(len(v), -1) * np.repeat(gain.per_slope, pixels)
+            if index.shape[1] != w.shape[1]:
+                raise InputError(f"{term.weight} must have {index.shape[1]} inputs, got {w.shape[1]}")
+            late = late + w @ np.repeat(gain.late, pixels)
+            per_slope.append(w)
+            indices.append(index + first)
+            first += math.prod(shape) + shape[0]
+        w = np.concatenate(per_slope, axis=1)
+        bias = windows.bias_spikes(graph.form, node, math.exp(origin - armed), c, w.sum(axis=1), late)
+        scale = bias.slope if graph.form == "forced" else bias.slope * node.window_over_tau
+        kernel = np.concatenate([w * scale[:, None], bias.first[:, None], bias.last[:, None]], axis=1)
+        positions = np.concatenate(indices, axis=1)
+        positions = np.pad(positions, ((0, 0), (0, 2)))
+        positions[:, -2:] = first, first + 1
+        layer = WindowedLayer(
+            node=node,
+            index=np.tile(positions, (len(c), 1)).astype(np.int32),
+            kernel=kernel,
+            row=np.repeat(np.arange(len(c), dtype=np.int32), len(positions)),
+            origin_over_tau=origin,
+            armed_over_tau=armed,
+            ramp_slope=None if graph.form == "forced" else float(bias.slope[0]),
+        )
+        return layer, (len(c), *size)
+
+    def _weight(self, node: LayerNode, name: str) -> Floats:
+        if name not in self._weights:
+            raise InputError(f"weights must hold those of {node.name}; missing: {name}")
+        return np.asarray(self._weights[name], dtype=np.float64)
+
+
+def _ungrouped(v: Floats, groups: int) -> Floats:
+    """Return weights [out, in, h, w] of a convolution, 0 between its groups."""
+    if groups == 1:
+        return v
+    full = np.zeros((len(v), v.shape[1] * groups, *v.shape[2:]))
+    each = len(v) // groups
+    for group in range(groups):
+        rows, columns = slice(group * each, (group + 1) * each), slice(group * v.shape[1], (group + 1) * v.shape[1])
+        full[rows, columns] = v[rows]
+    return full
+
+
+def _received(
+    term: Term, shape: tuple[int, int, int], weight_shape: tuple[int, ...]
+) -> tuple[NDArray[np.int64], tuple[int, int]]:
+    """Return numbers [position, input] of the spikes of a term, those of padding behind the others, and the size."""
+    numbers = np.arange(math.prod(shape)).reshape(shape)
+    if term.kind == "linear":
+        return numbers.reshape(1, -1), (1, 1)
+    left, right, top, bottom = term.padding
+    padded = np.pad(numbers, ((0, 0), (top, bottom), (left, right)), constant_values=_NONE)
+    padding = math.prod(shape) + np.arange(shape[0])
+    padded = np.where(padded == _NONE, padding[:, None, None], padded)
+    spread = [dilation * (width - 1) + 1 for dilation, width in zip(term.dilation, weight_shape[2:], strict=True)]
+    view = np.lib.stride_tricks.sliding_window_view(padded, tuple(spread), axis=(1, 2))
+    view = view[:, :: term.stride[0], :: term.stride[1], :: term.dilation[0], :: term.dilation[1]]
+    size = (view.shape[1], view.shape[2])
+    return view.transpose(1, 2, 0, 3, 4).reshape(math.prod(size), -1), size
+
+
+def _pooled(node: MaxNode, shape: tuple[int, int, int]) -> tuple[NDArray[np.int32], tuple[int, int, int]]:
+    """Return numbers [gate, input] of the spikes in each window of an earliest-spike pooling, and its shape."""
+    numbers = np.arange(math.prod(shape)).reshape(shape)
+    sides = []
+    for pixels, kernel, stride, padding in zip(shape[1:], node.kernel, node.stride, node.padding, strict=True):
+        steps = (pixels + 2 * padding - kernel) / stride
+        count = (math.ceil(steps) if node.ceil else math.floor(steps)) + 1
+        if node.ceil and (count - 1) * stride >= pixels + padding:  # no window begins in the padding behind
+            count -= 1
+        sides.append((padding, max((count - 1) * stride + kernel - pixels - padding, 0)))
+    padded = np.pad(numbers, ((0, 0), *sides), constant_values=_NONE)
+    view = np.lib.stride_tricks.sliding_window_view(padded, node.kernel, axis=(1, 2))
+    view = view[:, :: node.stride[0], :: node.stride[1]]
+    pooled = (shape[0], view.shape[1], view.shape[2])
+    return view.reshape(math.prod(pooled), -1).astype(np.int32), pooled
