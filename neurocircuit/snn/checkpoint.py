@@ -38,12 +38,18 @@ def to_bytes(subject: Subject, weights: dict[str, Tensor], training: dict[str, A
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint: subject, weights, training. Raises InputError or FileFormatError naming the file."""
+    """Return the content of a checkpoint: subject, weights, training.
+
+    Raises InputError or FileFormatError naming the file.
+    """
     return read_content(path, FORMAT, VERSION)
 
 
 def load_network(path: Path) -> tuple[Subject, nn.Sequential]:
-    """What the weights are for, and the network that holds them. Raises FileFormatError naming what does not fit."""
+    """Return what the weights are for, and the network that holds them.
+
+    Raises FileFormatError naming what does not fit.
+    """
     content = load(path)
     try:
         subject = Subject.from_dict(content["subject"])
@@ -55,7 +61,7 @@ def load_network(path: Path) -> tuple[Subject, nn.Sequential]:
 
 
 def new_network(subject: Subject, generator: torch.Generator) -> nn.Sequential:
-    """The subject's network with weights drawn from `generator`."""
+    """Return the subject's network with weights drawn from `generator`."""
     data = DATA_SETS[subject.data.name]
     if subject.network.name == "relu_compact":
         if subject.encoding.kind != "linear":

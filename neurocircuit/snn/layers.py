@@ -42,12 +42,12 @@ class SpikingConv2d(SpikingLayer):
         self.stride, self.padding = stride, padding
 
     def forward(self, z: Tensor) -> Tensor:
-        """Output spikes [N, out, h, w]."""
+        """Return the output spikes [N, out, h, w]."""
         weight, bias = self.in_force()
         return self._keep(functional.causal_conv2d(z, weight, bias, self.bias_z, self.stride, self.padding))
 
     def extra_repr(self) -> str:
-        """Shapes and geometry."""
+        """Return the shapes and geometry."""
         out, channels, *kernel = self.weight.shape
         return f"{channels}, {out}, kernel_size={tuple(kernel)}, stride={self.stride}, padding={self.padding!r}"
 
@@ -70,12 +70,12 @@ class SpikingLinear(SpikingLayer):
         super().__init__((out_features, in_features), bias, bias_z, init, keep_slope, device, dtype)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Output spikes [..., out]."""
+        """Return the output spikes [..., out]."""
         weight, bias = self.in_force()
         return self._keep(functional.causal_linear(z, weight, bias, self.bias_z))
 
     def extra_repr(self) -> str:
-        """Shapes."""
+        """Return the shapes."""
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}"
 
 
@@ -87,7 +87,7 @@ class Rebase(nn.Module):
     """
 
     def forward(self, z: Tensor) -> Tensor:
-        """Spikes of the same shape [N, ...] on a clock that starts with each sample's earliest spike."""
+        """Return the spikes of the same shape [N, ...] on a clock that starts with each sample's earliest spike."""
         if z.numel() == 0:
             return z
         fired = torch.isfinite(z)

@@ -85,7 +85,7 @@ class Builder:
         self._generator = generator
 
     def conv(self, channels: int, kernel_px: int, stride: int = 1) -> nn.Module:
-        """SCNN(kernel, channels, stride) with TensorFlow's "same" padding."""
+        """Return the sCNN(kernel, channels, stride) with TensorFlow's "same" padding."""
         layer = layers.SpikingConv2d(
             self.channels, channels, kernel_px, stride=stride, padding="same", bias=self.spec.bias
         )
@@ -95,19 +95,19 @@ class Builder:
         return layer
 
     def linear(self, neurons: int) -> nn.Module:
-        """FC(neurons) on the flattened input."""
+        """Return the fC(neurons) on the flattened input."""
         layer = layers.SpikingLinear(self.channels * self.rows * self.columns, neurons, bias=self.spec.bias)
         self._draw(layer)
         self.channels, self.rows, self.columns = neurons, 1, 1
         return layer
 
     def pool(self, kernel_px: int, stride: int) -> nn.Module:
-        """Pooling of the spec's kind, "same" padding."""
+        """Return the pooling of the spec's kind, "same" padding."""
         self._shrink(stride)
         return POOLINGS[self.spec.pooling](kernel_px, stride=stride, padding="same")
 
     def clock(self) -> list[nn.Module]:
-        """What stands before each layer but the first."""
+        """Return what stands before each layer but the first."""
         if self.spec.clock == "absolute":
             return []
         return [Retime(self.spec.spread_over_tau if self.spec.clock == "own_time_constant" else None)]
@@ -121,7 +121,7 @@ class Builder:
 
 
 def build(spec: NetworkSpec, shape: Shape, classes: int, generator: torch.Generator) -> nn.Sequential:
-    """The network for images [channel, row, column] = shape; weights drawn from `generator`."""
+    """Return the network for images [channel, row, column] = shape; weights drawn from `generator`."""
     builder = Builder(spec, shape, generator)
     stages = list(_STAGES[spec.name](builder, classes))
     clocked = [stages[0]]
@@ -132,19 +132,22 @@ def build(spec: NetworkSpec, shape: Shape, classes: int, generator: torch.Genera
 
 
 def spiking_layers(network: nn.Module) -> list[layers.SpikingConv2d | layers.SpikingLinear]:
-    """The layers of neurons, in the order of the network."""
+    """Return the layers of neurons, in the order of the network."""
     return [module for module in network.modules() if isinstance(module, layers.SpikingConv2d | layers.SpikingLinear)]
 
 
 def count_weights(network: nn.Module) -> int:
-    """Synapses: weights and bias weights of all layers, however they are parameterised; of a ReLU network too."""
+    """Return the synapses: weights and bias weights of all layers, however they are parameterised.
+
+    Of a ReLU network too.
+    """
     kinds = (layers.SpikingConv2d, layers.SpikingLinear, nn.Conv2d, nn.Linear)
     chosen = [module for module in network.modules() if isinstance(module, kinds)]
     return sum(layer.weight.numel() + (0 if layer.bias is None else layer.bias.numel()) for layer in chosen)
 
 
 def _mnist_scnn(make: Builder, classes: int) -> Iterator[nn.Module]:
-    """SCNN(5,32,2) -> SCNN(5,16,2) -> FC(10)."""
+    """Yield SCNN(5,32,2) -> SCNN(5,16,2) -> FC(10)."""
     yield make.conv(32, 5, 2)
     yield make.conv(16, 5, 2)
     yield nn.Flatten()
@@ -152,7 +155,7 @@ def _mnist_scnn(make: Builder, classes: int) -> Iterator[nn.Module]:
 
 
 def _cifar10_scnn_small(make: Builder, classes: int) -> Iterator[nn.Module]:
-    """SCNN(5,64,2) -> SCNN(5,32,2) -> SCNN(5,16,2) -> FC(64) -> FC(10)."""
+    """Yield SCNN(5,64,2) -> SCNN(5,32,2) -> SCNN(5,16,2) -> FC(64) -> FC(10)."""
     for channels in (64, 32, 16):
         yield make.conv(channels, 5, 2)
     yield nn.Flatten()
@@ -189,7 +192,7 @@ class Inception(nn.Module):
         self.branches = nn.ModuleList(branches)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Spikes [image, channels of all branches, row, column]; the branches share one clock."""
+        """Return the spikes [image, channels of all branches, row, column]; the branches share one clock."""
         return torch.cat([branch(z) for branch in self.branches], dim=1)
 
 
@@ -209,7 +212,10 @@ _INCEPTIONS = (  # Szegedy et al., Table 1; None: pooling between the groups
 
 
 def _spiking_googlenet(make: Builder, classes: int) -> Iterator[nn.Module]:
-    """GoogLeNet with SCNN and spiking FC layers; its last average pooling becomes pooling of the spec's kind."""
+    """Yield the googLeNet with SCNN and spiking FC layers.
+
+    Its last average pooling becomes pooling of the spec's kind.
+    """
     yield make.conv(64, 7, 2)
     yield make.pool(3, 2)
     yield make.conv(64, 1)

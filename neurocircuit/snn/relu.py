@@ -22,7 +22,7 @@ class PixelsOf(nn.Module):
         self.latest = float(torch.exp(torch.tensor(encoding.alpha, dtype=torch.double)))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pixels [N, channel, row, column], channels last in memory: bfloat16 is fastest so."""
+        """Return the pixels [N, channel, row, column], channels last in memory: bfloat16 is fastest so."""
         pixels = (self.latest - z) / (self.latest - 1.0)
         return pixels.contiguous(memory_format=torch.channels_last)
 
@@ -31,7 +31,7 @@ class SpikesOf(nn.Module):
     """z = e^-y [N, class]: the largest y decides as the earliest spike."""
 
     def forward(self, y: Tensor) -> Tensor:
-        """Spikes of the read-out."""
+        """Return the spikes of the read-out."""
         return torch.exp(-y.float())
 
 
@@ -99,7 +99,7 @@ def _conv(inputs: int, outputs: int, rng: torch.Generator) -> nn.Conv2d:
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    """A batch norm whose scale stays 1: the next layer has one of its own."""
+    """Return a batch norm whose scale stays 1: the next layer has one of its own."""
     norm = nn.BatchNorm2d(channels, momentum=MOMENTUM)
     norm.weight.requires_grad_(False)
     return norm

@@ -46,11 +46,11 @@ class WindowedConv2d(nn.Conv2d):
         self.largest, self.window_over_tau, self.form = largest, window_over_tau, form
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activations [N, out, h, w]."""
+        """Return the activations [N, out, h, w]."""
         return windowed.carried(super().forward(x), self.largest, self.window_over_tau, self.form, in_place=True)
 
     def extra_repr(self) -> str:
-        """Geometry, X, window and form."""
+        """Return the geometry, X, window and form."""
         shapes = super().extra_repr()  # type: ignore[no-untyped-call]
         return f"{shapes}, largest={self.largest:g}, window={self.window_over_tau:g}, {self.form}"
 
@@ -72,11 +72,11 @@ class WindowedLinear(nn.Linear):
         self.largest, self.window_over_tau, self.form = largest, window_over_tau, form
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activations [..., out]."""
+        """Return the activations [..., out]."""
         return windowed.carried(super().forward(x), self.largest, self.window_over_tau, self.form, in_place=True)
 
     def extra_repr(self) -> str:
-        """Shapes, X, window and form."""
+        """Return the shapes, X, window and form."""
         return f"{super().extra_repr()}, largest={self.largest:g}, window={self.window_over_tau:g}, {self.form}"
 
 
@@ -92,7 +92,7 @@ class WindowedSum(nn.Module):
         self._levels = [None if not bool(level.any()) else level for level in padding]
 
     def affine(self, inputs: list[Tensor]) -> Tensor:
-        """Values y [N, out, h, w] or [N, out] from the activations of each term's source."""
+        """Return the values y [N, out, h, w] or [N, out] from the activations of each term's source."""
         y: Tensor | None = None
         for term, x, v, level in zip(self.node.terms, inputs, self.weights, self._levels, strict=True):
             bias = self.bias if y is None else None
@@ -109,7 +109,7 @@ class WindowedSum(nn.Module):
         return y
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Activations that the spikes carry; of a read-out y."""
+        """Return the activations that the spikes carry; of a read-out y."""
         y = self.affine(list(inputs))
         node = self.node
         return (
@@ -117,7 +117,7 @@ class WindowedSum(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """Sources, X and window."""
+        """Return the sources, X and window."""
         node = self.node
         names = ", ".join(term.source for term in node.terms)
         return f"{names} -> {node.channels}, largest={node.largest:g}, window={node.window_over_tau:g}"
@@ -150,7 +150,7 @@ class Synapses:
         self.bias = windows.bias_spikes(layer.form, node, self.z_first, layer.bias.double(), total, late, torch)
 
     def scale(self, form: Form, node: LayerNode) -> Tensor:
-        """What w/σ is multiplied by, [neuron]: σ, or r T."""
+        """Return what w/σ is multiplied by, [neuron]: σ, or r T."""
         slope: Tensor = self.bias.slope
         return slope if form == "forced" else slope * node.window_over_tau
 
@@ -160,7 +160,7 @@ def _column(values: Floats, like: Tensor) -> Tensor:
 
 
 def _ungrouped(v: Tensor, groups: int) -> Tensor:
-    """Weights [out, in, h, w] of a convolution, 0 between its groups."""
+    """Return the weights [out, in, h, w] of a convolution, 0 between its groups."""
     if groups == 1:
         return v
     out, each = len(v), v.shape[1]
@@ -214,7 +214,7 @@ class WindowedNetwork(nn.Module):
         return pixels
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Values y [N, class] of the read-out."""
+        """Return the values y [N, class] of the read-out."""
         return self.activations(pixels)[self.graph.nodes[-1].name]
 
     def spikes(self, pixels: Tensor, *, is_armed: bool = True) -> dict[str, Tensor]:
@@ -240,7 +240,7 @@ class WindowedNetwork(nn.Module):
         return z
 
     def _fire(self, node: LayerNode, z: dict[str, Tensor], is_armed: bool) -> Tensor:
-        """Spikes of a layer on its own clock; inf or late where it does not spike in its window."""
+        """Return the spikes of a layer on its own clock; inf or late where it does not spike in its window."""
         layer = self.layer(node)
         synapses = Synapses(layer, self.codes, {name: value.shape[1:] for name, value in z.items()})
         scale = synapses.scale(layer.form, node)
@@ -280,7 +280,7 @@ class WindowedNetwork(nn.Module):
         weights: list[Tensor],
         levels: list[Floats],
     ) -> Tensor:
-        """Spikes z = e^t of eq. (W6): a spike at the arming or none adds nothing."""
+        """Return the spikes z = e^t of eq. (W6): a spike at the arming or none adds nothing."""
         v: Tensor | float = 0.0
         for term, z, w, level in zip(node.terms, received, weights, levels, strict=True):
             if term.kind == "linear":
@@ -327,7 +327,7 @@ def _max_pool(x: Tensor, node: MaxNode) -> Tensor:
 
 
 def _rows(term: Term, z: Tensor, w: Tensor, level: Floats) -> tuple[Tensor, tuple[int, ...]]:
-    """Inputs [image, position, input] of one term of several, and the size of its output."""
+    """Return the inputs [image, position, input] of one term of several, and the size of its output."""
     if term.kind == "linear":
         return z.flatten(1)[:, None], ()
     padded = functional.pad(z, Padding(*term.padding), torch.from_numpy(level))

@@ -69,7 +69,7 @@ class Builder:
         *,
         is_bound: bool = False,
     ) -> Tensor:
-        """Values y of a layer; by its positive weights alone for a bound."""
+        """Return the values y of a layer; by its positive weights alone for a bound."""
         total: Tensor | None = None
         for part in layer.affine.parts:
             x, v = values[part.source], part.v.clamp(min=0) if is_bound else part.v

@@ -77,7 +77,7 @@ def causal_linear(
     *,
     arming_z: float | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Spikes z_out and slopes, both [..., out], from spikes z [..., in] and weight [out, in]. Eq. (4).
+    """Return the spikes z_out and slopes, both [..., out], from spikes z [..., in] and weight [out, in]. Eq. (4).
 
     Arguments, results and errors as in `causal_conv2d`.
     """
@@ -93,7 +93,7 @@ def causal_linear(
 
 
 def pad(values: Tensor, sides: Padding, level: float | Tensor) -> Tensor:
-    """Images [N, channel, H, W] with a border of one value, or of one for each channel [channel]."""
+    """Return the images [N, channel, H, W] with a border of one value, or of one for each channel [channel]."""
     if isinstance(level, Tensor):
         level = level.to(values).view(1, -1, 1, 1)
         return functional.pad(values - level, list(sides)) + level

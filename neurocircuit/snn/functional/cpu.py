@@ -13,7 +13,7 @@ native: Any = _kernel.native  # the module is used only where there is one
 
 
 def name() -> str:
-    """Implementation and instruction set."""
+    """Return the implementation and instruction set."""
     return f"native {native.instruction_set()}"
 
 

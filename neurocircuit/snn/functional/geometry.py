@@ -17,7 +17,7 @@ class Padding(NamedTuple):
 
 
 def resolve_padding(padding: PaddingArgument, image: tuple[int, int], kernel: tuple[int, int], stride: int) -> Padding:
-    """Padding of an `image` (height, width) for a `kernel` (height, width).
+    """Return the padding of an `image` (height, width) for a `kernel` (height, width).
 
     "same" is TensorFlow's rule, for every stride: the output has ceil(size / stride) pixels, and where the padding
     is odd, the additional pixel stands right and at the bottom.
@@ -35,7 +35,7 @@ def resolve_padding(padding: PaddingArgument, image: tuple[int, int], kernel: tu
 
 
 def output_size(image: tuple[int, int], kernel: tuple[int, int], stride: int, padding: Padding) -> tuple[int, int]:
-    """Height and width of the output: floor((size + padding - kernel) / stride) + 1."""
+    """Return the height and width of the output: floor((size + padding - kernel) / stride) + 1."""
     height = image[0] + padding.top + padding.bottom - kernel[0]
     width = image[1] + padding.left + padding.right - kernel[1]
     if min(height, width) < 0:

@@ -19,12 +19,18 @@ _used: list[str] = []  # name of the implementation that ran last
 
 
 def implementation_used() -> str | None:
-    """Which implementation ran last: "native <instruction set>", "triton" or "event loop"; None before the first."""
+    """Return which implementation ran last: "native <instruction set>", "triton" or "event loop".
+
+    None before the first.
+    """
     return _used[0] if _used else None
 
 
 def implementation(device: str) -> ModuleType:
-    """The implementation for tensors on `device`; where its kernel is missing, the event loop, with one warning."""
+    """Return the implementation for tensors on `device`.
+
+    Where its kernel is missing, the event loop, with one warning.
+    """
     if device == "cpu" and native is not None:
         return cpu
     if device == "cuda" and importlib.util.find_spec("triton") is not None:
@@ -51,7 +57,7 @@ def call(
     padding: list[int],
     arming_z: float,
 ) -> tuple[Tensor, Tensor]:
-    """The operator, with a plain word where torch.func or forward-mode differentiation meets it."""
+    """Return the operator, with a plain word where torch.func or forward-mode differentiation meets it."""
     if forward_ad._current_level >= 0 and any(
         forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
         for tensor in (z, weight, bias)
@@ -77,7 +83,7 @@ def causal_conv2d(
     padding: list[int],
     arming_z: float,
 ) -> tuple[Tensor, Tensor]:
-    """z_out and slope, [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]; arguments are checked.
+    """Return z_out and slope, [N, out, h, w], from z [N, in, H, W] and weight [out, in, kh, kw]; arguments are checked.
 
     bias [bias spike, out]; arming_z: 0 for neurons that are always armed.
     """
@@ -115,7 +121,7 @@ def causal_conv2d_backward(
     padding: list[int],
     need_z: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of z (empty where not needed), weight and bias (empty without one)."""
+    """Return the gradients of z (empty where not needed), weight and bias (empty without one)."""
     module = implementation(z.device.type)
     layer = Layer(z, weight, bias, bias_z, stride, Padding(*padding))
     gradients: Gradients = module.backward(OutputGradients(grad_z_out, grad_slope), layer, Fired(z_out, slope), need_z)

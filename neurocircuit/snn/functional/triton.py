@@ -60,7 +60,7 @@ def gradients(
 
 
 def _current(device: torch.device) -> AbstractContextManager[object]:
-    """Triton launches on the current GPU, whichever the tensors are on."""
+    """Return the triton launches on the current GPU, whichever the tensors are on."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 

@@ -16,7 +16,7 @@ from neurocircuit.spec.windowed import Form
 def carried(
     y: Tensor, largest: float, window_over_tau: float, form: Form = "forced", *, in_place: bool = False
 ) -> Tensor:
-    """Activation 0 … X that the spike of a neuron means to the next layer, same shape as y. Below (W7).
+    """Return the activation 0 … X that the spike of a neuron means to the next layer, same shape as y. Below (W7).
 
     forced: min(max(y, 0), X). ramp: X φ(y/X), concave, 0 at 0 and X at X. in_place: y is not needed any more.
     """

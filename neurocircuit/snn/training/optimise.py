@@ -14,7 +14,7 @@ _BETAS = (0.9, 0.999)
 
 
 def new_optimiser(network: nn.Module, spec: OptimiserSpec) -> torch.optim.Optimizer:
-    """Adam or SGD with momentum over all parameters; the learning rate is set before each step."""
+    """Return the adam or SGD with momentum over all parameters; the learning rate is set before each step."""
     if spec.kind == "adam":
         return torch.optim.Adam(network.parameters(), lr=0.0, betas=_BETAS, fused=True)
     norms = {id(module.bias) for module in network.modules() if isinstance(module, nn.BatchNorm2d)}

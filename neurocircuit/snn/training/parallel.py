@@ -30,7 +30,7 @@ class Processes:
         return slice(self.rank * size, (self.rank + 1) * size)
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over processes, in place."""
+        """Return the sum over processes, in place."""
         if self.world > 1:
             distributed.all_reduce(values)
         return values
@@ -62,7 +62,7 @@ def leave() -> None:
 
 
 def device_of_process(name: str) -> torch.device:
-    """The device by name; of several GPUs the one with this process's local rank. Raises InputError."""
+    """Return the device by name; of several GPUs the one with this process's local rank. Raises InputError."""
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: torch finds no GPU here")
     if name != "cuda":

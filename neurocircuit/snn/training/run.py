@@ -142,7 +142,10 @@ class Trainer:
             runlog.keep_rows_until(self.directory, self.sampler.epoch)
 
     def _otherwise(self, began: dict[str, Any], path: Path) -> list[dict[str, Any]]:
-        """How this part of the run differs from the one before, if it does. Raises InputError for other images."""
+        """Return how this part of the run differs from the one before, if it does.
+
+        Raises InputError for other images.
+        """
         now = self._ran()
         if began.get("data_sha256", now["data_sha256"]) != now["data_sha256"]:
             raise InputError(f"{path} was trained on other images; give the same --data, or a new --out")
@@ -195,7 +198,7 @@ class Trainer:
         self._save()
 
     def _step(self, indices: Indices) -> float:
-        """One gradient step over a batch [image] of all processes; this one's mean loss over its share."""
+        """Return one gradient step over a batch [image] of all processes; this one's mean loss over its share."""
         start_s = time.perf_counter()
         z, target = self._inputs(indices)
         self.network.train()
@@ -223,7 +226,7 @@ class Trainer:
         return loss_value
 
     def _inputs(self, indices: Indices) -> tuple[Tensor, Tensor]:
-        """Input spikes and labels of this process's share; random numbers are drawn for the whole batch."""
+        """Return the input spikes and labels of this process's share; random numbers are drawn for the whole batch."""
         draws = self.augmentation_rng.random((len(indices), DRAWS))[self._share]
         if self.recipe.augmentation.alternate:
             draws[:, MIRROR] = 0.5 * ((self._mirrored[indices[self._share]] + self.sampler.epoch) % 2)

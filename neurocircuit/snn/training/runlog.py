@@ -148,7 +148,7 @@ def keep_rows_until(directory: Path, epoch: int) -> None:
 
 
 def read_rows(directory: Path) -> list[dict[str, str]]:
-    """The lines of log.csv as text; none when there is no file. Raises FileFormatError for other columns."""
+    """Return the lines of log.csv as text; none when there is no file. Raises FileFormatError for other columns."""
     path = directory / LOG
     if not path.exists():
         return []

@@ -95,7 +95,7 @@ def train_run(
 
 
 def _file(value: Model | NoiseTable | Path | str, out: Path | None, name: str) -> Path | str:
-    """The path of weights or of a table; those without a file are written beside the run first."""
+    """Return the path of weights or of a table; those without a file are written beside the run first."""
     if isinstance(value, Model):
         if value.path is not None:
             return value.path
@@ -117,7 +117,7 @@ def _beside(out: Path | None, name: str, file: str) -> Path:
 
 
 def _changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """A recipe with settings put in place, by way of its file content."""
+    """Return a recipe with settings put in place, by way of its file content."""
     from neurocircuit.snn.recipe import put_settings
 
     return Recipe.from_dict(put_settings(recipe.to_dict(), changes))
