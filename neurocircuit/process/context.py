@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurocircuit.process.request import Request
-from neurocircuit.process.result import Measured
+from neurocircuit.results.measurement import Measured
 from neurocircuit.spec import Condition
 from neurocircuit.spice.process import Installed
 

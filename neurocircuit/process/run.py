@@ -18,7 +18,7 @@ from neurocircuit.core.taskstore import TaskStore, key_of
 from neurocircuit.errors import InputError, NeurocircuitError, SimulatorError
 from neurocircuit.process.context import Context
 from neurocircuit.process.request import NEEDS, Request, slug
-from neurocircuit.process.result import Measured
+from neurocircuit.results.measurement import Measured
 from neurocircuit.spec import Condition
 from neurocircuit.spice import ngspice
 from neurocircuit.spice.process import cells_text, load

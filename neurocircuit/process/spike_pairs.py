@@ -9,7 +9,7 @@ meet it at the same phase.
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
-from neurocircuit.process.result import Quantity
+from neurocircuit.results.measurement import Quantity
 
 KINDS = {"two_sources": (1, 1), "two_sinks": (-1, -1), "both": (1, -1)}  # signs of the first spike and of the second
 LAGS = (0, 3, 6, 9, 13)  # turns: periods of VCO1 over synapse.PHASES

@@ -11,7 +11,7 @@ import torch
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
-from neurocircuit.process import result as measurements
+from neurocircuit.results import measurement as measurements
 from neurocircuit.results.evaluation import (
     AccuracyOnChips,
     ChipEvaluation,

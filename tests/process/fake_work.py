@@ -5,7 +5,7 @@ from pathlib import Path
 
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process.request import Request
-from neurocircuit.process.result import Measured, Quantity
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Condition
 
 

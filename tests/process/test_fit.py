@@ -10,9 +10,9 @@ from neurocircuit.process.context import Context
 from neurocircuit.process.fit import spec_of
 from neurocircuit.process.measurements.kernel import _decay_s, _settling_s, telling
 from neurocircuit.process.request import Request
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trim_from_dict, trim_to_dict
 from neurocircuit.process.trimming import Step, TrimResult
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Bias, Lead, NeuronSpec
 from neurocircuit.spice.process import load
 

@@ -8,8 +8,9 @@ import pytest
 from neurocircuit.core import taskstore
 from neurocircuit.core.provenance import RunRecord, machine_identity
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.process import result, run
+from neurocircuit.process import run
 from neurocircuit.process.request import NEEDS, Request, conditions, slug, with_needs
+from neurocircuit.results import measurement
 from tests.command_line import running, wait_until
 from tests.process.fake_work import work
 
@@ -94,7 +95,7 @@ def test_a_measurement_that_was_changed_is_refused_by_name(request_of_two: Reque
     with pytest.raises(FileFormatError, match=r"trim\.json was changed after it was written"):
         carry_out(request_of_two, tmp_path / "r", resume=True)
     with pytest.raises(FileFormatError, match=r"trim\.json was changed after it was written"):
-        result.load(path)
+        measurement.load(path)
 
 
 def test_measurements_by_other_code_are_made_anew_and_counted(
@@ -213,19 +214,19 @@ def test_conditions_are_all_combinations() -> None:
 
 
 def test_measurement_survives_its_file(tmp_path: Path) -> None:
-    made = result.Measured(
-        (result.Quantity("a", "label", float("nan"), "s"), result.Quantity("b", "label", 2e-9, "s")),
+    made = measurement.Measured(
+        (measurement.Quantity("a", "label", float("nan"), "s"), measurement.Quantity("b", "label", 2e-9, "s")),
         {"c": {"t_s": [0.0, float("nan")]}},
         ("remark",),
         {"k": [1, 2]},
         1.25,
     )
     (tmp_path / "m.json").write_text(json.dumps(made.to_dict(), allow_nan=False))
-    read = result.load(tmp_path / "m.json")
+    read = measurement.load(tmp_path / "m.json")
     assert read.value("b") == 2e-9
     assert read.value("a") != read.value("a")
     assert read.curves["c"]["t_s"][0] == 0.0
     assert read.to_dict() == made.to_dict()
     (tmp_path / "m.json").write_text('{"schema": 9}')
-    with pytest.raises(InputError, match=r"m.json: measurement must have schema 1, got 9"):
-        result.load(tmp_path / "m.json")
+    with pytest.raises(InputError, match=r"m.json must have schema 1, got 9"):
+        measurement.load(tmp_path / "m.json")

@@ -13,6 +13,7 @@ from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.rendering import style, write_report
 from neurocircuit.rendering.read import characterisation as reading
 from neurocircuit.rendering.renderers import characterisation as datasheet
+from neurocircuit.results.measurement import Quantity
 from neurocircuit.spec import Condition
 
 CONDITIONS = [
@@ -192,9 +193,9 @@ def test_values_are_shown_in_one_prefix() -> None:
 
 def test_a_unit_does_not_depend_on_the_value() -> None:
     """One row of frequency errors below 10 % and one above it: both in percent."""
-    small, large = (reading.Quantity(f"error{k}", "e", value, "") for k, value in ((1, 0.01), (2, 0.2)))
+    small, large = (Quantity(f"error{k}", "e", value, "") for k, value in ((1, 0.01), (2, 0.2)))
     assert [datasheet.unit_of("untrimmed", q) for q in (small, large)] == ["%", "%"]
-    assert datasheet.unit_of("cco", reading.Quantity("amplitude", "a", 0.09, "")) == ""
+    assert datasheet.unit_of("cco", Quantity("amplitude", "a", 0.09, "")) == ""
 
 
 def test_damaged_files_are_named(run_dir: Path) -> None:

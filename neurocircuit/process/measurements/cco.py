@@ -7,8 +7,8 @@ from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process import waveforms
 from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, cpu_s
 from neurocircuit.process.context import Context
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trimmed
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spice.transistor_deck import number
 
 CURRENT_RATIOS = (0.5, 0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.3, 1.6)  # of VCO1's trimmed current

@@ -9,8 +9,8 @@ from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process import waveforms
 from neurocircuit.process.bench import Bench, EDGE_s, START_s, cpu_s
 from neurocircuit.process.context import Context
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trimmed
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spice.transistor_deck import number
 
 CYCLES_PER_BEAT = 48  # of input A in one turn of the phase between A and B

@@ -7,7 +7,7 @@ from neurocircuit.process import waveforms
 from neurocircuit.process.bench import TIMEOUT_s, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.fit import spec_of
-from neurocircuit.process.result import Measured, Quantity
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spice.saved_states import SYNAPSES, idle, saved_states
 from neurocircuit.spice.transistor_deck import SAVED, SUPPLIES, Input, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate

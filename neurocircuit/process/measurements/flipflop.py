@@ -12,8 +12,8 @@ from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process import waveforms
 from neurocircuit.process.bench import Bench, EDGE_s, cpu_s
 from neurocircuit.process.context import Context
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trimmed
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spice.transistor_deck import number
 
 WIDEST_s, COARSE_s, FINE = 160e-12, 16e-12, 20  # data before the clock: range, step, points between two coarse ones

@@ -21,8 +21,8 @@ from neurocircuit.process.context import Context
 from neurocircuit.process.idle_membrane import Idle, at_edges, fit_idle
 from neurocircuit.process.measurements.trim import lag_of, settled_membrane
 from neurocircuit.process.membrane_kernel import KernelFit, Membrane, fit, response
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trimmed, trimmed_circuit
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Circuit
 from neurocircuit.spice.readout import Course
 from neurocircuit.spice.saved_states import Armed, SavedStates, saved_states

@@ -15,9 +15,9 @@ from neurocircuit.process import waveforms
 from neurocircuit.process.bench import Bench, START_s, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.measurements.trim import lag_of
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trimmed
 from neurocircuit.process.trimming import TrimResult
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Components
 from neurocircuit.spice.transistor_deck import number
 

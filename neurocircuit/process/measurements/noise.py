@@ -7,8 +7,8 @@ from neurocircuit.process import waveforms
 from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, START_s, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.diffusion import analytic_diffusion, diffusion, noise_current_A, walked_phase_rad
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trimmed
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spice.transistor_deck import number
 
 RINGS = 20

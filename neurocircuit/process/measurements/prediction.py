@@ -15,7 +15,7 @@ from neurocircuit.neuron.record import Arming, FireRecord
 from neurocircuit.process.bench import TIMEOUT_s, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.fit import spec_of
-from neurocircuit.process.result import Measured, Quantity
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice.saved_states import SYNAPSES
 

@@ -20,8 +20,8 @@ from neurocircuit.process import spike_pairs, waveforms
 from neurocircuit.process.bench import Bench, START_s, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.converter import Linearity, linearity
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trimmed
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Circuit
 from neurocircuit.spice.saved_states import SYNAPSES
 from neurocircuit.spice.transistor_deck import code_lines, number, pulse_sources, synapse_subcircuit

@@ -10,10 +10,10 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.process import waveforms
 from neurocircuit.process.bench import Bench, TIMEOUT_s, cpu_s
 from neurocircuit.process.context import Context
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.ring_tuning import Rings
 from neurocircuit.process.stored import trim_to_dict
 from neurocircuit.process.trimming import DEFAULT_RESOLUTION, ARM_s, Idle, TrimResult, residual_bound, trim_plant
+from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Bias, Circuit, Components, Condition
 from neurocircuit.spice.devices import DeviceShift
 from neurocircuit.spice.process import Installed

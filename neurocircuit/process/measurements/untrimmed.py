@@ -7,8 +7,8 @@ import numpy as np
 from neurocircuit.process.bench import Bench, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.measurements.trim import CircuitPlant
-from neurocircuit.process.result import Measured, Quantity
 from neurocircuit.process.stored import trimmed
+from neurocircuit.results.measurement import Measured, Quantity
 
 LARGEST_DRIFT = 0.1  # of the threshold per loop time constant, beyond which spike times are off by more than about that
 

@@ -1,12 +1,14 @@
 """Figures of the datasheet, one function each; all from the curves that `characterize` wrote."""
 
 from collections.abc import Callable, Iterator
+from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neurocircuit.rendering import style
-from neurocircuit.rendering.read.characterisation import Characterised, Measurement
+from neurocircuit.rendering.read.characterisation import Characterised
+from neurocircuit.results.measurement import Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +66,7 @@ def detector(run: Characterised) -> "Figure":
     typical = _typical(run, "detector")
     for key in ("linear_low", "linear_high"):
         for axes in (top, bottom):
-            axes.axvline(typical.value(key) / np.pi, color="#767676", linewidth=0.8, linestyle=":")
+            axes.axvline(typical.value(key, nan) / np.pi, color="#767676", linewidth=0.8, linestyle=":")
     top.set(ylabel="mean of UP / supply")
     bottom.set(xlabel="phase of A over B (π rad)", ylabel="off line (%)", ylim=(-6, 6))
     top.legend(loc="lower center", fontsize=7)
@@ -93,7 +95,7 @@ def flipflop(run: Characterised) -> "Figure":
         curve = measurement.curves["delay"]
         early, delay = 1e12 * curve["data_before_clock_s"], 1e12 * curve["clock_to_q_s"]
         axes.plot(early, delay, marker=marker, markersize=3, color=colour, label=label)
-        axes.axvline(1e12 * measurement.value("edge"), color=colour, linewidth=0.7, linestyle=":")
+        axes.axvline(1e12 * measurement.value("edge", nan), color=colour, linewidth=0.7, linestyle=":")
     axes.set(xlabel="data before clock (ps); dotted: missed to the left", ylabel="clock to Q (ps)")
     axes.legend(loc="upper right", fontsize=7)
     return figure
@@ -201,11 +203,14 @@ def energy(run: Characterised) -> "Figure":
     for slug in by_condition:
         labels.append(slug.replace("_", ", "))
     for k, (block, name) in enumerate(_BLOCK_NAMES.items()):
-        width = np.array([1e12 * measurement.value(f"spike_{block}") for measurement in by_condition.values()])
+        width = np.array([1e12 * measurement.value(f"spike_{block}", nan) for measurement in by_condition.values()])
         axes.barh(labels, width, left=left, color=style.SERIES_COLOURS[k], label=name, height=0.6)
         left = left + width
     lock = np.array(
-        [1e12 * (measurement.value("with_lock") - measurement.value("spike")) for measurement in by_condition.values()]
+        [
+            1e12 * (measurement.value("with_lock", nan) - measurement.value("spike", nan))
+            for measurement in by_condition.values()
+        ]
     )
     axes.barh(labels, lock, left=left, color="#d0d0d0", label="lock before", height=0.6)
     axes.axvline(10.0, color="black", linestyle=":", linewidth=0.9)
@@ -230,14 +235,14 @@ DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
 }
 
 
-def _series(run: Characterised, name: str) -> Iterator[tuple[str, str, str, Measurement]]:
+def _series(run: Characterised, name: str) -> Iterator[tuple[str, str, str, Measured]]:
     """Yield the colour, marker, label and measurement of each condition."""
     for k, (slug, measurement) in enumerate(run.measured[name].items()):
         colour = _COLOURS[k % len(_COLOURS)]
         yield colour, style.SERIES_MARKERS[k % len(style.SERIES_MARKERS)], slug.replace("_", ", "), measurement
 
 
-def _typical(run: Characterised, name: str) -> Measurement:
+def _typical(run: Characterised, name: str) -> Measured:
     typical = run.typical(name)
     assert typical is not None, name  # noqa: S101 - a figure is drawn only for a measurement that was made
     return typical

@@ -1,42 +1,13 @@
 """A run directory as `characterize` leaves it, read and checked."""
 
 from dataclasses import dataclass
-from math import nan
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from neurocircuit.core.arrays import Floats
 from neurocircuit.core.files import read_json_object
 from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.results.measurement import Measured
 from neurocircuit.spec import Condition, NeuronSpec
-
-SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One measured value: SI, nan where it could not be read."""
-
-    key: str
-    label: str
-    value: float
-    unit: str
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One measurement at one condition."""
-
-    quantities: tuple[Quantity, ...]
-    curves: dict[str, dict[str, Floats]]
-    remarks: tuple[str, ...]
-    cpu_s: float
-
-    def value(self, key: str) -> float:
-        """Return a quantity's value, nan where there is none of that name."""
-        return next((q.value for q in self.quantities if q.key == key), nan)
 
 
 @dataclass(frozen=True)
@@ -48,7 +19,7 @@ class Characterised:
     conditions: tuple[Condition, ...]
     request: dict[str, Any]
     record: dict[str, Any]
-    measured: dict[str, dict[str, Measurement]]
+    measured: dict[str, dict[str, Measured]]
     spec: NeuronSpec | None
 
     @property
@@ -61,7 +32,7 @@ class Characterised:
         """The condition of the typical column: the first, where `characterize` puts the nominal one."""
         return slug(self.conditions[0])
 
-    def typical(self, name: str) -> Measurement | None:
+    def typical(self, name: str) -> Measured | None:
         """Return a measurement at the nominal condition, else at the first at which it was made."""
         by_condition = self.measured.get(name, {})
         return by_condition.get(self.nominal) or next(iter(by_condition.values()), None)
@@ -92,7 +63,7 @@ def read_characterisation(directory: Path) -> Characterised:
         process, names = str(request["process"]), [str(name) for name in request["measurements"]]
     except (KeyError, TypeError) as error:
         raise FileFormatError(f"{directory / 'request.json'} lacks or garbles {error}") from None
-    measured: dict[str, dict[str, Measurement]] = {}
+    measured: dict[str, dict[str, Measured]] = {}
     for name in names:
         for condition in conditions:
             path = directory / "conditions" / slug(condition) / f"{name}.json"
@@ -104,22 +75,11 @@ def read_characterisation(directory: Path) -> Characterised:
     )
 
 
-def _measurement(path: Path) -> Measurement:
-    values = _json(path)
-    if values.get("schema") != SCHEMA:
-        raise FileFormatError(f"{path} must have schema {SCHEMA}, got {values.get('schema')!r}")
+def _measurement(path: Path) -> Measured:
     try:
-        quantities = tuple(
-            Quantity(q["key"], q["label"], nan if q["value"] is None else float(q["value"]), q["unit"])
-            for q in values["quantities"]
-        )
-        curves = {
-            name: {key: np.array([nan if v is None else float(v) for v in data]) for key, data in columns.items()}
-            for name, columns in values["curves"].items()
-        }
-        return Measurement(quantities, curves, tuple(values["remarks"]), float(values["cpu_s"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileFormatError(f"{path} lacks or garbles {error}") from None
+        return Measured.from_dict(_json(path))
+    except FileFormatError as error:
+        raise FileFormatError(f"{path} {error}") from None
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -4,13 +4,14 @@ import csv
 import io
 from collections.abc import Sequence
 from functools import partial
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 
 from neurocircuit.rendering.document import Bullets, Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import characterisation as figures
-from neurocircuit.rendering.read.characterisation import Characterised, Quantity, condition_text, read_characterisation
+from neurocircuit.rendering.read.characterisation import Characterised, condition_text, read_characterisation
 from neurocircuit.rendering.read.result import record_rows
+from neurocircuit.results.measurement import Quantity
 
 TITLES = {
     "trim": "Trim",
@@ -122,8 +123,8 @@ def answer(run: Characterised) -> str:
     parts = []
     trims = run.measured.get("trim", {})
     if trims:
-        lag = max(abs(trim.value("lag_residual")) for trim in trims.values())
-        drift = max(abs(trim.value("drift")) for trim in trims.values())
+        lag = max(abs(trim.value("lag_residual", nan)) for trim in trims.values())
+        drift = max(abs(trim.value("drift", nan)) for trim in trims.values())
         failed = sum(failure["measurement"] == "trim" for failure in run.record.get("failed", []))
         parts.append(
             f"Trim works at {len(trims)} of {len(trims) + failed} conditions; the phase in lock is left within "
@@ -131,17 +132,18 @@ def answer(run: Characterised) -> str:
         )
     prediction = run.typical("prediction")
     if prediction:
+        keys = ("edge_bias", "edge_std", "edge_worst", "edge_count", "edge_right")
+        bias, spread, worst, cases, right = (prediction.value(key, nan) for key in keys)
         parts.append(
-            f"With the fitted spec the edge level predicts the fire time to {100 * prediction.value('edge_bias'):+.2f} "
-            f"± {100 * prediction.value('edge_std'):.2f} % of the time since the first input (worst "
-            f"{100 * prediction.value('edge_worst'):.1f} %, {prediction.value('edge_count'):.0f} cases), and fire or "
-            f"silent rightly in {100 * prediction.value('edge_right'):.0f} %."
+            f"With the fitted spec the edge level predicts the fire time to {100 * bias:+.2f} ± {100 * spread:.2f} % "
+            f"of the time since the first input (worst {100 * worst:.1f} %, {cases:.0f} cases), and fire or silent "
+            f"rightly in {100 * right:.0f} %."
         )
     energy = run.typical("energy")
     if energy:
         parts.append(
-            f"A spike takes {show(energy.value('spike'), 'J')} from arming to Q and "
-            f"{show(energy.value('with_lock'), 'J')} with the lock before it; the paper states < 10 pJ."
+            f"A spike takes {show(energy.value('spike', nan), 'J')} from arming to Q and "
+            f"{show(energy.value('with_lock', nan), 'J')} with the lock before it; the paper states < 10 pJ."
         )
     return " ".join(parts) or "No measurement finished."
 
@@ -161,7 +163,7 @@ def table(run: Characterised, name: str) -> Table:
 
 
 def _three(run: Characterised, name: str, quantity: Quantity) -> list[float]:
-    values = [measurement.value(quantity.key) for measurement in run.measured[name].values()]
+    values = [measurement.value(quantity.key, nan) for measurement in run.measured[name].values()]
     known = [value for value in values if isfinite(value)] or [float("nan")]
     return [min(known), quantity.value, max(known)]
 
@@ -182,7 +184,7 @@ def _per_condition(run: Characterised, name: str) -> list[Table]:
     ]
     columns, header = [], []
     for q in (q for key in keys for q in typical.quantities if q.key == key):
-        *column, unit = shown_with_unit([measurement.value(q.key) for _, measurement in known], unit_of(name, q))
+        *column, unit = shown_with_unit([measurement.value(q.key, nan) for _, measurement in known], unit_of(name, q))
         columns.append(column)
         header.append(f"{q.label} ({unit})" if unit else q.label)
     rows = tuple(zip([condition for condition, _ in known], *columns, strict=True))

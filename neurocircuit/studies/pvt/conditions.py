@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurocircuit.errors import InputError
-from neurocircuit.process import result
+from neurocircuit.results import measurement
 from neurocircuit.spec import Condition, NeuronSpec
 
 _SPEC, _ENERGY = "spec.toml", "energy.json"
@@ -84,7 +84,7 @@ def chosen(
 def _characterised(path: Path) -> Characterised:
     spec = NeuronSpec.from_toml(path)
     energy = path.with_name(_ENERGY)
-    power_W = result.load(energy).value("power") if energy.exists() else float("nan")
+    power_W = measurement.load(energy).value("power") if energy.exists() else float("nan")
     return Characterised(_condition(spec, path), spec, power_W)
 
 

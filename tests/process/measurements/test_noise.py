@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from scipy.special import chdtri
 
-from neurocircuit.process import result
 from neurocircuit.process.context import Context
 from neurocircuit.process.measurements import noise
 from neurocircuit.process.request import Request
+from neurocircuit.results import measurement
 from neurocircuit.spice.process import load
 
 TRIMMED = Path(__file__).parents[3] / "reports" / "published" / "datasheet-generic65" / "conditions" / "tt_27C_1V"
@@ -21,7 +21,7 @@ TRIMMED = Path(__file__).parents[3] / "reports" / "published" / "datasheet-gener
 def test_phase_of_noisy_rings_walks_as_theory_says() -> None:
     installed = load("generic65")
     condition = installed.condition()
-    done = {name: result.load(TRIMMED / f"{name}.json") for name in ("trim", "cco")}
+    done = {name: measurement.load(TRIMMED / f"{name}.json") for name in ("trim", "cco")}
     request = Request("generic65", (condition,), ("trim", "cco", "noise"), 1e-4, 2, 1)
     found = noise.measure(Context(installed, condition, request, done))
     # Against theory: the sum of squares of n increments is χ², here at a false alarm of 1 in 1000.

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from neurocircuit.kinds import load
-from neurocircuit.process import result as measurements
 from neurocircuit.rendering import write_report
+from neurocircuit.results import measurement as measurements
 from neurocircuit.results.codesign import Codesign
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 from neurocircuit.studies.codesign.study import StudySpec

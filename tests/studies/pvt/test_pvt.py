@@ -163,7 +163,7 @@ def test_impossible_condition_is_a_row_with_its_reason(loaded, tmp_path):
 
 
 def test_power_comes_from_the_energy_of_the_condition(loaded, tmp_path):
-    from neurocircuit.process.result import Measured, Quantity
+    from neurocircuit.results.measurement import Measured, Quantity
 
     folder = write(tmp_path, spec("tt"))
     measured = Measured((Quantity("power", "Power", 1.2e-4, "W"),))

@@ -39,12 +39,12 @@ class Measured:
     details: Mapping[str, Any] = field(default_factory=dict)
     cpu_s: float = 0.0
 
-    def value(self, key: str) -> float:
-        """Return the value of a quantity. Raise InputError when there is none of that name."""
-        for quantity in self.quantities:
-            if quantity.key == key:
-                return quantity.value
-        raise InputError(f"measurement has no quantity {key}")
+    def value(self, key: str, default: float | None = None) -> float:
+        """Return the value of a quantity, or the default. Raise InputError when there is neither."""
+        value = next((quantity.value for quantity in self.quantities if quantity.key == key), default)
+        if value is None:
+            raise InputError(f"measurement has no quantity {key}")
+        return value
 
     def to_dict(self) -> dict[str, Any]:
         """Return strict JSON: a value that is not finite becomes null."""
@@ -66,7 +66,7 @@ class Measured:
     def from_dict(cls, values: Mapping[str, Any]) -> "Measured":
         """Read back. Raise FileFormatError for another schema or a missing part."""
         if values.get("schema") != SCHEMA:
-            raise FileFormatError(f"measurement must have schema {SCHEMA}, got {values.get('schema')!r}")
+            raise FileFormatError(f"must have schema {SCHEMA}, got {values.get('schema')!r}")
         try:
             quantities = tuple(
                 Quantity(q["key"], q["label"], _value(q["value"]), q["unit"]) for q in values["quantities"]
@@ -77,7 +77,7 @@ class Measured:
             }
             return cls(quantities, curves, tuple(values["remarks"]), values["details"], float(values["cpu_s"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise FileFormatError(f"measurement lacks or garbles {error}") from None
+            raise FileFormatError(f"lacks or garbles {error}") from None
 
 
 def load(path: Path) -> Measured:
@@ -86,7 +86,7 @@ def load(path: Path) -> Measured:
     try:
         return Measured.from_dict(values)
     except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from None
+        raise FileFormatError(f"{path} {error}") from None
 
 
 def _number(value: float) -> float | None:
