@@ -26,7 +26,7 @@ KINDS = {
     "codesign": "neurocircuit.results.codesign:Codesign",
     "pvt": "neurocircuit.results.pvt:Pvt",
     "compare": "neurocircuit.results.compare:Comparison",
-    "conversion": "neurocircuit.snn.conversion.result:Conversion",
+    "conversion": "neurocircuit.results.conversion:Conversion",
 }
 
 

@@ -31,6 +31,7 @@ def test_there_are_results_of_every_kind_that_is_published() -> None:
         "sweep",
         "characterisation",
         "training",
+        "conversion",
         "mapping",
         "calibration",
         "replay",

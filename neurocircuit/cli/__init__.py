@@ -23,6 +23,7 @@ SECTIONS = {
     },
     "Network": {
         "train": "Train a network by a recipe; resumable.",
+        "convert": "Turn a trained ReLU network into neurons that spike in windows.",
         "import-weights": "Read published numpy weights into a checkpoint.",
         "evaluate": "Accuracy, sparsity, energy and latency of trained weights, in software or on chips.",
         "map": "Lay a trained network onto the circuit; say what it costs and what does not fit.",

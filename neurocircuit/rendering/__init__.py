@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 KINDS = (
     "sweep",
     "characterisation",
+    "conversion",
     "mapping",
     "calibration",
     "replay",

@@ -1,6 +1,5 @@
-"""Files of weights: written whole or not at all, read without evaluating anything, refused by name when damaged."""
+"""Checkpoints: networks into files of weights and back, and where training goes on."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -8,60 +7,69 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.core.files import write_atomically
-from neurocircuit.errors import FileFormatError, SpecError
-from neurocircuit.snn import relu
+from neurocircuit.errors import FileFormatError, InputError, SpecError
+from neurocircuit.snn import relu, weights_file
 from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.models import build
 from neurocircuit.snn.recipe import Subject
-from neurocircuit.snn.weights_file import read_content
+from neurocircuit.snn.weights_file import read_content as load
+from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 
-FORMAT, VERSION = "neurocircuit-weights", 1
-
-
-def save(path: Path, subject: Subject, weights: dict[str, Tensor], training: dict[str, Any] | None = None) -> None:
-    """Write the weights that are to be evaluated, what they are for, and the state of training where it goes on."""
-    write_atomically(path, to_bytes(subject, weights, training))
+__all__ = ["load", "load_network", "new_network", "put_initial", "put_weights", "save", "stored", "to_bytes"]
 
 
-def to_bytes(subject: Subject, weights: dict[str, Tensor], training: dict[str, Any] | None = None) -> bytes:
+def save(path: Path, subject: Subject, network: nn.Module, training: dict[str, Any] | None = None) -> None:
+    """Write the network that is to be evaluated, what it is for, and the state of training where it goes on."""
+    write_atomically(path, to_bytes(subject, network, training))
+
+
+def to_bytes(subject: Subject, network: nn.Module, training: dict[str, Any] | None = None) -> bytes:
     """Return the bytes of the file that `save` writes."""
-    values = {
-        "format": FORMAT,
-        "version": VERSION,
-        "subject": subject.to_dict(),
-        "weights": weights,
-        "training": training,
-    }
-    buffer = io.BytesIO()
-    torch.save(values, buffer)
-    return buffer.getvalue()
+    inner = windowed_in(network)
+    weights = stored(network).state_dict()
+    return weights_file.to_bytes(subject, weights, None if inner is None else inner.graph, training)
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint: subject, weights, training.
-
-    Raises InputError or FileFormatError naming the file.
-    """
-    return read_content(path, FORMAT, VERSION)
+def stored(network: nn.Module) -> nn.Module:
+    """Return the part of a network whose weights stand in a file."""
+    return windowed_in(network) or network
 
 
 def load_network(path: Path) -> tuple[Subject, nn.Sequential]:
     """Return what the weights are for, and the network that holds them.
 
-    Raises FileFormatError naming what does not fit.
+    Raise FileFormatError naming what does not fit, InputError for a windowed network without a data set.
     """
     content = load(path)
-    try:
-        subject = Subject.from_dict(content["subject"])
-    except (SpecError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path}: subject: {error}") from None
+    if content.get("graph") is not None:
+        windowed = WindowedNetwork.of(content, path).float()
+        if windowed.subject is None:
+            raise InputError(f"{path} names no data set: nc.snn.WindowedNetwork.load reads it")
+        return windowed.subject, windowed.on_spikes
+    subject = _subject(content, path)
     network = new_network(subject, torch.Generator().manual_seed(0))
     put_weights(network, content.get("weights"), path)
     return subject, network
 
 
-def new_network(subject: Subject, generator: torch.Generator) -> nn.Sequential:
-    """Return the subject's network with weights drawn from `generator`."""
+def _subject(content: dict[str, Any], path: Path) -> Subject:
+    subject = weights_file.subject_of(content, path)
+    if subject is None:
+        raise FileFormatError(f"{path} must say what its weights are for")
+    return subject
+
+
+def new_network(subject: Subject, generator: torch.Generator, initial: str = "") -> nn.Sequential:
+    """Return the subject's network with weights drawn from `generator`; of a windowed one with the graph of `initial`.
+
+    Raise SpecError for a windowed network without that file.
+    """
+    if subject.network.name == "windowed":
+        if not initial:
+            raise SpecError("network.name windowed needs initial, the file of a converted network (--initial)")
+        windowed = WindowedNetwork.load(initial).float()
+        windowed.subject = subject
+        return windowed.on_spikes
     data = DATA_SETS[subject.data.name]
     if subject.network.name == "relu_compact":
         if subject.encoding.kind != "linear":
@@ -73,16 +81,13 @@ def new_network(subject: Subject, generator: torch.Generator) -> nn.Sequential:
 def put_initial(network: nn.Module, subject: Subject, path: Path) -> None:
     """Copy the weights of a file whose network, data and encoding are the subject's. Raises FileFormatError naming."""
     content = load(path)
-    try:
-        trained_subject = Subject.from_dict(content["subject"])
-    except (SpecError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path}: subject: {error}") from None
+    trained_subject = _subject(content, path)
     for name in ("network", "encoding"):
         if getattr(trained_subject, name) != getattr(subject, name):
             raise FileFormatError(f"{path} must be for the recipe's {name}: it was trained with another one")
     if trained_subject.data.name != subject.data.name:
         raise FileFormatError(f"{path} must be for the data {subject.data.name}, got {trained_subject.data.name}")
-    put_weights(network, content.get("weights"), path)
+    put_weights(stored(network), content.get("weights"), path)
 
 
 def put_weights(network: nn.Module, weights: Any, path: Path) -> None:

@@ -30,7 +30,7 @@ class Model:
         """Hash of the checkpoint (before `save`: of what it will write), by which a mapped network knows it."""
         if self.path is not None:
             return file_sha256(self.path)
-        return hashlib.sha256(checkpoint.to_bytes(self.subject, self.network.state_dict())).hexdigest()
+        return hashlib.sha256(checkpoint.to_bytes(self.subject, self.network)).hexdigest()
 
     @property
     def weights(self) -> int:
@@ -43,7 +43,7 @@ class Model:
 
     def save(self, path: Path | str) -> "Model":
         """Write the weights into a checkpoint and return the model with its path. Raise InputError naming the path."""
-        checkpoint.save(Path(path), self.subject, self.network.state_dict())
+        checkpoint.save(Path(path), self.subject, self.network)
         return Model(self.subject, self.network, Path(path))
 
 

@@ -12,7 +12,9 @@ from neurocircuit.snn.parameterise import draw_weights
 from neurocircuit.snn.retime import Retime
 from neurocircuit.spec.fields import Ratio, Spec
 
-NetworkName = Literal["mnist_scnn", "cifar10_scnn_small", "spiking_vgg16", "spiking_googlenet", "relu_compact"]
+NetworkName = Literal[
+    "mnist_scnn", "cifar10_scnn_small", "spiking_vgg16", "spiking_googlenet", "relu_compact", "windowed"
+]
 Shape = tuple[int, int, int]
 
 POOLINGS = {
@@ -30,7 +32,7 @@ PAPER_WEIGHTS = {  # Table 2; Table 1's SpikingVGG16 has 54 million, which also 
 class NetworkSpec(Spec):
     """Architecture and parameterisation. The defaults suit deep networks; the paper's: free, absolute, bias."""
 
-    name: Annotated[NetworkName, Field(description="architecture, Table 1")] = "mnist_scnn"
+    name: Annotated[NetworkName, Field(description="architecture, Table 1; windowed: that of `initial`")] = "mnist_scnn"
     bias: Annotated[
         bool, Field(strict=True, description="one more input that spikes at z = 1 (t = 0) in every layer")
     ] = False
@@ -139,10 +141,12 @@ def spiking_layers(network: nn.Module) -> list[layers.SpikingConv2d | layers.Spi
 def count_weights(network: nn.Module) -> int:
     """Return the synapses: weights and bias weights of all layers, however they are parameterised.
 
-    Of a ReLU network too.
+    Of a ReLU network too; of a windowed one the weights and biases of its layers.
     """
     kinds = (layers.SpikingConv2d, layers.SpikingLinear, nn.Conv2d, nn.Linear)
     chosen = [module for module in network.modules() if isinstance(module, kinds)]
+    if not chosen:
+        return sum(parameter.numel() for parameter in network.parameters())
     return sum(layer.weight.numel() + (0 if layer.bias is None else layer.bias.numel()) for layer in chosen)
 
 

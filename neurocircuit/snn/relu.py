@@ -35,13 +35,17 @@ class SpikesOf(nn.Module):
         return torch.exp(-y.float())
 
 
-class ReluNetwork(nn.Sequential):
-    """A ReLU network between `PixelsOf` and `SpikesOf`."""
+class PixelNetwork(nn.Sequential):
+    """A network from pixels to y between `PixelsOf` and `SpikesOf`: windowed, or of ReLU."""
 
     @property
     def inner(self) -> nn.Module:
-        """The network from pixels to y, which is converted."""
+        """The network from pixels to y."""
         return self[1]
+
+
+class ReluNetwork(PixelNetwork):
+    """A ReLU network, which is converted."""
 
     @torch.no_grad()
     def whiten(self, pixels: Tensor) -> None:

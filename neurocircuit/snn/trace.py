@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime, first_over_tau
+from neurocircuit.snn.windowed import WindowedSum
 
 
 @dataclass
@@ -66,12 +67,14 @@ def trace(network: nn.Sequential, z: Tensor) -> Spikes:
 
 
 class SpikedFraction:
-    """Counts the neurons that spiked in the latest forward pass; of a ReLU network those above 0."""
+    """Counts the neurons that spiked in the latest forward pass; of a ReLU or windowed network those above 0."""
 
     def __init__(self, network: nn.Module) -> None:
         """Watches all layers of neurons from here on."""
         self._last: dict[str, Tensor] = {}
-        watched = [*spiking_layers(network), *(module for module in network.modules() if isinstance(module, nn.ReLU))]
+        others = [module for module in network.modules() if isinstance(module, nn.ReLU | WindowedSum)]
+        hidden = [module for module in others if not (isinstance(module, WindowedSum) and module.node.is_readout)]
+        watched = [*spiking_layers(network), *hidden]
         for name, layer in enumerate(watched):
             layer.register_forward_hook(self._keep(str(name)))
 

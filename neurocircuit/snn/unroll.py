@@ -27,6 +27,7 @@ from neurocircuit.snn.layers import EarliestPool2d, Rebase, SpikingConv2d, Spiki
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.retime import Retime
+from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import MappedNetwork
 
 
@@ -76,6 +77,8 @@ def load_mapped(path: Path) -> tuple[MappedNetwork, Unrolled]:
 
 def unroll(subject: Subject, network: nn.Sequential) -> PhysicalNetwork:
     """Return the neurons of a network. Raise InputError for what the circuit cannot build."""
+    if windowed_in(network) is not None:
+        raise InputError("a windowed network has no mapping yet: network.windowed runs its neurons at a level")
     if isinstance(network, ReluNetwork):
         raise InputError("a ReLU network has no circuit: convert it first (nc.snn.convert)")
     if subject.network.clock == "own_time_constant":

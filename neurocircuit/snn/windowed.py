@@ -4,7 +4,6 @@ Between layers go the activations that spikes carry; neuron/windows.py says whic
 a `WindowedGraph` either way, with the same decisions.
 """
 
-import io
 import math
 from pathlib import Path
 from typing import Any, cast
@@ -19,13 +18,13 @@ from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.windows import Code
-from neurocircuit.snn import functional
+from neurocircuit.results.conversion import Conversion
+from neurocircuit.snn import functional, weights_file
 from neurocircuit.snn.functional import windowed
 from neurocircuit.snn.functional.geometry import Padding
-from neurocircuit.snn.weights_file import read_content
+from neurocircuit.snn.recipe import Subject
+from neurocircuit.snn.relu import PixelNetwork, PixelsOf, SpikesOf
 from neurocircuit.spec.windowed import INPUT, ConcatNode, Form, LayerNode, MaxNode, Term, WindowedGraph
-
-FORMAT, VERSION = "neurocircuit-windowed", 1
 
 
 class WindowedConv2d(nn.Conv2d):
@@ -173,7 +172,8 @@ def _ungrouped(v: Tensor, groups: int) -> Tensor:
 class WindowedNetwork(nn.Module):
     """A network of windowed layers. Called, it gives y of the read-out from pixels, by dense layers.
 
-    `spikes` runs the same network as spike times by the armed causal-set rule of eq. (4).
+    `spikes` runs the same network as spike times by the armed causal-set rule of eq. (4). subject: the data set that it
+    is for, where one is known; conversion: how it came about, where `convert` made it.
     """
 
     def __init__(self, graph: WindowedGraph, weights: dict[str, Tensor]) -> None:
@@ -181,7 +181,8 @@ class WindowedNetwork(nn.Module):
         super().__init__()
         self.graph = graph
         self.codes = windows.codes(graph)
-        self.conversion: Any = None  # how it came about, where `convert` made it
+        self.subject: Subject | None = None
+        self.conversion: Conversion | None = None
         self.layers = nn.ModuleDict()
         for node in graph.layers:
             names = [*(term.weight for term in node.terms), node.bias]
@@ -299,12 +300,14 @@ class WindowedNetwork(nn.Module):
         earliest, decision = z_out.min(dim=1)
         return torch.where(torch.isfinite(earliest), decision, -1)
 
-    def save(self, path: Path | str) -> None:
-        """Write graph and weights into a checkpoint. Raise InputError naming a file that cannot be written."""
-        content = {"format": FORMAT, "version": VERSION, "graph": self.graph.to_dict(), "weights": self.state_dict()}
-        buffer = io.BytesIO()
-        torch.save(content, buffer)
-        write_atomically(Path(path), buffer.getvalue())
+    def save(self, path: Path | str) -> Path:
+        """Write graph and weights into a checkpoint, and beside it NAME.conversion.json; return that file's path.
+
+        Without a conversion the path is the checkpoint's. Raise InputError naming a file that cannot be written.
+        """
+        path = Path(path)
+        write_atomically(path, weights_file.to_bytes(self.subject, self.state_dict(), self.graph))
+        return path if self.conversion is None else self.conversion.write(path.with_suffix(".conversion.json"))
 
     @classmethod
     def load(cls, path: Path | str) -> "WindowedNetwork":
@@ -313,13 +316,48 @@ class WindowedNetwork(nn.Module):
         Raise InputError for a file that cannot be read, FileFormatError for a foreign or damaged one.
         """
         path = Path(path)
-        content = read_content(path, FORMAT, VERSION)
+        content = weights_file.read_content(path)
+        if content.get("graph") is None:
+            raise FileFormatError(f"{path} must hold a windowed network, got the weights of another one")
+        return cls.of(content, path)
+
+    @classmethod
+    def of(cls, content: dict[str, Any], path: Path) -> "WindowedNetwork":
+        """Return the network of a file's content. Raise FileFormatError naming what does not fit."""
         try:
-            graph = WindowedGraph.from_dict(content["graph"])
-            network = cls(graph, content["weights"])
+            network = cls(WindowedGraph.from_dict(content["graph"]), content["weights"])
         except (SpecError, InputError, KeyError, TypeError) as error:
             raise FileFormatError(f"{path}: graph: {error}") from None
+        network.subject = weights_file.subject_of(content, path)
         return network
+
+    @property
+    def on_spikes(self) -> PixelNetwork:
+        """From input spikes to z = e^-y, the largest y first, as training and `Model` have a network.
+
+        Raise InputError where no data set is known.
+        """
+        if self.subject is None:
+            raise InputError("the windowed network names no data set: convert it from images of one (nc.data)")
+        return PixelNetwork(PixelsOf(self.subject.encoding), self, SpikesOf())
+
+    @property
+    def exit_code(self) -> int:
+        """0: what cannot be converted is raised."""
+        return 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the conversion's content; the graph's where none is known."""
+        return self.graph.to_dict() if self.conversion is None else self.conversion.to_dict()
+
+    def __str__(self) -> str:
+        return repr(self) if self.conversion is None else str(self.conversion)
+
+
+def windowed_in(network: nn.Module) -> WindowedNetwork | None:
+    """Return the windowed network inside what training and `Model` have; None for another network."""
+    inner = network.inner if isinstance(network, PixelNetwork) else None
+    return inner if isinstance(inner, WindowedNetwork) else None
 
 
 def _max_pool(x: Tensor, node: MaxNode) -> Tensor:

@@ -19,7 +19,7 @@ def weights(tmp_path_factory):
     subject = Subject(name="tiny", data=DataSpec(name="digits"), network=network)
     path = tmp_path_factory.mktemp("weights") / "tiny.pt"
     built = checkpoint.new_network(subject, torch.Generator().manual_seed(4))
-    checkpoint.save(path, subject, built.state_dict())
+    checkpoint.save(path, subject, built)
     return str(path)
 
 

@@ -58,7 +58,7 @@ def test_what_has_no_circuit_is_named(trained):
 
 def test_a_changed_checkpoint_is_refused(trained, mapping, tmp_path):
     subject, network = trained
-    checkpoint.save(tmp_path / "tiny.pt", subject, network.float().state_dict())
+    checkpoint.save(tmp_path / "tiny.pt", subject, network.float())
     (tmp_path / "net.toml").write_text(mapping.mapped.to_toml())
     with pytest.raises(FileFormatError, match=r"tiny\.pt must be the checkpoint that .*net\.toml maps"):
         unroll.load_mapped(tmp_path / "net.toml")

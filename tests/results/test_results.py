@@ -23,7 +23,17 @@ def test_a_published_result_is_written_as_it_is_read(folder: str) -> None:
 
 
 def test_types_of_results_need_nothing_that_computes() -> None:
-    names = ("circuit_curves", "codesign", "compare", "evaluation", "inference", "pvt", "replay", "robustness")
+    names = (
+        "circuit_curves",
+        "codesign",
+        "compare",
+        "conversion",
+        "evaluation",
+        "inference",
+        "pvt",
+        "replay",
+        "robustness",
+    )
     imports = "; ".join(f"import neurocircuit.results.{name}" for name in names)
     code = f"{imports}; import sys; print(sorted({{'torch', 'optuna', 'numba', 'matplotlib'}} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

@@ -5,14 +5,21 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
+from neurocircuit.results.conversion import Conversion, LayerConversion
 from neurocircuit.snn.conversion.build import Builder
+from neurocircuit.snn.conversion.measure import measure
 from neurocircuit.snn.conversion.reader import Normalisation, Reader
-from neurocircuit.snn.conversion.result import Conversion, LayerConversion, measure
+from neurocircuit.snn.data.augment import for_evaluation
+from neurocircuit.snn.data.library import DataSpec
 from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.model import Model
+from neurocircuit.snn.models import NetworkSpec
+from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import ReluNetwork
-from neurocircuit.snn.windowed import WindowedNetwork
+from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 from neurocircuit.spec.windowed import Form
 
 __all__ = ["Conversion", "LayerConversion", "convert"]
@@ -60,12 +67,17 @@ def convert(
         raise InputError(f"slope must be > 0, got {slope!r}")
     if quantile is not None and not 0 < quantile <= 1:
         raise InputError(f"quantile must be within 0 … 1, got {quantile!r}")
+    clock = RunClock()
+    subject = _subject(module, images, window)
     if isinstance(module, Model):
+        if windowed_in(module.network) is not None:
+            raise InputError("the network is windowed already: only a ReLU network can be converted")
         module = module.network
     if isinstance(module, ReluNetwork):
         module = module.inner
     if isinstance(images, Dataset):
-        images = torch.from_numpy(images.pixels) / 255
+        assert subject is not None  # noqa: S101
+        images = torch.from_numpy(for_evaluation(images.pixels, subject.augmentation))
     if images.dim() != 4 or len(images) == 0:
         raise InputError(f"images must be [N, channel, row, column], got shape {tuple(images.shape)}")
     if not (float(images.min()) >= 0 and float(images.max()) <= 1):
@@ -77,5 +89,19 @@ def convert(
         steps = Reader(original, normal, pixels).steps()
         graph, weights = Builder(pixels, form, window, slope, quantile, headroom, normal).build(steps)
         network = WindowedNetwork(graph, {name: value.clone() for name, value in weights.items()})
-        network.conversion = measure(network, original, normal, pixels, quantile)
+        conversion = measure(network, original, normal, pixels, quantile)
+    network.subject, network.conversion = subject, conversion.model_copy(update={"run": clock.record()})
     return network.to(next((p.dtype for p in module.parameters()), torch.float32))
+
+
+def _subject(module: nn.Module | Model, images: Tensor | Dataset, window: float) -> Subject | None:
+    """Return what the converted network is for, after the model or else the data set; None where neither names one."""
+    network, encoding = NetworkSpec(name="windowed"), Encoding(kind="linear", alpha=window)
+    if isinstance(module, Model):
+        known = module.subject
+        return Subject(
+            name=known.name, data=known.data, augmentation=known.augmentation, encoding=encoding, network=network
+        )
+    if isinstance(images, Dataset):
+        return Subject(name="converted", data=DataSpec(name=images.name), encoding=encoding, network=network)
+    return None

@@ -73,7 +73,7 @@ class Trainer:
         self.augmentation_rng = np.random.default_rng([recipe.seed, _STREAMS["augmentation"]])
         self.delay_rng = torch.Generator().manual_seed(self._torch_seed("delay"))
         weights_rng = torch.Generator().manual_seed(self._torch_seed("weights"))
-        self.network = checkpoint.new_network(recipe, weights_rng).to(self.device)
+        self.network = checkpoint.new_network(recipe, weights_rng, recipe.initial).to(self.device)
         if isinstance(self.network, ReluNetwork):
             count = min(WHITENED_PATCHES, len(self.train_images))
             pixels = self.train_images.batch(np.arange(count))[0]
@@ -109,7 +109,7 @@ class Trainer:
             while self.sampler.epoch < self.recipe.schedule.epochs:
                 self._epoch(progress)
         if self.processes.leads:
-            checkpoint.save(self.directory / FINAL, self.recipe.subject, self.evaluated.state_dict())
+            checkpoint.save(self.directory / FINAL, self.recipe.subject, self.evaluated)
         self.processes.wait()
 
     def resume(self) -> None:
@@ -128,7 +128,7 @@ class Trainer:
             )
         self.conditions.restore(state["hardware"], path)
         checkpoint.put_weights(self.network, state.get("weights"), path)
-        checkpoint.put_weights(self.evaluated, content["weights"], path)
+        checkpoint.put_weights(checkpoint.stored(self.evaluated), content["weights"], path)
         self.optimiser.load_state_dict(state["optimiser"])
         self.sampler.epoch, self.sampler.step, self.step = state["epoch"], state["epoch_step"], state["step"]
         self.augmentation_rng.bit_generator.state = state["numpy_rng"]
@@ -279,7 +279,7 @@ class Trainer:
                 self.held_out_accuracy = accuracy(self.conditions.evaluated, self.held_out, self.recipe)
                 if self.held_out_accuracy > self.best_accuracy:
                     self.best_accuracy = self.held_out_accuracy
-                    checkpoint.save(self.directory / BEST, self.recipe.subject, self.evaluated.state_dict())
+                    checkpoint.save(self.directory / BEST, self.recipe.subject, self.evaluated)
             totals, steps = self.totals, self.totals.steps
             row = LogRow(
                 epoch=self.sampler.epoch,
@@ -318,4 +318,4 @@ class Trainer:
             "resumed": self.resumed,
             "hardware": self.conditions.state(),
         }
-        checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated.state_dict(), state)
+        checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated, state)

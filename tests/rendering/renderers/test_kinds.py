@@ -16,6 +16,7 @@ PUBLISHED = Path(__file__).parents[3] / "reports/published"
 EXAMPLES = {
     "sweep": "transistor",
     "characterisation": "datasheet-generic65",
+    "conversion": "windowed/mnist-forced.conversion.json",
     "mapping": "mnist-network/stressed/network.mapping.json",
     "calibration": "mnist-network/stressed/table.calibration.json",
     "replay": "mnist-network/embedded/replay",
@@ -66,6 +67,7 @@ def test_each_kind_has_a_report_with_answer_figure_table_and_record(kind: str) -
 
 
 CHANGED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
+    "conversion": (("layers", 0, "clipped"), 0.4321, "43.21%"),
     "mapping": (("accuracy_exact_weights",), 0.4321, "43.2%"),
     "calibration": (("layers", 0, "passage", "event_spread"), 0.4321, "0.432 thresholds"),
     "replay": (("images", "accuracy", "circuit"), [0.4321, 0.4, 0.5], "43.21% (40.00% … 50.00%)"),

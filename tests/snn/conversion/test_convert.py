@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as dense
 
+import neurocircuit as nc
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron import windows
-from neurocircuit.snn import checkpoint
 from neurocircuit.snn.conversion import convert
 from neurocircuit.snn.windowed import Synapses, WindowedNetwork
 from tests.snn.conversion.networks import Branches, GoogLeNet, RandomGraph, settle, vgg16_bn
@@ -320,10 +320,15 @@ def test_a_saved_network_is_the_same_network(tmp_path):
     again = WindowedNetwork.load(tmp_path / "windowed.pt")
     assert again.graph == network.graph
     assert torch.equal(again(pixels.double()), network(pixels.double()))
-    assert torch.load(tmp_path / "windowed.pt", weights_only=True)["format"] == "neurocircuit-windowed"
-    with pytest.raises(FileFormatError, match="must be a file of neurocircuit-weights, got neurocircuit-windowed"):
-        checkpoint.load(tmp_path / "windowed.pt")
+    assert nc.load(tmp_path / "windowed.conversion.json").layers == network.conversion.layers
+    with pytest.raises(InputError, match=r"windowed\.pt names no data set"):
+        nc.snn.load(tmp_path / "windowed.pt")
     content = torch.load(tmp_path / "windowed.pt", weights_only=True)
+    torch.save(content | {"graph": None}, tmp_path / "broken.pt")
+    with pytest.raises(FileFormatError, match=r"broken\.pt must hold a windowed network"):
+        WindowedNetwork.load(tmp_path / "broken.pt")
+    with pytest.raises(FileFormatError, match=r"broken\.pt must say what its weights are for"):
+        nc.snn.load(tmp_path / "broken.pt")
     del content["weights"]["layers.out.bias"]
     torch.save(content, tmp_path / "broken.pt")
     with pytest.raises(FileFormatError, match=r"missing: layers\.out\.bias"):

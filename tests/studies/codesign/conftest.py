@@ -26,7 +26,7 @@ def weights(tmp_path_factory):
             if name.endswith("bias"):
                 parameter.uniform_(-0.2, 0.4, generator=torch.Generator().manual_seed(5))
     path = tmp_path_factory.mktemp("weights") / "weights.pt"
-    checkpoint.save(path, subject, built.state_dict())
+    checkpoint.save(path, subject, built)
     return path
 
 

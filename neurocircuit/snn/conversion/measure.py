@@ -1,15 +1,15 @@
 """What a conversion did to each layer, measured on the images that chose X."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as dense
 
-from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.neuron import windows
+from neurocircuit.results.conversion import Conversion, LayerConversion
 from neurocircuit.snn import functional
 from neurocircuit.snn.conversion.reader import Normalisation
 from neurocircuit.snn.functional.geometry import Padding
@@ -17,52 +17,6 @@ from neurocircuit.snn.windowed import Synapses, WindowedNetwork
 
 INSTANTS = 16  # of a window, at which the largest partial current is measured
 CURRENT_IMAGES = 4  # on which it is
-
-
-class LayerConversion(Values):
-    """One converted layer: X, what it clips, how many of its neurons spike, and what its circuit would have to hold.
-
-    clipped: share of activations beyond X; spikes: share that spikes before the window's end; of neurons and images.
-    slope: smallest, median and largest. largest_current: max |Σ w e^-(t - ti)| over partial sums, thresholds.
-    """
-
-    name: str
-    neurons: int
-    fan_in: int
-    largest: Number
-    clipped: Number
-    spikes: Number
-    window_over_tau: Number
-    slope: tuple[Number, Number, Number]
-    largest_current: Number
-
-
-class Conversion(Result):
-    """How a ReLU network became windowed neurons, on the images that chose X."""
-
-    kind: ClassVar[str] = "conversion"
-
-    form: Literal["forced", "ramp"]
-    quantile: float | None
-    images: int
-    same_decisions: int
-    largest_error: Number
-    latency_over_tau: Number
-    layers: tuple[LayerConversion, ...]
-
-    def summary(self) -> str:
-        """Return one line on agreement and one for each layer."""
-        lines = [
-            f"{self.form}: {self.same_decisions} of {self.images} decisions as before, outputs within "
-            f"{self.largest_error:.1e} of their largest; decided after {self.latency_over_tau:.2f} tau at the latest"
-        ]
-        lines += [
-            f"  {row.name}: {row.neurons} neurons of {row.fan_in} inputs, X {row.largest:.4g}, "
-            f"clipped {row.clipped:.2%}, spike {row.spikes:.1%}, window {row.window_over_tau:g} tau, "
-            f"slope {row.slope[1]:.3g}, largest current {row.largest_current:.3g}"
-            for row in self.layers
-        ]
-        return "\n".join(lines)
 
 
 def measure(

@@ -1,0 +1,58 @@
+"""neurocircuit convert: a trained ReLU network into windowed neurons."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from neurocircuit.cli.common import PATH, data_option, deliver, json_option, split_option
+
+if TYPE_CHECKING:
+    from neurocircuit.spec.windowed import Form
+
+
+@click.command("convert")
+@click.argument("checkpoint", metavar="CHECKPOINT", type=PATH)
+@click.option("--out", required=True, type=PATH, help="File of the windowed network (.pt).")
+@click.option("--window", default=0.5, show_default=True, help="Window of every layer and of the pixels, units of tau.")
+@click.option(
+    "--form",
+    type=click.Choice(("forced", "ramp")),
+    default="forced",
+    show_default=True,
+    help="Silent neurons spike at their window's end (exact), or currents end at the arming (silence costs nothing).",
+)
+@click.option("--slope", type=float, help="Of every neuron's membrane, 1/tau; default: as one bias spike makes it.")
+@click.option("--quantile", default=1.0, show_default=True, help="X of a layer is this quantile of its activations.")
+@click.option(
+    "--images", "count", default=500, show_default=True, type=click.IntRange(min=1), help="Images that choose X."
+)
+@split_option("train")
+@data_option
+@json_option
+def command(
+    checkpoint: Path,
+    out: Path,
+    window: float,
+    form: "Form",
+    slope: float | None,
+    quantile: float,
+    count: int,
+    split: str,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Convert the ReLU network in CHECKPOINT, of a recipe such as mnist_windowed, into neurons that spike in windows.
+
+    Writes the windowed network, which `evaluate` and `train --initial` take, and beside it OUT.conversion.json with
+    what became of each layer, and a report. Networks of one's own in torch: nc.snn.convert in Python.
+    """
+    from neurocircuit.core.files import check_output
+    from neurocircuit.snn.conversion import convert
+    from neurocircuit.snn.model import load
+
+    check_output(out, ".pt")
+    model = load(checkpoint)
+    images = model.images(split, data).first(count)
+    network = convert(model, images, window=window, form=form, slope=slope, quantile=quantile)
+    deliver(network, as_json, out)

@@ -1,0 +1,107 @@
+"""neurocircuit convert, as a user calls it, on the digits."""
+
+import json
+
+import pytest
+
+pytest.importorskip("sklearn")
+torch = pytest.importorskip("torch")
+
+SMALL = (
+    "name=small",
+    "data.name=digits",
+    "data.held_out=300",
+    "network.widths=[8, 8, 8]",
+    "shift_px=0",
+    "rotate_deg=0",
+    "zoom=0",
+    "batch_size=100",
+    "warmup_steps=5",
+)
+
+
+@pytest.fixture(scope="module")
+def relu(tmp_path_factory):
+    """A ReLU network for the digits after three epochs."""
+    import neurocircuit as nc
+
+    out = tmp_path_factory.mktemp("relu")
+    nc.snn.train("mnist_windowed", settings=(*SMALL, "epochs=3"), out=out / "run", threads=1)
+    return str(out / "run/weights.pt")
+
+
+@pytest.mark.parametrize("form", ["forced", "ramp"])
+def test_a_network_its_conversion_and_a_report(neurocircuit, tmp_path, relu, form):
+    done = neurocircuit("convert", relu, "--form", form, "--window", "0.4", "--images", "80", "--out", "w.pt", "--json")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert (values["kind"], values["form"], values["images"], values["quantile"]) == ("conversion", form, 80, 1.0)
+    assert {row["window_over_tau"] for row in values["layers"]} == {0.4}
+    if form == "forced":
+        assert (values["same_decisions"], max(row["clipped"] for row in values["layers"])) == (80, 0)
+    assert json.loads((tmp_path / "w.conversion.json").read_text())["layers"] == values["layers"]
+    html, markdown = ((tmp_path / f"w.conversion{suffix}").read_text() for suffix in (".html", ".md"))
+    assert html.count("data:image/svg+xml") == markdown.count("](figures/") == 1
+    assert values["report"] == "w.conversion.html"
+    assert values["run"]["command"].split()[:2] == ["neurocircuit", "convert"]
+
+
+def test_a_lower_quantile_clips_that_share(neurocircuit, tmp_path, relu):
+    done = neurocircuit("convert", relu, "--quantile", "0.99", "--slope", "3", "--out", "w.pt")
+    assert done.returncode == 0, done.stderr
+    assert "report: w.conversion.html" in done.stdout
+    layers = json.loads((tmp_path / "w.conversion.json").read_text())["layers"]
+    assert [row["clipped"] for row in layers[:-1]] == pytest.approx([0.01] * (len(layers) - 1), abs=1e-3)
+    assert all(row["slope"] == pytest.approx([3.0] * 3) for row in layers)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none.pt", "--out", "w.pt"), "cannot read none.pt"),
+        (("{relu}", "--out", "no/w.pt"), "w.pt"),
+        (("{relu}", "--out", "w.toml"), ".pt"),
+        (("{relu}", "--out", "w.pt", "--window", "0"), "window must be > 0, got 0"),
+        (("{relu}", "--out", "w.pt", "--quantile", "1.5"), "quantile must be within 0 … 1, got 1.5"),
+        (("{relu}", "--out", "w.pt", "--images", "5000"), "images must be within 1 … 1137"),
+        (("{relu}", "--out", "w.pt", "--form", "soft"), "form"),
+        (("{module}", "--out", "w.pt"), "is not a checkpoint"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing_behind(neurocircuit, tmp_path, relu, arguments, message):
+    module = tmp_path / "module.py"
+    module.write_text("open('executed', 'w')")
+    done = neurocircuit("convert", *(text.format(relu=relu, module=module) for text in arguments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.startswith("neurocircuit: ")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["module.py"]
+
+
+def test_a_whole_module_in_a_pickle_is_refused(neurocircuit, tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
+    done = neurocircuit("convert", "module.pt", "--out", "w.pt")
+    assert done.returncode == 2
+    assert "module.pt is not a checkpoint" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_spiking_and_windowed_networks_are_refused(neurocircuit, tmp_path, relu):
+    assert neurocircuit("convert", relu, "--images", "20", "--out", "w.pt").returncode == 0
+    done = neurocircuit("convert", "w.pt", "--out", "again.pt")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "windowed already" in done.stderr
+
+
+def test_ctrl_c_leaves_nothing(neurocircuit, tmp_path, relu, monkeypatch):
+    import neurocircuit.snn.conversion as conversion
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conversion, "measure", interrupt)
+    done = neurocircuit("convert", relu, "--images", "20", "--out", "w.pt")
+    assert done.returncode == 130
+    assert done.stderr == "neurocircuit: stopped\n"
+    assert list(tmp_path.iterdir()) == []
