@@ -17,6 +17,11 @@ from neurocircuit.spec import NeuronSpec, Variation
 @click.option("--xor-quantile", default=0.999, show_default=True, help="Neurons within the XOR's range.")
 @click.option("--wrap-quantile", default=1.0, show_default=True, help="Neurons that must not wrap.")
 @click.option("--use", default=0.9, show_default=True, help="Share of each limit that is used, by training too.")
+@click.option(
+    "--largest-fan-in",
+    type=click.IntRange(min=1),
+    help="Synapses that a neuron carries (neurocircuit process fan-in); default: any number.",
+)
 @click.option("--window", type=float, help="Observation window, units of tau; default: 2 after the latest decision.")
 @click.option(
     "--keep-scale",
@@ -35,6 +40,7 @@ def command(
     xor_quantile: float,
     wrap_quantile: float,
     use: float,
+    largest_fan_in: int | None,
     window: float | None,
     keep_scale: bool,
     spec: NeuronSpec | None,
@@ -60,6 +66,7 @@ def command(
         xor_quantile=xor_quantile,
         wrap_quantile=wrap_quantile,
         use=use,
+        largest_fan_in=largest_fan_in,
         window_over_tau=window,
         keep_scale=keep_scale,
         name=out.stem,

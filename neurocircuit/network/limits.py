@@ -4,6 +4,10 @@
     no wrap      θ (1 + |v_min|) + guard + ripple < π until the window ends, at quantile `wrap_quantile`; none for a
                  phase counter
     VCO4 swing   θ/(2 a τ) <= 2 f0·ratio (I_L >= 0)
+    fan-in       synapses <= `largest_fan_in`, where it is stated
+
+Of a windowed layer currents count until its arming, and membranes from then on: its comparator is blind before. On a
+ramp the XOR no longer drives the membrane, so that it has no ripple and needs no guard.
 
 Everything that must stay within a limit takes its bound from here: the mapping, its report, the margins of training.
 
@@ -22,7 +26,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.spec import LayerMapping, MappedNetwork, NeuronSpec
 from neurocircuit.spec.network import LIMIT_USE
-from neurocircuit.spec.neuron import XOR_RANGE_rad
+from neurocircuit.spec.neuron import ReadoutWindow, XOR_RANGE_rad
 
 # Nulls the median deviation of firing neurons: published MNIST weights, a 0.09 … 0.16 rad, 15.3 cycles per τ, r = 8,
 # 8 images; at 0.5 they fire early by 0.04 thresholds, at 1.0 late by 0.05.
@@ -36,8 +40,11 @@ class Choice:
     xor_quantile: float = 0.999
     wrap_quantile: float = 1.0
     use: float = LIMIT_USE  # share of a limit that is used
+    largest_fan_in: int | None = None  # synapses that a neuron carries, bias included
 
     def __post_init__(self) -> None:
+        if self.largest_fan_in is not None and self.largest_fan_in < 1:
+            raise InputError(f"largest_fan_in must be >= 1, got {self.largest_fan_in}")
         for name in ("xor_quantile", "wrap_quantile", "use"):
             value = getattr(self, name)
             if not 0 < value <= 1:
@@ -90,12 +97,19 @@ def _limit(layer: str, name: str, quantile: float, value: float, bound: float, o
 
 
 def choose_layer(
-    name: str, base: NeuronSpec, kernel: Floats, recorded: Recorded, choice: Choice, keep_scale: bool = False
+    name: str,
+    base: NeuronSpec,
+    kernel: Floats,
+    recorded: Recorded,
+    choice: Choice,
+    keep_scale: bool = False,
+    window: ReadoutWindow | None = None,
 ) -> LayerMapping:
     """Scale and bank of one layer: the largest a and θ that the limits allow, never beyond the base circuit's.
 
-    keep_scale: phase per weight, lead, swing and guard are those of the base, to the last digit. Where the base has
-    transistors its bank stands too, for their currents do: weights saturate at its full scale.
+    window: of a windowed layer. keep_scale: phase per weight, lead, swing and guard are those of the base, to the last
+    digit. Where the base has transistors its bank stands too, for their currents do: weights saturate at its full
+    scale.
     """
     if not base.threshold.is_fixed:
         raise InputError(f"threshold must be a lead to map a network, got {base.threshold.kind}")
@@ -110,10 +124,11 @@ def choose_layer(
             ripple_guard_rad=base.ripple_guard_rad,
             vco4_swing_Hz=lead / (2.0 * a * base.tau_s),
             weight_bank=bank,
+            readout_window=window,
         )
     peak = float(np.quantile(recorded.peak_current, choice.xor_quantile))
     a = min(a, choice.use * XOR_RANGE_rad / max(peak, 1e-12))
-    ripple = ripple_over_lead(base, a)
+    ripple = ripple_over_lead(base, a) if window is None or window.form == "forced" else 0.0
     if base.comparator == "modulo_2pi":
         depth = float(np.quantile(recorded.depth, choice.wrap_quantile))
         lead = min(lead, choice.use * np.pi / (1.0 + depth + (1.0 + GUARD_OVER_RIPPLE) * ripple))
@@ -125,6 +140,7 @@ def choose_layer(
         ripple_guard_rad=float(f"{_rounded(lead) * ripple * GUARD_OVER_RIPPLE:.3g}"),
         vco4_swing_Hz=_rounded(lead) / (2.0 * _rounded(a) * base.tau_s),
         weight_bank=bank,
+        readout_window=window,
     )
 
 
@@ -163,8 +179,10 @@ def largest_lead_rad(base: NeuronSpec, a: float) -> float:
     return 2.0 * base.f0_Hz * base.threshold_vco_ratio * 2.0 * a * base.tau_s
 
 
-def limits_of(scale: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: Choice) -> list[Limit]:
-    """Return every constraint of a layer on recorded trajectories, met or not."""
+def limits_of(
+    scale: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: Choice, fan_in: int = 0
+) -> list[Limit]:
+    """Return every constraint of a layer on recorded trajectories, met or not; fan_in: synapses of its neurons."""
     a, lead = scale.phase_per_weight_rad, scale.lead_rad
     used = a * recorded.peak_current
     deep = lead * (1.0 + recorded.depth) + _guarded(scale)
@@ -205,6 +223,20 @@ def limits_of(scale: LayerMapping, base: NeuronSpec, recorded: Recorded, choice:
                 f"θ < {np.pi / (1 + depth):.3g} rad; training with a margin on the depth {depth:.3g}; a clamp of the "
                 f"membrane at -{least_floor:.3g} thresholds; or a phase counter (θ up to {counter:.3g} rad)",
             ),
+        )
+    if choice.largest_fan_in is not None:
+        parts = -(-fan_in // choice.largest_fan_in)
+        constraints.append(
+            _limit(
+                scale.name,
+                "fan-in",
+                1.0,
+                float(fan_in),
+                float(choice.largest_fan_in),
+                float(fan_in > choice.largest_fan_in),
+                f"partial sums of {-(-fan_in // parts)} synapses in {parts} neurons, fewer channels or a smaller "
+                "kernel, or a tree of synapses (`neurocircuit process fan-in --branch`)",
+            )
         )
     return constraints
 

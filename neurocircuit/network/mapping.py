@@ -10,10 +10,13 @@ from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.errors import InputError
 from neurocircuit.network import limits
 from neurocircuit.network.limits import Choice, Limit, Recorded
-from neurocircuit.network.physical import PhysicalNetwork
+from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit, EncodedImages, decide, spikes_of
+from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.spec import LayerMapping, MappedNetwork, NeuronSpec, Variation, WeightBank
+from neurocircuit.spec.neuron import ReadoutWindow
+from neurocircuit.spec.windowed import LayerNode
 
 LATENCY_IMAGES = 4
 _WIDE = WeightBank().with_bits(30)
@@ -26,11 +29,27 @@ NetworkField = Annotated[
 ]
 
 
+class WindowCost(Values):
+    """What the window and the slope of a layer cost in noise.
+
+    A jitter δt moves the activation that a spike carries by X z δt/L: jitter_to_activation is that in X per τ, of a
+    spike at the window's start and at its end. A disturbance δV of the membrane moves the spike by δV/σ (ramp: δV/r):
+    membrane_to_time is that in τ per threshold, at the median slope. activation_noise: what phase noise until the
+    window's end does to an activation of 0, in X.
+    """
+
+    window_over_tau: float
+    largest: float
+    jitter_to_activation: tuple[float, float]
+    membrane_to_time: float
+    activation_noise: float
+
+
 class LayerFit(Values):
     """Scale of a layer, what its neurons need of the circuit (quantiles at `shares` of neurons and images), its cost.
 
     fired: share of neurons and images under eq. (4); slope_quantiles: 5, 50, 95 % of W_C - 1; currents and depths in
-    thresholds; costs beside those of the base circuit (limits.costs_of).
+    thresholds; costs beside those of the base circuit (limits.costs_of). window: of a windowed layer.
     """
 
     name: str
@@ -55,6 +74,7 @@ class LayerFit(Values):
     swing_over_f0: float
     lead_with_phase_counter_rad: float
     drift_per_tau_at_1e_4_of_f: float
+    window: WindowCost | None = None
 
 
 class Mapping(Result):
@@ -102,6 +122,14 @@ class Mapping(Result):
             f"noise power), bias at {layer.bias_delay_over_tau:.3g} tau"
             for layer in self.layers
         ]
+        lines += [
+            f"layer {layer.name}: window {cost.window_over_tau:g} tau; a jitter of 0.01 tau moves activations by "
+            f"{0.01 * cost.jitter_to_activation[0]:.2%} (largest) to {0.01 * cost.jitter_to_activation[1]:.2%} (least) "
+            f"of X, 0.01 thresholds move a spike by {0.01 * cost.membrane_to_time:.3g} tau; phase noise alone makes "
+            f"{cost.activation_noise:.2%} of X"
+            for layer in self.layers
+            if (cost := layer.window) is not None
+        ]
         for limit in self.limits:
             mark = "ok" if limit.met else "BROKEN"
             line = f"  {mark} layer {limit.layer} {limit.name}: {limit.value:.4g} of {limit.bound:.4g}"
@@ -114,7 +142,7 @@ class Mapping(Result):
 
 
 def build(
-    physical: PhysicalNetwork,
+    physical: PhysicalNetwork | WindowedNetwork,
     base: NeuronSpec,
     variation: Variation,
     images: EncodedImages,
@@ -129,7 +157,11 @@ def build(
     """Choose window, scales, banks and bias delays on images.
 
     window_over_tau: the observation window; None: 2 τ after the latest decision. keep_scale: a and θ of the base.
+    A windowed network has windows of its own, the longest of which is the observation window. Raise InputError where
+    window_over_tau stands beside them.
     """
+    stages: tuple[Layer | WindowedLayer, ...] = physical.layers
+    windows = [stage.readout_window(base.tau_s) if isinstance(stage, WindowedLayer) else None for stage in stages]
 
     def network(neuron: NeuronSpec, layers: tuple[LayerMapping, ...]) -> MappedNetwork:
         return MappedNetwork(
@@ -142,17 +174,24 @@ def build(
             use=choice.use,
         )
 
-    neutral = tuple(_neutral(layer.name, base) for layer in physical.layers)
-    if window_over_tau is None:
+    neutral = tuple(_neutral(stage.name, base, window) for stage, window in zip(stages, windows, strict=True))
+    closing = [window.closes_s / base.tau_s for window in windows if window is not None]
+    if closing and window_over_tau is not None:
+        raise InputError("window_over_tau must be left out: the network has windows of its own")
+    if closing:
+        window_over_tau = max(closing)
+    elif window_over_tau is None:
         window_over_tau = window_of(_ideal(network(base, neutral), physical, images))
     base = base.replace(window_s=window_over_tau * base.tau_s)
     exact = _ideal(network(base, neutral), physical, images)
-    recorded = [Recorded.of([points[k] for points in exact]) for k in range(len(physical.layers))]
+    recorded = [Recorded.of([points[k] for points in exact]) for k in range(len(stages))]
     layers = tuple(
-        limits.choose_layer(layer.name, base, layer.kernel, trajectories, choice, keep_scale)
-        for layer, trajectories in zip(physical.layers, recorded, strict=True)
+        _choose(stage, base, trajectories, choice, keep_scale, window)
+        for stage, trajectories, window in zip(stages, recorded, windows, strict=True)
     )
-    mapped = with_delays(network(base, layers), physical, images.spikes[:LATENCY_IMAGES])
+    mapped = network(base, layers)
+    if isinstance(physical, PhysicalNetwork):
+        mapped = with_delays(mapped, physical, images.spikes[:LATENCY_IMAGES])
     return Mapping(
         images=len(images),
         split=images.split,
@@ -161,14 +200,28 @@ def build(
         choice=choice,
         limits=tuple(
             limit
-            for layer, trajectories in zip(mapped.layers, recorded, strict=True)
-            for limit in limits.limits_of(layer, base, trajectories, choice)
+            for layer, stage, trajectories in zip(mapped.layers, stages, recorded, strict=True)
+            for limit in limits.limits_of(layer, base, trajectories, choice, stage.fan_in)
         ),
-        layers=tuple(_layer_fit(k, mapped, physical, exact, recorded[k]) for k in range(len(physical.layers))),
+        layers=tuple(_layer_fit(k, mapped, stages[k], exact, recorded[k]) for k in range(len(stages))),
         accuracy_exact_weights=_accuracy(exact, images),
         accuracy_rounded_weights=_accuracy(_ideal(mapped, physical, images, exact=False), images),
         network=mapped,
     )
+
+
+def _choose(
+    stage: Layer | WindowedLayer,
+    base: NeuronSpec,
+    recorded: Recorded,
+    choice: Choice,
+    keep_scale: bool,
+    window: ReadoutWindow | None,
+) -> LayerMapping:
+    if not isinstance(stage, WindowedLayer):
+        return limits.choose_layer(stage.name, base, stage.kernel, recorded, choice, keep_scale)
+    synapses = stage.kernel[:, :-2]  # bias spikes have a bank of their own
+    return stage.with_bias_bank(limits.choose_layer(stage.name, base, synapses, recorded, choice, keep_scale, window))
 
 
 def window_of(images: list[list[Operating]]) -> float:
@@ -203,7 +256,7 @@ def with_delays(mapped: MappedNetwork, physical: PhysicalNetwork, spikes: list[F
 
 
 def _ideal(
-    mapped: MappedNetwork, physical: PhysicalNetwork, images: EncodedImages, exact: bool = True
+    mapped: MappedNetwork, physical: PhysicalNetwork | WindowedNetwork, images: EncodedImages, exact: bool = True
 ) -> list[list[Operating]]:
     """Return the operating points [image][layer] under eq. (4)."""
     circuit = Circuit.of(mapped, physical)
@@ -215,23 +268,29 @@ def _accuracy(operating: list[list[Operating]], images: EncodedImages) -> float:
     return float(np.mean(np.array(decided) == images.labels))
 
 
-def _neutral(name: str, base: NeuronSpec) -> LayerMapping:
+def _neutral(name: str, base: NeuronSpec, window: ReadoutWindow | None) -> LayerMapping:
     return LayerMapping(
         name=name,
         phase_per_weight_rad=base.phase_per_weight_rad,
         lead_rad=getattr(base.threshold, "lead_rad", 1.0),
         vco4_swing_Hz=base.vco4_swing_Hz,
         weight_bank=_WIDE,
+        readout_window=window,
     )
 
 
 def _layer_fit(
-    k: int, mapped: MappedNetwork, physical: PhysicalNetwork, exact: list[list[Operating]], recorded: Recorded
+    k: int, mapped: MappedNetwork, layer: Layer | WindowedLayer, exact: list[list[Operating]], recorded: Recorded
 ) -> LayerFit:
-    scale, layer = mapped.layers[k], physical.layers[k]
+    scale, window_over_tau = mapped.layers[k], mapped.neuron_of(k).window_over_tau
     fired = np.concatenate([points[k].fired for points in exact])
     at = np.concatenate([points[k].at for points in exact])[fired]
     slope = np.concatenate([points[k].slope for points in exact])[fired]
+    costs = limits.costs_of(scale, mapped.neuron, window_over_tau)
+    cost = None
+    if isinstance(layer, WindowedLayer):
+        middle = float(np.median(slope)) if len(slope) else np.nan
+        cost = window_cost(layer.node, middle, costs["phase_noise_at_window"])
     return LayerFit(
         name=scale.name,
         neurons=layer.neurons,
@@ -248,5 +307,19 @@ def _layer_fit(
         shares=_SHARES,
         peak_current=tuple(np.quantile(recorded.peak_current, _SHARES).tolist()),
         depth=tuple(np.quantile(recorded.depth, _SHARES).tolist()),
-        **limits.costs_of(scale, mapped.neuron, mapped.neuron.window_over_tau),
+        **costs,
+        window=cost,
+    )
+
+
+def window_cost(node: LayerNode, slope: float, membrane_noise: float) -> WindowCost:
+    """Return what the window of a layer costs: its slope in thresholds per τ, membrane_noise in thresholds."""
+    start = 1.0 / np.expm1(node.window_over_tau)  # z = 1: X/L; z = e^T: X/(1 - e^-T)
+    end = float(start + 1.0)
+    return WindowCost(
+        window_over_tau=node.window_over_tau,
+        largest=node.largest,
+        jitter_to_activation=(float(start), end),
+        membrane_to_time=1.0 / slope,
+        activation_noise=end * membrane_noise / slope,
     )

@@ -4,8 +4,9 @@ It is made from a plain description of the layers (`Convolution`, `Dense`, `Earl
 off a torch network. A stage is a layer of neurons or a pooling gate (the earliest spike of a window: an OR gate).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 
 BIAS, SILENT = -2, -1  # numbers of the bias spike and of padding among a stage's inputs
+Answer = TypeVar("Answer")
 Neurons = slice | NDArray[np.integer]  # some neurons of a layer
 Sides = tuple[int, int, int, int]  # silent pixels added left, right, at the top, at the bottom
 
@@ -102,6 +104,29 @@ class PhysicalNetwork:
     def neurons(self) -> int:
         """Of all layers."""
         return sum(layer.neurons for layer in self.layers)
+
+    def propagate(
+        self,
+        spikes: Floats,
+        layer_step: Callable[[int, Floats], tuple[Answer, Floats]],
+        until: int | None = None,
+    ) -> list[Answer]:
+        """Return the answer of every layer of neurons (or of the first `until`) to input spikes [number].
+
+        layer_step(k, spikes): what layer k makes of the previous stage's spikes [number]: its answer, and its own
+        spikes [neuron], which the next stage receives. Pooling gates pass the earliest spike of their window in
+        between.
+        """
+        answers: list[Answer] = []
+        for stage in self.stages:
+            if isinstance(stage, Pool):
+                spikes = stage.earliest(spikes)
+                continue
+            if len(answers) == until:
+                break
+            answer, spikes = layer_step(len(answers), spikes)
+            answers.append(answer)
+        return answers
 
 
 def unroll(shape: tuple[int, int, int], stages: Sequence[Convolution | Dense | EarliestPooling]) -> PhysicalNetwork:

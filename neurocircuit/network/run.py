@@ -1,26 +1,28 @@
 """Whole images at any level: every neuron of the network, layer by layer, the spikes of one the inputs of the next.
 
-All neurons are armed together with the image; a layer's bias spike comes at its own delay. A chip's errors and an
-image's events come from neuron/chip.py by number, so a neuron at one level meets the same chip as at another.
+All neurons of a free network are armed together with the image; a layer's bias spike comes at its own delay. Layers of
+a windowed one are armed in turn, and the times of each count from where the first window of its inputs opens. A chip's
+errors and an image's events come from neuron/chip.py by number, so a neuron at one level meets the same chip as at
+another.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.network.physical import PhysicalNetwork, Pool
+from neurocircuit.network.physical import Layer, PhysicalNetwork
+from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels
-from neurocircuit.neuron.operating_points import Operating, operate
-from neurocircuit.spec import MappedNetwork, Variation
+from neurocircuit.neuron.operating_points import Operating, concatenate, operate, operate_in_window
+from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation
 
-Answer = TypeVar("Answer")
+_LARGEST_ARRAY = 2**21  # synapses of neurons that are computed together
 
 
 @dataclass(frozen=True)
@@ -61,32 +63,9 @@ class OnCircuit(Protocol):
         """Return the images of a data set as input spikes; encoded ones as they are."""
 
 
-def propagate(
-    network: PhysicalNetwork,
-    spikes: Floats,
-    layer_step: Callable[[int, Floats], tuple[Answer, Floats]],
-    until: int | None = None,
-) -> list[Answer]:
-    """Return the answer of every layer of neurons (or of the first `until`) to input spikes [number].
-
-    layer_step(k, spikes): what layer k makes of the previous stage's spikes [number]: its answer, and its own spikes
-    [neuron], which the next stage receives. Pooling gates pass the earliest spike of their window in between.
-    """
-    answers: list[Answer] = []
-    for stage in network.stages:
-        if isinstance(stage, Pool):
-            spikes = stage.earliest(spikes)
-            continue
-        if len(answers) == until:
-            break
-        answer, spikes = layer_step(len(answers), spikes)
-        answers.append(answer)
-    return answers
-
-
 @dataclass(frozen=True)
 class LayerRun:
-    """What one layer did for one image; all [neuron], times in units of τ from arming, inf: silent."""
+    """What one layer did for one image; all [neuron], times in units of τ from arming, inf: silent or forced."""
 
     t_over_tau: Floats
     false_fire: Bools
@@ -98,28 +77,40 @@ class Circuit:
     """A mapped network ready to run: the weights that its banks make, and one chip's errors on demand."""
 
     mapped: MappedNetwork
-    physical: PhysicalNetwork
+    physical: PhysicalNetwork | WindowedNetwork
     weights: tuple[Floats, ...]  # [row, input] of each layer, in force
 
     @classmethod
-    def of(cls, mapped: MappedNetwork, physical: PhysicalNetwork) -> "Circuit":
+    def of(cls, mapped: MappedNetwork, physical: PhysicalNetwork | WindowedNetwork) -> "Circuit":
         """Round each layer's weights to its bank."""
+        layers: tuple[Layer | WindowedLayer, ...] = physical.layers
         weights = tuple(
-            scale.weight_bank.quantise(layer.kernel)
-            for scale, layer in zip(mapped.layers, physical.layers, strict=True)
+            layer.in_force(scale) if isinstance(layer, WindowedLayer) else scale.weight_bank.quantise(layer.kernel)
+            for scale, layer in zip(mapped.layers, layers, strict=True)
         )
         return cls(mapped, physical, weights)
 
     @property
+    def layers(self) -> tuple[Layer | WindowedLayer, ...]:
+        """The layers of neurons, in order."""
+        return self.physical.layers
+
+    @property
     def window(self) -> float:
-        """Observation window, units of τ."""
+        """Observation window of a free network, units of τ."""
         return self.mapped.neuron.window_over_tau
+
+    @property
+    def readout_origin_over_tau(self) -> float:
+        """Return from where the times of the last layer count, units of τ since the image's start."""
+        last = self.layers[-1]
+        return last.origin_over_tau if isinstance(last, WindowedLayer) else 0.0
 
     def chip(self, seed: int, number: int, variation: Variation | None = None) -> "Chip":
         """Return chip number `number` of the network's variation, or of another one."""
         variation = self.mapped.variation if variation is None else variation
         layers = []
-        for k, layer in enumerate(self.physical.layers):
+        for k, layer in enumerate(self.layers):
             shared = self.mapped.synapses == "shared"
             sets = len(layer.kernel) if shared else layer.neurons
             drawn = chips.draw_layer(variation, seed, number, k, layer.neurons, layer.fan_in, sets)
@@ -133,23 +124,28 @@ class Circuit:
 
         The bias spike comes at the layer's delay.
         """
-        layer = self.physical.layers[k]
+        layer = self.layers[k]
         return layer.inputs(spikes, self.mapped.bias_delay_over_tau(k)), self.weights[k][layer.row]
 
     def ideal(self, spikes: Floats, *, exact_weights: bool = False, delays: bool = False) -> list[Operating]:
-        """Return every layer under eq. (4) within the window, from input spikes [number].
+        """Return every layer under eq. (4) within its window, from input spikes [number].
 
         exact_weights: those before rounding; delays: bias spikes at their circuit delays instead of at 0.
         """
 
         def step(k: int, received: Floats) -> tuple[Operating, Floats]:
-            layer = self.physical.layers[k]
+            layer = self.layers[k]
             kernel = layer.kernel if exact_weights else self.weights[k]
             bias = self.mapped.bias_delay_over_tau(k) if delays else 0.0
-            point = operate(layer.inputs(received, bias), kernel[layer.row], self.window)
+            spec = self.mapped.neuron_of(k)
+            points = [
+                _operate(spec, layer.inputs(received, bias, some), kernel[layer.row[some]], self.window)
+                for some in _slices(layer.neurons, layer.fan_in)
+            ]
+            point = concatenate(points) if len(points) > 1 else points[0]
             return point, spikes_of(point)
 
-        return propagate(self.physical, spikes, step)
+        return self.physical.propagate(spikes, step)
 
 
 @dataclass(frozen=True)
@@ -169,26 +165,43 @@ class Chip:
             run = self.run_layer(k, received, image, level)
             return run, run.t_over_tau
 
-        return propagate(self.circuit.physical, spikes, step, until)
+        return self.circuit.physical.propagate(spikes, step, until)
 
     def run_layer(
         self, k: int, spikes: Floats, image: int, level: str, neurons: NDArray[np.intp] | None = None
     ) -> LayerRun:
         """Run layer k, or some of its neurons, from the previous stage's spikes [number]."""
         circuit, chip_layer = self.circuit, self.layers[k]
-        layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
+        layer, spec = circuit.layers[k], circuit.mapped.neuron_of(k)
         start, seeds = chips.draw_event(spec, self.seed, self.number, image, k, layer.neurons)
-        which: slice | NDArray[np.intp] = slice(None) if neurons is None else neurons
-        times = layer.inputs(spikes, circuit.mapped.bias_delay_over_tau(k), which)
-        weights = circuit.weights[k][layer.row[which]]
-        if not self.perfect:
-            synapse = chip_layer.synapse[which] if len(chip_layer.synapse) > 1 else chip_layer.synapse
-            weights = chip_layer.weights(weights, synapse)
-        errors = None if self.perfect else chip_layer.neurons.take(which)
-        record = levels.evaluate(
-            level, spec, times, weights, start_rad=start[which], noise_seed=seeds[which], errors=errors
-        )
-        return LayerRun(record.fire_time_over_tau, record.false_fire, record.headroom)
+        numbers = np.arange(layer.neurons) if neurons is None else neurons
+        runs = []
+        for some in _slices(len(numbers), layer.fan_in):
+            which = numbers[some]
+            times = layer.inputs(spikes, circuit.mapped.bias_delay_over_tau(k), which)
+            weights = circuit.weights[k][layer.row[which]]
+            if not self.perfect:
+                synapse = chip_layer.synapse[which] if len(chip_layer.synapse) > 1 else chip_layer.synapse
+                weights = chip_layer.weights(weights, synapse)
+            errors = None if self.perfect else chip_layer.neurons.take(which)
+            record = levels.evaluate(
+                level, spec, times, weights, start_rad=start[which], noise_seed=seeds[which], errors=errors
+            )
+            t = record.fire_time_over_tau
+            if spec.readout_window is not None:  # forced spikes are the window's pulse, which the network adds
+                t = np.where(t >= spec.window_over_tau, np.inf, t)
+            runs.append((t, record.false_fire, record.headroom))
+        return LayerRun(*(np.concatenate(parts) for parts in zip(*runs, strict=True)))
+
+
+def _slices(neurons: int, fan_in: int) -> list[slice]:
+    """Return slices of the neurons, each of few enough that arrays [neuron, input] stay small."""
+    step = max(_LARGEST_ARRAY // fan_in, 1)
+    return [slice(first, first + step) for first in range(0, neurons, step)]
+
+
+def _operate(spec: NeuronSpec, times: Floats, weights: Floats, window: float) -> Operating:
+    return operate(times, weights, window) if spec.readout_window is None else operate_in_window(spec, times, weights)
 
 
 def spikes_of(point: Operating) -> Floats:

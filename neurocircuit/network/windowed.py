@@ -8,7 +8,6 @@ inputs opens; the times of its neurons count from there.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -18,12 +17,13 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.windows import Code
-from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec import LayerMapping, NeuronSpec, WeightBank
 from neurocircuit.spec.neuron import ReadoutWindow
 from neurocircuit.spec.windowed import INPUT, ConcatNode, LayerNode, MaxNode, Term, WindowedGraph
 
 Answer = TypeVar("Answer")
 Neurons = slice | NDArray[np.integer]  # some neurons of a layer
+BIAS_BITS = 8  # of bias synapses: two for each neuron, whose errors reach every image
 _NONE = -1  # number of what never spikes: padding of a pooling window, and of a ramp's silent inputs
 
 
@@ -31,8 +31,9 @@ _NONE = -1  # number of what never spikes: padding of a pooling window, and of a
 class WindowedLayer:
     """Neurons of one layer, channel first; `row` gives each neuron's row of `kernel` [row, input].
 
-    index: number of the spike that each input receives, [neuron, input], in the order of `WindowedNetwork.received`;
-    the last two inputs are the bias spikes. origin, armed, closes: on the network's clock.
+    index: number of the spike that each input receives, [position, input], in the order of `WindowedNetwork.received`;
+    the channels of a position share it, and the last two inputs are the bias spikes. origin, armed, closes: on the
+    network's clock.
     """
 
     node: LayerNode
@@ -42,6 +43,7 @@ class WindowedLayer:
     origin_over_tau: float
     armed_over_tau: float
     ramp_slope: float | None
+    late: Floats  # 1 - b of each input but the bias spikes
 
     @property
     def name(self) -> str:
@@ -51,7 +53,7 @@ class WindowedLayer:
     @property
     def neurons(self) -> int:
         """How many there are."""
-        return len(self.index)
+        return len(self.row)
 
     @property
     def fan_in(self) -> int:
@@ -63,16 +65,50 @@ class WindowedLayer:
         """End of the layer's own window."""
         return self.armed_over_tau + self.node.window_over_tau
 
-    def neuron(self, base: NeuronSpec) -> NeuronSpec:
-        """Return the neuron that all neurons of this layer are: `base` with the layer's readout window."""
-        tau_s = base.tau_s
-        window = ReadoutWindow(
+    def readout_window(self, tau_s: float) -> ReadoutWindow:
+        """Return arming and window of the layer's neurons, from its origin."""
+        return ReadoutWindow(
             form="forced" if self.ramp_slope is None else "ramp",
             armed_s=(self.armed_over_tau - self.origin_over_tau) * tau_s,
             length_s=self.node.window_over_tau * tau_s,
             slope=self.ramp_slope,
         )
+
+    def neuron(self, base: NeuronSpec) -> NeuronSpec:
+        """Return the neuron that all neurons of this layer are: `base` with the layer's readout window."""
+        window = self.readout_window(base.tau_s)
         return base.replace(readout_window=window, window_s=max(base.window_s, window.closes_s))
+
+    def rounded(self, bank: WeightBank) -> Floats:
+        """Return the kernel with synapses as a bank makes them, and bias spikes that make up for it, not rounded.
+
+        They keep slope and bias of every neuron, eq. (W5), (W7): rounding acts on the weights of the ReLU network.
+        """
+        w = bank.quantise(self.kernel[:, :-2])
+        change = w - self.kernel[:, :-2]
+        first = change @ self.late / -math.expm1(self.origin_over_tau - self.armed_over_tau)
+        last = change.sum(axis=1) - first if self.ramp_slope is None else np.zeros(len(w))
+        return np.column_stack([w, self.kernel[:, -2] - first, self.kernel[:, -1] - last])
+
+    def in_force(self, scale: LayerMapping) -> Floats:
+        """Return the kernel as the banks of a layer's mapping make it."""
+        kernel = self.rounded(scale.weight_bank)
+        kernel[:, -2:] = (scale.bias_bank or scale.weight_bank).quantise(kernel[:, -2:])
+        return kernel
+
+    def with_bias_bank(self, scale: LayerMapping) -> LayerMapping:
+        """Return the layer's mapping with a bank of its own for the bias synapses, which spans them."""
+        bank = scale.weight_bank.with_bits(BIAS_BITS).spanning(self.rounded(scale.weight_bank)[:, -2:])
+        return scale.replace(bias_bank=bank)
+
+    def inputs(self, spikes: Floats, bias_over_tau: float, neurons: Neurons = slice(None)) -> Floats:
+        """Return times [neuron, input] that neurons (default: all) receive from `WindowedNetwork.received`.
+
+        bias_over_tau: of a free layer's bias spike; those of a windowed one stand among the spikes.
+        """
+        positions = np.arange(self.neurons)[neurons] % len(self.index)
+        times: Floats = spikes[self.index[positions]]
+        return times
 
 
 class WindowedNetwork:
@@ -82,23 +118,27 @@ class WindowedNetwork:
         """Unroll the graph. Raise InputError naming a weight that is missing or does not fit."""
         self.graph = graph
         self.codes = windows.codes(graph)
-        self._weights = weights
-        self.layers: dict[str, WindowedLayer] = {}
+        self._layers: dict[str, WindowedLayer] = {}
         self._pools: dict[str, NDArray[np.int32]] = {}
         self.shapes: dict[str, tuple[int, int, int]] = {INPUT: graph.shape}
         for node in graph.nodes:
             if isinstance(node, LayerNode):
-                self.layers[node.name], self.shapes[node.name] = self._layer(node)
+                self._layers[node.name], self.shapes[node.name] = self._layer(node, weights)
             elif isinstance(node, MaxNode):
                 self._pools[node.name], self.shapes[node.name] = _pooled(node, self.shapes[node.source])
             else:
                 parts = [self.shapes[source] for source in node.sources]
                 self.shapes[node.name] = (sum(part[0] for part in parts), *parts[0][1:])
 
-    @cached_property
+    @property
+    def layers(self) -> tuple[WindowedLayer, ...]:
+        """The layers of neurons, in order."""
+        return tuple(self._layers.values())
+
+    @property
     def neurons(self) -> int:
         """Of all layers."""
-        return sum(layer.neurons for layer in self.layers.values())
+        return sum(layer.neurons for layer in self.layers)
 
     def input_spikes(self, pixels: Floats) -> Floats:
         """Return spike times [number] of an image's pixels [channel, row, column], 0 … 1. Eq. (W2)."""
@@ -110,45 +150,47 @@ class WindowedNetwork:
 
     def propagate(
         self,
-        pixels: Floats,
-        layer_step: Callable[[WindowedLayer, Floats], tuple[Answer, Floats]],
+        spikes: Floats,
+        layer_step: Callable[[int, Floats], tuple[Answer, Floats]],
         until: int | None = None,
     ) -> list[Answer]:
-        """Return the answer of every layer (or of the first `until`) to an image.
+        """Return the answer of every layer (or of the first `until`) to the spikes [number] of an image's pixels.
 
-        layer_step(layer, times): what the layer makes of the times [neuron, input] that its neurons receive, from its
-        origin: its answer, and its spikes [neuron] from there; inf: silent.
+        layer_step(k, spikes): what layer k makes of the spikes [number] that reach it, from its origin, as its `inputs`
+        takes them: its answer, and its spikes [neuron] from there; inf: silent.
         """
-        spikes = {INPUT: self.input_spikes(pixels)}
+        fired = {INPUT: spikes}
         answers: list[Answer] = []
         for node in self.graph.nodes:
             if isinstance(node, MaxNode):
-                spikes[node.name] = np.append(spikes[node.source], np.inf)[self._pools[node.name]].min(axis=1)
+                fired[node.name] = np.append(fired[node.source], np.inf)[self._pools[node.name]].min(axis=1)
             elif isinstance(node, ConcatNode):
-                spikes[node.name] = np.concatenate([spikes[source] for source in node.sources])
+                fired[node.name] = np.concatenate([fired[source] for source in node.sources])
             else:
                 if len(answers) == until:
                     break
-                layer = self.layers[node.name]
-                answer, fired = layer_step(layer, self.received(layer, spikes))
+                layer = self._layers[node.name]
+                answer, times = layer_step(len(answers), self.received(layer, fired))
                 answers.append(answer)
-                spikes[node.name] = fired + layer.origin_over_tau
+                fired[node.name] = times + layer.origin_over_tau
         return answers
 
-    def received(self, layer: WindowedLayer, spikes: Mapping[str, Floats], neurons: Neurons = slice(None)) -> Floats:
-        """Return times [neuron, input] from the layer's origin that neurons receive, from the spikes of every node."""
+    def received(self, layer: WindowedLayer, spikes: Mapping[str, Floats]) -> Floats:
+        """Return the spikes [number] that reach a layer, from its origin, from those of every node.
+
+        Spikes and padding of each term, then both bias spikes. A pulse at each window's end forces silent neurons: all
+        of them (form forced), or those of windows that end before the arming (ramp).
+        """
         numbers = []
         for term in layer.node.terms:
             code = self.codes[term.source]
             channels = self.shapes[term.source][0]
             times = spikes[term.source].reshape(channels, -1)
-            if layer.ramp_slope is not None:  # a silent neuron of an older window spikes at its end
-                older = code.end_over_tau < layer.armed_over_tau
-                times = np.where(np.isinf(times) & older[:, None], code.end_over_tau[:, None], times)
+            forced = code.end_over_tau < (np.inf if layer.ramp_slope is None else layer.armed_over_tau)
+            times = np.where(np.isinf(times) & forced[:, None], code.end_over_tau[:, None], times)
             numbers += [times.ravel(), self._padding(layer, code)]
         bias = [layer.origin_over_tau, layer.armed_over_tau]
-        received: Floats = np.concatenate([*numbers, bias])[layer.index[neurons]] - layer.origin_over_tau
-        return np.maximum(received, 0.0)
+        return np.maximum(np.concatenate([*numbers, bias]) - layer.origin_over_tau, 0.0)
 
     def _padding(self, layer: WindowedLayer, code: Code) -> Floats:
         """Return spike times of padding by channel: of its activation, or of silence."""
@@ -158,26 +200,27 @@ class WindowedNetwork:
             return np.where((code.padding == 0) & (code.end_over_tau >= layer.armed_over_tau), np.inf, times)
         return times
 
-    def _layer(self, node: LayerNode) -> tuple[WindowedLayer, tuple[int, int, int]]:
+    def _layer(self, node: LayerNode, weights: Mapping[str, Floats]) -> tuple[WindowedLayer, tuple[int, int, int]]:
         graph, armed = self.graph, windows.arming_over_tau(node, self.codes)
         origin = windows.opening_over_tau(node, self.codes)
-        c = self._weight(node, node.bias).reshape(-1)
-        per_slope, late, indices, first, size = [], np.zeros(len(c)), [], 0, (1, 1)
+        c = _weight(weights, node, node.bias).reshape(-1)
+        per_slope, late, indices, first, size = [], [], [], 0, (1, 1)
         for term in node.terms:
             code, shape = self.codes[term.source], self.shapes[term.source]
             gain = windows.gain(graph.form, node, code, armed)
-            v = _ungrouped(self._weight(node, term.weight), term.groups)
+            v = _ungrouped(_weight(weights, node, term.weight), term.groups)
             index, size = _received(term, shape, v.shape)
             pixels = index.shape[1] // shape[0] if term.kind == "linear" else math.prod(v.shape[2:])
             w = v.reshape(len(v), -1) * np.repeat(gain.per_slope, pixels)
             if index.shape[1] != w.shape[1]:
                 raise InputError(f"{term.weight} must have {index.shape[1]} inputs, got {w.shape[1]}")
-            late = late + w @ np.repeat(gain.late, pixels)
+            late.append(np.repeat(gain.late, pixels))
             per_slope.append(w)
             indices.append(index + first)
             first += math.prod(shape) + shape[0]
         w = np.concatenate(per_slope, axis=1)
-        bias = windows.bias_spikes(graph.form, node, math.exp(origin - armed), c, w.sum(axis=1), late)
+        ages = np.concatenate(late)
+        bias = windows.bias_spikes(graph.form, node, math.exp(origin - armed), c, w.sum(axis=1), w @ ages)
         scale = bias.slope if graph.form == "forced" else bias.slope * node.window_over_tau
         kernel = np.concatenate([w * scale[:, None], bias.first[:, None], bias.last[:, None]], axis=1)
         positions = np.concatenate(indices, axis=1)
@@ -185,19 +228,21 @@ class WindowedNetwork:
         positions[:, -2:] = first, first + 1
         layer = WindowedLayer(
             node=node,
-            index=np.tile(positions, (len(c), 1)).astype(np.int32),
+            index=positions.astype(np.int32),
             kernel=kernel,
             row=np.repeat(np.arange(len(c), dtype=np.int32), len(positions)),
             origin_over_tau=origin,
             armed_over_tau=armed,
             ramp_slope=None if graph.form == "forced" else float(bias.slope[0]),
+            late=ages,
         )
         return layer, (len(c), *size)
 
-    def _weight(self, node: LayerNode, name: str) -> Floats:
-        if name not in self._weights:
-            raise InputError(f"weights must hold those of {node.name}; missing: {name}")
-        return np.asarray(self._weights[name], dtype=np.float64)
+
+def _weight(weights: Mapping[str, Floats], node: LayerNode, name: str) -> Floats:
+    if name not in weights:
+        raise InputError(f"weights must hold those of {node.name}; missing: {name}")
+    return np.asarray(weights[name], dtype=np.float64)
 
 
 def _ungrouped(v: Floats, groups: int) -> Floats:

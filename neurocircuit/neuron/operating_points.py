@@ -20,6 +20,7 @@ import numpy as np
 
 from neurocircuit._kernel import native
 from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.spec import NeuronSpec
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,52 @@ def operate(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Oper
     native.operate(np.ascontiguousarray(t_over_tau), np.ascontiguousarray(weights), window_over_tau, columns)
     fired, *others = np.ascontiguousarray(columns.T)
     return Operating(fired > 0, *others)
+
+
+def operate_in_window(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Operating:
+    """Return the operating points of neurons with a readout window, threshold 1; arguments as of `operate`.
+
+    Currents count until the arming, spikes of one instant together; membranes from the arming to the crossing or the
+    window's end, for the comparator is blind before. On a ramp V rises by its slope, which stands for W_C - 1.
+    """
+    armed, closes, ramp = spec.armed_over_tau, spec.window_over_tau, spec.ramp_slope
+    heard = t_over_tau <= armed if ramp is None else t_over_tau < armed
+    t = np.where(heard, t_over_tau, armed)
+    w = np.where(heard, weights, 0.0)
+    order = np.argsort(t, axis=1, kind="stable")
+    t, w = np.take_along_axis(t, order, axis=1), np.take_along_axis(w, order, axis=1)
+    moment = np.cumsum(w * np.exp(t - armed), axis=1)
+    is_last = np.diff(t, axis=1, append=np.inf) > 0  # of the spikes of one instant
+    current = np.where(is_last, np.abs(moment) * np.exp(armed - t), 0.0)
+    total, moment_all = w.sum(axis=1), moment[:, -1]
+    at_arming = total - moment_all
+    if ramp is None:
+        slope, at_end = total - 1.0, total - moment_all * np.exp(armed - closes)
+        rising = (moment_all > 0) & (slope > 0)
+        delay = np.log(np.divide(moment_all, slope, out=np.ones(len(t)), where=rising))
+    else:
+        slope, at_end = np.full(len(t), ramp), at_arming + ramp * (closes - armed)
+        delay = (1.0 - at_arming) / ramp
+    above = at_arming >= 1.0
+    fired = above | (at_end >= 1.0)
+    at = np.where(fired, np.where(above, armed, np.clip(armed + delay, armed, closes)), closes)
+    if ramp is None:
+        approach = np.maximum(moment_all * np.exp(armed - closes), 0.0)
+        slope = np.where(fired, slope, approach)
+    since = (at if ramp is None else np.full_like(at, armed))[:, None] - t
+    charge = w * -np.expm1(-since)
+    return Operating(
+        fired=fired,
+        at=at,
+        slope=slope,
+        margin=closes - at,
+        peak_current=current.max(axis=1),
+        lowest=np.minimum(np.minimum(at_arming, np.where(fired, 1.0, at_end)), 0.0),
+        highest=np.where(fired, 1.0, np.maximum(np.maximum(at_arming, at_end), 0.0)),
+        tau_term=1.0 - np.sum(w * since * np.exp(-since), axis=1),
+        root_synapse=np.sqrt(np.sum(charge**2, axis=1)),
+        root_sum_w2=np.sqrt(np.sum(w**2, axis=1)),
+    )
 
 
 def _operate_numpy(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Operating:

@@ -123,6 +123,7 @@ def map_network(
     xor_quantile: float = 0.999,
     wrap_quantile: float = 1.0,
     use: float = LIMIT_USE,
+    largest_fan_in: int | None = None,
     window_over_tau: float | None = None,
     keep_scale: bool = False,
     name: str = "network",
@@ -140,7 +141,8 @@ def map_network(
         xor_quantile: share of neurons and images that must stay within the XOR's range.
         wrap_quantile: share that must not wrap.
         use: share of each limit that is used.
-        window_over_tau: observation window; default: 2 τ after the latest decision.
+        largest_fan_in: synapses that a neuron carries; default: any number.
+        window_over_tau: observation window; default: 2 τ after the latest decision. A windowed network has its own.
         keep_scale: keep phase per weight and lead of `spec` in every layer, and the bank of a characterised circuit.
         name: of the mapped network.
 
@@ -150,7 +152,7 @@ def map_network(
     Raise InputError for a network that has no circuit, images of another data set, or a number out of bounds.
     """
     clock = RunClock()
-    choice = Choice(xor_quantile, wrap_quantile, use)
+    choice = Choice(xor_quantile, wrap_quantile, use, largest_fan_in)
     model = model if isinstance(model, Model) else load_model(model)
     unrolled = Unrolled(model.subject, unroll.unroll(model.subject, model.network))
     fit = build(

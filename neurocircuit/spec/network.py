@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from neurocircuit.errors import InputError
 from neurocircuit.spec.bank import WeightBank
 from neurocircuit.spec.fields import Hertz, Radians, Ratio, Seconds, Spec
-from neurocircuit.spec.neuron import Lead, NeuronSpec
+from neurocircuit.spec.neuron import Lead, NeuronSpec, ReadoutWindow
 from neurocircuit.spec.variation import Variation
 
 LIMIT_USE = 0.9  # share of a limit that mapping uses by default
@@ -16,7 +17,7 @@ LIMIT_USE = 0.9  # share of a limit that mapping uses by default
 class LayerMapping(Spec):
     """What differs from layer to layer; the rest of the neuron is the network's."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="name in the checkpoint")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$", description="name in the checkpoint")]
     phase_per_weight_rad: Annotated[
         Radians, Field(alias="phase_per_weight", gt=0, le=100.0, description="a: phase jump of VCO1 per unit weight")
     ]
@@ -28,10 +29,18 @@ class LayerMapping(Spec):
         Hertz, Field(alias="vco4_swing", gt=0, description="lead/(2·phase_per_weight·τ) puts the threshold at 1")
     ]
     weight_bank: Annotated[WeightBank, Field(description="bits, range and code per sign; weights are rounded to it")]
+    bias_bank: Annotated[
+        WeightBank | None,
+        Field(description="of a windowed layer's bias synapses, two for each neuron; absent: they are in weight_bank"),
+    ] = None
     bias_delay_s: Annotated[
         Seconds,
         Field(alias="bias_delay", ge=0, description="from arming to the bias spike: makes up for the layers' latency"),
     ] = 0.0
+    readout_window: Annotated[
+        ReadoutWindow | None,
+        Field(description="of a windowed layer; its times count from where the first window of its inputs opens"),
+    ] = None
 
 
 class MappedNetwork(Spec):
@@ -62,13 +71,26 @@ class MappedNetwork(Spec):
     def neuron_of(self, layer: int) -> NeuronSpec:
         """Return the neuron that all neurons of one layer are."""
         layer_mapping = self.layers[layer]
+        window = layer_mapping.readout_window
         return self.neuron.replace(
             phase_per_weight_rad=layer_mapping.phase_per_weight_rad,
             threshold=Lead(lead_rad=layer_mapping.lead_rad),
             ripple_guard_rad=layer_mapping.ripple_guard_rad,
             vco4_swing_Hz=layer_mapping.vco4_swing_Hz,
             weight_bank=layer_mapping.weight_bank,
+            readout_window=window,
+            window_s=self.neuron.window_s if window is None else max(self.neuron.window_s, window.closes_s),
         )
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether its layers spike in windows, one after another."""
+        return self.layers[0].readout_window is not None
+
+    def check_free(self, what: str) -> None:
+        """Raise InputError where the layers spike in windows, which `what` does not know."""
+        if self.is_windowed:
+            raise InputError(f"{what} has no windowed networks yet, and {self.name} is one")
 
     def bias_delay_over_tau(self, layer: int) -> float:
         """Return when the bias spike of a layer comes, units of τ from arming."""

@@ -8,7 +8,7 @@ import torch
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
-from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
+from neurocircuit.network.windowed import WindowedNetwork
 from neurocircuit.neuron import levels
 from neurocircuit.snn.conversion import convert
 from neurocircuit.spec import NeuronSpec
@@ -29,14 +29,15 @@ def physical(model: torch.nn.Module) -> WindowedNetwork:
     return WindowedNetwork(graph, weights)
 
 
-Step = Callable[[WindowedLayer, Floats], tuple[Floats, Floats]]
+Step = Callable[[int, Floats], tuple[Floats, Floats]]
 
 
-def step_at(level: str, base: NeuronSpec) -> Step:
+def step_at(level: str, base: NeuronSpec, network: WindowedNetwork) -> Step:
     """A layer at a level of the circuit; the threshold is at 1 in every layer."""
 
-    def step(layer: WindowedLayer, times: Floats) -> tuple[Floats, Floats]:
-        record = levels.evaluate(level, layer.neuron(base), times, layer.kernel[layer.row])
+    def step(k: int, spikes: Floats) -> tuple[Floats, Floats]:
+        layer = network.layers[k]
+        record = levels.evaluate(level, layer.neuron(base), layer.inputs(spikes, 0.0), layer.kernel[layer.row])
         return record.fire_time_over_tau, record.fire_time_over_tau
 
     return step
@@ -61,8 +62,8 @@ def test_physical_neurons_spike_as_the_graph_in_torch(seed: int, form: Form) -> 
         expected = model.spikes(images)
     base = NeuronSpec(spike_width_s=0.0, window_s=50 * TAU_s)
     for number, image in enumerate(images.numpy()):
-        spikes = network.propagate(image, step_at("ideal", base))
-        for layer, fired in zip(network.layers.values(), spikes, strict=True):
+        spikes = network.propagate(network.input_spikes(image), step_at("ideal", base, network))
+        for layer, fired in zip(network.layers, spikes, strict=True):
             z = expected[layer.name][number].reshape(-1).numpy()
             begin = layer.armed_over_tau if layer.node.is_readout else layer.closes_over_tau
             times, closes = np.log(z) + begin - layer.origin_over_tau, layer.closes_over_tau - layer.origin_over_tau

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.core.pool import IN_PROCESS, Pool
 from neurocircuit.errors import InputError
-from neurocircuit.network.run import Circuit, propagate
+from neurocircuit.network.run import Circuit
 from neurocircuit.neuron.membrane import Membranes, membranes
 from neurocircuit.neuron.operating_points import Operating, concatenate, operate
 from neurocircuit.neuron.sensitivity import wrap_distance
@@ -158,7 +158,7 @@ def _met(task: _Task, number: int, spikes: Floats) -> list[_Met]:
         point = operate(*circuit.received(k, received), circuit.window)
         return _Met(point, received, run.t_over_tau, run.false_fire), run.t_over_tau
 
-    return propagate(circuit.physical, spikes, step)
+    return circuit.physical.propagate(spikes, step)
 
 
 def _choose(
@@ -169,7 +169,7 @@ def _choose(
     generator: np.random.Generator,
     within: Within,
 ) -> Points:
-    layer, spec = circuit.physical.layers[k], circuit.mapped.neuron_of(k)
+    layer, spec = circuit.layers[k], circuit.mapped.neuron_of(k)
     points = concatenate([image.point for image in met])
     headroom = spec.headroom(points.peak_current)
     coordinates = fit.features(spec, points, headroom)[:, points.fired]

@@ -17,7 +17,7 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.core.pool import IN_PROCESS, Pool, Progress, silent
 from neurocircuit.core.stats import random_effects, robust_spread
 from neurocircuit.core.stats.clustered import clustered_interval
-from neurocircuit.network.run import Chip, Circuit, decide, propagate, spikes_of
+from neurocircuit.network.run import Chip, Circuit, decide, spikes_of
 from neurocircuit.neuron.membrane import membranes
 from neurocircuit.neuron.operating_points import Operating, operate
 from neurocircuit.neuron.sensitivity import membrane_terms, synapse_term
@@ -123,7 +123,7 @@ def _row(
         decide(spikes_of(ideal[-1])),
         decide(last),
         predicted,
-        float(last.min()),
+        float(last.min()) + task.circuit.readout_origin_over_tau,
         records,
         expected,
         count,
@@ -147,7 +147,7 @@ def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[F
         times = model.times(k, spec, point, terms, event, membranes(spec, inputs, weights))
         return times, times
 
-    return propagate(circuit.physical, spikes, step)
+    return circuit.physical.propagate(spikes, step)
 
 
 def _statistics(point: Operating, t: Floats, wrapped: float, beyond: float) -> list[float]:

@@ -105,7 +105,7 @@ def thinned(wave: Waveforms, time_over_tau: Floats) -> dict[str, tuple[float, ..
 def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[str, tuple[float, ...]]:
     """Return the membrane of one run over time, thinned, units of τ and thresholds."""
     points = runs.points
-    layer = circuit.physical.layers[points.layer]
+    layer = circuit.layers[points.layer]
     sets = len(layer.kernel) if circuit.mapped.synapses == "shared" else layer.neurons
     chip = FIRST_CHIP + int(runs.chip[k])
     drawn = chips.draw_layer(circuit.mapped.variation, seed, chip, points.layer, layer.neurons, layer.fan_in, sets)

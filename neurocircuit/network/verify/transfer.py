@@ -18,7 +18,7 @@ from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.result import Number, Result
 from neurocircuit.core.stats import robust_spread, wilson_interval
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.network.run import Circuit, OnCircuit, decide, propagate, spikes_of
+from neurocircuit.network.run import Circuit, OnCircuit, decide, spikes_of
 from neurocircuit.neuron.operating_points import operate
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.tables import TransferTable
@@ -76,6 +76,7 @@ def transfer_jitter(
     if not 0 < input_jitter < 1:
         raise InputError(f"input jitter must be within 0 … 1, got {input_jitter:g}")
     mapped = network.circuit.mapped
+    mapped.check_free("the jitter of a transfer table")
     table = curve if isinstance(curve, TransferTable) else TransferTable.load(Path(curve))
     where = "the transfer table" if isinstance(curve, TransferTable) else f"{curve}"
     jitter, extrapolated = jitter_by_layer(table, input_jitter, len(mapped.layers), where)
@@ -106,7 +107,7 @@ def transfer_mode(
     jitter: of the input and of each layer, relative to the time since the start of the image.
     """
     right = agree = 0
-    late: list[list[float]] = [[] for _ in circuit.physical.layers]
+    late: list[list[float]] = [[] for _ in circuit.layers]
     for number, (spikes, label) in enumerate(zip(images, labels, strict=True)):
         ideal = [spikes_of(point) for point in circuit.ideal(spikes)]
         for repeat in range(repeats):
@@ -127,11 +128,11 @@ def transfer_mode(
 
 def _image(circuit: Circuit, spikes: Floats, jitter: list[float], generator: np.random.Generator) -> list[Floats]:
     def step(k: int, received: Floats) -> tuple[Floats, Floats]:
-        layer = circuit.physical.layers[k]
+        layer = circuit.layers[k]
         inputs = layer.inputs(np.maximum(received, 0.0), 0.0)
         times = spikes_of(operate(inputs, circuit.weights[k][layer.row], circuit.window))
         jittered = times * (1.0 + jitter[k + 1] * generator.standard_normal(len(times)))
         return jittered, jittered
 
     spikes = spikes * (1.0 + jitter[0] * generator.standard_normal(len(spikes)))
-    return propagate(circuit.physical, spikes, step)
+    return circuit.physical.propagate(spikes, step)

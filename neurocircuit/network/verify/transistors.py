@@ -19,7 +19,7 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import Points
-from neurocircuit.network.physical import Layer
+from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit
 from neurocircuit.network.verify import level_agreement, neurons
 from neurocircuit.neuron import chip as chips
@@ -67,9 +67,8 @@ def choose(
 
     Spread evenly over ln(W_C - 1) among those that are eligible. Raise InputError when there are fewer.
     """
-    layer, spec = circuit.physical.layers[0], circuit.mapped.neuron_of(0)
-    stage = circuit.physical.stages[0]
-    if not isinstance(stage, Layer):
+    layer, spec = circuit.layers[0], circuit.mapped.neuron_of(0)
+    if not isinstance(circuit.physical, PhysicalNetwork) or not isinstance(circuit.physical.stages[0], Layer):
         raise InputError("level transistor needs a network that begins with a layer of neurons")
     bias, weights = circuit.mapped.bias_delay_over_tau(0), circuit.weights[0][layer.row]
     times = np.concatenate([layer.inputs(spikes, bias) for spikes in images])
@@ -110,14 +109,14 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
             points.times[k, active_inputs],
             points.weights[k, active_inputs],
         )
-    fan_in = circuit.physical.layers[0].fan_in
+    fan_in = circuit.layers[0].fan_in
     record = transistor.fire(points.spec, t, w, start, seeds, timeout_s=TIMEOUT_s, attached=fan_in)
     good = ~np.isnan(record.fire_time_over_tau)
     if not good.any():
         raise InputError(f"level transistor: no run delivered a result: {next(iter(record.failures.values()))}")
     rows = np.flatnonzero(good)
     spec, shift = loaded(points.spec, fan_in)
-    carried = carries(points.spec, tuple(layer.fan_in for layer in circuit.physical.layers))
+    carried = carries(points.spec, tuple(layer.fan_in for layer in circuit.layers))
     # the deck's membrane was armed before the time origin, and drifts from there: the prediction counts from arming
     armed = transistor.arming(spec, start[rows], MOST_ACTIVE, fan_in)
     since, measured = armed.wait_over_tau, record.fire_time_over_tau[rows] + armed.wait_over_tau
@@ -189,7 +188,7 @@ def carries(spec: NeuronSpec, fan_in: tuple[int, ...]) -> Carried:
 def not_run(circuit: Circuit, carried: Carried) -> list[str]:
     """Return a sentence for each layer after the first."""
     sentences = []
-    for scale, layer in zip(circuit.mapped.layers[1:], circuit.physical.layers[1:], strict=True):
+    for scale, layer in zip(circuit.mapped.layers[1:], circuit.layers[1:], strict=True):
         why = (
             f"more than the {carried.limit:.0f} that a neuron carries with VCO1 and its jumps within "
             f"{LARGEST_LOSS:.0%} (here {1 - carried.gain[layer.fan_in]:.0%} of the jump is lost)"

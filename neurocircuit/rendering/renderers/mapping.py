@@ -23,7 +23,7 @@ def render(file: Path) -> Document:
                 draw("limits", "Share of each limit that is used.", partial(figures.limit_figure, limits)),
                 _limits(limits),
             ),
-            section("Scales and what they cost", _scales(layers), _used(layers)),
+            section("Scales and what they cost", _scales(layers), _used(layers), *_windows(layers)),
             run_section(values),
         ),
     )
@@ -95,6 +95,38 @@ def _scales(layers: list[dict[str, Any]]) -> Table:
         note="a: phase per weight; θ: lead of VCO3. A phase counter compares without modulo 2π, so that only the VCO4 "
         'swing bounds θ: comparator = "phase_counter" in the neuron spec. A clamp is membrane_floor.',
     )
+
+
+def _windows(layers: list[dict[str, Any]]) -> tuple[Table, ...]:
+    windowed = [layer for layer in layers if layer.get("window")]
+    if not windowed:
+        return ()
+    table = Table(
+        "What window and slope cost in noise",
+        (
+            "layer",
+            "window (τ)",
+            "X",
+            "activation by jitter, at the start (X/τ)",
+            "at the end (X/τ)",
+            "spike by membrane noise (τ/threshold)",
+            "activation 0 by phase noise (X)",
+        ),
+        tuple(
+            (
+                layer["name"],
+                f"{layer['window']['window_over_tau']:g}",
+                f"{layer['window']['largest']:.3g}",
+                *(f"{value:.3g}" for value in layer["window"]["jitter_to_activation"]),
+                f"{layer['window']['membrane_to_time']:.3g}",
+                f"{layer['window']['activation_noise']:.2%}",
+            )
+            for layer in windowed
+        ),
+        note="X: the activation that spikes at the window's start. A jitter δt moves an activation by X z δt/L, "
+        "membrane noise δV a spike by δV/σ, on a ramp by δV over its slope.",
+    )
+    return (table,)
 
 
 def _used(layers: list[dict[str, Any]]) -> Table:

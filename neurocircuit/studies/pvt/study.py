@@ -49,6 +49,7 @@ def pvt(
         raise InputError(f"NETWORK must be a mapped network (.toml) of neurocircuit map, got {network}")
     folder = characterised(process) if datasheet is None else Path(datasheet)
     mapped, unrolled = load_mapped(Path(network))
+    mapped.check_free("pvt")
     nominal, all_conditions = read(folder)
     conditions = chosen(all_conditions, nominal, corner, temp, vdd)
     if not conditions:
