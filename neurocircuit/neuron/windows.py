@@ -94,6 +94,17 @@ def activation(z: Any, largest: Any, window_over_tau: float) -> Any:
     return largest * (1.0 - (z - 1.0) / math.expm1(window_over_tau))
 
 
+def spike_over_tau(form: Form, node: LayerNode, y: Any, xp: Any = np) -> Any:
+    """Time of a spike from its layer's arming, units of tau; inf beyond the window. Eq. (W3), (W6).
+
+    xp: namespace of y, numpy or torch.
+    """
+    missing = xp.clip(1.0 - (y - node.offset) / node.largest, 0.0, None)
+    T = node.window_over_tau
+    t = xp.log1p(math.expm1(T) * missing) if form == "forced" else T * missing
+    return xp.where(missing <= 1.0, t, xp.inf)
+
+
 @dataclass(frozen=True)
 class Gain:
     """What turns weights v of one input into synaptic weights, and its age 1 - b; both [channel]."""

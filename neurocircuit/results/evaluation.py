@@ -62,11 +62,20 @@ class LayerSpikes(Values):
     before_decision: float
 
 
+class ExactSpikes(Values):
+    """A windowed network's dense layers against the armed rule of eq. (4): every neuron of the first images."""
+
+    images: int
+    same_decisions: int
+    largest_error_over_tau: Number
+
+
 class Evaluation(Result):
     """A network under eq. (4). accuracy: share of right images, low and high: its 95 % interval of Wilson.
 
     undecided: images without an output spike. spikes: per image. energy_J: spikes x energy of one;
     paper_energy_J: weights x share of neurons that spike x 10 pJ, which reproduces the figures of paper §4.1.
+    Windowed neurons count as spiking when they do so before their window's end; exact: a check of theirs.
     """
 
     kind: ClassVar[str] = "evaluation"
@@ -88,6 +97,7 @@ class Evaluation(Result):
     energy_before_decision_J: float
     paper_energy_J: float
     latency: Latency
+    exact: ExactSpikes | None = None
 
     @property
     def interval(self) -> tuple[float, float, float]:
@@ -115,6 +125,11 @@ class Evaluation(Result):
             f"latency    {latency.mean_over_tau:.3f} tau mean, {latency.maximum_over_tau:.3f} tau at most; "
             f"{latency.mean_s * 1e9:.4g} ns mean at tau {latency.tau_s * 1e9:.4g} ns",
         ]
+        if self.exact is not None:
+            lines.append(
+                f"exact      {self.exact.same_decisions} of {self.exact.images} images decided alike by the armed rule "
+                f"of eq. (4), every spike within {self.exact.largest_error_over_tau:.1e} tau"
+            )
         return "\n".join(lines)
 
 

@@ -15,7 +15,9 @@ from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.models import count_weights, spiking_layers
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.trace import trace
+from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 
+EXACT_IMAGES = 10  # whose windowed neurons are also evaluated by the armed rule
 PAPER_ENERGY_PER_SPIKE_J = 10e-12  # paper §3.1: "less than 10 pJ/spike in 65nm"
 
 
@@ -30,6 +32,15 @@ class LayerSparsity:
 
 
 @dataclass(frozen=True)
+class ExactSpikes:
+    """The dense layers of a windowed network against the armed rule of eq. (4), every neuron of the first images."""
+
+    images: int
+    same_decisions: int
+    largest_error_over_tau: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Result on `n` images. accuracy_low and _high: 95 % interval of Wilson; latency: of images with a decision."""
 
@@ -41,6 +52,7 @@ class Evaluation:
     weights: int
     layers: tuple[LayerSparsity, ...]
     decision_over_tau: np.ndarray = field(repr=False)
+    exact: ExactSpikes | None = None
 
     @property
     def neurons(self) -> int:
@@ -85,28 +97,32 @@ def accuracy(network: nn.Module, source: ImageSource, subject: Subject, batch_si
 @torch.no_grad()
 def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batch_size: int = 100) -> Evaluation:
     """Return all figures over all images of a source. Raise InputError when it holds none, or for a ReLU network."""
-    if not spiking_layers(network):
-        raise InputError("a ReLU network has no spikes: convert it first (nc.snn.convert)")
+    windowed = windowed_in(network)
+    if not spiking_layers(network) and windowed is None:
+        raise InputError("a ReLU network has no spikes: convert it first (neurocircuit convert, nc.snn.convert)")
     if len(source) == 0:
         raise InputError("--data must hold at least one image, got 0")
     network.eval()
     device = next(network.parameters()).device
-    totals = np.zeros((len(spiking_layers(network)), 2))
-    right, decisions, names, neurons = 0, [], [], []
+    totals: np.ndarray | float = 0.0
+    right, decisions, names, neurons, exact = 0, [], [], [], None
     for z, labels in batches(source, subject, batch_size, device):
         spikes = trace(network, z)
+        if windowed is not None and exact is None:
+            exact = against_exact(windowed, network[0](z[:EXACT_IMAGES]))
         decision, decided = first_spike(spikes.z_out)
         right += int((decision == labels).sum())
         at = spikes.t_over_tau[-1].amin(dim=1)
         decisions.append(at[decided].double().cpu().numpy())
-        for index, t in enumerate(spikes.t_over_tau):
-            fired = torch.isfinite(t)
-            totals[index] += int(fired.sum()), int((fired & (t <= at[:, None])).sum())
+        all_fired = [torch.isfinite(t) for t in spikes.t_over_tau]
+        before = [fired & (t <= at[:, None]) for fired, t in zip(all_fired, spikes.t_over_tau, strict=True)]
+        counts = [[int(f.sum()), int(b.sum())] for f, b in zip(all_fired, before, strict=True)]
+        totals = totals + np.array(counts, dtype=float)
         names, neurons = spikes.names, [t.shape[1] for t in spikes.t_over_tau]
     times = np.concatenate(decisions)
     layers = tuple(
-        LayerSparsity(name, count, float(all_time / count / len(source)), float(before / count / len(source)))
-        for name, count, (all_time, before) in zip(names, neurons, totals, strict=True)
+        LayerSparsity(name, count, float(all_time / count / len(source)), float(until / count / len(source)))
+        for name, count, (all_time, until) in zip(names, neurons, np.atleast_2d(totals), strict=True)
     )
     low, high = wilson_interval(right, len(source))
     return Evaluation(
@@ -118,4 +134,21 @@ def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batc
         weights=count_weights(network),
         layers=layers,
         decision_over_tau=times,
+        exact=exact,
     )
+
+
+@torch.no_grad()
+def against_exact(network: WindowedNetwork, pixels: Tensor) -> ExactSpikes:
+    """Return how the spikes by the armed rule in float64 agree with those of the dense layers, silence at its end."""
+    values, spikes = network.activations(pixels), network.spikes(pixels.double())
+    dense = network.times_over_tau(values)
+    largest = 0.0
+    for node in network.graph.layers:
+        end = float(network.codes[node.name].end_over_tau.max())
+        start = end - node.window_over_tau if node.is_readout else end
+        exact = (start + torch.log(spikes[node.name])).clamp(max=end)
+        largest = max(largest, float((dense[node.name].double().clamp(max=end) - exact).abs().max()))
+    last = network.graph.nodes[-1].name
+    same = network.first_spike(spikes[last]) == network.first_spike(dense[last])
+    return ExactSpikes(len(pixels), int(same.sum()), largest)

@@ -1,5 +1,6 @@
 """A trained network with what it was trained for: what `nc.snn.load` and `nc.snn.train` give."""
 
+import copy
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import Subject
+from neurocircuit.snn.windowed import WindowedNetwork
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,18 @@ def load(path: Path | str) -> Model:
     """
     subject, network = checkpoint.load_network(Path(path))
     return Model(subject, network, Path(path))
+
+
+def as_model(network: Model | WindowedNetwork | Path | str) -> Model:
+    """Return a trained or windowed network, or that of a checkpoint, as a model.
+
+    Raise as `load`; InputError for a windowed network that names no data set.
+    """
+    if isinstance(network, Model):
+        return network
+    if not isinstance(network, WindowedNetwork):
+        return load(network)
+    single = copy.deepcopy(network).float()
+    on_spikes = single.on_spikes
+    assert single.subject is not None  # noqa: S101
+    return Model(single.subject, on_spikes)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime, first_over_tau
-from neurocircuit.snn.windowed import WindowedSum
+from neurocircuit.snn.windowed import WindowedSum, windowed_in
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Spikes:
     """Layers in the order they computed.
 
     t_over_tau: times [image, neuron] from the time origin of the input, units of the first layer's tau; inf: silent.
-    z_out: output spikes [image, class] on the last layer's own clock.
+    z_out: output spikes [image, class] on the last layer's own clock, or, windowed, on the input's.
     """
 
     names: list[str] = field(default_factory=list)
@@ -56,7 +56,15 @@ class _Clock:
 
 @torch.no_grad()
 def trace(network: nn.Sequential, z: Tensor) -> Spikes:
-    """Return the spikes of every layer for input spikes z [image, channel, row, column]."""
+    """Return the spikes of every layer for input spikes z [image, channel, row, column].
+
+    Of a windowed network those before their window's end; the input's windows open at 0.
+    """
+    windowed = windowed_in(network)
+    if windowed is not None:
+        times = windowed.times_over_tau(windowed.activations(network[0](z)))
+        each = [t.flatten(1) for t in times.values()]
+        return Spikes(list(times), each, torch.exp(each[-1]))
     clock = _Clock(network)
     try:
         z_out = network(z)

@@ -214,6 +214,23 @@ class WindowedNetwork(nn.Module):
             raise InputError(f"pixels must be [N, {str(self.graph.shape)[1:-1]}], got shape {list(pixels.shape)}")
         return pixels
 
+    def times_over_tau(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the spike times of every layer, shaped as its activations, on the network's clock, units of tau.
+
+        values: of `activations`. inf: no spike before the window's end; a read-out may spike at it.
+        """
+        times = {}
+        for node in self.graph.layers:
+            x = values[node.name]
+            if node.is_readout:
+                arming = windows.arming_over_tau(node, self.codes)
+                times[node.name] = arming + windows.spike_over_tau(self.graph.form, node, x, torch)
+            else:
+                end = float(self.codes[node.name].end_over_tau[0])
+                t = end + torch.log(windows.spike_z(x, node.largest, node.window_over_tau))
+                times[node.name] = torch.where(x > 0, t, torch.inf)
+        return times
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the values y [N, class] of the read-out."""
         return self.activations(pixels)[self.graph.nodes[-1].name]

@@ -16,6 +16,7 @@ from neurocircuit.results.evaluation import (
     AccuracyOnChips,
     ChipEvaluation,
     Evaluation,
+    ExactSpikes,
     Images,
     Latency,
     LayerEvents,
@@ -27,15 +28,15 @@ from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
 from neurocircuit.snn.evaluate import Evaluation as Counts
 from neurocircuit.snn.evaluate import evaluate as count
 from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, HardwareAccuracy, evaluate_on_chips
-from neurocircuit.snn.model import Model
-from neurocircuit.snn.model import load as load_model
+from neurocircuit.snn.model import Model, as_model
 from neurocircuit.snn.training.parallel import device_of_process
+from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 from neurocircuit.units import parse_quantity
 
 
 def evaluate(
-    model: Model | Path | str,
+    model: Model | WindowedNetwork | Path | str,
     images: Dataset | str = "test",
     *,
     first: int | None = None,
@@ -54,8 +55,8 @@ def evaluate(
 ) -> Evaluation | ChipEvaluation:
     """Return accuracy with its 95 % interval, spikes, energy (J) and latency of a trained network on images.
 
-    model: of `nc.snn.load` or `nc.snn.train`, or the path of a checkpoint. images: a data set, or the name of a split
-    of the model's own (test: images that training never saw), read from `data`; first: only so many.
+    model: of `nc.snn.load`, `nc.snn.train` or `nc.snn.convert`, or the path of a checkpoint. images: a data set, or the
+    name of a split of the model's own (test: images that training never saw), read from `data`; first: only so many.
     spec: gives tau without a noise table; default the embedded circuit. energy_per_spike: J, text ("10 pJ"), or the
     folder of a condition that `characterize` measured.
 
@@ -75,7 +76,9 @@ def evaluate(
         if noise is None and value is not None:
             raise InputError(f"{name.replace('_', '-')} needs a noise table: give noise")
     energy_J = _energy_J(energy_per_spike)
-    model = model if isinstance(model, Model) else load_model(model)
+    model = as_model(model)
+    if noise is not None and windowed_in(model.network) is not None:
+        raise InputError("a windowed network has no noise table yet: evaluate it in software, without noise")
     if not isinstance(images, Dataset):
         images = sets.load(model.subject.data, images, data)
     elif images.name != model.subject.data.name:
@@ -145,6 +148,7 @@ def of_counts(counts: Counts, energy_per_spike_J: float, tau_s: float) -> dict[s
         "energy_before_decision_J": before * energy_per_spike_J,
         "paper_energy_J": counts.weights * counts.overall * PAPER_ENERGY_PER_SPIKE_J,
         "latency": Latency.of(counts.decision_over_tau, tau_s),
+        "exact": None if counts.exact is None else ExactSpikes(**vars(counts.exact)),
     }
 
 

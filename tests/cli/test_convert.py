@@ -46,6 +46,24 @@ def test_a_network_its_conversion_and_a_report(neurocircuit, tmp_path, relu, for
     assert values["run"]["command"].split()[:2] == ["neurocircuit", "convert"]
 
 
+def test_evaluate_and_report_read_it(neurocircuit, tmp_path, relu):
+    assert neurocircuit("convert", relu, "--images", "80", "--out", "w.pt").returncode == 0
+    done = neurocircuit("evaluate", "w.pt", "--json", "--out", "evaluated")
+    assert done.returncode == 0, done.stderr
+    values = json.loads(done.stdout)
+    assert values["network"] == "windowed"
+    assert values["accuracy"] > 0.3  # chance: 0.1
+    assert values["exact"]["same_decisions"] == values["exact"]["images"] == 10
+    assert (
+        values["latency"]["maximum_over_tau"]
+        <= json.loads((tmp_path / "w.conversion.json").read_text())["latency_over_tau"]
+    )
+    assert "by the armed rule" in (tmp_path / "evaluated/report.md").read_text()
+    done = neurocircuit("evaluate", relu)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "convert it first" in done.stderr
+
+
 def test_a_lower_quantile_clips_that_share(neurocircuit, tmp_path, relu):
     done = neurocircuit("convert", relu, "--quantile", "0.99", "--slope", "3", "--out", "w.pt")
     assert done.returncode == 0, done.stderr

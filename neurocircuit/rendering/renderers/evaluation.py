@@ -7,7 +7,7 @@ from neurocircuit.core.result import kind_of
 from neurocircuit.rendering.document import Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import evaluation as figures
 from neurocircuit.rendering.renderers.run_record import run_section
-from neurocircuit.rendering.text import interval, is_number, scaled
+from neurocircuit.rendering.text import interval, is_number, powers, scaled
 from neurocircuit.results.evaluation import ChipEvaluation, Evaluation
 
 
@@ -51,7 +51,17 @@ def _in_software(result: Evaluation) -> Section:
         ),
     )
     figure = draw("sparsity", "Share of each layer's neurons that spike.", partial(figures.sparsity_figure, layers))
-    return section("Spikes", figure, table)
+    return section("Spikes", figure, table, _exact(result))
+
+
+def _exact(result: Evaluation) -> str | None:
+    if result.exact is None:
+        return None
+    return (
+        "Neurons spike in windows; those that do so by themselves, before its end, are counted. By the armed rule "
+        f"of eq. (4) {result.exact.same_decisions} of {result.exact.images} images are decided alike, every spike "
+        f"within {powers(f'{result.exact.largest_error_over_tau:.1e}')} τ."
+    )
 
 
 def _on_chips(result: ChipEvaluation) -> Section:
