@@ -58,7 +58,7 @@ def test_evaluate_and_report_read_it(neurocircuit, tmp_path, relu):
         values["latency"]["maximum_over_tau"]
         <= json.loads((tmp_path / "w.conversion.json").read_text())["latency_over_tau"]
     )
-    assert "by the armed rule" in (tmp_path / "evaluated/report.md").read_text()
+    assert "By the armed rule" in (tmp_path / "evaluated/report.md").read_text()
     done = neurocircuit("evaluate", relu)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "convert it first" in done.stderr
