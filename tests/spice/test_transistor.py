@@ -60,7 +60,7 @@ def spec():
 def course(spec, own_cache):
     """The run behind the tests: both inputs at full scale."""
     found = saved_states.saved_states(spec.circuit, 2, 300.0)
-    placed = transistor.place(PHASES, found.saved_rad, found.f1_Hz, found.f3_Hz)
+    placed = transistor.nearest_placement(PHASES, found.saved_rad, found.f1_Hz, found.f3_Hz)
     codes = np.array([15, 15])
     return placed, transistor._run(spec, found, placed, 0, TIMES[0], codes, 300.0, 1)
 
