@@ -15,10 +15,10 @@ from neurocircuit.network.run import Circuit, EncodedImages
 from neurocircuit.snn import unroll
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.sets import Dataset
-from neurocircuit.snn.model import Model
-from neurocircuit.snn.model import load as load_model
+from neurocircuit.snn.model import Model, as_model
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.unroll import Unrolled
+from neurocircuit.snn.windowed import WindowedNetwork
 from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation
 from neurocircuit.spec.network import LIMIT_USE
 from neurocircuit.spec.variation import EMBEDDED
@@ -115,7 +115,7 @@ class NetworkOnCircuit:
 
 
 def map_network(
-    model: Model | Path | str,
+    model: Model | WindowedNetwork | Path | str,
     spec: NeuronSpec | None = None,
     *,
     images: Dataset | EncodedImages,
@@ -134,7 +134,7 @@ def map_network(
     share 1 - `use` of each limit and the quantiles beyond `xor_quantile` and `wrap_quantile`; training images serve.
 
     Args:
-        model: the trained network, or the file of its weights.
+        model: the trained or windowed network, or the file of its weights.
         spec: the circuit; default: the embedded one.
         images: images of the network's data set; the deepest membrane of all sets the lead, so hundreds are better.
         variation: how chips differ; default: the embedded numbers.
@@ -153,8 +153,8 @@ def map_network(
     """
     clock = RunClock()
     choice = Choice(xor_quantile, wrap_quantile, use, largest_fan_in)
-    model = model if isinstance(model, Model) else load_model(model)
-    unrolled = Unrolled(model.subject, unroll.unroll(model.subject, model.network))
+    model = as_model(model)
+    unrolled = unroll.unrolled(model.subject, model.network)
     fit = build(
         unrolled.physical,
         NeuronSpec() if spec is None else spec,

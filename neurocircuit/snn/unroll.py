@@ -17,6 +17,7 @@ from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network import physical
 from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import EncodedImages
+from neurocircuit.network.windowed import WindowedNetwork
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.library import DATA_SETS
@@ -36,7 +37,14 @@ class Unrolled:
     """What a set of weights is for, and its neurons one by one."""
 
     subject: Subject
-    physical: PhysicalNetwork
+    physical: PhysicalNetwork | WindowedNetwork
+
+    @property
+    def free(self) -> PhysicalNetwork:
+        """The network of one that is not windowed. Raise InputError for a windowed one."""
+        if isinstance(self.physical, WindowedNetwork):
+            raise InputError("the network must be free, of causal sets without windows, got a windowed one")
+        return self.physical
 
     def images(self, split: str, data: Path | None, count: int | None) -> EncodedImages:
         """Return the first `count` images (all for None) of a split of the subject's data set, as input spikes.
@@ -55,8 +63,16 @@ def encoded(subject: Subject, images: Dataset) -> EncodedImages:
 
 def load(path: Path) -> Unrolled:
     """Return the network of a checkpoint. Raise InputError for what the circuit cannot build."""
-    subject, network = checkpoint.load_network(path)
-    return Unrolled(subject, unroll(subject, network))
+    return unrolled(*checkpoint.load_network(path))
+
+
+def unrolled(subject: Subject, network: nn.Sequential) -> Unrolled:
+    """Return the neurons of a network, free or windowed. Raise InputError for what the circuit cannot build."""
+    windowed = windowed_in(network)
+    if windowed is None:
+        return Unrolled(subject, unroll(subject, network))
+    weights = {name: _double(value) for name, value in windowed.state_dict().items()}
+    return Unrolled(subject, WindowedNetwork(windowed.graph, weights))
 
 
 def load_mapped(path: Path) -> tuple[MappedNetwork, Unrolled]:
@@ -68,17 +84,17 @@ def load_mapped(path: Path) -> tuple[MappedNetwork, Unrolled]:
     weights = mapped.checkpoint_path(path)
     if file_sha256(weights) != mapped.checkpoint_sha256:
         raise FileFormatError(f"{weights} must be the checkpoint that {path} maps: its sha256 differs")
-    unrolled = load(weights)
-    names = tuple(layer.name for layer in unrolled.physical.layers)
+    network = load(weights)
+    names = tuple(layer.name for layer in network.physical.layers)
     if names != tuple(layer.name for layer in mapped.layers):
         raise FileFormatError(f"{path}: layers must be {', '.join(names)}, as in {weights}")
-    return mapped, unrolled
+    return mapped, network
 
 
 def unroll(subject: Subject, network: nn.Sequential) -> PhysicalNetwork:
-    """Return the neurons of a network. Raise InputError for what the circuit cannot build."""
+    """Return the neurons of a free network. Raise InputError for what the circuit cannot build."""
     if windowed_in(network) is not None:
-        raise InputError("a windowed network has no mapping yet: network.windowed runs its neurons at a level")
+        raise InputError("the network must be free, of causal sets without windows, got a windowed one")
     if isinstance(network, ReluNetwork):
         raise InputError("a ReLU network has no circuit: convert it first (nc.snn.convert)")
     if subject.network.clock == "own_time_constant":

@@ -9,6 +9,7 @@ from torch import nn
 
 import neurocircuit as nc
 from neurocircuit.errors import InputError
+from neurocircuit.network.run import spikes_of
 from neurocircuit.neuron import windows
 from neurocircuit.snn.evaluate import EXACT_IMAGES, against_exact
 
@@ -81,19 +82,26 @@ def test_file_network_and_model_are_evaluated_alike(network, tmp_path):
     assert again.sha256 == model.sha256
 
 
-def test_what_has_no_windowed_form_is_refused_by_name(network, tmp_path):
+def test_a_noise_table_and_a_network_of_no_data_set_are_refused(network):
     with pytest.raises(InputError, match="no noise table yet"):
         nc.evaluate(network, noise="table.nc")
-    with pytest.raises(InputError, match="a windowed network has no mapping yet"):
-        nc.map(_saved(network, tmp_path), images=nc.data.digits("train")[:3])
     network.subject = None
     with pytest.raises(InputError, match="names no data set"):
         nc.evaluate(network)
 
 
-def _saved(network, folder):
-    network.save(folder / "w.pt")
-    return folder / "w.pt"
+def test_a_mapped_network_decides_as_software(network, tmp_path):
+    """Under the neurons' own equation with the weights before rounding; through the file too."""
+    images = nc.data.digits("train")[:6]
+    nc.map(network, images=images).save(tmp_path / "net.toml")
+    mapped = nc.snn.NetworkOnCircuit.load(tmp_path / "net.toml")
+    assert mapped.mapped.is_windowed
+    with torch.no_grad():
+        z = network.spikes(torch.from_numpy(images.pixels).double() / 255)
+    decided = network.first_spike(z[network.graph.nodes[-1].name])
+    for spikes, decision in zip(mapped.encoded(images).spikes, decided.tolist(), strict=True):
+        out = spikes_of(mapped.circuit.ideal(spikes, exact_weights=True)[-1])
+        assert (int(out.argmin()) if np.isfinite(out).any() else -1) == decision
 
 
 @pytest.mark.parametrize("form", ["forced", "ramp"])

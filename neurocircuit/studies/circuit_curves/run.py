@@ -61,7 +61,7 @@ class Network:
     @property
     def physical(self) -> PhysicalNetwork:
         """The network neuron by neuron."""
-        return self.unrolled.physical
+        return self.unrolled.free
 
     @cached_property
     def window_over_tau(self) -> float:

@@ -59,7 +59,7 @@ def pvt(
     decided = unrolled.images(split, data_folder, images)
     rows = run(
         mapped,
-        unrolled.physical,
+        unrolled.free,
         nominal,
         conditions,
         training.spikes,
@@ -68,7 +68,7 @@ def pvt(
         chips=chips,
         level=level,
         seed=seed,
-        weights=sum(layer.kernel.size for layer in unrolled.physical.layers),
+        weights=sum(layer.kernel.size for layer in unrolled.free.layers),
         folder=None if out is None else Path(out) / "tasks",
         jobs=jobs,
         scheduler=scheduler,
