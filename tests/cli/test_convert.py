@@ -112,6 +112,28 @@ def test_spiking_and_windowed_networks_are_refused(neurocircuit, tmp_path, relu)
     assert "windowed already" in done.stderr
 
 
+@pytest.mark.parametrize("form", ["forced", "ramp"])
+def test_a_windowed_network_is_mapped_and_runs_on_chips(neurocircuit, tmp_path, relu, form):
+    import neurocircuit as nc
+
+    assert neurocircuit("convert", relu, "--form", form, "--images", "80", "--out", "w.pt").returncode == 0
+    done = neurocircuit("map", "w.pt", "--images", "20", "--out", "net.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    layers = json.loads(done.stdout)["layers"]
+    assert all(layer["window"]["window_over_tau"] == 0.5 for layer in layers)
+    assert "What window and slope cost in noise" in (tmp_path / "net.mapping.md").read_text()
+    done = neurocircuit("verify", "net.toml", "--images", "2", "--chips", "1", "--out", "replay", "--json")
+    assert done.returncode == 0, done.stderr
+    images = json.loads(done.stdout)["images"]
+    assert [layer["name"] for layer in images["layers"]] == [layer["name"] for layer in layers]
+    assert "decided" in (tmp_path / "replay/images.csv").read_text()
+    done = neurocircuit("calibrate", "net.toml", "--images", "2", "--out", "table.nc")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "a noise table has no windowed networks yet" in done.stderr
+    network = nc.map(nc.snn.WindowedNetwork.load(tmp_path / "w.pt").float(), images=nc.data.digits("train")[:20])
+    assert network.mapped.layers == nc.MappedNetwork.from_toml(tmp_path / "net.toml").layers
+
+
 def test_ctrl_c_leaves_nothing(neurocircuit, tmp_path, relu, monkeypatch):
     import neurocircuit.snn.conversion as conversion
 
