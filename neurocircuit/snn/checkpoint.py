@@ -82,9 +82,11 @@ def put_initial(network: nn.Module, subject: Subject, path: Path) -> None:
     """Copy the weights of a file whose network, data and encoding are the subject's. Raises FileFormatError naming."""
     content = load(path)
     trained_subject = _subject(content, path)
-    for name in ("network", "encoding"):
-        if getattr(trained_subject, name) != getattr(subject, name):
-            raise FileFormatError(f"{path} must be for the recipe's {name}: it was trained with another one")
+    if trained_subject.network != subject.network:
+        raise FileFormatError(f"{path} must be for the recipe's network: it was trained with another one")
+    if trained_subject.encoding != subject.encoding:
+        recipe, trained = subject.encoding.formula, trained_subject.encoding.formula
+        raise FileFormatError(f"{path} must be for the recipe's encoding, {recipe}: it was trained with {trained}")
     if trained_subject.data.name != subject.data.name:
         raise FileFormatError(f"{path} must be for the data {subject.data.name}, got {trained_subject.data.name}")
     put_weights(stored(network), content.get("weights"), path)

@@ -45,6 +45,10 @@ class HardwareSpec(Spec):
     jitter: Annotated[
         Ratio, Field(ge=0, lt=1, description="relative jitter of every spike time, input included; 0: none")
     ] = 0.0
+    jitter_over_tau: Annotated[
+        Ratio,
+        Field(ge=0, lt=1, description="of every spike of a windowed network, input included, units of tau; 0: none"),
+    ] = 0.0
     quantiser: Annotated[
         Literal["bank", "word"],
         Field(description="bank: the circuit's, bits of magnitude per sign; word: signed words of so many bits"),

@@ -5,6 +5,7 @@ a `WindowedGraph` either way, with the same decisions.
 """
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +26,9 @@ from neurocircuit.snn.functional.geometry import Padding
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import PixelNetwork, PixelsOf, SpikesOf
 from neurocircuit.spec.windowed import INPUT, ConcatNode, Form, LayerNode, MaxNode, Term, WindowedGraph
+
+HEADROOM_LOW, HEADROOM_HIGH = 0.25, 0.1  # of the spread of the winners, kept free in the read-out's window
+Move = Callable[[LayerNode | None, Tensor], Tensor]
 
 
 class WindowedConv2d(nn.Conv2d):
@@ -193,16 +197,34 @@ class WindowedNetwork(nn.Module):
             tensors = [weights[name].detach().clone() for name in names]
             self.layers[node.name] = WindowedSum(node, graph.form, tensors[:-1], tensors[-1], padding)
 
+    def follow(self, graph: WindowedGraph) -> None:
+        """Take up another graph of the same layers: other windows, X, read-out."""
+        self.graph, self.codes = graph, windows.codes(graph)
+        for node in graph.layers:
+            self.layer(node).node = node
+
+    @torch.no_grad()
+    def fit_readout(self, pixels: Tensor) -> None:
+        """Set X and offset of the read-out so that the winners of these images spike within its window."""
+        last = self.graph.layers[-1]
+        offset, largest = readout_range(self(pixels).amax(dim=1))
+        nodes = (*self.graph.nodes[:-1], last.replace(offset=offset, largest=largest))
+        self.follow(self.graph.replace(nodes=nodes))
+
     def layer(self, node: LayerNode) -> WindowedSum:
         """Return the layer of a node."""
         return cast(WindowedSum, self.layers[node.name])
 
-    def activations(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Return what every node carries, by name; of the read-out y. pixels [N, channel, row, column], 0 … 1."""
-        values = {INPUT: self._checked(pixels)}
+    def activations(self, pixels: Tensor, move: Move | None = None) -> dict[str, Tensor]:
+        """Return what every node carries, by name; of the read-out y. pixels [N, channel, row, column], 0 … 1.
+
+        move: what becomes of the pixels (None) and of what each layer's spikes carry, on its way to the next.
+        """
+        values = {INPUT: self._checked(pixels) if move is None else move(None, self._checked(pixels))}
         for node in self.graph.nodes:
             if isinstance(node, LayerNode):
-                values[node.name] = self.layer(node)(*(values[term.source] for term in node.terms))
+                carried = self.layer(node)(*(values[term.source] for term in node.terms))
+                values[node.name] = carried if move is None else move(node, carried)
             elif isinstance(node, MaxNode):
                 values[node.name] = _max_pool(values[node.source], node)
             else:
@@ -369,6 +391,13 @@ class WindowedNetwork(nn.Module):
 
     def __str__(self) -> str:
         return repr(self) if self.conversion is None else str(self.conversion)
+
+
+def readout_range(winners: Tensor) -> tuple[float, float]:
+    """Return offset and X of a read-out from the largest y of each image, with room at both ends of its window."""
+    spread = float(winners.max() - winners.min()) or float(winners.abs().max()) or 1.0
+    offset = float(winners.min()) - HEADROOM_LOW * spread
+    return offset, float(winners.max()) + HEADROOM_HIGH * spread - offset
 
 
 def windowed_in(network: nn.Module) -> WindowedNetwork | None:

@@ -64,6 +64,19 @@ def test_evaluate_and_report_read_it(neurocircuit, tmp_path, relu):
     assert "convert it first" in done.stderr
 
 
+def test_it_is_fine_tuned_as_windowed_neurons(neurocircuit, tmp_path, relu):
+    assert neurocircuit("convert", relu, "--form", "ramp", "--out", "w.pt").returncode == 0
+    changes = [part for setting in ("data.name=digits", "data.held_out=300", "epochs=4") for part in ("--set", setting)]
+    command = ("train", "mnist_windowed_finetune", "--initial", "w.pt", *changes, "--threads", "1")
+    done = neurocircuit(*command, "--out", "run")
+    assert done.returncode == 0, done.stderr
+    before, after = (json.loads(neurocircuit("evaluate", path, "--json").stdout) for path in ("w.pt", "run/weights.pt"))
+    assert after["accuracy"] > before["accuracy"] + 0.1
+    done = neurocircuit(*command, "--resume", "--out", "run", "--set", "alpha=1.0")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "recipe's encoding" in done.stderr
+
+
 def test_a_lower_quantile_clips_that_share(neurocircuit, tmp_path, relu):
     done = neurocircuit("convert", relu, "--quantile", "0.99", "--slope", "3", "--out", "w.pt")
     assert done.returncode == 0, done.stderr

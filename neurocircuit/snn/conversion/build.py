@@ -10,9 +10,8 @@ from torch.nn import functional as dense
 from neurocircuit.snn import functional
 from neurocircuit.snn.conversion.reader import Layer, Normalisation, Step
 from neurocircuit.snn.functional.geometry import Padding
+from neurocircuit.snn.windowed import readout_range
 from neurocircuit.spec.windowed import INPUT, Form, LayerNode, MaxNode, Node, Term, WindowedGraph
-
-HEADROOM_LOW, HEADROOM_HIGH = 0.25, 0.1  # of the spread of the winners, kept free in the read-out's window
 
 
 @dataclass
@@ -98,10 +97,7 @@ class Builder:
         )
         offset = 0.0
         if step.limit is None:
-            winners = y.amax(dim=1)
-            spread = float(winners.max() - winners.min()) or float(y.abs().max()) or 1.0
-            offset = float(winners.min()) - HEADROOM_LOW * spread
-            largest = float(winners.max()) + HEADROOM_HIGH * spread - offset
+            offset, largest = readout_range(y.amax(dim=1))
         else:
             if self.quantile is None:
                 largest = float(self._affine(step, bounds, torch.ones_like(self.normal.mean), is_bound=True).max())

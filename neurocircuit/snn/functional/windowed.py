@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from neurocircuit.spec.windowed import Form
+from neurocircuit.neuron import windows
+from neurocircuit.spec.windowed import Form, LayerNode
 
 
 def carried(
@@ -24,6 +25,26 @@ def carried(
         return functional.hardtanh(y, 0.0, largest, in_place)
     bent: Tensor = _Ramp.apply(y, largest, window_over_tau)  # type: ignore[no-untyped-call]
     return bent
+
+
+def jittered(x: Tensor, largest: float, window_over_tau: float, delay_over_tau: Tensor) -> Tensor:
+    """Return the activations 0 … X when the spikes of x move by delays, same shape, units of tau. Eq. (W2).
+
+    A spike comes neither before the arming nor after the window's end; at 0 there is none that could move. Gradients
+    pass as if nothing had moved.
+    """
+    z = windows.spike_z(x, largest, window_over_tau) * torch.exp(delay_over_tau)
+    moved = ((1.0 - z) * (largest / windows.window_share(window_over_tau))).clamp(0.0, largest)
+    return x + torch.where(x > 0, moved - x, 0.0).detach()
+
+
+def jittered_readout(y: Tensor, node: LayerNode, form: Form, delay_over_tau: Tensor) -> Tensor:
+    """Return the values y of a read-out whose spikes move by delays, same shape, units of tau. Eq. (W3), (W6)."""
+    if form == "ramp":
+        return y - delay_over_tau * (node.largest / node.window_over_tau)
+    L = math.expm1(node.window_over_tau)
+    z = 1.0 + L * (1.0 - (y - node.offset) / node.largest)
+    return y - (z * torch.expm1(delay_over_tau) * (node.largest / L)).detach()
 
 
 class _Ramp(torch.autograd.Function):

@@ -8,14 +8,16 @@ import torch
 from torch import nn
 
 from neurocircuit.core.files import file_sha256
-from neurocircuit.errors import InputError
+from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits
 from neurocircuit.noise import NoiseTable
-from neurocircuit.snn.hardware.jitter import JitteredNetwork
+from neurocircuit.snn.hardware.jitter import JitteredNetwork, JitteredWindows
 from neurocircuit.snn.hardware.noisy import NoisyNetwork
 from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, set_rounding
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.relu import PixelNetwork
+from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import MappedNetwork, WeightBank
 from neurocircuit.tables import TransferTable
 from neurocircuit.tables.curve import jitter_by_layer
@@ -34,6 +36,8 @@ class Conditions:
     def __init__(self, spec: HardwareSpec, seed: int, network: nn.Sequential, evaluated: nn.Sequential) -> None:
         """Reads the noise table, if any. Raise InputError or FileFormatError naming what does not fit."""
         self.spec, self.seed = spec, seed
+        windowed = [windowed_in(stack) for stack in (network, evaluated)]
+        _check(spec, windowed[0] is not None)
         self.noise_sha256 = file_sha256(Path(spec.noise)) if spec.noise else None
         bank = WeightBank()
         self.margins: tuple[list[float], list[float], float] | None = None
@@ -54,6 +58,12 @@ class Conditions:
         elif spec.noise or spec.jitter:
             jitter = self._jitters(len(spiking_layers(network)))
             self.trained, self.evaluated = (JitteredNetwork(stack, jitter) for stack in (network, evaluated))
+        elif spec.jitter_over_tau:
+            self.trained, self.evaluated = (
+                JitteredWindows(stack, inner, spec.jitter_over_tau)
+                for stack, inner in zip((network, evaluated), windowed, strict=True)
+                if isinstance(stack, PixelNetwork) and inner is not None
+            )
         self._rounding: list[Rounding] = []
         if spec.rounds:
             for stack in {id(network): network, id(evaluated): evaluated}.values():
@@ -72,7 +82,7 @@ class Conditions:
         """Chip, bits and generators of a training step."""
         if isinstance(self.trained, NoisyNetwork):
             self.trained.new_chip(self.seed, 0 if self.spec.chips == "fixed" else FRESH_CHIPS + step)
-        if isinstance(self.trained, NoisyNetwork | JitteredNetwork):
+        if isinstance(self.trained, NoisyNetwork | JitteredNetwork | JitteredWindows):
             self.trained.event_rng = self._event_rng
         for rounding in self._rounding:
             rounding.bits, rounding.generator = self.spec.bits_at(step, steps), self._weight_rng
@@ -82,7 +92,7 @@ class Conditions:
         generator = torch.Generator().manual_seed(_HELD_OUT_SEED)
         if isinstance(self.evaluated, NoisyNetwork):
             self.evaluated.new_chip(self.seed, 0 if self.spec.chips == "fixed" else HELD_OUT_CHIP)
-        if isinstance(self.evaluated, NoisyNetwork | JitteredNetwork):
+        if isinstance(self.evaluated, NoisyNetwork | JitteredNetwork | JitteredWindows):
             self.evaluated.event_rng = generator
         for rounding in self._rounding:
             rounding.generator = generator
@@ -113,6 +123,15 @@ class Conditions:
 
     def _torch_seed(self, stream: int) -> int:
         return int(np.random.SeedSequence([self.seed, stream]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _check(spec: HardwareSpec, is_windowed: bool) -> None:
+    """Raise SpecError for a field that does nothing to the network."""
+    free = {"noise": spec.noise, "jitter": spec.jitter, "bits": spec.rounds}
+    for name, value in free.items() if is_windowed else [("jitter_over_tau", spec.jitter_over_tau)]:
+        if value:
+            kind = "free" if is_windowed else "windowed"
+            raise SpecError(f"hardware.{name} is for {kind} networks only, and this one is not")
 
 
 def approaches(network: nn.Module) -> list[int]:

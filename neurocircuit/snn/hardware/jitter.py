@@ -12,9 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.errors import InputError
+from neurocircuit.snn.functional.windowed import jittered, jittered_readout
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.relu import PixelNetwork
 from neurocircuit.snn.retime import Retime
+from neurocircuit.snn.windowed import WindowedNetwork
+from neurocircuit.spec.windowed import LayerNode
 
 _LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds
 
@@ -62,3 +66,32 @@ class JitteredNetwork(nn.Module):
         moved = (t * (1.0 + jitter * drawn)).clamp(min=0.0)
         kept = fired & (moved < _LATEST_OVER_TAU)
         return torch.where(kept, torch.exp(torch.where(kept, moved, 0.0)), torch.inf)
+
+
+class JitteredWindows(nn.Module):
+    """A windowed network all of whose spikes, input included, move by a normal error of `jitter_over_tau` at each call.
+
+    Its layers stay within their windows. Gradients pass as if nothing had moved.
+    """
+
+    def __init__(self, network: PixelNetwork, windowed: WindowedNetwork, jitter_over_tau: float) -> None:
+        """windowed: the network inside `network`."""
+        super().__init__()
+        self.network, self._windowed, self.jitter_over_tau = network, [windowed], jitter_over_tau
+        self.event_rng = torch.Generator().manual_seed(0)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
+        (windowed,) = self._windowed
+        y = windowed.activations(self.network[0](z), self._moved)[windowed.graph.nodes[-1].name]
+        spikes: Tensor = self.network[2](y)
+        return spikes
+
+    def _moved(self, node: LayerNode | None, x: Tensor) -> Tensor:
+        delay = (self.jitter_over_tau * torch.randn(x.shape, generator=self.event_rng)).to(x)
+        graph = self._windowed[0].graph
+        if node is None:
+            return jittered(x, 1.0, graph.window_over_tau, delay)
+        if node.is_readout:
+            return jittered_readout(x, node, graph.form, delay)
+        return jittered(x, node.largest, node.window_over_tau, delay)

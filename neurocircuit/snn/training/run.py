@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 from neurocircuit.core.files import file_sha256
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
-from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.augment import MIRROR, for_evaluation, for_training
@@ -41,7 +41,9 @@ from neurocircuit.snn.training.optimise import (
 )
 from neurocircuit.snn.training.parallel import Processes
 from neurocircuit.snn.training.runlog import LogRow, Totals
+from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 
+READOUT_IMAGES = 500  # by which the read-out of a windowed network keeps its winners within its window
 CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", runlog.FINAL
 _STREAMS = {
     "weights": 1,
@@ -75,15 +77,16 @@ class Trainer:
         weights_rng = torch.Generator().manual_seed(self._torch_seed("weights"))
         self.network = checkpoint.new_network(recipe, weights_rng, recipe.initial).to(self.device)
         if isinstance(self.network, ReluNetwork):
-            count = min(WHITENED_PATCHES, len(self.train_images))
-            pixels = self.train_images.batch(np.arange(count))[0]
-            self.network.whiten(torch.from_numpy(for_evaluation(pixels, recipe.augmentation)))
+            self.network.whiten(self._plain_pixels(WHITENED_PATCHES))
         mirror_rng = np.random.default_rng([recipe.seed, _STREAMS["mirror"]])
         self._mirrored = mirror_rng.integers(2, size=len(self.train_images))
         if recipe.initial:
             checkpoint.put_initial(self.network, recipe, Path(recipe.initial))
         self._layers = spiking_layers(self.network)
         loss = recipe.loss
+        for name in ("weight_sum", "l2", "margin"):
+            if not self._layers and getattr(loss, name):
+                raise SpecError(f"loss.{name} must be 0 for a ReLU or windowed network, got {getattr(loss, name):g}")
         self.margins_rng = torch.Generator().manual_seed(self._torch_seed("margins"))
         decay = recipe.optimiser.averaging
         self._averaging = AveragedWeights(self.network, decay) if decay else None
@@ -129,6 +132,9 @@ class Trainer:
         self.conditions.restore(state["hardware"], path)
         checkpoint.put_weights(self.network, state.get("weights"), path)
         checkpoint.put_weights(checkpoint.stored(self.evaluated), content["weights"], path)
+        windowed = windowed_in(self.evaluated)
+        if windowed is not None:
+            windowed.follow(WindowedNetwork.of(content, path).graph)
         self.optimiser.load_state_dict(state["optimiser"])
         self.sampler.epoch, self.sampler.step, self.step = state["epoch"], state["epoch_step"], state["step"]
         self.augmentation_rng.bit_generator.state = state["numpy_rng"]
@@ -238,6 +244,11 @@ class Trainer:
             z = z * torch.exp(self.recipe.augmentation.delay_over_tau * delay)
         return z.to(self.device), torch.from_numpy(labels).to(self.device)
 
+    def _plain_pixels(self, count: int) -> Tensor:
+        """Return the first `count` training images as evaluation has them, or all."""
+        pixels = self.train_images.batch(np.arange(min(count, len(self.train_images))))[0]
+        return torch.from_numpy(for_evaluation(pixels, self.recipe.augmentation)).to(self.device)
+
     def _loss(self, z_out: Tensor, target: Tensor) -> Tensor:
         spec = self.recipe.loss
         loss = spike_loss(z_out, target, spec)
@@ -274,6 +285,9 @@ class Trainer:
             torch.tensor([self.totals.loss, self.totals.right, self.totals.images], dtype=torch.float64)
         ).tolist()
         if self.processes.leads:
+            windowed = windowed_in(self.evaluated)
+            if windowed is not None:  # outputs moved
+                windowed.fit_readout(self._plain_pixels(READOUT_IMAGES))
             if self.held_out is not None:
                 self.conditions.before_held_out()
                 self.held_out_accuracy = accuracy(self.conditions.evaluated, self.held_out, self.recipe)
