@@ -35,14 +35,14 @@ class WindowCost(Values):
     A jitter δt moves the activation that a spike carries by X z δt/L: jitter_to_activation is that in X per τ, of a
     spike at the window's start and at its end. A disturbance δV of the membrane moves the spike by δV/σ (ramp: δV/r):
     membrane_to_time is that in τ per threshold, at the median slope. activation_noise: what phase noise until the
-    window's end does to an activation of 0, in X.
+    window's end and the XOR's ripple, uniform, do to an activation of 0 at least, in X.
     """
 
     window_over_tau: float
     largest: float
     jitter_to_activation: tuple[float, float]
-    membrane_to_time: float
-    activation_noise: float
+    membrane_to_time: Number
+    activation_noise: Number
 
 
 class LayerFit(Values):
@@ -125,8 +125,8 @@ class Mapping(Result):
         lines += [
             f"layer {layer.name}: window {cost.window_over_tau:g} tau; a jitter of 0.01 tau moves activations by "
             f"{0.01 * cost.jitter_to_activation[0]:.2%} (largest) to {0.01 * cost.jitter_to_activation[1]:.2%} (least) "
-            f"of X, 0.01 thresholds move a spike by {0.01 * cost.membrane_to_time:.3g} tau; phase noise alone makes "
-            f"{cost.activation_noise:.2%} of X"
+            f"of X, 0.01 thresholds move a spike by {0.01 * cost.membrane_to_time:.3g} tau; phase noise and "
+            f"ripple make {cost.activation_noise:.2%} of X"
             for layer in self.layers
             if (cost := layer.window) is not None
         ]
@@ -290,7 +290,9 @@ def _layer_fit(
     cost = None
     if isinstance(layer, WindowedLayer):
         middle = float(np.median(slope)) if len(slope) else np.nan
-        cost = window_cost(layer.node, middle, costs["phase_noise_at_window"])
+        cost = window_cost(
+            layer.node, middle, float(np.hypot(costs["phase_noise_at_window"], costs["ripple"] / 12**0.5))
+        )
     return LayerFit(
         name=scale.name,
         neurons=layer.neurons,

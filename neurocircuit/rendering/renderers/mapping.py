@@ -110,7 +110,7 @@ def _windows(layers: list[dict[str, Any]]) -> tuple[Table, ...]:
             "activation by jitter, at the start (X/τ)",
             "at the end (X/τ)",
             "spike by membrane noise (τ/threshold)",
-            "activation 0 by phase noise (X)",
+            "activation 0 by phase noise and ripple (X)",
         ),
         tuple(
             (
