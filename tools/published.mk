@@ -40,13 +40,20 @@ published-network: setup ## Train RECIPE=mnist with SEEDS="1 2 3" and read its t
 	  rm -f $$out/checkpoint.pt $$out/best.pt || exit 1; \
 	done
 
-# A ReLU network for MNIST in windows, both forms; `ramp` is fine-tuned. About 5 minutes of one thread.
-published-windowed: setup ## Rebuild reports/published/windowed
-	@rm -rf build/windowed reports/published/windowed && mkdir -p build/windowed reports/published/windowed
+# A ReLU network for MNIST in windows: exact, on a ramp, and fine-tuned there without and with jitter of 0.02 tau.
+WINDOWED := reports/published/windowed
+published-windowed: setup ## Rebuild reports/published/windowed (about 8 minutes of one thread)
+	@rm -rf build/windowed $(WINDOWED) && mkdir -p $(WINDOWED)
 	@$(BIN)/neurocircuit train mnist_windowed --threads 1 --out build/windowed/relu
-	@cd build/windowed && for form in forced ramp; do \
-	  $(abspath $(BIN))/neurocircuit convert relu/weights.pt --form $$form --quantile 0.9999 --out mnist-$$form.pt || exit 1; done
-	@cp build/windowed/mnist-*.conversion.json reports/published/windowed
+	@for form in forced ramp; do $(BIN)/neurocircuit convert build/windowed/relu/weights.pt --form $$form \
+	  --quantile 0.9999 --out $(WINDOWED)/mnist-$$form.pt || exit 1; done
+	@for jitter in 0 0.02; do $(BIN)/neurocircuit train mnist_windowed_finetune --initial $(WINDOWED)/mnist-ramp.pt \
+	  --set jitter_over_tau=$$jitter --threads 1 --out build/windowed/$$jitter || exit 1; done
+	@cp build/windowed/0/weights.pt $(WINDOWED)/mnist-ramp-tuned.pt
+	@cp build/windowed/0.02/weights.pt $(WINDOWED)/mnist-ramp-jitter.pt
+	@for name in forced ramp ramp-tuned ramp-jitter; do \
+	  $(BIN)/neurocircuit evaluate $(WINDOWED)/mnist-$$name.pt --json >$(WINDOWED)/mnist-$$name.evaluation.json || exit 1; done
+	@$(BIN)/neurocircuit report $(WINDOWED)
 
 published-transistor: setup ## Rebuild reports/published/transistor from the datasheet's spec (about 10 minutes of processor time)
 	@rm -rf reports/published/transistor
