@@ -97,6 +97,24 @@ def _networks(published: Path) -> list[list[str]]:
     return rows
 
 
+def _windowed(published: Path) -> list[list[str]]:
+    rows = [["network", "test images right", "neurons that spike", "latency, mean", "undecided"]]
+    for name, words in _WINDOWED.items():
+        test = read_json_object(published / f"windowed/mnist-{name}.evaluation.json")
+        interval = f"{test['accuracy']:.2%} ({test['accuracy_low']:.2%} to {test['accuracy_high']:.2%})"
+        share, latency = test["spikes"] / test["neurons"], test["latency"]["mean_over_tau"]
+        rows.append([words, interval, f"{share:.1%}", f"{latency:.2f} τ", f"{test['undecided']}"])
+    return rows
+
+
+_WINDOWED = {
+    "forced": "`forced`, as converted",
+    "ramp": "`ramp`, as converted",
+    "ramp-tuned": "`ramp`, fine-tuned for one epoch",
+    "ramp-jitter": "`ramp`, fine-tuned under jitter of 0.02 τ",
+}
+
+
 def _embedded_circuit(published: Path) -> list[list[str]]:
     header, _, *rows = (line.strip("| ").split(" | ") for line in reason_table().splitlines())
     return [header, *rows]
@@ -106,4 +124,5 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "codesign": _codesign,
     "embedded_circuit": _embedded_circuit,
     "networks": _networks,
+    "windowed": _windowed,
 }

@@ -12,19 +12,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = style.SERIES_COLOURS
+LONGEST_NAME = 3  # characters of a layer's name that fit below its bars
 
 
 def sparsity_figure(layers: Sequence[LayerSpikes]) -> "Figure":
     """Share of the neurons of each layer that spike at all, and before the decision."""
     figure, (axes,) = style.new_figure(2.6)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.87, bottom=0.17)
-    x = np.arange(len(layers))
+    are_named = max(len(layer.name) for layer in layers) <= LONGEST_NAME  # else numbered in the order they compute
+    x = np.arange(len(layers)) + (0 if are_named else 1)
     for shift, shares, label, colour in (
         (-0.2, [layer.overall for layer in layers], "at all", _COLOURS[0]),
         (0.2, [layer.before_decision for layer in layers], "before the decision", _COLOURS[1]),
     ):
         axes.bar(x + shift, [100 * share for share in shares], 0.36, color=colour, label=label)
-    axes.set_xticks(x, [layer.name for layer in layers])
+    if are_named:
+        axes.set_xticks(x, [layer.name for layer in layers])
+    else:
+        style.set_whole_numbers(axes.xaxis)
     axes.set(xlabel="layer (number)", ylabel="neurons that spike (%)", ylim=(0, 102))
     axes.grid(axis="x", visible=False)
     figure.legend(loc="upper right", ncols=2, bbox_to_anchor=(0.98, 1.0), columnspacing=1.0)
