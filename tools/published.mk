@@ -201,7 +201,8 @@ $(ON_EMBEDDED)/%/table.nc: | setup
 
 published-pvt: setup ## The demonstration network at the conditions of published-datasheet: reports/published/pvt
 	@rm -rf reports/published/pvt
-	@$(BIN)/neurocircuit study pvt $(NETWORK)/embedded/network.toml --images 40 --chips 2 --out reports/published/pvt
+	@$(BIN)/neurocircuit study pvt $(NETWORK)/embedded/network.toml --images 40 --chips 2 --out reports/published/pvt && \
+	  rm -rf reports/published/pvt/tasks
 
 HARD := $(NETWORK)/published_weights
 published-hard: setup ## The paper's published MNIST weights on the embedded circuit (about 1 CPU-minute)
