@@ -13,7 +13,9 @@ from tests.command_line import CommandLine
 
 # Before torch is imported. Worker processes of pytest use the cores already; threads of one that wait for a core which
 # another has spin meanwhile: an epoch of the digits takes 20 times as long with two threads on two busy cores.
-os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+# Benchmarks run alone and choose their threads themselves.
+if "--benchmark-only" not in sys.argv:
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 # No statement about time (a deadline, a slow draw), and nothing that depends on an earlier run (a database).
 settings.register_profile(
