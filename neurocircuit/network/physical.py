@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
+from neurocircuit.spec import LayerMapping
 
 BIAS, SILENT = -2, -1  # numbers of the bias spike and of padding among a stage's inputs
 Answer = TypeVar("Answer")
@@ -70,6 +71,15 @@ class Layer:
     def fan_in(self) -> int:
         """Synapses of each, bias included."""
         return int(self.index.shape[1])
+
+    @property
+    def origin_over_tau(self) -> float:
+        """Where its times count from, since the image's start: all layers are armed with it."""
+        return 0.0
+
+    def in_force(self, scale: LayerMapping) -> Floats:
+        """Return the kernel as the bank of a layer's mapping makes it."""
+        return scale.weight_bank.quantise(self.kernel)
 
     def inputs(self, spikes: Floats, bias_over_tau: float, neurons: Neurons = slice(None)) -> Floats:
         """Return times [neuron, input] that neurons (default: all) receive from spikes [number] of the stage before."""

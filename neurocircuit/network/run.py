@@ -84,10 +84,7 @@ class Circuit:
     def of(cls, mapped: MappedNetwork, physical: PhysicalNetwork | WindowedNetwork) -> "Circuit":
         """Round each layer's weights to its bank."""
         layers: tuple[Layer | WindowedLayer, ...] = physical.layers
-        weights = tuple(
-            layer.in_force(scale) if isinstance(layer, WindowedLayer) else scale.weight_bank.quantise(layer.kernel)
-            for scale, layer in zip(mapped.layers, layers, strict=True)
-        )
+        weights = tuple(layer.in_force(scale) for scale, layer in zip(mapped.layers, layers, strict=True))
         return cls(mapped, physical, weights)
 
     @property
@@ -103,8 +100,7 @@ class Circuit:
     @property
     def readout_origin_over_tau(self) -> float:
         """Return from where the times of the last layer count, units of τ since the image's start."""
-        last = self.layers[-1]
-        return last.origin_over_tau if isinstance(last, WindowedLayer) else 0.0
+        return self.layers[-1].origin_over_tau
 
     def chip(self, seed: int, number: int, variation: Variation | None = None) -> "Chip":
         """Return chip number `number` of the network's variation, or of another one."""

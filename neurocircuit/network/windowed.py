@@ -8,23 +8,20 @@ inputs opens; the times of its neurons count from there.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
+from neurocircuit.network.physical import SILENT, Answer, Neurons, Pool
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.windows import Code
 from neurocircuit.spec import LayerMapping, NeuronSpec, WeightBank
 from neurocircuit.spec.neuron import ReadoutWindow
 from neurocircuit.spec.windowed import INPUT, ConcatNode, LayerNode, MaxNode, Term, WindowedGraph
 
-Answer = TypeVar("Answer")
-Neurons = slice | NDArray[np.integer]  # some neurons of a layer
 BIAS_BITS = 8  # of bias synapses: two for each neuron, whose errors reach every image
-_NONE = -1  # number of what never spikes: padding of a pooling window, and of a ramp's silent inputs
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ class WindowedNetwork:
         self.graph = graph
         self.codes = windows.codes(graph)
         self._layers: dict[str, WindowedLayer] = {}
-        self._pools: dict[str, NDArray[np.int32]] = {}
+        self._pools: dict[str, Pool] = {}
         self.shapes: dict[str, tuple[int, int, int]] = {INPUT: graph.shape}
         for node in graph.nodes:
             if isinstance(node, LayerNode):
@@ -163,7 +160,7 @@ class WindowedNetwork:
         answers: list[Answer] = []
         for node in self.graph.nodes:
             if isinstance(node, MaxNode):
-                fired[node.name] = np.append(fired[node.source], np.inf)[self._pools[node.name]].min(axis=1)
+                fired[node.name] = self._pools[node.name].earliest(fired[node.source])
             elif isinstance(node, ConcatNode):
                 fired[node.name] = np.concatenate([fired[source] for source in node.sources])
             else:
@@ -265,9 +262,9 @@ def _received(
     if term.kind == "linear":
         return numbers.reshape(1, -1), (1, 1)
     left, right, top, bottom = term.padding
-    padded = np.pad(numbers, ((0, 0), (top, bottom), (left, right)), constant_values=_NONE)
+    padded = np.pad(numbers, ((0, 0), (top, bottom), (left, right)), constant_values=SILENT)
     padding = math.prod(shape) + np.arange(shape[0])
-    padded = np.where(padded == _NONE, padding[:, None, None], padded)
+    padded = np.where(padded == SILENT, padding[:, None, None], padded)
     spread = [dilation * (width - 1) + 1 for dilation, width in zip(term.dilation, weight_shape[2:], strict=True)]
     view = np.lib.stride_tricks.sliding_window_view(padded, tuple(spread), axis=(1, 2))
     view = view[:, :: term.stride[0], :: term.stride[1], :: term.dilation[0], :: term.dilation[1]]
@@ -275,8 +272,8 @@ def _received(
     return view.transpose(1, 2, 0, 3, 4).reshape(math.prod(size), -1), size
 
 
-def _pooled(node: MaxNode, shape: tuple[int, int, int]) -> tuple[NDArray[np.int32], tuple[int, int, int]]:
-    """Return numbers [gate, input] of the spikes in each window of an earliest-spike pooling, and its shape."""
+def _pooled(node: MaxNode, shape: tuple[int, int, int]) -> tuple[Pool, tuple[int, int, int]]:
+    """Return the gates of an earliest-spike pooling, and its shape."""
     numbers = np.arange(math.prod(shape)).reshape(shape)
     sides = []
     for pixels, kernel, stride, padding in zip(shape[1:], node.kernel, node.stride, node.padding, strict=True):
@@ -285,8 +282,8 @@ def _pooled(node: MaxNode, shape: tuple[int, int, int]) -> tuple[NDArray[np.int3
         if node.ceil and (count - 1) * stride >= pixels + padding:  # no window begins in the padding behind
             count -= 1
         sides.append((padding, max((count - 1) * stride + kernel - pixels - padding, 0)))
-    padded = np.pad(numbers, ((0, 0), *sides), constant_values=_NONE)
+    padded = np.pad(numbers, ((0, 0), *sides), constant_values=SILENT)
     view = np.lib.stride_tricks.sliding_window_view(padded, node.kernel, axis=(1, 2))
     view = view[:, :: node.stride[0], :: node.stride[1]]
     pooled = (shape[0], view.shape[1], view.shape[2])
-    return view.reshape(math.prod(pooled), -1).astype(np.int32), pooled
+    return Pool(view.reshape(math.prod(pooled), -1).astype(np.int32)), pooled

@@ -78,7 +78,7 @@ def _fire_on_ramp(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, errors:
     fire_time = spec.armed_over_tau + np.maximum(missing, 0.0) / slope * scale
     return FireRecord(
         fire_time_over_tau=np.where(fire_time <= spec.window_over_tau, fire_time, np.inf),
-        headroom=_peak_current(since, weights) * spec.phase_per_weight_rad / (np.pi / 2),
+        headroom=spec.headroom(_peak_current(since, weights)),
         false_fire=np.zeros(len(missing), dtype=bool),
         engine=engine(),
     )

@@ -108,7 +108,7 @@ def operate_in_window(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> 
 
 
 def _operate_numpy(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Operating:
-    """Compute many neurons side by side: yardstick of the kernel, and fallback without it."""
+    """Return the operating points of many neurons at once: the reference of the kernel, and what runs without it."""
     inside = t_over_tau < window_over_tau
     t = np.where(inside, t_over_tau, window_over_tau)
     order = np.argsort(t, axis=1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from neurocircuit.core.stats import wilson_interval
 from neurocircuit.errors import InputError
+from neurocircuit.results.evaluation import ExactSpikes, LayerSpikes
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.encode import encode, first_spike
@@ -22,25 +23,6 @@ PAPER_ENERGY_PER_SPIKE_J = 10e-12  # paper §3.1: "less than 10 pJ/spike in 65nm
 
 
 @dataclass(frozen=True)
-class LayerSparsity:
-    """Fractions of a layer's neurons that spiked, mean over images."""
-
-    name: str
-    neurons: int
-    overall: float
-    before_decision: float
-
-
-@dataclass(frozen=True)
-class ExactSpikes:
-    """The dense layers of a windowed network against the armed rule of eq. (4), every neuron of the first images."""
-
-    images: int
-    same_decisions: int
-    largest_error_over_tau: float
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """Result on `n` images. accuracy_low and _high: 95 % interval of Wilson; latency: of images with a decision."""
 
@@ -50,7 +32,7 @@ class Evaluation:
     n: int
     undecided: int
     weights: int
-    layers: tuple[LayerSparsity, ...]
+    layers: tuple[LayerSpikes, ...]
     decision_over_tau: np.ndarray = field(repr=False)
     exact: ExactSpikes | None = None
 
@@ -121,7 +103,12 @@ def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batc
         names, neurons = spikes.names, [t.shape[1] for t in spikes.t_over_tau]
     times = np.concatenate(decisions)
     layers = tuple(
-        LayerSparsity(name, count, float(all_time / count / len(source)), float(until / count / len(source)))
+        LayerSpikes(
+            name=name,
+            neurons=count,
+            overall=float(all_time / count / len(source)),
+            before_decision=float(until / count / len(source)),
+        )
         for name, count, (all_time, until) in zip(names, neurons, np.atleast_2d(totals), strict=True)
     )
     low, high = wilson_interval(right, len(source))
@@ -151,4 +138,4 @@ def against_exact(network: WindowedNetwork, pixels: Tensor) -> ExactSpikes:
         largest = max(largest, float((dense[node.name].double().clamp(max=end) - exact).abs().max()))
     last = network.graph.nodes[-1].name
     same = network.first_spike(spikes[last]) == network.first_spike(dense[last])
-    return ExactSpikes(len(pixels), int(same.sum()), largest)
+    return ExactSpikes(images=len(pixels), same_decisions=int(same.sum()), largest_error_over_tau=largest)

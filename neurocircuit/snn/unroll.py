@@ -31,6 +31,8 @@ from neurocircuit.snn.retime import Retime
 from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import MappedNetwork
 
+_NOT_FREE = "the network must be free, of causal sets without windows, got a windowed one"
+
 
 @dataclass(frozen=True)
 class Unrolled:
@@ -43,7 +45,7 @@ class Unrolled:
     def free(self) -> PhysicalNetwork:
         """The network of one that is not windowed. Raise InputError for a windowed one."""
         if isinstance(self.physical, WindowedNetwork):
-            raise InputError("the network must be free, of causal sets without windows, got a windowed one")
+            raise InputError(_NOT_FREE)
         return self.physical
 
     def images(self, split: str, data: Path | None, count: int | None) -> EncodedImages:
@@ -94,7 +96,7 @@ def load_mapped(path: Path) -> tuple[MappedNetwork, Unrolled]:
 def unroll(subject: Subject, network: nn.Sequential) -> PhysicalNetwork:
     """Return the neurons of a free network. Raise InputError for what the circuit cannot build."""
     if windowed_in(network) is not None:
-        raise InputError("the network must be free, of causal sets without windows, got a windowed one")
+        raise InputError(_NOT_FREE)
     if isinstance(network, ReluNetwork):
         raise InputError("a ReLU network has no circuit: convert it first (nc.snn.convert)")
     if subject.network.clock == "own_time_constant":

@@ -16,11 +16,8 @@ from neurocircuit.results.evaluation import (
     AccuracyOnChips,
     ChipEvaluation,
     Evaluation,
-    ExactSpikes,
     Images,
     Latency,
-    LayerEvents,
-    LayerSpikes,
 )
 from neurocircuit.snn.data import library, sets
 from neurocircuit.snn.data.sets import Dataset
@@ -140,7 +137,7 @@ def of_counts(counts: Counts, energy_per_spike_J: float, tau_s: float) -> dict[s
         "undecided": counts.undecided,
         "weights": counts.weights,
         "neurons": counts.neurons,
-        "layers": tuple(LayerSpikes(**vars(layer)) for layer in counts.layers),
+        "layers": counts.layers,
         "spikes": spikes,
         "spikes_before_decision": before,
         "energy_per_spike_J": energy_per_spike_J,
@@ -148,7 +145,7 @@ def of_counts(counts: Counts, energy_per_spike_J: float, tau_s: float) -> dict[s
         "energy_before_decision_J": before * energy_per_spike_J,
         "paper_energy_J": counts.weights * counts.overall * PAPER_ENERGY_PER_SPIKE_J,
         "latency": Latency.of(counts.decision_over_tau, tau_s),
-        "exact": None if counts.exact is None else ExactSpikes(**vars(counts.exact)),
+        "exact": counts.exact,
     }
 
 
@@ -181,7 +178,7 @@ def accuracy_of(on_chips: HardwareAccuracy) -> AccuracyOnChips:
         by_chip=tuple(on_chips.by_chip.tolist()),
         accuracy_software=float(on_chips.software.mean()),
         chips=on_chips.right.shape[0],
-        layers=tuple(LayerEvents(**vars(layer)) for layer in on_chips.layers),
+        layers=on_chips.layers,
         outside_share=on_chips.count.share,
     )
 

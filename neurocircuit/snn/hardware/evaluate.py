@@ -18,6 +18,7 @@ from neurocircuit.core.stats import random_effects
 from neurocircuit.errors import InputError
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
+from neurocircuit.results.evaluation import LayerEvents
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.encode import first_spike
 from neurocircuit.snn.evaluate import batches
@@ -34,18 +35,6 @@ FIRST_PASSAGE_NEURONS = (
 ROWS_AT_ONCE = 400  # images times chips in one call
 _TABLE_CHIPS = 2
 _EVENTS, _TABLES = 31, 32  # streams of random numbers
-
-
-@dataclass(frozen=True)
-class LayerEvents:
-    """Shares of a layer's neurons, mean over chips, repeats and images. ideal: spikes of eq. (4) on what came in."""
-
-    name: str
-    neurons: int
-    ideal: float
-    fired: float
-    missed: float
-    false: float
 
 
 @dataclass(frozen=True)
@@ -248,5 +237,5 @@ def _layers(model: NoisyNetwork) -> tuple[LayerEvents, ...]:
     events = []
     for name, tally in zip(names, model.tallies or [], strict=False):
         shares = {outcome: getattr(tally, outcome) / tally.neurons for outcome in ("ideal", "fired", "missed", "false")}
-        events.append(LayerEvents(name, tally.size, **shares))
+        events.append(LayerEvents(name=name, neurons=tally.size, **shares))
     return tuple(events)
