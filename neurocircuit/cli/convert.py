@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 @click.option("--window", default=0.5, show_default=True, help="Window of every layer and of the pixels, units of tau.")
 @click.option(
     "--form",
-    type=click.Choice(("forced", "ramp")),
-    default="forced",
+    type=click.Choice(("ramp", "forced")),
+    default="ramp",
     show_default=True,
-    help="Silent neurons spike at their window's end (exact), or currents end at the arming (silence costs nothing).",
+    help="ramp: for the circuit, wants fine-tuning (train mnist_windowed_finetune --initial OUT); "
+    "forced: reproduces the ReLU network exactly, up to X.",
 )
 @click.option("--slope", type=float, help="Of every neuron's membrane, 1/tau; default: as one bias spike makes it.")
 @click.option("--quantile", default=1.0, show_default=True, help="X of a layer is this quantile of its activations.")
@@ -44,8 +45,9 @@ def command(
 ) -> None:
     """Convert the ReLU network in CHECKPOINT, of a recipe such as mnist_windowed, into neurons that spike in windows.
 
-    Writes the windowed network, which `evaluate` and `train --initial` take, and beside it OUT.conversion.json with
-    what became of each layer, and a report. Networks of one's own in torch: nc.snn.convert in Python.
+    Writes the windowed network, which `evaluate`, `map` and `train --initial` take, and beside it OUT.conversion.json
+    with the share of images decided as before and what became of each layer, and a report. Networks of one's own in
+    torch: nc.snn.convert in Python.
     """
     from neurocircuit.core.files import check_output
     from neurocircuit.snn.conversion import convert

@@ -130,6 +130,11 @@ class Mapping(Result):
             for layer in self.layers
             if (cost := layer.window) is not None
         ]
+        if any(layer.readout_window and layer.readout_window.form == "forced" for layer in self.network.layers):
+            lines.append(
+                "form forced: all silent spikes and the bias must cancel at each arming; form ramp needs no such "
+                "balance (neurocircuit convert --form ramp, then fine-tuning)"
+            )
         for limit in self.limits:
             mark = "ok" if limit.met else "BROKEN"
             line = f"  {mark} layer {limit.layer} {limit.name}: {limit.value:.4g} of {limit.bound:.4g}"

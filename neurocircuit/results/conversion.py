@@ -48,10 +48,11 @@ class Conversion(Result):
         return sum(row.spikes * row.neurons for row in self.layers) / sum(row.neurons for row in self.layers)
 
     def summary(self) -> str:
-        """Return one line on agreement and one for each layer."""
+        """Return one line on agreement, one for each layer, and what form ramp wants."""
         lines = [
-            f"{self.form}: {self.same_decisions} of {self.images} decisions as before, outputs within "
-            f"{self.largest_error:.1e} of their largest; decided after {self.latency_over_tau:.2f} tau at the latest"
+            f"{self.form}: {self.same_decisions / self.images:.1%} of {self.images} images are decided as before, "
+            f"outputs within {self.largest_error:.1e} of their largest; decided after {self.latency_over_tau:.2f} tau "
+            "at the latest"
         ]
         lines += [
             f"  {row.name}: {row.neurons} neurons of {row.fan_in} inputs, X {row.largest:.4g}, "
@@ -59,4 +60,8 @@ class Conversion(Result):
             f"slope {row.slope[1]:.3g}, largest current {row.largest_current:.3g}"
             for row in self.layers
         ]
+        if self.form == "ramp":
+            lines.append(
+                "form ramp bends activations: fine-tune it, neurocircuit train mnist_windowed_finetune --initial"
+            )
         return "\n".join(lines)

@@ -37,6 +37,9 @@ def test_a_network_its_conversion_and_a_report(neurocircuit, tmp_path, relu, for
     values = json.loads(done.stdout)
     assert (values["kind"], values["form"], values["images"], values["quantile"]) == ("conversion", form, 80, 1.0)
     assert {row["window_over_tau"] for row in values["layers"]} == {0.4}
+    again = neurocircuit("convert", relu, "--form", form, "--window", "0.4", "--images", "80", "--out", "w.pt")
+    assert again.stdout.startswith(f"{form}: {values['same_decisions'] / 80:.1%} of 80 images are decided as before")
+    assert ("fine-tune it" in again.stdout) == (form == "ramp")
     if form == "forced":
         assert (values["same_decisions"], max(row["clipped"] for row in values["layers"])) == (80, 0)
     assert json.loads((tmp_path / "w.conversion.json").read_text())["layers"] == values["layers"]
@@ -65,7 +68,7 @@ def test_evaluate_and_report_read_it(neurocircuit, tmp_path, relu):
 
 
 def test_it_is_fine_tuned_as_windowed_neurons(neurocircuit, tmp_path, relu):
-    assert neurocircuit("convert", relu, "--form", "ramp", "--out", "w.pt").returncode == 0
+    assert neurocircuit("convert", relu, "--out", "w.pt").returncode == 0  # form ramp
     changes = [part for setting in ("data.name=digits", "data.held_out=300", "epochs=4") for part in ("--set", setting)]
     command = ("train", "mnist_windowed_finetune", "--initial", "w.pt", *changes, "--threads", "1")
     done = neurocircuit(*command, "--out", "run")
@@ -78,7 +81,7 @@ def test_it_is_fine_tuned_as_windowed_neurons(neurocircuit, tmp_path, relu):
 
 
 def test_a_lower_quantile_clips_that_share(neurocircuit, tmp_path, relu):
-    done = neurocircuit("convert", relu, "--quantile", "0.99", "--slope", "3", "--out", "w.pt")
+    done = neurocircuit("convert", relu, "--form", "forced", "--quantile", "0.99", "--slope", "3", "--out", "w.pt")
     assert done.returncode == 0, done.stderr
     assert "report: w.conversion.html" in done.stdout
     layers = json.loads((tmp_path / "w.conversion.json").read_text())["layers"]
@@ -130,6 +133,8 @@ def test_a_windowed_network_is_mapped_and_runs_on_chips(neurocircuit, tmp_path, 
     import neurocircuit as nc
 
     assert neurocircuit("convert", relu, "--form", form, "--images", "80", "--out", "w.pt").returncode == 0
+    advice = neurocircuit("map", "w.pt", "--images", "20", "--out", "net.toml").stdout.count("convert --form ramp")
+    assert advice == (form == "forced")
     done = neurocircuit("map", "w.pt", "--images", "20", "--out", "net.toml", "--json")
     assert done.returncode == 0, done.stderr
     layers = json.loads(done.stdout)["layers"]

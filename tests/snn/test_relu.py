@@ -45,7 +45,7 @@ def test_it_learns_and_the_windowed_network_decides_alike(trained):
     """Six epochs of digits: far above 10 %; spikes by the exact rule agree on every image."""
     images = held_out()
     pixels, labels = torch.from_numpy(images.pixels) / 255, torch.from_numpy(images.labels)
-    network = nc.snn.convert(trained, nc.data.digits("train")[:400])
+    network = nc.snn.convert(trained, nc.data.digits("train")[:400], form="forced")
     with torch.no_grad():
         y = trained.network.eval().inner(pixels)
         decided = network.first_spike(network.spikes(pixels)[network.graph.nodes[-1].name])

@@ -30,17 +30,18 @@ def convert(
     images: Tensor | Dataset,
     *,
     window: float = 0.5,
-    form: Form = "forced",
+    form: Form = "ramp",
     slope: float | None = None,
     quantile: float | None = 1.0,
     headroom: float = 1.0,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
 ) -> WindowedNetwork:
-    """Return a ReLU network as windowed neurons of the same decisions; `conversion` of it says how they came about.
+    """Return a ReLU network as windowed neurons; `conversion` of it says how they came about, layer by layer.
 
-    The converted network takes pixels 0 … 1. It gives the outputs of the original where no activation exceeds its
-    layer's X (form `forced`); with `ramp` activations are bent by φ, which fine-tuning makes up for.
+    The converted network takes pixels 0 … 1. Form `ramp` is the one for the circuit: it bends activations by φ and
+    wants fine-tuning (`train("mnist_windowed_finetune", initial=...)`). Form `forced` gives the outputs of the original
+    where no activation exceeds its layer's X.
 
     Args:
         module: convolutions, linear layers, batch norms, ReLU (ReLU6, Hardtanh from 0), max, average and adaptive
@@ -48,7 +49,7 @@ def convert(
             a ReLU network is one.
         images: pixels [N, channel, row, column] in 0 … 1, or a data set; they choose X: training images serve.
         window: T of every layer and of the pixels, units of tau.
-        form: forced: silent neurons spike at their window's end; ramp: currents end at the arming.
+        form: ramp: currents end at the arming; forced: silent neurons spike at their window's end.
         slope: σ of every neuron, by two bias spikes; None: by one where it can be (ramp: 1/T).
         quantile: X is this quantile of a layer's activations; None: the bound that no image can exceed.
         headroom: X is this times as much.
@@ -57,7 +58,7 @@ def convert(
 
     Raise InputError naming an operation that has no windowed form, with its place in the graph.
 
-    >>> net = convert(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), torch.rand(8, 1, 2, 2))
+    >>> net = convert(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), torch.rand(8, 1, 2, 2), form="forced")
     >>> net.conversion.same_decisions
     8
     """

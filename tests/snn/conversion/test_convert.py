@@ -1,5 +1,7 @@
 """ReLU networks as windowed neurons: dense form and armed causal-set rule against the network itself."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +13,10 @@ from torch.nn import functional as dense
 import neurocircuit as nc
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron import windows
-from neurocircuit.snn.conversion import convert
 from neurocircuit.snn.windowed import Synapses, WindowedNetwork
 from tests.snn.conversion.networks import Branches, GoogLeNet, RandomGraph, settle, vgg16_bn
+
+convert = partial(nc.snn.convert, form="forced")  # the exact form
 
 
 def images(count, channels, size, seed=0):
@@ -292,6 +295,11 @@ def test_what_has_no_windowed_form_is_named_with_its_place(module, message):
 class Loop(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x
+
+
+def test_the_form_for_the_circuit_is_the_default():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    assert nc.snn.convert(module, images(2, 1, 8)).graph.form == "ramp"
 
 
 @pytest.mark.parametrize(
