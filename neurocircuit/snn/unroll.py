@@ -24,7 +24,7 @@ from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 from neurocircuit.snn.inputs import spikes_and_labels
-from neurocircuit.snn.layers import EarliestPool2d, Rebase, SpikingConv2d, SpikingLinear
+from neurocircuit.snn.layers import AveragePool2d, EarliestPool2d, LatestPool2d, Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.retime import Retime
@@ -97,22 +97,34 @@ def unroll(subject: Subject, network: nn.Sequential) -> PhysicalNetwork:
     """Return the neurons of a free network. Raise InputError for what the circuit cannot build."""
     if windowed_in(network) is not None:
         raise InputError(_NOT_FREE)
+    check_mappable(subject, network)
+    shape = DATA_SETS[subject.data.name].shape
+    return physical.unroll(shape, describe(network, shape))
+
+
+def check_mappable(subject: Subject, network: nn.Sequential) -> None:
+    """Raise InputError naming the field or the stage of a network that the circuit cannot build, and what it can."""
+    if windowed_in(network) is not None:
+        return
     if isinstance(network, ReluNetwork):
         raise InputError("a ReLU network has no circuit: convert it first (nc.snn.convert)")
     if subject.network.clock == "own_time_constant":
         raise InputError("network.clock must be absolute or rebased to be mapped, got own_time_constant")
-    shape = DATA_SETS[subject.data.name].shape
-    return physical.unroll(shape, describe(network, shape))
+    for position, stage in enumerate(network):
+        if isinstance(stage, LatestPool2d | AveragePool2d):
+            raise InputError(f"network.pooling must be earliest to be mapped, got {subject.network.pooling}")
+        if not isinstance(stage, SpikingLinear | SpikingConv2d | EarliestPool2d | Rebase | Retime | nn.Flatten):
+            kind = type(stage).__name__
+            raise InputError(
+                f"network stage {position} ({kind}) has no circuit; a converted ReLU network may have branches"
+            )
 
 
 @torch.no_grad()
 def describe(
     network: nn.Sequential, shape: tuple[int, int, int]
 ) -> list[physical.Convolution | physical.Dense | physical.EarliestPooling]:
-    """Return the stages of a network for images [channel, row, column] = shape, weights in double precision.
-
-    Raise InputError naming a stage that has no circuit.
-    """
+    """Return the stages of a network for images [channel, row, column] = shape, weights in double precision."""
     stages: list[physical.Convolution | physical.Dense | physical.EarliestPooling] = []
     image = shape[1:]
     for position, stage in enumerate(network):
@@ -129,8 +141,6 @@ def describe(
                 if isinstance(stage, SpikingConv2d)
                 else physical.EarliestPooling(stage.kernel_size, stage.stride, sides)
             )
-        elif not isinstance(stage, Rebase | Retime | nn.Flatten):
-            raise InputError(f"network stage {position} ({type(stage).__name__}) has no circuit")
     return stages
 
 

@@ -49,8 +49,11 @@ def test_pooling_is_a_gate_for_the_earliest_spike(trained):
 
 def test_what_has_no_circuit_is_named(trained):
     subject, _ = trained
-    with pytest.raises(InputError, match=r"network stage 0 \(AveragePool2d\) has no circuit"):
-        unroll.unroll(subject, torch.nn.Sequential(layers.AveragePool2d(2)))
+    average = subject.replace(network=subject.network.replace(pooling="average"))
+    with pytest.raises(InputError, match=r"network\.pooling must be earliest to be mapped, got average"):
+        unroll.unroll(average, torch.nn.Sequential(layers.AveragePool2d(2)))
+    with pytest.raises(InputError, match=r"network stage 0 \(Sigmoid\) has no circuit"):
+        unroll.unroll(subject, torch.nn.Sequential(torch.nn.Sigmoid()))
     own = subject.replace(network=subject.network.replace(bias=False, clock="own_time_constant"))
     with pytest.raises(InputError, match="clock must be absolute or rebased"):
         unroll.unroll(own, torch.nn.Sequential())

@@ -18,6 +18,7 @@ from neurocircuit.snn.training import parallel
 from neurocircuit.snn.training.recalibrate import recalibrate
 from neurocircuit.snn.training.run import CHECKPOINT, Trainer
 from neurocircuit.snn.training.runlog import Trained
+from neurocircuit.snn.unroll import check_mappable
 
 
 def train(
@@ -141,7 +142,12 @@ def _train(
         _prepare(trainer, resume)
         if processes.leads:
             Trained.of(trainer.identity() | {"finished": False}, out).write(out / RUN)
-        trainer.run(progress if processes.leads else silent)
+        progress = progress if processes.leads else silent
+        try:
+            check_mappable(recipe, trainer.network)
+        except InputError as error:  # known now, not after hours
+            progress(0, trainer.steps, f"`map` will refuse this network: {error}")
+        trainer.run(progress)
         reached = {
             "finished": True,
             "layer": trainer.layer,

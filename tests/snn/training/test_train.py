@@ -119,6 +119,16 @@ def test_kill_9_and_resume_gives_the_same_bits(tmp_path):
     assert_same_bits(weights(killed), weights(plain))
 
 
+@pytest.mark.parametrize("clock", ["own_time_constant", "rebased"])
+def test_a_network_that_cannot_be_mapped_says_so_when_training_starts(tmp_path, clock):
+    settings = ("epochs=1", "batch_size=650", "network.bias=false", f"clock={clock}")
+    done = call(*command(tmp_path / "run", settings=settings))
+    assert done.returncode == 0, done.stderr
+    refusal = "`map` will refuse this network: network.clock must be absolute or rebased to be mapped"
+    assert (refusal in done.stderr) == (clock == "own_time_constant")
+    assert done.stderr.count("\n") == (clock == "own_time_constant")
+
+
 def test_two_processes_train_as_one(tmp_path):
     """Gradients are averaged over halves of each batch, so only the order of sums differs: 1e-6 after 2 steps.
 
