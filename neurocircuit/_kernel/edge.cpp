@@ -30,30 +30,34 @@ inline std::pair<double, double> normal_pair(std::uint64_t seed, std::uint64_t s
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
 
-struct Corner {
-  double t;
-  double phase;  // jump of VCO1 at t
-  double rate;   // change of VCO1's frequency at t
-  int pulses;    // change of the number of running pulses at t
-  bool arms;     // the comparator is armed at t
-  bool operator<(const Corner& other) const { return t < other.t; }
-};
-
-void collect_corners(const EdgeConstants& c, const double* t, const double* w, std::size_t n,
-                     std::vector<Corner>& corners) {
+// Sort what comes unsorted, then merge the starts of the pulses and their ends.
+void collect_corners(const EdgeConstants& c, const double* t, const double* w, std::size_t n, EdgeInputs& inputs) {
+  auto& [spikes, corners] = inputs;
+  spikes.clear();
   corners.clear();
+  bool sorted = true;
   for (std::size_t i = 0; i < n; ++i) {
     if (!(t[i] < c.window)) continue;
-    const double phase = c.phase_per_weight * w[i];
-    if (c.spike_width > 0) {
-      corners.push_back({t[i], 0.0, phase / c.spike_width, 1, false});
-      corners.push_back({t[i] + c.spike_width, 0.0, -phase / c.spike_width, -1, false});
-    } else {
-      corners.push_back({t[i], phase, 0.0, 0, false});
-    }
+    sorted = sorted && (spikes.empty() || spikes.back().t <= t[i]);
+    spikes.push_back({t[i], c.phase_per_weight * w[i]});
   }
-  if (c.armed > 0) corners.push_back({c.armed, 0.0, 0.0, 0, true});
-  std::stable_sort(corners.begin(), corners.end());
+  const auto earlier = [](const auto& a, const auto& b) { return a.t < b.t; };
+  if (!sorted) std::stable_sort(spikes.begin(), spikes.end(), earlier);
+  if (c.spike_width > 0) {
+    for (EdgeSpike& spike : spikes) spike.phase /= c.spike_width;  // from here on a frequency
+    auto ending = spikes.cbegin();
+    for (const EdgeSpike& spike : spikes) {
+      for (; ending != spikes.cend() && ending->t + c.spike_width <= spike.t; ++ending)
+        corners.push_back({ending->t + c.spike_width, 0.0, -ending->phase, -1, false});
+      corners.push_back({spike.t, 0.0, spike.phase, 1, false});
+    }
+    for (; ending != spikes.cend(); ++ending)
+      corners.push_back({ending->t + c.spike_width, 0.0, -ending->phase, -1, false});
+  } else {
+    for (const EdgeSpike& spike : spikes) corners.push_back({spike.t, spike.phase, 0.0, 0, false});
+  }
+  const EdgeCorner arming{c.armed, 0.0, 0.0, 0, true};
+  if (c.armed > 0) corners.insert(std::upper_bound(corners.begin(), corners.end(), arming, earlier), arming);
   if (c.waits_for_input && !corners.empty()) corners.front().arms = true;
 }
 
@@ -241,16 +245,15 @@ struct Neuron {
 }  // namespace
 
 EdgeDecision edge_fire(const EdgeConstants& constants, EdgeState state, const double* t, const double* w,
-                       std::size_t n, std::uint64_t seed) {
-  thread_local std::vector<Corner> corners;
-  collect_corners(constants, t, w, n, corners);
+                       std::size_t n, std::uint64_t seed, EdgeInputs& inputs) {
+  collect_corners(constants, t, w, n, inputs);
   const bool noisy = std::any_of(constants.noise, constants.noise + 4, [](double sigma) { return sigma > 0; });
   const bool comparing = !constants.waits_for_input && !(constants.armed > 0);
   Neuron neuron{constants, state, seed, noisy, comparing, 1.0 / constants.r};
   neuron.draw(0);
   neuron.draw(1);
   neuron.watch();
-  for (const Corner& corner : corners) {
+  for (const EdgeCorner& corner : inputs.corners) {
     if (neuron.run_until(std::min(corner.t, constants.window))) return neuron.decision;
     if (corner.arms && corner.t < constants.window && neuron.fires_when_armed()) return neuron.decision;
     neuron.jump(corner.phase);

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace neurocircuit {
 
@@ -39,8 +40,27 @@ struct EdgeDecision {
   bool false_fire;
 };
 
-// One neuron: spike times t[n] (inf: silent) with weights w[n]; `seed` of its phase noise.
+struct EdgeSpike {
+  double t;
+  double phase;  // jump of VCO1
+};
+
+struct EdgeCorner {
+  double t;
+  double phase;  // jump of VCO1 at t
+  double rate;   // change of VCO1's frequency at t
+  int pulses;    // change of the number of running pulses at t
+  bool arms;     // the comparator is armed at t
+};
+
+// Memory of one neuron that the next one takes over.
+struct EdgeInputs {
+  std::vector<EdgeSpike> spikes;
+  std::vector<EdgeCorner> corners;
+};
+
+// One neuron: spike times t[n] (inf: silent) with weights w[n], fastest when sorted; `seed` of its phase noise.
 EdgeDecision edge_fire(const EdgeConstants& constants, EdgeState state, const double* t, const double* w,
-                       std::size_t n, std::uint64_t seed);
+                       std::size_t n, std::uint64_t seed, EdgeInputs& inputs);
 
 }  // namespace neurocircuit

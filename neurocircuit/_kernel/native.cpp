@@ -33,14 +33,15 @@ void edge_fire(In2 constants, In2 state, In2 t, In2 w, Seeds seeds, Out fire_tim
     throw std::invalid_argument("edge_fire: shapes do not fit");
   const std::size_t own = constants.shape(0) == 1 ? 0 : 19;
   nb::gil_scoped_release released;
+  neurocircuit::EdgeInputs memory;
   for (std::size_t i = 0; i < trials; ++i) {
     const double* k = constants.data() + own * i;
     const neurocircuit::EdgeConstants c{k[0], k[1],  {k[2], k[3], k[4], k[5]}, k[6],         k[7],         k[8],
                                         {k[9], k[10], k[11], k[12]}, k[13] != 0.0, k[14] != 0.0, k[15] != 0.0, k[16], k[17], k[18]};
     const double* s = state.data() + 8 * i;
     const neurocircuit::EdgeState start{s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]};
-    const auto decision =
-        neurocircuit::edge_fire(c, start, t.data() + i * inputs, w.data() + i * inputs, inputs, seeds.data()[i]);
+    const auto decision = neurocircuit::edge_fire(c, start, t.data() + i * inputs, w.data() + i * inputs, inputs,
+                                                  seeds.data()[i], memory);
     fire_time.data()[i] = decision.fire_time;
     headroom.data()[i] = decision.headroom;
     false_fire.data()[i] = decision.false_fire;
@@ -57,6 +58,15 @@ void operate(In2 t, In2 w, double window, Out2 out) {
   for (std::size_t i = 0; i < neurons; ++i)
     neurocircuit::operate(t.data() + i * inputs, w.data() + i * inputs, inputs, window,
                           out.data() + i * neurocircuit::kOperatingColumns);
+}
+
+// t: [train, input]; w: [row, input]; out: [row · train, column]. ramp: nan for none.
+void operate_in_window(In2 t, In2 w, double armed, double closes, double ramp, Out2 out) {
+  const std::size_t trains = t.shape(0), inputs = t.shape(1), rows = w.shape(0);
+  if (w.shape(1) != inputs || out.shape(0) != rows * trains || out.shape(1) != neurocircuit::kOperatingColumns)
+    throw std::invalid_argument("operate_in_window: shapes do not fit");
+  nb::gil_scoped_release released;
+  neurocircuit::operate_in_window(t.data(), trains, w.data(), rows, inputs, armed, closes, ramp, out.data());
 }
 
 using Floats1 = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -112,6 +122,7 @@ NB_MODULE(_native, m) {
   m.doc() = "compiled kernels of neurocircuit";
   m.def("edge_fire", &edge_fire);
   m.def("operate", &operate);
+  m.def("operate_in_window", &operate_in_window);
   m.def("noise_move", &noise_move, "slope"_a.none(), "time"_a.none(), "ranges"_a, "disturbance"_a, "shift"_a,
         "latest"_a, "ideal_outside"_a, "z"_a, "s"_a, "even"_a, "term"_a.none(), "moved"_a, "factor"_a,
         "slope_factor"_a.none(), "silent"_a);

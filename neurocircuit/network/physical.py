@@ -86,6 +86,14 @@ class Layer:
         received: Floats = np.concatenate([spikes, [bias_over_tau, np.inf]])[self.index[neurons]]
         return received
 
+    def alike(self, neurons: NDArray[np.integer]) -> NDArray[np.intp]:
+        """Return an order of neurons in which those that receive the same spikes are together: the present one."""
+        return np.arange(len(neurons))
+
+    def heard(self, spikes: Floats, bias_over_tau: float, neurons: NDArray[np.integer]) -> tuple[Floats, None]:
+        """Return what `inputs` does, and the number of each input: None for all, in order."""
+        return self.inputs(spikes, bias_over_tau, neurons), None
+
 
 @dataclass(frozen=True)
 class Pool:

@@ -19,8 +19,8 @@ from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels
-from neurocircuit.neuron.operating_points import Operating, concatenate, operate, operate_in_window
-from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation
+from neurocircuit.neuron.operating_points import Operating, concatenate, operate, operate_rows_in_window
+from neurocircuit.spec import MappedNetwork, Variation
 
 _LARGEST_ARRAY = 2**21  # synapses of neurons that are computed together
 
@@ -130,18 +130,25 @@ class Circuit:
         """
 
         def step(k: int, received: Floats) -> tuple[Operating, Floats]:
-            layer = self.layers[k]
-            kernel = layer.kernel if exact_weights else self.weights[k]
             bias = self.mapped.bias_delay_over_tau(k) if delays else 0.0
-            spec = self.mapped.neuron_of(k)
-            points = [
-                _operate(spec, layer.inputs(received, bias, some), kernel[layer.row[some]], self.window)
-                for some in _slices(layer.neurons, layer.fan_in)
-            ]
-            point = concatenate(points) if len(points) > 1 else points[0]
+            point = self._operate(k, received, self.layers[k].kernel if exact_weights else self.weights[k], bias)
             return point, spikes_of(point)
 
         return self.physical.propagate(spikes, step)
+
+    def operate(self, k: int, spikes: Floats) -> Operating:
+        """Return the neurons of layer k, weights in force, under eq. (4), from spikes [number] as in `received`."""
+        return self._operate(k, spikes, self.weights[k], self.mapped.bias_delay_over_tau(k))
+
+    def _operate(self, k: int, spikes: Floats, kernel: Floats, bias_over_tau: float) -> Operating:
+        layer = self.layers[k]
+        if isinstance(layer, WindowedLayer):
+            return operate_rows_in_window(self.mapped.neuron_of(k), spikes[layer.index], kernel)
+        parts = [
+            operate(layer.inputs(spikes, bias_over_tau, some), kernel[layer.row[some]], self.window)
+            for some in _slices(layer.neurons, layer.fan_in)
+        ]
+        return concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -171,33 +178,38 @@ class Chip:
         layer, spec = circuit.layers[k], circuit.mapped.neuron_of(k)
         start, seeds = chips.draw_event(spec, self.seed, self.number, image, k, layer.neurons)
         numbers = np.arange(layer.neurons) if neurons is None else neurons
-        runs = []
+        t, headroom = np.empty(len(numbers)), np.empty(len(numbers))
+        false_fire = np.empty(len(numbers), dtype=bool)
+        together = layer.alike(numbers)
         for some in _slices(len(numbers), layer.fan_in):
-            which = numbers[some]
-            times = layer.inputs(spikes, circuit.mapped.bias_delay_over_tau(k), which)
-            weights = circuit.weights[k][layer.row[which]]
+            rows = together[some]
+            which = numbers[rows]
+            times, synapses = layer.heard(spikes, circuit.mapped.bias_delay_over_tau(k), which)
+            weights = _taken(circuit.weights[k], layer.row[which], synapses)
             if not self.perfect:
-                synapse = chip_layer.synapse[which] if len(chip_layer.synapse) > 1 else chip_layer.synapse
-                weights = chip_layer.weights(weights, synapse)
+                of_synapses = chip_layer.synapse
+                weights = chip_layer.weights(
+                    weights, _taken(of_synapses, which, synapses) if len(of_synapses) > 1 else of_synapses
+                )
             errors = None if self.perfect else chip_layer.neurons.take(which)
             record = levels.evaluate(
                 level, spec, times, weights, start_rad=start[which], noise_seed=seeds[which], errors=errors
             )
-            t = record.fire_time_over_tau
-            if spec.readout_window is not None:  # forced spikes are the window's pulse, which the network adds
-                t = np.where(t >= spec.window_over_tau, np.inf, t)
-            runs.append((t, record.false_fire, record.headroom))
-        return LayerRun(*(np.concatenate(parts) for parts in zip(*runs, strict=True)))
+            t[rows], false_fire[rows], headroom[rows] = record.fire_time_over_tau, record.false_fire, record.headroom
+        if spec.readout_window is not None:  # forced spikes are the window's pulse, which the network adds
+            t = np.where(t >= spec.window_over_tau, np.inf, t)
+        return LayerRun(t, false_fire, headroom)
+
+
+def _taken(values: Any, rows: NDArray[np.integer], columns: NDArray[np.integer] | None) -> Any:
+    """Return rows [neuron] of values, of each those columns [neuron, input], or all."""
+    return values[rows] if columns is None else values.take(rows[:, None] * values.shape[1] + columns)
 
 
 def _slices(neurons: int, fan_in: int) -> list[slice]:
     """Return slices of the neurons, each of few enough that arrays [neuron, input] stay small."""
     step = max(_LARGEST_ARRAY // fan_in, 1)
     return [slice(first, first + step) for first in range(0, neurons, step)]
-
-
-def _operate(spec: NeuronSpec, times: Floats, weights: Floats, window: float) -> Operating:
-    return operate(times, weights, window) if spec.readout_window is None else operate_in_window(spec, times, weights)
 
 
 def spikes_of(point: Operating) -> Floats:

@@ -107,6 +107,23 @@ class WindowedLayer:
         times: Floats = spikes[self.index[positions]]
         return times
 
+    def alike(self, neurons: NDArray[np.integer]) -> NDArray[np.intp]:
+        """Return an order of neurons in which those that receive the same spikes are together."""
+        return np.argsort(neurons % len(self.index), kind="stable")
+
+    def heard(
+        self, spikes: Floats, bias_over_tau: float, neurons: NDArray[np.integer]
+    ) -> tuple[Floats, NDArray[np.intp]]:
+        """Return what `inputs` does, earliest first and without silent ones as far as no neuron hears more.
+
+        And the number of each input [neuron, input]. A level is faster so, and its numbers are the same.
+        """
+        positions, of_neuron = np.unique(neurons % len(self.index), return_inverse=True)
+        times = spikes[self.index[positions]]
+        most = int(np.isfinite(times).sum(axis=1).max())
+        order = np.argsort(times, axis=1, kind="stable")[:, :most]
+        return np.take_along_axis(times, order, axis=1)[of_neuron], order[of_neuron]
+
 
 class WindowedNetwork:
     """A `WindowedGraph` with its weights, unrolled: every position of a convolution has neurons of its own."""

@@ -57,33 +57,34 @@ def operate(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Oper
         return _operate_numpy(t_over_tau, weights, window_over_tau)
     columns = np.empty((len(t_over_tau), len(fields(Operating))))
     native.operate(np.ascontiguousarray(t_over_tau), np.ascontiguousarray(weights), window_over_tau, columns)
-    fired, *others = np.ascontiguousarray(columns.T)
-    return Operating(fired > 0, *others)
+    return _of_columns(columns)
 
 
 def operate_in_window(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> Operating:
     """Return the operating points of neurons with a readout window, threshold 1; arguments as of `operate`.
 
-    Currents count until the arming, spikes of one instant together; membranes from the arming to the crossing or the
-    window's end, for the comparator is blind before. On a ramp V rises by its slope, which stands for W_C - 1.
+    t_over_tau may be [input]: the spikes that all these neurons receive, which are sorted once. Currents count until
+    the arming, spikes of one instant together; membranes from the arming to the crossing or the window's end, for the
+    comparator is blind before. On a ramp V rises by its slope, which stands for W_C - 1.
     """
     armed, closes, ramp = spec.armed_over_tau, spec.window_over_tau, spec.ramp_slope
     heard = t_over_tau <= armed if ramp is None else t_over_tau < armed
     t = np.where(heard, t_over_tau, armed)
     w = np.where(heard, weights, 0.0)
-    order = np.argsort(t, axis=1, kind="stable")
-    t, w = np.take_along_axis(t, order, axis=1), np.take_along_axis(w, order, axis=1)
+    order = np.argsort(t, axis=-1, kind="stable")
+    w = np.take(w, order, axis=1) if t.ndim == 1 else np.take_along_axis(w, order, axis=1)
+    t = np.take_along_axis(t, order, axis=-1)
     moment = np.cumsum(w * np.exp(t - armed), axis=1)
-    is_last = np.diff(t, axis=1, append=np.inf) > 0  # of the spikes of one instant
-    current = np.where(is_last, np.abs(moment) * np.exp(armed - t), 0.0)
+    is_last = np.diff(t, axis=-1, append=np.inf) > 0  # of the spikes of one instant
+    current = np.abs(moment) * np.where(is_last, np.exp(armed - t), 0.0)
     total, moment_all = w.sum(axis=1), moment[:, -1]
     at_arming = total - moment_all
     if ramp is None:
         slope, at_end = total - 1.0, total - moment_all * np.exp(armed - closes)
         rising = (moment_all > 0) & (slope > 0)
-        delay = np.log(np.divide(moment_all, slope, out=np.ones(len(t)), where=rising))
+        delay = np.log(np.divide(moment_all, slope, out=np.ones(len(w)), where=rising))
     else:
-        slope, at_end = np.full(len(t), ramp), at_arming + ramp * (closes - armed)
+        slope, at_end = np.full(len(w), ramp), at_arming + ramp * (closes - armed)
         delay = (1.0 - at_arming) / ramp
     above = at_arming >= 1.0
     fired = above | (at_end >= 1.0)
@@ -91,7 +92,7 @@ def operate_in_window(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> 
     if ramp is None:
         approach = np.maximum(moment_all * np.exp(armed - closes), 0.0)
         slope = np.where(fired, slope, approach)
-    since = (at if ramp is None else np.full_like(at, armed))[:, None] - t
+    since = at[:, None] - t if ramp is None else armed - t
     charge = w * -np.expm1(-since)
     return Operating(
         fired=fired,
@@ -105,6 +106,27 @@ def operate_in_window(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> 
         root_synapse=np.sqrt(np.sum(charge**2, axis=1)),
         root_sum_w2=np.sqrt(np.sum(w**2, axis=1)),
     )
+
+
+def operate_rows_in_window(spec: NeuronSpec, trains: Floats, kernel: Floats) -> Operating:
+    """Return those of each row of kernel [row, input] with each of `trains` [train, input]; all [row · train].
+
+    The same as of the pairs in `operate_in_window`, but sums may round otherwise; each train is sorted once.
+    """
+    rows, count = len(kernel), len(trains)
+    if native is None:
+        points = [operate_in_window(spec, train, kernel) for train in trains]
+        return concatenate(points).take(np.arange(rows * count).reshape(count, rows).T.ravel())
+    columns = np.empty((rows * count, len(fields(Operating))))
+    ramp = np.nan if spec.ramp_slope is None else spec.ramp_slope
+    arrays = np.ascontiguousarray(trains), np.ascontiguousarray(kernel)
+    native.operate_in_window(*arrays, spec.armed_over_tau, spec.window_over_tau, ramp, columns)
+    return _of_columns(columns)
+
+
+def _of_columns(columns: Floats) -> Operating:
+    fired, *others = np.ascontiguousarray(columns.T)
+    return Operating(fired > 0, *others)
 
 
 def _operate_numpy(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Operating:

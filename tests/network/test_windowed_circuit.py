@@ -1,7 +1,7 @@
 """Windowed networks on the circuit: scales within limits, chips and events by number, what window and slope cost."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from neurocircuit.network.mapping import Mapping
 from neurocircuit.network.run import Circuit, EncodedImages, spikes_of
 from neurocircuit.network.verify import verify
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
-from neurocircuit.neuron import levels, windows
+from neurocircuit.neuron import chip as chips
+from neurocircuit.neuron import levels, operating_points, windows
 from neurocircuit.neuron.chip import NeuronErrors
-from neurocircuit.neuron.operating_points import operate_in_window
+from neurocircuit.neuron.operating_points import operate_in_window, operate_rows_in_window
 from neurocircuit.noise import NoiseTable
 from neurocircuit.rendering import write_report
 from neurocircuit.snn.conversion import convert
@@ -301,6 +302,61 @@ def _weight_per_activation(layer: WindowedLayer, source: WindowedLayer, form: Fo
         return layer.ramp_slope * layer.node.window_over_tau / share
     slope = float(layer.kernel[0].sum() - 1.0)
     return slope * float(np.expm1(layer.node.window_over_tau)) / share
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_on_trains_are_the_pairs(form: Form, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if compiled and operating_points.native is None:
+        pytest.skip("built without a compiler")
+    if not compiled:
+        monkeypatch.setattr(operating_points, "native", None)
+    generator = np.random.default_rng(4)
+    window = ReadoutWindow(form=form, armed_s=TAU_s, length_s=0.6 * TAU_s, slope=2.0 if form == "ramp" else None)
+    spec = EXACT.replace(readout_window=window)
+    trains, kernel = generator.uniform(0, 1.2, (40, 30)), generator.normal(0.1, 1.0, (21, 30))
+    trains[:, 20:24] = np.inf
+    trains[:, 24:27] = 0.5  # of one instant
+    trains[:, -1] = 1.0
+    row, train = (numbers.ravel() for numbers in np.mgrid[:21, :40])
+    pairs = operate_in_window(spec, trains[train], kernel[row])
+    rows = operate_rows_in_window(spec, trains, kernel)
+    assert 50 < pairs.fired.sum() < 790
+    np.testing.assert_array_equal(rows.fired, pairs.fired)
+    for field in fields(pairs):
+        expected = getattr(pairs, field.name)
+        np.testing.assert_allclose(getattr(rows, field.name), expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_silent_inputs_may_be_left_out_and_neurons_run_in_any_number(form: Form) -> None:
+    """A layer on a chip is bit by bit its neurons one at a time, with all their inputs in order."""
+    network, images = mapped(form)
+    circuit = network.circuit
+    chip = circuit.chip(1, 0)
+
+    def step(k: int, received: Floats) -> tuple[int, Floats]:
+        layer, of_chip = circuit.layers[k], chip.layers[k]
+        result = chip.run_layer(k, received, 0, "edge")
+        some = np.arange(0, layer.neurons, 7)[::-1]
+        np.testing.assert_array_equal(chip.run_layer(k, received, 0, "edge", some).t_over_tau, result.t_over_tau[some])
+        spec = circuit.mapped.neuron_of(k)
+        start, seeds = chips.draw_event(spec, 1, 0, 0, k, layer.neurons)
+        record = levels.evaluate(
+            "edge",
+            spec,
+            layer.inputs(received, 0.0),
+            of_chip.weights(circuit.weights[k][layer.row], of_chip.synapse),
+            start_rad=start,
+            noise_seed=seeds,
+            errors=of_chip.neurons,
+        )
+        t = np.where(record.fire_time_over_tau >= spec.window_over_tau, np.inf, record.fire_time_over_tau)
+        np.testing.assert_array_equal(result.t_over_tau, t)
+        np.testing.assert_array_equal(result.headroom, record.headroom)
+        return k, t
+
+    circuit.physical.propagate(images.spikes[0], step)
 
 
 @pytest.mark.parametrize("form", FORMS)

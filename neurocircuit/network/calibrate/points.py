@@ -17,7 +17,7 @@ from neurocircuit.core.pool import IN_PROCESS, Pool
 from neurocircuit.errors import InputError
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron.membrane import Membranes, membranes
-from neurocircuit.neuron.operating_points import Operating, concatenate, operate
+from neurocircuit.neuron.operating_points import Operating, concatenate
 from neurocircuit.neuron.sensitivity import wrap_distance
 from neurocircuit.noise import fit
 from neurocircuit.spec import NeuronSpec
@@ -155,7 +155,7 @@ def _met(task: _Task, number: int, spikes: Floats) -> list[_Met]:
 
     def step(k: int, received: Floats) -> tuple[_Met, Floats]:
         run = chip.run_layer(k, received, number, task.level)
-        point = operate(*circuit.received(k, received), circuit.window)
+        point = circuit.operate(k, received)
         return _Met(point, received, run.t_over_tau, run.false_fire), run.t_over_tau
 
     return circuit.physical.propagate(spikes, step)
