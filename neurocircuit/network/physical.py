@@ -149,28 +149,31 @@ class PhysicalNetwork:
 
 def unroll(shape: tuple[int, int, int], stages: Sequence[Convolution | Dense | EarliestPooling]) -> PhysicalNetwork:
     """Follow the numbers of the spikes of images [channel, row, column] = shape through the stages."""
-    numbers = _numbered(shape)
+    numbers = numbered(shape)
     made: list[Layer | Pool] = []
     for stage in stages:
         if isinstance(stage, EarliestPooling):
-            windows = _windows(numbers[:, None], (stage.size, stage.size), stage.stride, stage.padding)
+            size, stride = (stage.size, stage.size), (stage.stride, stage.stride)
+            windows = windows_over(numbers[:, None], size, stride, stage.padding)
             made.append(Pool(windows.reshape(-1, windows.shape[-1])))
-            numbers = _numbered(windows.shape[:3])
+            numbers = numbered(windows.shape[:3])
         elif isinstance(stage, Convolution):
-            windows = _windows(numbers[None], stage.weight.shape[2:], stage.stride, stage.padding)[0]
+            stride = (stage.stride, stage.stride)
+            windows = windows_over(numbers[None], stage.weight.shape[2:], stride, stage.padding)[0]
             positions = windows.reshape(-1, windows.shape[-1])
             index = np.tile(positions, (len(stage.weight), 1))
             row = np.repeat(np.arange(len(stage.weight), dtype=np.int32), len(positions))
             made.append(_layer(stage, index, row))
-            numbers = _numbered((len(stage.weight), *windows.shape[:2]))
+            numbers = numbered((len(stage.weight), *windows.shape[:2]))
         else:
             index = np.tile(numbers.ravel(), (len(stage.weight), 1))
             made.append(_layer(stage, index, np.arange(len(stage.weight), dtype=np.int32)))
-            numbers = _numbered((len(stage.weight), 1, 1))
+            numbers = numbered((len(stage.weight), 1, 1))
     return PhysicalNetwork(tuple(made))
 
 
-def _numbered(shape: tuple[int, ...]) -> NDArray[np.int32]:
+def numbered(shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return the numbers of the spikes of a stage of that shape."""
     return np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
 
 
@@ -184,10 +187,17 @@ def _layer(stage: Convolution | Dense, index: NDArray[np.int32], row: NDArray[np
     return Layer(stage.name, index, kernel, row)
 
 
-def _windows(numbers: NDArray[np.int32], kernel: tuple[int, ...], stride: int, padding: Sides) -> NDArray[np.int32]:
+def windows_over(
+    numbers: NDArray[np.int32],
+    kernel: tuple[int, ...],
+    stride: tuple[int, int],
+    padding: Sides,
+    dilation: tuple[int, int] = (1, 1),
+) -> NDArray[np.int32]:
     """Return the numbers [image, h, w, input] of each window of [image, channel, row, column]; SILENT where padded."""
     left, right, top, bottom = padding
     padded = np.pad(numbers, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=SILENT)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))[:, :, ::stride, ::stride]
-    windows = windows.transpose(0, 2, 3, 1, 4, 5)
+    spread = tuple(apart * (width - 1) + 1 for apart, width in zip(dilation, kernel, strict=True))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, spread, axis=(2, 3))
+    windows = windows[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]].transpose(0, 2, 3, 1, 4, 5)
     return windows.reshape(*windows.shape[:3], -1)

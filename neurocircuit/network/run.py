@@ -195,9 +195,8 @@ class Chip:
             record = levels.evaluate(
                 level, spec, times, weights, start_rad=start[which], noise_seed=seeds[which], errors=errors
             )
-            t[rows], false_fire[rows], headroom[rows] = record.fire_time_over_tau, record.false_fire, record.headroom
-        if spec.readout_window is not None:  # forced spikes are the window's pulse, which the network adds
-            t = np.where(t >= spec.window_over_tau, np.inf, t)
+            t[rows] = record.by_itself_over_tau  # forced spikes are the window's pulse, which the network adds
+            false_fire[rows], headroom[rows] = record.false_fire, record.headroom
         return LayerRun(t, false_fire, headroom)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
-from neurocircuit.network.physical import SILENT, Answer, Neurons, Pool
+from neurocircuit.network.physical import SILENT, Answer, Neurons, Pool, numbered, windows_over
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.windows import Code
 from neurocircuit.spec import LayerMapping, NeuronSpec, WeightBank
@@ -273,25 +273,19 @@ def _ungrouped(v: Floats, groups: int) -> Floats:
 
 def _received(
     term: Term, shape: tuple[int, int, int], weight_shape: tuple[int, ...]
-) -> tuple[NDArray[np.int64], tuple[int, int]]:
+) -> tuple[NDArray[np.int32], tuple[int, int]]:
     """Return numbers [position, input] of the spikes of a term, those of padding behind the others, and the size."""
-    numbers = np.arange(math.prod(shape)).reshape(shape)
+    numbers = numbered(shape)
     if term.kind == "linear":
         return numbers.reshape(1, -1), (1, 1)
-    left, right, top, bottom = term.padding
-    padded = np.pad(numbers, ((0, 0), (top, bottom), (left, right)), constant_values=SILENT)
-    padding = math.prod(shape) + np.arange(shape[0])
-    padded = np.where(padded == SILENT, padding[:, None, None], padded)
-    spread = [dilation * (width - 1) + 1 for dilation, width in zip(term.dilation, weight_shape[2:], strict=True)]
-    view = np.lib.stride_tricks.sliding_window_view(padded, tuple(spread), axis=(1, 2))
-    view = view[:, :: term.stride[0], :: term.stride[1], :: term.dilation[0], :: term.dilation[1]]
-    size = (view.shape[1], view.shape[2])
-    return view.transpose(1, 2, 0, 3, 4).reshape(math.prod(size), -1), size
+    windows = windows_over(numbers[None], weight_shape[2:], term.stride, term.padding, term.dilation)[0]
+    padding = math.prod(shape) + np.arange(shape[0], dtype=np.int32)
+    of_input = np.repeat(padding, math.prod(weight_shape[2:]))
+    return np.where(windows == SILENT, of_input, windows).reshape(-1, len(of_input)), windows.shape[:2]
 
 
 def _pooled(node: MaxNode, shape: tuple[int, int, int]) -> tuple[Pool, tuple[int, int, int]]:
     """Return the gates of an earliest-spike pooling, and its shape."""
-    numbers = np.arange(math.prod(shape)).reshape(shape)
     sides = []
     for pixels, kernel, stride, padding in zip(shape[1:], node.kernel, node.stride, node.padding, strict=True):
         steps = (pixels + 2 * padding - kernel) / stride
@@ -299,8 +293,6 @@ def _pooled(node: MaxNode, shape: tuple[int, int, int]) -> tuple[Pool, tuple[int
         if node.ceil and (count - 1) * stride >= pixels + padding:  # no window begins in the padding behind
             count -= 1
         sides.append((padding, max((count - 1) * stride + kernel - pixels - padding, 0)))
-    padded = np.pad(numbers, ((0, 0), *sides), constant_values=SILENT)
-    view = np.lib.stride_tricks.sliding_window_view(padded, node.kernel, axis=(1, 2))
-    view = view[:, :: node.stride[0], :: node.stride[1]]
-    pooled = (shape[0], view.shape[1], view.shape[2])
-    return Pool(view.reshape(math.prod(pooled), -1).astype(np.int32)), pooled
+    rows, columns = sides
+    windows = windows_over(numbered(shape)[:, None], node.kernel, node.stride, (*columns, *rows))
+    return Pool(windows.reshape(-1, windows.shape[-1])), windows.shape[:3]

@@ -211,7 +211,8 @@ def _forced_at_the_end(record: FireRecord, spec: NeuronSpec) -> FireRecord:
     if spec.readout_window is None or spec.readout_window.form != "forced":
         return record
     silent = np.isinf(record.fire_time_over_tau)
-    return replace(record, fire_time_over_tau=np.where(silent, spec.window_over_tau, record.fire_time_over_tau))
+    times = np.where(silent, spec.window_over_tau, record.fire_time_over_tau)
+    return replace(record, fire_time_over_tau=times, forced=silent)
 
 
 def _check(t_over_tau: Floats, weights: Floats) -> None:

@@ -18,6 +18,7 @@ class FireRecord:
     failures: reason by trial, for the failed ones only.
     engine: what computed it, with its version; part of the identity of a result.
     start_rad: phases of VCO1 and VCO3 that were really there at the time origin, [trial, 2]; None: as asked.
+    forced: whether the spike is that of a readout window's end; None: there is no such window.
     """
 
     fire_time_over_tau: Floats
@@ -26,6 +27,14 @@ class FireRecord:
     failures: dict[int, str] = field(default_factory=dict)
     engine: str = ""
     start_rad: Floats | None = None
+    forced: Bools | None = None
+
+    @property
+    def by_itself_over_tau(self) -> Floats:
+        """Fire times without forced spikes: inf there; [trial]."""
+        return (
+            self.fire_time_over_tau if self.forced is None else np.where(self.forced, np.inf, self.fire_time_over_tau)
+        )
 
     @property
     def fired(self) -> Bools:
