@@ -32,6 +32,14 @@ from neurocircuit.cli.common import (
     show_default=True,
     help="Energy of one output spike, or a condition's folder of characterize, for the one measured there.",
 )
+@click.option("--bits", type=click.IntRange(1, 32), help="Round weights to the circuit's bank of N bits for each sign.")
+@click.option(
+    "--full-scale",
+    type=click.Choice(("layer", "neuron")),
+    default="layer",
+    show_default=True,
+    help="Of the bank: one for each layer or for each neuron.",
+)
 @click.option("--noise", type=PATH, help="On chips of a circuit: noise table of calibrate.")
 @click.option("--chips", type=click.IntRange(min=1), help="Chips; each image runs on each of them. Default: 10.")
 @click.option(

@@ -1,6 +1,6 @@
 """A trained network on images, in software or on chips of a circuit: accuracy, spikes, energy, latency."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -75,7 +75,8 @@ class Evaluation(Result):
 
     undecided: images without an output spike. spikes: per image. energy_J: spikes x energy of one;
     paper_energy_J: weights x share of neurons that spike x 10 pJ, which reproduces the figures of paper §4.1.
-    Windowed neurons count as spiking when they do so before their window's end; exact: a check of theirs.
+    Windowed neurons count as spiking when they do so before their window's end; exact: a check of theirs. bits: of the
+    circuit's bank to which the weights were rounded, full_scale: one for each layer or neuron; None: not rounded.
     """
 
     kind: ClassVar[str] = "evaluation"
@@ -98,6 +99,8 @@ class Evaluation(Result):
     paper_energy_J: float
     latency: Latency
     exact: ExactSpikes | None = None
+    bits: int | None = None
+    full_scale: Literal["layer", "neuron"] = "layer"
 
     @property
     def interval(self) -> tuple[float, float, float]:
@@ -113,6 +116,8 @@ class Evaluation(Result):
             f"sparsity   {self.spikes / self.neurons:.3f} of {self.neurons} neurons spike, "
             f"{self.spikes_before_decision / self.neurons:.3f} before the decision",
         ]
+        if self.bits is not None:
+            lines[0] += f"; weights of {self.bits} bit, one full scale for each {self.full_scale}"
         lines += [
             f"  layer {layer.name}: {layer.neurons} neurons, {layer.overall:.3f}, {layer.before_decision:.3f}"
             for layer in self.layers

@@ -1,6 +1,6 @@
 """Accuracy of a network against what hardware does to it: weight bits, weight noise, spike-time jitter."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from neurocircuit.core.result import Number, Result, Values
 
@@ -33,9 +33,10 @@ class WeightNoise(Values):
 
 
 class SpikeJitter(Values):
-    """Accuracy over relative jitter of every spike time (by network, [jitter][draw]); zero: without.
+    """Accuracy over jitter of every spike time (by network, [jitter][draw]); zero: without.
 
-    time_origin: "layer" where each layer has a clock of its own, from which its jitter counts.
+    time_origin: of relative jitter, "image", or "layer" where each layer has a clock of its own, from which its jitter
+    counts; "none": jitter in units of τ (windowed networks).
     """
 
     zero: dict[str, float]
@@ -46,7 +47,10 @@ class SpikeJitter(Values):
 
 
 class Robustness(Result):
-    """Accuracy of one network on `n` test images against what hardware does to it; studies by their names."""
+    """Accuracy of one network on `n` test images against what hardware does to it; studies by their names.
+
+    full_scale: of rounded weights, one for each layer or neuron.
+    """
 
     kind: ClassVar[str] = "robustness"
 
@@ -57,6 +61,7 @@ class Robustness(Result):
     n: int
     draws: int
     epochs_of_each_step: int
+    full_scale: Literal["layer", "neuron"] = "layer"
     recipe_sha256: str
 
     def summary(self) -> str:

@@ -53,6 +53,10 @@ class HardwareSpec(Spec):
         Literal["bank", "word"],
         Field(description="bank: the circuit's, bits of magnitude per sign; word: signed words of so many bits"),
     ] = "bank"
+    full_scale: Annotated[
+        Literal["layer", "neuron"],
+        Field(description="one for all weights of a layer, or one for each neuron's, by a current of its own"),
+    ] = "layer"
     bits: Annotated[int, Field(ge=1, le=32, strict=True, description="of the weights; 32: not rounded")] = 32
     gradual: Annotated[
         tuple[Annotated[int, Field(ge=1, le=32, strict=True)], ...],

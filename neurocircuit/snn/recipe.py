@@ -35,7 +35,8 @@ class OptimiserSpec(Spec):
         Ratio, Field(gt=0, le=1000, description="of sgd: rate of batch norms' biases over lr; they decay no faster")
     ] = 1.0
     precision: Annotated[
-        Literal["float32", "bfloat16"], Field(description="of convolutions in training; bfloat16: of ReLU networks")
+        Literal["float32", "bfloat16"],
+        Field(description="of convolutions in training; bfloat16: of ReLU and windowed networks"),
     ] = "float32"
     gradient: Annotated[
         Literal["as_is", "clip_row_norm", "unit_per_layer"],

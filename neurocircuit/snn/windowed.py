@@ -86,18 +86,32 @@ class WindowedLinear(nn.Linear):
 class WindowedSum(nn.Module):
     """One layer of a graph: y = Σ v x + c over its inputs, and what its spikes carry; a read-out gives y itself."""
 
-    def __init__(self, node: LayerNode, form: Form, weights: list[Tensor], bias: Tensor, padding: list[Tensor]) -> None:
-        """weights: v of each term; bias: c; padding: activation [channel] of the padding of each term's source."""
+    def __init__(
+        self, node: LayerNode, form: Form, weights: list[Tensor], bias: Tensor, known: dict[str, Code]
+    ) -> None:
+        """weights: v of each term; bias: c; known: code of every node."""
         super().__init__()
-        self.node, self.form = node, form
+        self.node, self.form, self.known = node, form, known
         self.weights = nn.ParameterList(weights)
         self.bias = nn.Parameter(bias)
-        self._levels = [None if not bool(level.any()) else level for level in padding]
+        padding = [known[term.source].padding for term in node.terms]
+        self._levels = [torch.from_numpy(level.copy()) if level.any() else None for level in padding]
+        self.rounding: Callable[[list[Tensor], list[Tensor]], list[Tensor]] | None = None
+
+    def in_force(self) -> list[Tensor]:
+        """Return the weights v of each term as the hardware holds its synapses; c is not rounded."""
+        if self.rounding is None:
+            return list(self.weights)
+        with torch.no_grad():
+            synapses = Synapses(self)
+            scale = synapses.scale(self.form, self.node)
+            gains = [gain * scale.view(-1, *(1 for _ in gain.shape[1:])) for gain in synapses.gains]
+        return self.rounding(list(self.weights), gains)
 
     def affine(self, inputs: list[Tensor]) -> Tensor:
         """Return the values y [N, out, h, w] or [N, out] from the activations of each term's source."""
         y: Tensor | None = None
-        for term, x, v, level in zip(self.node.terms, inputs, self.weights, self._levels, strict=True):
+        for term, x, v, level in zip(self.node.terms, inputs, self.in_force(), self._levels, strict=True):
             bias = self.bias if y is None else None
             if term.kind == "linear":
                 part = dense.linear(x.flatten(1), v, bias)
@@ -129,25 +143,20 @@ class WindowedSum(nn.Module):
 class Synapses:
     """Weights of one layer as its neurons get them, in double precision, for each term, and its bias spikes."""
 
-    def __init__(self, layer: WindowedSum, known: dict[str, Code], shapes: dict[str, torch.Size]) -> None:
-        node = layer.node
+    def __init__(self, layer: WindowedSum, weights: list[Tensor] | None = None) -> None:
+        """weights: v of each term; default: the layer's own."""
+        node, known = layer.node, layer.known
         self.arming_over_tau = windows.arming_over_tau(node, known)
         self.z_first = math.exp(windows.opening_over_tau(node, known) - self.arming_over_tau)
         self.per_slope: list[Tensor] = []  # w/σ [out, in, h, w] or [out, in]
+        self.gains: list[Tensor] = []  # w/σ of v = 1, by input, shaped as v or to broadcast
         late = total = torch.zeros(node.channels, dtype=torch.double)
-        for term, v in zip(node.terms, layer.weights, strict=True):
+        for term, v in zip(node.terms, layer.weights if weights is None else weights, strict=True):
             gain = windows.gain(layer.form, node, known[term.source], self.arming_over_tau)
-            w = v.double()
-            if term.kind == "linear":
-                pixels = shapes[term.source].numel() // len(gain.late)
-                per_slope, age = (
-                    _column(values, w).repeat_interleave(pixels) for values in (gain.per_slope, gain.late)
-                )
-            else:
-                w = _ungrouped(w, term.groups)
-                per_slope, age = (_column(part, w).view(1, -1, 1, 1) for part in (gain.per_slope, gain.late))
-            w = w * per_slope
-            self.per_slope.append(w)
+            per_slope, age = (_by_input(values, v, term.groups) for values in (gain.per_slope, gain.late))
+            w = v.double() * per_slope
+            self.gains.append(per_slope)
+            self.per_slope.append(w if term.kind == "linear" else _ungrouped(w, term.groups))
             total = total + w.flatten(1).sum(1)
             late = late + (w * age).flatten(1).sum(1)
         self.bias = windows.bias_spikes(layer.form, node, self.z_first, layer.bias.double(), total, late, torch)
@@ -158,8 +167,12 @@ class Synapses:
         return slope if form == "forced" else slope * node.window_over_tau
 
 
-def _column(values: Floats, like: Tensor) -> Tensor:
-    return torch.from_numpy(np.array(values)).to(like)
+def _by_input(values: Floats, v: Tensor, groups: int) -> Tensor:
+    """Return values [channel] for each input of the weights v, [1 or out, in, 1, 1] or [1, in], in double precision."""
+    column = torch.from_numpy(np.array(values))
+    if v.dim() == 2:
+        return column.repeat_interleave(v.shape[1] // len(column))[None]
+    return column.view(groups, -1).repeat_interleave(len(v) // groups if groups > 1 else 1, dim=0)[:, :, None, None]
 
 
 def _ungrouped(v: Tensor, groups: int) -> Tensor:
@@ -193,15 +206,15 @@ class WindowedNetwork(nn.Module):
             absent = [name for name in names if name not in weights]
             if absent:
                 raise InputError(f"weights must hold those of {node.name}; missing: {', '.join(absent)}")
-            padding = [torch.from_numpy(self.codes[term.source].padding.copy()) for term in node.terms]
             tensors = [weights[name].detach().clone() for name in names]
-            self.layers[node.name] = WindowedSum(node, graph.form, tensors[:-1], tensors[-1], padding)
+            self.layers[node.name] = WindowedSum(node, graph.form, tensors[:-1], tensors[-1], self.codes)
 
     def follow(self, graph: WindowedGraph) -> None:
         """Take up another graph of the same layers: other windows, X, read-out."""
         self.graph, self.codes = graph, windows.codes(graph)
         for node in graph.layers:
-            self.layer(node).node = node
+            layer = self.layer(node)
+            layer.node, layer.known = node, self.codes
 
     @torch.no_grad()
     def fit_readout(self, pixels: Tensor) -> None:
@@ -282,7 +295,7 @@ class WindowedNetwork(nn.Module):
     def _fire(self, node: LayerNode, z: dict[str, Tensor], is_armed: bool) -> Tensor:
         """Return the spikes of a layer on its own clock; inf or late where it does not spike in its window."""
         layer = self.layer(node)
-        synapses = Synapses(layer, self.codes, {name: value.shape[1:] for name, value in z.items()})
+        synapses = Synapses(layer, layer.in_force())
         scale = synapses.scale(layer.form, node)
         received, weights, sides, levels = [], [], [], []
         for term, per_slope in zip(node.terms, synapses.per_slope, strict=True):

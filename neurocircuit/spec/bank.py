@@ -68,6 +68,17 @@ class WeightBank(Spec):
             inhibitory=_spanning(self.inhibitory, float(-np.min(weights, initial=0.0))),
         )
 
+    def quantise_rows(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the nearest weights [neuron, input] when each neuron's full scale is its own, as its weights need it.
+
+        The banks of one neuron share a current that sets it; those of another one have another current.
+        """
+        unit = self.spanning(np.array([1.0, -1.0]))
+        largest, smallest = weights.max(axis=1, keepdims=True), weights.min(axis=1, keepdims=True)
+        scale = np.where(weights > 0, largest, -smallest)
+        scale[scale <= 0] = 1.0
+        return np.asarray(unit.quantise(weights / scale) * scale)
+
     def quantise(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the nearest weights that the bank can make, same shape; beyond full scale they saturate."""
         excitatory = _nearest(np.maximum(weights, 0.0), self.excitatory)

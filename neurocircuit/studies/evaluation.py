@@ -1,5 +1,6 @@
 """What a trained network does on images, in software or on chips of a circuit: accuracy, spikes, energy, latency."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +26,11 @@ from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
 from neurocircuit.snn.evaluate import Evaluation as Counts
 from neurocircuit.snn.evaluate import evaluate as count
 from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, HardwareAccuracy, evaluate_on_chips
+from neurocircuit.snn.hardware.quantise import FullScale, Rounding, round_once
 from neurocircuit.snn.model import Model, as_model
 from neurocircuit.snn.training.parallel import device_of_process
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
-from neurocircuit.spec import MappedNetwork, NeuronSpec
+from neurocircuit.spec import MappedNetwork, NeuronSpec, WeightBank
 from neurocircuit.units import parse_quantity
 
 
@@ -45,6 +47,8 @@ def evaluate(
     outside: str | None = None,
     tables: int | None = None,
     first_passage_neurons: int | None = None,
+    bits: int | None = None,
+    full_scale: FullScale = "layer",
     spec: NeuronSpec | None = None,
     energy_per_spike: float | str = PAPER_ENERGY_PER_SPIKE_J,
     device: str = "cpu",
@@ -54,8 +58,9 @@ def evaluate(
 
     model: of `nc.snn.load`, `nc.snn.train` or `nc.snn.convert`, or the path of a checkpoint. images: a data set, or the
     name of a split of the model's own (test: images that training never saw), read from `data`; first: only so many.
-    spec: gives tau without a noise table; default the embedded circuit. energy_per_spike: J, text ("10 pJ"), or the
-    folder of a condition that `characterize` measured.
+    bits: weights are rounded to the circuit's bank of so many bits for each sign, with one full scale for each layer
+    or neuron. spec: gives tau without a noise table; default the embedded circuit. energy_per_spike: J, text ("10 pJ"),
+    or the folder of a condition that `characterize` measured.
 
     noise: a noise table of `calibrate`, or its path: each image meets `chips` (10) chips of the table's circuit,
     `repeats` (1) times with other events. seed (0): root of chips and events. outside ("ideal"): spikes beyond the
@@ -72,6 +77,8 @@ def evaluate(
     for name, value in (options | {"first_passage_neurons": first_passage_neurons}).items():
         if noise is None and value is not None:
             raise InputError(f"{name.replace('_', '-')} needs a noise table: give noise")
+    if noise is not None and bits is not None:
+        raise InputError("bits must be left out beside a noise table: weights are rounded to the table's bank")
     energy_J = _energy_J(energy_per_spike)
     model = as_model(model)
     if noise is not None and windowed_in(model.network) is not None:
@@ -93,6 +100,10 @@ def evaluate(
             canonical=library.is_canonical(images.name, images),
         ),
     }
+    if bits is not None:
+        network = copy.deepcopy(network)
+        round_once(network, Rounding("bank", bits, WeightBank(), full_scale=full_scale))
+        about |= {"bits": bits, "full_scale": full_scale}
     if noise is None:
         with torch_threads(threads):
             counts = count(network, images, model.subject)

@@ -25,12 +25,13 @@ from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.hardware.jitter import JitteredNetwork, has_own_clocks
-from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, set_rounding
+from neurocircuit.snn.hardware.jitter import JitteredNetwork, JitteredWindows, has_own_clocks
+from neurocircuit.snn.hardware.quantise import EXACT_BITS, FullScale, Rounding, round_once
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.recipe import Recipe, Subject, load_recipe
 from neurocircuit.snn.training.run import FINAL, Trainer
 from neurocircuit.snn.training.runlog import Trained
+from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import WeightBank
 from neurocircuit.studies.evaluation import torch_threads
 
@@ -38,6 +39,7 @@ BITS = (8, 4, 2)
 FINE_BITS = (8, 7, 6, 5, 4, 3, 2)
 SNR_DB = (10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0)
 JITTERS = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1)
+JITTERS_OVER_TAU = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)  # of windowed networks
 TRAINED_SNR_DB, TRAINED_JITTER = 20.0, 0.05
 QUANTISERS = ("word", "bank")
 
@@ -63,7 +65,7 @@ def robustness(
     Args:
         study: table4, accuracies at 32, 8, 4 and 2 bit of the weights, only rounded and retrained (Table 4 of the
             paper); fig2, over weight bits and over noise on the weights (Fig. 2); or jitter, over relative jitter of
-            every spike time.
+            every spike time (windowed networks: over jitter in units of tau).
         weights: checkpoint to start from.
         recipe: how to fine-tune it, one that names no initial weights; a file, or the name of one that ships.
         settings: changes of the recipe, such as "lr=1e-3".
@@ -99,6 +101,7 @@ def robustness(
         n=len(subject.images),
         draws=draws,
         epochs_of_each_step=recipe.schedule.epochs,
+        full_scale=recipe.hardware.full_scale,
         recipe_sha256=recipe.sha256,
         run=clock.record(),
     )
@@ -184,6 +187,10 @@ class Study:
         values = run_tasks(tasks, self.store, self.pool)
         return [values[task.name]["accuracy"] for task in tasks]
 
+    def rounded(self, kind: str, bits: int) -> dict[str, Any]:
+        """Return the fields of a case of rounded weights, of the full scales that the recipe has."""
+        return {"kind": kind, "bits": bits, "full_scale": self.recipe.hardware.full_scale}
+
     def accuracy(self, weights: Path, **case: Any) -> float:
         """Return the accuracy of the network in a file under one disturbance."""
         return self.accuracies(weights, [Case(**case)])[0]
@@ -193,12 +200,13 @@ class Study:
 class Case:
     """A disturbance of a network: its weights as `Rounding` makes them of kind, bits and snr_dB, or spikes jittered.
 
-    seed: of the noise. The default disturbs nothing.
+    jitter: relative; of a windowed network in units of τ. seed: of the noise. The default disturbs nothing.
     """
 
     kind: str | None = None
     bits: int = EXACT_BITS
     snr_dB: float | None = None
+    full_scale: FullScale = "layer"
     jitter: float = 0.0
     seed: int = 0
 
@@ -209,14 +217,12 @@ def _measured(weights: Path, data: Path | None, first: int | None, case: Case, t
     subject, network = checkpoint.load_network(weights)
     images = _test_images(subject, data, first)
     if case.jitter:
-        noisy = JitteredNetwork(network, [case.jitter] * (len(spiking_layers(network)) + 1), own_clocks=True)
+        noisy = _jittered(network, case.jitter)
         noisy.event_rng.manual_seed(case.seed)
         return {"accuracy": accuracy(noisy, images, subject)}
     if case.kind is not None:
         generator = torch.Generator().manual_seed(case.seed)
-        noise = {} if case.snr_dB is None else {"snr_dB": case.snr_dB}
-        set_rounding(network, Rounding(case.kind, case.bits, WeightBank(), generator=generator, **noise))
-        _freeze(network)
+        round_once(network, Rounding(case.kind, case.bits, WeightBank(), case.snr_dB, generator, case.full_scale))
     return {"accuracy": accuracy(network, images, subject)}
 
 
@@ -225,25 +231,26 @@ def _test_images(subject: Subject, data: Path | None, first: int | None) -> Imag
     return sets.load(subject.data, "test", data).first(first)
 
 
-def _freeze(network: nn.Module) -> None:
-    """Draw what `Rounding` makes of the weights once, for all images."""
-    for layer in spiking_layers(network):
-        if layer.rounding is not None:
-            with torch.no_grad():
-                rounded = layer.rounding(layer.weight, layer.bias)
-            layer.rounding = lambda weight, bias, rounded=rounded: rounded
+def _jittered(network: nn.Sequential, jitter: float) -> JitteredNetwork | JitteredWindows:
+    if windowed_in(network) is not None:
+        return JitteredWindows(network, jitter)
+    return JitteredNetwork(network, [jitter] * (len(spiking_layers(network)) + 1), own_clocks=True)
 
 
 def _table4(study: Study) -> Table4:
-    """Return accuracies at 32, 8, 4, 2 bit: only rounded, and retrained at each from the one before (paper §4.2)."""
+    """Return accuracies at 32, 8, 4, 2 bit: only rounded, and retrained at each from the one before (paper §4.2).
+
+    Half the steps of a windowed network, which has no batch norm to make up for lost weights, are at one bit more.
+    """
     quantisers = {}
     for kind in QUANTISERS:
         start, rows = study.weights, []
         for bits in BITS:
-            after, retrained = study.accuracy(study.weights, kind=kind, bits=bits), math.nan
+            after, retrained = study.accuracy(study.weights, **study.rounded(kind, bits)), math.nan
             if study.retrain:
-                start = study.fine_tuned(f"{kind}-{bits}bit", start, bits=bits, quantiser=kind)
-                retrained = study.accuracy(start, kind=kind, bits=bits)
+                gradual = (bits + 1,) if windowed_in(study.network) is not None else ()
+                start = study.fine_tuned(f"{kind}-{bits}bit", start, bits=bits, gradual=gradual, quantiser=kind)
+                retrained = study.accuracy(start, **study.rounded(kind, bits))
             rows.append(Table4Row(bits=bits, after=after, retrained=retrained))
             study.tell(f"{kind} {bits} bit: after {after:.2%}, retrained {retrained:.2%}", len(QUANTISERS) * len(BITS))
         quantisers[kind] = tuple(rows)
@@ -253,7 +260,8 @@ def _table4(study: Study) -> Table4:
 def _fig2(study: Study) -> WeightNoise:
     """Return accuracies over bits and over weight noise, after training and after training under noise of 20 dB."""
     fine = {
-        kind: study.accuracies(study.weights, [Case(kind=kind, bits=bits) for bits in FINE_BITS]) for kind in QUANTISERS
+        kind: study.accuracies(study.weights, [Case(**study.rounded(kind, bits)) for bits in FINE_BITS])
+        for kind in QUANTISERS
     }
     networks = study.networks(f"weights-{TRAINED_SNR_DB:g}dB", weight_snr_dB=TRAINED_SNR_DB)
     curves = {}
@@ -272,19 +280,21 @@ def _fig2(study: Study) -> WeightNoise:
 
 
 def _jitter(study: Study) -> SpikeJitter:
-    """Return accuracies over relative jitter of every spike time, of the network as it is and trained under 5 %."""
-    networks = study.networks(f"jitter-{TRAINED_JITTER:g}", jitter=TRAINED_JITTER)
+    """Return accuracies over jitter of every spike time, of the network as it is and trained under 5 %."""
+    is_windowed = windowed_in(study.network) is not None
+    under, amounts = ("jitter_over_tau", JITTERS_OVER_TAU) if is_windowed else ("jitter", JITTERS)
+    networks = study.networks(f"jitter-{TRAINED_JITTER:g}", **{under: TRAINED_JITTER})
     curves = {}
-    cases = [Case(jitter=amount, seed=draw) for amount in JITTERS for draw in range(study.draws)]
+    cases = [Case(jitter=amount, seed=draw) for amount in amounts for draw in range(study.draws)]
     for name, weights in networks.items():
-        rows = curves[name] = np.reshape(study.accuracies(weights, cases), (len(JITTERS), study.draws)).tolist()
+        rows = curves[name] = np.reshape(study.accuracies(weights, cases), (len(amounts), study.draws)).tolist()
         study.tell(f"jitter, {name}: " + ", ".join(f"{np.mean(row):.2%}" for row in rows), len(networks))
     return SpikeJitter(
         zero={name: study.accuracy(weights) for name, weights in networks.items()},
-        jitter=JITTERS,
+        jitter=amounts,
         trained_jitter=TRAINED_JITTER,
         accuracy=curves,
-        time_origin="layer" if has_own_clocks(study.network) else "image",
+        time_origin="none" if is_windowed else "layer" if has_own_clocks(study.network) else "image",
     )
 
 

@@ -74,7 +74,6 @@ def test_an_interrupted_run_ends_with_the_same_weights(ramp, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        (("bits=4",), SpecError, r"hardware\.bits is for free networks only"),
         (("hardware.jitter=0.1",), SpecError, r"hardware\.jitter is for free networks only"),
         (("hardware.noise=table.nc",), SpecError, r"hardware\.noise is for free networks only"),
         (("loss.margin=1.0",), SpecError, r"loss\.margin must be 0 for a ReLU or windowed network, got 1"),
@@ -144,7 +143,7 @@ def test_more_jitter_costs_more(ramp, tmp_path):
     right = []
     for jitter in (0.0, 0.02, 0.2):
         with torch.no_grad():
-            out = JitteredWindows(model, model.inner, jitter)(z)
+            out = JitteredWindows(model, jitter)(z)
         right.append(float((out.argmin(1).numpy() == images.labels).mean()))
     with torch.no_grad():
         assert right[0] == float((model(z).argmin(1).numpy() == images.labels).mean())

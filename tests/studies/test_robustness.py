@@ -152,3 +152,72 @@ def test_workers_change_no_number(run, tmp_path):
     assert apart.returncode == 0, apart.stderr
     numbers, of_this_process = (json.loads(each.stdout)["studies"]["jitter"] for each in (apart, done["jitter"]))
     assert numbers["accuracy"]["clean"] == of_this_process["accuracy"]["clean"]
+
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory):
+    """A small windowed network for the digits, and how to fine-tune it."""
+    import torch
+    from torch import nn
+
+    import neurocircuit as nc
+
+    folder = tmp_path_factory.mktemp("windowed")
+    torch.manual_seed(5)
+    layers = [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10)]
+    nc.snn.convert(nn.Sequential(*layers), nc.data.digits("train")[:200]).save(folder / "ramp.pt")
+    settings = (
+        "data.name=digits",
+        "data.held_out=300",
+        "shift_px=0",
+        "rotate_deg=0",
+        "zoom=0",
+        "averaging=0.9",
+        "lr=0.01",
+    )
+    nc.snn.train(
+        "mnist_windowed_finetune",
+        initial=folder / "ramp.pt",
+        settings=(*settings, "epochs=6"),
+        out=folder / "tuned",
+        threads=1,
+    )
+    options = [
+        "--weights",
+        folder / "tuned" / FINAL,
+        "--recipe",
+        "mnist_windowed_finetune",
+        "--draws",
+        2,
+        "--threads",
+        1,
+    ]
+    return folder, [*options, *(part for setting in settings for part in ("--set", setting)), "--json"]
+
+
+@pytest.mark.parametrize("study", ["table4", "fig2", "jitter"])
+def test_windowed_networks_are_studied_alike(windowed, study):
+    """Hardware costs accuracy, training under it wins some of it back; the report says what was done."""
+    folder, options = windowed
+    done = call("study", "robustness", study, *options, "--out", folder / study)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    found = result["studies"][study]
+    assert result["full_scale"] == "neuron"
+    text = (folder / study / "report.md").read_text()
+    if study == "table4":
+        rows, words = found["quantisers"]["bank"], found["quantisers"]["word"]
+        assert found["unrounded"] > 0.6
+        assert rows[0]["after"] == pytest.approx(found["unrounded"], abs=0.02)
+        assert words[-1]["after"] < found["unrounded"] - 0.02
+        assert words[-1]["retrained"] > words[-1]["after"] + 0.02
+        assert "one step per neuron" in text
+        run = json.loads((folder / study / "runs/word-2bit/run.json").read_text())
+        assert run["recipe"]["hardware"]["gradual"] == [3]
+    elif study == "jitter":
+        assert found["time_origin"] == "none"
+        assert np.mean(found["accuracy"]["clean"][0]) > np.mean(found["accuracy"]["clean"][-1]) + 0.1
+        assert np.mean(found["accuracy"]["trained"][-1]) > np.mean(found["accuracy"]["clean"][-1])
+        assert "t' = t + j τ N(0, 1)" in text
+    else:
+        assert np.mean(found["noise"]["clean"][-1]) > np.mean(found["noise"]["clean"][0])

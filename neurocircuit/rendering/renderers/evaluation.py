@@ -129,6 +129,8 @@ def _subject(result: Evaluation | ChipEvaluation) -> Section:
     if isinstance(result, ChipEvaluation):
         names = ("neuron", "mapped", "noise_sha256", "chips", "repeats", "tables", "seed")
         rows += [(name.replace("_", " "), f"{getattr(result, name)}") for name in names]
+    if isinstance(result, Evaluation) and result.bits is not None:
+        rows.append(("weights", f"{result.bits} bit for each sign, one full scale for each {result.full_scale}"))
     rows.append(("split", images.split))
     rows.append(("data", images.data + (", not the published files" if images.canonical is False else "")))
     rows += [(f"sha256 of {name}", digest) for name, digest in images.sha256.items()]

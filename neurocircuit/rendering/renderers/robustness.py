@@ -15,9 +15,10 @@ from neurocircuit.rendering.text import ABSENT
 from neurocircuit.results.robustness import Robustness, SpikeJitter, Table4, WeightNoise
 
 _ORIGINS = {
-    "image": "the start of the image",
-    "layer": "the start of the layer's own clock, its earliest input of the image (each layer has a time constant of "
-    "its own)",
+    "image": "t' = t (1 + j N(0, 1)) for every spike, input included, t from the start of the image",
+    "layer": "t' = t (1 + j N(0, 1)) for every spike, input included, t from the start of the layer's own clock, its "
+    "earliest input of the image (each layer has a time constant of its own)",
+    "none": "t' = t + j τ N(0, 1) for every spike, input included, but not out of its window",
 }
 
 
@@ -30,7 +31,7 @@ def render(file: Path) -> Document:
         if isinstance(study, Table4):
             printed = paper.table_4(result.network, result.data)
             answers.append(_table4_answer(study, printed))
-            sections.append(_table4(study, result.n, printed, result.epochs_of_each_step))
+            sections.append(_table4(study, result, printed))
         elif isinstance(study, WeightNoise):
             answers.append(_noise_answer(study))
             sections += _fig2(study, result.n)
@@ -49,7 +50,8 @@ def _table4_answer(study: Table4, printed: dict[int, float]) -> str:
     return f"{lead}: {ends}, from {study.unrounded:.2%} unrounded{other}."
 
 
-def _table4(study: Table4, n: int, printed: dict[int, float], epochs: int) -> Section:
+def _table4(study: Table4, result: Robustness, printed: dict[int, float]) -> Section:
+    n = result.n
     columns = {"retrained": "retrained", "after": "after training"}
     if not figures.is_retrained(study):
         del columns["retrained"]
@@ -63,6 +65,7 @@ def _table4(study: Table4, n: int, printed: dict[int, float], epochs: int) -> Se
         header.append("paper, retrained")
         for row in rows:
             row.append(f"{printed[int(row[0])]:.2%}" if int(row[0]) in printed else ABSENT)
+    epochs = result.epochs_of_each_step
     steps = f"Each step goes on from the one above it for {epochs} epoch(s), straight-through gradients. "
     if "retrained" not in columns:
         steps = "Nothing was retrained. "
@@ -70,8 +73,9 @@ def _table4(study: Table4, n: int, printed: dict[int, float], epochs: int) -> Se
         f"Accuracy on {n} test images, 95 % intervals of the test set",
         tuple(header),
         tuple(tuple(row) for row in rows),
-        note=steps + "Signed words: 2^b - 1 codes of one step per layer, three at 2 bit; the circuit's bank: b bits of "
-        "magnitude for each sign, seven codes at 2 bit. The paper does not say which words it means.",
+        note=steps
+        + f"Signed words: 2^b - 1 codes of one step per {result.full_scale}, three at 2 bit; the circuit's bank: b "
+        "bits of magnitude for each sign, seven codes at 2 bit. The paper does not say which words it means.",
     )
     figure = draw("table4", "Accuracy over weight bits.", partial(figures.table4_figure, study, printed))
     return section("Table 4: weight bits", figure, table)
@@ -129,8 +133,7 @@ def _jitter(study: SpikeJitter, n: int) -> Section:
                 for k, amount in enumerate(study.jitter)
             ),
         ),
-        note=f"t' = t (1 + j N(0, 1)) for every spike, input included, t from {_ORIGINS[study.time_origin]}. "
-        "Table 3 takes j as given and small; this is what it does to decisions.",
+        note=f"{_ORIGINS[study.time_origin]}. Table 3 takes j as given and small; this is what it does to decisions.",
     )
     figure = draw("jitter", "Accuracy over spike-time jitter.", partial(figures.jitter_figure, study))
     return section("Spike-time jitter", figure, table)

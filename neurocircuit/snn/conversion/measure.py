@@ -30,11 +30,10 @@ def measure(
     last = network.graph.layers[-1]
     latest = windows.arming_over_tau(last, network.codes) + last.window_over_tau
     rows = []
-    shapes = {name: value.shape[1:] for name, value in values.items()}
     for node in network.graph.layers:
         layer = network.layer(node)
         before = layer.affine([values[term.source] for term in node.terms])
-        slope = Synapses(layer, network.codes, shapes).bias.slope
+        slope = Synapses(layer).bias.slope
         fan_in = sum(v[0].numel() for v in layer.weights)
         rows.append(
             LayerConversion(
@@ -66,11 +65,10 @@ def largest_currents(network: WindowedNetwork, pixels: Tensor) -> Iterator[tuple
     Partial sums at `INSTANTS` moments with all that came until then, units of the threshold.
     """
     values = network.activations(pixels)
-    shapes = {name: value.shape[1:] for name, value in values.items()}
     graph = network.graph
     for node in graph.layers:
         layer = network.layer(node)
-        synapses = Synapses(layer, network.codes, shapes)
+        synapses = Synapses(layer)
         scale = synapses.scale(layer.form, node).to(pixels)
         largest = 0.0
         for at in np.linspace(synapses.z_first, 1.0, INSTANTS + 1)[1:]:

@@ -16,7 +16,6 @@ from neurocircuit.snn.hardware.noisy import NoisyNetwork
 from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, set_rounding
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.models import spiking_layers
-from neurocircuit.snn.relu import PixelNetwork
 from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import MappedNetwork, WeightBank
 from neurocircuit.tables import TransferTable
@@ -36,8 +35,7 @@ class Conditions:
     def __init__(self, spec: HardwareSpec, seed: int, network: nn.Sequential, evaluated: nn.Sequential) -> None:
         """Reads the noise table, if any. Raise InputError or FileFormatError naming what does not fit."""
         self.spec, self.seed = spec, seed
-        windowed = [windowed_in(stack) for stack in (network, evaluated)]
-        _check(spec, windowed[0] is not None)
+        _check(spec, windowed_in(network) is not None)
         self.noise_sha256 = file_sha256(Path(spec.noise)) if spec.noise else None
         bank = WeightBank()
         self.margins: tuple[list[float], list[float], float] | None = None
@@ -60,14 +58,14 @@ class Conditions:
             self.trained, self.evaluated = (JitteredNetwork(stack, jitter) for stack in (network, evaluated))
         elif spec.jitter_over_tau:
             self.trained, self.evaluated = (
-                JitteredWindows(stack, inner, spec.jitter_over_tau)
-                for stack, inner in zip((network, evaluated), windowed, strict=True)
-                if isinstance(stack, PixelNetwork) and inner is not None
+                JitteredWindows(stack, spec.jitter_over_tau) for stack in (network, evaluated)
             )
         self._rounding: list[Rounding] = []
         if spec.rounds:
             for stack in {id(network): network, id(evaluated): evaluated}.values():
-                self._rounding.append(Rounding(spec.quantiser, EXACT_BITS, bank, spec.weight_snr_dB))
+                self._rounding.append(
+                    Rounding(spec.quantiser, EXACT_BITS, bank, spec.weight_snr_dB, full_scale=spec.full_scale)
+                )
                 set_rounding(stack, self._rounding[-1])
         self._weight_rng = torch.Generator().manual_seed(self._torch_seed(6))
         self._event_rng = torch.Generator().manual_seed(self._torch_seed(7))
@@ -127,7 +125,7 @@ class Conditions:
 
 def _check(spec: HardwareSpec, is_windowed: bool) -> None:
     """Raise SpecError for a field that does nothing to the network."""
-    free = {"noise": spec.noise, "jitter": spec.jitter, "bits": spec.rounds}
+    free = {"noise": spec.noise, "jitter": spec.jitter}
     for name, value in free.items() if is_windowed else [("jitter_over_tau", spec.jitter_over_tau)]:
         if value:
             kind = "free" if is_windowed else "windowed"

@@ -15,9 +15,8 @@ from neurocircuit.errors import InputError
 from neurocircuit.snn.functional.windowed import jittered, jittered_readout
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
-from neurocircuit.snn.relu import PixelNetwork
 from neurocircuit.snn.retime import Retime
-from neurocircuit.snn.windowed import WindowedNetwork
+from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec.windowed import LayerNode
 
 _LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds
@@ -74,20 +73,23 @@ class JitteredWindows(nn.Module):
     Its layers stay within their windows. Gradients pass as if nothing had moved.
     """
 
-    def __init__(self, network: PixelNetwork, windowed: WindowedNetwork, jitter_over_tau: float) -> None:
-        """windowed: the network inside `network`."""
+    def __init__(self, network: nn.Sequential, jitter_over_tau: float) -> None:
+        """network: as `WindowedNetwork.on_spikes` has it."""
         super().__init__()
+        windowed = windowed_in(network)
+        assert windowed is not None  # noqa: S101
         self.network, self._windowed, self.jitter_over_tau = network, [windowed], jitter_over_tau
         self.event_rng = torch.Generator().manual_seed(0)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
-        (windowed,) = self._windowed
+        (windowed,) = self._windowed  # in a list: its weights are those of `network`
         y = windowed.activations(self.network[0](z), self._moved)[windowed.graph.nodes[-1].name]
         spikes: Tensor = self.network[2](y)
         return spikes
 
     def _moved(self, node: LayerNode | None, x: Tensor) -> Tensor:
+        x = x.float() if x.dtype == torch.bfloat16 else x  # which has no digits for a jitter
         delay = (self.jitter_over_tau * torch.randn(x.shape, generator=self.event_rng)).to(x)
         graph = self._windowed[0].graph
         if node is None:

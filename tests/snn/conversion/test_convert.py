@@ -233,8 +233,7 @@ def test_one_neuron_in_time_steps():
         network = convert(module, pixels, form=form, headroom=1.2)
         node = network.graph.layers[0]
         z = network.spikes(pixels)
-        shapes = {"input": pixels.shape[1:]}
-        synapses = Synapses(network.layer(node), network.codes, shapes)
+        synapses = Synapses(network.layer(node))
         scale = float(synapses.scale(form, node)[0].detach())
         w = scale * synapses.per_slope[0][0].detach().numpy()
         bias = [float(part[0].detach()) for part in (synapses.bias.first, synapses.bias.last, synapses.bias.slope)]
@@ -494,9 +493,8 @@ def test_the_report_says_what_spikes_and_weights_say(form):
     network = convert(module.double(), pixels, form=form, slope=3.0, headroom=1.001)
     with torch.no_grad():
         z = network.spikes(pixels.double())
-    shapes = {name: value.shape[1:] for name, value in z.items()}
     for node, row in zip(network.graph.layers, network.conversion.layers, strict=True):
-        synapses = Synapses(network.layer(node), network.codes, shapes)
+        synapses = Synapses(network.layer(node))
         w = (synapses.per_slope[0] * synapses.scale(form, node)[:, None]).detach()
         spikes = [z[node.terms[0].source].flatten(1).numpy(), np.full((4, 1), synapses.z_first)]
         weights = [w.numpy(), synapses.bias.first.detach()[:, None].numpy()]
