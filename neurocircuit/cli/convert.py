@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 @click.option(
     "--images", "count", default=500, show_default=True, type=click.IntRange(min=1), help="Images that choose X."
 )
+@click.option(
+    "--architecture",
+    type=click.Choice(("vgg16", "vgg16_bn", "googlenet")),
+    help="CHECKPOINT is a state dict of torchvision's layout, and --data a folder of ImageNet's pictures.",
+)
+@click.option(
+    "--test",
+    type=click.IntRange(min=1),
+    help="Test images on which the accuracy of both networks is compared.",
+)
 @split_option("train")
 @data_option
 @json_option
@@ -39,6 +49,8 @@ def command(
     slope: float | None,
     quantile: float,
     count: int,
+    architecture: str | None,
+    test: int | None,
     split: str,
     data: Path | None,
     as_json: bool,
@@ -48,13 +60,24 @@ def command(
     Writes the windowed network, which `evaluate`, `map` and `train --initial` take, and beside it OUT.conversion.json
     with the share of images decided as before and what became of each layer, and a report. Networks of one's own in
     torch: nc.snn.convert in Python.
+
+    Of a network for ImageNet: convert --architecture googlenet WEIGHTS --data IMAGENET --images 50 --test 5000, where
+    IMAGENET has train/ and val/, each with one folder of pictures per class.
     """
     from neurocircuit.core.files import check_output
-    from neurocircuit.snn.conversion import convert
-    from neurocircuit.snn.model import load
+    from neurocircuit.snn.conversion import convert_file
 
     check_output(out, ".pt")
-    model = load(checkpoint)
-    images = model.images(split, data).first(count)
-    network = convert(model, images, window=window, form=form, slope=slope, quantile=quantile)
+    network = convert_file(
+        checkpoint,
+        architecture=architecture,
+        images=count,
+        split=split,
+        test=test,
+        data=data,
+        window=window,
+        form=form,
+        slope=slope,
+        quantile=quantile,
+    )
     deliver(network, as_json, out)

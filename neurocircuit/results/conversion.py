@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.core.stats import wilson_interval
 from neurocircuit.spec.windowed import Form
 
 
@@ -29,8 +30,31 @@ class LayerConversion(Values):
         return self.largest_current / self.slope[1]
 
 
+class AccuracyComparison(Values):
+    """How many test images the original and the converted network decide right, and how many alike."""
+
+    split: str
+    images: int
+    right_before: int
+    right_after: int
+    same_decisions: int
+
+    def __str__(self) -> str:
+        intervals = [
+            "{:.2%} ({:.2%} to {:.2%})".format(right / self.images, *wilson_interval(right, self.images))
+            for right in (self.right_before, self.right_after)
+        ]
+        return (
+            f"{self.images} {self.split} images: {intervals[0]} right before, {intervals[1]} as windowed neurons; "
+            f"{self.same_decisions / self.images:.2%} decided alike"
+        )
+
+
 class Conversion(Result):
-    """How a ReLU network became windowed neurons, on the images that chose X. quantile: None: X is a bound."""
+    """How a ReLU network became windowed neurons, on the images that chose X. quantile: None: X is a bound.
+
+    accuracy: on test images, where both networks were compared.
+    """
 
     kind: ClassVar[str] = "conversion"
 
@@ -41,6 +65,7 @@ class Conversion(Result):
     largest_error: Number
     latency_over_tau: Number
     layers: tuple[LayerConversion, ...]
+    accuracy: AccuracyComparison | None = None
 
     @property
     def spikes(self) -> float:
@@ -60,6 +85,8 @@ class Conversion(Result):
             f"slope {row.slope[1]:.3g}, largest current {row.largest_current:.3g}"
             for row in self.layers
         ]
+        if self.accuracy is not None:
+            lines.append(str(self.accuracy))
         if self.form == "ramp":
             lines.append(
                 "form ramp bends activations: fine-tune it, neurocircuit train mnist_windowed_finetune --initial"

@@ -34,6 +34,7 @@ def _answer(result: Conversion) -> str:
         f"{result.same_decisions} of {result.images} images are decided as before, outputs agree within {error} of "
         f"their largest{bent}. X is {quantile} of each layer's activations. {result.spikes:.1%} of the neurons spike "
         f"before their window's end; a decision falls after {result.latency_over_tau:.2f} τ at the latest."
+        + ("" if result.accuracy is None else f" Of {result.accuracy}.")
     )
 
 

@@ -1,6 +1,8 @@
 """From any ReLU network in torch to windowed neurons that do the same: trace, fold, choose X, set windows."""
 
 import copy
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,25 +10,55 @@ from torch import Tensor, nn
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.results.conversion import Conversion, LayerConversion
+from neurocircuit.snn import imagenet
 from neurocircuit.snn.conversion.build import Builder
-from neurocircuit.snn.conversion.measure import measure
+from neurocircuit.snn.conversion.measure import compare, measure
 from neurocircuit.snn.conversion.reader import Normalisation, Reader
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.library import DataSpec
 from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.encode import Encoding
-from neurocircuit.snn.model import Model
+from neurocircuit.snn.imagenet import ImageNetNetwork
+from neurocircuit.snn.model import Model, load
 from neurocircuit.snn.models import NetworkSpec
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 from neurocircuit.spec.windowed import Form
 
-__all__ = ["Conversion", "LayerConversion", "convert"]
+__all__ = ["Conversion", "LayerConversion", "convert", "convert_file"]
+
+
+def convert_file(
+    checkpoint: Path | str,
+    *,
+    architecture: str | None = None,
+    images: int = 500,
+    split: str = "train",
+    test: int | None = None,
+    data: Path | str | None = None,
+    **options: Any,
+) -> WindowedNetwork:
+    """Return the ReLU network of a file as windowed neurons.
+
+    Args:
+        checkpoint: of a recipe such as mnist_windowed; with `architecture` a state dict in torchvision's layout.
+        architecture: vgg16, vgg16_bn or googlenet, for a folder of ImageNet's pictures.
+        images: how many of `split` choose X.
+        split: of the network's data set.
+        test: on how many test images both networks' accuracy is compared; default: none.
+        data: folder of the data sets.
+        **options: of `convert`.
+
+    Raise InputError or FileFormatError for a file that does not fit.
+    """
+    source = load(checkpoint) if architecture is None else imagenet.load(architecture, checkpoint)
+    test_images = None if test is None else source.images("test", data).first(test)
+    return convert(source, source.images(split, data).first(images), test=test_images, **options)
 
 
 def convert(
-    module: nn.Module | Model,
+    module: nn.Module | Model | ImageNetNetwork,
     images: Tensor | Dataset,
     *,
     window: float = 0.5,
@@ -36,6 +68,7 @@ def convert(
     headroom: float = 1.0,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
+    test: Dataset | None = None,
 ) -> WindowedNetwork:
     """Return a ReLU network as windowed neurons; `conversion` of it says how they came about, layer by layer.
 
@@ -46,7 +79,7 @@ def convert(
     Args:
         module: convolutions, linear layers, batch norms, ReLU (ReLU6, Hardtanh from 0), max, average and adaptive
             average pooling, flatten, dropout, concatenation of channels, addition; weights are copied. A `Model` of
-            a ReLU network is one.
+            a ReLU network is one, and what `imagenet.load` gives.
         images: pixels [N, channel, row, column] in 0 … 1, or a data set; they choose X: training images serve.
         window: T of every layer and of the pixels, units of tau.
         form: ramp: currents end at the arming; forced: silent neurons spike at their window's end.
@@ -55,6 +88,7 @@ def convert(
         headroom: X is this times as much.
         mean: of pixels, by channel: the module gets (pixels - mean)/std.
         std: of pixels, by channel.
+        test: images on which the accuracy of both networks is compared.
 
     Raise InputError naming an operation that has no windowed form, with its place in the graph.
 
@@ -70,6 +104,8 @@ def convert(
         raise InputError(f"quantile must be within 0 … 1, got {quantile!r}")
     clock = RunClock()
     subject = _subject(module, images, window)
+    if isinstance(module, ImageNetNetwork):
+        mean, std, module = module.mean, module.std, module.module
     if isinstance(module, Model):
         if windowed_in(module.network) is not None:
             raise InputError("the network is windowed already: only a ReLU network can be converted")
@@ -91,11 +127,14 @@ def convert(
         graph, weights = Builder(pixels, form, window, slope, quantile, headroom, normal).build(steps)
         network = WindowedNetwork(graph, {name: value.clone() for name, value in weights.items()})
         conversion = measure(network, original, normal, pixels, quantile)
-    network.subject, network.conversion = subject, conversion.model_copy(update={"run": clock.record()})
-    return network.to(next((p.dtype for p in module.parameters()), torch.float32))
+    network = network.to(next((p.dtype for p in module.parameters()), torch.float32))
+    accuracy = None if test is None else compare(network, original.float(), normal, test, subject)
+    network.subject = subject
+    network.conversion = conversion.model_copy(update={"accuracy": accuracy, "run": clock.record()})
+    return network
 
 
-def _subject(module: nn.Module | Model, images: Tensor | Dataset, window: float) -> Subject | None:
+def _subject(module: nn.Module | Model | ImageNetNetwork, images: Tensor | Dataset, window: float) -> Subject | None:
     """Return what the converted network is for, after the model or else the data set; None where neither names one."""
     network, encoding = NetworkSpec(name="windowed"), Encoding(kind="linear", alpha=window)
     if isinstance(module, Model):
@@ -104,5 +143,6 @@ def _subject(module: nn.Module | Model, images: Tensor | Dataset, window: float)
             name=known.name, data=known.data, augmentation=known.augmentation, encoding=encoding, network=network
         )
     if isinstance(images, Dataset):
-        return Subject(name="converted", data=DataSpec(name=images.name), encoding=encoding, network=network)
+        name = module.architecture.replace("_", "-") if isinstance(module, ImageNetNetwork) else "converted"
+        return Subject(name=name, data=DataSpec(name=images.name), encoding=encoding, network=network)
     return None

@@ -9,14 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as dense
 
 from neurocircuit.neuron import windows
-from neurocircuit.results.conversion import Conversion, LayerConversion
+from neurocircuit.results.conversion import AccuracyComparison, Conversion, LayerConversion
 from neurocircuit.snn import functional
 from neurocircuit.snn.conversion.reader import Normalisation
+from neurocircuit.snn.data.augment import Augmentation, for_evaluation
+from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.functional.geometry import Padding
+from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.windowed import Synapses, WindowedNetwork
 
 INSTANTS = 16  # of a window, at which the largest partial current is measured
 CURRENT_IMAGES = 4  # on which it is
+TEST_BATCH = 50
 
 
 def measure(
@@ -56,6 +60,24 @@ def measure(
         largest_error=float((y - expected).abs().max() / expected.abs().max().clamp(min=1e-30)),
         latency_over_tau=latest,
         layers=tuple(rows),
+    )
+
+
+@torch.no_grad()
+def compare(
+    network: WindowedNetwork, original: nn.Module, normal: Normalisation, test: Dataset, subject: Subject | None
+) -> AccuracyComparison:
+    """Count on test images what the original and the converted network decide, batch by batch, in single precision."""
+    right_before = right_after = same = 0
+    for start in range(0, len(test), TEST_BATCH):
+        pixels, labels = test.batch(np.arange(start, min(start + TEST_BATCH, len(test))))
+        scaled = torch.from_numpy(for_evaluation(pixels, Augmentation() if subject is None else subject.augmentation))
+        before, after = (y.argmax(1).numpy() for y in (original(normal(scaled).float()), network(scaled)))
+        right_before += int((before == labels).sum())
+        right_after += int((after == labels).sum())
+        same += int((before == after).sum())
+    return AccuracyComparison(
+        split=test.split, images=len(test), right_before=right_before, right_after=right_after, same_decisions=same
     )
 
 

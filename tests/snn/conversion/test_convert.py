@@ -13,8 +13,9 @@ from torch.nn import functional as dense
 import neurocircuit as nc
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron import windows
+from neurocircuit.snn.imagenet import GoogLeNet, Vgg16
 from neurocircuit.snn.windowed import Synapses, WindowedNetwork
-from tests.snn.conversion.networks import Branches, GoogLeNet, RandomGraph, settle, vgg16_bn
+from tests.snn.conversion.networks import Branches, RandomGraph, settle
 
 convert = partial(nc.snn.convert, form="forced")  # the exact form
 
@@ -146,7 +147,14 @@ def test_float32_against_float64_over_twenty_layers():
     agree(network, pixels, 4e-6 * len(errors))
 
 
-@pytest.mark.parametrize(("make", "size"), [(vgg16_bn, 32), (GoogLeNet, 48)])
+@pytest.mark.parametrize(
+    ("make", "size"),
+    [
+        (lambda: Vgg16(batch_norm=True, classes=10, over=8), 32),
+        (lambda: GoogLeNet(classes=10, over=8), 48),
+    ],
+    ids=["vgg16_bn", "googlenet"],
+)
 def test_published_shapes_convert_exactly(make, size):
     """The graphs of torchvision's vgg16_bn and googlenet with random weights and few channels."""
     torch.manual_seed(0)
