@@ -94,7 +94,7 @@ void operate_rows(const std::vector<Heard>& heard, const double* w, std::size_t 
     }
   }
   for (std::size_t r = 0; r < count; ++r) {
-    out[r * step + 7] = 1.0 - tau[r];
+    out[r * step + 7] = (on_ramp ? total[r] - moment[r] : 1.0) - tau[r];
     out[r * step + 8] = std::sqrt(synapse[r]);
     out[r * step + 9] = std::sqrt(squares[r]);
   }

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.network.physical import Layer, PhysicalNetwork
+from neurocircuit.network.physical import Layer, Neurons, PhysicalNetwork
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels
@@ -115,13 +115,13 @@ class Circuit:
             )
         return Chip(self, seed, number, tuple(layers), variation.is_zero)
 
-    def received(self, k: int, spikes: Floats) -> tuple[Floats, Floats]:
+    def received(self, k: int, spikes: Floats, neurons: Neurons = slice(None)) -> tuple[Floats, Floats]:
         """Return times and weights in force [neuron, input] that layer k receives, from spikes [number].
 
-        The bias spike comes at the layer's delay.
+        neurons: some of the layer; the bias spike comes at the layer's delay.
         """
         layer = self.layers[k]
-        return layer.inputs(spikes, self.mapped.bias_delay_over_tau(k)), self.weights[k][layer.row]
+        return layer.inputs(spikes, self.mapped.bias_delay_over_tau(k), neurons), self.weights[k][layer.row[neurons]]
 
     def ideal(self, spikes: Floats, *, exact_weights: bool = False, delays: bool = False) -> list[Operating]:
         """Return every layer under eq. (4) within its window, from input spikes [number].
@@ -146,7 +146,7 @@ class Circuit:
             return operate_rows_in_window(self.mapped.neuron_of(k), spikes[layer.index], kernel)
         parts = [
             operate(layer.inputs(spikes, bias_over_tau, some), kernel[layer.row[some]], self.window)
-            for some in _slices(layer.neurons, layer.fan_in)
+            for some in slices(layer.neurons, layer.fan_in)
         ]
         return concatenate(parts)
 
@@ -181,7 +181,7 @@ class Chip:
         t, headroom = np.empty(len(numbers)), np.empty(len(numbers))
         false_fire = np.empty(len(numbers), dtype=bool)
         together = layer.alike(numbers)
-        for some in _slices(len(numbers), layer.fan_in):
+        for some in slices(len(numbers), layer.fan_in):
             rows = together[some]
             which = numbers[rows]
             times, synapses = layer.heard(spikes, circuit.mapped.bias_delay_over_tau(k), which)
@@ -205,7 +205,7 @@ def _taken(values: Any, rows: NDArray[np.integer], columns: NDArray[np.integer] 
     return values[rows] if columns is None else values.take(rows[:, None] * values.shape[1] + columns)
 
 
-def _slices(neurons: int, fan_in: int) -> list[slice]:
+def slices(neurons: int, fan_in: int) -> list[slice]:
     """Return slices of the neurons, each of few enough that arrays [neuron, input] stay small."""
     step = max(_LARGEST_ARRAY // fan_in, 1)
     return [slice(first, first + step) for first in range(0, neurons, step)]

@@ -13,6 +13,9 @@ Kernel of the loop of eq. (2), r = w_lf τ, p1 and p2 the roots of p² - r p + r
 
     h(x) = [p1/p2 (1 - e^{-p2 x}) - p2/p1 (1 - e^{-p1 x})]/(p1 - p2)        r -> ∞: 1 - e^{-x}
 
+Under a readout window the grid begins at the arming, from where on no input comes: V follows from the sums over the
+spikes at that instant, on a ramp V(arming) and a straight line.
+
 The relations serve numpy and torch alike: `xp` is the namespace of the arrays that they get (snn/hardware/
 first_passage.py sums the same kernel over the spikes of a whole layer).
 """
@@ -25,7 +28,7 @@ from scipy.signal import lfilter
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.pulse_overlap import acting_times, overlapping_weights
-from neurocircuit.neuron.sensitivity import drift_per_time, phase_noise_spread
+from neurocircuit.neuron.sensitivity import drift, phase_noise_spread
 from neurocircuit.spec import NeuronSpec
 
 STEP_over_tau = 0.02  # a kink of weight w within a step is off by w·STEP/4 thresholds at most
@@ -34,7 +37,7 @@ Poles = tuple[Any, Any]  # p1, p2: float, or complex below r = 4
 
 @dataclass(frozen=True)
 class Membranes:
-    """Membranes of neurons: grid [instant] (units of tau, from arming to the window's end), v and g."""
+    """Membranes of neurons: grid [instant] (units of tau, while the comparator decides), v and g."""
 
     grid: Floats
     v: Floats  # [neuron, instant], thresholds
@@ -57,7 +60,8 @@ class Membranes:
         """
         over = (self.v - (1.0 + shift)[:, None]) / (self.g if scale is None else scale)
         best = np.maximum.accumulate(over, axis=1)
-        grid_position = np.minimum(t_over_tau, self.grid[-1]) / (self.grid[1] - self.grid[0])
+        since = np.minimum(t_over_tau, self.grid[-1]) - self.grid[0]
+        grid_position = np.maximum(since, 0.0) / (self.grid[1] - self.grid[0])
         low = np.minimum(grid_position.astype(np.int64), len(self.grid) - 2)
         rows = np.arange(len(low))
         share = grid_position - low
@@ -69,6 +73,8 @@ def membranes(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, step_over_t
     """Of neurons that receive spikes t [neuron, input] (units of tau) with weights [neuron, input]."""
     t_over_tau, weights = acting_times(spec, t_over_tau, weights), overlapping_weights(spec, t_over_tau, weights)
     grid = grid_of(spec, step_over_tau)
+    if spec.readout_window is not None:
+        return Membranes(grid, _after_arming(spec, t_over_tau, weights, grid), event_scale(spec, grid))
     window, step, count = spec.window_over_tau, grid[1], len(grid)
     late = t_over_tau + spec.spike_width_s / (2.0 * spec.tau_s)
     heard = (late < window) & (weights != 0.0)
@@ -85,12 +91,34 @@ def membranes(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, step_over_t
         decayed.append(lfilter([1.0], [1.0, -np.exp(-pole * step)], start.reshape(shape), axis=1))
     total = np.bincount(flat, w, shape[0] * count).reshape(shape).cumsum(axis=1)
     v = with_both_poles(total, decayed[0], decayed[1], poles)
-    return Membranes(grid, np.real(v) - drift_per_time(spec) * grid, event_scale(spec, grid))
+    return Membranes(grid, np.real(v) - drift(spec, grid), event_scale(spec, grid))
+
+
+def _after_arming(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, grid: Floats) -> Floats:
+    """Return the membranes [neuron, instant] under a readout window; only what comes before the arming acts.
+
+    In form `forced` what comes at the arming acts too.
+    """
+    armed, poles = spec.armed_over_tau, loop_poles(spec.loop_ratio)
+    heard = t_over_tau < armed if spec.ramp_slope is not None else t_over_tau <= armed
+    w = np.where(heard, weights, 0.0)
+    waited = np.where(heard, armed - t_over_tau - spec.spike_width_s / (2.0 * spec.tau_s), 0.0)
+    if spec.ramp_slope is not None:  # a pulse that the arming cuts has acted for less than half of its width
+        waited = np.maximum(waited, 0.0)
+    sums = (w.sum(axis=1), *(np.sum(w * np.exp(-pole * waited), axis=1) for pole in poles))
+    total, fast, slow = (values[:, None] for values in sums)
+    since = grid - armed
+    if spec.ramp_slope is None:
+        v = with_both_poles(total, fast * np.exp(-poles[0] * since), slow * np.exp(-poles[1] * since), poles)
+        return np.asarray(np.real(v) - drift(spec, grid))
+    v = np.real(with_both_poles(total, fast, slow, poles))
+    return np.asarray(v + spec.ramp_slope * since - drift(spec, grid))
 
 
 def grid_of(spec: NeuronSpec, step_over_tau: float) -> Floats:
     """Return the instants from arming to the window's end, evenly spaced by at most the step, units of tau."""
-    return np.linspace(0.0, spec.window_over_tau, int(np.ceil(spec.window_over_tau / step_over_tau)) + 1)
+    length = spec.window_over_tau - spec.armed_over_tau
+    return np.linspace(spec.armed_over_tau, spec.window_over_tau, max(int(np.ceil(length / step_over_tau)), 1) + 1)
 
 
 def with_both_poles(total: Any, fast: Any, slow: Any, poles: Poles) -> Any:

@@ -10,6 +10,8 @@ the crossing by Δ with 1 + s(1 - e^{-Δ}) = 1 + m as long as no further spike c
 
     Δ = -ln(1 - m/s),  s = W_C - 1                      first order: Δ = m/s
 
+On the ramp of a readout window V rises by r, whatever comes: Δ = m/r.
+
 The relative errors of a neuron disturb it by m = threshold - gain - (1 - J) τ with J = Σ_C w x e^{-x}, x = t_j - t_i;
 those of its synapses by -Σ_C w δ (1 - e^{-x}), and frequency errors by a drift that grows with the time since arming.
 """
@@ -37,7 +39,7 @@ class Operating:
     peak_current: Floats  # largest |I|
     lowest: Floats  # lowest V, <= 0
     highest: Floats  # highest V: 1 for a firing neuron
-    tau_term: Floats  # 1 - J: what a relative error of τ does to V
+    tau_term: Floats  # 1 - J: what a relative error of τ does to V; on a ramp V(arming) - J
     root_synapse: Floats  # sqrt of Σ_C (w (1 - e^{-x}))²: V's spread per relative error of independent synapses
     root_sum_w2: Floats  # sqrt of Σ_C w²
 
@@ -49,6 +51,22 @@ class Operating:
 def concatenate(parts: "list[Operating]") -> Operating:
     """Return one after another."""
     return Operating(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Operating)))
+
+
+def disturbance_of(spec: NeuronSpec, point: Operating, delay_over_tau: Floats) -> Floats:
+    """Return the membrane disturbance m that moves a crossing by a delay, both [neuron]: what a late spike has met."""
+    if spec.ramp_slope is not None:
+        return np.asarray(spec.ramp_slope * delay_over_tau)
+    return np.asarray(-point.slope * np.expm1(-delay_over_tau))
+
+
+def delay_of(spec: NeuronSpec, point: Operating, disturbance: Floats) -> Floats:
+    """Return by what a disturbance moves a crossing, units of tau, both [neuron]; inf: it never comes."""
+    if spec.ramp_slope is not None:
+        return np.asarray(disturbance / spec.ramp_slope)
+    slope = np.where(point.fired, point.slope, 1.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(-np.log1p(-np.minimum(disturbance / slope, 1.0)))
 
 
 def operate(t_over_tau: Floats, weights: Floats, window_over_tau: float) -> Operating:
@@ -102,7 +120,7 @@ def operate_in_window(spec: NeuronSpec, t_over_tau: Floats, weights: Floats) -> 
         peak_current=current.max(axis=1),
         lowest=np.minimum(np.minimum(at_arming, np.where(fired, 1.0, at_end)), 0.0),
         highest=np.where(fired, 1.0, np.maximum(np.maximum(at_arming, at_end), 0.0)),
-        tau_term=1.0 - np.sum(w * since * np.exp(-since), axis=1),
+        tau_term=(1.0 if ramp is None else at_arming) - np.sum(w * since * np.exp(-since), axis=1),
         root_synapse=np.sqrt(np.sum(charge**2, axis=1)),
         root_sum_w2=np.sqrt(np.sum(w**2, axis=1)),
     )

@@ -7,6 +7,9 @@ instant looked at (1 where the neuron fires), t the time since arming, θ the le
     VCO1, VCO2  -2π f0 τ (δ1 - δ2) t/a                 VCO3, VCO4   -2π f0 τ ratio (δ4 - δ3) t/θ
     synapses    -Σ_C δ_i w_i (1 - e^{-x_i})
 
+On the ramp of a readout window V is that of the arming for weight and τ, synapses have acted until the arming, and
+VCO1 and VCO2 have as long: the read-out current is no synapse's, and the loop is cleared.
+
 Two terms every neuron has, whatever its chip, in the same units; s = W_C - 1 is the membrane's slope at the crossing:
 
     loop   -J/r           the second pole of the loop adds x e^{-x}/r to the kernel 1 - e^{-x}: first order in 1/r
@@ -61,15 +64,27 @@ def sensitivities(spec: NeuronSpec, point: Operating) -> dict[str, Floats]:
     Those of frequencies for δ1 and for δ4.
     """
     lead = spec.fixed_lead_rad
-    cycles = 2.0 * np.pi * spec.cycles_per_tau * point.at
+    cycles = 2.0 * np.pi * spec.cycles_per_tau
     return {
         "tau": -point.tau_term,
         "gain": -point.highest,
         "threshold": np.full_like(point.at, (lead + spec.ripple_guard_rad) / lead),
-        "weight": -point.highest,
-        "vco1_vco2": -cycles / spec.phase_per_weight_rad,
-        "vco3_vco4": -cycles * spec.threshold_vco_ratio / lead,
+        "weight": -synaptic_membrane(spec, point),
+        "vco1_vco2": -cycles * loop_time(spec, point.at) / spec.phase_per_weight_rad,
+        "vco3_vco4": -cycles * point.at * spec.threshold_vco_ratio / lead,
     }
+
+
+def synaptic_membrane(spec: NeuronSpec, point: Operating) -> Floats:
+    """Return what synapses have made of the membrane, [neuron], thresholds: all of it but the rise on a ramp."""
+    if spec.ramp_slope is None:
+        return point.highest
+    return np.asarray(point.highest - spec.ramp_slope * (point.at - spec.armed_over_tau))
+
+
+def loop_time(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
+    """Return how long the loop of VCO1 and VCO2 has moved the membrane, same shape: on a ramp until the arming."""
+    return t_over_tau if spec.ramp_slope is None else np.minimum(t_over_tau, spec.armed_over_tau)
 
 
 def contributions(spec: NeuronSpec, point: Operating, chip: ChipLayer) -> dict[str, dict[str, Floats]]:
@@ -105,24 +120,33 @@ def common_terms(spec: NeuronSpec, point: Operating) -> Floats:
 
     The lag is 0 where no threshold is crossed.
     """
-    j = point.highest - point.tau_term
+    j = synaptic_membrane(spec, point) - point.tau_term
     lag = np.where(point.fired, point.slope * spec.spike_width_s / (2.0 * spec.tau_s), 0.0)
+    if spec.ramp_slope is not None:
+        lag = np.zeros_like(lag)  # by the current at the arming, which an operating point does not hold
     return np.stack([-j / spec.loop_ratio, lag])
 
 
-def drift_per_time(spec: NeuronSpec) -> float:
-    """Return what the frequency errors that the spec itself has take from the membrane in a τ, thresholds.
+def drift(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
+    """Return what the frequency errors that the spec itself has take from the membrane by t, thresholds; same shape.
 
     0: perfect trim.
     """
     d1, d2, d3, d4 = spec.frequency_error.in_force
-    compared = (d4 - d3) * spec.threshold_vco_ratio / spec.fixed_lead_rad
-    return float(-2.0 * np.pi * spec.cycles_per_tau * ((d1 - d2) / spec.phase_per_weight_rad + compared))
+    by_loop, compared = (
+        (d1 - d2) / spec.phase_per_weight_rad,
+        (d4 - d3) * spec.threshold_vco_ratio / spec.fixed_lead_rad,
+    )
+    per_time = -2.0 * np.pi * spec.cycles_per_tau
+    moved = per_time * (by_loop + compared) * t_over_tau
+    if spec.ramp_slope is not None:
+        moved = moved - per_time * by_loop * (t_over_tau - loop_time(spec, t_over_tau))
+    return np.asarray(moved)
 
 
 def drift_term(spec: NeuronSpec, point: Operating) -> Floats:
     """Return the membrane term of the frequency errors that the spec itself has, [neuron]: 0 for a perfect trim."""
-    return np.asarray(drift_per_time(spec) * point.at)
+    return drift(spec, point.at)
 
 
 def common_shift(spec: NeuronSpec, point: Operating, term_kappa: Floats) -> Floats:
@@ -146,9 +170,9 @@ def wrap_distance(spec: NeuronSpec, point: Operating) -> Floats:
     return np.asarray((np.pi - lead - spec.ripple_guard_rad) / lead + point.lowest)
 
 
-def synapse_term(point: Operating, times: Floats, weights: Floats, errors: Floats) -> Floats:
+def synapse_term(spec: NeuronSpec, point: Operating, times: Floats, weights: Floats, errors: Floats) -> Floats:
     """Return the exact term of synapse errors, [neuron]; times, weights and relative errors are [neuron, input]."""
-    x = np.maximum(point.at[:, None] - times, 0.0)
+    x = np.maximum(loop_time(spec, point.at)[:, None] - times, 0.0)
     term: Floats = np.sum(errors * weights * np.expm1(-x), axis=1)
     return term
 
@@ -161,7 +185,8 @@ def phase_noise_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
     locked for long arms with one of variance (D1 + D2)/2, which would add (D1 + D2)/a² (1 - e^{-t})²/2.
     """
     d1, d2, d3, d4 = (value * spec.tau_s for value in spec.phase_noise)
-    fading = np.exp(-t_over_tau)
-    held = np.maximum(t_over_tau - 1.5 + 2.0 * fading - fading**2 / 2, 0.0)
+    looped = loop_time(spec, t_over_tau)
+    fading = np.exp(-looped)
+    held = np.maximum(looped - 1.5 + 2.0 * fading - fading**2 / 2, 0.0)
     free = (d3 + d4) * t_over_tau / spec.fixed_lead_rad**2
     return np.asarray(np.sqrt(free + (d1 + d2) / spec.phase_per_weight_rad**2 * held))

@@ -26,13 +26,17 @@ _DEGREES = 4.0  # Student's t of the likelihood: events have tails
 
 
 def features(spec: NeuronSpec, point: Operating, headroom: Floats) -> Floats:
-    """Return the coordinates on AXES, [axis, neuron]: ln(W_C - 1), t, log10 of the margin, headroom, √Σw²."""
+    """Return the coordinates on AXES, [axis, neuron]: ln(W_C - 1), t, log10 of the margin, headroom, √Σw².
+
+    Under a readout window no spike follows, and the margin is put to 1.
+    """
+    margin = point.margin if spec.readout_window is None else np.ones_like(point.margin)
     with np.errstate(divide="ignore"):
         return np.stack(
             [
                 np.log(np.maximum(point.slope, 1e-300)),
                 point.at,
-                np.log10(np.maximum(point.margin, 1e-6)),
+                np.log10(np.maximum(margin, 1e-6)),
                 headroom,
                 point.root_sum_w2,
             ]
@@ -117,6 +121,8 @@ def edges_of(values: Floats, bins: int, limits: Floats) -> Floats:
     """Return the equal shares of the samples inside the range that the network uses."""
     inner = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])) if len(values) else np.empty(0)
     inner = inner[(inner > limits[0]) & (inner < limits[1])]
+    if len(inner) and values.min() == values.max():  # as the slopes of a ramp
+        inner = inner[:0]
     return np.concatenate([[limits[0]], inner, [limits[1]]])
 
 

@@ -134,7 +134,6 @@ class LayerFit:
 def fit_layer(
     spec: NeuronSpec,
     samples: Samples,
-    window: float,
     ranges: Floats,
     axes: tuple[str, ...] | None = None,
     early: Early = NOT_EARLY,
@@ -147,12 +146,12 @@ def fit_layer(
     fired = samples.point.fired & ~samples.wrapped
     least = -np.inf
     if early.among:
-        peak_membrane = membrane_seen(samples.point.take(fired), samples.t_over_tau[fired], window)
+        peak_membrane = membrane_seen(spec, samples.point.take(fired), samples.t_over_tau[fired])
         least = least_late(peak_membrane)
         fired[fired] = peak_membrane >= least
     point = samples.point.take(fired)
     coordinates = features(spec, point, samples.headroom[fired])
-    m, u = membrane_seen(point, samples.t_over_tau[fired], window), samples.u[:, fired]
+    m, u = membrane_seen(spec, point, samples.t_over_tau[fired]), samples.u[:, fired]
     common, clusters = common_terms(spec, point), samples.operating_point[fired]
     chips, drift = samples.chip[fired], drift_term(spec, point)
     kappa, error, term_kappa, term_error = fit_kappa(m - drift, u, common, chips, clusters)

@@ -18,7 +18,7 @@ import numpy as np
 from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.membrane import Membranes
-from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.neuron.operating_points import Operating, delay_of
 from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, common_shift, wrap_distance
 from neurocircuit.noise.cells import AXES, cells_of, features
 from neurocircuit.noise.curves import (
@@ -151,9 +151,7 @@ class NoiseModel:
             m = m + fit.rest_bias[cell] + common_shift(spec, point, fit.term_kappa)
         if "event" in self.causes:
             m = m + draw_quantile(fit.rest_quantiles[cell], uniform[0])
-        s = np.where(point.fired, point.slope, 1.0)
-        with np.errstate(divide="ignore"):
-            t = point.at - np.log1p(-np.minimum(m / s, 1.0))
+        t = point.at + delay_of(spec, point, m)
         return np.where(t < spec.window_over_tau - _TOLERANCE, np.maximum(t, 0.0), np.inf)
 
     def _false(self, fit: LayerFit, spec: NeuronSpec, point: Operating, terms: Terms | None, uniform: Floats) -> Floats:

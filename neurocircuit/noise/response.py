@@ -7,22 +7,23 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.core.stats import robust_spread
-from neurocircuit.neuron.operating_points import Operating
+from neurocircuit.neuron.operating_points import Operating, disturbance_of
 from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise.curves import QUANTILES
+from neurocircuit.spec import NeuronSpec
 
 LARGEST_EVENT = 50.0  # thresholds; an earlier spike than this says is no deviation but another event
 EARLY_LEAST, EARLY_SCALES = 0.5, 6.0  # thresholds; spreads by the median absolute deviation
 _WINSOR_ROUNDS = 6
 
 
-def membrane_seen(point: Operating, t_over_tau: Floats, window: float) -> Floats:
+def membrane_seen(spec: NeuronSpec, point: Operating, t_over_tau: Floats) -> Floats:
     """Return the disturbance m [sample] from circuit fire times.
 
     A miss counts as what moves the spike to the window's end.
     """
-    delay = np.where(np.isfinite(t_over_tau), t_over_tau, window) - point.at
-    m: Floats = np.maximum(-point.slope * np.expm1(-delay), -LARGEST_EVENT)
+    delay = np.where(np.isfinite(t_over_tau), t_over_tau, spec.window_over_tau) - point.at
+    m: Floats = np.maximum(disturbance_of(spec, point, delay), -LARGEST_EVENT)
     return m
 
 
@@ -42,10 +43,10 @@ class Early:
     neurons: int
 
     @classmethod
-    def of(cls, point: Operating, t_over_tau: Floats, wrapped: Bools, window: float) -> "Early":
+    def of(cls, spec: NeuronSpec, point: Operating, t_over_tau: Floats, wrapped: Bools) -> "Early":
         """From neurons as a level ran them, all [neuron]."""
         fired = point.fired & ~wrapped
-        m = membrane_seen(point.take(fired), t_over_tau[fired], window)
+        m = membrane_seen(spec, point.take(fired), t_over_tau[fired])
         which = m < -EARLY_LEAST
         ratio = (t_over_tau[fired] / np.maximum(point.at[fired], 1e-9))[which]
         return cls(m[which], ratio, len(m), t_over_tau[wrapped], len(t_over_tau))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime, first_over_tau
-from neurocircuit.snn.windowed import WindowedSum, windowed_in
+from neurocircuit.snn.windowed import Carried, WindowedSum, windowed_in
 
 
 @dataclass
@@ -80,7 +80,7 @@ class SpikedFraction:
     def __init__(self, network: nn.Module) -> None:
         """Watches all layers of neurons from here on."""
         self._last: dict[str, Tensor] = {}
-        others = [module for module in network.modules() if isinstance(module, nn.ReLU | WindowedSum)]
+        others = [module for module in network.modules() if isinstance(module, nn.ReLU | WindowedSum | Carried)]
         hidden = [module for module in others if not (isinstance(module, WindowedSum) and module.node.is_readout)]
         watched = [*spiking_layers(network), *hidden]
         for name, layer in enumerate(watched):

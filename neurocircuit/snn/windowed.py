@@ -108,11 +108,17 @@ class WindowedSum(nn.Module):
             gains = [gain * scale.view(-1, *(1 for _ in gain.shape[1:])) for gain in synapses.gains]
         return self.rounding(list(self.weights), gains)
 
-    def affine(self, inputs: list[Tensor]) -> Tensor:
-        """Return the values y [N, out, h, w] or [N, out] from the activations of each term's source."""
+    def affine(
+        self, inputs: list[Tensor], levels: list[Tensor | None] | None = None, bias_of_layer: Tensor | None = None
+    ) -> Tensor:
+        """Return the values y [N, out, h, w] or [N, out] from the activations of each term's source.
+
+        levels: activations [channel] of each term's padding, and bias_of_layer [neuron], where not the layer's own.
+        """
         y: Tensor | None = None
-        for term, x, v, level in zip(self.node.terms, inputs, self.in_force(), self._levels, strict=True):
-            bias = self.bias if y is None else None
+        levels = self._levels if levels is None else levels
+        for term, x, v, level in zip(self.node.terms, inputs, self.in_force(), levels, strict=True):
+            bias = None if y is not None else self.bias if bias_of_layer is None else bias_of_layer
             if term.kind == "linear":
                 part = dense.linear(x.flatten(1), v, bias)
             else:
@@ -186,6 +192,10 @@ def _ungrouped(v: Tensor, groups: int) -> Tensor:
     return full.index_put((rows, columns), v)
 
 
+class Carried(nn.Identity):
+    """Where a layer's activations pass that another module than the layer computes."""
+
+
 class WindowedNetwork(nn.Module):
     """A network of windowed layers. Called, it gives y of the read-out from pixels, by dense layers.
 
@@ -239,7 +249,7 @@ class WindowedNetwork(nn.Module):
                 carried = self.layer(node)(*(values[term.source] for term in node.terms))
                 values[node.name] = carried if move is None else move(node, carried)
             elif isinstance(node, MaxNode):
-                values[node.name] = _max_pool(values[node.source], node)
+                values[node.name] = max_pool(values[node.source], node)
             else:
                 values[node.name] = torch.cat([values[source] for source in node.sources], dim=1)
         return values
@@ -280,7 +290,7 @@ class WindowedNetwork(nn.Module):
         z = {INPUT: windows.spike_z(self._checked(pixels), 1.0, self.graph.window_over_tau)}
         for node in self.graph.nodes:
             if isinstance(node, MaxNode):
-                z[node.name] = -_max_pool(-z[node.source], node)
+                z[node.name] = -max_pool(-z[node.source], node)
             elif isinstance(node, ConcatNode):
                 z[node.name] = torch.cat([z[source] for source in node.sources], dim=1)
             else:
@@ -419,7 +429,8 @@ def windowed_in(network: nn.Module) -> WindowedNetwork | None:
     return inner if isinstance(inner, WindowedNetwork) else None
 
 
-def _max_pool(x: Tensor, node: MaxNode) -> Tensor:
+def max_pool(x: Tensor, node: MaxNode) -> Tensor:
+    """Return the largest of each window [N, channel, row, column]: of activations, which is the earliest spike."""
     return dense.max_pool2d(x, node.kernel, node.stride, node.padding, ceil_mode=node.ceil)
 
 

@@ -81,8 +81,12 @@ def evaluate(
         raise InputError("bits must be left out beside a noise table: weights are rounded to the table's bank")
     energy_J = _energy_J(energy_per_spike)
     model = as_model(model)
-    if noise is not None and windowed_in(model.network) is not None:
-        raise InputError("a windowed network has no noise table yet: evaluate it in software, without noise")
+    if windowed_in(model.network) is not None:
+        for name, value in (("outside", outside), ("first-passage-neurons", first_passage_neurons)):
+            if value is not None:
+                raise InputError(
+                    f"{name} is for free networks: every windowed neuron follows its membrane, at any time"
+                )
     if not isinstance(images, Dataset):
         images = sets.load(model.subject.data, images, data)
     elif images.name != model.subject.data.name:

@@ -19,7 +19,7 @@ def found():
     point = samples.point.take(samples.point.fired)
     coordinates = fit.features(SPEC, point, samples.headroom[samples.point.fired])
     ranges = np.stack([coordinates.min(axis=1), coordinates.max(axis=1)], axis=1)
-    return samples, fit.fit_layer(SPEC, samples, planted.WINDOW, ranges)
+    return samples, fit.fit_layer(SPEC, samples, ranges)
 
 
 def test_planted_components_are_recovered_within_their_intervals(found):
@@ -83,7 +83,7 @@ def test_an_axis_that_matters_is_kept():
     changed = replace(samples, t_over_tau=t, wrapped=np.zeros_like(samples.wrapped))
     coordinates = fit.features(SPEC, samples.point, samples.headroom)[:, fired]
     ranges = np.stack([coordinates.min(axis=1), coordinates.max(axis=1)], axis=1)
-    own = fit.fit_layer(SPEC, changed, planted.WINDOW, ranges)
+    own = fit.fit_layer(SPEC, changed, ranges)
     assert own.n.shape[fit.AXES.index("time")] > 1
     assert own.gains["time"][0] > 2 * own.gains["time"][1]
 
@@ -124,13 +124,13 @@ def test_early_spikes_come_back_as_often_as_among_all_neurons(found):
     natural = rng.random(30_000) < 0.004
     wrapped = rng.random(30_000) < 0.01
     times = np.where(natural, 0.1, 1.0) * everyone.at
-    early = fit.Early.of(everyone, np.where(everyone.fired | wrapped, times, np.inf), wrapped, planted.WINDOW)
+    early = fit.Early.of(SPEC, everyone, np.where(everyone.fired | wrapped, times, np.inf), wrapped)
     point = samples.point.take(samples.point.fired)
     coordinates = fit.features(SPEC, point, samples.headroom[samples.point.fired])
     ranges = np.stack([coordinates.min(axis=1), coordinates.max(axis=1)], axis=1)
-    own = fit.fit_layer(SPEC, replace(samples, t_over_tau=t), planted.WINDOW, ranges, (), early)
-    seen = fit.membrane_seen(everyone, times, planted.WINDOW)
-    least = -max(0.5, 6 * np.median(np.abs(fit.membrane_seen(samples.point, t, planted.WINDOW))) / 0.6745)
+    own = fit.fit_layer(SPEC, replace(samples, t_over_tau=t), ranges, (), early)
+    seen = fit.membrane_seen(SPEC, everyone, times)
+    least = -max(0.5, 6 * np.median(np.abs(fit.membrane_seen(SPEC, samples.point, t))) / 0.6745)
     assert own.early_share[0] == pytest.approx(np.mean(seen[~wrapped & everyone.fired] < least), abs=5e-4)
     assert own.wrap_share[0] == pytest.approx(wrapped.mean())
     assert own.early_share[0] > 1e-3

@@ -24,7 +24,7 @@ def make_table(seed=3):
     point = samples.point.take(samples.point.fired)
     coordinates = fit.features(SPEC, point, samples.headroom[samples.point.fired])
     ranges = np.stack([coordinates.min(axis=1), coordinates.max(axis=1)], axis=1)
-    own = fit.fit_layer(SPEC, samples, planted.WINDOW, ranges, axes=("slope", "time"))
+    own = fit.fit_layer(SPEC, samples, ranges, axes=("slope", "time"))
     return NoiseTable.from_fits([own], {"network": {"name": "planted", "neuron": SPEC.to_dict()}, "level": "edge"})
 
 
@@ -88,7 +88,7 @@ def test_a_chip_correlates_its_neurons_as_planted(table):
     seen = []
     for _ in range(300):
         t = model.times(0, SPEC, point, _terms(rng, 400), rng)
-        m = fit.membrane_seen(point, t, planted.WINDOW)
+        m = fit.membrane_seen(SPEC, point, t)
         seen.append(np.median(m))
     kappa = table.layers[0].kappa[0]
     assert np.std(seen) == pytest.approx(0.03 * kappa, rel=0.2)  # 300 chips: error 4 %

@@ -121,7 +121,7 @@ def planted():
     samples = _planted(np.random.default_rng(5))
     coordinates = fit.features(SPEC, samples.point, samples.headroom)[:, samples.point.fired]
     ranges = np.stack([coordinates.min(axis=1), coordinates.max(axis=1)], axis=1)
-    own = fit.fit_layer(SPEC, samples, SPEC.window_over_tau, ranges, ())
+    own = fit.fit_layer(SPEC, samples, ranges, ())
     return samples, own
 
 

@@ -82,9 +82,7 @@ def test_file_network_and_model_are_evaluated_alike(network, tmp_path):
     assert again.sha256 == model.sha256
 
 
-def test_a_noise_table_and_a_network_of_no_data_set_are_refused(network):
-    with pytest.raises(InputError, match="no noise table yet"):
-        nc.evaluate(network, noise="table.nc")
+def test_a_network_of_no_data_set_is_refused(network):
     network.subject = None
     with pytest.raises(InputError, match="names no data set"):
         nc.evaluate(network)

@@ -75,7 +75,11 @@ def test_an_interrupted_run_ends_with_the_same_weights(ramp, tmp_path):
     ("settings", "error", "message"),
     [
         (("hardware.jitter=0.1",), SpecError, r"hardware\.jitter is for free networks only"),
-        (("hardware.noise=table.nc",), SpecError, r"hardware\.noise is for free networks only"),
+        (
+            ("hardware.noise=a.nc", "hardware.mode=transfer"),
+            SpecError,
+            r"hardware\.mode transfer is for free networks only",
+        ),
         (("loss.margin=1.0",), SpecError, r"loss\.margin must be 0 for a ReLU or windowed network, got 1"),
         (("alpha=1.0",), FileFormatError, r"for the recipe's encoding, .*e\^1.*: it was trained with .*e\^0\.5"),
     ],

@@ -24,6 +24,7 @@ from neurocircuit.spec import NeuronSpec
 
 _PER_TASK = 5  # images
 NEAR_APPROACH = 0.35
+WINDOW_MARGIN = 0.15  # of a readout window, at either end
 
 
 @dataclass(frozen=True)
@@ -173,12 +174,13 @@ def _choose(
     points = concatenate([image.point for image in met])
     headroom = spec.headroom(points.peak_current)
     coordinates = fit.features(spec, points, headroom)[:, points.fired]
-    inside = (headroom <= within.headroom) & (points.at <= within.latest)
+    inside = (headroom <= within.headroom) & (points.at <= within.latest) & _seen_whole(spec, points)
     fired, silent = np.flatnonzero(points.fired & inside), np.flatnonzero(~points.fired & inside)
     if not len(fired):
-        raise InputError(
-            f"--headroom and --latest must leave layer {circuit.mapped.layers[k].name} a neuron that fires"
-        )
+        name = circuit.mapped.layers[k].name
+        if within.all:
+            raise InputError(f"images must make a neuron of layer {name} fire within its window: give more of them")
+        raise InputError(f"--headroom and --latest must leave layer {name} a neuron that fires")
     as_they_come, uniform = _half_uniform(fired, points.slope[fired], count - count // 4, generator)
     near = silent[points.highest[silent] > 1.0 - NEAR_APPROACH]
     silent_chosen = [generator.permutation(part)[: count // 8] for part in (near, silent)]
@@ -194,7 +196,7 @@ def _choose(
     )
     t = np.concatenate([image.t_over_tau for image in met])
     wrapped = np.concatenate([image.wrapped for image in met])
-    early = fit.Early.of(points.take(inside), t[inside], wrapped[inside], circuit.window)
+    early = fit.Early.of(spec, points.take(inside), t[inside], wrapped[inside])
     return Points(
         k,
         spec,
@@ -208,6 +210,17 @@ def _choose(
         early,
         np.isin(chosen, as_they_come),
     )
+
+
+def _seen_whole(spec: NeuronSpec, points: Operating) -> Bools:
+    """Return which neurons show a disturbance of either sign: of a readout window's those that fire well within it.
+
+    One that fires at the arming could not have fired before, one at the window's end not after.
+    """
+    if spec.readout_window is None:
+        return np.ones(len(points.at), dtype=bool)
+    share = (points.at - spec.armed_over_tau) / (spec.window_over_tau - spec.armed_over_tau)
+    return np.asarray(~points.fired | (share > WINDOW_MARGIN) & (share < 1.0 - WINDOW_MARGIN))
 
 
 def _half_uniform(

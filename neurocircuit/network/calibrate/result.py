@@ -216,7 +216,6 @@ def calibrate(
     clock = RunClock()
     if level not in levels.LEVELS:
         raise InputError(f"level must be among {', '.join(levels.LEVELS)}, got {level!r}")
-    network.circuit.mapped.check_free("a noise table")
     encoded = network.encoded(images)
     with open_pool(jobs, scheduler, preload=PRELOAD) as pool:
         table, fits, samples = fit_table(

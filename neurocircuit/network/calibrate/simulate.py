@@ -102,6 +102,6 @@ def simulate_points(
     record = levels.evaluate(
         level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=chip_layer.neurons
     )
-    term = synapse_term(points.point, points.times, points.weights, synapse)
+    term = synapse_term(spec, points.point, points.times, points.weights, synapse)
     terms = membrane_terms(spec, points.point, chip_layer, term)
     return record.fire_time_over_tau, np.stack([terms.of(name) for name in COMPONENTS]), record.false_fire

@@ -58,7 +58,7 @@ def fit_table(
                 common=None if points.common is None else np.tile(points.common, chip_count),
             )
         )
-        fits.append(fit.fit_layer(points.spec, samples[-1], circuit.window, points.ranges, axes, points.early))
+        fits.append(fit.fit_layer(points.spec, samples[-1], points.ranges, axes, points.early))
     provenance = {
         "network": circuit.mapped.to_dict(),
         "level": level,

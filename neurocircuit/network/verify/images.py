@@ -17,9 +17,9 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.core.pool import IN_PROCESS, Pool, Progress, silent
 from neurocircuit.core.stats import random_effects, robust_spread
 from neurocircuit.core.stats.clustered import clustered_interval
-from neurocircuit.network.run import Chip, Circuit, decide, spikes_of
-from neurocircuit.neuron.membrane import membranes
-from neurocircuit.neuron.operating_points import Operating, operate
+from neurocircuit.network.run import Chip, Circuit, decide, slices, spikes_of
+from neurocircuit.neuron.membrane import Membranes, membranes
+from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.neuron.sensitivity import membrane_terms, synapse_term
 from neurocircuit.noise.model import Count, NoiseModel
 from neurocircuit.noise.table import NoiseTable
@@ -138,13 +138,19 @@ def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[F
     circuit = chip.circuit
 
     def step(k: int, received: Floats) -> tuple[Floats, Floats]:
-        spec = circuit.mapped.neuron_of(k)
-        inputs, weights = circuit.received(k, received)
-        point = operate(inputs, weights, circuit.window)
-        synapse = synapse_term(point, inputs, weights, chip.layers[k].synapse.astype(np.float64))
-        terms = membrane_terms(spec, point, chip.layers[k], synapse)
+        spec, layer, chip_layer = circuit.mapped.neuron_of(k), circuit.layers[k], chip.layers[k]
+        point = circuit.operate(k, received)
+        parts, synapse = [], np.empty(layer.neurons)
+        for some in slices(layer.neurons, layer.fan_in):
+            inputs, weights = circuit.received(k, received, some)
+            errors = chip_layer.synapse[some] if len(chip_layer.synapse) > 1 else chip_layer.synapse
+            which = np.arange(layer.neurons)[some]
+            synapse[some] = synapse_term(spec, point.take(which), inputs, weights, errors.astype(np.float64))
+            parts.append(membranes(spec, inputs, weights))
+        terms = membrane_terms(spec, point, chip_layer, synapse)
         event = np.random.default_rng([chip.seed, 14, chip.number, image, k])
-        times = model.times(k, spec, point, terms, event, membranes(spec, inputs, weights))
+        joined = Membranes(parts[0].grid, np.concatenate([part.v for part in parts]), parts[0].g)
+        times = model.times(k, spec, point, terms, event, joined)
         return times, times
 
     return circuit.physical.propagate(spikes, step)

@@ -67,7 +67,6 @@ def verify(
         if name not in names:
             raise InputError(f"layers must be among {', '.join(names)}, got {name!r}")
     if table is not None:
-        mapped.check_free("a noise table")
         table.check_network(mapped, "the noise table")
     if transfer is not None:
         mapped.check_free("the jitter of a transfer table")

@@ -12,7 +12,7 @@ from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits
 from neurocircuit.noise import NoiseTable
 from neurocircuit.snn.hardware.jitter import JitteredNetwork, JitteredWindows
-from neurocircuit.snn.hardware.noisy import NoisyNetwork
+from neurocircuit.snn.hardware.noisy_windows import Noisy, on_chips
 from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, set_rounding
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.models import spiking_layers
@@ -45,13 +45,11 @@ class Conditions:
             table = NoiseTable.load(Path(spec.noise))
             mapped = MappedNetwork.from_dict(table.provenance["network"])
             bank = mapped.neuron.weight_bank
-            if spec.margins == "mapped":
+            if spec.margins == "mapped" and not mapped.is_windowed:
                 self.margins = (*limits.held(mapped), mapped.neuron.window_over_tau)
+            options = {"outside": spec.outside, "gradient": spec.gradient, "approaches": approaches(network)}
             self.trained, self.evaluated = (
-                NoisyNetwork(
-                    stack, table, spec.causes, spec.outside, gradient=spec.gradient, approaches=approaches(network)
-                )
-                for stack in (network, evaluated)
+                on_chips(stack, table, spec.causes, **options) for stack in (network, evaluated)
             )
         elif spec.noise or spec.jitter:
             jitter = self._jitters(len(spiking_layers(network)))
@@ -78,9 +76,9 @@ class Conditions:
 
     def before_step(self, step: int, steps: int) -> None:
         """Chip, bits and generators of a training step."""
-        if isinstance(self.trained, NoisyNetwork):
+        if isinstance(self.trained, Noisy):
             self.trained.new_chip(self.seed, 0 if self.spec.chips == "fixed" else FRESH_CHIPS + step)
-        if isinstance(self.trained, NoisyNetwork | JitteredNetwork | JitteredWindows):
+        if isinstance(self.trained, Noisy | JitteredNetwork | JitteredWindows):
             self.trained.event_rng = self._event_rng
         for rounding in self._rounding:
             rounding.bits, rounding.generator = self.spec.bits_at(step, steps), self._weight_rng
@@ -88,9 +86,9 @@ class Conditions:
     def before_held_out(self) -> None:
         """Before the held-out images: always the same chip (the fixed one, or one that no step sees) and events."""
         generator = torch.Generator().manual_seed(_HELD_OUT_SEED)
-        if isinstance(self.evaluated, NoisyNetwork):
+        if isinstance(self.evaluated, Noisy):
             self.evaluated.new_chip(self.seed, 0 if self.spec.chips == "fixed" else HELD_OUT_CHIP)
-        if isinstance(self.evaluated, NoisyNetwork | JitteredNetwork | JitteredWindows):
+        if isinstance(self.evaluated, Noisy | JitteredNetwork | JitteredWindows):
             self.evaluated.event_rng = generator
         for rounding in self._rounding:
             rounding.generator = generator
@@ -98,11 +96,11 @@ class Conditions:
     @property
     def share_outside(self) -> float | None:
         """Of the spikes of training, those beyond the noise table; None without one."""
-        return self.trained.count.share if isinstance(self.trained, NoisyNetwork) else None
+        return self.trained.count.share if isinstance(self.trained, Noisy) else None
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold."""
-        count = self.trained.count if isinstance(self.trained, NoisyNetwork) else None
+        count = self.trained.count if isinstance(self.trained, Noisy) else None
         return {
             "noise_sha256": self.noise_sha256,
             "weight_rng": self._weight_rng.get_state(),
@@ -116,7 +114,7 @@ class Conditions:
             raise InputError(f"{path} was trained under another noise table than {self.spec.noise}: its sha256 differs")
         self._weight_rng.set_state(state["weight_rng"])
         self._event_rng.set_state(state["event_rng"])
-        if isinstance(self.trained, NoisyNetwork) and state["count"]:
+        if isinstance(self.trained, Noisy) and state["count"]:
             self.trained.count.points, self.trained.count.outside = state["count"]
 
     def _torch_seed(self, stream: int) -> int:
@@ -125,7 +123,7 @@ class Conditions:
 
 def _check(spec: HardwareSpec, is_windowed: bool) -> None:
     """Raise SpecError for a field that does nothing to the network."""
-    free = {"noise": spec.noise, "jitter": spec.jitter}
+    free = {"mode transfer": spec.noise and spec.mode == "transfer", "jitter": spec.jitter}
     for name, value in free.items() if is_windowed else [("jitter_over_tau", spec.jitter_over_tau)]:
         if value:
             kind = "free" if is_windowed else "windowed"

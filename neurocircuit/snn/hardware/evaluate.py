@@ -22,10 +22,11 @@ from neurocircuit.results.evaluation import LayerEvents
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.encode import first_spike
 from neurocircuit.snn.evaluate import batches
-from neurocircuit.snn.hardware.noisy import NoisyNetwork
-from neurocircuit.snn.hardware.quantise import Rounding
+from neurocircuit.snn.hardware.noisy_windows import Noisy, on_chips
+from neurocircuit.snn.hardware.quantise import Rounding, set_rounding
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.recipe import Subject
+from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import MappedNetwork
 
 APPROACHES = 16  # moments at which the membrane of silent neurons is looked at
@@ -115,11 +116,11 @@ def evaluate_on_chips(
         "first_passage_neurons": first_passage_neurons,
     }
     run = _Run(network, source, subject, batch_size, seed)
-    software = run.decided(NoisyNetwork(network, table, ()), [(0, 0)])[0][0]
+    software = run.decided(on_chips(network, table, ()), [(0, 0)])[0][0]
     _round(network, table)
     try:
-        model = NoisyNetwork(network, table, causes, **options)
-        rounded = run.decided(NoisyNetwork(network, table, ()), [(0, 0)])[0][0]
+        model = on_chips(network, table, causes, **options)
+        rounded = run.decided(on_chips(network, table, ()), [(0, 0)])[0][0]
         model.tallies = []
         lanes = [(chip, repeat) for chip in range(chips) for repeat in range(seeds)]
         right, times = run.decided(model, lanes)
@@ -127,8 +128,7 @@ def evaluate_on_chips(
         if tables > 1 and causes:
             variance = _table_variance(run, network, table, causes, options, tables, right, chips, seeds)
     finally:
-        for layer in spiking_layers(network):
-            layer.rounding = None
+        set_rounding(network, None)
     shape = (chips, seeds, len(source))
     return HardwareAccuracy(
         right=right.reshape(shape),
@@ -158,7 +158,7 @@ def _table_variance(
     differences = []
     for number in range(tables):
         generator = np.random.default_rng([run.seed, _TABLES, number])
-        other = NoisyNetwork(network, table.redrawn(generator), causes, **options)
+        other = on_chips(network, table.redrawn(generator), causes, **options)
         right_redrawn, _ = run.decided(other, [(chip, 0) for chip in range(few)])
         differences.append(right_redrawn.astype(float) - without_redraw)
     return random_effects.table_variance(np.stack(differences))
@@ -172,9 +172,7 @@ class _Run:
         self._batches = list(batches(source, subject, batch_size, device))
         self.seed, self._images = seed, len(source)
 
-    def decided(
-        self, model: NoisyNetwork, lanes: list[tuple[int, int]]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    def decided(self, model: Noisy, lanes: list[tuple[int, int]]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Return whether each is right, and the time of the decision over tau (inf: none), both [lane, image]."""
         right = np.empty((len(lanes), self._images), dtype=bool)
         times = np.empty((len(lanes), self._images), dtype=np.float32)
@@ -191,11 +189,8 @@ class _Run:
                 shape = (len(lane_group), len(z))
                 same = decision.view(*shape) == labels if model.causes else (decision == labels).expand(*shape)
                 right[which, first : first + len(z)] = same.cpu().numpy()
-                t = (
-                    torch.log(z_out.amin(dim=1)).expand(len(lane_group), -1)
-                    if not model.causes
-                    else torch.log(z_out.amin(dim=1).view(*shape))
-                )
+                t = model.decision_over_tau(z_out)
+                t = t.view(*shape) if model.causes else t.expand(len(lane_group), -1)
                 times[which, first : first + len(z)] = t.cpu().numpy()
             first += len(z)
         return right, times
@@ -228,14 +223,18 @@ class EventDraws:
 def _round(network: nn.Sequential, table: NoiseTable) -> None:
     """Each layer's weights rounded to the bank that the table's network has there, spanning this network's weights."""
     mapped = MappedNetwork.from_dict(table.provenance["network"])
-    for layer, layer_mapping in zip(spiking_layers(network), mapped.layers, strict=True):
-        layer.rounding = Rounding("bank", None, layer_mapping.weight_bank)
+    windowed = windowed_in(network)
+    for k, layer_mapping in enumerate(mapped.layers):
+        rounding = Rounding("bank", None, layer_mapping.weight_bank)
+        if windowed is None:
+            spiking_layers(network)[k].rounding = rounding
+        else:
+            windowed.layer(windowed.graph.layers[k]).rounding = rounding.of_windowed
 
 
-def _layers(model: NoisyNetwork) -> tuple[LayerEvents, ...]:
-    names = [name for name, module in model.network.named_modules() if module in spiking_layers(model.network)]
+def _layers(model: Noisy) -> tuple[LayerEvents, ...]:
     events = []
-    for name, tally in zip(names, model.tallies or [], strict=False):
+    for name, tally in zip(model.layer_names, model.tallies or [], strict=False):
         shares = {outcome: getattr(tally, outcome) / tally.neurons for outcome in ("ideal", "fired", "missed", "false")}
         events.append(LayerEvents(name=name, neurons=tally.size, **shares))
     return tuple(events)

@@ -28,7 +28,7 @@ from neurocircuit.neuron.pulse_overlap import (
     PulseOverlap,
     share,
 )
-from neurocircuit.neuron.sensitivity import drift_per_time
+from neurocircuit.neuron.sensitivity import drift
 from neurocircuit.noise.cells import AXES
 from neurocircuit.noise.curves import QUANTILES
 from neurocircuit.noise.fit import LayerFit
@@ -58,7 +58,7 @@ class FirstPassages:
         decay = [np.where(lag >= 0, np.exp(-pole * np.maximum(lag, 0.0)), 0.0) for pole in self.poles]
         self.grid, self.g, self.drift, *self.decay = (
             torch.from_numpy(values.astype(np.float32))
-            for values in (grid, event_scale(spec, grid), drift_per_time(spec) * grid, *decay)
+            for values in (grid, event_scale(spec, grid), drift(spec, grid), *decay)
         )
         slopes, times = passage_fit.n.shape[:2]
         weights = passage_fit.n.reshape(slopes * times, -1) + 1e-9
@@ -188,8 +188,7 @@ class FirstPassages:
         chips' thresholds, like them.
         """
         cell = self._cell(z, slope)
-        quantile = (uniform * _GRID).long().clamp_(max=_GRID - 1)
-        xi = self.xi.flatten()[quantile + cell * _GRID]
+        xi = self.event(cell, uniform)
         moved = self.bias[cell].expand_as(xi)
         if shift is not None:
             moved = moved + shift
@@ -202,6 +201,11 @@ class FirstPassages:
             t = torch.where(torch.isfinite(z), z.float().log() + late, quiet)
         t = torch.where(t < self.window, t.clamp(min=0.0), torch.inf)
         return t.exp().to(z.dtype)
+
+    def event(self, cell: Tensor, uniform: Tensor) -> Tensor:
+        """Return ξ at draws in 0 … 1 of the events of cells, which extend to the shape of `uniform`."""
+        quantile = (uniform * _GRID).long().clamp_(max=_GRID - 1)
+        return self.xi.flatten()[quantile + cell * _GRID]
 
     def _first(self, v: Tensor, shift: Tensor, xi: Tensor) -> Tensor:
         above = v - (1.0 + shift)[:, :, None] - self.g[:, None] * xi[:, :, None]

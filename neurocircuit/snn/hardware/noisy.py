@@ -22,10 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.errors import InputError
-from neurocircuit.neuron.sensitivity import COMPONENTS
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.hardware.approach import closest
+from neurocircuit.snn.hardware.chip_terms import ChipTerms
 from neurocircuit.snn.hardware.first_passage import FirstPassages
 from neurocircuit.snn.hardware.lookup import NoiseLookup
 from neurocircuit.snn.hardware.move import Moved, Received, move, placed
@@ -112,8 +112,17 @@ class NoisyNetwork(nn.Module):
                 passage.to(layer.weight.device)
         counts = [approaches] * len(layers) if isinstance(approaches, int) else list(approaches)
         self._moments = [[self.window_over_tau * (q + 1) / count for q in range(count)] for count in counts]
-        self._terms: dict[int, Tensor] = {}
-        self._seed, self._numbers = 0, [0]
+        self._chips = ChipTerms(causes)
+
+    @property
+    def layer_names(self) -> list[str]:
+        """Names of the layers of neurons."""
+        layers = spiking_layers(self.network)
+        return [name for name, module in self.network.named_modules() if module in layers]
+
+    def decision_over_tau(self, z_out: Tensor) -> Tensor:
+        """Return when the first output of each image spikes [image], units of tau; inf where none does."""
+        return torch.log(z_out.amin(dim=1))
 
     def new_chip(self, seed: int, number: int) -> None:
         """From here on chip `number`: its die, neurons and synapses keep their draws until the next call."""
@@ -121,8 +130,7 @@ class NoisyNetwork(nn.Module):
 
     def new_chips(self, seed: int, numbers: Sequence[int]) -> None:
         """From here on several chips at once: every image meets each of them."""
-        self._seed, self._numbers = seed, list(numbers)
-        self._terms.clear()
+        self._chips.take(seed, numbers)
 
     def forward(self, z: Tensor) -> Tensor:
         """Output spikes [chip · image, class] of the chips, from input spikes z [image, channel, row, column].
@@ -147,7 +155,7 @@ class NoisyNetwork(nn.Module):
 
     def _circuit(self, k: int, stage: Any, received: Tensor, z: Tensor, slope: Tensor) -> Tensor:
         """Layer k's spikes on all chips, [chip · image, ...], from eq. (4)'s [image or chip · image, ...]."""
-        chips = len(self._numbers)
+        chips = len(self._chips.numbers)
         latest = float(np.exp(self.window_over_tau))
         term = self._chip_term(k, z)
         shared = chips > 1 and k == 0
@@ -237,24 +245,9 @@ class NoisyNetwork(nn.Module):
 
         None without.
         """
-        if not any(name in self.causes for name in COMPONENTS):
-            return None
-        if k not in self._terms:
-            passage, lookup = self._first_passages(k, z[0].numel()), self._lookup[k]
-            spread = lookup.component_spread if passage is None else passage.spread
-            terms = [self._drawn(k, number, tuple(z.shape[1:]), spread) for number in self._numbers]
-            self._terms[k] = torch.from_numpy(np.stack(terms)[:, None].astype(np.float32))
-        return self._terms[k].to(z)
-
-    def _drawn(self, k: int, number: int, shape: tuple[int, ...], spread: np.ndarray) -> np.ndarray:
-        total = np.zeros(shape, dtype=np.float32)
-        keys: tuple[tuple[int, ...], ...] = ((0,), (1, k), (2, k))
-        for name, key, size in zip(COMPONENTS, keys, spread, strict=True):
-            if name in self.causes:
-                generator = np.random.default_rng([self._seed, 21, number, *key])
-                of = (1,) * len(shape) if name == "die" else shape
-                total += np.float32(size) * generator.standard_normal(of, dtype=np.float32)
-        return total
+        passage = self._first_passages(k, z[0].numel())
+        spread = self._lookup[k].component_spread if passage is None else passage.spread
+        return self._chips.of(k, tuple(z.shape[1:]), spread, z)
 
     def _next(self, k: int, shape: tuple[int, ...]) -> Tensor:
         return torch.rand(shape, generator=self.event_rng)

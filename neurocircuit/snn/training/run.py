@@ -103,7 +103,7 @@ class Trainer:
         self.best_accuracy = -1.0
         self.layer: str | None = None  # implementation of the layers that ran
         self.resumed: list[dict[str, Any]] = []  # steps from which the run went on otherwise than it began
-        self._spiked = SpikedFraction(self.network)
+        self._spiked = SpikedFraction(self.conditions.trained)
         self._forward = self._over_processes()
 
     def run(self, progress: Progress = silent) -> None:

@@ -30,7 +30,7 @@ def test_the_loops_second_pole_is_a_term_of_first_order_in_one_over_r(circuit, s
         points = calibrate.collect(own, spikes[:1], 60, 1, "averaged")[0]
         t, _, _ = calibrate.simulate_points(own, points, Variation(), 1, 0, "averaged", None)
         kept = points.point.fired & np.isfinite(t) & (points.point.slope > 0.5)
-        m = fit.membrane_seen(points.point, t, own.window)[kept]
+        m = fit.membrane_seen(points.spec, points.point, t)[kept]
         loop, lag = common_terms(points.spec, points.point)[:, kept]
         assert not lag.any()
         assert np.median(np.abs(m)) > 0.3 / r

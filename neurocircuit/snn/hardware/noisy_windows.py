@@ -1,0 +1,339 @@
+"""A noise table inside a windowed network of form `ramp`: membranes at the arming as the circuit makes them, and noise.
+
+Between layers go the times before the window's end, s = T u. A spike that came x before the arming has the charge h(x)
+of the circuit's own loop (neuron/membrane.py) instead of 1 - e^-x, so a layer receives X h(x)/(a b) for its x of eq.
+(W7), its bias spike has the charge h too, and
+
+    V(1) = 1 - r T (1 - y/X),   m = shift + b(cell) + g(t) ξ + drift(t),   y' = y - X m/(r T)
+
+m is a constant of the graph: gradients go through y. On a straight line a disturbance moves every crossing alike, so
+missed and false spikes need no model of their own: y' <= 0 is silence, y' >= X a spike at the arming.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.errors import InputError
+from neurocircuit.neuron import windows
+from neurocircuit.neuron.membrane import event_scale
+from neurocircuit.neuron.sensitivity import drift
+from neurocircuit.noise.model import CAUSES, Count
+from neurocircuit.noise.table import NoiseTable
+from neurocircuit.snn.hardware.chip_terms import ChipTerms
+from neurocircuit.snn.hardware.first_passage import FirstPassages
+from neurocircuit.snn.hardware.noisy import Draws, NoisyNetwork, Tally
+from neurocircuit.snn.relu import PixelNetwork
+from neurocircuit.snn.windowed import Carried, WindowedNetwork, max_pool, windowed_in
+from neurocircuit.spec import MappedNetwork, NeuronSpec
+from neurocircuit.spec.windowed import INPUT, ConcatNode, LayerNode, MaxNode
+
+_TOLERANCE = 1e-6  # of windows, units of tau
+_INSTANTS, _GRID = 32, 1024  # of a window, and draws, at which disturbances are tabulated
+
+
+class NoisyWindows(nn.Module):
+    """A windowed network whose neurons answer as chips of a circuit do; `new_chip` takes another one."""
+
+    def __init__(
+        self, network: PixelNetwork, windowed: WindowedNetwork, table: NoiseTable, causes: tuple[str, ...] = CAUSES
+    ) -> None:
+        """windowed: the network inside `network`. Raise InputError where network, table and circuit do not fit."""
+        super().__init__()
+        unknown = [cause for cause in causes if cause not in CAUSES]
+        if unknown:
+            raise InputError(f"causes must be among {', '.join(CAUSES)}, got {unknown[0]!r}")
+        graph, mapped = windowed.graph, MappedNetwork.from_dict(table.provenance["network"])
+        if graph.form != "ramp":
+            raise InputError(f"the form of the windows must be ramp under a noise table, got {graph.form}")
+        if len(graph.layers) != len(table.layers) or not mapped.is_windowed:
+            kind = "windowed" if mapped.is_windowed else "free"
+            raise InputError(
+                f"the noise table must have {len(graph.layers)} windowed layers like the network, "
+                f"got {len(table.layers)} {kind} ones"
+            )
+        self.network, self._windowed, self.causes = network, [windowed], causes
+        self.count = Count()
+        self.tallies: list[Tally] | None = None
+        self.event_rng = torch.Generator().manual_seed(0)
+        self.draws: Draws = self._next
+        self._chips = ChipTerms(causes)
+        self._carried = nn.ModuleList([Carried() for _ in graph.layers])
+        self._layers = [
+            _Ramp(node, windowed, mapped.neuron_of(k), fit, causes)
+            for k, (node, fit) in enumerate(zip(graph.layers, table.layers, strict=True))
+        ]
+
+    @property
+    def layer_names(self) -> list[str]:
+        """Names of the layers of neurons."""
+        return [layer.node.name for layer in self._layers]
+
+    def new_chip(self, seed: int, number: int) -> None:
+        """From here on chip `number`: its die, neurons and synapses keep their draws until the next call."""
+        self.new_chips(seed, [number])
+
+    def new_chips(self, seed: int, numbers: Sequence[int]) -> None:
+        """From here on several chips at once: every image meets each of them."""
+        self._chips.take(seed, numbers)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return output spikes e^-y [chip · image, class], chips one after another, from input spikes [image, ...].
+
+        In evaluation within the window: inf where none comes, and no earlier than the arming.
+        """
+        if not self.causes:
+            software: Tensor = self.network(z)
+            return software
+        y = self._readout(self.network[0](z))
+        if not self.network.training:
+            node = self._layers[-1].node
+            y = y.clamp(max=node.offset + node.largest).masked_fill(y < node.offset, -torch.inf)
+        spikes: Tensor = self.network[2](y)
+        return spikes
+
+    def decision_over_tau(self, z_out: Tensor) -> Tensor:
+        """Return when the first output of each image spikes [image], from the image's start; inf where none does."""
+        layer = self._layers[-1]
+        y = -torch.log(z_out.amin(dim=1))
+        missing = (1.0 - (y - layer.node.offset) / layer.node.largest).clamp(min=0.0)
+        t = layer.arming_over_tau + layer.node.window_over_tau * missing
+        return torch.where(missing <= 1.0, t, torch.inf)
+
+    def _readout(self, pixels: Tensor) -> Tensor:
+        (windowed,) = self._windowed
+        graph, chips = windowed.graph, len(self._chips.numbers)
+        share = windows.window_share(graph.window_over_tau)
+        ahead = {INPUT: -torch.log1p(-share * pixels).repeat(chips, 1, 1, 1)}
+        k, y = 0, pixels
+        for node in graph.nodes:
+            if isinstance(node, MaxNode):
+                ahead[node.name] = max_pool(ahead[node.source], node)
+            elif isinstance(node, ConcatNode):
+                ahead[node.name] = torch.cat([ahead[source] for source in node.sources], dim=1)
+            else:
+                layer = self._layers[k]
+                y = layer.received(ahead)
+                m = self._disturbance(k, y)
+                if node.is_readout:
+                    y = y - layer.per_threshold * m
+                else:
+                    ahead[node.name] = self._carried[k](layer.ahead(y, m))
+                k += 1
+        return y
+
+    def _disturbance(self, k: int, y: Tensor) -> Tensor:
+        """Return m [chip · image, ...] of layer k at values y of that shape, thresholds."""
+        layer, chips = self._layers[k], len(self._chips.numbers)
+        with torch.no_grad():
+            uniform = self.draws(k, (chips, len(y) // chips, *y.shape[1:])).to(y.device).view(y.shape)
+            m = layer.disturbance(y.detach(), _laid_out_as(y, uniform))
+            term = self._chips.of(k, tuple(y.shape[1:]), layer.passages.spread, m)
+            if term is not None:
+                m = torch.cat([part + of_chip for part, of_chip in zip(m.chunk(chips), term, strict=True)])
+        self.count.points += m.numel()
+        if self.tallies is not None:
+            ideal = y.detach() - layer.node.offset
+            self._tally(k, ideal > 0, ideal > layer.per_threshold * m)
+        return m
+
+    def _tally(self, k: int, ideal: Tensor, fired: Tensor) -> None:
+        assert self.tallies is not None  # noqa: S101
+        if k == len(self.tallies):
+            self.tallies.append(Tally(size=fired[0].numel()))
+        tally = self.tallies[k]
+        tally.neurons += fired.numel()
+        tally.ideal += int(ideal.sum())
+        tally.fired += int(fired.sum())
+        tally.missed += int((ideal & ~fired).sum())
+        tally.false += int((fired & ~ideal).sum())
+
+    def _next(self, k: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.rand(shape, generator=self.event_rng)
+
+
+Noisy = NoisyNetwork | NoisyWindows
+
+
+def on_chips(network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...] = CAUSES, **options: Any) -> Noisy:
+    """Return a network as chips of the table's circuit have it, windowed or free; options: of `NoisyNetwork`.
+
+    Raise InputError where network and table do not fit.
+    """
+    windowed = windowed_in(network)
+    if windowed is None or not isinstance(network, PixelNetwork):
+        return NoisyNetwork(network, table, causes, **options)
+    return NoisyWindows(network, windowed, table, causes)
+
+
+class _Ramp:
+    """One layer on the circuit: charges of what it receives, and disturbances of its membranes."""
+
+    def __init__(
+        self, node: LayerNode, windowed: WindowedNetwork, spec: NeuronSpec, fit: Any, causes: tuple[str, ...]
+    ) -> None:
+        codes = windowed.codes
+        self.node, self._module, self._codes = node, windowed.layer(node), codes
+        self.arming_over_tau = windows.arming_over_tau(node, codes)
+        origin = windows.opening_over_tau(node, codes)
+        armed = self.arming_over_tau - origin
+        slope = 1.0 / node.window_over_tau if node.slope is None else node.slope
+        for name, here, there in (
+            ("arming", armed, spec.armed_over_tau),
+            ("window's end", armed + node.window_over_tau, spec.window_over_tau),
+            ("slope", slope, spec.ramp_slope or 0.0),
+        ):
+            if abs(here - there) > _TOLERANCE * max(1.0, abs(there)):
+                raise InputError(f"layer {node.name}: {name} must be {there:g} as on the table's circuit, got {here:g}")
+        if not FirstPassages.fits(fit, spec):
+            raise InputError(f"layer {node.name}: the noise table must have first passages, and the loop real poles")
+        self.passages = FirstPassages(fit, spec, causes)
+        if not self.passages.overlap.is_none:
+            raise InputError(
+                f"layer {node.name}: pulses of the circuit must not act on each other in windowed training"
+            )
+        self.rise = slope * node.window_over_tau  # r T
+        self.per_threshold = node.largest / self.rise
+        self._spec, self._armed = spec, armed
+        self._is_systematic = "systematic" in causes
+        self._events = self._tabulated(drifts=self._is_systematic)
+
+    def charge(self, x: Tensor) -> Tensor:
+        """Return what a unit weight has made of the membrane x after its spike, units of tau, same shape."""
+        if not self._is_systematic:
+            return -torch.expm1(-x)
+        h: Tensor = _Charge.apply(x, self.passages.half_width, self.passages.poles)  # type: ignore[no-untyped-call]
+        return h
+
+    def received(self, ahead: dict[str, Tensor]) -> Tensor:
+        """Return y [N, ...] from the times before the window's end of each source, [N, channel, ...]."""
+        inputs: list[Tensor] = []
+        levels: list[Tensor | None] = []
+        for term in self.node.terms:
+            code, s = self._codes[term.source], ahead[term.source]
+            late = self.arming_over_tau - code.end_over_tau
+            gain = code.largest / (windows.window_share(code.window_over_tau) * np.exp(-late))
+            each = (1, -1, *(1 for _ in s.shape[2:]))
+            scale = _like(gain, s).view(each) if np.ptp(gain) else float(gain[0])
+            x = s + _like(late, s).view(each) if np.any(late > _TOLERANCE) else s
+            inputs.append(self.charge(x) * scale)
+            padded = -np.log1p(-windows.window_share(code.window_over_tau) * code.padding / code.largest) + late
+            level = self.charge(torch.from_numpy(padded)) * torch.from_numpy(np.asarray(gain))
+            levels.append(level if bool(level.any()) else None)
+        return self._module.affine(inputs, levels, self._bias())
+
+    def _bias(self) -> Tensor:
+        """Return what stands for c: by the charge that the bias spike really has."""
+        node, module = self.node, self._module
+        missing = 1.0 - (module.bias - node.offset) / node.largest
+        started = 1.0 - self.rise * missing - self.rise / node.largest * self._late()
+        x = torch.tensor(self._armed, dtype=torch.float64)
+        ratio = float(self.charge(x)) / -math.expm1(-self._armed)
+        return self.per_threshold * (ratio * started - 1.0 + self.rise) + node.offset
+
+    def _late(self) -> Tensor | float:
+        """Return Σ v X (1 - b)/(a b) [neuron]: what spikes at the ends of earlier windows would add without bias."""
+        total: Tensor | float = 0.0
+        for term, v in zip(self.node.terms, self._module.in_force(), strict=True):
+            code = self._codes[term.source]
+            late = self.arming_over_tau - code.end_over_tau
+            if not np.any(late > _TOLERANCE):
+                continue
+            age = code.largest / windows.window_share(code.window_over_tau) * np.expm1(late)
+            if term.kind == "linear":
+                each = np.repeat(age, v.shape[1] // len(age))
+                total = total + v @ _like(each, v)
+            else:
+                channels = _like(age, v).view(term.groups, -1)
+                sums = v.flatten(2).sum(2).view(term.groups, -1, v.shape[1])
+                total = total + torch.einsum("goi,gi->go", sums, channels).flatten()
+        return total
+
+    def ahead(self, y: Tensor, m: Tensor) -> Tensor:
+        """Return the times before the window's end of the spikes of membranes that miss m, shape of both."""
+        T = self.node.window_over_tau
+        moved: Tensor = _Ahead.apply(y, m, T, T / self.node.largest, T / self.rise)  # type: ignore[no-untyped-call]
+        return moved
+
+    def disturbance(self, y: Tensor, uniform: Tensor) -> Tensor:
+        """Return b + g ξ + drift at values y and draws in 0 … 1, both of one shape, thresholds."""
+        per_y = _INSTANTS / self.node.largest
+        instant = (y.float() * per_y).sub_(self.node.offset * per_y).clamp_(0.0, _INSTANTS - 1.0)
+        index = instant.to(torch.int32).mul_(_GRID).add_((uniform * _GRID).to(torch.int32))
+        return _read(self._events, index)
+
+    def _tabulated(self, drifts: bool) -> Tensor:
+        """Return the disturbances of _GRID draws at each of _INSTANTS times, latest spikes first, [instant · draw]."""
+        passages, spec, T = self.passages, self._spec, self.node.window_over_tau
+        at = self._armed + T * (1.0 - (np.arange(_INSTANTS) + 0.5) / _INSTANTS)
+        cell = np.searchsorted(passages.edges[1].numpy(), at, side="right")
+        draws = torch.from_numpy(((np.arange(_GRID) + 0.5) / _GRID).astype(np.float32))
+        xi = np.stack([passages.event(torch.tensor(int(number)), draws).numpy() for number in cell])
+        m = passages.bias.numpy()[cell][:, None] + event_scale(spec, at)[:, None] * xi
+        if drifts:
+            m = m + drift(spec, at)[:, None]
+        return torch.from_numpy(m.astype(np.float32).ravel())
+
+
+class _Ahead(torch.autograd.Function):
+    """s = T clip(y/X, 0, 1) of membranes that miss m, and the gradient in y with m held constant."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, m: Tensor, latest: float, per_y: float, per_m: float) -> Tensor:
+        """Return s like m."""
+        precise = y if y.dtype == torch.float64 else y.float()
+        s = (precise * per_y).sub_(m, alpha=per_m).clamp_(0.0, latest)
+        ctx.save_for_backward(s)
+        ctx.latest, ctx.per_y = latest, per_y
+        return s
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+        """Return T/X inside the window, 0 outside."""
+        (s,) = ctx.saved_tensors
+        grad_y = torch.ops.aten.hardtanh_backward(grad * ctx.per_y, s, 0.0, ctx.latest)
+        return grad_y, None, None, None, None
+
+
+class _Charge(torch.autograd.Function):
+    """h(x) of the loop with poles p1, p2, after a pulse of some width; one pass over x for value and derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, half_width: float, poles: tuple[float, float]) -> Tensor:
+        """Return h like x."""
+        p1, p2 = poles
+        since = (x - half_width).clamp_(min=0.0)
+        fast, slow = torch.exp(since * -p1), since.mul_(-p2).exp_()
+        a, b = p2 / p1 / (p1 - p2), p1 / p2 / (p1 - p2)
+        h = (fast * a).sub_(slow, alpha=b).add_(1.0)
+        ctx.save_for_backward(slow.mul_(p1 / (p1 - p2)).sub_(fast, alpha=p2 / (p1 - p2)))
+        return h
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """Return h'(x) = (p1 e^-p2 x - p2 e^-p1 x)/(p1 - p2)."""
+        (slope,) = ctx.saved_tensors
+        return grad * slope, None, None
+
+
+def _laid_out_as(y: Tensor, values: Tensor) -> Tensor:
+    channels_last = y.ndim == 4 and y.is_contiguous(memory_format=torch.channels_last)
+    return values.contiguous(memory_format=torch.channels_last) if channels_last else values
+
+
+def _read(table: Tensor, index: Tensor) -> Tensor:
+    """Return table[index] in the memory order of the index."""
+    if index.is_contiguous():
+        return table.index_select(0, index.view(-1)).view(index.shape)
+    last = index.permute(0, 2, 3, 1)
+    return table.index_select(0, last.reshape(-1)).view(last.shape).permute(0, 3, 1, 2)
+
+
+def _like(values: Any, like: Tensor) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.float64)).to(like)

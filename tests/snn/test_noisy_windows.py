@@ -1,0 +1,205 @@
+"""A noise table in windowed networks: the membranes are those of the noise model in numpy, gradients those of y."""
+
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import neurocircuit as nc
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError
+from neurocircuit.network.calibrate import fit_table
+from neurocircuit.network.run import Circuit, EncodedImages
+from neurocircuit.network.verify.images import predict
+from neurocircuit.noise import NoiseTable
+from neurocircuit.noise.model import NoiseModel
+from neurocircuit.snn.hardware import noisy_windows
+from neurocircuit.snn.hardware.noisy_windows import NoisyWindows
+from neurocircuit.snn.relu import PixelNetwork, SpikesOf
+from neurocircuit.snn.windowed import WindowedNetwork
+from neurocircuit.spec import NeuronSpec, Variation
+from neurocircuit.spec.neuron import FrequencyError
+from tests.network.test_windowed import random_network
+from tests.network.test_windowed_circuit import OnCircuit, mapped
+
+DEFAULT = NeuronSpec()
+SEEDS = (1, 4, 5)  # the last two have branches, whose windows end earlier
+
+
+def table_of(network: OnCircuit, images: EncodedImages, **options: Any) -> NoiseTable:
+    """One cell a layer, so that no axis is mixed in torch."""
+    with mock.patch("neurocircuit.noise.first_passage.choose_axes", return_value=((), {})):
+        return fit_table(network.circuit, images.spikes, chip_count=4, points_per_layer=60, axes=(), **options)[0]
+
+
+def unrounded(circuit: Circuit) -> Circuit:
+    return replace(circuit, weights=tuple(layer.kernel for layer in circuit.layers))
+
+
+def stacked(model: WindowedNetwork) -> PixelNetwork:
+    return PixelNetwork(nn.Identity(), model, SpikesOf())
+
+
+def times_of(noisy: NoisyWindows, circuit: Circuit, pixels: torch.Tensor) -> list[Floats]:
+    """Times of every layer on its clock, [chip · image, neuron]; inf: silent."""
+    seen = []
+
+    def disturbance(k: int, y: torch.Tensor) -> torch.Tensor:
+        m = original(k, y)
+        layer = circuit.layers[k]
+        node = layer.node
+        missing = 1.0 - (y - noisy._layers[k].per_threshold * m - node.offset) / node.largest
+        armed = layer.armed_over_tau - layer.origin_over_tau
+        t = armed + node.window_over_tau * missing.clamp(min=0.0).flatten(1).numpy()
+        seen.append(np.where(t < armed + node.window_over_tau - 1e-9, t, np.inf))
+        return m
+
+    original = noisy._disturbance
+    noisy._disturbance = disturbance  # type: ignore[method-assign]
+    with torch.no_grad():
+        noisy(pixels)
+    return seen
+
+
+def largest_difference(seed: int, base: NeuronSpec, causes: tuple[str, ...] = ("systematic",)) -> float:
+    """Between torch and numpy over all neurons that fire in both, units of τ; none fires in one alone but at an end."""
+    network, images = mapped("ramp", base, seed)
+    model, pixels = random_network(seed, "ramp")
+    table, circuit = table_of(network, images), unrounded(network.circuit)
+    noisy = NoisyWindows(stacked(model), model, table, causes)
+    times = times_of(noisy, circuit, pixels)
+    chip, worst = circuit.chip(1, 0, Variation()), 0.0
+    for number, spikes in enumerate(images.spikes[:3]):
+        for k, expected in enumerate(predict(chip, NoiseModel(table, causes), spikes, number)):
+            both = np.isfinite(expected) & np.isfinite(times[k][number])
+            difference = np.abs(expected[both] - times[k][number][both])
+            worst = max(worst, float(difference.max(initial=0.0)))
+            layer = circuit.layers[k]
+            closes = layer.closes_over_tau - layer.origin_over_tau
+            other = np.minimum(expected, times[k][number])[~both]
+            assert (np.isinf(other) | (other > closes - 0.01)).all()
+    return worst
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_membranes_are_those_of_the_noise_model(seed: int) -> None:
+    """Loop, width of spikes, branches and padding."""
+    assert largest_difference(seed, DEFAULT) < 1e-7
+
+
+def test_drift_is_taken_at_the_middle_of_one_of_32_parts_of_the_window() -> None:
+    error = FrequencyError(before_trim=(2e-4, 0.0, 0.0, 1e-4), after_trim=(2e-4, 0.0, 0.0, 1e-4))
+    assert largest_difference(1, DEFAULT.replace(frequency_error=error)) < 2e-3
+
+
+def test_a_bias_spike_with_the_charge_of_an_ideal_loop_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted wrong answer."""
+    monkeypatch.setattr(noisy_windows._Ramp, "_bias", lambda layer: layer._module.bias + 0.0 * layer.node.largest)
+    assert largest_difference(1, DEFAULT) > 1e-3
+
+
+def test_without_causes_it_is_the_network_and_chips_differ() -> None:
+    network, images = mapped("ramp", DEFAULT)
+    model, pixels = random_network(1, "ramp")
+    table = table_of(network, images)
+    stack = stacked(model)
+    assert torch.equal(NoisyWindows(stack, model, table, ())(pixels), stack(pixels))
+    noisy = NoisyWindows(stack, model, table, ("neuron",))
+    noisy.new_chips(1, [0, 1])
+    both = noisy(pixels)
+    noisy.new_chip(1, 1)
+    np.testing.assert_allclose(both[len(pixels) :].detach(), noisy(pixels).detach(), rtol=1e-5)
+    assert (both[: len(pixels)] - both[len(pixels) :]).abs().max() > 1e-3
+
+
+def test_events_have_the_spread_of_the_table() -> None:
+    """At a fixed y m is b + g ξ: its quantiles over many draws are those of the cell."""
+    network, images = mapped("ramp", DEFAULT)
+    model, _ = random_network(1, "ramp")
+    table = table_of(network, images)
+    noisy = NoisyWindows(stacked(model), model, table)
+    for k, layer in enumerate(noisy._layers):
+        node, spec = layer.node, network.circuit.mapped.neuron_of(k)
+        y = torch.full((1, 1, 20_000), node.offset + 0.5 * node.largest)
+        uniform = (torch.arange(20_000).view(y.shape) + 0.5) / 20_000
+        m = layer.disturbance(y, uniform).numpy()
+        fit = table.layers[k].first_passage
+        assert fit is not None
+        at = spec.armed_over_tau + 0.5 * node.window_over_tau
+        scale = float(noisy_windows.event_scale(spec, np.array([at]))[0])
+        expected = fit.bias.item() + scale * fit.quantiles.reshape(-1)[[6, 11, 16]]  # 10, 50, 90 %
+        np.testing.assert_allclose(np.quantile(m, (0.1, 0.5, 0.9)), expected, rtol=0.02, atol=2e-3 * scale)
+
+
+def test_gradients_are_those_of_the_membrane_at_constant_noise() -> None:
+    x = torch.linspace(0.05, 1.4, 40, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: noisy_windows._Charge.apply(x, 0.02, (6.8, 1.17)), (x,))
+    y = torch.linspace(-0.4, 1.6, 21, dtype=torch.double, requires_grad=True)
+    m = torch.linspace(-0.1, 0.1, 21, dtype=torch.double)
+    assert torch.autograd.gradcheck(lambda y: noisy_windows._Ahead.apply(y, m, 0.5, 0.41, 0.5), (y,))
+
+
+def test_what_does_not_fit_is_named() -> None:
+    network, images = mapped("ramp", DEFAULT)
+    model, _ = random_network(1, "ramp")
+    table = table_of(network, images)
+    forced, _ = random_network(1, "forced")
+    with pytest.raises(InputError, match="must be ramp under a noise table, got forced"):
+        NoisyWindows(stacked(forced), forced, table)
+    with pytest.raises(InputError, match="causes must be among"):
+        NoisyWindows(stacked(model), model, table, ("magic",))
+    first = model.graph.layers[0]
+    nodes = tuple(node.replace(window_over_tau=0.7) if node == first else node for node in model.graph.nodes)
+    model.follow(model.graph.replace(nodes=nodes))
+    with pytest.raises(InputError, match=f"layer {first.name}: window's end must be"):
+        NoisyWindows(stacked(model), model, table)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: Any) -> tuple[Any, Any]:
+    """A converted network for the digits, on a noisy circuit, and its table."""
+    folder = tmp_path_factory.mktemp("windows")
+    torch.manual_seed(5)
+    layers = [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10)]
+    images = nc.data.digits("train")[:40]
+    network = nc.snn.convert(nn.Sequential(*layers), images, form="ramp")
+    network.save(folder / "ramp.pt")
+    mapped_network = nc.map(folder / "ramp.pt", images=images[:10])
+    nc.calibrate(mapped_network, images[:3], chips=6, points=60).save(folder / "table.nc")
+    return folder / "ramp.pt", folder / "table.nc"
+
+
+def test_it_trains_and_is_evaluated_under_a_table(trained: tuple[Any, Any], tmp_path: Any) -> None:
+    weights, table = trained
+    settings = ("data.name=digits", "data.held_out=300", "shift_px=0", "rotate_deg=0", "zoom=0", "jitter_over_tau=0")
+    options: dict[str, Any] = {"initial": weights, "noise": table, "threads": 1, "out": tmp_path / "run"}
+    changes = (*settings, "epochs=5", "averaging=0.9", "lr=0.01")
+    model = nc.snn.train("mnist_windowed_finetune", settings=changes, **options)
+    images = nc.data.digits("held_out", held_out=300)
+    before, after = (nc.evaluate(net, images, noise=table, chips=2, tables=2) for net in (weights, model))
+    assert before.accuracy < 0.4
+    assert after.accuracy > 0.6
+    assert np.isfinite(after.latency.mean_over_tau)
+    assert [layer.name for layer in after.layers] == [layer.name for layer in before.layers]
+    assert all(0 < layer.fired < 1 for layer in after.layers)
+
+
+def test_options_of_free_networks_are_refused(trained: tuple[Any, Any]) -> None:
+    weights, table = trained
+    images = nc.data.digits("held_out", held_out=300)[:5]
+    for name, value in (("outside", "nearest"), ("first_passage_neurons", 10)):
+        with pytest.raises(InputError, match=f"{name.replace('_', '-')} is for free networks"):
+            nc.evaluate(weights, images, noise=table, **{name: value})
+
+
+def test_a_table_calibrated_on_chips_of_its_own_is_redrawn(trained: tuple[Any, Any]) -> None:
+    table = nc.NoiseTable.load(trained[1])
+    again = table.redrawn(np.random.default_rng(1))
+    fits = [(fit.first_passage, other.first_passage) for fit, other in zip(table.layers, again.layers, strict=True)]
+    assert all(fit is not None and other is not None for fit, other in fits)
+    assert any(not np.array_equal(fit.bias, other.bias) for fit, other in fits if fit and other)
+    assert replace(table.layers[0], first_passage=None).first_passage is None
