@@ -4,7 +4,7 @@ Fine-tuning starts from the study's weights and follows a recipe of its own; tes
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -49,6 +49,7 @@ def robustness(
     weights: Path | str,
     recipe: Recipe | Path | str,
     *,
+    beside: Mapping[str, Path | str] | None = None,
     settings: Sequence[str] = (),
     out: Path | str = ".",
     retrain: bool = True,
@@ -68,6 +69,7 @@ def robustness(
             every spike time (windowed networks: over jitter in units of tau).
         weights: checkpoint to start from.
         recipe: how to fine-tune it, one that names no initial weights; a file, or the name of one that ships.
+        beside: more checkpoints of the same data set by their names, for study jitter; they are not trained.
         settings: changes of the recipe, such as "lr=1e-3".
         out: folder; fine-tuned networks stay in out/runs and are not trained again, accuracies in out/tasks.
         retrain: or measure the network as it is.
@@ -88,10 +90,13 @@ def robustness(
         raise InputError(f"study must be among {', '.join(STUDIES)}, got {study!r}")
     clock = RunClock()
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, tuple(settings))
+    if beside and study != "jitter":
+        raise InputError(f"beside is for study jitter, got {study}")
     if recipe.initial:
         raise InputError("recipe must not name initial weights: those are the study's own")
     with torch_threads(threads), open_pool(jobs, scheduler, preload=(__name__,)) as pool:
         subject = Study(recipe, Path(weights), Path(out) / "runs", data, first, draws, pool, progress, retrain)
+        subject.beside = {name: Path(file) for name, file in (beside or {}).items()}
         numbers = STUDIES[study](subject)
     return Robustness(
         studies={study: numbers},
@@ -136,6 +141,7 @@ class Study:
         self.first, self.pool = first, pool
         self.images = sets.load(self.subject.data, "test", data).first(first)
         self.store = TaskStore(folder.parent / "tasks")
+        self.beside: dict[str, Path] = {}
 
     def tell(self, text: str, steps: int) -> None:
         """Tell that one more of `steps` is done."""
@@ -283,7 +289,11 @@ def _jitter(study: Study) -> SpikeJitter:
     """Return accuracies over jitter of every spike time, of the network as it is and trained under 5 %."""
     is_windowed = windowed_in(study.network) is not None
     under, amounts = ("jitter_over_tau", JITTERS_OVER_TAU) if is_windowed else ("jitter", JITTERS)
-    networks = study.networks(f"jitter-{TRAINED_JITTER:g}", **{under: TRAINED_JITTER})
+    networks = study.networks(f"jitter-{TRAINED_JITTER:g}", **{under: TRAINED_JITTER}) | study.beside
+    for name, file in study.beside.items():
+        subject, network = checkpoint.load_network(file)
+        if (windowed_in(network) is not None, subject.data.name) != (is_windowed, study.subject.data.name):
+            raise InputError(f"beside: {name} must be a network of the same kind and data, got {file}")
     curves = {}
     cases = [Case(jitter=amount, seed=draw) for amount in amounts for draw in range(study.draws)]
     for name, weights in networks.items():

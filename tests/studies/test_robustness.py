@@ -174,6 +174,7 @@ def windowed(tmp_path_factory):
         "zoom=0",
         "averaging=0.9",
         "lr=0.01",
+        "epochs=4",
     )
     nc.snn.train(
         "mnist_windowed_finetune",
@@ -193,6 +194,26 @@ def windowed(tmp_path_factory):
         1,
     ]
     return folder, [*options, *(part for setting in settings for part in ("--set", setting)), "--json"]
+
+
+def test_networks_stand_beside_each_other(windowed, run, tmp_path):
+    folder, options = windowed
+    beside = ("--no-retraining", "--beside", "as converted", folder / "ramp.pt")
+    done = call("study", "robustness", "jitter", *options, *beside, "--out", tmp_path / "jitter")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["studies"]["jitter"]
+    assert set(found["accuracy"]) == {"clean", "as converted"}
+    assert found["zero"]["clean"] > found["zero"]["as converted"] + 0.2
+    assert "| jitter | weights | as converted |" in (tmp_path / "jitter/report.md").read_text()
+    for study, file, message in (
+        ("fig2", folder / "ramp.pt", "beside is for study jitter"),
+        ("jitter", run[0] / "start" / FINAL, "free must be a network of the same kind and data"),
+    ):
+        done = call(
+            "study", "robustness", study, *options, "--beside", "free", file, "--no-retraining", "--out", tmp_path
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert message in done.stderr
 
 
 @pytest.mark.parametrize("study", ["table4", "fig2", "jitter"])

@@ -20,6 +20,13 @@ from neurocircuit.cli.common import (
 @click.command("robustness")
 @click.argument("study", type=click.Choice(("table4", "fig2", "jitter")))
 @click.option("--weights", required=True, type=PATH, help="Trained weights to start from.")
+@click.option(
+    "--beside",
+    multiple=True,
+    type=(str, PATH),
+    metavar="NAME WEIGHTS",
+    help="Of study jitter: another network of the same kind and data, in the same figure; may be repeated.",
+)
 @click.option("--recipe", required=True, help="How to fine-tune them: a file, or the name of one that ships.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
 @click.option(
@@ -33,7 +40,7 @@ from neurocircuit.cli.common import (
 @data_option
 @threads_option
 @json_option
-def command(out: Path, as_json: bool, **options: Any) -> None:
+def command(out: Path, as_json: bool, beside: tuple[tuple[str, Path], ...], **options: Any) -> None:
     """Accuracy of a trained network against what hardware does to it.
 
     STUDY is table4: at 32, 8, 4, 2 bit of the weights, only rounded and retrained (Table 4); fig2: over weight bits and
@@ -42,5 +49,5 @@ def command(out: Path, as_json: bool, **options: Any) -> None:
     from neurocircuit.studies.robustness import robustness
 
     with progress() as on_progress:
-        result = robustness(out=out, progress=on_progress, **options)
+        result = robustness(out=out, beside=dict(beside), progress=on_progress, **options)
     deliver(result, as_json, out)

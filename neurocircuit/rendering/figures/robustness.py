@@ -77,11 +77,10 @@ def noise_figure(study: WeightNoise) -> "Figure":
     return figure
 
 
-def jitter_figure(study: SpikeJitter) -> "Figure":
+def jitter_figure(study: SpikeJitter, names: dict[str, str]) -> "Figure":
     """Draw the accuracy over the jitter of every spike time, bands over draws."""
     figure, (axes,) = style.new_figure(2.9)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.96, bottom=0.16)
-    names = {"clean": "as trained", "trained": f"trained under {study.trained_jitter:.0%} jitter"}
     for k, (name, rows) in enumerate(study.accuracy.items()):
         _band(axes, [100 * amount for amount in study.jitter], rows, k, names[name])
     unit = "% of τ" if study.time_origin == "none" else "%"

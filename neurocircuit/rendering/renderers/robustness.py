@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def render(file: Path) -> Document:
             sections += _fig2(study, result.n)
         else:
             answers.append(_jitter_answer(study))
-            sections.append(_jitter(study, result.n))
+            sections.append(_jitter(study, result))
     title = f"Robustness of {result.network} on {result.data}"
     return Document(title, " ".join(answers), (*sections, run_section(result)))
 
@@ -91,9 +91,10 @@ def _fig2(study: WeightNoise, n: int) -> list[Section]:
         ),
         note=f"Unrounded: {_share(study.zero['clean'], n)}.",
     )
+    names = {"clean": "as trained", "trained": f"trained under {study.trained_snr_dB:g} dB"}
     noise = Table(
         "Noise on the weights: mean and range over draws",
-        ("SNR (dB)", *_names(study, f"{study.trained_snr_dB:g} dB")),
+        ("SNR (dB)", *(names[name] for name in study.zero)),
         tuple(
             (f"{snr:g}", *(_range(shares[k]) for shares in study.noise.values())) for k, snr in enumerate(study.snr_dB)
         ),
@@ -122,10 +123,14 @@ def _noise_answer(study: WeightNoise) -> str:
     return f"Weight noise at {study.snr_dB[k]:g} dB takes {lost:.2f} points without retraining."
 
 
-def _jitter(study: SpikeJitter, n: int) -> Section:
+def _jitter(study: SpikeJitter, result: Robustness) -> Section:
+    names = {"clean": "as trained", "trained": f"trained under {study.trained_jitter:.0%}"}
+    if study.accuracy.keys() - names:
+        names["clean"] = PurePath(result.weights).stem
+    names |= {name: name for name in study.accuracy.keys() - names}
     table = Table(
-        f"Accuracy on {n} test images: mean and range over draws",
-        ("jitter", *_names(study, f"{study.trained_jitter:.0%}")),
+        f"Accuracy on {result.n} test images: mean and range over draws",
+        ("jitter", *(names[name] for name in study.zero)),
         (
             ("0", *(f"{share:.2%}" for share in study.zero.values())),
             *(
@@ -135,7 +140,7 @@ def _jitter(study: SpikeJitter, n: int) -> Section:
         ),
         note=f"{_ORIGINS[study.time_origin]}. Table 3 takes j as given and small; this is what it does to decisions.",
     )
-    figure = draw("jitter", "Accuracy over spike-time jitter.", partial(figures.jitter_figure, study))
+    figure = draw("jitter", "Accuracy over spike-time jitter.", partial(figures.jitter_figure, study, names))
     return section("Spike-time jitter", figure, table)
 
 
@@ -144,11 +149,6 @@ def _jitter_answer(study: SpikeJitter) -> str:
     means = {name: float(np.mean(shares[k])) for name, shares in study.accuracy.items()}
     after = f", {means['trained']:.2%} after training under it" if "trained" in means else ""
     return f"At {study.jitter[k]:.0%} jitter of every spike {means['clean']:.2%} are right{after}."
-
-
-def _names(study: WeightNoise | SpikeJitter, under: str) -> tuple[str, ...]:
-    names = {"clean": "as trained", "trained": f"trained under {under}"}
-    return tuple(names[name] for name in study.zero)
 
 
 def _share(value: float, n: int) -> str:
