@@ -120,7 +120,7 @@ def evaluate(
         options["errors"] = errors
     chosen = level_of(level)
     if chosen.HAS_DEVICES:
-        return chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options)
+        return _forced_at_the_end(chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options), spec)
     t_over_tau, weights = acting_times(spec, t_over_tau, weights), overlapping_weights(spec, t_over_tau, weights)
     record = _after_output_delay(chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options), spec)
     return _forced_at_the_end(record, spec)

@@ -28,7 +28,8 @@ class Course:
 
     start_membrane_rad: phase of VCO4 less that of VCO3 at the start, to a fraction of a turn: minus the lead.
     setup_rad: membrane from which on the flip-flop sees VCO4 ahead. detector_delay_s: from an edge of VCO1 to VCO4's
-    answer; nan: no later than UP.
+    answer; nan: no later than UP. armed_s: from when the comparator decides. constant_duty: what takes the place of UP
+    in VCO4 then, on a ramp; VCO1 and VCO2 stand still then.
     """
 
     time_s: Floats
@@ -38,6 +39,8 @@ class Course:
     start_membrane_rad: float
     setup_rad: float = 0.0
     detector_delay_s: float = nan
+    armed_s: float = 0.0
+    constant_duty: float | None = None
 
     @cached_property
     def edges_s(self) -> dict[str, Floats]:
@@ -54,7 +57,8 @@ class Course:
     def known(self) -> slice:
         """The points at which all four phases are known."""
         first = max(edges[0] for edges in self.edges_s.values())
-        last = min(self.edges_s[name][-1] for name in ("o1", "o2", "o4"))
+        running = ("o1", "o2", "o4") if self.constant_duty is None else ("o4",)
+        last = min(self.edges_s[name][-1] for name in running)
         inside = np.flatnonzero((self.time_s >= first) & (self.time_s <= last))
         if not inside.size:
             raise SimulatorBadOutput("the oscillators must run at the same time")
@@ -78,6 +82,8 @@ class Course:
     def membrane_rad(self) -> Floats:
         """Phase of VCO4 less that of VCO3 at the known points; [point]."""
         time, up, known = self.time_s, self.up, self.known
+        if self.constant_duty is not None:
+            up = np.where(time < self.armed_s, up, self.constant_duty)
         area = np.concatenate([[0.0], np.cumsum(np.diff(time) * (up[1:] + up[:-1]) / 2)])
         area = np.interp(time - self._switch_delay_s, time, area)
         edges = self.edges_s["o4"]
@@ -93,17 +99,21 @@ class Course:
         return np.asarray(error - 2 * pi * np.round(error[0] / (2 * pi)))
 
     def crossing_s(self) -> float:
-        """Return the first instant from the origin on at which the membrane enters setup … π modulo 2π.
+        """Return the first instant from the arming on at which the membrane is within setup … π modulo 2π.
 
-        Inf when it does not.
+        Inf when it is not.
 
         A flip-flop that sees VCO4 a little after VCO3's edge fires before the phases have met: that edge counts then.
         Raise SimulatorBadOutput where Q rises with the phases further apart.
         """
-        met_s, q_s = (
-            min(self._enters(self.membrane_rad - self.setup_rad), self._enters(-self.membrane_rad - pi)),
-            self.q_s(),
-        )
+        membrane, q_s = self.membrane_rad, self.q_s()
+        met_s = inf
+        if self.armed_s > 0:  # the membrane has moved before anybody compared
+            at_arming = float(np.interp(self.armed_s, self.time_s[self.known], membrane))
+            turns = 2 * pi * np.floor((at_arming + pi) / (2 * pi))
+            met_s = self.armed_s if at_arming - turns >= self.setup_rad else inf
+            membrane = membrane - turns
+        met_s = min(met_s, self._enters(membrane - self.setup_rad), self._enters(-membrane - pi))
         if q_s == inf or met_s <= q_s:
             return met_s
         seen_s = float(self.edges_s["o3"][self.edges_s["o3"] < q_s][-1])
@@ -118,15 +128,24 @@ class Course:
         return float(edges[edges >= 0][0]) if (edges >= 0).any() else inf
 
     def headroom(self, until_s: float) -> float:
-        """Return the largest size of the phase error from the origin to an instant, over π/2."""
+        """Return the largest size of the phase error over π/2, from the origin to an instant; on a ramp the arming."""
+        until_s = until_s if self.constant_duty is None else self.armed_s
         time = self.time_s[self.known]
         error_rad = np.abs(self.phase_error_rad[(time >= 0) & (time <= until_s)])
         return float(error_rad.max(initial=0.0)) / XOR_RANGE_rad
 
     def is_false_fire(self, at_s: float) -> bool:
-        """Return whether the phases met modulo 2π only, the membrane having fallen instead of risen."""
+        """Return whether the phases met modulo 2π only: the membrane fell, or was a half turn ahead at the arming."""
         time = self.time_s[self.known]
-        return bool(at_s < inf and np.interp(at_s, time, self.membrane_rad) < -pi / 2)
+        if at_s == inf:
+            return False
+        membrane = float(np.interp(at_s, time, self.membrane_rad))
+        return membrane < -pi / 2 or (self.armed_s > 0 and membrane >= pi)
+
+    @property
+    def has_fired(self) -> bool:
+        """Whether the latch holds a spike at the end."""
+        return bool(self.vectors["v(fired)"][-1] > self.supply_V / 2)
 
     @property
     def _switch_delay_s(self) -> float:
@@ -142,12 +161,13 @@ class Course:
         return self.detector_delay_s - xor_s
 
     def _enters(self, gap: Floats) -> float:
-        """Return the first instant from the origin on at which a gap [known point] rises through 0.
+        """Return the first instant from the arming on at which a gap [known point] rises through 0.
 
         Inf when it does not.
         """
         edges = rising_edges(self.time_s[self.known], gap, 0.0)
-        return float(edges[edges >= 0][0]) if (edges >= 0).any() else inf
+        edges = edges[edges >= self.armed_s]
+        return float(edges[0]) if len(edges) else inf
 
 
 _RINGS = ("o1", "o2", "o3", "o4")

@@ -23,11 +23,20 @@ from neurocircuit.spice import ngspice, transistor_run
 from neurocircuit.spice.devices import DeviceShift
 from neurocircuit.spice.mismatch import shifts_of
 from neurocircuit.spice.phases import rising_edges, steady
-from neurocircuit.spice.transistor_deck import Input, State, TransistorDeck, code_lines, compose_neuron, number
+from neurocircuit.spice.transistor_deck import (
+    Input,
+    State,
+    TransistorDeck,
+    Window,
+    code_lines,
+    compose_neuron,
+    number,
+)
 
 SYNAPSES = 6  # attached at least, idle where there are fewer inputs: each one's leakage moves the lock point
 STATES = 4  # at f3 = 1.25 f1 these and the four values of the beat put VCO3 within π/16 of any wanted phase
 _ARM_PERIODS = 5.5  # of VCO1 from arming to the saved state: VCO3 and VCO4 have started and show three periods
+_LATER = Window(math.inf, math.inf)
 _WATCHED = ("v(o1)", "v(o3)", "v(o4)", "v(en3)")
 
 
@@ -60,20 +69,23 @@ class SavedStates:
 
 
 @functools.lru_cache(maxsize=64)
-def saved_states(circuit: Circuit, inputs: int, timeout_s: float, attached: int = SYNAPSES) -> SavedStates:
+def saved_states(
+    circuit: Circuit, inputs: int, timeout_s: float, attached: int = SYNAPSES, windowed: bool = False
+) -> SavedStates:
     """Return the states of a circuit, from the user's cache directory where this code made them, else by simulation.
 
-    attached: as in `idle`.
+    attached: as in `idle`. windowed: of the neuron with a readout window, of any form, which has not opened yet.
 
     Raise SimulatorMissing, SimulatorTimeout; SimulatorBadOutput where an oscillator does not start or run.
     """
     mismatch = shifts_of(circuit, inputs)
-    lock = _lock_deck(circuit, inputs, mismatch, attached)
+    window = _LATER if windowed else None
+    lock = _lock_deck(circuit, inputs, mismatch, attached, window)
     key = key_of({"states": STATES, "ngspice": ngspice.version().number, "deck": lock.identity})
     path = Path(platformdirs.user_cache_dir("neurocircuit")) / "states" / f"{key[:32]}.json"
     states = _read(path)
     if states is None:
-        states = _simulate(circuit, inputs, lock, mismatch, timeout_s, attached)
+        states = _simulate(circuit, inputs, lock, mismatch, timeout_s, attached, window)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(asdict(states)) + "\n")
@@ -97,7 +109,9 @@ def idle(circuit: Circuit, inputs: int, from_power_up: bool = False, attached: i
     return "\n".join(lines)
 
 
-def _lock_deck(circuit: Circuit, inputs: int, mismatch: Mapping[str, DeviceShift], attached: int) -> TransistorDeck:
+def _lock_deck(
+    circuit: Circuit, inputs: int, mismatch: Mapping[str, DeviceShift], attached: int, window: Window | None
+) -> TransistorDeck:
     return compose_neuron(
         circuit,
         [Input()] * inputs,
@@ -107,6 +121,7 @@ def _lock_deck(circuit: Circuit, inputs: int, mismatch: Mapping[str, DeviceShift
         save_state_at_s=circuit.arming_s,
         extra=idle(circuit, inputs, from_power_up=True, attached=attached),
         mismatch=mismatch,
+        window=window,
     )
 
 
@@ -117,10 +132,20 @@ def _simulate(
     mismatch: Mapping[str, DeviceShift],
     timeout_s: float,
     attached: int,
+    window: Window | None,
 ) -> SavedStates:
     locked = transistor_run.simulate(lock, timeout_s=timeout_s)
     made = [
-        _arm(circuit, [Input()] * inputs, locked, (1.0 + k / STATES) / circuit.f1_Hz, mismatch, timeout_s, attached)
+        _arm(
+            circuit,
+            [Input()] * inputs,
+            locked,
+            (1.0 + k / STATES) / circuit.f1_Hz,
+            mismatch,
+            timeout_s,
+            attached,
+            window,
+        )
         for k in range(STATES)
     ]
     f1_Hz, f3_Hz = (float(np.mean([frequencies[k] for _, frequencies in made])) for k in range(2))
@@ -135,6 +160,7 @@ def _arm(
     mismatch: Mapping[str, DeviceShift],
     timeout_s: float,
     attached: int,
+    window: Window | None,
 ) -> tuple[Armed, tuple[float, float]]:
     """From lock to a saved state armed later_s after it, and the frequencies of VCO1 and VCO3 in that run."""
     arm_s = circuit.arming_s + later_s
@@ -148,6 +174,7 @@ def _arm(
         save_state_at_s=arm_s + _ARM_PERIODS / circuit.f1_Hz,
         extra=idle(circuit, len(inputs), attached=attached),
         mismatch=mismatch,
+        window=window,
     )
     ran = transistor_run.simulate(deck, timeout_s=timeout_s)
     if ran.state is None:

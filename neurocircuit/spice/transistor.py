@@ -6,6 +6,10 @@ ahead of VCO3 by what the flip-flop needs to see it (the spec's lead less the ci
 holds VCO4's edges back), plus the spec's output delay, as at the other levels: phases are known at rising edges, and
 between two of them VCO4 follows UP, saved: 2π (n + share of the period) with the swing of UP on it.
 
+A readout window takes the neuron of cells/windowed_neuron.cir: its flip-flop is held in reset until the arming. Form
+`forced`: a pulse at the window's end makes the latch spike, which the run must show. Form `ramp`: at the arming VCO4's
+current becomes constant, its resistor found for the slope (readout_current.py), and VCO1 and VCO2 stop.
+
 Measured on generic65 tt, two inputs at 0.16 τ and four idle synapses: 5.2 CPU-s an evaluation; 130 ns of the same deck
 from power-up at the same step, without a state and a stop, 24.3 CPU-s.
 """
@@ -27,11 +31,13 @@ from neurocircuit.spice.mismatch import shifts_of
 from neurocircuit.spice.phases import Placement, nearest_placement
 from neurocircuit.spice.process import load
 from neurocircuit.spice.readout import Course
+from neurocircuit.spice.readout_current import readout_Ohm
 from neurocircuit.spice.saved_states import SYNAPSES, SavedStates, idle, saved_states
-from neurocircuit.spice.transistor_deck import CELLS, Input, MAX_STEP_s, compose_neuron
+from neurocircuit.spice.transistor_deck import CELLS, Input, MAX_STEP_s, Window, compose_neuron
 
 HAS_DEVICES = True
 STATE_TIMEOUT_s = 600.0  # making the states, once for each circuit
+FORCED_WITHIN_s = 1e-9  # of a window's end the latch has spiked
 _SAVED = ("v(o1)", "v(o2)", "v(o3)", "v(o4)", "v(up)", "v(vc)", "v(q)", "v(fired)")
 
 
@@ -59,19 +65,21 @@ def fire(
     """
     if errors is not None:
         raise InputError("errors must be none at level transistor, where a chip is Circuit.chip_seed, got some")
-    circuit, codes = circuit_of(spec), spec.weight_bank.codes(weights)
+    circuit_of(spec)
+    codes = spec.weight_bank.codes(weights)
     trials, inputs = t_over_tau.shape
     fire_time, headroom = np.full(trials, nan), np.full(trials, nan)
     false_fire, failures = np.zeros(trials, dtype=bool), {}
     try:
-        name, states = engine(), saved_states(circuit, inputs, STATE_TIMEOUT_s, attached)
+        name, states = engine(), _states(spec, inputs, attached)
+        resistor_Ohm = readout_Ohm(spec)
     except (SimulatorTimeout, SimulatorBadOutput) as error:
         return FireRecord(fire_time, headroom, false_fire, dict.fromkeys(range(trials), ngspice.reason_of(error)))
     placed = nearest_placement(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
     for trial in range(trials):
         try:
             trial_inputs = t_over_tau[trial], codes[trial]
-            course = _run(spec, states, placed, trial, *trial_inputs, timeout_s, step_divisor, attached)
+            course = _run(spec, states, placed, trial, *trial_inputs, timeout_s, step_divisor, attached, resistor_Ohm)
             decided = _decision(course, spec)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
@@ -90,9 +98,9 @@ def waveforms(
 ) -> Waveforms:
     """Waveforms from the time origin until shortly after Q, which stops VCO3 and VCO4, or over the whole window."""
     circuit, codes = circuit_of(spec), spec.weight_bank.codes(weights)
-    states = saved_states(circuit, len(t_over_tau), STATE_TIMEOUT_s, attached)
+    states = _states(spec, len(t_over_tau), attached)
     placed = nearest_placement(start_rad[None], states.saved_rad, states.f1_Hz, states.f3_Hz)
-    course = _run(spec, states, placed, 0, t_over_tau, codes, STATE_TIMEOUT_s, 1, attached)
+    course = _run(spec, states, placed, 0, t_over_tau, codes, STATE_TIMEOUT_s, 1, attached, readout_Ohm(spec))
     known = slice(max(course.known.start, int(np.searchsorted(course.time_s, 0.0))), course.known.stop)
     time_s, skipped = course.time_s[known], known.start - course.known.start
     base = 2 * pi * spec.f0_Hz * time_s
@@ -128,8 +136,7 @@ def arming(spec: NeuronSpec, start_rad: Floats, inputs: int, attached: int = SYN
 
     VCO1's is the phase that VCO4 sees: earlier by the detector's delay, which levels without gates do not have.
     """
-    circuit = circuit_of(spec)
-    states = saved_states(circuit, inputs, STATE_TIMEOUT_s, attached)
+    circuit, states = circuit_of(spec), _states(spec, inputs, attached)
     placed = nearest_placement(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
     since_s = np.array([armed.state.time_s - armed.armed_s for armed in states.armed])
     armed_rad = np.array([armed.armed_rad for armed in states.armed])
@@ -162,9 +169,12 @@ def circuit_of(spec: NeuronSpec) -> Circuit:
     """Return the transistors behind a spec. Raise InputError where there are none."""
     if spec.circuit is None:
         raise InputError("level transistor needs a NeuronSpec with circuit, as `neurocircuit characterize` writes it")
-    if spec.readout_window is not None:
-        raise InputError("level transistor has no readout_window: its comparator is armed with VCO3 and VCO4")
     return spec.circuit
+
+
+def _states(spec: NeuronSpec, inputs: int, attached: int) -> SavedStates:
+    windowed = spec.readout_window is not None
+    return saved_states(circuit_of(spec), inputs, STATE_TIMEOUT_s, attached, windowed)
 
 
 def _run(
@@ -177,10 +187,11 @@ def _run(
     timeout_s: float,
     step_divisor: int,
     attached: int = SYNAPSES,
+    resistor_Ohm: float | None = None,
 ) -> Course:
     """Return one trial, from its state to Q or to the end of the window.
 
-    An input that comes after the window stays idle.
+    An input that comes after the window stays idle. resistor_Ohm: of the read-out current of a ramp.
     """
     circuit, armed = circuit_of(spec), states.armed[placed.state[trial]]
     origin_s = armed.state.time_s + float(placed.wait_s[trial])
@@ -188,10 +199,13 @@ def _run(
         Input((origin_s + float(time) * spec.tau_s,) if time < spec.window_over_tau else (), int(code))
         for time, code in zip(t_over_tau, codes, strict=True)
     ]
+    readout, window = spec.readout_window, None
+    if readout is not None:
+        window = Window(origin_s + readout.armed_s, origin_s + readout.closes_s, resistor_Ohm)
     deck = compose_neuron(
         circuit,
         inputs,
-        stop_s=origin_s + spec.window_s,
+        stop_s=origin_s + (spec.window_s if readout is None else readout.closes_s + FORCED_WITHIN_s),
         max_step_s=MAX_STEP_s / step_divisor,
         arm_s=(),
         saved=_SAVED,
@@ -199,6 +213,7 @@ def _run(
         stop_when_fired=True,
         extra=idle(circuit, len(inputs), attached=attached),
         mismatch=shifts_of(circuit, len(inputs)),
+        window=window,
     )
     vectors = transistor_run.simulate(deck, timeout_s=timeout_s).vectors
     return Course(
@@ -209,12 +224,29 @@ def _run(
         -circuit.lead_rad,
         setup_rad=max(spec.threshold.lead_rad - circuit.lead_rad - 2 * pi * circuit.f3_Hz * circuit.data_pull_s, 0.0),
         detector_delay_s=circuit.detector_delay_s or nan,
+        armed_s=0.0 if readout is None else readout.armed_s,
+        constant_duty=_duty(spec),
     )
 
 
+def _duty(spec: NeuronSpec) -> float | None:
+    """Return the duty of UP whose mean current is the read-out current of a ramp; None: the neuron has none."""
+    if spec.ramp_slope is None:
+        return None
+    return 0.5 + spec.ramp_slope * spec.fixed_lead_rad / (2 * pi * spec.vco4_swing_Hz * spec.tau_s)
+
+
 def _decision(course: Course, spec: NeuronSpec) -> tuple[float, float, bool]:
-    """Return the fire time over tau, headroom, and whether it is a false fire."""
+    """Return the fire time over tau, inf for a forced spike, headroom, and whether it is a false fire.
+
+    Raise SimulatorBadOutput where the end of a window of the form forced made no spike.
+    """
     q_s, crossing_s = course.q_s(), course.crossing_s()
     fired_s = q_s if spec.readout == "q" else crossing_s + spec.output_delay_s
-    fired_s = fired_s if fired_s <= spec.window_s else inf
-    return fired_s / spec.tau_s, course.headroom(min(crossing_s, q_s)), course.is_false_fire(crossing_s)
+    fired_s = fired_s if fired_s <= spec.window_over_tau * spec.tau_s else inf
+    headroom = course.headroom(min(crossing_s, q_s))
+    if fired_s == inf and spec.readout_window is not None and spec.readout_window.form == "forced":
+        if not course.has_fired:
+            raise SimulatorBadOutput("the pulse at the window's end must make the neuron spike")
+        return inf, headroom, False
+    return fired_s / spec.tau_s, headroom, course.is_false_fire(crossing_s)

@@ -7,6 +7,7 @@ the state's time; `simulate` gives its vectors on the same axis.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from neurocircuit.errors import InputError
 from neurocircuit.spec import Circuit, Condition
@@ -24,6 +25,7 @@ __all__ = [
     "MAX_STEP_s",
     "State",
     "TransistorDeck",
+    "Window",
     "code_lines",
     "compose_bench",
     "compose_neuron",
@@ -40,6 +42,7 @@ ENABLE_s = 5e-9  # VCO1 starts here, its bias node charged; VCO2 a quarter perio
 # With standing voltages nothing needs charging, and a longer wait than Process.enable_s would discharge the loop
 # filter, whose UP rests at 0; one too short for the process lets the loop slip (freepdk45 at 0.3 ns).
 HEAD_START_turns = 0.019  # of VCO2, which its filter's first periods hold back: 0.12 rad, measured on generic65 tt
+RESTART_HEAD_START_turns = 0.05  # after a ramp, in which UP rests and the filter discharges: 6 mrad from lock in 14 ns
 RESET_s = 2e-9  # end of the power-on reset
 ARM_WIDTH_s = 1e-9
 SUPPLIES = ("pll", "membrane", "synapse", "logic")
@@ -53,6 +56,18 @@ class Input:
 
     times_s: tuple[float, ...] = ()
     code: int = 0
+
+
+@dataclass(frozen=True)
+class Window:
+    """Signals of a windowed neuron (cells/windowed_neuron.cir): its window in s, and the form of its read-out.
+
+    armed_s: inf for one whose window comes later than the deck's end. readout_Ohm: r5 of the form ramp; None: forced.
+    """
+
+    armed_s: float
+    closes_s: float
+    readout_Ohm: float | None = None
 
 
 def compose_neuron(
@@ -70,6 +85,7 @@ def compose_neuron(
     extra: str = "",
     mismatch: Mapping[str, DeviceShift] | None = None,
     installed: Installed | None = None,
+    window: Window | None = None,
 ) -> TransistorDeck:
     """Return the neuron with its synapses, from power-up or from a saved state, to stop_s.
 
@@ -77,7 +93,7 @@ def compose_neuron(
     reset_s: instants at which a running neuron is stopped without a spike: the end of its window.
     save_state_at_s: end the run there and keep the state, in place of stop_s. extra: further SPICE lines, which may use
     the deck's nodes. mismatch: shifts by device path (`devices`). installed: the circuit's process, where it was loaded
-    already.
+    already. window: of a windowed neuron; its end makes the neuron spike, or resets it (form ramp).
 
     Raise InputError for a code beyond the bank, a spike before the start or over another one, a state of another
     number of inputs; ProcessMissing.
@@ -87,10 +103,13 @@ def compose_neuron(
     end_s = stop_s if save_state_at_s is None else save_state_at_s
     arms_s = _arms(circuit, arm_s, begin_s)
     _check(circuit, inputs, begin_s, end_s, start)
+    if window is not None and window.readout_Ohm is not None and window.closes_s < inf:
+        reset_s = [*reset_s, window.closes_s]
     body = [
         *_supplies(circuit.condition),
-        *_controls(circuit, installed.process.enable_s, arms_s, reset_s, begin_s),
-        *neuron_lines(circuit),
+        *_controls(circuit, installed.process.enable_s, arms_s, reset_s, begin_s, window is not None),
+        *(_window(circuit, window, begin_s) if window is not None else []),
+        *neuron_lines(circuit, window=window),
         *(
             power_up_lines(circuit, installed.process.bias_lines_V, [f"xw{k}" for k in range(len(inputs))])
             if start is None
@@ -132,9 +151,13 @@ def compose_bench(
     return assemble(installed, condition, title, [body], saved, span, before=alterations(mismatch or {}))
 
 
-def neuron_lines(circuit: Circuit, tag: str = "") -> list[str]:
+def neuron_lines(circuit: Circuit, tag: str = "", window: Window | None = None) -> list[str]:
     """Return a neuron with its bias currents and its weight reference; `tag` ends the names of all that is its own."""
     bias, parts = circuit.bias, circuit.components
+    signals, cell, readout = "", "neuron", ""
+    if window is not None:
+        r5_Ohm = parts.r4_Ohm if window.readout_Ohm is None else window.readout_Ohm
+        signals, cell, readout = " window clear closing", "windowed_neuron", f" r5={number(r5_Ohm)}"
     nodes = " ".join(f"{node}{tag}" for node in ("o1", "o2", "o3", "o4", "up", "vc", "q", "fired", "en3"))
     return [
         f"I1{tag} vdd_pll ib1{tag} {number(bias.vco1_A)}",
@@ -142,9 +165,10 @@ def neuron_lines(circuit: Circuit, tag: str = "") -> list[str]:
         f"I3{tag} vdd_membrane ib3{tag} {number(bias.vco3_A)}",
         f"I4{tag} vdd_membrane ib4{tag} {number(bias.vco4_A)}",
         f"Iw{tag} vdd_synapse wbn{tag} {number(bias.weight_A)}",
-        f"xneuron{tag} ib1{tag} ib2{tag} ib3{tag} ib4{tag} en1 en2 arm reset {nodes}",
-        "+ vdd_pll vdd_membrane vdd_logic neuron",
-        f"+ r1={number(parts.r1_Ohm)} c1={number(parts.c_F)} r2={number(parts.r2_Ohm)} r4={number(parts.r4_Ohm)}",
+        f"xneuron{tag} ib1{tag} ib2{tag} ib3{tag} ib4{tag} en1 en2 arm reset{signals} {nodes}",
+        f"+ vdd_pll vdd_membrane vdd_logic {cell}",
+        f"+ r1={number(parts.r1_Ohm)} c1={number(parts.c_F)} r2={number(parts.r2_Ohm)} r4={number(parts.r4_Ohm)}"
+        + readout,
         f"xref{tag} wbn{tag} wbp{tag} vdd_synapse weight_reference",
     ]
 
@@ -210,24 +234,57 @@ def _supplies(condition: Condition) -> list[str]:
 
 
 def _controls(
-    circuit: Circuit, standing_enable_s: float, arms_s: tuple[float, ...], resets_s: Sequence[float], begin_s: float
+    circuit: Circuit,
+    standing_enable_s: float,
+    arms_s: tuple[float, ...],
+    resets_s: Sequence[float],
+    begin_s: float,
+    windowed: bool,
 ) -> list[str]:
-    """Return the enables, reset and arm; at power-up a first reset, from a saved state static enables."""
+    """Return the enables, reset and arm; at power-up a first reset, from a saved state static enables.
+
+    windowed: the enables stand on the nodes stop1 and stop2 of `_window`.
+    """
     supply_V = circuit.condition.supply_V
     enable_s = standing_enable_s if circuit.standing_V else ENABLE_s
     later_s = enable_s + (0.25 - (HEAD_START_turns if circuit.standing_V else 0.0)) / circuit.f1_Hz
+    low1, low2 = ("stop1", "stop2") if windowed else ("0", "0")
     if begin_s == 0:
         lines = [
-            f"Ven1 en1 0 pulse(0.0 {number(supply_V)} {number(enable_s)} 20e-12 20e-12 1.0 2.0)",
-            f"Ven2 en2 0 pulse(0.0 {number(supply_V)} {number(later_s)} 20e-12 20e-12 1.0 2.0)",
+            f"Ven1 en1 {low1} pulse(0.0 {number(supply_V)} {number(enable_s)} 20e-12 20e-12 1.0 2.0)",
+            f"Ven2 en2 {low2} pulse(0.0 {number(supply_V)} {number(later_s)} 20e-12 20e-12 1.0 2.0)",
             f"Vpower_up reset reset_later pulse({number(supply_V)} 0.0 {number(RESET_s)} 20e-12 20e-12 1.0 2.0)",
         ]
     else:
-        lines = [f"Ven1 en1 0 {number(supply_V)}", f"Ven2 en2 0 {number(supply_V)}", "Vpower_up reset reset_later 0.0"]
+        lines = [f"Ven{k} en{k} {low} {number(supply_V)}" for k, low in ((1, low1), (2, low2))]
+        lines.append("Vpower_up reset reset_later 0.0")
     for name, node, times_s in (("Vreset", "reset_later", resets_s), ("Varm", "arm", arms_s)):
         shifted = [time_s - begin_s for time_s in times_s if time_s > begin_s]
         lines += pulse_sources(name, node, shifted, ARM_WIDTH_s, supply_V)
     return lines
+
+
+def _window(circuit: Circuit, window: Window, begin_s: float) -> list[str]:
+    """Return the window, `clear` and the loop's stops of the form ramp, and the pulse that forces a spike in the other.
+
+    VCO1 and VCO2 start again at the window's end, VCO2 a quarter period later, less a head start: near lock.
+    """
+    supply_V, ramps = circuit.condition.supply_V, window.readout_Ohm is not None
+    open_s = [window.armed_s - begin_s] if window.armed_s < inf else []
+    closes_s = [window.closes_s - begin_s] if window.closes_s < inf else []
+    length_s = window.closes_s - window.armed_s
+    later_s = (0.25 - RESTART_HEAD_START_turns) / circuit.f1_Hz
+    stops = [
+        line
+        for k, length in ((1, length_s), (2, length_s + later_s))
+        for line in pulse_sources(f"Vstop{k}", f"stop{k}", open_s if ramps else [], length, -supply_V)
+    ]
+    return [
+        *stops,
+        *pulse_sources("Vwindow", "window", open_s, length_s, supply_V),
+        *pulse_sources("Vclear", "clear", open_s if ramps else [], length_s, supply_V),
+        *pulse_sources("Vclosing", "closing", [] if ramps else closes_s, ARM_WIDTH_s, supply_V),
+    ]
 
 
 def _synapse(circuit: Circuit, k: int, item: Input, begin_s: float) -> list[str]:

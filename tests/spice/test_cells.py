@@ -52,6 +52,15 @@ def bench_body():
     lines += ["Ishape vdd ibs 1e-05", step("Vfired", "f", 4, 9), "xshape f pulse ibs vdd spike_shaper"]
     lines += ["Ilead vdd ibl 1.55e-05", "xl ibl ibl 0 0 nmos w={w_tail_n} l={l_bias}"]
     lines += [step("Vstart", "start", 4, 9), "xlead start late ibl vdd lead_delay"]
+    # The window is open from 5 to 9 ns; Q at 6 ns … 6.3 in one, only the pulse at its end in the other.
+    lines += [step("Vwindow", "window", 5, 9), step("Vclosing", "closing", 9, 10), step("Vq2", "q2", 6, 6.3)]
+    lines += ["xgate vdd window q2 closing sees spike1 vdd window_gate"]
+    lines += ["xgate2 vdd window low closing sees2 spike2 vdd window_gate"]
+    lines += ["xopen vdd vdd low closing always spike3 vdd window_gate"]
+    # UP is high from 3 to 7 ns, the read-out current flows from 5 to 9 ns: into held nodes, at the source's.
+    lines += [step("Vup", "u", 3, 7), step("Vclear", "clear", 5, 9)]
+    for k, cell in enumerate(("up_switch r4=80e3", "readout_switch r4=80e3 r5=40e3")):
+        lines += [f"Vib{k} held{k} 0 {STANDING_V['ib']}", f"xswitch{k} u {'clear ' * k}held{k} vdd {cell}"]
     return "\n".join(lines)
 
 
@@ -69,6 +78,10 @@ NODES = (
     "running2",
     "pulse",
     "late",
+    "sees",
+    "always",
+    "spike1",
+    "spike2",
 )
 
 
@@ -77,6 +90,7 @@ def cells():
     """Vectors of the one deck, by node or source, on one axis of 1 ps."""
     installed = load("generic65")
     saved = tuple(f"v({node})" for node in (*NODES, *(f"up{k}" for k in range(len(LAGS)))))
+    saved += tuple(f"i(vib{k})" for k in range(2))
     deck = compose_bench(installed, installed.condition(), bench_body(), saved, stop_s=12 * NS, max_step_s=1e-11)
     vectors = simulate(deck, timeout_s=LONG_s).vectors
     time_s = np.arange(0.1 * NS, 12 * NS, 1e-12)
@@ -149,6 +163,25 @@ def test_the_lead_is_a_delay_of_the_start_and_none_of_the_end(cells):
     start, late = rising_edges(cells["time"], cells["late"], 0.5)[0] - 4 * NS, cells["late"][cells["time"] > 9.3 * NS]
     assert 0.1 * NS < start < 0.5 / 0.9375 * NS  # less than half a period of VCO3
     assert np.all(late < 0.1)
+
+
+def test_the_window_opens_the_comparator_and_its_end_is_a_spike(cells):
+    assert at(cells, "sees", 4.8, 5.5, 8.5, 9.5) == [0, 1, 1, 0]
+    assert at(cells, "always", 4.8, 5.5, 8.5, 9.5) == [1, 1, 1, 1]  # the same gate without its window
+    assert at(cells, "spike1", 5.5, 6.2, 7, 9.5, 10.5) == [0, 1, 0, 1, 0]
+    assert at(cells, "spike2", 5.5, 6.2, 7, 9.5, 10.5) == [0, 0, 0, 1, 0]
+
+
+def test_a_constant_current_takes_the_place_of_that_of_up(cells):
+    """As `up_switch` while clear is low; then through r5, whatever UP. The same switch stands before both resistors."""
+    one_A = (1.0 - STANDING_V["ib"]) / 80e3
+    instants = np.array((2.5, 4.5, 6.5, 8.5, 10.5)) * NS
+    free, windowed = (np.interp(instants, cells["time"], cells[f"vib{k}"]) / one_A for k in range(2))
+    switch_Ohm = 80e3 * (1.0 / free[1] - 1.0)
+    readout = 80e3 / (40e3 + switch_Ohm)
+    assert 0 < switch_Ohm < 8e3
+    np.testing.assert_allclose(free, free[1] * np.array((0, 1, 1, 0, 0)), atol=1e-3)
+    np.testing.assert_allclose(windowed, (0, free[1], readout, readout, 0), atol=0.02)
 
 
 @pytest.fixture(scope="module")

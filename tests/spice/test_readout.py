@@ -101,3 +101,39 @@ def test_an_oscillator_that_stands_still_is_named():
     course.vectors["v(o2)"][:] = 0.0
     with pytest.raises(SimulatorBadOutput, match="oscillator o2 must run, got 0 edges"):
         course.crossing_s()
+
+
+def test_before_the_arming_no_crossing_counts():
+    """The planted membrane is above zero from 19 ns to the end: an arming within finds it there, a later one waits."""
+    course, membrane, _ = planted()
+    above = TIME[np.flatnonzero((membrane >= 0) & (TIME >= 0))]
+    for armed_s, expected in ((30e-9, 30e-9), (above[0] - 1e-9, above[0])):
+        windowed = Course(TIME, course.vectors, 1.0, SWING, -LEAD, armed_s=armed_s)
+        assert windowed.crossing_s() == pytest.approx(expected, abs=10e-12)
+        assert not windowed.is_false_fire(windowed.crossing_s())
+
+
+def test_a_membrane_a_turn_back_at_the_arming_is_a_false_fire():
+    """The flip-flop compares modulo 2π: below -π VCO4 looks ahead at once."""
+    course = planted(error_rad=-1.2)[0]
+    late = Course(TIME, course.vectors, 1.0, SWING, -LEAD, armed_s=38e-9)
+    assert late.membrane_rad[-1] < -pi
+    assert late.crossing_s() == 38e-9
+    assert late.is_false_fire(38e-9)
+
+
+def test_on_a_ramp_the_loop_may_stand_still_and_the_membrane_rises_by_the_current():
+    course, membrane, error = planted(error_rad=0.5)
+    armed_s, duty = 15e-9, 0.9
+    after = np.maximum(TIME - armed_s, 0.0)
+    ramp_rad = np.interp(armed_s, TIME, membrane) + 2 * pi * SWING * (duty - 0.5) * after
+    risen = np.where(after > 0, ramp_rad, membrane)
+    vectors = dict(course.vectors) | {"v(o4)": square(2 * pi * F3 * TIME + 0.4 + risen)}
+    for name in ("v(o1)", "v(o2)", "v(up)"):
+        vectors[name] = np.where(after > 0, 0.0, vectors[name])
+    ramp = Course(TIME, vectors, 1.0, SWING, -LEAD, armed_s=armed_s, constant_duty=duty)
+    np.testing.assert_allclose(ramp.membrane_rad, risen[ramp.known], atol=4e-3)
+    assert ramp.crossing_s() == pytest.approx(TIME[np.flatnonzero(risen >= 0)[0]], abs=20e-12)
+    assert ramp.headroom(ramp.crossing_s()) == pytest.approx(error.max() / (pi / 2), abs=0.05)
+    blind = Course(TIME, vectors, 1.0, SWING, -LEAD, armed_s=armed_s)
+    assert blind.known.stop < ramp.known.stop  # without the word of it the run ends with VCO1
