@@ -69,13 +69,13 @@ def seconds(run):
     return time.perf_counter() - begin
 
 
-def compare(benchmark, ours, other, threads=2):
+def compare(benchmark, ours, other, threads=2, rounds=ROUNDS):
     """Median of the ratio ours / other over alternating runs; recorded with the benchmark."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         ours(), other()
-        pairs = [(seconds(ours), seconds(other)) for _ in range(ROUNDS)]
+        pairs = [(seconds(ours), seconds(other)) for _ in range(rounds)]
     finally:
         torch.set_num_threads(before)
     ratio = float(np.median([a / b for a, b in pairs]))
