@@ -47,7 +47,8 @@ class LayerNoise(Values):
     """What the table says of one layer, and the data beside it.
 
     kappa: response over the first-order term, by component; spreads in thresholds; late_median and late_spread: by
-    group of slopes W_C - 1, units of τ; false_*: by closest approach; wrap_*: by distance from wrapping.
+    group of slopes W_C - 1, units of τ, or, under a readout window, of window_share: when the spike comes, 0 at
+    the arming, 1 at the window's end; false_*: by closest approach; wrap_*: by distance from wrapping.
     """
 
     name: str
@@ -64,6 +65,7 @@ class LayerNoise(Values):
     spread_without_terms: float
     bias: float
     slope: tuple[float, ...]
+    window_share: tuple[float, ...] = ()
     late_median: tuple[Number, ...]
     late_spread: tuple[Number, ...]
     approach: tuple[tuple[Number, Number], ...]
@@ -238,9 +240,14 @@ def _described(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) 
     rows = []
     for k, (layer, met) in enumerate(zip(table.layers, samples, strict=True)):
         fired = met.point.fired & np.isfinite(met.t_over_tau)
-        log_s, late = np.log(met.point.slope[fired]), (met.t_over_tau - met.point.at)[fired]
-        edges = np.quantile(log_s, np.linspace(0, 1, 13))
-        groups = [late[(log_s >= low) & (log_s <= high)] for low, high in pairwise(edges)]
+        spec, late = circuit.mapped.neuron_of(k), (met.t_over_tau - met.point.at)[fired]
+        along = np.log(met.point.slope[fired])
+        if spec.readout_window is not None:
+            length = spec.window_over_tau - spec.armed_over_tau
+            along = (met.point.at[fired] - spec.armed_over_tau) / length
+        edges = np.quantile(along, np.linspace(0, 1, 13))
+        groups = [late[(along >= low) & (along <= high)] for low, high in pairwise(edges)]
+        middles = (edges[:-1] + edges[1:]) / 2
         rows.append(
             LayerNoise(
                 name=circuit.mapped.layers[k].name,
@@ -256,7 +263,8 @@ def _described(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) 
                 event_spread=_robust_spread(layer.rest_quantiles),
                 spread_without_terms=_robust_spread(layer.quantiles),
                 bias=float(np.median(layer.bias)),
-                slope=tuple(np.exp((edges[:-1] + edges[1:]) / 2).tolist()),
+                slope=tuple(np.exp(middles).tolist()) if spec.readout_window is None else (),
+                window_share=() if spec.readout_window is None else tuple(middles.tolist()),
                 late_median=tuple(float(np.median(group)) for group in groups),
                 late_spread=tuple(
                     quantile_spread(np.subtract(*np.quantile(group, (0.84, 0.16))), 0.16) for group in groups

@@ -29,21 +29,36 @@ def limit_figure(limits: list[dict[str, Any]]) -> "Figure":
 
 
 def lateness_figure(layers: list[dict[str, Any]]) -> "Figure":
-    """Draw the spread and median of the fire-time error over the slope, with what a fixed membrane error would give."""
+    """Draw the spread and median of the fire-time error over the slope, with what a fixed membrane error would give.
+
+    Under a readout window over when the spike comes in it.
+    """
     figure, axes = style.new_figure(5.0, rows=2, sharex=True)
     figure.subplots_adjust(left=0.18, right=0.97, top=0.98, bottom=0.1, hspace=0.12)
     for k, layer in enumerate(layers):
-        look: dict[str, Any] = {"color": _COLOURS[k % 6], "marker": _MARKERS[k % 6], "label": f"layer {layer['name']}"}
+        marker = _MARKERS[(k + k // 6) % 6]
+        look: dict[str, Any] = {"color": _COLOURS[k % 6], "marker": marker, "label": f"layer {layer['name']}"}
         slope, spread = np.array(layer["slope"]), np.array(layer["late_spread"])
+        if layer["window_share"]:
+            axes[0].plot(layer["window_share"], np.maximum(spread, 1e-5), **look)
+            axes[1].plot(layer["window_share"], layer["late_median"], **look)
+            continue
         axes[0].plot(slope, np.maximum(spread, 1e-5), **look)
         middle = len(slope) // 2
         axes[0].plot(slope, spread[middle] * slope[middle] / slope, color=_COLOURS[k % 6], linestyle=":", linewidth=0.8)
         axes[1].plot(slope, layer["late_median"], **look)
-    axes[0].set(xscale="log", yscale="log", ylabel="spread of t (τ)")
-    axes[1].set(xscale="log", xlabel="slope at the threshold, W_C − 1 (weights)", ylabel="median lateness (τ)")
-    for axis in (axes[0].yaxis, axes[0].xaxis, axes[1].xaxis):
-        style.set_log_plain(axis)
-    axes[1].legend()
+    axes[0].set(yscale="log", ylabel="spread of t (τ)")
+    axes[1].set(ylabel="median lateness (τ)")
+    if layers[0]["window_share"]:
+        axes[1].set(xlabel="spike within its window (0: arming, 1: window's end)", xlim=(0, 1))
+        figure.subplots_adjust(bottom=0.3)
+        axes[1].legend(loc="upper center", bbox_to_anchor=(0.45, -0.24), ncols=2, frameon=False)
+    else:
+        axes[1].legend()
+        axes[1].set(xscale="log", xlabel="slope at the threshold, W_C − 1 (weights)")
+        for axis in (axes[0].xaxis, axes[1].xaxis):
+            style.set_log_plain(axis)
+    style.set_log_plain(axes[0].yaxis)
     return figure
 
 
@@ -63,7 +78,7 @@ def false_fire_figure(layers: list[dict[str, Any]]) -> "Figure":
             share,
             [share - np.minimum(low, share), np.maximum(high, share) - share],
             color=_COLOURS[k % 6],
-            marker=_MARKERS[k % 6],
+            marker=_MARKERS[(k + k // 6) % 6],
             linewidth=1.0,
             label=f"layer {layer['name']}",
         )

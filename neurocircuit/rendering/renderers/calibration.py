@@ -15,16 +15,25 @@ _CAUSES = ("die", "neuron", "synapse")
 def render(file: Path) -> Document:
     """Return the report of a calibration."""
     values = read_result(file, "layers", "budget")
-    layers = values["layers"]
+    layers = [{"window_share": [], **layer} for layer in values["layers"]]
+    drawn = draw("lateness", "Spread and median of the error.", partial(figures.lateness_figure, layers))
+    by_slope = section(
+        "Deviation over the slope",
+        "Dotted: a fixed disturbance of the membrane, σ/(W_C − 1), through the middle of each curve.",
+        drawn,
+        _passage(layers),
+        _slopes(layers),
+        _gains(layers),
+    )
+    by_window = section(
+        "Deviation over the window",
+        "On a ramp a disturbance of the membrane moves a spike by the same time wherever it falls in its window.",
+        drawn,
+        _passage(layers),
+        _gains(layers),
+    )
     sections = (
-        section(
-            "Deviation over the slope",
-            "Dotted: a fixed disturbance of the membrane, σ/(W_C − 1), through the middle of each curve.",
-            draw("lateness", "Spread and median of the error.", partial(figures.lateness_figure, layers)),
-            _passage(layers),
-            _slopes(layers),
-            _gains(layers),
-        ),
+        by_window if layers[0]["window_share"] else by_slope,
         section(
             "Silent neurons",
             draw("false_fires", "False spikes over the closest approach.", partial(figures.false_fire_figure, layers)),
