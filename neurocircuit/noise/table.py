@@ -155,8 +155,9 @@ class NoiseTable:
         write_atomically(path, dataset_bytes(self.dataset))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path | str) -> Self:
         """Read a file of `save`, or of an older version. Raise FileFormatError for a foreign or damaged one."""
+        path = Path(path)
         dataset = read_dataset(path)
         version = dataset.attrs.get("schema_version")
         version = int(version) if version in (1, 2) else SCHEMA_VERSION

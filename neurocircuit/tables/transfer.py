@@ -77,11 +77,12 @@ class TransferTable:
         write_atomically(path, dataset_bytes(self.dataset))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path | str) -> Self:
         """Read a file written by `save`.
 
         Raise FileFormatError for a foreign, damaged, changed or newer file, InputError for an unreadable one.
         """
+        path = Path(path)
         dataset = read_dataset(path)
         check_seal(dataset, path)
         try:
