@@ -268,12 +268,12 @@ class _Ramp:
 
     def _tabulated(self, drifts: bool) -> Tensor:
         """Return the disturbances of _GRID draws at each of _INSTANTS times, latest spikes first, [instant · draw]."""
-        passages, spec, T = self.passages, self._spec, self.node.window_over_tau
+        first, spec, T = self.passages, self._spec, self.node.window_over_tau
         at = self._armed + T * (1.0 - (np.arange(_INSTANTS) + 0.5) / _INSTANTS)
-        cell = np.searchsorted(passages.edges[1].numpy(), at, side="right")
+        cell = np.searchsorted(first.edges[1].numpy(), at, side="right")
         draws = torch.from_numpy(((np.arange(_GRID) + 0.5) / _GRID).astype(np.float32))
-        xi = np.stack([passages.event(torch.tensor(int(number)), draws).numpy() for number in cell])
-        m = passages.bias.numpy()[cell][:, None] + event_scale(spec, at)[:, None] * xi
+        xi = np.stack([first.event(torch.tensor(int(number)), draws).numpy() for number in cell])
+        m = first.bias.numpy()[cell][:, None] + event_scale(spec, at)[:, None] * xi
         if drifts:
             m = m + drift(spec, at)[:, None]
         return torch.from_numpy(m.astype(np.float32).ravel())
