@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 @click.option("--slope", type=float, help="Of every neuron's membrane, 1/tau; default: as one bias spike makes it.")
 @click.option("--quantile", default=1.0, show_default=True, help="X of a layer is this quantile of its activations.")
 @click.option(
+    "--largest-fan-in",
+    type=click.IntRange(min=4),
+    help="Synapses that a neuron carries (process fan-in): wider layers become partial sums and their sum.",
+)
+@click.option(
     "--images", "count", default=500, show_default=True, type=click.IntRange(min=1), help="Images that choose X."
 )
 @click.option(
@@ -48,6 +53,7 @@ def command(
     form: "Form",
     slope: float | None,
     quantile: float,
+    largest_fan_in: int | None,
     count: int,
     architecture: str | None,
     test: int | None,
@@ -79,5 +85,6 @@ def command(
         form=form,
         slope=slope,
         quantile=quantile,
+        largest_fan_in=largest_fan_in,
     )
     deliver(network, as_json, out)

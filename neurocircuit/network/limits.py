@@ -234,7 +234,8 @@ def limits_of(
                 float(fan_in),
                 float(choice.largest_fan_in),
                 float(fan_in > choice.largest_fan_in),
-                f"partial sums of {-(-fan_in // parts)} synapses in {parts} neurons, fewer channels or a smaller "
+                f"partial sums of {-(-fan_in // parts)} synapses in {parts} neurons (of a windowed network: "
+                f"`neurocircuit convert --largest-fan-in {choice.largest_fan_in}`), fewer channels or a smaller "
                 "kernel, or a tree of synapses (`neurocircuit process fan-in --branch`)",
             )
         )

@@ -206,7 +206,7 @@ def build(
         limits=tuple(
             limit
             for layer, stage, trajectories in zip(mapped.layers, stages, recorded, strict=True)
-            for limit in limits.limits_of(layer, base, trajectories, choice, stage.fan_in)
+            for limit in limits.limits_of(layer, base, trajectories, choice, stage.synapses)
         ),
         layers=tuple(_layer_fit(k, mapped, stages[k], exact, recorded[k]) for k in range(len(stages))),
         accuracy_exact_weights=_accuracy(exact, images),
@@ -301,7 +301,7 @@ def _layer_fit(
     return LayerFit(
         name=scale.name,
         neurons=layer.neurons,
-        fan_in=layer.fan_in,
+        fan_in=layer.synapses,
         phase_per_weight_rad=scale.phase_per_weight_rad,
         lead_rad=scale.lead_rad,
         vco4_swing_Hz=scale.vco4_swing_Hz,

@@ -73,6 +73,11 @@ class Layer:
         return int(self.index.shape[1])
 
     @property
+    def synapses(self) -> int:
+        """Most that a neuron has: all have as many."""
+        return self.fan_in
+
+    @property
     def origin_over_tau(self) -> float:
         """Where its times count from, since the image's start: all layers are armed with it."""
         return 0.0

@@ -54,8 +54,13 @@ class WindowedLayer:
 
     @property
     def fan_in(self) -> int:
-        """Synapses of each, both bias spikes included."""
+        """Inputs of each, both bias spikes included."""
         return int(self.index.shape[1])
+
+    @property
+    def synapses(self) -> int:
+        """Most that a neuron has, both bias spikes included: a weight of 0, as between groups, is none."""
+        return int((self.kernel[:, :-2] != 0).sum(axis=1).max()) + 2
 
     @property
     def closes_over_tau(self) -> float:

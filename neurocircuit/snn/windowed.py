@@ -93,6 +93,9 @@ class WindowedSum(nn.Module):
         super().__init__()
         self.node, self.form, self.known = node, form, known
         self.weights = nn.ParameterList(weights)
+        for weight in self.weights:  # a weight of 0 is no synapse, and training makes none
+            if not weight.all():
+                weight.register_hook(lambda gradient, weight=weight: gradient * (weight != 0))
         self.bias = nn.Parameter(bias)
         padding = [known[term.source].padding for term in node.terms]
         self._levels = [torch.from_numpy(level.copy()) if level.any() else None for level in padding]

@@ -66,6 +66,7 @@ def convert(
     slope: float | None = None,
     quantile: float | None = 1.0,
     headroom: float = 1.0,
+    largest_fan_in: int | None = None,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
     test: Dataset | None = None,
@@ -86,6 +87,8 @@ def convert(
         slope: σ of every neuron, by two bias spikes; None: by one where it can be (ramp: 1/T).
         quantile: X is this quantile of a layer's activations; None: the bound that no image can exceed.
         headroom: X is this times as much.
+        largest_fan_in: synapses that a neuron carries, two of bias included; wider layers become partial sums and their
+            sum, one window later. None: any number.
         mean: of pixels, by channel: the module gets (pixels - mean)/std.
         std: of pixels, by channel.
         test: images on which the accuracy of both networks is compared.
@@ -124,7 +127,7 @@ def convert(
     normal = Normalisation.of(images.shape[1], mean, std)
     with torch.no_grad():
         steps = Reader(original, normal, pixels).steps()
-        graph, weights = Builder(pixels, form, window, slope, quantile, headroom, normal).build(steps)
+        graph, weights = Builder(pixels, form, window, slope, quantile, headroom, normal, largest_fan_in).build(steps)
         network = WindowedNetwork(graph, {name: value.clone() for name, value in weights.items()})
         conversion = measure(network, original, normal, pixels, quantile)
     network = network.to(next((p.dtype for p in module.parameters()), torch.float32))

@@ -38,7 +38,7 @@ def measure(
         layer = network.layer(node)
         before = layer.affine([values[term.source] for term in node.terms])
         slope = Synapses(layer).bias.slope
-        fan_in = sum(v[0].numel() for v in layer.weights)
+        fan_in = sum(int((v != 0).flatten(1).sum(dim=1).max()) for v in layer.weights)
         rows.append(
             LayerConversion(
                 name=node.name,

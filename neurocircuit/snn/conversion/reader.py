@@ -84,11 +84,20 @@ Value = Neurons | Scaled | Averaged | Affine
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of neurons before its X is known: `limit` is that of a clipped ReLU, None for the read-out."""
+    """A layer of neurons before its X is known: `limit` is that of a clipped ReLU, None for the read-out.
+
+    largest: X, where it is known already.
+    """
 
     name: str
     affine: Affine
     limit: float | None
+    largest: float | None = None
+
+    @property
+    def synapses(self) -> int:
+        """Most of one neuron, without bias spikes; a weight of 0 is none."""
+        return sum(int((part.v != 0).flatten(1).sum(dim=1).max()) for part in self.affine.parts)
 
 
 Step = Layer | MaxNode | ConcatNode

@@ -15,6 +15,7 @@ from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron import windows
 from neurocircuit.snn.imagenet import GoogLeNet, Vgg16
 from neurocircuit.snn.windowed import Synapses, WindowedNetwork
+from tests.network.test_windowed import physical
 from tests.snn.conversion.networks import Branches, RandomGraph, settle
 
 convert = partial(nc.snn.convert, form="forced")  # the exact form
@@ -522,3 +523,64 @@ def test_the_report_says_what_spikes_and_weights_say(form):
         if not node.is_readout:
             assert row.spikes == pytest.approx(float((z[node.name] < 1).double().mean()))
     assert network.conversion.latency_over_tau == pytest.approx(4 * 0.5)
+
+
+def wide():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        *(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 6, 3, 2, padding=1), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(6 * 4, 4)),
+    ).double()
+
+
+def test_a_layer_too_wide_is_an_exact_sum_of_partial_sums():
+    """Fan-in 72 of the second convolution, a window later; the armed rule agrees, and so do images of another draw."""
+    module, pixels = wide(), images(16, 3, 8)
+    whole, split = (convert(module, pixels, headroom=1.5, largest_fan_in=limit) for limit in (None, 40))
+    assert {row.name for row in split.conversion.layers} - {row.name for row in whole.conversion.layers} == {"_4_parts"}
+    assert max(row.fan_in for row in whole.conversion.layers) == 72
+    assert max(row.fan_in for row in split.conversion.layers) + 2 <= 40
+    assert split.conversion.largest_error < 1e-12
+    assert split.conversion.latency_over_tau == pytest.approx(whole.conversion.latency_over_tau + 0.5)
+    other = images(8, 3, 8, seed=1).double()
+    with torch.no_grad():
+        torch.testing.assert_close(split(other), module(other), rtol=0, atol=1e-12)
+    agree(split, other, 1e-9)
+    assert max(layer.synapses for layer in physical(split).layers) <= 40
+
+
+@pytest.mark.parametrize("quantile", [1.0, None])
+def test_on_a_ramp_complements_straighten_partial_sums(quantile):
+    """The error is of third order: a quarter at half the window; bent partial sums would be off by T/8 of X each."""
+    torch.manual_seed(0)
+    first = nn.Conv2d(3, 4, 3, padding=1)
+    module = nn.Sequential(first, nn.ReLU(), nn.MaxPool2d(6), nn.Flatten(), nn.Linear(4, 2)).double()
+    pixels = images(16, 3, 6).double()
+    errors = []
+    for window in (0.5, 0.25):
+        network = nc.snn.convert(module, pixels, form="ramp", window=window, quantile=quantile, largest_fan_in=11)
+        parts, complement, added, _ = network.graph.layers
+        assert [node.name.rsplit("_", 1)[1] for node in (parts, complement)] == ["parts", "complement"]
+        with torch.no_grad():
+            values = network.activations(pixels)
+            y = network.layer(added).affine([values[term.source] for term in added.terms])
+            errors.append(float((y - first(pixels)).abs().max()) / parts.largest)
+    assert errors[0] < 3 * 0.5**2 / 50  # three partial sums
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.2)
+
+
+def test_a_layer_that_does_not_split_is_refused():
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
+    with pytest.raises(InputError, match="_3: its neurons have 146 synapses, of 11"):
+        convert(module, images(4, 3, 6), largest_fan_in=11)
+
+
+def test_training_makes_no_synapses():
+    """Weights of 0 have no gradient: the sum of partial sums keeps its fan-in."""
+    network = convert(wide(), images(16, 3, 8), largest_fan_in=40)
+    network(images(4, 3, 8).double()).square().sum().backward()
+    (sums,) = (layer for layer in network.layers.values() if layer.node.terms[0].source.endswith("_parts"))
+    weight = sums.weights[0]
+    assert int((weight == 0).sum()) == weight.numel() - 2 * len(weight)
+    assert not weight.grad[weight == 0].any()
+    assert weight.grad[weight != 0].any()
