@@ -2,7 +2,7 @@
 RECIPE ?= mnist
 SEEDS ?= 1
 
-.PHONY: published $(addprefix published-,reports windowed transistor mc datasheet network embedded stressed hard decks neurons codesign \
+.PHONY: published $(addprefix published-,reports windowed forms transistor mc datasheet network embedded stressed hard decks neurons codesign \
 	pvt table4 fig2 jitter fashion cifar circuit-curves aware aware-membranes embedded-aware circuit-aware clean-seeds)
 
 published: setup ## Rebuild reports/published/table3
@@ -54,6 +54,17 @@ published-windowed: setup ## Rebuild reports/published/windowed (about 8 minutes
 	@for name in forced ramp ramp-tuned ramp-jitter; do \
 	  $(BIN)/neurocircuit evaluate $(WINDOWED)/mnist-$$name.pt --json >$(WINDOWED)/mnist-$$name.evaluation.json || exit 1; done
 	@$(BIN)/neurocircuit report $(WINDOWED)
+
+# Forms of silence under jitter of every spike: forced, and on a ramp fine-tuned without and under jitter.
+published-forms: setup ## Rebuild reports/published/robustness/forms: windowed networks under jitter (about 3 minutes of one thread)
+	@rm -rf build/windowed/0.05 $(ROBUST)/forms && mkdir -p $(ROBUST)/forms
+	@$(BIN)/neurocircuit train mnist_windowed_finetune --initial $(WINDOWED)/mnist-ramp.pt \
+	  --set jitter_over_tau=0.05 --threads 1 --out build/windowed/0.05
+	@cp build/windowed/0.05/weights.pt $(ROBUST)/forms/mnist-ramp-robust.pt
+	@$(BIN)/neurocircuit study robustness jitter --weights $(WINDOWED)/mnist-forced.pt --no-retraining --draws 2 --images 2000 \
+	  --recipe mnist_windowed_finetune --threads 1 --out $(ROBUST)/forms \
+	  --beside "ramp, fine-tuned" $(WINDOWED)/mnist-ramp-tuned.pt --beside "under 0.02 τ" $(WINDOWED)/mnist-ramp-jitter.pt \
+	  --beside "under 0.05 τ" $(ROBUST)/forms/mnist-ramp-robust.pt && rm -rf $(ROBUST)/forms/tasks
 
 published-transistor: setup ## Rebuild reports/published/transistor from the datasheet's spec (about 10 minutes of processor time)
 	@rm -rf reports/published/transistor
