@@ -129,7 +129,7 @@ published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 
 # The same of another network, nothing retrained (STUDY_OPTIONS= retrains): its weights, how to fine-tune them, what the
 # folders' names end in.
-.PHONY: published-fashion published-cifar published-clean-seeds published-circuit-curves
+.PHONY: published-fashion published-cifar published-windowed-bits published-clean-seeds published-circuit-curves
 published-fashion published-cifar: setup
 published-fashion: ## The three studies on Fashion-MNIST, nothing retrained
 	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-fashion \
@@ -140,6 +140,10 @@ published-cifar: ## The three studies on the small CIFAR-10 network, nothing ret
 	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-cifar10_small \
 	  STUDY_OPTIONS="--no-retraining --images 1000 --draws 2" STUDIED_BY=training/cifar10_small.toml \
 	  STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
+
+published-windowed-bits: setup ## Table 4 and Fig. 2 of the windowed MNIST network, retrained (about 10 minutes of one thread)
+	@$(MAKE) published-table4 published-fig2 STUDY_SUFFIX=-windowed STUDIED=$(WINDOWED)/mnist-ramp-tuned.pt \
+	  STUDIED_BY=training/mnist_windowed_finetune.toml
 
 # More training seeds of the demonstration network, so that curves have a band over seeds (about 2 CPU-minutes each).
 published-clean-seeds: setup ## Train the demonstration network with seeds 2 and 3: reports/published/mnist-network/seed2, seed3
