@@ -52,7 +52,11 @@ class NeuronErrors:
         tau, gain, threshold = (float(np.reshape(value, -1)[trial]) for value in (self.tau, self.gain, self.threshold))
         frequency_errors = [float(np.reshape(value, -1)[trial]) for value in self.frequency]
         in_force = tuple(a + b for a, b in zip(spec.frequency_error.in_force, frequency_errors, strict=True))
+        window = spec.readout_window
+        if window is not None and window.slope is not None:  # a constant current: it follows the gain of VCO4 alone
+            window = window.replace(slope=window.slope * (1 + gain) * (1 + tau) / (1 + threshold))
         return spec.replace(
+            readout_window=window,
             tau_s=spec.tau_s * (1 + tau),
             loop_filter_rad_per_s=spec.loop_filter_rad_per_s / (1 + tau),
             vco4_swing_Hz=spec.vco4_swing_Hz * (1 + gain),

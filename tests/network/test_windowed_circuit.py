@@ -398,6 +398,18 @@ def test_a_noise_table_predicts_chips_of_form_ramp() -> None:
         assert layer.missed[0] == pytest.approx(layer.model_missed[0], abs=0.06)
 
 
+def test_verify_replays_single_neurons_of_form_ramp_as_decks() -> None:
+    network, images = mapped("ramp", seed=4)
+    table, _, _ = fit_table(network.circuit, images.spikes, chip_count=20, points_per_layer=60)
+    replay = verify(network, images, level="bsource", table=table, runs=8, whole=False).neurons
+    assert replay is not None
+    assert replay.differing_causes  # edges against none
+    assert [layer.layer for layer in replay.layers] == [layer.name for layer in network.physical.layers]
+    for layer in replay.layers:
+        assert layer.median is not None
+        assert abs(layer.median) < 0.05
+
+
 def test_terms_on_a_ramp_are_the_derivatives_of_the_membrane() -> None:
     """A small error of τ, gain, threshold or all weights moves the fire time by m/r; central differences."""
     rng = np.random.default_rng(3)
