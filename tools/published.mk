@@ -66,6 +66,39 @@ published-forms: setup ## Rebuild reports/published/robustness/forms: windowed n
 	  --beside "ramp, fine-tuned" $(WINDOWED)/mnist-ramp-tuned.pt --beside "under 0.02 τ" $(WINDOWED)/mnist-ramp-jitter.pt \
 	  --beside "under 0.05 τ" $(ROBUST)/forms/mnist-ramp-robust.pt && rm -rf $(ROBUST)/forms/tasks
 
+# A windowed network on CIFAR-10 from random weights to chips of the embedded circuit: once trained under its noise, once without
+# (clean), both from the same conversion and for as many steps.
+CIFAR_WINDOWED := reports/published/cifar-windowed
+CIFAR_BUILD := build/cifar-windowed
+.PHONY: published-cifar-windowed
+published-cifar-windowed: $(foreach name,clean aware,$(CIFAR_WINDOWED)/$(name)/replay/result.json) ## CIFAR-10 in windows, on chips of the embedded circuit (about 2 hours of one thread)
+	@$(BIN)/neurocircuit study compare --threads 1 --images 500 --chips 5 --tables 3 --out $(CIFAR_WINDOWED)/compare \
+	  --clean $(CIFAR_BUILD)/clean/weights.pt $(CIFAR_BUILD)/clean/table.nc --replay $(CIFAR_WINDOWED)/clean/replay \
+	  --trained $(CIFAR_BUILD)/aware/weights.pt $(CIFAR_BUILD)/aware/table.nc --replay $(CIFAR_WINDOWED)/aware/replay
+
+$(CIFAR_BUILD)/relu/weights.pt: | setup
+	@$(BIN)/neurocircuit train cifar10_windowed --threads 1 --out $(@D)
+
+$(CIFAR_BUILD)/ramp.pt: $(CIFAR_BUILD)/relu/weights.pt
+	@$(BIN)/neurocircuit convert $< --window 1 --quantile 0.9999 --images 200 --out $@
+
+$(CIFAR_BUILD)/ramp.nc: $(CIFAR_BUILD)/ramp.pt
+	@$(BIN)/neurocircuit map $< --images 10 --out $(CIFAR_BUILD)/ramp.toml
+	@$(BIN)/neurocircuit calibrate $(CIFAR_BUILD)/ramp.toml --images 3 --chips 20 --points 200 --out $@
+
+$(CIFAR_BUILD)/%/weights.pt: $(CIFAR_BUILD)/ramp.nc
+	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $(CIFAR_BUILD)/ramp.pt --set encoding.alpha=1 --set epochs=2 \
+	  --set hardware.bits=4 --set hardware.full_scale=layer $(if $(filter aware,$*),--noise $<) --threads 1 --out $(@D)
+
+$(CIFAR_BUILD)/%/table.nc: $(CIFAR_BUILD)/%/weights.pt
+	@$(BIN)/neurocircuit map $< --images 10 --out $(@D)/network.toml
+	@$(BIN)/neurocircuit calibrate $(@D)/network.toml --images 4 --chips 24 --points 200 --out $@
+
+$(CIFAR_WINDOWED)/%/replay/result.json: $(CIFAR_BUILD)/%/table.nc
+	@mkdir -p $(CIFAR_WINDOWED)/$*
+	@$(BIN)/neurocircuit evaluate $(<D)/weights.pt --threads 1 --json >$(CIFAR_WINDOWED)/$*/software.evaluation.json
+	@$(BIN)/neurocircuit verify $(<D)/network.toml --table $< --images 20 --chips 2 --out $(@D)
+
 published-transistor: setup ## Rebuild reports/published/transistor from the datasheet's spec (about 10 minutes of processor time)
 	@rm -rf reports/published/transistor
 	@$(BIN)/neurocircuit sweep --level transistor --jitter 1-9% \
