@@ -96,7 +96,7 @@ $(CIFAR_BUILD)/%/table.nc: $(CIFAR_BUILD)/%/weights.pt
 
 $(CIFAR_WINDOWED)/%/replay/result.json: $(CIFAR_BUILD)/%/table.nc
 	@mkdir -p $(CIFAR_WINDOWED)/$*
-	@$(BIN)/neurocircuit evaluate $(<D)/weights.pt --threads 1 --json >$(CIFAR_WINDOWED)/$*/software.evaluation.json
+	@$(BIN)/neurocircuit evaluate $(<D)/weights.pt --bits 4 --threads 1 --json >$(CIFAR_WINDOWED)/$*/software.evaluation.json
 	@$(BIN)/neurocircuit verify $(<D)/network.toml --table $< --images 20 --chips 2 --out $(@D)
 
 published-transistor: setup ## Rebuild reports/published/transistor from the datasheet's spec (about 10 minutes of processor time)
