@@ -162,7 +162,7 @@ published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 
 # The same of another network, nothing retrained (STUDY_OPTIONS= retrains): its weights, how to fine-tune them, what the
 # folders' names end in.
-.PHONY: published-fashion published-cifar published-windowed-bits published-clean-seeds published-circuit-curves
+.PHONY: published-fashion published-cifar published-windowed-bits published-cifar-windowed-bits published-clean-seeds published-circuit-curves
 published-fashion published-cifar: setup
 published-fashion: ## The three studies on Fashion-MNIST, nothing retrained
 	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-fashion \
@@ -173,6 +173,14 @@ published-cifar: ## The three studies on the small CIFAR-10 network, nothing ret
 	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-cifar10_small \
 	  STUDY_OPTIONS="--no-retraining --images 1000 --draws 2" STUDIED_BY=training/cifar10_small.toml \
 	  STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
+
+published-cifar-windowed-bits: $(CIFAR_BUILD)/tuned/weights.pt ## Table 4 and Fig. 2 of the windowed CIFAR-10 network, retrained (about 30 minutes of one thread)
+	@$(MAKE) published-table4 published-fig2 STUDY_SUFFIX=-cifar10_windowed STUDIED=$< \
+	  STUDIED_BY=training/cifar10_windowed_finetune.toml
+
+$(CIFAR_BUILD)/tuned/weights.pt: $(CIFAR_BUILD)/relu/weights.pt
+	@$(BIN)/neurocircuit convert $< --quantile 0.9999 --out $(CIFAR_BUILD)/half.pt
+	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $(CIFAR_BUILD)/half.pt --threads 1 --out $(@D)
 
 published-windowed-bits: setup ## Table 4 and Fig. 2 of the windowed MNIST network, retrained (about 10 minutes of one thread)
 	@$(MAKE) published-table4 published-fig2 STUDY_SUFFIX=-windowed STUDIED=$(WINDOWED)/mnist-ramp-tuned.pt \
