@@ -107,6 +107,25 @@ def _windowed(published: Path) -> list[list[str]]:
     return rows
 
 
+def _windowed_chips(published: Path) -> list[list[str]]:
+    folder = published / "cifar-windowed"
+    compared = read_json_object(folder / "compare/result.json")
+    rows = [
+        ["trained", "held-out images right, software", "on 5 chips, by the noise table", "on 2 chips, level `edge`"]
+    ]
+    for network, (name, words) in zip(compared["networks"], _TRAINED.items(), strict=True):
+        test = read_json_object(folder / f"{name}/software.evaluation.json")
+        images = read_json_object(folder / f"{name}/replay/result.json")["images"]
+        shares = [
+            (test["accuracy"], test["accuracy_low"], test["accuracy_high"], test["images"]["n"]),
+            (network["accuracy"], network["accuracy_low"], network["accuracy_high"], network["n"]),
+            (*images["accuracy"]["circuit"], images["images"]),
+        ]
+        rows.append([words, *(f"{share:.1%} ({low:.1%} to {high:.1%}) of {n}" for share, low, high, n in shares)])
+    return rows
+
+
+_TRAINED = {"clean": "without the circuit's noise", "aware": "under the circuit's noise"}
 _WINDOWED = {
     "forced": "`forced`, as converted",
     "ramp": "`ramp`, as converted",
@@ -125,4 +144,5 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "embedded_circuit": _embedded_circuit,
     "networks": _networks,
     "windowed": _windowed,
+    "windowed_chips": _windowed_chips,
 }

@@ -22,6 +22,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.membrane import event_scale
 from neurocircuit.neuron.sensitivity import drift
+from neurocircuit.noise.fit import LayerFit
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.hardware.chip_terms import ChipTerms
@@ -174,10 +175,10 @@ class _Ramp:
     """One layer on the circuit: charges of what it receives, and disturbances of its membranes."""
 
     def __init__(
-        self, node: LayerNode, windowed: WindowedNetwork, spec: NeuronSpec, fit: Any, causes: tuple[str, ...]
+        self, node: LayerNode, windowed: WindowedNetwork, spec: NeuronSpec, fit: LayerFit, causes: tuple[str, ...]
     ) -> None:
         codes = windowed.codes
-        self.node, self._module, self._codes = node, windowed.layer(node), codes
+        self._module, self._codes = windowed.layer(node), codes
         self.arming_over_tau = windows.arming_over_tau(node, codes)
         origin = windows.opening_over_tau(node, codes)
         armed = self.arming_over_tau - origin
@@ -197,10 +198,19 @@ class _Ramp:
                 f"layer {node.name}: pulses of the circuit must not act on each other in windowed training"
             )
         self.rise = slope * node.window_over_tau  # r T
-        self.per_threshold = node.largest / self.rise
         self._spec, self._armed = spec, armed
         self._is_systematic = "systematic" in causes
         self._events = self._tabulated(drifts=self._is_systematic)
+
+    @property
+    def node(self) -> LayerNode:
+        """The layer's node; training moves the range of a read-out."""
+        return self._module.node
+
+    @property
+    def per_threshold(self) -> float:
+        """By what a disturbance of one threshold lowers y."""
+        return self.node.largest / self.rise
 
     def charge(self, x: Tensor) -> Tensor:
         """Return what a unit weight has made of the membrane x after its spike, units of tau, same shape."""
@@ -223,7 +233,7 @@ class _Ramp:
             inputs.append(self.charge(x) * scale)
             padded = -np.log1p(-windows.window_share(code.window_over_tau) * code.padding / code.largest) + late
             level = self.charge(torch.from_numpy(padded)) * torch.from_numpy(np.asarray(gain))
-            levels.append(level if bool(level.any()) else None)
+            levels.append(level.to(s.device) if bool(level.any()) else None)
         return self._module.affine(inputs, levels, self._bias())
 
     def _bias(self) -> Tensor:
@@ -264,7 +274,7 @@ class _Ramp:
         per_y = _INSTANTS / self.node.largest
         instant = (y.float() * per_y).sub_(self.node.offset * per_y).clamp_(0.0, _INSTANTS - 1.0)
         index = instant.to(torch.int32).mul_(_GRID).add_((uniform * _GRID).to(torch.int32))
-        return _read(self._events, index)
+        return _read(self._events.to(y.device), index)
 
     def _tabulated(self, drifts: bool) -> Tensor:
         """Return the disturbances of _GRID draws at each of _INSTANTS times, latest spikes first, [instant · draw]."""
