@@ -72,7 +72,7 @@ CIFAR_WINDOWED := reports/published/cifar-windowed
 CIFAR_BUILD := build/cifar-windowed
 .PHONY: published-cifar-windowed
 published-cifar-windowed: $(foreach name,clean aware,$(CIFAR_WINDOWED)/$(name)/replay/result.json) ## CIFAR-10 in windows, on chips of the embedded circuit (about 2 hours of one thread)
-	@$(BIN)/neurocircuit study compare --threads 1 --images 500 --chips 5 --tables 3 --out $(CIFAR_WINDOWED)/compare \
+	@$(BIN)/neurocircuit study compare --threads 1 --rounded --images 500 --chips 5 --tables 3 --out $(CIFAR_WINDOWED)/compare \
 	  --clean $(CIFAR_BUILD)/clean/weights.pt $(CIFAR_BUILD)/clean/table.nc --replay $(CIFAR_WINDOWED)/clean/replay \
 	  --trained $(CIFAR_BUILD)/aware/weights.pt $(CIFAR_BUILD)/aware/table.nc --replay $(CIFAR_WINDOWED)/aware/replay
 

@@ -9,7 +9,7 @@ of Applied Statistics 1, 2007), and adds to each accuracy a normal error of its 
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,7 @@ def compare(
     first: int | None = None,
     tables: int = 4,
     first_passage_neurons: int | None = None,
+    rounded: bool = False,
     data: Path | str | None = None,
     threads: int | None = None,
 ) -> Comparison:
@@ -57,7 +58,8 @@ def compare(
     the noise for each training seed, and controls that had as many steps without it, in the order of `trained`.
     replays: folders of `verify`, whole images at one level, of clean, each trained, then each control. chips: that each
     image meets; first: only so many test images; tables: redrawn ones of each network;
-    first_passage_neurons: as in `evaluate`.
+    first_passage_neurons: as in `evaluate`; rounded: the loss counts from the clean network with its bank's weights, as
+    befits networks that were trained at its bits.
 
     Raise InputError where a table is of other weights, and for replays that do not fit.
 
@@ -66,16 +68,16 @@ def compare(
     clock = RunClock()
     names = ["clean", *(f"trained {k + 1}" for k in range(len(trained)))]
     names += [f"control {k + 1}" for k in range(len(control))]
-    in_circuit = _in_circuit([Path(folder) for folder in replays], names, len(trained))
+    in_circuit = _in_circuit([Path(folder) for folder in replays], names, len(trained), rounded)
     neurons = FIRST_PASSAGE_NEURONS if first_passage_neurons is None else first_passage_neurons
     with torch_threads(threads):
         on_chips = [
-            _on_chips(name, Path(weights), Path(table), chips, first, tables, neurons, data)
+            _on_chips(name, Path(weights), Path(table), chips, first, tables, neurons, rounded, data)
             for name, (weights, table) in zip(names, (clean, *trained, *control), strict=True)
         ]
     rights = [Network(accuracy.right.mean(axis=1), accuracy.components.table) for accuracy, _ in on_chips]
     split = 1 + len(trained)
-    software = on_chips[0][0].software.astype(float)
+    software = on_chips[0][0].software.astype(float)  # weights rounded where `rounded` says so
     return Comparison(
         recovery=recovery(rights[0], rights[1:split], software, rights[split:]),
         networks=tuple(network for _, network in on_chips),
@@ -93,6 +95,7 @@ def _on_chips(
     first: int | None,
     tables: int,
     neurons: int,
+    rounded: bool,
     data: Path | str | None,
 ) -> tuple[HardwareAccuracy, NetworkOnChips]:
     """Return one network on the chips of its table. Raise InputError where the table is of other weights."""
@@ -113,6 +116,8 @@ def _on_chips(
         tables=tables,
         first_passage_neurons=neurons,
     )
+    if rounded:
+        accuracy = replace(accuracy, software=accuracy.rounded)
     return accuracy, NetworkOnChips(
         **dict(accuracy_of(accuracy)),
         name=name,
@@ -123,7 +128,7 @@ def _on_chips(
     )
 
 
-def _in_circuit(folders: list[Path], names: list[str], trained: int) -> InCircuit | None:
+def _in_circuit(folders: list[Path], names: list[str], trained: int, rounded: bool) -> InCircuit | None:
     """Return the comparison by whole images in the circuit. Raise InputError for folders that do not fit."""
     if not folders:
         return None
@@ -133,7 +138,7 @@ def _in_circuit(folders: list[Path], names: list[str], trained: int) -> InCircui
     levels = {read_json(folder / "result.json")["level"] for folder in folders}
     if len(levels) != 1:
         raise InputError(f"--replay folders must be of one level, got {', '.join(sorted(levels))}")
-    decisions = [_replayed(folder) for folder in folders]
+    decisions = [_replayed(folder, "rounded" if rounded else "software") for folder in folders]
     common = set(decisions[0]).intersection(*decisions[1:])
     images, chips = sorted({image for image, _ in common}), sorted({chip for _, chip in common})
     if len(common) != len(images) * len(chips) or len(images) < 2:
@@ -160,14 +165,14 @@ def _in_circuit(folders: list[Path], names: list[str], trained: int) -> InCircui
     )
 
 
-def _replayed(folder: Path) -> dict[tuple[int, int], tuple[bool, bool]]:
-    """Return by image and chip whether the circuit and eq. (4) with exact weights are right."""
+def _replayed(folder: Path, exact: str) -> dict[tuple[int, int], tuple[bool, bool]]:
+    """Return by image and chip whether the circuit and eq. (4), the column `exact`, are right."""
     path = folder / "images.csv"
     try:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         return {
-            (int(row["image"]), int(row["chip"])): (row["decided"] == row["label"], row["software"] == row["label"])
+            (int(row["image"]), int(row["chip"])): (row["decided"] == row["label"], row[exact] == row["label"])
             for row in rows
         }
     except OSError as error:

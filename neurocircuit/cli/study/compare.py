@@ -45,6 +45,11 @@ from neurocircuit.cli.common import PATH, data_option, deliver, first_passage_op
     help="Tables of each network, redrawn within the error of the calibration.",
 )
 @first_passage_option
+@click.option(
+    "--rounded",
+    is_flag=True,
+    help="Count the loss from the clean network with the weights of its bank: for networks trained at its bits.",
+)
 @click.option("--out", required=True, type=PATH, help="Folder of result.json and report.")
 @data_option
 @threads_option
