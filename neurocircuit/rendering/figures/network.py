@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS, _MARKERS = style.SERIES_COLOURS, style.SERIES_MARKERS
+_LABELS_BESIDE = 4  # names of layers that fit beside each other
 
 
 def limit_figure(limits: list[dict[str, Any]]) -> "Figure":
@@ -131,6 +132,11 @@ def replay_figure(layers: list[dict[str, Any]]) -> "Figure":
             )
         panel.set_ylabel(label)
     axes[-1].set_xticks(x, [f"layer {layer['name']}" for layer in layers])
+    if len(layers) > _LABELS_BESIDE:
+        axes[-1].tick_params("x", rotation=35)
+        for text in axes[-1].get_xticklabels():
+            text.set_horizontalalignment("right")
+        figure.subplots_adjust(bottom=0.14)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=2, bbox_to_anchor=(0.98, 1.0))
     return figure
