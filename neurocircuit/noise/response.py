@@ -82,7 +82,7 @@ def fit_kappa(
     live = [k for k in range(len(kappa)) if len(m) and regressors[k].std() > 1e-12]
     if live:
         design = np.stack([np.ones_like(m), *(regressors[k] for k in live)], axis=1)
-        inverse = np.linalg.inv(design.T @ design)
+        inverse = _inverse(design.T @ design)
         y = np.clip(m, *np.quantile(m, (0.01, 0.99)))
         for _ in range(_WINSOR_ROUNDS):
             fitted = design @ (inverse @ (design.T @ y))
@@ -94,6 +94,14 @@ def fit_kappa(
         error[live] = np.where(np.array(live) < len(COMPONENTS), by_chip[1:], by_point[1:])
     split = len(COMPONENTS)
     return kappa[:split], error[:split], kappa[split:], error[split:]
+
+
+def _inverse(normal: Floats) -> Floats:
+    """Return the inverse of the normal matrix; where few chips or points leave regressors dependent, the least one."""
+    try:
+        return np.asarray(np.linalg.inv(normal))
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.pinv(normal, hermitian=True))
 
 
 def _clustered(design: Floats, residual: Floats, inverse: Floats, label: NDArray[np.int64]) -> Floats:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurocircuit.neuron.sensitivity import wrap_distance
+from neurocircuit.neuron.sensitivity import TERMS, wrap_distance
 from neurocircuit.noise import fit
 from neurocircuit.noise.curves import APPROACH_EDGES, WRAP_EDGES
+from neurocircuit.noise.response import fit_kappa
 from tests.noise import planted
 
 SPEC = planted.SPEC
@@ -138,3 +139,14 @@ def test_early_spikes_come_back_as_often_as_among_all_neurons(found):
     # Nothing beyond `least` is in the cells, the chips' terms add less than that; without the split it is down to -50.
     assert own.rest_quantiles.min() > 2 * least
     np.testing.assert_allclose(own.kappa, plain.kappa, atol=0.03)
+
+
+def test_dependent_terms_share_their_response():
+    """Two chips whose die and neurons differ alike: the sum of both responses is known, each by itself is not."""
+    rng = np.random.default_rng(1)
+    chips, clusters = np.repeat([0, 1], 50), np.tile(np.arange(50), 2)
+    term = np.where(chips == 0, -0.1, 0.1)
+    u, common = np.stack([term, term, np.zeros(100)]), np.zeros((len(TERMS), 100))
+    kappa, error, *_ = fit_kappa(2.0 * term + 0.01 * rng.standard_normal(100), u, common, chips, clusters)
+    assert kappa[0] + kappa[1] == pytest.approx(2.0, abs=0.1)
+    assert np.isfinite(error).all()

@@ -24,6 +24,7 @@ from neurocircuit.spec import NeuronSpec
 
 _PER_TASK = 5  # images
 NEAR_APPROACH = 0.35
+FEWEST_FIRING = 2  # operating points of a layer: one half of them judges what the other fits
 WINDOW_MARGIN = 0.15  # of a readout window, at either end
 
 
@@ -122,7 +123,7 @@ def collect(
 ) -> list[Points]:
     """Return `count` points of each layer from the input spikes of images, each run on a chip of its own.
 
-    Raise InputError where a layer has no firing neuron within.
+    Raise InputError where a layer has fewer than FEWEST_FIRING firing neurons within.
     """
     tasks = [_Task(circuit, images[k : k + _PER_TASK], k, seed, level) for k in range(0, len(images), _PER_TASK)]
     met_by_first = {task.first: met for task, met in pool.run(_meet, tasks)}
@@ -176,11 +177,15 @@ def _choose(
     coordinates = fit.features(spec, points, headroom)[:, points.fired]
     inside = (headroom <= within.headroom) & (points.at <= within.latest) & _seen_whole(spec, points)
     fired, silent = np.flatnonzero(points.fired & inside), np.flatnonzero(~points.fired & inside)
-    if not len(fired):
+    if len(fired) < FEWEST_FIRING:
         name = circuit.mapped.layers[k].name
         if within.all:
-            raise InputError(f"images must make a neuron of layer {name} fire within its window: give more of them")
-        raise InputError(f"--headroom and --latest must leave layer {name} a neuron that fires")
+            raise InputError(
+                f"images must make {FEWEST_FIRING} neurons of layer {name} fire, got {len(fired)}: give more images"
+            )
+        raise InputError(
+            f"--headroom and --latest must leave layer {name} {FEWEST_FIRING} neurons that fire, got {len(fired)}"
+        )
     as_they_come, uniform = _half_uniform(fired, points.slope[fired], count - count // 4, generator)
     near = silent[points.highest[silent] > 1.0 - NEAR_APPROACH]
     silent_chosen = [generator.permutation(part)[: count // 8] for part in (near, silent)]

@@ -246,8 +246,9 @@ def _described(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) 
             length = spec.window_over_tau - spec.armed_over_tau
             along = (met.point.at[fired] - spec.armed_over_tau) / length
         edges = np.quantile(along, np.linspace(0, 1, 13))
-        groups = [late[(along >= low) & (along <= high)] for low, high in pairwise(edges)]
-        middles = (edges[:-1] + edges[1:]) / 2
+        each = [late[(along >= low) & (along <= high)] for low, high in pairwise(edges)]
+        kept = np.array([len(group) > 0 for group in each])  # few points leave some between them empty
+        groups, middles = [group for group in each if len(group)], ((edges[:-1] + edges[1:]) / 2)[kept]
         rows.append(
             LayerNoise(
                 name=circuit.mapped.layers[k].name,
