@@ -53,6 +53,11 @@ def concatenate(parts: "list[Operating]") -> Operating:
     return Operating(*(np.concatenate([getattr(p, field.name) for p in parts]) for field in fields(Operating)))
 
 
+def window_share_of(spec: NeuronSpec, point: Operating) -> Floats:
+    """Return when neurons with a readout window fire, [neuron]: 0 at the arming, 1 at the window's end."""
+    return np.asarray((point.at - spec.armed_over_tau) / (spec.window_over_tau - spec.armed_over_tau))
+
+
 def disturbance_of(spec: NeuronSpec, point: Operating, delay_over_tau: Floats) -> Floats:
     """Return the membrane disturbance m that moves a crossing by a delay, both [neuron]: what a late spike has met."""
     if spec.ramp_slope is not None:

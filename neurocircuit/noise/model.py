@@ -39,6 +39,13 @@ LARGEST_OUTSIDE = 0.001
 _TOLERANCE = 1e-9
 
 
+def check_causes(causes: tuple[str, ...]) -> None:
+    """Raise InputError for the first one that is unknown."""
+    for cause in causes:
+        if cause not in CAUSES:
+            raise InputError(f"causes must be among {', '.join(CAUSES)}, got {cause!r}")
+
+
 @dataclass
 class Count:
     """Counts of operating points: all that were looked up, those in the table's tails, and those beyond the table."""
@@ -68,9 +75,7 @@ class NoiseModel:
     count: Count = field(default_factory=Count)
 
     def __post_init__(self) -> None:
-        for cause in self.causes:
-            if cause not in CAUSES:
-                raise InputError(f"causes must be among {', '.join(CAUSES)}, got {cause!r}")
+        check_causes(self.causes)
         if self.outside not in ("error", "ideal"):
             raise InputError(f"outside must be error or ideal, got {self.outside!r}")
 

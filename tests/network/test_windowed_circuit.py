@@ -450,3 +450,15 @@ def test_membranes_cross_where_level_averaged_does(form: Form) -> None:
         assert both.sum() > 2
         limit = 0.03 if form == "forced" else 0.01
         assert np.quantile(np.abs(times[both] - expected[both]), 0.9) < limit, circuit.layers[k].name
+
+
+def test_forced_spikes_are_no_spikes_of_a_calibration() -> None:
+    """Neurons that do not reach the threshold stay silent there; the window's pulse is the network's."""
+    network, images = mapped("forced", seed=4)
+    circuit = network.circuit
+    points = collect(circuit, images.spikes, 60, 1)[0]
+    times, _, _ = simulate_points(circuit, points, Variation(), 1, 0, "edge")
+    silent = ~points.point.fired
+    assert silent.sum() > 3
+    assert np.isinf(times[silent]).mean() > 0.3
+    assert (times[np.isfinite(times)] < points.spec.window_over_tau).all()

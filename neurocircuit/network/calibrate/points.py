@@ -17,7 +17,7 @@ from neurocircuit.core.pool import IN_PROCESS, Pool
 from neurocircuit.errors import InputError
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron.membrane import Membranes, membranes
-from neurocircuit.neuron.operating_points import Operating, concatenate
+from neurocircuit.neuron.operating_points import Operating, concatenate, window_share_of
 from neurocircuit.neuron.sensitivity import wrap_distance
 from neurocircuit.noise import fit
 from neurocircuit.spec import NeuronSpec
@@ -224,7 +224,7 @@ def _seen_whole(spec: NeuronSpec, points: Operating) -> Bools:
     """
     if spec.readout_window is None:
         return np.ones(len(points.at), dtype=bool)
-    share = (points.at - spec.armed_over_tau) / (spec.window_over_tau - spec.armed_over_tau)
+    share = window_share_of(spec, points)
     return np.asarray(~points.fired | (share > WINDOW_MARGIN) & (share < 1.0 - WINDOW_MARGIN))
 
 

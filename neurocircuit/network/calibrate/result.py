@@ -19,6 +19,7 @@ from neurocircuit.network.calibrate.points import Points, Within
 from neurocircuit.network.calibrate.table import fit_table
 from neurocircuit.network.run import Circuit, OnCircuit
 from neurocircuit.neuron import levels
+from neurocircuit.neuron.operating_points import window_share_of
 from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise import curves, fit
 from neurocircuit.noise.first_passage import FirstPassageFit
@@ -241,10 +242,8 @@ def _described(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) 
     for k, (layer, met) in enumerate(zip(table.layers, samples, strict=True)):
         fired = met.point.fired & np.isfinite(met.t_over_tau)
         spec, late = circuit.mapped.neuron_of(k), (met.t_over_tau - met.point.at)[fired]
-        along = np.log(met.point.slope[fired])
-        if spec.readout_window is not None:
-            length = spec.window_over_tau - spec.armed_over_tau
-            along = (met.point.at[fired] - spec.armed_over_tau) / length
+        free = spec.readout_window is None
+        along = (np.log(met.point.slope) if free else window_share_of(spec, met.point))[fired]
         edges = np.quantile(along, np.linspace(0, 1, 13))
         each = [late[(along >= low) & (along <= high)] for low, high in pairwise(edges)]
         kept = np.array([len(group) > 0 for group in each])  # few points leave some between them empty
@@ -264,8 +263,8 @@ def _described(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) 
                 event_spread=_robust_spread(layer.rest_quantiles),
                 spread_without_terms=_robust_spread(layer.quantiles),
                 bias=float(np.median(layer.bias)),
-                slope=tuple(np.exp(middles).tolist()) if spec.readout_window is None else (),
-                window_share=() if spec.readout_window is None else tuple(middles.tolist()),
+                slope=tuple(np.exp(middles).tolist()) if free else (),
+                window_share=() if free else tuple(middles.tolist()),
                 late_median=tuple(float(np.median(group)) for group in groups),
                 late_spread=tuple(
                     quantile_spread(np.subtract(*np.quantile(group, (0.84, 0.16))), 0.16) for group in groups

@@ -104,4 +104,4 @@ def simulate_points(
     )
     term = synapse_term(spec, points.point, points.times, points.weights, synapse)
     terms = membrane_terms(spec, points.point, chip_layer, term)
-    return record.fire_time_over_tau, np.stack([terms.of(name) for name in COMPONENTS]), record.false_fire
+    return record.by_itself_over_tau, np.stack([terms.of(name) for name in COMPONENTS]), record.false_fire

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.errors import InputError
-from neurocircuit.noise.model import CAUSES, Count
+from neurocircuit.noise.model import CAUSES, Count, check_causes
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.hardware.approach import closest
 from neurocircuit.snn.hardware.chip_terms import ChipTerms
@@ -90,9 +90,7 @@ class NoisyNetwork(nn.Module):
             raise InputError("network.clock must be absolute under a noise table: its times count from arming")
         if outside not in OUTSIDE:
             raise InputError(f"outside must be one of {', '.join(OUTSIDE)}, got {outside!r}")
-        unknown = [cause for cause in causes if cause not in CAUSES]
-        if unknown:
-            raise InputError(f"causes must be among {', '.join(CAUSES)}, got {unknown[0]!r}")
+        check_causes(causes)
         neuron = NeuronSpec.from_dict(table.provenance["network"]["neuron"])
         self.network, self.causes, self.outside, self.count = network, causes, outside, Count()
         self.window_over_tau = window_over_tau if window_over_tau is not None else neuron.window_over_tau

@@ -23,7 +23,7 @@ from neurocircuit.neuron import windows
 from neurocircuit.neuron.membrane import event_scale
 from neurocircuit.neuron.sensitivity import drift
 from neurocircuit.noise.fit import LayerFit
-from neurocircuit.noise.model import CAUSES, Count
+from neurocircuit.noise.model import CAUSES, Count, check_causes
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.hardware.chip_terms import ChipTerms
 from neurocircuit.snn.hardware.first_passage import FirstPassages
@@ -45,9 +45,7 @@ class NoisyWindows(nn.Module):
     ) -> None:
         """windowed: the network inside `network`. Raise InputError where network, table and circuit do not fit."""
         super().__init__()
-        unknown = [cause for cause in causes if cause not in CAUSES]
-        if unknown:
-            raise InputError(f"causes must be among {', '.join(CAUSES)}, got {unknown[0]!r}")
+        check_causes(causes)
         graph, mapped = windowed.graph, MappedNetwork.from_dict(table.provenance["network"])
         if graph.form != "ramp":
             raise InputError(f"the form of the windows must be ramp under a noise table, got {graph.form}")
