@@ -10,10 +10,10 @@ from neurocircuit.core import taskstore
 from neurocircuit.core.provenance import machine_identity
 from neurocircuit.errors import InputError, SimulatorTimeout
 from neurocircuit.neuron import levels
-from neurocircuit.spec import Bank, Circuit, Lead, NeuronSpec, WeightBank
 from neurocircuit.spice import ngspice, saved_states, transistor
 from neurocircuit.spice.process import load
 from tests.command_line import LONG_s
+from tests.spice.unfitted import unfitted_neuron
 
 pytestmark = pytest.mark.xdist_group("transistor")  # one worker makes the states
 TIMES, PHASES = np.array([[0.05, 0.05]]), np.array([[1.0, 2.0]])
@@ -33,27 +33,7 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def spec():
-    """Not fitted: weights count codes, the window is short, the phases are those of the nominal process."""
-    process = load("generic65").process
-    circuit = Circuit(
-        process="generic65",
-        condition=load("generic65").condition(),
-        components=process.components,
-        bias=process.nominal,
-        f1_Hz=process.f1_Hz,
-        f3_Hz=process.f1_Hz * process.threshold_vco_ratio,
-        arming_s=15e-9,
-        lead_rad=1.8,
-    )
-    bank = Bank(bits=4, max_weight=1.5)
-    return NeuronSpec(
-        circuit=circuit,
-        f0_Hz=circuit.f1_Hz,
-        threshold_vco_ratio=1.25,
-        threshold=Lead(lead_rad=1.8),
-        weight_bank=WeightBank(excitatory=bank, inhibitory=bank),
-        window_s=40e-9,
-    )
+    return unfitted_neuron()
 
 
 @pytest.fixture(scope="module")

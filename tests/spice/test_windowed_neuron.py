@@ -6,12 +6,13 @@ import pytest
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 from neurocircuit.neuron import levels
-from neurocircuit.spec import Bank, Circuit, Lead, NeuronSpec, WeightBank
+from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.neuron import ReadoutWindow
 from neurocircuit.spice import control_deck, readout_current, saved_states, transistor
-from neurocircuit.spice.process import default_neuron, load
+from neurocircuit.spice.process import default_neuron
 from neurocircuit.spice.transistor_deck import Input, State, Window, compose_neuron, number
 from tests.command_line import LONG_s
+from tests.spice.unfitted import unfitted_neuron
 
 pytestmark = pytest.mark.xdist_group("transistor")
 PHASES = np.array([[1.0, 2.0]])
@@ -28,27 +29,7 @@ def early(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(saved_states, "STATES", 1)
-        process = load("generic65").process
-        circuit = Circuit(
-            process="generic65",
-            condition=load("generic65").condition(),
-            components=process.components,
-            bias=process.nominal,
-            f1_Hz=process.f1_Hz,
-            f3_Hz=process.f1_Hz * process.threshold_vco_ratio,
-            arming_s=15e-9,
-            lead_rad=1.8,
-        )
-        bank = Bank(bits=4, max_weight=1.5)
-        yield NeuronSpec(
-            circuit=circuit,
-            f0_Hz=circuit.f1_Hz,
-            threshold_vco_ratio=1.25,
-            threshold=Lead(lead_rad=1.8),
-            weight_bank=WeightBank(excitatory=bank, inhibitory=bank),
-            window_s=40e-9,
-            readout="q",
-        )
+        yield unfitted_neuron(readout="q")
         saved_states.saved_states.cache_clear()
 
 
