@@ -25,6 +25,7 @@ from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.spec.neuron import FrequencyError
 from tests.network.test_windowed import random_network
 from tests.network.test_windowed_circuit import OnCircuit, mapped
+from tests.snn.digits_recipe import PLAIN_DIGITS, relu_network
 
 DEFAULT = NeuronSpec()
 SEEDS = (1, 4, 5)  # the last two have branches, whose windows end earlier
@@ -163,10 +164,8 @@ def test_what_does_not_fit_is_named() -> None:
 def trained(tmp_path_factory: Any) -> tuple[Any, Any]:
     """A converted network for the digits, on a noisy circuit, and its table."""
     folder = tmp_path_factory.mktemp("windows")
-    torch.manual_seed(5)
-    layers = [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10)]
     images = nc.data.digits("train")[:40]
-    network = nc.snn.convert(nn.Sequential(*layers), images, form="ramp")
+    network = nc.snn.convert(relu_network(), images, form="ramp")
     network.save(folder / "ramp.pt")
     mapped_network = nc.map(folder / "ramp.pt", images=images[:10])
     nc.calibrate(mapped_network, images[:3], chips=6, points=60).save(folder / "table.nc")
@@ -175,7 +174,7 @@ def trained(tmp_path_factory: Any) -> tuple[Any, Any]:
 
 def test_it_trains_and_is_evaluated_under_a_table(trained: tuple[Any, Any], tmp_path: Any) -> None:
     weights, table = trained
-    settings = ("data.name=digits", "data.held_out=300", "shift_px=0", "rotate_deg=0", "zoom=0", "jitter_over_tau=0")
+    settings = (*PLAIN_DIGITS, "jitter_over_tau=0")
     options: dict[str, Any] = {"initial": weights, "noise": table, "threads": 1, "out": tmp_path / "run"}
     changes = (*settings, "epochs=5", "averaging=0.9", "lr=0.01")
     model = nc.snn.train("mnist_windowed_finetune", settings=changes, **options)

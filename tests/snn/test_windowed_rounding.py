@@ -5,7 +5,6 @@ import copy
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import neurocircuit as nc
 from neurocircuit.network.windowed import WindowedNetwork as Physical
@@ -13,6 +12,7 @@ from neurocircuit.snn.evaluate import against_exact
 from neurocircuit.snn.hardware.quantise import Rounding, round_once, round_to, set_rounding, to_words
 from neurocircuit.spec import WeightBank
 from tests.snn.conversion.networks import RandomGraph, settle
+from tests.snn.digits_recipe import PLAIN_DIGITS, relu_network
 
 FORMS = ("forced", "ramp")
 
@@ -114,19 +114,13 @@ def ramp(tmp_path_factory):
     """A ReLU network for the digits after some epochs, in form ramp and fine-tuned."""
     pytest.importorskip("sklearn")
     folder = tmp_path_factory.mktemp("ramp")
-    torch.manual_seed(5)
-    layers = [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10)]
-    nc.snn.convert(nn.Sequential(*layers), nc.data.digits("train")[:200]).save(folder / "ramp.pt")
+    nc.snn.convert(relu_network(), nc.data.digits("train")[:200]).save(folder / "ramp.pt")
     return train(folder / "ramp.pt", folder / "tuned", "epochs=8", "lr=0.01")
 
 
 def train(initial, out, *settings, **options):
     changes = (
-        "data.name=digits",
-        "data.held_out=300",
-        "shift_px=0",
-        "rotate_deg=0",
-        "zoom=0",
+        *PLAIN_DIGITS,
         "averaging=0.9",
         *settings,
     )

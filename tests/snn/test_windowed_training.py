@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import neurocircuit as nc
 from neurocircuit.errors import FileFormatError, SpecError
@@ -13,16 +12,15 @@ from neurocircuit.neuron import windows
 from neurocircuit.snn.functional.windowed import jittered, jittered_readout
 from neurocircuit.snn.hardware.jitter import JitteredWindows
 from neurocircuit.spec.windowed import LayerNode, Term
+from tests.snn.digits_recipe import PLAIN_DIGITS, relu_network
 
-SETTINGS = ("data.name=digits", "data.held_out=300", "shift_px=0", "rotate_deg=0", "zoom=0", "checkpoint_steps=4")
+SETTINGS = (*PLAIN_DIGITS, "checkpoint_steps=4")
 
 
 @pytest.fixture(scope="module")
 def ramp(tmp_path_factory):
     """A random ReLU network for the digits, converted into form ramp: at chance."""
-    torch.manual_seed(5)
-    layers = [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10)]
-    network = nc.snn.convert(nn.Sequential(*layers), nc.data.digits("train")[:200], form="ramp")
+    network = nc.snn.convert(relu_network(), nc.data.digits("train")[:200], form="ramp")
     path = tmp_path_factory.mktemp("ramp") / "ramp.pt"
     network.save(path)
     return path

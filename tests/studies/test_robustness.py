@@ -13,6 +13,7 @@ from neurocircuit.snn.hardware.quantise import Rounding, set_rounding
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import WeightBank
 from tests.command_line import call
+from tests.snn.digits_recipe import PLAIN_DIGITS, relu_network
 from tests.snn.training.test_train import DIGITS, trainer
 
 pytest.importorskip("sklearn")
@@ -157,21 +158,13 @@ def test_workers_change_no_number(run, tmp_path):
 @pytest.fixture(scope="module")
 def windowed(tmp_path_factory):
     """A small windowed network for the digits, and how to fine-tune it."""
-    import torch
-    from torch import nn
 
     import neurocircuit as nc
 
     folder = tmp_path_factory.mktemp("windowed")
-    torch.manual_seed(5)
-    layers = [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10)]
-    nc.snn.convert(nn.Sequential(*layers), nc.data.digits("train")[:200]).save(folder / "ramp.pt")
+    nc.snn.convert(relu_network(), nc.data.digits("train")[:200]).save(folder / "ramp.pt")
     settings = (
-        "data.name=digits",
-        "data.held_out=300",
-        "shift_px=0",
-        "rotate_deg=0",
-        "zoom=0",
+        *PLAIN_DIGITS,
         "averaging=0.9",
         "lr=0.01",
         "epochs=4",
