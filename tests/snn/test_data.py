@@ -249,6 +249,30 @@ def test_augmentation_is_decided_by_its_draws():
     assert out[1, 0].tolist() == pixels[1, 0].tolist()
 
 
+def test_cutout_gives_a_square_the_mean_colour_and_keeps_the_rest(rng):
+    pixels = rng.random((2, 3, 5, 6)).astype(np.float32)
+
+    cut = augment.cut_out(pixels, 3, np.array([[0.0, 0.0], [0.999, 0.999]]))
+
+    squares = np.zeros((2, 5, 6), dtype=bool)
+    squares[0, :3, :3] = squares[1, 2:, 3:] = True
+    mean = np.broadcast_to(pixels.mean((2, 3))[..., None], (2, 3, 30)).reshape(pixels.shape)
+    inside = np.broadcast_to(squares[:, None], pixels.shape)
+    assert np.array_equal(cut[~inside], pixels[~inside])
+    assert np.allclose(cut[inside], mean[inside], rtol=1e-6)
+    with pytest.raises(InputError, match="cutout_px must be at most the image's 5, got 6"):
+        augment.cut_out(pixels, 6, np.zeros((2, 2)))
+
+
+def test_cutout_draws_beside_the_other_draws(rng):
+    pixels = rng.integers(256, size=(1, 1, 4, 4), dtype=np.uint8)
+    draws = np.full((1, 12), 0.5)
+
+    out = augment.for_training(pixels, Augmentation(cutout_px=2), draws)
+
+    assert np.allclose(out[0, 0, 1:3, 1:3], pixels.mean() / 255)
+
+
 def test_quarter_turn_and_half_turn_permute_the_pixels(rng):
     pixels = rng.random((2, 3, 6, 6)).astype(np.float32)
     as_it_is = np.ones((2, 2))

@@ -23,6 +23,7 @@ SETTINGS = (
     "flip=false",
     "alternate=false",
     "shift_px=0",
+    "cutout_px=0",
     "averaging=0.5",
     "batch_size=100",
     "epochs=6",

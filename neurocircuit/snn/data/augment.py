@@ -9,7 +9,8 @@ from pydantic import Field
 from scipy.special import ndtr
 from torch.nn import functional
 
-from neurocircuit.snn.data.images import Draws, Pixels
+from neurocircuit.errors import InputError
+from neurocircuit.snn.data.images import DRAWS, Draws, Pixels
 from neurocircuit.spec.fields import Ratio, Spec
 
 Floats32 = NDArray[np.float32]
@@ -42,13 +43,25 @@ class Augmentation(Spec):
             description="delay of each input spike, uniform 0 … this, units of tau: the paper's noisy inputs",
         ),
     ] = 0.0
+    cutout_px: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=224,
+            strict=True,
+            description="side of a square within the image, at random, that takes the image's mean (DeVries 2017)",
+        ),
+    ] = 0
     whiten: Annotated[
         bool, Field(strict=True, description="per image: zero mean, unit variance, then to 0 … 1 by the normal CDF")
     ] = False
 
 
 def for_training(pixels: Pixels, spec: Augmentation, draws: Draws) -> Floats32:
-    """Pixels [image, channel, row, column] on 0 … 1 after all that `spec` asks for, by `draws` [image, DRAWS]."""
+    """Pixels [image, channel, row, column] on 0 … 1 after all that `spec` asks for, by `draws` [image, DRAWS].
+
+    With a cutout two more draws of an image set its row and column.
+    """
     if spec.shift_px:
         shifts = 2 * spec.shift_px + 1
         pixels = shift(pixels, (draws[:, :2] * shifts).astype(np.int64) - spec.shift_px)
@@ -59,6 +72,8 @@ def for_training(pixels: Pixels, spec: Augmentation, draws: Draws) -> Floats32:
     if spec.rotate_deg or spec.zoom:
         turn, stretch = 2.0 * draws[:, _TURN] - 1.0, 2.0 * draws[:, _STRETCH] - 1.0
         scaled = warp(scaled, np.deg2rad(spec.rotate_deg) * turn, 1.0 + spec.zoom * stretch)
+    if spec.cutout_px:
+        scaled = cut_out(scaled, spec.cutout_px, draws[:, DRAWS:])
     return whiten(scaled) if spec.whiten else scaled
 
 
@@ -90,6 +105,21 @@ def warp(pixels: Floats32, rotate_rad: Floats, stretch: Floats) -> Floats32:
     grid = functional.affine_grid(torch.from_numpy(to_source).float(), list(pixels.shape), align_corners=False)
     warped: Floats32 = functional.grid_sample(torch.from_numpy(pixels), grid, align_corners=False).numpy()
     return warped
+
+
+def cut_out(pixels: Floats32, side_px: int, draws: Draws) -> Floats32:
+    """Each image with a square at the row and column of `draws` [image, 2] that holds its mean colour.
+
+    Raise InputError where the square is larger than the image.
+    """
+    size = np.array(pixels.shape[2:])
+    if side_px > size.min():
+        raise InputError(f"augmentation.cutout_px must be at most the image's {size.min()}, got {side_px}")
+    first = (draws * (size - side_px + 1)).astype(np.int64)
+    axes = [np.arange(length) for length in size]
+    inside = [(axis >= low[:, None]) & (axis < low[:, None] + side_px) for axis, low in zip(axes, first.T, strict=True)]
+    square = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+    return np.where(square, pixels.mean((2, 3), keepdims=True), pixels)
 
 
 def whiten(pixels: Floats32) -> Floats32:

@@ -233,7 +233,8 @@ class Trainer:
 
     def _inputs(self, indices: Indices) -> tuple[Tensor, Tensor]:
         """Return the input spikes and labels of this process's share; random numbers are drawn for the whole batch."""
-        draws = self.augmentation_rng.random((len(indices), DRAWS))[self._share]
+        columns = DRAWS + 2 * bool(self.recipe.augmentation.cutout_px)
+        draws = self.augmentation_rng.random((len(indices), columns))[self._share]
         if self.recipe.augmentation.alternate:
             draws[:, MIRROR] = 0.5 * ((self._mirrored[indices[self._share]] + self.sampler.epoch) % 2)
         pixels, labels = self.train_images.batch(indices[self._share], draws)
