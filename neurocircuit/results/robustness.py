@@ -1,4 +1,4 @@
-"""Accuracy of a network against what hardware does to it: weight bits, weight noise, spike-time jitter."""
+"""Accuracy of a network against what hardware does to it: weight bits, weight noise, jittered and missed spikes."""
 
 from typing import ClassVar, Literal
 
@@ -46,6 +46,20 @@ class SpikeJitter(Values):
     time_origin: str
 
 
+class SpikeErrors(Values):
+    """Accuracy over errors of spikes that free and windowed networks have alike, by network, [value][draw].
+
+    jitter_over_tau: deviation of every spike, input included. missed: share of the neurons' spikes that are lost. zero:
+    without errors.
+    """
+
+    zero: dict[str, float]
+    jitter_over_tau: tuple[float, ...]
+    jittered: dict[str, tuple[tuple[float, ...], ...]]
+    missed: tuple[float, ...]
+    lost: dict[str, tuple[tuple[float, ...], ...]]
+
+
 class Robustness(Result):
     """Accuracy of one network on `n` test images against what hardware does to it; studies by their names.
 
@@ -54,7 +68,7 @@ class Robustness(Result):
 
     kind: ClassVar[str] = "robustness"
 
-    studies: dict[str, Table4 | WeightNoise | SpikeJitter]
+    studies: dict[str, Table4 | WeightNoise | SpikeJitter | SpikeErrors]
     weights: str
     data: str
     network: str

@@ -20,12 +20,12 @@ from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.result import RUN
 from neurocircuit.core.taskstore import Task, TaskStore, key_of, run_tasks
 from neurocircuit.errors import InputError
-from neurocircuit.results.robustness import Robustness, SpikeJitter, Table4, Table4Row, WeightNoise
+from neurocircuit.results.robustness import Robustness, SpikeErrors, SpikeJitter, Table4, Table4Row, WeightNoise
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.evaluate import accuracy
-from neurocircuit.snn.hardware.jitter import JitteredNetwork, JitteredWindows, has_own_clocks
+from neurocircuit.snn.hardware.jitter import JitteredNetwork, JitteredWindows, SpikeErrorsNetwork, has_own_clocks
 from neurocircuit.snn.hardware.quantise import EXACT_BITS, FullScale, Rounding, round_once
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.recipe import Recipe, Subject, load_recipe
@@ -39,7 +39,8 @@ BITS = (8, 4, 2)
 FINE_BITS = (8, 7, 6, 5, 4, 3, 2)
 SNR_DB = (10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0)
 JITTERS = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1)
-JITTERS_OVER_TAU = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)  # of windowed networks
+JITTERS_OVER_TAU = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)  # of windowed networks, and of study spikes
+MISSED = (0.001, 0.003, 0.01, 0.03, 0.1)
 TRAINED_SNR_DB, TRAINED_JITTER = 20.0, 0.05
 QUANTISERS = ("word", "bank")
 
@@ -66,10 +67,12 @@ def robustness(
     Args:
         study: table4, accuracies at 32, 8, 4 and 2 bit of the weights, only rounded and retrained (Table 4 of the
             paper); fig2, over weight bits and over noise on the weights (Fig. 2); or jitter, over relative jitter of
-            every spike time (windowed networks: over jitter in units of tau).
+            every spike time (windowed networks: over jitter in units of tau); spikes, over jitter in units of tau and
+            over missed spikes, nothing retrained.
         weights: checkpoint to start from.
         recipe: how to fine-tune it, one that names no initial weights; a file, or the name of one that ships.
-        beside: more checkpoints of the same data set by their names, for study jitter; they are not trained.
+        beside: more checkpoints of the same data set by their names, for studies jitter and spikes; they are not
+            trained. Those of study spikes may be free or windowed.
         settings: changes of the recipe, such as "lr=1e-3".
         out: folder; fine-tuned networks stay in out/runs and are not trained again, accuracies in out/tasks.
         retrain: or measure the network as it is.
@@ -90,8 +93,8 @@ def robustness(
         raise InputError(f"study must be among {', '.join(STUDIES)}, got {study!r}")
     clock = RunClock()
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, tuple(settings))
-    if beside and study != "jitter":
-        raise InputError(f"beside is for study jitter, got {study}")
+    if beside and study not in ("jitter", "spikes"):
+        raise InputError(f"beside is for study jitter or spikes, got {study}")
     if recipe.initial:
         raise InputError("recipe must not name initial weights: those are the study's own")
     with torch_threads(threads), open_pool(jobs, scheduler, preload=(__name__,)) as pool:
@@ -142,6 +145,13 @@ class Study:
         self.images = sets.load(self.subject.data, "test", data).first(first)
         self.store = TaskStore(folder.parent / "tasks")
         self.beside: dict[str, Path] = {}
+
+    def network_beside(self, name: str) -> nn.Sequential:
+        """Return a network of `beside`. Raise InputError for one of other data."""
+        subject, network = checkpoint.load_network(self.beside[name])
+        if subject.data.name != self.subject.data.name:
+            raise InputError(f"beside: {name} must be a network of the same kind and data, got {self.beside[name]}")
+        return network
 
     def tell(self, text: str, steps: int) -> None:
         """Tell that one more of `steps` is done."""
@@ -206,7 +216,8 @@ class Study:
 class Case:
     """A disturbance of a network: its weights as `Rounding` makes them of kind, bits and snr_dB, or spikes jittered.
 
-    jitter: relative; of a windowed network in units of τ. seed: of the noise. The default disturbs nothing.
+    jitter: relative; of a windowed network in units of τ, as jitter_over_tau is. missed: share of the neurons' spikes.
+    seed: of the noise. The default disturbs nothing.
     """
 
     kind: str | None = None
@@ -214,6 +225,8 @@ class Case:
     snr_dB: float | None = None
     full_scale: FullScale = "layer"
     jitter: float = 0.0
+    jitter_over_tau: float = 0.0
+    missed: float = 0.0
     seed: int = 0
 
 
@@ -222,8 +235,8 @@ def _measured(weights: Path, data: Path | None, first: int | None, case: Case, t
     torch.set_num_threads(threads)
     subject, network = checkpoint.load_network(weights)
     images = _test_images(subject, data, first)
-    if case.jitter:
-        noisy = _jittered(network, case.jitter)
+    if case.jitter or case.jitter_over_tau or case.missed:
+        noisy = _disturbed(network, case)
         noisy.event_rng.manual_seed(case.seed)
         return {"accuracy": accuracy(noisy, images, subject)}
     if case.kind is not None:
@@ -237,10 +250,12 @@ def _test_images(subject: Subject, data: Path | None, first: int | None) -> Imag
     return sets.load(subject.data, "test", data).first(first)
 
 
-def _jittered(network: nn.Sequential, jitter: float) -> JitteredNetwork | JitteredWindows:
+def _disturbed(network: nn.Sequential, case: Case) -> JitteredNetwork | SpikeErrorsNetwork | JitteredWindows:
     if windowed_in(network) is not None:
-        return JitteredWindows(network, jitter)
-    return JitteredNetwork(network, [jitter] * (len(spiking_layers(network)) + 1), own_clocks=True)
+        return JitteredWindows(network, case.jitter or case.jitter_over_tau, case.missed)
+    if case.jitter:
+        return JitteredNetwork(network, [case.jitter] * (len(spiking_layers(network)) + 1), own_clocks=True)
+    return SpikeErrorsNetwork(network, case.jitter_over_tau, case.missed)
 
 
 def _table4(study: Study) -> Table4:
@@ -291,8 +306,7 @@ def _jitter(study: Study) -> SpikeJitter:
     under, amounts = ("jitter_over_tau", JITTERS_OVER_TAU) if is_windowed else ("jitter", JITTERS)
     networks = study.networks(f"jitter-{TRAINED_JITTER:g}", **{under: TRAINED_JITTER}) | study.beside
     for name, file in study.beside.items():
-        subject, network = checkpoint.load_network(file)
-        if (windowed_in(network) is not None, subject.data.name) != (is_windowed, study.subject.data.name):
+        if (windowed_in(study.network_beside(name)) is not None) != is_windowed:
             raise InputError(f"beside: {name} must be a network of the same kind and data, got {file}")
     curves = {}
     cases = [Case(jitter=amount, seed=draw) for amount in amounts for draw in range(study.draws)]
@@ -308,8 +322,38 @@ def _jitter(study: Study) -> SpikeJitter:
     )
 
 
-STUDIES: dict[str, Callable[[Study], Table4 | WeightNoise | SpikeJitter]] = {
+def _spikes(study: Study) -> SpikeErrors:
+    """Return accuracies over jitter of every spike and over missed spikes, free and windowed networks alike."""
+    networks = {"clean": study.weights} | study.beside
+    for name in study.beside:
+        study.network_beside(name)
+    curves: dict[str, dict[str, Any]] = {}
+    seeds = range(study.draws)
+    for field, amounts, cases in (
+        (
+            "jitter_over_tau",
+            JITTERS_OVER_TAU,
+            [Case(jitter_over_tau=j, seed=s) for j in JITTERS_OVER_TAU for s in seeds],
+        ),
+        ("missed", MISSED, [Case(missed=share, seed=s) for share in MISSED for s in seeds]),
+    ):
+        curves[field] = {}
+        for name, weights in networks.items():
+            rows = np.reshape(study.accuracies(weights, cases), (len(amounts), study.draws)).tolist()
+            curves[field][name] = rows
+            study.tell(f"{field}, {name}: " + ", ".join(f"{np.mean(row):.2%}" for row in rows), 2 * len(networks))
+    return SpikeErrors(
+        zero={name: study.accuracy(weights) for name, weights in networks.items()},
+        jitter_over_tau=JITTERS_OVER_TAU,
+        jittered=curves["jitter_over_tau"],
+        missed=MISSED,
+        lost=curves["missed"],
+    )
+
+
+STUDIES: dict[str, Callable[[Study], Table4 | WeightNoise | SpikeJitter | SpikeErrors]] = {
     "table4": _table4,
     "fig2": _fig2,
     "jitter": _jitter,
+    "spikes": _spikes,
 }

@@ -5,10 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
+from neurocircuit.snn.encode import encode
 from neurocircuit.snn.evaluate import accuracy
+from neurocircuit.snn.hardware.jitter import JitteredWindows, SpikeErrorsNetwork
 from neurocircuit.snn.hardware.quantise import Rounding, set_rounding
 from neurocircuit.snn.training.run import FINAL
 from neurocircuit.spec import WeightBank
@@ -207,6 +210,39 @@ def test_networks_stand_beside_each_other(windowed, run, tmp_path):
         )
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert message in done.stderr
+
+
+def test_free_and_windowed_networks_stand_beside_each_other_under_errors_of_spikes(windowed, run, tmp_path):
+    """Both lose to jitter and to missed spikes; least errors change little, the largest much."""
+    free = run[0] / "start" / FINAL
+    done = call("study", "robustness", "spikes", *windowed[1], "--beside", "free", free, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["studies"]["spikes"]
+    assert set(found["jittered"]) == set(found["lost"]) == {"clean", "free"}
+    for curves in (found["jittered"], found["lost"]):
+        for name, rows in curves.items():
+            means = np.mean(rows, axis=1)
+            assert abs(means[0] - found["zero"][name]) < 0.05  # the least error
+            assert means[-1] < found["zero"][name] - 0.05
+    assert "| none |" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize("kind", ["free", "windowed"])
+def test_errors_of_spikes_are_those_that_are_asked_for(kind, windowed, run):
+    """Without errors nothing changes; where all spikes are missed no image is decided."""
+    weights = run[0] / "start" / FINAL if kind == "free" else windowed[0] / "tuned" / FINAL
+    subject, network = checkpoint.load_network(weights)
+    network.eval()
+    errors = SpikeErrorsNetwork if kind == "free" else JitteredWindows
+    pixels = torch.from_numpy(library.load(subject.data, "test").batch(np.arange(20))[0]) / 255
+    z = encode(pixels, subject.encoding)
+    with torch.no_grad():
+        assert torch.allclose(errors(network, 0.0)(z), network(z), rtol=1e-5)
+        assert torch.isinf(errors(network, 0.0, 1.0)(z)).all()
+        moved, lost = errors(network, 0.02)(z), errors(network, 0.0, 0.3)(z)
+    assert not torch.allclose(moved, network(z), rtol=1e-5)
+    share = float(torch.isinf(lost).double().mean())  # 200 outputs, and those silent for their inputs' sake
+    assert share > 0.3 - 4 * (0.3 * 0.7 / 200) ** 0.5
 
 
 @pytest.mark.parametrize("study", ["table4", "fig2", "jitter"])

@@ -18,14 +18,14 @@ from neurocircuit.cli.common import (
 
 
 @click.command("robustness")
-@click.argument("study", type=click.Choice(("table4", "fig2", "jitter")))
+@click.argument("study", type=click.Choice(("table4", "fig2", "jitter", "spikes")))
 @click.option("--weights", required=True, type=PATH, help="Trained weights to start from.")
 @click.option(
     "--beside",
     multiple=True,
     type=(str, PATH),
     metavar="NAME WEIGHTS",
-    help="Of study jitter: another network of the same kind and data, in the same figure; may be repeated.",
+    help="Of studies jitter and spikes: another network of the same data, in the same figure; may be repeated.",
 )
 @click.option("--recipe", required=True, help="How to fine-tune them: a file, or the name of one that ships.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
@@ -44,7 +44,9 @@ def command(out: Path, as_json: bool, beside: tuple[tuple[str, Path], ...], **op
     """Accuracy of a trained network against what hardware does to it.
 
     STUDY is table4: at 32, 8, 4, 2 bit of the weights, only rounded and retrained (Table 4); fig2: over weight bits and
-    over noise on the weights (Fig. 2); or jitter: over relative jitter of every spike time.
+    over noise on the weights (Fig. 2); jitter: over relative jitter of every spike time (windowed networks: in units of
+    tau); or spikes: over jitter in units of tau and over missed spikes, free and windowed networks alike, nothing
+    retrained.
     """
     from neurocircuit.studies.robustness import robustness
 

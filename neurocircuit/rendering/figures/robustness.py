@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurocircuit.rendering import style
-from neurocircuit.results.robustness import SpikeJitter, Table4, WeightNoise
+from neurocircuit.results.robustness import SpikeErrors, SpikeJitter, Table4, WeightNoise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,6 +87,24 @@ def jitter_figure(study: SpikeJitter, names: dict[str, str]) -> "Figure":
     axes.set(xscale="log", xlabel=f"spike-time jitter ({unit})", ylabel="accuracy (%)")
     style.set_log_plain(axes.xaxis)
     axes.legend(loc="lower left")
+    return figure
+
+
+def spikes_figure(study: SpikeErrors, names: dict[str, str]) -> "Figure":
+    """Draw the accuracy over jitter of every spike and over missed spikes, bands over draws."""
+    figure, both = style.new_figure(4.6, rows=2)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.98, bottom=0.1, hspace=0.3)
+    panels = (
+        (study.jitter_over_tau, study.jittered, "spike-time jitter (% of τ)"),
+        (study.missed, study.lost, "missed spikes (%)"),
+    )
+    for axes, (amounts, curves, label) in zip(both, panels, strict=True):
+        for k, (name, rows) in enumerate(curves.items()):
+            _band(axes, [100 * amount for amount in amounts], rows, k, names[name])
+        axes.set(xscale="log", xlabel=label)
+        axes.set_ylabel("accuracy (%)")
+        style.set_log_plain(axes.xaxis)
+    both[0].legend(loc="lower left")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Accuracy of a network over weight bits, weight noise and spike-time jitter: Table 4, Fig. 2, jitter."""
+"""Accuracy of a network over weight bits, weight noise, jittered and missed spikes: Table 4, Fig. 2."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +12,7 @@ from neurocircuit.rendering.document import Document, Section, Table, draw, sect
 from neurocircuit.rendering.figures import robustness as figures
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import ABSENT
-from neurocircuit.results.robustness import Robustness, SpikeJitter, Table4, WeightNoise
+from neurocircuit.results.robustness import Robustness, SpikeErrors, SpikeJitter, Table4, WeightNoise
 
 _ORIGINS = {
     "image": "t' = t (1 + j N(0, 1)) for every spike, input included, t from the start of the image",
@@ -35,6 +35,9 @@ def render(file: Path) -> Document:
         elif isinstance(study, WeightNoise):
             answers.append(_noise_answer(study))
             sections += _fig2(study, result.n)
+        elif isinstance(study, SpikeErrors):
+            answers.append(_spikes_answer(study, result))
+            sections.append(_spikes(study, result))
         else:
             answers.append(_jitter_answer(study))
             sections.append(_jitter(study, result))
@@ -149,6 +152,40 @@ def _jitter_answer(study: SpikeJitter) -> str:
     means = {name: float(np.mean(shares[k])) for name, shares in study.accuracy.items()}
     after = f", {means['trained']:.2%} after training under it" if "trained" in means else ""
     return f"At {study.jitter[k]:.0%} jitter of every spike {means['clean']:.2%} are right{after}."
+
+
+def _spikes(study: SpikeErrors, result: Robustness) -> Section:
+    names = {name: name for name in study.zero} | {"clean": PurePath(result.weights).stem}
+    rows = [("none", *(f"{share:.2%}" for share in study.zero.values()))]
+    for label, amounts, curves in (
+        ("jitter of {} τ", study.jitter_over_tau, study.jittered),
+        ("{} of the spikes missed", study.missed, study.lost),
+    ):
+        for k, amount in enumerate(amounts):
+            value = f"{amount:g}" if amounts is study.jitter_over_tau else f"{amount:.1%}"
+            rows.append((label.format(value), *(_range(shares[k]) for shares in curves.values())))
+    table = Table(
+        f"Accuracy on {result.n} test images: mean and range over draws",
+        ("errors of spikes", *(names[name] for name in study.zero)),
+        tuple(rows),
+        note="t' = t + j τ N(0, 1) for every spike, input included. Missed: of all neurons' spikes, the outputs' "
+        "included; an image without an output spike is wrong. Nothing was retrained.",
+    )
+    figure = draw("spikes", "Accuracy over errors of spikes.", partial(figures.spikes_figure, study, names))
+    return section("Errors of spikes", figure, table)
+
+
+def _spikes_answer(study: SpikeErrors, result: Robustness) -> str:
+    k, m = study.jitter_over_tau.index(0.02), study.missed.index(0.01)
+    return (
+        "With jitter of 0.02 τ, and with 1 % of the spikes missed: "
+        + "; ".join(
+            f"{PurePath(result.weights).stem if name == 'clean' else name} {np.mean(study.jittered[name][k]):.2%} and "
+            f"{np.mean(study.lost[name][m]):.2%}"
+            for name in study.zero
+        )
+        + "."
+    )
 
 
 def _share(value: float, n: int) -> str:

@@ -67,18 +67,52 @@ class JitteredNetwork(nn.Module):
         return torch.where(kept, torch.exp(torch.where(kept, moved, 0.0)), torch.inf)
 
 
+class SpikeErrorsNetwork(nn.Module):
+    """A free network whose spikes, input included, move by a normal error, and some of whose neurons miss theirs.
+
+    Errors are drawn anew at each call. jitter_over_tau: deviation, but no spike comes before t = 0 on its clock.
+    missed: share of the neurons' spikes.
+    """
+
+    def __init__(self, network: nn.Sequential, jitter_over_tau: float, missed: float = 0.0) -> None:
+        """network: as `build` in snn/models.py makes it."""
+        super().__init__()
+        self.network, self.jitter_over_tau, self.missed = network, jitter_over_tau, missed
+        self.event_rng = torch.Generator().manual_seed(0)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
+        z = self._moved(z)
+        for stage in self.network:
+            z = stage(z)
+            if isinstance(stage, SpikingConv2d | SpikingLinear):
+                z = torch.where(_lost(z, self.missed, self.event_rng), torch.inf, self._moved(z))
+        return z
+
+    def _moved(self, z: Tensor) -> Tensor:
+        delay = self.jitter_over_tau * torch.randn(z.shape, generator=self.event_rng)
+        return (z * torch.exp(delay).to(z)).clamp(min=1.0)
+
+
+def _lost(spikes: Tensor, share: float, rng: torch.Generator) -> Tensor:
+    """Return which of the spikes are missed, of their shape."""
+    return torch.rand(spikes.shape, generator=rng).to(spikes.device) < share
+
+
 class JitteredWindows(nn.Module):
     """A windowed network all of whose spikes, input included, move by a normal error of `jitter_over_tau` at each call.
 
-    Its layers stay within their windows. Gradients pass as if nothing had moved.
+    Its layers stay within their windows. Gradients pass as if nothing had moved. missed: share of the neurons' spikes
+    that are lost, as if the neurons were silent.
     """
 
-    def __init__(self, network: nn.Sequential, jitter_over_tau: float) -> None:
+    def __init__(self, network: nn.Sequential, jitter_over_tau: float, missed: float = 0.0) -> None:
         """network: as `WindowedNetwork.on_spikes` has it."""
         super().__init__()
         windowed = windowed_in(network)
         assert windowed is not None  # noqa: S101
         self.network, self._windowed, self.jitter_over_tau = network, [windowed], jitter_over_tau
+        self.missed = missed
         self.event_rng = torch.Generator().manual_seed(0)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -95,5 +129,7 @@ class JitteredWindows(nn.Module):
         if node is None:
             return jittered(x, 1.0, graph.window_over_tau, delay)
         if node.is_readout:
-            return jittered_readout(x, node, graph.form, delay)
-        return jittered(x, node.largest, node.window_over_tau, delay)
+            x, silent = jittered_readout(x, node, graph.form, delay), -torch.inf
+        else:
+            x, silent = jittered(x, node.largest, node.window_over_tau, delay), 0.0
+        return torch.where(_lost(x, self.missed, self.event_rng), silent, x) if self.missed else x

@@ -1,7 +1,9 @@
 """What happens between a gradient and the next weights: bounds, learning rate, optimiser, averaged weights."""
 
 import copy
+import ctypes
 import math
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +13,7 @@ from torch import nn
 from neurocircuit.snn.recipe import OptimiserSpec, ScheduleSpec
 
 _BETAS = (0.9, 0.999)
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
 def new_optimiser(network: nn.Module, spec: OptimiserSpec) -> torch.optim.Optimizer:
@@ -61,6 +64,17 @@ def denormals_as_zero() -> Iterator[None]:
         yield
     finally:
         torch.set_flush_denormal(False)
+
+
+def keep_freed_memory() -> None:
+    """Let malloc keep what a step frees for the next one: paging it in anew costs a wide network a fifth of its time.
+
+    This is of the GNU C library; elsewhere nothing changes. The process keeps the memory of its largest step.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, -1)
 
 
 class AveragedWeights:

@@ -36,6 +36,7 @@ from neurocircuit.snn.training.optimise import (
     AveragedWeights,
     bound_gradients,
     denormals_as_zero,
+    keep_freed_memory,
     learning_rate,
     new_optimiser,
 )
@@ -108,6 +109,7 @@ class Trainer:
 
     def run(self, progress: Progress = silent) -> None:
         """Train to the end of the recipe; files are written by the leading process alone. progress: in steps."""
+        keep_freed_memory()
         with denormals_as_zero():
             while self.sampler.epoch < self.recipe.schedule.epochs:
                 self._epoch(progress)
