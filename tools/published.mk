@@ -2,7 +2,7 @@
 RECIPE ?= mnist
 SEEDS ?= 1
 
-.PHONY: published $(addprefix published-,reports windowed forms transistor mc datasheet network embedded stressed hard decks neurons codesign \
+.PHONY: published $(addprefix published-,reports windowed transistor mc datasheet network embedded stressed hard decks neurons codesign \
 	pvt table4 fig2 jitter fashion cifar circuit-curves aware aware-membranes embedded-aware circuit-aware clean-seeds)
 
 published: setup ## Rebuild reports/published/table3
@@ -55,17 +55,6 @@ published-windowed: setup ## Rebuild reports/published/windowed (about 8 minutes
 	  $(BIN)/neurocircuit evaluate $(WINDOWED)/mnist-$$name.pt --json >$(WINDOWED)/mnist-$$name.evaluation.json || exit 1; done
 	@$(BIN)/neurocircuit report $(WINDOWED)
 
-# Forms of silence under jitter of every spike: forced, and on a ramp fine-tuned without and under jitter.
-published-forms: setup ## Rebuild reports/published/robustness/forms: windowed networks under jitter (about 3 minutes of one thread)
-	@rm -rf build/windowed/0.05 $(ROBUST)/forms && mkdir -p $(ROBUST)/forms
-	@$(BIN)/neurocircuit train mnist_windowed_finetune --initial $(WINDOWED)/mnist-ramp.pt \
-	  --set jitter_over_tau=0.05 --threads 1 --out build/windowed/0.05
-	@cp build/windowed/0.05/weights.pt $(ROBUST)/forms/mnist-ramp-robust.pt
-	@$(BIN)/neurocircuit study robustness jitter --weights $(WINDOWED)/mnist-forced.pt --no-retraining --draws 2 --images 2000 \
-	  --recipe mnist_windowed_finetune --threads 1 --out $(ROBUST)/forms \
-	  --beside "ramp, fine-tuned" $(WINDOWED)/mnist-ramp-tuned.pt --beside "under 0.02 τ" $(WINDOWED)/mnist-ramp-jitter.pt \
-	  --beside "under 0.05 τ" $(ROBUST)/forms/mnist-ramp-robust.pt && rm -rf $(ROBUST)/forms/tasks
-
 # A windowed network on CIFAR-10 from random weights to chips of the embedded circuit: once trained under its noise, once without
 # (clean), both from the same conversion and for as many steps.
 CIFAR_WINDOWED := reports/published/cifar-windowed
@@ -81,6 +70,15 @@ $(CIFAR_BUILD)/relu/weights.pt: | setup
 
 $(CIFAR_BUILD)/ramp.pt: $(CIFAR_BUILD)/relu/weights.pt
 	@$(BIN)/neurocircuit convert $< --window 1 --quantile 0.9999 --images 200 --out $@
+
+$(CIFAR_BUILD)/tuned/weights.pt: $(CIFAR_BUILD)/ramp.pt
+	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $< --set encoding.alpha=1 --threads 1 --out $(@D)
+
+.PHONY: published-cifar-windowed-software
+published-cifar-windowed-software: $(CIFAR_BUILD)/tuned/weights.pt ## CIFAR-10 in windows at 32 bit: its test images, the official ones (about 2 hours of one thread)
+	@mkdir -p $(CIFAR_WINDOWED)/software && cp $(CIFAR_BUILD)/ramp.conversion.json $(CIFAR_WINDOWED)/software/result.json
+	@$(BIN)/neurocircuit evaluate $< --threads 1 --json >$(CIFAR_WINDOWED)/software/evaluation.json
+	@$(BIN)/neurocircuit evaluate $< --split official --threads 1 --json >$(CIFAR_WINDOWED)/software/official.json
 
 $(CIFAR_BUILD)/ramp.nc: $(CIFAR_BUILD)/ramp.pt
 	@$(BIN)/neurocircuit map $< --images 10 --out $(CIFAR_BUILD)/ramp.toml
@@ -162,7 +160,7 @@ published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 
 # The same of another network, nothing retrained (STUDY_OPTIONS= retrains): its weights, how to fine-tune them, what the
 # folders' names end in.
-.PHONY: published-fashion published-cifar published-windowed-bits published-cifar-windowed-bits published-clean-seeds published-circuit-curves
+.PHONY: published-fashion published-cifar published-windowed-bits published-spikes published-cifar-windowed-bits published-clean-seeds published-circuit-curves
 published-fashion published-cifar: setup
 published-fashion: ## The three studies on Fashion-MNIST, nothing retrained
 	@$(MAKE) published-fig2 published-jitter published-table4 STUDY_SUFFIX=-fashion \
@@ -174,13 +172,18 @@ published-cifar: ## The three studies on the small CIFAR-10 network, nothing ret
 	  STUDY_OPTIONS="--no-retraining --images 1000 --draws 2" STUDIED_BY=training/cifar10_small.toml \
 	  STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
 
-published-cifar-windowed-bits: $(CIFAR_BUILD)/tuned/weights.pt ## Table 4 and Fig. 2 of the windowed CIFAR-10 network, retrained (about 30 minutes of one thread)
+published-cifar-windowed-bits: $(CIFAR_BUILD)/tuned/weights.pt ## Table 4 and Fig. 2 of the windowed CIFAR-10 network, retrained (about an hour of one thread)
 	@$(MAKE) published-table4 published-fig2 STUDY_SUFFIX=-cifar10_windowed STUDIED=$< \
-	  STUDIED_BY=training/cifar10_windowed_finetune.toml
+	  STUDIED_BY=training/cifar10_windowed_finetune.toml STUDY_OPTIONS="--set encoding.alpha=1 --draws 2"
 
-$(CIFAR_BUILD)/tuned/weights.pt: $(CIFAR_BUILD)/relu/weights.pt
-	@$(BIN)/neurocircuit convert $< --quantile 0.9999 --out $(CIFAR_BUILD)/half.pt
-	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $(CIFAR_BUILD)/half.pt --threads 1 --out $(@D)
+# Accuracy over errors of spikes: the free network, the one that the circuit holds, and windowed ones.
+published-spikes: setup ## Rebuild reports/published/robustness/spikes: jitter and missed spikes, free beside windowed (about 4 minutes of one thread)
+	@rm -rf $(ROBUST)/spikes
+	@$(BIN)/neurocircuit study robustness spikes --weights reports/published/networks/mnist-seed1/weights.pt \
+	  --recipe mnist_finetune --draws 2 --images 2000 --threads 1 --out $(ROBUST)/spikes \
+	  --beside "free, mapped" $(NETWORK)/weights.pt --beside "forced" $(WINDOWED)/mnist-forced.pt \
+	  --beside "ramp, fine-tuned" $(WINDOWED)/mnist-ramp-tuned.pt \
+	  --beside "ramp, under 0.02 τ" $(WINDOWED)/mnist-ramp-jitter.pt && rm -rf $(ROBUST)/spikes/tasks
 
 published-windowed-bits: setup ## Table 4 and Fig. 2 of the windowed MNIST network, retrained (about 10 minutes of one thread)
 	@$(MAKE) published-table4 published-fig2 STUDY_SUFFIX=-windowed STUDIED=$(WINDOWED)/mnist-ramp-tuned.pt \

@@ -23,6 +23,7 @@ Row = tuple[str, str, str, str]  # what, ours, the paper's or the aim, folder be
 BEGIN, END = "<!-- results: made by `make results`, do not edit -->", "<!-- end of results -->"
 HEADER = ("what", "here", "paper, or aim")
 _DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10, small network"}
+_WINDOWED = {"mnist": "MNIST in windows", "fashion_mnist": "Fashion-MNIST in windows", "cifar10": "CIFAR-10 in windows"}
 _AWARE = {
     "robustness/aware-stressed": ("stressed", "by its noise table", ""),
     "robustness/aware-stressed-membranes": ("stressed", "by its noise table and the membranes of every layer", ""),
@@ -114,26 +115,35 @@ def _networks(published: Path) -> Iterator[Row]:
         yield f"accuracy, {_DATA[data]}, {how}", _percent(mean), _PAPER_ACCURACY[data], f"networks/{seeds[0].name}"
 
 
-def _cifar_windowed(published: Path) -> Iterator[Row]:
-    path = published / "cifar-windowed/clean/software.evaluation.json"
-    if path.exists():
-        found = read_json_object(path)
-        accuracy = _interval([found["accuracy"], found["accuracy_low"], found["accuracy_high"]])
-        what = f"accuracy, CIFAR-10 in windows, {found['images']['n']} held-out images, one seed, 4 bit"
-        yield what, accuracy, "paper, VGG16: 91.87 % at 8, 91.38 % at 4 bit", "cifar-windowed/clean"
+def _windowed(published: Path) -> Iterator[Row]:
+    vgg16 = paper.TABLE_4["cifar10"]
+    for file, bits, theirs in (
+        ("cifar-windowed/software/evaluation.json", 32, f"paper, VGG16: {_percent(vgg16[32])}"),
+        ("cifar-windowed/clean/software.evaluation.json", 4, f"paper, VGG16: {_percent(vgg16[4])}"),
+        ("windowed/mnist-ramp-tuned.evaluation.json", 32, _PAPER_ACCURACY["mnist"]),
+        ("windowed-fashion/evaluation.json", 32, "-"),
+    ):
+        if (published / file).exists():
+            found = read_json_object(published / file)
+            accuracy = _interval([found["accuracy"], found["accuracy_low"], found["accuracy_high"]])
+            name, images = _WINDOWED[found["images"]["data"]], found["images"]["n"]
+            what = f"accuracy, {name}, {images} test images, one seed, {bits} bit"
+            yield what, accuracy, theirs, str(Path(file).parent)
 
 
 def _table4(published: Path) -> Iterator[Row]:
     for folder, values in _studies(published, "table4"):
         found = values["studies"]["table4"]
         theirs = paper.table_4(values["network"], values["data"])
+        other = "paper, VGG16: " if values["network"] == "windowed" else ""
         for how, name in (("retrained", "retrained"), ("after", "only rounded")):
             words, bank = ([row[how] for row in found["quantisers"][kind]] for kind in ("word", "bank"))
             if words[0] is None:
                 continue
-            printed = _list([theirs[bits] for bits in found["bits"]]) if theirs and how == "retrained" else "-"
+            compared = theirs and how == "retrained"
+            printed = other + _list([theirs[bits] for bits in found["bits"]]) if compared else "-"
             bits = "/".join(map(str, found["bits"]))
-            what = f"Table 4, {_DATA[values['data']]}: {bits} bit, {name}, from {_percent(found['unrounded'])}"
+            what = f"Table 4, {_name(values)}: {bits} bit, {name}, from {_percent(found['unrounded'])}"
             yield what, f"words {_list(words)}; bank {_list(bank)}", printed, folder
 
 
@@ -141,15 +151,25 @@ def _fig2(published: Path) -> Iterator[Row]:
     for folder, values in _studies(published, "fig2"):
         found = values["studies"]["fig2"]
         ours = _means(found["noise"], found["snr_dB"], (10.0, 20.0, 30.0))
-        yield f"Fig. 2, {_DATA[values['data']]}: weight noise of 10/20/30 dB", ours, "negligible from 25 dB on", folder
+        yield f"Fig. 2, {_name(values)}: weight noise of 10/20/30 dB", ours, "negligible from 25 dB on", folder
 
 
 def _jitter(published: Path) -> Iterator[Row]:
     for folder, values in _studies(published, "jitter"):
         found = values["studies"]["jitter"]
         ours = _means(found["accuracy"], found["jitter"], (0.01, 0.05, 0.1))
-        clock = " (of the layer's own clock)" if found.get("time_origin") == "layer" else ""
-        yield f"spike-time jitter of 1/5/10 %{clock}, {_DATA[values['data']]}", ours, "-", folder
+        clock = {"layer": " (of the layer's own clock)", "none": " of τ"}.get(found.get("time_origin"), "")
+        yield f"spike-time jitter of 1/5/10 %{clock}, {_name(values)}", ours, "-", folder
+
+
+def _spikes(published: Path) -> Iterator[Row]:
+    for folder, values in _studies(published, "spikes"):
+        found = values["studies"]["spikes"]
+        jitter, missed = found["jitter_over_tau"].index(0.05), found["missed"].index(0.01)
+        for name, rows in found["jittered"].items():
+            shares = _list([float(np.mean(rows[jitter])), float(np.mean(found["lost"][name][missed]))])
+            which = "free network" if name == "clean" else name
+            yield f"jitter of 0.05 τ / 1 % of the spikes missed, {_DATA[values['data']]}, {which}", shares, "-", folder
 
 
 def _on_circuits(published: Path) -> Iterator[Row]:
@@ -229,10 +249,11 @@ _PARTS: tuple[Callable[[Path], Iterator[Row]], ...] = (
     _table3,
     _table3_in_transistors,
     _networks,
-    _cifar_windowed,
+    _windowed,
     _table4,
     _fig2,
     _jitter,
+    _spikes,
     _on_circuits,
     _single_neurons,
     _aware,
@@ -251,6 +272,10 @@ def _read(published: Path, folder: str) -> list[dict[str, Any]]:
     """The result of a folder; none where it has not been made."""
     path = published / folder / "result.json"
     return [read_json_object(path)] if path.exists() else []
+
+
+def _name(values: dict[str, Any]) -> str:
+    return (_WINDOWED if values["network"] == "windowed" else _DATA)[values["data"]]
 
 
 def _means(curves: dict[str, list[list[float]]], places: list[float], wanted: tuple[float, ...]) -> str:
