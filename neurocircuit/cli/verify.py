@@ -39,6 +39,11 @@ from neurocircuit.cli.common import (
     type=PATH,
     help="File of calibrate --mode transfer: compare the paper's simpler model too.",
 )
+@click.option(
+    "--power",
+    type=PATH,
+    help="Condition's folder of characterize, whose measured power counts in the energy. Default: the package's own.",
+)
 @click.option("--out", type=PATH, help="Directory of the result; default: only print.")
 @seed_option
 @jobs_option
@@ -56,6 +61,7 @@ def command(
     layers: tuple[str, ...] | None,
     no_images: bool,
     transfer_path: Path | None,
+    power: Path | None,
     out: Path | None,
     seed: int,
     jobs: int,
@@ -86,6 +92,7 @@ def command(
             layers=layers,
             whole=not no_images,
             transfer=None if transfer_path is None else TransferJitter.load(transfer_path),
+            power=power,
             seed=seed,
             jobs=jobs,
             scheduler=scheduler,

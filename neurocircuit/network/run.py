@@ -19,6 +19,7 @@ from neurocircuit.network.physical import Layer, Neurons, PhysicalNetwork
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels
+from neurocircuit.neuron.on_time import OnTimes, Span, on_times
 from neurocircuit.neuron.operating_points import Operating, concatenate, operate, operate_rows_in_window
 from neurocircuit.spec import MappedNetwork, Variation
 
@@ -102,6 +103,21 @@ class Circuit:
         """Return from where the times of the last layer count, units of τ since the image's start."""
         return self.layers[-1].origin_over_tau
 
+    @property
+    def spans(self) -> list[Span]:
+        """Return when the neurons of each layer are on."""
+        return [Span.of(self.mapped.neuron_of(k), layer.origin_over_tau) for k, layer in enumerate(self.layers)]
+
+    @property
+    def latest_over_tau(self) -> float:
+        """When an image ends that has no decision, units of τ from its start."""
+        return self.layers[-1].origin_over_tau + self.mapped.neuron_of(len(self.layers) - 1).window_over_tau
+
+    def on_times(self, runs: list["LayerRun"]) -> OnTimes:
+        """Return how long neurons were on for one image, from what each layer did."""
+        times = [run.t_over_tau + layer.origin_over_tau for run, layer in zip(runs, self.layers, strict=True)]
+        return on_times([t[None] for t in times], self.spans, self.latest_over_tau)
+
     def chip(self, seed: int, number: int, variation: Variation | None = None) -> "Chip":
         """Return chip number `number` of the network's variation, or of another one."""
         variation = self.mapped.variation if variation is None else variation
@@ -122,6 +138,11 @@ class Circuit:
         """
         layer = self.layers[k]
         return layer.inputs(spikes, self.mapped.bias_delay_over_tau(k), neurons), self.weights[k][layer.row[neurons]]
+
+    def received_first(self, spikes: Floats) -> Floats:
+        """Return the spikes [number] that reach the first layer, as in `received`, from those of the input [number]."""
+        (reached,) = self.physical.propagate(spikes, lambda _, received: (received, received), until=1)
+        return reached
 
     def ideal(self, spikes: Floats, *, exact_weights: bool = False, delays: bool = False) -> list[Operating]:
         """Return every layer under eq. (4) within its window, from input spikes [number].

@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.neuron.on_time import Span
 from neurocircuit.spec.windowed import INPUT, ConcatNode, Form, LayerNode, MaxNode, WindowedGraph, sources
 
 STEEPEST = 4.0  # times 1/L, the slope of a neuron without bias: one that would need more gets a second bias spike
@@ -71,6 +72,20 @@ def codes(graph: WindowedGraph) -> dict[str, Code]:
 def arming_over_tau(node: LayerNode, known: dict[str, Code]) -> float:
     """Return when a layer is armed, on the network's clock: the latest end of its inputs' windows."""
     return max(float(known[source].end_over_tau.max()) for source in sources(node))
+
+
+def spans(graph: WindowedGraph) -> list[Span]:
+    """Return when the neurons of each layer are on."""
+    known = codes(graph)
+    return [
+        Span(
+            opening_over_tau(node, known),
+            np.inf if graph.form == "forced" else arming_over_tau(node, known),
+            arming_over_tau(node, known) + node.window_over_tau,
+            graph.form == "forced",
+        )
+        for node in graph.layers
+    ]
 
 
 def opening_over_tau(node: LayerNode, known: dict[str, Code]) -> float:

@@ -30,7 +30,6 @@ class Evaluated(InferenceFigures):
 
     tau_s: float
     f0_Hz: float
-    window_over_tau: float
     phase_noise: float
     layers: tuple[tuple[float, float], ...]
     cpu_s: float

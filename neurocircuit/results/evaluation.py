@@ -7,6 +7,7 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.core.stats import random_effects
+from neurocircuit.results.inference import InferenceCost
 from neurocircuit.units import format_quantity
 
 
@@ -75,7 +76,8 @@ class Evaluation(Result):
 
     undecided: images without an output spike. spikes: per image. energy_J: spikes x energy of one;
     paper_energy_J: weights x share of neurons that spike x 10 pJ, which reproduces the figures of paper §4.1.
-    Windowed neurons count as spiking when they do so before their window's end; exact: a check of theirs. bits: of the
+    Windowed neurons count as spiking when they do so before their window's end; exact: a check of theirs. cost: by the
+    power that neurons draw while they are on. bits: of the
     circuit's bank to which the weights were rounded, full_scale: one for each layer or neuron; None: not rounded.
     """
 
@@ -99,6 +101,7 @@ class Evaluation(Result):
     paper_energy_J: float
     latency: Latency
     exact: ExactSpikes | None = None
+    cost: InferenceCost | None = None
     bits: int | None = None
     full_scale: Literal["layer", "neuron"] = "layer"
 
@@ -130,6 +133,8 @@ class Evaluation(Result):
             f"latency    {latency.mean_over_tau:.3f} tau mean, {latency.maximum_over_tau:.3f} tau at most; "
             f"{latency.mean_s * 1e9:.4g} ns mean at tau {latency.tau_s * 1e9:.4g} ns",
         ]
+        if self.cost is not None:
+            lines.append(f"on circuit {self.cost.sentence()}")
         if self.exact is not None:
             lines.append(
                 f"exact      {self.exact.same_decisions} of {self.exact.images} images decided alike by the armed rule "
@@ -197,6 +202,7 @@ class ChipEvaluation(AccuracyOnChips, Result):
     outside: int
     points: int
     valid: bool
+    cost: InferenceCost | None = None
     noise_sha256: str
     mapped: str
     neuron: str
@@ -224,6 +230,8 @@ class ChipEvaluation(AccuracyOnChips, Result):
             f"{self.energy_per_spike_J * 1e12:.4g} pJ; latency {latency.mean_over_tau:.3f} tau = "
             f"{latency.mean_s * 1e9:.4g} ns mean, {latency.maximum_s * 1e9:.4g} ns at most"
         )
+        if self.cost is not None:
+            lines.append(f"           {self.cost.sentence()}")
         if not self.table_is_of_these_weights:
             lines.append("           the noise table was calibrated for other weights: recalibrate for a final number")
         if not self.valid:

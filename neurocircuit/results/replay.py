@@ -8,6 +8,7 @@ from pydantic import PrivateAttr
 
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.core.stats import random_effects
+from neurocircuit.results.inference import InferenceCost
 
 Interval = tuple[Number, Number, Number]  # value, and the ends of its 95 % interval
 
@@ -35,7 +36,8 @@ class LayerReplay(Values):
 class ImagesReplay(Values):
     """Whole images on chips: accuracies and agreements by name, with intervals over images and, of five on, chips.
 
-    outside: operating points beyond the noise table, of `points`; valid: whether they are few enough to predict.
+    outside: operating points beyond the noise table, of `points`; valid: whether they are few enough to predict. cost:
+    in energy and time.
     """
 
     images: int
@@ -52,6 +54,7 @@ class ImagesReplay(Values):
     tail_share: float
     valid: bool
     accuracy_difference: Interval | None = None
+    cost: InferenceCost | None = None
 
 
 class LevelDifference(Values):
@@ -232,6 +235,8 @@ class Replay(Result):
                 f"{layer.missed[0]:.2%}, false {layer.false[0]:.2%}, wrapped {layer.wrapped[0]:.3%}"
                 for layer in self.images.layers
             ]
+            if self.images.cost is not None:
+                lines.append(f"  energy and latency {self.images.cost.sentence()}")
             if not self.images.valid:
                 share = f"{self.images.outside_share:.2%}"
                 lines.append(f"  INVALID prediction: {share} of operating points beyond the table")

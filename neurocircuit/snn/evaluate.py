@@ -9,14 +9,17 @@ from torch import Tensor, nn
 
 from neurocircuit.core.stats import wilson_interval
 from neurocircuit.errors import InputError
+from neurocircuit.neuron import windows
+from neurocircuit.neuron.on_time import OnTimes, Span, on_times
 from neurocircuit.results.evaluation import ExactSpikes, LayerSpikes
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.models import count_weights, spiking_layers
 from neurocircuit.snn.recipe import Subject
-from neurocircuit.snn.trace import trace
+from neurocircuit.snn.trace import Spikes, trace
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
+from neurocircuit.spec import NeuronSpec
 
 EXACT_IMAGES = 10  # whose windowed neurons are also evaluated by the armed rule
 PAPER_ENERGY_PER_SPIKE_J = 10e-12  # paper §3.1: "less than 10 pJ/spike in 65nm"
@@ -24,7 +27,10 @@ PAPER_ENERGY_PER_SPIKE_J = 10e-12  # paper §3.1: "less than 10 pJ/spike in 65nm
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Result on `n` images. accuracy_low and _high: 95 % interval of Wilson; latency: of images with a decision."""
+    """Result on `n` images. accuracy_low and _high: 95 % interval of Wilson; decision_over_tau: of those with one.
+
+    on: how long neurons were on; window_over_tau: when an image ends that has no decision.
+    """
 
     accuracy: float
     accuracy_low: float
@@ -34,6 +40,8 @@ class Evaluation:
     weights: int
     layers: tuple[LayerSpikes, ...]
     decision_over_tau: np.ndarray = field(repr=False)
+    on: OnTimes = field(repr=False)
+    window_over_tau: float
     exact: ExactSpikes | None = None
 
     @property
@@ -77,8 +85,17 @@ def accuracy(network: nn.Module, source: ImageSource, subject: Subject, batch_si
 
 
 @torch.no_grad()
-def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batch_size: int = 100) -> Evaluation:
-    """Return all figures over all images of a source. Raise InputError when it holds none, or for a ReLU network."""
+def evaluate(
+    network: nn.Sequential,
+    source: ImageSource,
+    subject: Subject,
+    batch_size: int = 100,
+    window_over_tau: float = NeuronSpec().window_over_tau,
+) -> Evaluation:
+    """Return all figures over all images of a source. Raise InputError when it holds none, or for a ReLU network.
+
+    window_over_tau: when an image ends that a free network does not decide, unless its neurons spike later.
+    """
     windowed = windowed_in(network)
     if not spiking_layers(network) and windowed is None:
         raise InputError("a ReLU network has no spikes: convert it first (neurocircuit convert, nc.snn.convert)")
@@ -87,7 +104,9 @@ def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batc
     network.eval()
     device = next(network.parameters()).device
     totals: np.ndarray | float = 0.0
-    right, decisions, names, neurons, exact = 0, [], [], [], None
+    right, decisions, names, neurons, exact, on = 0, [], [], [], None, []
+    spans = [] if windowed is None else windows.spans(windowed.graph)
+    window_over_tau = spans[-1].end if spans else window_over_tau
     for z, labels in batches(source, subject, batch_size, device):
         spikes = trace(network, z)
         if windowed is not None and exact is None:
@@ -100,6 +119,7 @@ def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batc
         before = [fired & (t <= at[:, None]) for fired, t in zip(all_fired, spikes.t_over_tau, strict=True)]
         counts = [[int(f.sum()), int(b.sum())] for f, b in zip(all_fired, before, strict=True)]
         totals = totals + np.array(counts, dtype=float)
+        on.append(_on_times(spikes, spans, window_over_tau))
         names, neurons = spikes.names, [t.shape[1] for t in spikes.t_over_tau]
     times = np.concatenate(decisions)
     layers = tuple(
@@ -121,8 +141,16 @@ def evaluate(network: nn.Sequential, source: ImageSource, subject: Subject, batc
         weights=count_weights(network),
         layers=layers,
         decision_over_tau=times,
+        on=OnTimes.joined(on),
+        window_over_tau=window_over_tau,
         exact=exact,
     )
+
+
+def _on_times(spikes: Spikes, spans: list[Span], window_over_tau: float) -> OnTimes:
+    times = [t.cpu().numpy() for t in spikes.t_over_tau]
+    latest = [np.where(np.isfinite(t), t, 0.0).max(axis=1) for t in times]
+    return on_times(times, spans or [Span()] * len(times), np.max([*latest, 0 * latest[0] + window_over_tau], axis=0))
 
 
 @torch.no_grad()

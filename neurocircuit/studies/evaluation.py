@@ -12,6 +12,7 @@ import torch
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
+from neurocircuit.process.power import of_condition, of_neuron
 from neurocircuit.results import measurement as measurements
 from neurocircuit.results.evaluation import (
     AccuracyOnChips,
@@ -20,6 +21,7 @@ from neurocircuit.results.evaluation import (
     Images,
     Latency,
 )
+from neurocircuit.results.inference import InferenceCost, NeuronPower
 from neurocircuit.snn.data import library, sets
 from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
@@ -60,7 +62,8 @@ def evaluate(
     name of a split of the model's own (test: images that training never saw), read from `data`; first: only so many.
     bits: weights are rounded to the circuit's bank of so many bits for each sign, with one full scale for each layer
     or neuron. spec: gives tau without a noise table; default the embedded circuit. energy_per_spike: J, text ("10 pJ"),
-    or the folder of a condition that `characterize` measured.
+    or the folder of a condition that `characterize` measured, whose power counts then too; else that of the package's
+    own characterisation does (process/power.py).
 
     noise: a noise table of `calibrate`, or its path: each image meets `chips` (10) chips of the table's circuit,
     `repeats` (1) times with other events. seed (0): root of chips and events. outside ("ideal"): spikes beyond the
@@ -79,7 +82,7 @@ def evaluate(
             raise InputError(f"{name.replace('_', '-')} needs a noise table: give noise")
     if noise is not None and bits is not None:
         raise InputError("bits must be left out beside a noise table: weights are rounded to the table's bank")
-    energy_J = _energy_J(energy_per_spike)
+    energy_J, power = _energy_J(energy_per_spike), _power(energy_per_spike)
     model = as_model(model)
     if windowed_in(model.network) is not None:
         for name, value in (("outside", outside), ("first-passage-neurons", first_passage_neurons)):
@@ -109,9 +112,10 @@ def evaluate(
         round_once(network, Rounding("bank", bits, WeightBank(), full_scale=full_scale))
         about |= {"bits": bits, "full_scale": full_scale}
     if noise is None:
+        neuron = spec or NeuronSpec()
         with torch_threads(threads):
-            counts = count(network, images, model.subject)
-        accuracy_and_energy = of_counts(counts, energy_J, (spec or NeuronSpec()).tau_s)
+            counts = count(network, images, model.subject, window_over_tau=neuron.window_over_tau)
+        accuracy_and_energy = of_counts(counts, energy_J, power or of_neuron(neuron), neuron.tau_s)
         return Evaluation(**about, **accuracy_and_energy, run=clock.record())
     table = noise if isinstance(noise, NoiseTable) else NoiseTable.load(Path(noise))
     mapped = MappedNetwork.from_dict(table.provenance["network"])
@@ -131,7 +135,7 @@ def evaluate(
         )
     return ChipEvaluation(
         **about,
-        **of_chips(on_chips, energy_J, mapped.neuron.tau_s),
+        **of_chips(on_chips, energy_J, power or of_neuron(mapped.neuron), mapped.neuron.tau_s),
         seed=seed or 0,
         first_passage_neurons=neurons,
         noise_sha256=str(table.dataset.attrs.get("content_sha256", "")),
@@ -142,7 +146,7 @@ def evaluate(
     )
 
 
-def of_counts(counts: Counts, energy_per_spike_J: float, tau_s: float) -> dict[str, Any]:
+def of_counts(counts: Counts, energy_per_spike_J: float, power: NeuronPower, tau_s: float) -> dict[str, Any]:
     """Return the fields of an `Evaluation` that follow from what was counted, J and s."""
     spikes, before = counts.overall * counts.neurons, counts.before_decision * counts.neurons
     return {
@@ -161,10 +165,11 @@ def of_counts(counts: Counts, energy_per_spike_J: float, tau_s: float) -> dict[s
         "paper_energy_J": counts.weights * counts.overall * PAPER_ENERGY_PER_SPIKE_J,
         "latency": Latency.of(counts.decision_over_tau, tau_s),
         "exact": counts.exact,
+        "cost": InferenceCost.of(counts.on, power, tau_s, counts.neurons, counts.window_over_tau),
     }
 
 
-def of_chips(on_chips: HardwareAccuracy, energy_per_spike_J: float, tau_s: float) -> dict[str, Any]:
+def of_chips(on_chips: HardwareAccuracy, energy_per_spike_J: float, power: NeuronPower, tau_s: float) -> dict[str, Any]:
     """Return the fields of a `ChipEvaluation` that follow from what the chips decided, J and s."""
     decided = on_chips.decision_over_tau[np.isfinite(on_chips.decision_over_tau)].astype(float)
     return dict(accuracy_of(on_chips)) | {
@@ -179,6 +184,9 @@ def of_chips(on_chips: HardwareAccuracy, energy_per_spike_J: float, tau_s: float
         "outside": on_chips.count.outside,
         "points": on_chips.count.points,
         "valid": on_chips.valid,
+        "cost": InferenceCost.of(
+            on_chips.on, power, tau_s, sum(layer.neurons for layer in on_chips.layers), on_chips.window_over_tau
+        ),
     }
 
 
@@ -207,6 +215,11 @@ def torch_threads(threads: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _power(energy: float | str) -> NeuronPower | None:
+    """Return what a neuron draws at a condition, from its folder; None for an energy."""
+    return of_condition(Path(energy)) if isinstance(energy, str) and Path(energy).is_dir() else None
 
 
 def _energy_J(energy: float | str) -> float:

@@ -25,6 +25,7 @@ from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.operating_points import operate_in_window, operate_rows_in_window
 from neurocircuit.neuron.sensitivity import sensitivities
 from neurocircuit.rendering import write_report
+from neurocircuit.results.inference import NeuronPower
 from neurocircuit.snn.conversion import convert
 from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation, WeightBank
 from neurocircuit.spec.neuron import FrequencyError, ReadoutWindow
@@ -200,11 +201,30 @@ def test_a_layer_too_wide_is_refused_with_what_would_serve() -> None:
     assert mapped("ramp", largest_fan_in=10_000)[0].fit.met
 
 
+def energy_J(network: OnCircuit, images: list[Floats], chips: int, form: Form) -> float:
+    """Mean over images and chips, neuron by neuron: 100 µW, on a ramp 60 µW, until spike, window's end or decision."""
+    total_J, tau_s = 0.0, network.circuit.mapped.neuron.tau_s
+    for number in range(chips):
+        chip = network.circuit.chip(1, number)
+        for image, spikes in enumerate(images):
+            runs = chip.run(spikes, image, "edge")
+            for layer, record in zip(network.physical.layers, runs, strict=True):
+                armed, T = layer.armed_over_tau - layer.origin_over_tau, layer.node.window_over_tau
+                for t in record.t_over_tau:
+                    spike = record.t_over_tau.min() if layer.node.is_readout else t  # the decision
+                    ramp = min(spike - armed, T)
+                    total_J += tau_s * (100e-6 * armed + (60e-6 if form == "ramp" else 100e-6) * ramp)
+    return total_J / chips / len(images)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_whole_images_are_verified(form: Form) -> None:
     network, images = mapped(form)
-    replay = verify(network, images.first(2), chips=2)
+    power = NeuronPower(power_W=100e-6, ramp_power_W=60e-6)
+    replay = verify(network, images.first(2), chips=2, power=power)
     assert replay.images is not None
+    assert replay.images.cost is not None
+    assert replay.images.cost.energy_J == pytest.approx(energy_J(network, images.spikes[:2], 2, form))
     names = [layer.name for layer in network.physical.layers]
     assert [layer.name for layer in replay.images.layers] == names
     assert replay.images.accuracy["software"][0] == 1.0

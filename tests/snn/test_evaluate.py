@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from neurocircuit.core.stats import wilson_interval
+from neurocircuit.results.inference import NeuronPower
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.encode import encode
 from neurocircuit.snn.evaluate import accuracy, evaluate
@@ -58,13 +59,18 @@ def test_energy_and_latency_follow_from_the_counts(case):
     times, _ = by_hand(*case)
     spikes = sum(np.isfinite(t).sum() for t in times) / len(source)
 
-    values = of_counts(evaluate(network, source, subject), energy_per_spike_J=5e-12, tau_s=20e-9)
+    values = of_counts(evaluate(network, source, subject), 5e-12, NeuronPower(power_W=1e-4), tau_s=20e-9)
 
     assert values["spikes"] == pytest.approx(spikes)
     assert values["energy_J"] == pytest.approx(spikes * 5e-12)
     fraction = spikes / (6272 + 784 + 10)
     assert values["paper_energy_J"] == pytest.approx(count_weights(network) * fraction * 10e-12)
     assert values["latency"].mean_s == pytest.approx(values["latency"].mean_over_tau * 20e-9)
+    # undecided images last to the window's end, 10 τ, or to a later spike
+    last = [max(10.0, *(t[k][np.isfinite(t[k])].max(initial=0.0) for t in times)) for k in range(len(source))]
+    ends = [end if np.isinf(at) else at for at, end in zip(times[-1].min(axis=1), last, strict=True)]
+    on = [np.minimum(t[k], ends[k]).sum() for t in times for k in range(len(source))]
+    assert values["cost"].energy_J == pytest.approx(1e-4 * 20e-9 * sum(on) / len(source), rel=1e-5)
 
 
 def test_the_papers_energies_come_from_its_formula():
@@ -87,7 +93,8 @@ def test_a_network_without_output_spikes_has_no_latency(case):
             layer.weight.zero_()
 
     result = evaluate(silent, source, subject)
-    values = of_counts(result, 10e-12, 20e-9)
+    values = of_counts(result, 10e-12, NeuronPower(power_W=1e-4), 20e-9)
 
     assert (result.accuracy, result.undecided, result.overall) == (0.0, 7, 0.0)
     assert math.isnan(values["latency"].mean_over_tau)
+    assert values["cost"].energy_J == pytest.approx(result.neurons * 10 * 1e-4 * 20e-9)

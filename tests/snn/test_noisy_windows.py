@@ -46,24 +46,11 @@ def stacked(model: WindowedNetwork) -> PixelNetwork:
 
 
 def times_of(noisy: NoisyWindows, circuit: Circuit, pixels: torch.Tensor) -> list[Floats]:
-    """Times of every layer on its clock, [chip · image, neuron]; inf: silent."""
-    seen = []
-
-    def disturbance(k: int, y: torch.Tensor) -> torch.Tensor:
-        m = original(k, y)
-        layer = circuit.layers[k]
-        node = layer.node
-        missing = 1.0 - (y - noisy._layers[k].per_threshold * m - node.offset) / node.largest
-        armed = layer.armed_over_tau - layer.origin_over_tau
-        t = armed + node.window_over_tau * missing.clamp(min=0.0).flatten(1).numpy()
-        seen.append(np.where(t < armed + node.window_over_tau - 1e-9, t, np.inf))
-        return m
-
-    original = noisy._disturbance
-    noisy._disturbance = disturbance  # type: ignore[method-assign]
+    """Times of every layer from its origin, [chip · image, neuron]; inf: silent."""
+    noisy.heard = []
     with torch.no_grad():
         noisy(pixels)
-    return seen
+    return [t.numpy() - layer.origin_over_tau for t, layer in zip(noisy.heard, circuit.layers, strict=True)]
 
 
 def largest_difference(seed: int, base: NeuronSpec, causes: tuple[str, ...] = ("systematic",)) -> float:
@@ -183,8 +170,25 @@ def test_it_trains_and_is_evaluated_under_a_table(trained: tuple[Any, Any], tmp_
     assert before.accuracy < 0.4
     assert after.accuracy > 0.6
     assert np.isfinite(after.latency.mean_over_tau)
+    _costs_what_its_spikes_say(after, before)
     assert [layer.name for layer in after.layers] == [layer.name for layer in before.layers]
     assert all(0 < layer.fired < 1 for layer in after.layers)
+
+
+def _costs_what_its_spikes_say(*results: Any) -> None:
+    """Two layers with windows of T = 0.5 τ, on for T before their ramps, then for at most T more."""
+    for result in results:
+        cost, (hidden, last) = result.cost, result.layers
+        assert cost.window_over_tau == pytest.approx(1.5)
+        assert cost.spikes == pytest.approx(result.spikes)
+        assert cost.neurons == hidden.neurons + last.neurons
+        before = 0.5 * cost.power_W * (hidden.neurons + last.neurons)
+        silent = 0.5 * (1.0 - hidden.fired) * hidden.neurons
+        decided = (cost.latency_over_tau - 1.0) * last.neurons
+        low, high = silent + decided, 0.5 * hidden.neurons + decided
+        ramps = (cost.energy_J / 20e-9 - before) / cost.ramp_power_W
+        assert low < ramps < high
+        assert cost.energy_spikes_J < cost.energy_J
 
 
 def test_options_of_free_networks_are_refused(trained: tuple[Any, Any]) -> None:

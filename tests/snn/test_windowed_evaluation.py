@@ -57,6 +57,40 @@ def test_counts_are_those_of_the_spikes(network):
     assert result.energy_J == pytest.approx(result.spikes * 10e-12)
 
 
+def test_its_cost_is_that_of_the_spikes(network):
+    """Neuron by neuron from the armed rule, in form `ramp` with the power of a ramp after the arming."""
+    images, T = nc.data.digits("test")[:20], 0.6
+    cost = nc.evaluate(network, images).cost
+    with torch.no_grad():
+        z = network.spikes(torch.from_numpy(images.pixels).double() / 255)
+    hidden = [np.log(z[node.name].flatten(1).numpy()) for node in network.graph.layers[:-1]]
+    out = np.log(z[network.graph.nodes[-1].name].numpy())
+    layers = len(network.graph.layers)
+    on_J, spiking_J, counted, forced, P = 0.0, 0.0, 0, 0, cost.power_W * 20e-9
+    on_ramp = cost.ramp_power_W * 20e-9 if network.graph.form == "ramp" else P
+    for image in range(len(images)):
+        first = min(out[image].min(), T)  # after the arming of the last layer; the window's end where none comes
+        for times in hidden:
+            for before_end in times[image]:
+                after = T + before_end if before_end < 0 else T
+                on_J += P * T + on_ramp * after
+                fired = before_end < 0
+                counted += fired
+                forced += not fired and network.graph.form == "forced"
+                spiking_J += (fired or network.graph.form == "forced") * (P * T + on_ramp * after)
+        closed = network.graph.form == "forced" and not np.isfinite(out[image]).any()
+        for t in out[image]:
+            on_J += P * T + on_ramp * first
+            counted += np.isfinite(t)
+            forced += closed
+            spiking_J += (t <= first or closed) * (P * T + on_ramp * first)
+    n = len(images)
+    assert cost.energy_J == pytest.approx(on_J / n, rel=1e-5)
+    assert cost.energy_spikes_J == pytest.approx(spiking_J / n, rel=1e-5)
+    assert (cost.spikes, cost.forced_spikes) == pytest.approx((counted / n, forced / n))
+    assert cost.window_over_tau == pytest.approx((layers + 1) * T)
+
+
 def test_the_check_by_the_armed_rule_is_tight_and_sees_what_is_wrong(network):
     images = nc.data.digits("test")[:12]
     exact = nc.evaluate(network, images).exact

@@ -19,10 +19,12 @@ from neurocircuit.core.stats import random_effects, robust_spread
 from neurocircuit.core.stats.clustered import clustered_interval
 from neurocircuit.network.run import Chip, Circuit, decide, slices, spikes_of
 from neurocircuit.neuron.membrane import Membranes, membranes
+from neurocircuit.neuron.on_time import OnTimes
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.neuron.sensitivity import membrane_terms, synapse_term
 from neurocircuit.noise.model import Count, NoiseModel
 from neurocircuit.noise.table import NoiseTable
+from neurocircuit.results.inference import InferenceCost, NeuronPower
 from neurocircuit.results.replay import ImagesReplay, Interval, LayerReplay
 
 # The fields of `results.replay.LayerReplay`, in their order.
@@ -44,6 +46,7 @@ class Rows:
     decision_over_tau: Floats
     circuit: Floats
     model: Floats
+    on: OnTimes
     count: Count
 
 
@@ -84,10 +87,11 @@ def run(
     names = ("image", "chip", "label", "software", "rounded", "decided", "predicted", "decision_over_tau")
     columns: dict[str, Any] = {name: np.array([row[k] for row in rows]) for k, name in enumerate(names)}
     circuit_rows, model_rows = (np.array([row[k] for row in rows]) for k in (8, 9))
+    on = OnTimes.joined([row[10] for row in rows])
     count = Count(
-        sum(row[10].points for row in rows), sum(row[10].outside for row in rows), sum(row[10].tail for row in rows)
+        sum(row[11].points for row in rows), sum(row[11].outside for row in rows), sum(row[11].tail for row in rows)
     )
-    return Rows(**columns, circuit=circuit_rows, model=model_rows, count=count)
+    return Rows(**columns, circuit=circuit_rows, model=model_rows, on=on, count=count)
 
 
 def _work(task: _Task) -> list[tuple[Any, ...]]:
@@ -126,6 +130,7 @@ def _row(
         float(last.min()) + task.circuit.readout_origin_over_tau,
         records,
         expected,
+        task.circuit.on_times(runs),
         count,
     )
 
@@ -180,8 +185,12 @@ def to_csv(rows: Rows) -> str:
     return stream.getvalue()
 
 
-def summary(rows: Rows, names: tuple[str, ...]) -> ImagesReplay:
-    """Return accuracies, agreements and layers, each as value, low, high (95 %), clustered by image and by chip."""
+def summary(rows: Rows, circuit: Circuit, power: NeuronPower) -> ImagesReplay:
+    """Return accuracies, agreements and layers, each as value, low, high (95 %), clustered by image and by chip.
+
+    power: of a neuron of the circuit, for the energy.
+    """
+    mapped = circuit.mapped
     has_model = bool((rows.predicted != -2).any())
     circuit_right, model_right = rows.decided == rows.label, rows.predicted == rows.label
     right = {
@@ -201,7 +210,8 @@ def summary(rows: Rows, names: tuple[str, ...]) -> ImagesReplay:
         by_chip={str(chip): float(circuit_right[rows.chip == chip].mean()) for chip in np.unique(rows.chip)},
         undecided=int((rows.decided == -1).sum()),
         decision_over_tau=_mean(rows.decision_over_tau, rows),
-        layers=tuple(_layer(rows, k, name, has_model) for k, name in enumerate(names)),
+        cost=InferenceCost.of(rows.on, power, mapped.neuron.tau_s, circuit.physical.neurons, circuit.latest_over_tau),
+        layers=tuple(_layer(rows, k, layer.name, has_model) for k, layer in enumerate(mapped.layers)),
         outside=rows.count.outside,
         points=rows.count.points,
         outside_share=rows.count.share,

@@ -1,5 +1,6 @@
 """Verification: whole images and single neurons on the circuit, against eq. (4) and against a noise table."""
 
+from pathlib import Path
 from typing import Any
 
 from neurocircuit.core.pool import Progress, open_pool, silent
@@ -12,6 +13,8 @@ from neurocircuit.network.verify.single import SingleNeurons
 from neurocircuit.network.verify.transfer import TransferJitter
 from neurocircuit.neuron import levels
 from neurocircuit.noise.table import NoiseTable
+from neurocircuit.process.power import of_condition, of_neuron
+from neurocircuit.results.inference import NeuronPower
 from neurocircuit.results.replay import Replay, TransferReplay
 
 SINGLE_IMAGES = 100  # single neurons come from the first images: each of them runs on a chip first
@@ -29,6 +32,7 @@ def verify(
     layers: tuple[str, ...] | None = None,
     whole: bool = True,
     transfer: TransferJitter | None = None,
+    power: NeuronPower | Path | None = None,
     seed: int = 1,
     jobs: int = 1,
     scheduler: str | None = None,
@@ -47,6 +51,8 @@ def verify(
         runs: single neurons of each layer, each on one of 40 other chips; needs `table`.
         layers: of the single neurons, by name. None: all.
         whole: whether whole images run.
+        power: of a neuron, for the energy, or the folder of a condition that `characterize` measured; None: that of the
+            package's own characterisation.
         transfer: jitters of `transfer_jitter`: also what the paper's simpler reading says.
         seed: root of all random draws.
         jobs: processes; changes no number.
@@ -71,6 +77,8 @@ def verify(
     if transfer is not None:
         mapped.check_free("the jitter of a transfer table")
         transfer.check_network(mapped)
+    if not isinstance(power, NeuronPower):
+        power = of_neuron(mapped.neuron) if power is None else of_condition(power)
     encoded = network.encoded(images)
     of_images = of_transfer = of_neurons = None
     images_csv = ""
@@ -87,7 +95,10 @@ def verify(
                 pool=pool,
                 progress=progress,
             )
-            of_images, images_csv = whole_images.summary(rows, names), whole_images.to_csv(rows)
+            of_images, images_csv = (
+                whole_images.summary(rows, circuit, power),
+                whole_images.to_csv(rows),
+            )
         if transfer is not None:
             some = encoded.first(TRANSFER_IMAGES)
             jitter = list(transfer.jitter_by_layer)

@@ -1,4 +1,4 @@
-"""Energy of one spike: the supply current of each block, from arming to Q, and with the lock before it."""
+"""Energy of one spike: the supply current of each block, from arming to Q, with the lock before it, and on a ramp."""
 
 import numpy as np
 
@@ -8,12 +8,18 @@ from neurocircuit.process.bench import TIMEOUT_s, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.fit import spec_of
 from neurocircuit.results.measurement import Measured, Quantity
+from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec.neuron import ReadoutWindow
+from neurocircuit.spice.readout_current import readout_Ohm
 from neurocircuit.spice.saved_states import SYNAPSES, idle, saved_states
-from neurocircuit.spice.transistor_deck import SAVED, SUPPLIES, Input, compose_neuron
+from neurocircuit.spice.transistor import circuit_of
+from neurocircuit.spice.transistor_deck import SAVED, SUPPLIES, Input, Window, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
 
 TIMES_over_tau, WEIGHTS = (0.6, 0.9), (0.8, 0.8)  # from arming: two inputs, neither of which fires the neuron alone
+OPENS_over_tau = 0.1  # after the saved state
 PAPER_J = 10e-12  # the paper's bound for one spike
+RAMP_over_tau = 1.0  # window of the neuron that a ramp reads out, whose membrane rises by one threshold in it
 
 
 def measure(context: Context) -> Measured:
@@ -22,9 +28,7 @@ def measure(context: Context) -> Measured:
     The stretch between arming and the state at the power of the armed neuron.
     """
     began, spec = cpu_s(), spec_of(context)
-    circuit = spec.circuit
-    if circuit is None:
-        raise SimulatorBadOutput("the spec of a characterised condition must hold its circuit")
+    circuit = circuit_of(spec)
     armed = saved_states(circuit, len(TIMES_over_tau), TIMEOUT_s).armed[0]
     codes = spec.weight_bank.codes(spec.weight_bank.quantise(np.array(WEIGHTS)))
     inputs = [
@@ -54,6 +58,7 @@ def measure(context: Context) -> Measured:
         for block in SUPPLIES
     }
     lock_s = context.done["lock"].value("lock_time")
+    ramp_W = ramp_power_W(spec)
     total_J, total_W = sum(spike_J.values()), sum(idle_W.values())
     return Measured(
         quantities=(
@@ -63,6 +68,8 @@ def measure(context: Context) -> Measured:
             Quantity("with_lock", "Energy of a spike with the lock before it", total_J + idle_W["pll"] * lock_s, "J"),
             Quantity("power", "Power while armed and idle", total_W, "W"),
             *(Quantity(f"power_{block}", f"of it {block}", idle_W[block], "W") for block in SUPPLIES),
+            Quantity("power_ramp", "Power while a ramp reads the membrane out", sum(ramp_W.values()), "W"),
+            *(Quantity(f"power_ramp_{block}", f"of it {block}", ramp_W[block], "W") for block in SUPPLIES),
             Quantity(
                 "over_paper",
                 "Energy with lock over the paper's 10 pJ",
@@ -73,6 +80,35 @@ def measure(context: Context) -> Measured:
         remarks=(
             f"{SYNAPSES} synapses, two of them spike at {TIMES_over_tau[0]:g} and {TIMES_over_tau[1]:g} tau after "
             f"arming with codes {codes[0]} and {codes[1]}; bias currents included, input drivers not",
+            f"on a ramp of {RAMP_over_tau:g} tau, from the arming on: clearing the loop is part of it",
         ),
         cpu_s=cpu_s() - began,
     )
+
+
+def ramp_power_W(spec: NeuronSpec) -> dict[str, float]:
+    """Return by block the mean power of a neuron without inputs over nine tenths of a ramp, which it does not end.
+
+    VCO1 and VCO2 rest on it; clearing the loop is part of the mean.
+    """
+    circuit, tau_s = circuit_of(spec), spec.tau_s
+    armed = saved_states(circuit, len(TIMES_over_tau), TIMEOUT_s, windowed=True).armed[0]
+    opens_s, length_s = armed.state.time_s + OPENS_over_tau * tau_s, RAMP_over_tau * tau_s
+    readout = ReadoutWindow(form="ramp", armed_s=OPENS_over_tau * tau_s, length_s=length_s, slope=1.0 / RAMP_over_tau)
+    window = Window(opens_s, opens_s + length_s, readout_Ohm(spec.replace(readout_window=readout)))
+    deck = compose_neuron(
+        circuit,
+        [Input()] * len(TIMES_over_tau),
+        stop_s=opens_s + 0.9 * length_s,
+        arm_s=(),
+        saved=SAVED,
+        start=armed.state,
+        extra=idle(circuit, len(TIMES_over_tau)),
+        window=window,
+    )
+    outcome = simulate(deck, timeout_s=TIMEOUT_s)
+    time = outcome.vectors["time"]
+    return {
+        block: waveforms.mean_between(time, -outcome.vectors[f"i(v{block})"] * deck.supply_V, opens_s, time[-1])
+        for block in SUPPLIES
+    }

@@ -6,6 +6,7 @@ from pathlib import Path
 from neurocircuit.core.result import kind_of
 from neurocircuit.rendering.document import Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import evaluation as figures
+from neurocircuit.rendering.renderers.inference import NOTE, cost_rows
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import interval, is_number, powers, scaled
 from neurocircuit.results.evaluation import ChipEvaluation, Evaluation
@@ -120,7 +121,11 @@ def _cost(result: Evaluation | ChipEvaluation) -> Section:
         if is_number(time_over_tau)
     ]
     rows.append(("τ", f"{scaled(latency.tau_s, 1e9)} ns"))
-    return section("Energy and latency", Table("Cost of an inference", ("", ""), tuple(rows)))
+    table = Table("Cost of an inference", ("", ""), tuple(rows))
+    if result.cost is None:
+        return section("Energy and latency", table)
+    on_circuit = Table("By the circuit's power", ("", ""), tuple(cost_rows(result.cost)), note=NOTE)
+    return section("Energy and latency", table, on_circuit)
 
 
 def _subject(result: Evaluation | ChipEvaluation) -> Section:

@@ -8,8 +8,10 @@ from neurocircuit.core.stats import random_effects
 from neurocircuit.rendering.document import Block, Bullets, Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import network as figures
 from neurocircuit.rendering.read.result import read_result
+from neurocircuit.rendering.renderers.inference import NOTE, cost_rows
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import ABSENT, interval, is_number, points
+from neurocircuit.results.inference import InferenceCost
 
 
 def render(file: Path) -> Document:
@@ -94,14 +96,18 @@ def _images(images: dict[str, Any]) -> Section:
         tuple(rows),
         note="Latency accumulates from layer to layer; deviation is what differs between neurons of one layer.",
     )
+    cost = images.get("cost")
+    tables = [shares, times]
+    if cost is not None:
+        costs = tuple(cost_rows(InferenceCost.model_validate(cost)))
+        tables.append(Table("Energy and latency of an inference", ("", ""), costs, note=NOTE))
     wraps = ", ".join(f"{layer['name']}: {layer['wrapped'][0]:.3%}" for layer in images["layers"])
     return section(
         "Whole images",
         f"Wrapped spikes by layer: {wraps}. Operating points in the table's tails: {images['tail_share']:.4%}, beyond "
         f"it: {images['outside_share']:.4%} of {images['points']}.",
         draw("replay", "Circuit and noise model by layer.", partial(figures.replay_figure, images["layers"])),
-        shares,
-        times,
+        *tables,
     )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.stats import random_effects
 from neurocircuit.errors import InputError
+from neurocircuit.neuron.on_time import OnTimes, on_times
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.results.evaluation import LayerEvents
@@ -53,6 +54,8 @@ class HardwareAccuracy:
     count: Count
     components: random_effects.Components
     tables: int
+    on: OnTimes  # of all chips, repeats and images
+    window_over_tau: float  # when an image ends that has no decision
 
     @property
     def accuracy(self) -> float:
@@ -121,9 +124,10 @@ def evaluate_on_chips(
     try:
         model = on_chips(network, table, causes, **options)
         rounded = run.decided(on_chips(network, table, ()), [(0, 0)])[0][0]
-        model.tallies = []
+        model.tallies, model.heard = [], []
         lanes = [(chip, repeat) for chip in range(chips) for repeat in range(seeds)]
         right, times = run.decided(model, lanes)
+        on = OnTimes.joined(run.on)
         variance = 0.0
         if tables > 1 and causes:
             variance = _table_variance(run, network, table, causes, options, tables, right, chips, seeds)
@@ -139,6 +143,8 @@ def evaluate_on_chips(
         count=model.count,
         components=random_effects.components(right.reshape(shape), variance, tables - 1.0 if variance else 0.0),
         tables=tables if causes else 0,
+        on=on,
+        window_over_tau=model.latest_over_tau,
     )
 
 
@@ -165,12 +171,16 @@ def _table_variance(
 
 
 class _Run:
-    """Images and batches of one evaluation; `decided` runs them through a network in lanes of (chip, repeat)."""
+    """Images and batches of one evaluation; `decided` runs them through a network in lanes of (chip, repeat).
+
+    on: how long neurons were on, of the models that heard their spikes.
+    """
 
     def __init__(self, network: nn.Module, source: ImageSource, subject: Subject, batch_size: int, seed: int) -> None:
         device = next(network.parameters()).device
         self._batches = list(batches(source, subject, batch_size, device))
         self.seed, self._images = seed, len(source)
+        self.on: list[OnTimes] = []
 
     def decided(self, model: Noisy, lanes: list[tuple[int, int]]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Return whether each is right, and the time of the decision over tau (inf: none), both [lane, image]."""
@@ -185,6 +195,9 @@ class _Run:
                     model.new_chips(self.seed, [chip for chip, _ in lane_group])
                     model.draws = EventDraws(self.seed, lane_group, range(first, first + len(z)))
                 z_out = model(z)
+                if model.heard:
+                    heard = [t.cpu().numpy() for t in model.heard]
+                    self.on.append(on_times(heard, model.spans, model.latest_over_tau))
                 decision, _ = first_spike(z_out)
                 shape = (len(lane_group), len(z))
                 same = decision.view(*shape) == labels if model.causes else (decision == labels).expand(*shape)

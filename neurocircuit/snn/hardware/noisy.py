@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.errors import InputError
+from neurocircuit.neuron.on_time import Span
 from neurocircuit.noise.model import CAUSES, Count, check_causes
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.hardware.approach import closest
@@ -58,7 +59,11 @@ class Tally:
 
 
 class NoisyNetwork(nn.Module):
-    """A network whose layers of neurons answer as chips of a circuit do; `new_chip` takes another one."""
+    """A network whose layers of neurons answer as chips of a circuit do; `new_chip` takes another one.
+
+    heard: where it is a list, it holds the spikes [chip · image, neuron] of each layer in the latest forward pass,
+    units of τ from the image's start.
+    """
 
     def __init__(
         self,
@@ -97,6 +102,7 @@ class NoisyNetwork(nn.Module):
         self.gradient, self.event_rng = gradient, torch.Generator().manual_seed(0)
         self.draws: Draws = self._next
         self.tallies: list[Tally] | None = None
+        self.heard: list[Tensor] | None = None
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
         self._known_models = (
             _first_passages_of(table, causes, self.window_over_tau)
@@ -111,6 +117,16 @@ class NoisyNetwork(nn.Module):
         counts = [approaches] * len(layers) if isinstance(approaches, int) else list(approaches)
         self._moments = [[self.window_over_tau * (q + 1) / count for q in range(count)] for count in counts]
         self._chips = ChipTerms(causes)
+
+    @property
+    def spans(self) -> list[Span]:
+        """Return when the neurons of each layer are on."""
+        return [Span()] * len(self._lookup)
+
+    @property
+    def latest_over_tau(self) -> float:
+        """When an image ends that has no decision, units of τ from its start."""
+        return self.window_over_tau
 
     @property
     def layer_names(self) -> list[str]:
@@ -136,6 +152,8 @@ class NoisyNetwork(nn.Module):
         The chips of `new_chips` come one after another; what they share is computed once.
         """
         k = 0
+        if self.heard is not None:
+            self.heard.clear()
         for stage in self.network:
             if not isinstance(stage, SpikingConv2d | SpikingLinear):
                 z = stage(z)
@@ -176,6 +194,8 @@ class NoisyNetwork(nn.Module):
         moved: Tensor = _Move.apply(z_, s_, circuit_result)  # type: ignore[no-untyped-call]
         if self.tallies is not None:
             self._tally(k, z_ < latest, moved)
+        if self.heard is not None:
+            self.heard.append(torch.log(moved.detach()).flatten(0, 1).flatten(1))
         return moved.reshape(chips * images, *z.shape[1:])
 
     def _disturbed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:

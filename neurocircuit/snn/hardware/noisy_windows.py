@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from neurocircuit.errors import InputError
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.membrane import event_scale
+from neurocircuit.neuron.on_time import Span
 from neurocircuit.neuron.sensitivity import drift
 from neurocircuit.noise.fit import LayerFit
 from neurocircuit.noise.model import CAUSES, Count, check_causes
@@ -38,7 +39,10 @@ _INSTANTS, _GRID = 32, 1024  # of a window, and draws, at which disturbances are
 
 
 class NoisyWindows(nn.Module):
-    """A windowed network whose neurons answer as chips of a circuit do; `new_chip` takes another one."""
+    """A windowed network whose neurons answer as chips of a circuit do; `new_chip` takes another one.
+
+    heard: as in `NoisyNetwork`, of evaluation.
+    """
 
     def __init__(
         self, network: PixelNetwork, windowed: WindowedNetwork, table: NoiseTable, causes: tuple[str, ...] = CAUSES
@@ -58,6 +62,7 @@ class NoisyWindows(nn.Module):
         self.network, self._windowed, self.causes = network, [windowed], causes
         self.count = Count()
         self.tallies: list[Tally] | None = None
+        self.heard: list[Tensor] | None = None
         self.event_rng = torch.Generator().manual_seed(0)
         self.draws: Draws = self._next
         self._chips = ChipTerms(causes)
@@ -66,6 +71,16 @@ class NoisyWindows(nn.Module):
             _Ramp(node, windowed, mapped.neuron_of(k), fit, causes)
             for k, (node, fit) in enumerate(zip(graph.layers, table.layers, strict=True))
         ]
+
+    @property
+    def spans(self) -> list[Span]:
+        """Return when the neurons of each layer are on."""
+        return windows.spans(self._windowed[0].graph)
+
+    @property
+    def latest_over_tau(self) -> float:
+        """When an image ends that has no decision, units of τ from its start."""
+        return self.spans[-1].end
 
     @property
     def layer_names(self) -> list[str]:
@@ -98,13 +113,12 @@ class NoisyWindows(nn.Module):
     def decision_over_tau(self, z_out: Tensor) -> Tensor:
         """Return when the first output of each image spikes [image], from the image's start; inf where none does."""
         layer = self._layers[-1]
-        y = -torch.log(z_out.amin(dim=1))
-        missing = (1.0 - (y - layer.node.offset) / layer.node.largest).clamp(min=0.0)
-        t = layer.arming_over_tau + layer.node.window_over_tau * missing
-        return torch.where(missing <= 1.0, t, torch.inf)
+        return layer.spike_over_tau(-torch.log(z_out.amin(dim=1)))
 
     def _readout(self, pixels: Tensor) -> Tensor:
         (windowed,) = self._windowed
+        if self.heard is not None:
+            self.heard.clear()
         graph, chips = windowed.graph, len(self._chips.numbers)
         share = windows.window_share(graph.window_over_tau)
         ahead = {INPUT: -torch.log1p(-share * pixels).repeat(chips, 1, 1, 1)}
@@ -122,6 +136,9 @@ class NoisyWindows(nn.Module):
                     y = y - layer.per_threshold * m
                 else:
                     ahead[node.name] = self._carried[k](layer.ahead(y, m))
+                if self.heard is not None:
+                    t = layer.spike_over_tau(y) if node.is_readout else layer.of_ahead(ahead[node.name])
+                    self.heard.append(t.detach().flatten(1))
                 k += 1
         return y
 
@@ -266,6 +283,16 @@ class _Ramp:
         T = self.node.window_over_tau
         moved: Tensor = _Ahead.apply(y, m, T, T / self.node.largest, T / self.rise)  # type: ignore[no-untyped-call]
         return moved
+
+    def spike_over_tau(self, y: Tensor) -> Tensor:
+        """Return the spike times of values y, units of τ from the image's start; inf: none. Eq. (W6)."""
+        t: Tensor = self.arming_over_tau + windows.spike_over_tau("ramp", self.node, y, torch)
+        return t
+
+    def of_ahead(self, ahead: Tensor) -> Tensor:
+        """Return the spike times that come so long before the window's end; inf: none."""
+        end = self.arming_over_tau + self.node.window_over_tau
+        return torch.where(ahead > 0, end - ahead, torch.inf)
 
     def disturbance(self, y: Tensor, uniform: Tensor) -> Tensor:
         """Return b + g ξ + drift at values y and draws in 0 … 1, both of one shape, thresholds."""

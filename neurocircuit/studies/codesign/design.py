@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import pi, sqrt
 
 from neurocircuit.errors import InputError
+from neurocircuit.results.inference import NeuronPower
 from neurocircuit.spec import Lead, NeuronSpec, Variation
 from neurocircuit.studies.codesign.study import Power
 
@@ -13,11 +14,11 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Design:
-    """A circuit; power_W: of one armed neuron; window_over_tau: None leaves the window to the mapping."""
+    """A circuit; power: of a neuron; window_over_tau: None leaves the window to the mapping."""
 
     neuron: NeuronSpec
     variation: Variation
-    power_W: float
+    power: NeuronPower
     window_over_tau: float | None
 
 
@@ -87,7 +88,8 @@ def design_of(base: NeuronSpec, variation: Variation, power: Power, values: Valu
         neuron_errors = variation.neuron.replace(frequency=(left, left, left, left))
         variation = variation.replace(neuron=neuron_errors)
     power_W = power.oscillators_W * full["bias"] / power.bias_A + power.rest_W * f0_Hz / base.f0_Hz
-    return Design(neuron, variation, power_W, values.get("window"))
+    power_of = NeuronPower(power_W=power_W, ramp_power_W=power.ramp_share * power_W, source=power.source)
+    return Design(neuron, variation, power_of, values.get("window"))
 
 
 def _noise_factor(base: NeuronSpec, power: Power, full: Values) -> float:

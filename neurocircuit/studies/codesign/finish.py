@@ -24,6 +24,7 @@ from neurocircuit.results.codesign import (
     Trial,
     Verification,
 )
+from neurocircuit.results.inference import NeuronPower
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.studies.codesign import choose
 from neurocircuit.studies.codesign.design import Design, base_values, design_of
@@ -183,7 +184,7 @@ def _verified(
         return Verification.model_validate(read_json_object(file)["result"])
     number = list(roles).index(role)
     progress(number, len(roles), f"{role}: design {trial.number} is replayed")
-    verification = verify(problem, mapped, jobs)
+    verification = verify(problem, mapped, design.power, jobs)
     if retraining is not None:
         progress(number + 0.5, len(roles), f"{role}: design {trial.number} is retrained")
         retrained = retrain(problem, design, mapped, folder, study.seed + _FRESH)
@@ -207,14 +208,14 @@ def write_design(problem: Problem, role: str, design: Design, folder: Path) -> M
     return mapped
 
 
-def verify(problem: Problem, mapped: MappedNetwork, jobs: int) -> Verification:
+def verify(problem: Problem, mapped: MappedNetwork, power: NeuronPower, jobs: int) -> Verification:
     """Run whole images at edge on chips that no trial saw, and neurons as SPICE decks against their closed form."""
     checks, seed = problem.study.verification, problem.study.seed + _FRESH
     circuit = Circuit.of(mapped, problem.physical)
     images = problem.images(checks.split, checks.images)
     with open_pool(jobs, preload=(whole.__name__,)) as pool:
         rows = whole.run(circuit, images.spikes, images.labels, chips=checks.chips, level="edge", seed=seed, pool=pool)
-    summary = whole.summary(rows, tuple(layer.name for layer in mapped.layers))
+    summary = whole.summary(rows, circuit, power)
     differences, remark = [], ""
     if checks.bsource_neurons:
         try:

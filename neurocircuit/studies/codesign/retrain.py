@@ -111,5 +111,5 @@ def _on_circuit(problem: Problem, design: Design, mapped: MappedNetwork, seed: i
     circuit = Circuit.of(mapped, problem.physical)
     inferences = inference.on_circuit(circuit, images.spikes, images.labels, settings.chips, "edge", seed)
     return inference.figures(
-        inferences, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
+        inferences, design.power, design.neuron.tau_s, count_weights(problem.network), problem.neurons
     )

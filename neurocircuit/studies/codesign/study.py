@@ -113,7 +113,7 @@ class Parameters(Spec):
 
 
 class Power(Spec):
-    """What one armed neuron draws, and how that follows the design.
+    """What one neuron draws while it is on, and how that follows the design.
 
     P = oscillators · I/I_0 + rest · f0/f0_0, phase diffusion D = D_0 (f0/f0_0)² I_0/I: a ring's jitter κ² is inverse
     to its power (McNeill, JSSC 32 (1997) 870; Hajimiri, Limotyrakis, Lee, JSSC 34 (1999) 790: κ² = 8/(3η) · kT/P ·
@@ -123,6 +123,9 @@ class Power(Spec):
     bias_A: Annotated[Amperes, Field(alias="bias", gt=0, description="I_0: of each oscillator in the base circuit")]
     oscillators_W: Annotated[Watts, Field(alias="oscillators", ge=0, description="the four rings together")]
     rest_W: Annotated[Watts, Field(alias="rest", ge=0, description="detector, flip-flop, weight reference")]
+    ramp_share: Annotated[
+        Ratio, Field(gt=0, le=1, description="of that power, while a ramp reads the membrane out; 1: nothing rests")
+    ] = 1.0
     source: Annotated[str, Field(min_length=1, description="where these numbers come from")]
 
 

@@ -149,7 +149,7 @@ class Evaluator:
             return self._infeasible(constraints, began, "a layer keeps silent", design)
         inferences = self._inferences(circuit, training, fidelity)
         figures = inference.figures(
-            inferences, design.power_W, design.neuron.tau_s, count_weights(problem.network), problem.neurons
+            inferences, design.power, design.neuron.tau_s, count_weights(problem.network), problem.neurons
         )
         constraints["accuracy"] = study.limits.accuracy_at_least - figures.accuracy
         constraints["undecided"] = figures.undecided - study.limits.undecided_at_most
@@ -157,7 +157,6 @@ class Evaluator:
             **dict(figures),
             tau_s=design.neuron.tau_s,
             f0_Hz=design.neuron.f0_Hz,
-            window_over_tau=circuit.window,
             phase_noise=max(design.neuron.phase_noise),
             layers=tuple((layer.phase_per_weight_rad, layer.lead_rad) for layer in mapping.mapped.layers),
             cpu_s=time.process_time() - began,
@@ -201,7 +200,7 @@ class Evaluator:
     ) -> Outcome:
         """Return what a chip costs that never decides: all neurons armed until the window ends."""
         study, base = self.problem.study, self.problem.base
-        power_W = study.power.oscillators_W + study.power.rest_W if design is None else design.power_W
+        power_W = study.power.oscillators_W + study.power.rest_W if design is None else design.power.power_W
         spec = base if design is None else design.neuron
         return Outcome(
             accuracy=0.0,

@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from neurocircuit.errors import InputError
-from neurocircuit.results import measurement
+from neurocircuit.process.power import ENERGY, of_condition
+from neurocircuit.results.inference import NeuronPower
 from neurocircuit.spec import Condition, NeuronSpec
 
-_SPEC, _ENERGY = "spec.toml", "energy.json"
+_SPEC = "spec.toml"
 
 
 @dataclass(frozen=True)
 class Characterised:
-    """One condition of a datasheet. power_W: of the armed neuron; nan where energy was not measured."""
+    """One condition of a datasheet. power: of a neuron; nan where energy was not measured."""
 
     condition: Condition
     spec: NeuronSpec
-    power_W: float
+    power: NeuronPower
 
     @property
     def label(self) -> str:
@@ -83,9 +84,9 @@ def chosen(
 
 def _characterised(path: Path) -> Characterised:
     spec = NeuronSpec.from_toml(path)
-    energy = path.with_name(_ENERGY)
-    power_W = measurement.load(energy).value("power") if energy.exists() else float("nan")
-    return Characterised(_condition(spec, path), spec, power_W)
+    measured = path.with_name(ENERGY).exists()
+    power = of_condition(path.parent) if measured else NeuronPower(power_W=float("nan"), source="not measured")
+    return Characterised(_condition(spec, path), spec, power)
 
 
 def _condition(spec: NeuronSpec, path: Path) -> Condition:

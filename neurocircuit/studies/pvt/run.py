@@ -85,7 +85,7 @@ class _Shared:
             "network": network,
             "nominal": self.nominal.spec.to_dict(),
             "condition": condition.spec.to_dict(),
-            "power_W": repr(condition.power_W),
+            "power": condition.power.model_dump(mode="json"),
             "trim": trim,
             "training_sha256": arrays_sha256(self.training),
             "images_sha256": arrays_sha256([*self.spikes, self.labels]),
@@ -123,7 +123,7 @@ def _evaluated(shared: _Shared, condition: Characterised, trim: Trim) -> Row | F
         shared.level,
         shared.seed,
     )
-    figures = inference.figures(inferences, condition.power_W, neuron.tau_s, shared.weights, physical.neurons)
+    figures = inference.figures(inferences, condition.power, neuron.tau_s, shared.weights, physical.neurons)
     return Row(
         label=condition.label,
         condition=condition.condition,

@@ -12,6 +12,7 @@ from neurocircuit.network.verify import correlation, images, level_agreement, ne
 from neurocircuit.neuron.operating_points import operate
 from neurocircuit.neuron.sensitivity import Terms
 from neurocircuit.noise import NoiseModel, NoiseTable
+from neurocircuit.results.inference import NeuronPower
 from neurocircuit.spec import Variation
 from neurocircuit.tables.curve import output_of
 
@@ -139,7 +140,10 @@ def test_whole_images_do_not_depend_on_jobs_and_model_predicts_them(circuit, spi
         two = images.run(circuit, spikes, labels, chips=2, level="edge", seed=1, table=table, pool=pool)
     np.testing.assert_array_equal(one.circuit, two.circuit)
     np.testing.assert_array_equal(one.model, two.model)
-    found = images.summary(one, ("0", "1", "3"))
+    np.testing.assert_array_equal(one.on.on, two.on.on)
+    found = images.summary(one, circuit, NeuronPower(power_W=1e-4))
+    latest = one.decision_over_tau.mean() * circuit.physical.neurons  # all neurons on until the decision
+    assert 0.2 * latest < found.cost.energy_J / 1e-4 / circuit.mapped.neuron.tau_s < latest
     assert found.images == 3
     assert found.chips == 2
     circuit_latency, model_latency = found.layers[0].latency[0], found.layers[0].model_latency[0]

@@ -22,7 +22,7 @@ def test_base_values_give_the_base_circuit():
         assert getattr(found.neuron, name) == pytest.approx(getattr(BASE, name), rel=1e-12)
     assert found.neuron.phase_noise == pytest.approx(BASE.phase_noise)
     assert found.variation.neuron.frequency == pytest.approx(EMBEDDED.neuron.frequency)
-    assert found.power_W == pytest.approx(121e-6)
+    assert found.power.power_W == pytest.approx(121e-6)
 
 
 def test_jitter_per_time_is_inverse_to_the_current_and_free_of_the_frequency():
@@ -34,8 +34,8 @@ def test_jitter_per_time_is_inverse_to_the_current_and_free_of_the_frequency():
     base = kappa2({})
     assert kappa2({"bias": 2e-5}) == pytest.approx(base / 2)
     assert kappa2({"f0": 2 * BASE.f0_Hz}) == pytest.approx(base)
-    assert design_of(BASE, EMBEDDED, POWER, {"bias": 2e-5}).power_W == pytest.approx(2 * 68e-6 + 53e-6)
-    assert design_of(BASE, EMBEDDED, POWER, {"f0": 2 * BASE.f0_Hz}).power_W == pytest.approx(68e-6 + 2 * 53e-6)
+    assert design_of(BASE, EMBEDDED, POWER, {"bias": 2e-5}).power.power_W == pytest.approx(2 * 68e-6 + 53e-6)
+    assert design_of(BASE, EMBEDDED, POWER, {"f0": 2 * BASE.f0_Hz}).power.power_W == pytest.approx(68e-6 + 2 * 53e-6)
 
 
 def test_cycles_set_tau_at_the_frequency_and_the_loop_keeps_its_ratio():

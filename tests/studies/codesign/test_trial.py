@@ -6,7 +6,9 @@ import torch
 
 from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.run import Circuit
+from neurocircuit.neuron.on_time import OnTimes
 from neurocircuit.results.codesign import NotEvaluated
+from neurocircuit.results.inference import NeuronPower
 from neurocircuit.snn.trace import trace
 from neurocircuit.studies import inference
 from neurocircuit.studies.codesign.design import base_values, design_of
@@ -43,9 +45,9 @@ def test_without_causes_both_ways_agree(problem, circuit):
     found = inference.under_table(circuit, problem.network, table, images.z, labels, chips=2, seed=1)
     assert found.image.tolist() == [0, 1, 2, 3] * 2
     assert found.chip.tolist() == [0] * 4 + [1] * 4
-    assert (found.latency <= circuit.window).all()
+    assert (found.on.latency <= circuit.window).all()
     again = inference.under_table(circuit, problem.network, table, images.z, labels, chips=2, seed=1)
-    assert again.armed.tolist() == found.armed.tolist()
+    assert again.on.on.tolist() == found.on.on.tolist()
 
 
 def test_false_spikes_under_a_table_are_spikes_that_cost(problem, circuit):
@@ -63,44 +65,19 @@ def test_false_spikes_under_a_table_are_spikes_that_cost(problem, circuit):
         for share in (0.0, 1.0)
     }
     ideal = [sum(int((t[k] < circuit.window).sum()) for t in trace(built, images.z).t_over_tau) for k in range(3)]
-    assert rows[0.0].spikes.tolist() == ideal
-    assert (rows[1.0].spikes > rows[0.0].spikes + 5).all()
-    assert (rows[1.0].spikes_before >= rows[0.0].spikes_before).all()
+    assert rows[0.0].on.spikes.tolist() == ideal
+    assert (rows[1.0].on.spikes > rows[0.0].on.spikes + 5).all()
+    assert (rows[1.0].on.before >= rows[0.0].on.before).all()
     assert "count as spikes" in causes_of(problem.study.fidelities[0], problem.base)
 
 
-def test_row_counts_armed_time_until_spike_or_decision():
-    inf = np.inf
-    times = [np.array([0.5, 3.0, inf]), np.array([2.0, inf])]
-    decided, latency, armed, of_spikes, before, spikes = inference._row(times, window=6.0)
-    assert (decided, latency) == (True, 2.0)
-    assert armed == 0.5 + 2.0 + 2.0 + 2.0 + 2.0  # the decision switches off who has not fired
-    assert of_spikes == 0.5 + 2.0
-    assert (before, spikes) == (2, 3)
-
-
-def test_row_without_decision_lasts_the_window():
-    decided, latency, armed, _, before, _ = inference._row([np.array([1.0]), np.array([np.inf])], window=6.0)
-    assert (decided, latency, armed, before) == (False, 6.0, 7.0, 1)
-
-
-def test_energies_by_their_definitions():
+def test_figures_by_their_definitions():
     one = np.array([0])
-    found = inference.Inferences(
-        one,
-        one,
-        np.array([True]),
-        np.array([True]),
-        np.array([2.0]),
-        np.array([30.0]),
-        np.array([8.0]),
-        np.array([4.0]),
-        np.array([5.0]),
-        0.0,
-    )
-    numbers = inference.figures(found, power_W=1e-4, tau_s=2e-8, weights=1000, neurons=10)
+    on = OnTimes(*(np.array([value]) for value in (2.0, 30.0, 0.0, 8.0, 0.0, 5.0, 4.0, 0.0)))
+    found = inference.Inferences(one, one, np.array([True]), np.array([True]), on, 6.0, 0.0)
+    numbers = inference.figures(found, NeuronPower(power_W=1e-4), tau_s=2e-8, weights=1000, neurons=10)
     assert numbers.energy_J == pytest.approx(1e-4 * 2e-8 * 30)
-    assert numbers.energy_per_spike_J == pytest.approx(1e-4 * 2e-8 * 2)  # each of 4 stood 2 τ
+    assert numbers.energy_per_spike_J == pytest.approx(1e-4 * 2e-8 * 2)  # each of 4 was on for 2 τ
     assert numbers.energy_spikes_J == pytest.approx(4 * numbers.energy_per_spike_J)
     assert numbers.energy_paper_J == pytest.approx(1000 * 0.5 * 10e-12)
     assert numbers.latency_s == pytest.approx(4e-8)

@@ -169,7 +169,7 @@ def test_power_comes_from_the_energy_of_the_condition(loaded, tmp_path):
     measured = Measured((Quantity("power", "Power", 1.2e-4, "W"),))
     (folder / "conditions/tt_27C_1V/energy.json").write_text(json.dumps(measured.to_dict()))
     nominal, _ = conditions.read(folder)
-    assert nominal.power_W == 1.2e-4
+    assert nominal.power.power_W == 1.2e-4
     row = rows_of(loaded, folder, count=1)[0]
     assert row.energy_spikes_J == pytest.approx(row.spikes_before_decision * row.energy_per_spike_J)
     assert np.isfinite(row.energy_J)
