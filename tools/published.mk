@@ -2,7 +2,7 @@
 RECIPE ?= mnist
 SEEDS ?= 1
 
-.PHONY: published $(addprefix published-,reports windowed transistor mc datasheet network embedded stressed hard decks neurons codesign \
+.PHONY: published $(addprefix published-,reports windowed windowed-fashion transistor mc datasheet network embedded stressed hard decks neurons codesign \
 	pvt table4 fig2 jitter fashion cifar circuit-curves aware aware-membranes embedded-aware circuit-aware clean-seeds)
 
 published: setup ## Rebuild reports/published/table3
@@ -55,44 +55,62 @@ published-windowed: setup ## Rebuild reports/published/windowed (about 8 minutes
 	  $(BIN)/neurocircuit evaluate $(WINDOWED)/mnist-$$name.pt --json >$(WINDOWED)/mnist-$$name.evaluation.json || exit 1; done
 	@$(BIN)/neurocircuit report $(WINDOWED)
 
-# A windowed network on CIFAR-10 from random weights to chips of the embedded circuit: once trained under its noise, once without
-# (clean), both from the same conversion and for as many steps.
+# A wider one for Fashion-MNIST, fine-tuned on a ramp. Its test set is read once.
+FASHION_WINDOWED := reports/published/windowed-fashion
+published-windowed-fashion: setup ## Rebuild reports/published/windowed-fashion (about 20 minutes of one thread)
+	@test -e build/windowed-fashion/relu/weights.pt || \
+	  $(BIN)/neurocircuit train fashion_windowed --threads 1 --out build/windowed-fashion/relu
+	@rm -rf $(FASHION_WINDOWED) build/windowed-fashion/tuned && mkdir -p $(FASHION_WINDOWED)
+	@$(BIN)/neurocircuit convert build/windowed-fashion/relu/weights.pt --quantile 0.9999 --out $(FASHION_WINDOWED)/ramp.pt
+	@$(BIN)/neurocircuit train mnist_windowed_finetune --initial $(FASHION_WINDOWED)/ramp.pt --set name=fashion-windowed \
+	  --set data.name=fashion_mnist --set flip=true --set rotate_deg=0 --set zoom=0 --threads 1 --out build/windowed-fashion/tuned
+	@cp build/windowed-fashion/tuned/weights.pt $(FASHION_WINDOWED)/tuned.pt && rm $(FASHION_WINDOWED)/ramp.pt
+	@$(BIN)/neurocircuit evaluate $(FASHION_WINDOWED)/tuned.pt --json >$(FASHION_WINDOWED)/tuned.evaluation.json
+	@$(BIN)/neurocircuit report $(FASHION_WINDOWED)
+
+# The recipe's network for CIFAR-10 in windows, from random weights, at 32 bit: test images and official ones.
 CIFAR_WINDOWED := reports/published/cifar-windowed
 CIFAR_BUILD := build/cifar-windowed
-.PHONY: published-cifar-windowed
-published-cifar-windowed: $(foreach name,clean aware,$(CIFAR_WINDOWED)/$(name)/replay/result.json) ## CIFAR-10 in windows, on chips of the embedded circuit (about 2 hours of one thread)
-	@$(BIN)/neurocircuit study compare --threads 1 --rounded --images 500 --chips 5 --tables 3 --out $(CIFAR_WINDOWED)/compare \
-	  --clean $(CIFAR_BUILD)/clean/weights.pt $(CIFAR_BUILD)/clean/table.nc --replay $(CIFAR_WINDOWED)/clean/replay \
-	  --trained $(CIFAR_BUILD)/aware/weights.pt $(CIFAR_BUILD)/aware/table.nc --replay $(CIFAR_WINDOWED)/aware/replay
+CIFAR_CHIPS := build/cifar-windowed-chips
+.PHONY: published-cifar-windowed published-cifar-windowed-software
+published-cifar-windowed-software: $(CIFAR_BUILD)/tuned/weights.pt ## CIFAR-10 in windows at 32 bit: its test images, the official ones (about 90 minutes of one thread)
+	@mkdir -p $(CIFAR_WINDOWED)/software && cp $(CIFAR_BUILD)/ramp.conversion.json $(CIFAR_WINDOWED)/software/
+	@$(BIN)/neurocircuit evaluate $< --threads 1 --json >$(CIFAR_WINDOWED)/software/tuned.evaluation.json
+	@$(BIN)/neurocircuit evaluate $< --split official --threads 1 --json >$(CIFAR_WINDOWED)/software/official.json
+	@$(BIN)/neurocircuit report $(CIFAR_WINDOWED)/software
 
 $(CIFAR_BUILD)/relu/weights.pt: | setup
-	@$(BIN)/neurocircuit train cifar10_windowed --threads 1 --out $(@D)
+	@$(BIN)/neurocircuit train cifar10_windowed --threads 1 --out $(@D) $$(test -e $(@D)/checkpoint.pt && echo --resume)
 
-$(CIFAR_BUILD)/ramp.pt: $(CIFAR_BUILD)/relu/weights.pt
+# A narrower one on chips of the embedded circuit: once trained under its noise, once without (clean), both from the same
+# conversion and for as many steps.
+published-cifar-windowed: $(foreach name,clean aware,$(CIFAR_WINDOWED)/$(name)/replay/result.json) ## CIFAR-10 in windows, on chips of the embedded circuit (about 2 hours of one thread)
+	@$(BIN)/neurocircuit study compare --threads 1 --rounded --images 500 --chips 5 --tables 3 --out $(CIFAR_WINDOWED)/compare \
+	  --clean $(CIFAR_CHIPS)/clean/weights.pt $(CIFAR_CHIPS)/clean/table.nc --replay $(CIFAR_WINDOWED)/clean/replay \
+	  --trained $(CIFAR_CHIPS)/aware/weights.pt $(CIFAR_CHIPS)/aware/table.nc --replay $(CIFAR_WINDOWED)/aware/replay
+
+$(CIFAR_CHIPS)/relu/weights.pt: | setup
+	@$(BIN)/neurocircuit train cifar10_windowed --set "widths=[64, 256, 256]" --set cutout_px=0 --threads 1 --out $(@D)
+
+%/ramp.pt: %/relu/weights.pt
 	@$(BIN)/neurocircuit convert $< --window 1 --quantile 0.9999 --images 200 --out $@
 
-$(CIFAR_BUILD)/tuned/weights.pt: $(CIFAR_BUILD)/ramp.pt
+%/tuned/weights.pt: %/ramp.pt
 	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $< --set encoding.alpha=1 --threads 1 --out $(@D)
 
-.PHONY: published-cifar-windowed-software
-published-cifar-windowed-software: $(CIFAR_BUILD)/tuned/weights.pt ## CIFAR-10 in windows at 32 bit: its test images, the official ones (about 2 hours of one thread)
-	@mkdir -p $(CIFAR_WINDOWED)/software && cp $(CIFAR_BUILD)/ramp.conversion.json $(CIFAR_WINDOWED)/software/result.json
-	@$(BIN)/neurocircuit evaluate $< --threads 1 --json >$(CIFAR_WINDOWED)/software/evaluation.json
-	@$(BIN)/neurocircuit evaluate $< --split official --threads 1 --json >$(CIFAR_WINDOWED)/software/official.json
+$(CIFAR_CHIPS)/ramp.nc: $(CIFAR_CHIPS)/ramp.pt
+	@$(BIN)/neurocircuit map $< --images 10 --out $(CIFAR_CHIPS)/ramp.toml
+	@$(BIN)/neurocircuit calibrate $(CIFAR_CHIPS)/ramp.toml --images 3 --chips 20 --points 200 --out $@
 
-$(CIFAR_BUILD)/ramp.nc: $(CIFAR_BUILD)/ramp.pt
-	@$(BIN)/neurocircuit map $< --images 10 --out $(CIFAR_BUILD)/ramp.toml
-	@$(BIN)/neurocircuit calibrate $(CIFAR_BUILD)/ramp.toml --images 3 --chips 20 --points 200 --out $@
-
-$(CIFAR_BUILD)/%/weights.pt: $(CIFAR_BUILD)/ramp.nc
-	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $(CIFAR_BUILD)/ramp.pt --set encoding.alpha=1 --set epochs=2 \
+$(CIFAR_CHIPS)/clean/weights.pt $(CIFAR_CHIPS)/aware/weights.pt: $(CIFAR_CHIPS)/%/weights.pt: $(CIFAR_CHIPS)/ramp.nc
+	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $(CIFAR_CHIPS)/ramp.pt --set encoding.alpha=1 --set epochs=2 \
 	  --set hardware.bits=4 --set hardware.full_scale=layer $(if $(filter aware,$*),--noise $<) --threads 1 --out $(@D)
 
-$(CIFAR_BUILD)/%/table.nc: $(CIFAR_BUILD)/%/weights.pt
+$(CIFAR_CHIPS)/%/table.nc: $(CIFAR_CHIPS)/%/weights.pt
 	@$(BIN)/neurocircuit map $< --images 10 --out $(@D)/network.toml
 	@$(BIN)/neurocircuit calibrate $(@D)/network.toml --images 4 --chips 24 --points 200 --out $@
 
-$(CIFAR_WINDOWED)/%/replay/result.json: $(CIFAR_BUILD)/%/table.nc
+$(CIFAR_WINDOWED)/%/replay/result.json: $(CIFAR_CHIPS)/%/table.nc
 	@mkdir -p $(CIFAR_WINDOWED)/$*
 	@$(BIN)/neurocircuit evaluate $(<D)/weights.pt --bits 4 --threads 1 --json >$(CIFAR_WINDOWED)/$*/software.evaluation.json
 	@$(BIN)/neurocircuit verify $(<D)/network.toml --table $< --images 20 --chips 2 --out $(@D)

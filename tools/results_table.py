@@ -118,10 +118,10 @@ def _networks(published: Path) -> Iterator[Row]:
 def _windowed(published: Path) -> Iterator[Row]:
     vgg16 = paper.TABLE_4["cifar10"]
     for file, bits, theirs in (
-        ("cifar-windowed/software/evaluation.json", 32, f"paper, VGG16: {_percent(vgg16[32])}"),
+        ("cifar-windowed/software/tuned.evaluation.json", 32, f"paper, VGG16: {_percent(vgg16[32])}"),
         ("cifar-windowed/clean/software.evaluation.json", 4, f"paper, VGG16: {_percent(vgg16[4])}"),
         ("windowed/mnist-ramp-tuned.evaluation.json", 32, _PAPER_ACCURACY["mnist"]),
-        ("windowed-fashion/evaluation.json", 32, "-"),
+        ("windowed-fashion/tuned.evaluation.json", 32, "-"),
     ):
         if (published / file).exists():
             found = read_json_object(published / file)
