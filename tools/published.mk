@@ -2,7 +2,7 @@
 RECIPE ?= mnist
 SEEDS ?= 1
 
-.PHONY: published $(addprefix published-,reports windowed windowed-fashion transistor mc datasheet network embedded stressed hard decks neurons codesign \
+.PHONY: published $(addprefix published-,reports windowed windowed-chips windowed-fashion transistor mc datasheet network embedded stressed hard decks neurons codesign \
 	pvt table4 fig2 jitter fashion cifar circuit-curves aware aware-membranes embedded-aware circuit-aware clean-seeds)
 
 published: setup ## Rebuild reports/published/table3
@@ -54,6 +54,25 @@ published-windowed: setup ## Rebuild reports/published/windowed (about 8 minutes
 	@for name in forced ramp ramp-tuned ramp-jitter; do \
 	  $(BIN)/neurocircuit evaluate $(WINDOWED)/mnist-$$name.pt --json >$(WINDOWED)/mnist-$$name.evaluation.json || exit 1; done
 	@$(BIN)/neurocircuit report $(WINDOWED)
+
+# The same under the noise of the embedded circuit, on its chips, beside the free network that was made for this circuit.
+WINDOWED_CHIPS := reports/published/windowed-chips
+CHIPS_BUILD := build/windowed-chips
+published-windowed-chips: setup ## Rebuild reports/published/windowed-chips: MNIST in windows on the embedded circuit (about 12 minutes of one thread)
+	@rm -rf $(CHIPS_BUILD) $(WINDOWED_CHIPS) && mkdir -p $(CHIPS_BUILD) $(WINDOWED_CHIPS)
+	@$(BIN)/neurocircuit map $(WINDOWED)/mnist-ramp-tuned.pt --images 100 --out $(CHIPS_BUILD)/ramp.toml
+	@$(BIN)/neurocircuit calibrate $(CHIPS_BUILD)/ramp.toml --images 10 --chips 20 --points 200 --out $(CHIPS_BUILD)/ramp.nc
+	@$(BIN)/neurocircuit train mnist_windowed_finetune --initial $(WINDOWED)/mnist-ramp-tuned.pt --noise $(CHIPS_BUILD)/ramp.nc \
+	  --set hardware.bits=4 --set hardware.full_scale=layer --threads 1 --out $(CHIPS_BUILD)/aware
+	@cp $(CHIPS_BUILD)/aware/weights.pt $(WINDOWED_CHIPS)/mnist-ramp-aware.pt
+	@$(BIN)/neurocircuit map $(WINDOWED_CHIPS)/mnist-ramp-aware.pt --images 100 --out $(WINDOWED_CHIPS)/network.toml
+	@$(BIN)/neurocircuit calibrate $(WINDOWED_CHIPS)/network.toml --images 20 --chips 24 --points 200 --out $(CHIPS_BUILD)/table.nc
+	@$(BIN)/neurocircuit evaluate $(WINDOWED_CHIPS)/mnist-ramp-aware.pt --noise $(CHIPS_BUILD)/table.nc --images 1000 --chips 10 \
+	  --threads 1 --json >$(WINDOWED_CHIPS)/windowed.evaluation.json
+	@$(BIN)/neurocircuit evaluate $(NETWORK)/weights.pt --noise $(NETWORK)/embedded/table.nc --images 1000 --chips 10 \
+	  --threads 1 --json >$(WINDOWED_CHIPS)/free.evaluation.json
+	@$(BIN)/neurocircuit verify $(WINDOWED_CHIPS)/network.toml --table $(CHIPS_BUILD)/table.nc --images 100 --chips 3 \
+	  --out $(WINDOWED_CHIPS)/replay
 
 # A wider one for Fashion-MNIST, fine-tuned on a ramp. Its test set is read once.
 FASHION_WINDOWED := reports/published/windowed-fashion
