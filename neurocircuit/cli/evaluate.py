@@ -36,9 +36,7 @@ from neurocircuit.cli.common import (
 @click.option(
     "--full-scale",
     type=click.Choice(("layer", "neuron")),
-    default="layer",
-    show_default=True,
-    help="Of the bank: one for each layer or for each neuron.",
+    help="Of the bank, one for each layer or neuron; default: as in training, layer where it did not round.",
 )
 @click.option("--noise", type=PATH, help="On chips of a circuit: noise table of calibrate.")
 @click.option("--chips", type=click.IntRange(min=1), help="Chips; each image runs on each of them. Default: 10.")

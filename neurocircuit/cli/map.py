@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from neurocircuit.cli.common import PATH, VARIATION, data_option, deliver, json_option, spec_option, split_option
-from neurocircuit.spec import NeuronSpec, Variation
+from neurocircuit.spec import FullScale, NeuronSpec, Variation
 
 
 @click.command("map")
@@ -28,6 +28,11 @@ from neurocircuit.spec import NeuronSpec, Variation
     is_flag=True,
     help="Keep the phase per weight and the lead of --spec in every layer, and the bank of a characterised circuit.",
 )
+@click.option(
+    "--full-scale",
+    type=click.Choice(("layer", "neuron")),
+    help="Of the weight bank, one for each layer or neuron; default: as in training, layer where it did not round.",
+)
 @spec_option
 @data_option
 @json_option
@@ -43,6 +48,7 @@ def command(
     largest_fan_in: int | None,
     window: float | None,
     keep_scale: bool,
+    full_scale: FullScale | None,
     spec: NeuronSpec | None,
     data: Path | None,
     as_json: bool,
@@ -69,6 +75,7 @@ def command(
         largest_fan_in=largest_fan_in,
         window_over_tau=window,
         keep_scale=keep_scale,
+        full_scale=full_scale,
         name=out.stem,
     )
     deliver(network, as_json, out)

@@ -14,7 +14,7 @@ from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit, EncodedImages, decide, spikes_of
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.neuron.operating_points import Operating
-from neurocircuit.spec import LayerMapping, MappedNetwork, NeuronSpec, Variation, WeightBank
+from neurocircuit.spec import FullScale, LayerMapping, MappedNetwork, NeuronSpec, Variation, WeightBank
 from neurocircuit.spec.neuron import ReadoutWindow
 from neurocircuit.spec.windowed import LayerNode
 
@@ -49,7 +49,8 @@ class LayerFit(Values):
     """Scale of a layer, what its neurons need of the circuit (quantiles at `shares` of neurons and images), its cost.
 
     fired: share of neurons and images under eq. (4); slope_quantiles: 5, 50, 95 % of W_C - 1; currents and depths in
-    thresholds; costs beside those of the base circuit (limits.costs_of). window: of a windowed layer.
+    thresholds; costs beside those of the base circuit (limits.costs_of). window: of a windowed layer. full_scale_span:
+    largest over smallest full scale of its neurons, of either sign; 1 where one serves all.
     """
 
     name: str
@@ -75,12 +76,14 @@ class LayerFit(Values):
     lead_with_phase_counter_rad: float
     drift_per_tau_at_1e_4_of_f: float
     window: WindowCost | None = None
+    full_scale_span: float = 1.0
 
 
 class Mapping(Result):
     """A mapped network, and how it fits its circuit on the images that it was mapped with.
 
     Accuracies are those under eq. (4) on these images, with the weights as trained and as the bank rounds them.
+    trained_full_scale: of the bank to which training rounded the weights; None: it did not, or that is not known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,6 +99,7 @@ class Mapping(Result):
     accuracy_exact_weights: float
     accuracy_rounded_weights: float
     network: NetworkField
+    trained_full_scale: FullScale | None = None
 
     @property
     def mapped(self) -> MappedNetwork:
@@ -106,6 +110,11 @@ class Mapping(Result):
     def met(self) -> bool:
         """Whether every limit is met."""
         return all(limit.met for limit in self.limits)
+
+    @property
+    def full_scale(self) -> FullScale:
+        """Whether the bank has one full scale for each layer or for each neuron."""
+        return self.network.layers[0].full_scale
 
     @property
     def exit_code(self) -> int:
@@ -135,6 +144,15 @@ class Mapping(Result):
                 "form forced: all silent spikes and the bias must cancel at each arming; form ramp needs no such "
                 "balance (neurocircuit convert --form ramp, then fine-tuning)"
             )
+        if self.full_scale == "neuron":
+            spans = ", ".join(f"{layer.name} {layer.full_scale_span:.3g}" for layer in self.layers)
+            lines.append(f"one full scale for each neuron: largest over smallest, {spans}")
+        if self.trained_full_scale not in (None, self.full_scale):
+            lines.append(
+                f"trained for another bank: one full scale for each {self.trained_full_scale}, here for each "
+                f"{self.full_scale}; map with full scale {self.trained_full_scale}, or train with hardware.full_scale "
+                f'= "{self.full_scale}"'
+            )
         for limit in self.limits:
             mark = "ok" if limit.met else "BROKEN"
             line = f"  {mark} layer {limit.layer} {limit.name}: {limit.value:.4g} of {limit.bound:.4g}"
@@ -158,13 +176,16 @@ def build(
     checkpoint_sha256: str,
     window_over_tau: float | None = None,
     keep_scale: bool = False,
+    full_scale: FullScale = "layer",
 ) -> Mapping:
     """Choose window, scales, banks and bias delays on images.
 
     window_over_tau: the observation window; None: 2 τ after the latest decision. keep_scale: a and θ of the base.
     A windowed network has windows of its own, the longest of which is the observation window. Raise InputError where
-    window_over_tau stands beside them.
+    window_over_tau stands beside them, and for a full scale of each neuron where the base's weight currents stand.
     """
+    if full_scale == "neuron" and keep_scale and base.circuit is not None:
+        raise InputError("full_scale must be layer with keep_scale on a characterised circuit: its currents stand")
     stages: tuple[Layer | WindowedLayer, ...] = physical.layers
     windows = [stage.readout_window(base.tau_s) if isinstance(stage, WindowedLayer) else None for stage in stages]
 
@@ -191,7 +212,7 @@ def build(
     exact = _ideal(network(base, neutral), physical, images)
     recorded = [Recorded.of([points[k] for points in exact]) for k in range(len(stages))]
     layers = tuple(
-        _choose(stage, base, trajectories, choice, keep_scale, window)
+        _choose(stage, base, trajectories, choice, keep_scale, window, full_scale)
         for stage, trajectories, window in zip(stages, recorded, windows, strict=True)
     )
     mapped = network(base, layers)
@@ -222,11 +243,16 @@ def _choose(
     choice: Choice,
     keep_scale: bool,
     window: ReadoutWindow | None,
+    full_scale: FullScale,
 ) -> LayerMapping:
-    if not isinstance(stage, WindowedLayer):
-        return limits.choose_layer(stage.name, base, stage.kernel, recorded, choice, keep_scale)
-    synapses = stage.kernel[:, :-2]  # bias spikes have a bank of their own
-    return stage.with_bias_bank(limits.choose_layer(stage.name, base, synapses, recorded, choice, keep_scale, window))
+    chosen = limits.choose_layer(stage.name, base, _of_bank(stage), recorded, choice, keep_scale, window)
+    chosen = chosen.replace(full_scale=full_scale)
+    return stage.with_bias_bank(chosen) if isinstance(stage, WindowedLayer) else chosen
+
+
+def _of_bank(stage: Layer | WindowedLayer) -> Floats:
+    """Return the weights [row, input] that share a layer's bank: bias spikes of a window have one of their own."""
+    return stage.kernel[:, :-2] if isinstance(stage, WindowedLayer) else stage.kernel
 
 
 def window_of(images: list[list[Operating]]) -> float:
@@ -316,7 +342,17 @@ def _layer_fit(
         depth=tuple(np.quantile(recorded.depth, _SHARES).tolist()),
         **costs,
         window=cost,
+        full_scale_span=_span(_of_bank(layer)) if scale.full_scale == "neuron" else 1.0,
     )
+
+
+def _span(weights: Floats) -> float:
+    """Return the largest over the smallest full scale of weights [neuron, input], of the sign that has more."""
+    spans = [1.0]
+    for full_scales in (weights.max(axis=1), -weights.min(axis=1)):
+        used = full_scales[full_scales > 0]
+        spans += [float(used.max() / used.min())] if len(used) else []
+    return max(spans)
 
 
 def window_cost(node: LayerNode, slope: float, membrane_noise: float) -> WindowCost:

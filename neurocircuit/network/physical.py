@@ -84,7 +84,7 @@ class Layer:
 
     def in_force(self, scale: LayerMapping) -> Floats:
         """Return the kernel as the bank of a layer's mapping makes it."""
-        return scale.weight_bank.quantise(self.kernel)
+        return scale.in_force(self.kernel)
 
     def inputs(self, spikes: Floats, bias_over_tau: float, neurons: Neurons = slice(None)) -> Floats:
         """Return times [neuron, input] that neurons (default: all) receive from spikes [number] of the stage before."""

@@ -17,7 +17,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.network.physical import SILENT, Answer, Neurons, Pool, numbered, windows_over
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.windows import Code
-from neurocircuit.spec import LayerMapping, NeuronSpec, WeightBank
+from neurocircuit.spec import LayerMapping, NeuronSpec
 from neurocircuit.spec.neuron import ReadoutWindow
 from neurocircuit.spec.windowed import INPUT, ConcatNode, LayerNode, MaxNode, Term, WindowedGraph
 
@@ -81,12 +81,12 @@ class WindowedLayer:
         window = self.readout_window(base.tau_s)
         return base.replace(readout_window=window, window_s=max(base.window_s, window.closes_s))
 
-    def rounded(self, bank: WeightBank) -> Floats:
-        """Return the kernel with synapses as a bank makes them, and bias spikes that make up for it, not rounded.
+    def rounded(self, scale: LayerMapping) -> Floats:
+        """Return the kernel with synapses as a layer's bank makes them; bias spikes, not rounded, make up for it.
 
         They keep slope and bias of every neuron, eq. (W5), (W7): rounding acts on the weights of the ReLU network.
         """
-        w = bank.quantise(self.kernel[:, :-2])
+        w = scale.in_force(self.kernel[:, :-2])
         change = w - self.kernel[:, :-2]
         first = change @ self.late / -math.expm1(self.origin_over_tau - self.armed_over_tau)
         last = change.sum(axis=1) - first if self.ramp_slope is None else np.zeros(len(w))
@@ -94,13 +94,13 @@ class WindowedLayer:
 
     def in_force(self, scale: LayerMapping) -> Floats:
         """Return the kernel as the banks of a layer's mapping make it."""
-        kernel = self.rounded(scale.weight_bank)
+        kernel = self.rounded(scale)
         kernel[:, -2:] = (scale.bias_bank or scale.weight_bank).quantise(kernel[:, -2:])
         return kernel
 
     def with_bias_bank(self, scale: LayerMapping) -> LayerMapping:
         """Return the layer's mapping with a bank of its own for the bias synapses, which spans them."""
-        bank = scale.weight_bank.with_bits(BIAS_BITS).spanning(self.rounded(scale.weight_bank)[:, -2:])
+        bank = scale.weight_bank.with_bits(BIAS_BITS).spanning(self.rounded(scale)[:, -2:])
         return scale.replace(bias_bank=bank)
 
     def inputs(self, spikes: Floats, bias_over_tau: float, neurons: Neurons = slice(None)) -> Floats:

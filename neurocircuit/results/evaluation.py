@@ -1,6 +1,6 @@
 """A trained network on images, in software or on chips of a circuit: accuracy, spikes, energy, latency."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.core.stats import random_effects
 from neurocircuit.results.inference import InferenceCost
+from neurocircuit.spec import FullScale
 from neurocircuit.units import format_quantity
 
 
@@ -103,7 +104,7 @@ class Evaluation(Result):
     exact: ExactSpikes | None = None
     cost: InferenceCost | None = None
     bits: int | None = None
-    full_scale: Literal["layer", "neuron"] = "layer"
+    full_scale: FullScale = "layer"
 
     @property
     def interval(self) -> tuple[float, float, float]:

@@ -1,8 +1,9 @@
 """Accuracy of a network against what hardware does to it: weight bits, weight noise, jittered and missed spikes."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.spec import FullScale
 
 
 class Table4Row(Values):
@@ -75,7 +76,7 @@ class Robustness(Result):
     n: int
     draws: int
     epochs_of_each_step: int
-    full_scale: Literal["layer", "neuron"] = "layer"
+    full_scale: FullScale = "layer"
     recipe_sha256: str
 
     def summary(self) -> str:

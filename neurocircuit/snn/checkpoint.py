@@ -14,20 +14,47 @@ from neurocircuit.snn.models import build
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.weights_file import read_content as load
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
+from neurocircuit.spec import FullScale
 
-__all__ = ["load", "load_network", "new_network", "put_initial", "put_weights", "save", "stored", "to_bytes"]
+__all__ = [
+    "load",
+    "load_network",
+    "network_of",
+    "new_network",
+    "put_initial",
+    "put_weights",
+    "save",
+    "stored",
+    "to_bytes",
+]
 
 
-def save(path: Path, subject: Subject, network: nn.Module, training: dict[str, Any] | None = None) -> None:
-    """Write the network that is to be evaluated, what it is for, and the state of training where it goes on."""
-    write_atomically(path, to_bytes(subject, network, training))
+def save(
+    path: Path,
+    subject: Subject,
+    network: nn.Module,
+    training: dict[str, Any] | None = None,
+    *,
+    full_scale: FullScale | None = None,
+) -> None:
+    """Write the network that is to be evaluated, what it is for, and the state of training where it goes on.
+
+    full_scale: of the bank to which training rounds the weights, if any.
+    """
+    write_atomically(path, to_bytes(subject, network, training, full_scale=full_scale))
 
 
-def to_bytes(subject: Subject, network: nn.Module, training: dict[str, Any] | None = None) -> bytes:
+def to_bytes(
+    subject: Subject,
+    network: nn.Module,
+    training: dict[str, Any] | None = None,
+    *,
+    full_scale: FullScale | None = None,
+) -> bytes:
     """Return the bytes of the file that `save` writes."""
     inner = windowed_in(network)
     weights = stored(network).state_dict()
-    return weights_file.to_bytes(subject, weights, None if inner is None else inner.graph, training)
+    return weights_file.to_bytes(subject, weights, None if inner is None else inner.graph, training, full_scale)
 
 
 def stored(network: nn.Module) -> nn.Module:
@@ -40,7 +67,11 @@ def load_network(path: Path) -> tuple[Subject, nn.Sequential]:
 
     Raise FileFormatError naming what does not fit, InputError for a windowed network without a data set.
     """
-    content = load(path)
+    return network_of(load(path), path)
+
+
+def network_of(content: dict[str, Any], path: Path) -> tuple[Subject, nn.Sequential]:
+    """Return what `load_network` does, from the content of the file."""
     if content.get("graph") is not None:
         windowed = WindowedNetwork.of(content, path).float()
         if windowed.subject is None:

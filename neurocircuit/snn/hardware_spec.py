@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from neurocircuit.noise.model import CAUSES
+from neurocircuit.spec import FullScale
 from neurocircuit.spec.fields import Ratio, Spec
 
 Cause = Literal["systematic", "die", "neuron", "synapse", "event"]
@@ -54,7 +55,7 @@ class HardwareSpec(Spec):
         Field(description="bank: the circuit's, bits of magnitude per sign; word: signed words of so many bits"),
     ] = "bank"
     full_scale: Annotated[
-        Literal["layer", "neuron"],
+        FullScale,
         Field(description="one for all weights of a layer, or one for each neuron's, by a current of its own"),
     ] = "layer"
     bits: Annotated[int, Field(ge=1, le=32, strict=True, description="of the weights; 32: not rounded")] = 32

@@ -19,7 +19,7 @@ from neurocircuit.snn.model import Model, as_model
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.unroll import Unrolled
 from neurocircuit.snn.windowed import WindowedNetwork
-from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation
+from neurocircuit.spec import FullScale, MappedNetwork, NeuronSpec, Variation
 from neurocircuit.spec.network import LIMIT_USE
 from neurocircuit.spec.variation import EMBEDDED
 
@@ -126,6 +126,7 @@ def map_network(
     largest_fan_in: int | None = None,
     window_over_tau: float | None = None,
     keep_scale: bool = False,
+    full_scale: FullScale | None = None,
     name: str = "network",
 ) -> NetworkOnCircuit:
     """Lay a trained network onto a circuit: phase per weight, lead, bank and bias delay of each layer.
@@ -144,6 +145,8 @@ def map_network(
         largest_fan_in: synapses that a neuron carries; default: any number.
         window_over_tau: observation window; default: 2 τ after the latest decision. A windowed network has its own.
         keep_scale: keep phase per weight and lead of `spec` in every layer, and the bank of a characterised circuit.
+        full_scale: of the weight bank, one for each "layer" or "neuron"; default: that to which training rounded the
+            weights, a layer's where it did not. The bias spikes of windowed layers have one for each layer.
         name: of the mapped network.
 
     Returns:
@@ -166,5 +169,11 @@ def map_network(
         checkpoint_sha256=model.sha256,
         window_over_tau=window_over_tau,
         keep_scale=keep_scale,
+        full_scale=full_scale or model.full_scale or "layer",
     )
-    return NetworkOnCircuit(fit.mapped, unrolled, fit.model_copy(update={"run": clock.record()}), model)
+    return NetworkOnCircuit(
+        fit.mapped,
+        unrolled,
+        fit.model_copy(update={"run": clock.record(), "trained_full_scale": model.full_scale}),
+        model,
+    )

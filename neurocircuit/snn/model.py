@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -14,25 +14,28 @@ from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.windowed import WindowedNetwork
+from neurocircuit.spec import FullScale
 
 
 @dataclass(frozen=True)
 class Model:
     """Trained weights in a torch network, and their subject: data set, encoding, architecture.
 
-    path: the checkpoint that holds them; None before `save`.
+    path: the checkpoint that holds them; None before `save`. full_scale: of the bank to which training rounded the
+    weights, one for each layer or neuron; None: it did not, or that is not known.
     """
 
     subject: Subject
     network: nn.Sequential
     path: Path | None = None
+    full_scale: FullScale | None = None
 
     @property
     def sha256(self) -> str:
         """Hash of the checkpoint (before `save`: of what it will write), by which a mapped network knows it."""
         if self.path is not None:
             return file_sha256(self.path)
-        return hashlib.sha256(checkpoint.to_bytes(self.subject, self.network)).hexdigest()
+        return hashlib.sha256(checkpoint.to_bytes(self.subject, self.network, full_scale=self.full_scale)).hexdigest()
 
     @property
     def weights(self) -> int:
@@ -45,8 +48,8 @@ class Model:
 
     def save(self, path: Path | str) -> "Model":
         """Write the weights into a checkpoint and return the model with its path. Raise InputError naming the path."""
-        checkpoint.save(Path(path), self.subject, self.network)
-        return Model(self.subject, self.network, Path(path))
+        checkpoint.save(Path(path), self.subject, self.network, full_scale=self.full_scale)
+        return replace(self, path=Path(path))
 
 
 def load(path: Path | str) -> Model:
@@ -55,8 +58,9 @@ def load(path: Path | str) -> Model:
     Nothing in the file is executed. Raise InputError for a file that cannot be read, FileFormatError for a foreign,
     damaged or unfinished one.
     """
-    subject, network = checkpoint.load_network(Path(path))
-    return Model(subject, network, Path(path))
+    path = Path(path)
+    content = checkpoint.load(path)
+    return Model(*checkpoint.network_of(content, path), path, content.get("full_scale"))
 
 
 def as_model(network: Model | WindowedNetwork | Path | str) -> Model:

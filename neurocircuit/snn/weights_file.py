@@ -14,6 +14,7 @@ from torch import Tensor
 
 from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn.recipe import Subject
+from neurocircuit.spec import FullScale
 from neurocircuit.spec.windowed import WindowedGraph
 
 FORMAT, VERSION = "neurocircuit-weights", 1
@@ -24,8 +25,12 @@ def to_bytes(
     weights: dict[str, Tensor],
     graph: WindowedGraph | None = None,
     training: dict[str, Any] | None = None,
+    full_scale: FullScale | None = None,
 ) -> bytes:
-    """Return the bytes of a file: what the weights are for, they themselves, and where training goes on."""
+    """Return the bytes of a file: what the weights are for, they themselves, and where training goes on.
+
+    full_scale: of the bank to which training rounds them, if any.
+    """
     values = {
         "format": FORMAT,
         "version": VERSION,
@@ -35,6 +40,8 @@ def to_bytes(
     }
     if graph is not None:
         values["graph"] = graph.to_dict()
+    if full_scale is not None:
+        values["full_scale"] = full_scale
     buffer = io.BytesIO()
     torch.save(values, buffer)
     return buffer.getvalue()

@@ -1,6 +1,6 @@
 """Frozen, validated descriptions of neuron, measurement and sweep; TOML in and out."""
 
-from neurocircuit.spec.bank import Bank, WeightBank
+from neurocircuit.spec.bank import Bank, FullScale, WeightBank
 from neurocircuit.spec.network import LayerMapping, MappedNetwork
 from neurocircuit.spec.neuron import FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
 from neurocircuit.spec.process import Devices, Location, Mismatch, ModelFile, Process, Sizes
@@ -16,6 +16,7 @@ __all__ = [
     "Condition",
     "Devices",
     "FrequencyError",
+    "FullScale",
     "LayerMapping",
     "Lead",
     "LevelName",

@@ -11,6 +11,8 @@ from neurocircuit.spec.fields import Ratio, Spec
 
 CODE_TOLERANCE = 1e-6  # of full scale, within which a weight counts as one of the bank's
 
+FullScale = Literal["layer", "neuron"]  # one for all neurons of a layer, or one for each, set by currents of its own
+
 
 class Bank(Spec):
     """The switched elements for one sign of weight."""
@@ -71,7 +73,7 @@ class WeightBank(Spec):
     def quantise_rows(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the nearest weights [neuron, input] when each neuron's full scale is its own, as its weights need it.
 
-        The banks of one neuron share a current that sets it; those of another one have another current.
+        The elements of one neuron and sign share a current that sets it; those of another one have another current.
         """
         unit = self.spanning(np.array([1.0, -1.0]))
         largest, smallest = weights.max(axis=1, keepdims=True), weights.min(axis=1, keepdims=True)

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
-from neurocircuit.spec.bank import WeightBank
+from neurocircuit.spec.bank import FullScale, WeightBank
 from neurocircuit.spec.fields import Hertz, Radians, Ratio, Seconds, Spec
 from neurocircuit.spec.neuron import Lead, NeuronSpec, ReadoutWindow
 from neurocircuit.spec.variation import Variation
@@ -29,6 +30,13 @@ class LayerMapping(Spec):
         Hertz, Field(alias="vco4_swing", gt=0, description="lead/(2·phase_per_weight·τ) puts the threshold at 1")
     ]
     weight_bank: Annotated[WeightBank, Field(description="bits, range and code per sign; weights are rounded to it")]
+    full_scale: Annotated[
+        FullScale,
+        Field(
+            description="layer: weight_bank's for all weights; neuron: one for each neuron's, as they need it, by "
+            "currents of its own; weight_bank's is then the largest"
+        ),
+    ] = "layer"
     bias_bank: Annotated[
         WeightBank | None,
         Field(description="of a windowed layer's bias synapses, two for each neuron; absent: they are in weight_bank"),
@@ -41,6 +49,11 @@ class LayerMapping(Spec):
         ReadoutWindow | None,
         Field(description="of a windowed layer; its times count from where the first window of its inputs opens"),
     ] = None
+
+    def in_force(self, weights: Floats) -> Floats:
+        """Return weights [neuron, input] as the layer's bank makes them."""
+        bank = self.weight_bank
+        return bank.quantise_rows(weights) if self.full_scale == "neuron" else bank.quantise(weights)
 
 
 class MappedNetwork(Spec):

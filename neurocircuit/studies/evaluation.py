@@ -28,11 +28,11 @@ from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
 from neurocircuit.snn.evaluate import Evaluation as Counts
 from neurocircuit.snn.evaluate import evaluate as count
 from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, HardwareAccuracy, evaluate_on_chips
-from neurocircuit.snn.hardware.quantise import FullScale, Rounding, round_once
+from neurocircuit.snn.hardware.quantise import Rounding, round_once
 from neurocircuit.snn.model import Model, as_model
 from neurocircuit.snn.training.parallel import device_of_process
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
-from neurocircuit.spec import MappedNetwork, NeuronSpec, WeightBank
+from neurocircuit.spec import FullScale, MappedNetwork, NeuronSpec, WeightBank
 from neurocircuit.units import parse_quantity
 
 
@@ -50,7 +50,7 @@ def evaluate(
     tables: int | None = None,
     first_passage_neurons: int | None = None,
     bits: int | None = None,
-    full_scale: FullScale = "layer",
+    full_scale: FullScale | None = None,
     spec: NeuronSpec | None = None,
     energy_per_spike: float | str = PAPER_ENERGY_PER_SPIKE_J,
     device: str = "cpu",
@@ -61,9 +61,9 @@ def evaluate(
     model: of `nc.snn.load`, `nc.snn.train` or `nc.snn.convert`, or the path of a checkpoint. images: a data set, or the
     name of a split of the model's own (test: images that training never saw), read from `data`; first: only so many.
     bits: weights are rounded to the circuit's bank of so many bits for each sign, with one full scale for each layer
-    or neuron. spec: gives tau without a noise table; default the embedded circuit. energy_per_spike: J, text ("10 pJ"),
-    or the folder of a condition that `characterize` measured, whose power counts then too; else that of the package's
-    own characterisation does (process/power.py).
+    or neuron (default: as in training, layer where it did not round). spec: gives tau without a noise table; default
+    the embedded circuit. energy_per_spike: J, text ("10 pJ"), or the folder of a condition that `characterize`
+    measured, whose power counts then too; else that of the package's own characterisation does (process/power.py).
 
     noise: a noise table of `calibrate`, or its path: each image meets `chips` (10) chips of the table's circuit,
     `repeats` (1) times with other events. seed (0): root of chips and events. outside ("ideal"): spikes beyond the
@@ -109,6 +109,7 @@ def evaluate(
     }
     if bits is not None:
         network = copy.deepcopy(network)
+        full_scale = full_scale or model.full_scale or "layer"
         round_once(network, Rounding("bank", bits, WeightBank(), full_scale=full_scale))
         about |= {"bits": bits, "full_scale": full_scale}
     if noise is None:

@@ -26,13 +26,13 @@ from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.hardware.jitter import JitteredNetwork, JitteredWindows, SpikeErrorsNetwork, has_own_clocks
-from neurocircuit.snn.hardware.quantise import EXACT_BITS, FullScale, Rounding, round_once
+from neurocircuit.snn.hardware.quantise import EXACT_BITS, Rounding, round_once
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.recipe import Recipe, Subject, load_recipe
 from neurocircuit.snn.training.run import FINAL, Trainer
 from neurocircuit.snn.training.runlog import Trained
 from neurocircuit.snn.windowed import windowed_in
-from neurocircuit.spec import WeightBank
+from neurocircuit.spec import FullScale, WeightBank
 from neurocircuit.studies.evaluation import torch_threads
 
 BITS = (8, 4, 2)

@@ -27,7 +27,7 @@ from neurocircuit.neuron.sensitivity import sensitivities
 from neurocircuit.rendering import write_report
 from neurocircuit.results.inference import NeuronPower
 from neurocircuit.snn.conversion import convert
-from neurocircuit.spec import MappedNetwork, NeuronSpec, Variation, WeightBank
+from neurocircuit.spec import FullScale, MappedNetwork, NeuronSpec, Variation, WeightBank
 from neurocircuit.spec.neuron import FrequencyError, ReadoutWindow
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.spec.windowed import Form
@@ -174,16 +174,18 @@ def test_no_neuron_of_a_network_spikes_before_its_arming(form: Form) -> None:
     assert early > 0
 
 
+@pytest.mark.parametrize("full_scale", ["layer", "neuron"])
 @pytest.mark.parametrize("form", FORMS)
-def test_bias_spikes_make_up_for_rounded_weights(form: Form) -> None:
+def test_bias_spikes_make_up_for_rounded_weights(form: Form, full_scale: FullScale) -> None:
     """Slope and bias of every neuron stand; without the correction they would not."""
     network, _ = mapped(form)
     largest = 0.0
-    for layer in network.physical.layers:
-        kernel, bank = layer.kernel, WeightBank().spanning(layer.kernel[:, :-2])
-        rounded = layer.rounded(bank)
+    for scale, layer in zip(network.fit.mapped.layers, network.physical.layers, strict=True):
+        kernel, bank = layer.kernel, scale.weight_bank
+        rounded = layer.rounded(scale.replace(full_scale=full_scale))
         z1 = np.exp(layer.origin_over_tau - layer.armed_over_tau)
-        changed = bank.quantise(kernel[:, :-2]) - kernel[:, :-2]
+        make = bank.quantise if full_scale == "layer" else bank.quantise_rows
+        changed = make(kernel[:, :-2]) - kernel[:, :-2]
         if form == "forced":
             np.testing.assert_allclose(rounded.sum(axis=1), kernel.sum(axis=1), atol=1e-9)
         offset = changed @ layer.late + (rounded[:, -2] - kernel[:, -2]) * (1 - z1)

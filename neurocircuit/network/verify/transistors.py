@@ -70,6 +70,8 @@ def choose(
     layer, spec = circuit.layers[0], circuit.mapped.neuron_of(0)
     if not isinstance(circuit.physical, PhysicalNetwork) or not isinstance(circuit.physical.stages[0], Layer):
         raise InputError("level transistor needs a network that begins with a layer of neurons")
+    if circuit.mapped.layers[0].full_scale == "neuron":
+        raise InputError("level transistor needs one full scale for each layer: the circuit's weight currents stand")
     bias, weights = circuit.mapped.bias_delay_over_tau(0), circuit.weights[0][layer.row]
     times = np.concatenate([layer.inputs(spikes, bias) for spikes in images])
     point = concatenate([operate(layer.inputs(spikes, bias), weights, circuit.window) for spikes in images])

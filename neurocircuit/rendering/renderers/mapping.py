@@ -39,7 +39,26 @@ def _answer(values: dict[str, Any]) -> str:
         f"{worst['lead_over_base']:.2g} of the base circuit's, so the same phase noise weighs "
         f"{worst['noise_power_over_base']:.3g} times as much in power. Accuracy on these images under eq. (4): "
         f"{values['accuracy_exact_weights']:.1%}; with the bank's weights {values['accuracy_rounded_weights']:.1%}."
+        + _full_scales(values)
     )
+
+
+def _full_scales(values: dict[str, Any]) -> str:
+    """Return what a full scale for each neuron asks of the circuit, and whether training had another bank."""
+    trained, full_scale = values.get("trained_full_scale"), values["network"]["layers"][0].get("full_scale", "layer")
+    text = ""
+    if full_scale == "neuron":
+        widest = max(values["layers"], key=lambda layer: layer["full_scale_span"])
+        text = (
+            " The weight bank has a full scale for each neuron, by reference currents of its own, which in layer "
+            f"{widest['name']} span a factor of {widest['full_scale_span']:.3g}."
+        )
+    if trained not in (None, full_scale):
+        text += (
+            f" The weights were trained for another bank, of one full scale for each {trained}; here each "
+            f"{full_scale} has one."
+        )
+    return text
 
 
 def _limits(limits: list[dict[str, Any]]) -> Table:

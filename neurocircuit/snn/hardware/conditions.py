@@ -45,6 +45,11 @@ class Conditions:
             table = NoiseTable.load(Path(spec.noise))
             mapped = MappedNetwork.from_dict(table.provenance["network"])
             bank = mapped.neuron.weight_bank
+            if spec.bits < EXACT_BITS and spec.full_scale != mapped.layers[0].full_scale:
+                raise SpecError(
+                    f"hardware.full_scale must be {mapped.layers[0].full_scale} as on the circuit of {spec.noise}, "
+                    f"got {spec.full_scale}"
+                )
             if spec.margins == "mapped" and not mapped.is_windowed:
                 self.margins = (*limits.held(mapped), mapped.neuron.window_over_tau)
             options = {"outside": spec.outside, "gradient": spec.gradient, "approaches": approaches(network)}

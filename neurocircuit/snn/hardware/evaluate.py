@@ -238,7 +238,7 @@ def _round(network: nn.Sequential, table: NoiseTable) -> None:
     mapped = MappedNetwork.from_dict(table.provenance["network"])
     windowed = windowed_in(network)
     for k, layer_mapping in enumerate(mapped.layers):
-        rounding = Rounding("bank", None, layer_mapping.weight_bank)
+        rounding = Rounding("bank", None, layer_mapping.weight_bank, full_scale=layer_mapping.full_scale)
         if windowed is None:
             spiking_layers(network)[k].rounding = rounding
         else:

@@ -10,7 +10,7 @@ unrounded loss at the rounded weights (paper §4.2: forward quantised, backward 
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +19,12 @@ from torch import Tensor, nn
 from neurocircuit.core.arrays import Floats
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.windowed import WindowedSum
-from neurocircuit.spec import WeightBank
+from neurocircuit.spec import FullScale, WeightBank
 
 EXACT_BITS = 32  # from here on a float32 has no finer steps: weights stay as they are
 _SHARES = np.linspace(0.1, 1.0, 46)  # full scale of words, tried as shares of the largest weight
 _SHARES_OF_NEURONS = _SHARES[::5]
 _TOGETHER = 2**17  # weights of neurons that stay in the cache
-
-FullScale = Literal["layer", "neuron"]
 
 
 @dataclass

@@ -42,6 +42,7 @@ def recalibrate(
         variation=before.variation,
         use=before.use,
         window_over_tau=before.neuron.window_over_tau,
+        full_scale=before.layers[0].full_scale,
         name=before.name,
     )
     path, table_path = weights.with_name("network.toml"), weights.with_name("table.nc")

@@ -25,6 +25,7 @@ from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.functional import implementation_used
 from neurocircuit.snn.hardware.conditions import Conditions
 from neurocircuit.snn.hardware.margins import Margins
+from neurocircuit.snn.hardware.quantise import EXACT_BITS
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import spike_loss, weight_terms
 from neurocircuit.snn.models import count_weights, spiking_layers
@@ -114,7 +115,7 @@ class Trainer:
             while self.sampler.epoch < self.recipe.schedule.epochs:
                 self._epoch(progress)
         if self.processes.leads:
-            checkpoint.save(self.directory / FINAL, self.recipe.subject, self.evaluated)
+            self._write(FINAL)
         self.processes.wait()
 
     def resume(self) -> None:
@@ -296,7 +297,7 @@ class Trainer:
                 self.held_out_accuracy = accuracy(self.conditions.evaluated, self.held_out, self.recipe)
                 if self.held_out_accuracy > self.best_accuracy:
                     self.best_accuracy = self.held_out_accuracy
-                    checkpoint.save(self.directory / BEST, self.recipe.subject, self.evaluated)
+                    self._write(BEST)
             totals, steps = self.totals, self.totals.steps
             row = LogRow(
                 epoch=self.sampler.epoch,
@@ -335,4 +336,10 @@ class Trainer:
             "resumed": self.resumed,
             "hardware": self.conditions.state(),
         }
-        checkpoint.save(self.directory / CHECKPOINT, self.recipe.subject, self.evaluated, state)
+        self._write(CHECKPOINT, state)
+
+    def _write(self, name: str, state: dict[str, Any] | None = None) -> None:
+        """Write the network that is to be evaluated, and the state of training where it goes on."""
+        hardware = self.recipe.hardware
+        full_scale = hardware.full_scale if hardware.bits < EXACT_BITS else None
+        checkpoint.save(self.directory / name, self.recipe.subject, self.evaluated, state, full_scale=full_scale)

@@ -88,7 +88,9 @@ def with_new_scales(
         recorded = limits.Recorded.of([points[k] for points in runs])
         chosen = limits.choose_layer(before.name, base, layer.kernel, recorded, limits.Choice(use=mapped.use))
         most_Hz = max(base.vco4_swing_Hz, before.vco4_swing_Hz)
-        layers.append(_within_swing(chosen, most_Hz).replace(weight_bank=before.weight_bank))
+        layers.append(
+            _within_swing(chosen, most_Hz).replace(weight_bank=before.weight_bank, full_scale=before.full_scale)
+        )
     return mapping.with_delays(
         at_nominal_scales.replace(layers=tuple(layers)), physical, spikes[: mapping.LATENCY_IMAGES]
     )
