@@ -200,7 +200,7 @@ def test_networks_stand_beside_each_other(windowed, run, tmp_path):
     found = json.loads(done.stdout)["studies"]["jitter"]
     assert set(found["accuracy"]) == {"clean", "as converted"}
     assert found["zero"]["clean"] > found["zero"]["as converted"] + 0.2
-    assert "| jitter | weights | as converted |" in (tmp_path / "jitter/report.md").read_text()
+    assert "| jitter | tuned | as converted |" in (tmp_path / "jitter/report.md").read_text()
     for study, file, message in (
         ("fig2", folder / "ramp.pt", "beside is for study jitter"),
         ("jitter", run[0] / "start" / FINAL, "free must be a network of the same kind and data"),

@@ -129,7 +129,7 @@ def _noise_answer(study: WeightNoise) -> str:
 def _jitter(study: SpikeJitter, result: Robustness) -> Section:
     names = {"clean": "as trained", "trained": f"trained under {study.trained_jitter:.0%}"}
     if study.accuracy.keys() - names:
-        names["clean"] = PurePath(result.weights).stem
+        names["clean"] = _label(result)
     names |= {name: name for name in study.accuracy.keys() - names}
     table = Table(
         f"Accuracy on {result.n} test images: mean and range over draws",
@@ -155,7 +155,7 @@ def _jitter_answer(study: SpikeJitter) -> str:
 
 
 def _spikes(study: SpikeErrors, result: Robustness) -> Section:
-    names = {name: name for name in study.zero} | {"clean": PurePath(result.weights).stem}
+    names = {name: name for name in study.zero} | {"clean": _label(result)}
     rows = [("none", *(f"{share:.2%}" for share in study.zero.values()))]
     for label, amounts, curves in (
         ("jitter of {} τ", study.jitter_over_tau, study.jittered),
@@ -180,12 +180,18 @@ def _spikes_answer(study: SpikeErrors, result: Robustness) -> str:
     return (
         "With jitter of 0.02 τ, and with 1 % of the spikes missed: "
         + "; ".join(
-            f"{PurePath(result.weights).stem if name == 'clean' else name} {np.mean(study.jittered[name][k]):.2%} and "
+            f"{_label(result) if name == 'clean' else name} {np.mean(study.jittered[name][k]):.2%} and "
             f"{np.mean(study.lost[name][m]):.2%}"
             for name in study.zero
         )
         + "."
     )
+
+
+def _label(result: Robustness) -> str:
+    """Return the name of the study's own network: its file's, or its run's."""
+    path = PurePath(result.weights)
+    return path.parent.name if path.stem == "weights" and path.parent.name else path.stem
 
 
 def _share(value: float, n: int) -> str:
