@@ -185,7 +185,9 @@ def of_chips(on_chips: HardwareAccuracy, energy_per_spike_J: float, power: Neuro
         "outside": on_chips.count.outside,
         "points": on_chips.count.points,
         "valid": on_chips.valid,
-        "cost": InferenceCost.of(
+        "cost": None
+        if on_chips.on is None
+        else InferenceCost.of(
             on_chips.on, power, tau_s, sum(layer.neurons for layer in on_chips.layers), on_chips.window_over_tau
         ),
     }

@@ -54,7 +54,7 @@ class HardwareAccuracy:
     count: Count
     components: random_effects.Components
     tables: int
-    on: OnTimes  # of all chips, repeats and images
+    on: OnTimes | None  # of all chips, repeats and images; None without causes
     window_over_tau: float  # when an image ends that has no decision
 
     @property
@@ -127,7 +127,7 @@ def evaluate_on_chips(
         model.tallies, model.heard = [], []
         lanes = [(chip, repeat) for chip in range(chips) for repeat in range(seeds)]
         right, times = run.decided(model, lanes)
-        on = OnTimes.joined(run.on)
+        on = OnTimes.joined(run.on) if causes else None
         variance = 0.0
         if tables > 1 and causes:
             variance = _table_variance(run, network, table, causes, options, tables, right, chips, seeds)
