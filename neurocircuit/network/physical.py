@@ -18,6 +18,7 @@ from neurocircuit.spec import LayerMapping
 BIAS, SILENT = -2, -1  # numbers of the bias spike and of padding among a stage's inputs
 Answer = TypeVar("Answer")
 Neurons = slice | NDArray[np.integer]  # some neurons of a layer
+Shape = tuple[int, int, int]  # channel, row, column
 Sides = tuple[int, int, int, int]  # silent pixels added left, right, at the top, at the bottom
 
 
@@ -152,28 +153,23 @@ class PhysicalNetwork:
         return answers
 
 
-def unroll(shape: tuple[int, int, int], stages: Sequence[Convolution | Dense | EarliestPooling]) -> PhysicalNetwork:
+def unroll(shape: Shape, stages: Sequence[Convolution | Dense | EarliestPooling]) -> PhysicalNetwork:
     """Follow the numbers of the spikes of images [channel, row, column] = shape through the stages."""
-    numbers = numbered(shape)
     made: list[Layer | Pool] = []
     for stage in stages:
         if isinstance(stage, EarliestPooling):
-            size, stride = (stage.size, stage.size), (stage.stride, stage.stride)
-            windows = windows_over(numbers[:, None], size, stride, stage.padding)
-            made.append(Pool(windows.reshape(-1, windows.shape[-1])))
-            numbers = numbered(windows.shape[:3])
-        elif isinstance(stage, Convolution):
+            pool, shape = pool_over(shape, (stage.size, stage.size), (stage.stride, stage.stride), stage.padding)
+            made.append(pool)
+            continue
+        if isinstance(stage, Convolution):
             stride = (stage.stride, stage.stride)
-            windows = windows_over(numbers[None], stage.weight.shape[2:], stride, stage.padding)[0]
-            positions = windows.reshape(-1, windows.shape[-1])
-            index = np.tile(positions, (len(stage.weight), 1))
-            row = np.repeat(np.arange(len(stage.weight), dtype=np.int32), len(positions))
-            made.append(_layer(stage, index, row))
-            numbers = numbered((len(stage.weight), *windows.shape[:2]))
+            positions, size = receptive_fields(shape, stage.weight.shape[2:], stride, stage.padding)
         else:
-            index = np.tile(numbers.ravel(), (len(stage.weight), 1))
-            made.append(_layer(stage, index, np.arange(len(stage.weight), dtype=np.int32)))
-            numbers = numbered((len(stage.weight), 1, 1))
+            positions, size = numbered(shape).reshape(1, -1), (1, 1)
+        index = np.tile(positions, (len(stage.weight), 1))
+        row = np.repeat(np.arange(len(stage.weight), dtype=np.int32), len(positions))
+        made.append(_layer(stage, index, row))
+        shape = (len(stage.weight), *size)
     return PhysicalNetwork(tuple(made))
 
 
@@ -192,12 +188,33 @@ def _layer(stage: Convolution | Dense, index: NDArray[np.int32], row: NDArray[np
     return Layer(stage.name, index, kernel, row)
 
 
-def windows_over(
-    numbers: NDArray[np.int32],
+def receptive_fields(
+    shape: Shape,
     kernel: tuple[int, ...],
     stride: tuple[int, int],
     padding: Sides,
     dilation: tuple[int, int] = (1, 1),
+) -> tuple[NDArray[np.int32], tuple[int, int]]:
+    """Return the numbers [position, input] that a convolution receives of a stage of a shape, and its rows, columns.
+
+    SILENT where padded.
+    """
+    windows = _windows_over(numbered(shape)[None], kernel, stride, padding, dilation)[0]
+    return windows.reshape(-1, windows.shape[-1]), windows.shape[:2]
+
+
+def pool_over(shape: Shape, kernel: tuple[int, int], stride: tuple[int, int], padding: Sides) -> tuple[Pool, Shape]:
+    """Return the gates for the earliest spike of each window of each channel, and their shape."""
+    windows = _windows_over(numbered(shape)[:, None], kernel, stride, padding, (1, 1))
+    return Pool(windows.reshape(-1, windows.shape[-1])), windows.shape[:3]
+
+
+def _windows_over(
+    numbers: NDArray[np.int32],
+    kernel: tuple[int, ...],
+    stride: tuple[int, int],
+    padding: Sides,
+    dilation: tuple[int, int],
 ) -> NDArray[np.int32]:
     """Return the numbers [image, h, w, input] of each window of [image, channel, row, column]; SILENT where padded."""
     left, right, top, bottom = padding

@@ -164,7 +164,12 @@ class Circuit:
     def _operate(self, k: int, spikes: Floats, kernel: Floats, bias_over_tau: float) -> Operating:
         layer = self.layers[k]
         if isinstance(layer, WindowedLayer):
-            return operate_rows_in_window(self.mapped.neuron_of(k), spikes[layer.index], kernel)
+            spec, neurons = self.mapped.neuron_of(k), np.concatenate([block.ravel() for _, block in layer.blocks])
+            parts = [
+                operate_rows_in_window(spec, spikes[layer.index[fields]], kernel[layer.row[block[:, 0]]])
+                for fields, block in layer.blocks
+            ]
+            return concatenate(parts).take(np.argsort(neurons))
         parts = [
             operate(layer.inputs(spikes, bias_over_tau, some), kernel[layer.row[some]], self.window)
             for some in slices(layer.neurons, layer.fan_in)

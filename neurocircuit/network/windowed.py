@@ -8,13 +8,14 @@ inputs opens; the times of its neurons count from there.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurocircuit.core.arrays import Floats
+from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.errors import InputError
-from neurocircuit.network.physical import SILENT, Answer, Neurons, Pool, numbered, windows_over
+from neurocircuit.network.physical import SILENT, Answer, Neurons, Pool, Shape, numbered, pool_over, receptive_fields
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.windows import Code
 from neurocircuit.spec import LayerMapping, NeuronSpec
@@ -26,21 +27,22 @@ BIAS_BITS = 8  # of bias synapses: two for each neuron, whose errors reach every
 
 @dataclass(frozen=True)
 class WindowedLayer:
-    """Neurons of one layer, channel first; `row` gives each neuron's row of `kernel` [row, input].
+    """Neurons of one layer, channel first; `row` and `field` give each neuron's row of `kernel` and of `index`.
 
-    index: number of the spike that each input receives, [position, input], in the order of `WindowedNetwork.received`;
-    the channels of a position share it, and the last two inputs are the bias spikes. origin, armed, closes: on the
-    network's clock.
+    index: number of the spike that each input receives, [field, input], in the order of `WindowedNetwork.received`; the
+    channels of a position share it where they have the same synapses, and the last two inputs are the bias spikes.
+    origin, armed, closes: on the network's clock.
     """
 
     node: LayerNode
     index: NDArray[np.int32]
     kernel: Floats
     row: NDArray[np.int32]
+    field: NDArray[np.int32]
     origin_over_tau: float
     armed_over_tau: float
     ramp_slope: float | None
-    late: Floats  # 1 - b of each input but the bias spikes
+    late: Floats  # 1 - b of each input but the bias spikes, [input] or [row, input]
 
     @property
     def name(self) -> str:
@@ -59,7 +61,7 @@ class WindowedLayer:
 
     @property
     def synapses(self) -> int:
-        """Most that a neuron has, both bias spikes included: a weight of 0, as between groups, is none."""
+        """Most that a neuron has, both bias spikes included: a weight of 0 is none."""
         return int((self.kernel[:, :-2] != 0).sum(axis=1).max()) + 2
 
     @property
@@ -88,7 +90,8 @@ class WindowedLayer:
         """
         w = scale.in_force(self.kernel[:, :-2])
         change = w - self.kernel[:, :-2]
-        first = change @ self.late / -math.expm1(self.origin_over_tau - self.armed_over_tau)
+        late = change @ self.late if self.late.ndim == 1 else np.sum(change * self.late, axis=1)
+        first = late / -math.expm1(self.origin_over_tau - self.armed_over_tau)
         last = change.sum(axis=1) - first if self.ramp_slope is None else np.zeros(len(w))
         return np.column_stack([w, self.kernel[:, -2] - first, self.kernel[:, -1] - last])
 
@@ -108,13 +111,21 @@ class WindowedLayer:
 
         bias_over_tau: of a free layer's bias spike; those of a windowed one stand among the spikes.
         """
-        positions = np.arange(self.neurons)[neurons] % len(self.index)
-        times: Floats = spikes[self.index[positions]]
+        times: Floats = spikes[self.index[self.field[neurons]]]
         return times
 
     def alike(self, neurons: NDArray[np.integer]) -> NDArray[np.intp]:
         """Return an order of neurons in which those that receive the same spikes are together."""
-        return np.argsort(neurons % len(self.index), kind="stable")
+        return np.argsort(self.field[neurons], kind="stable")
+
+    @cached_property
+    def blocks(self) -> list[tuple[NDArray[np.int32], NDArray[np.intp]]]:
+        """Return neurons that are all pairs of some rows and some fields: fields [field], and neurons [row, field]."""
+        fields = self.field.reshape(len(self.kernel), -1)  # [row, position]
+        firsts, of_row = np.unique(fields[:, 0], return_inverse=True)
+        positions = np.arange(fields.shape[1])
+        rows = [np.flatnonzero(of_row == block) for block in range(len(firsts))]
+        return [(fields[some[0]], some[:, None] * len(positions) + positions) for some in rows]
 
     def heard(
         self, spikes: Floats, bias_over_tau: float, neurons: NDArray[np.integer]
@@ -123,8 +134,8 @@ class WindowedLayer:
 
         And the number of each input [neuron, input]. A level is faster so, and its numbers are the same.
         """
-        positions, of_neuron = np.unique(neurons % len(self.index), return_inverse=True)
-        times = spikes[self.index[positions]]
+        fields, of_neuron = np.unique(self.field[neurons], return_inverse=True)
+        times = spikes[self.index[fields]]
         most = int(np.isfinite(times).sum(axis=1).max())
         order = np.argsort(times, axis=1, kind="stable")[:, :most]
         return np.take_along_axis(times, order, axis=1)[of_neuron], order[of_neuron]
@@ -139,7 +150,7 @@ class WindowedNetwork:
         self.codes = windows.codes(graph)
         self._layers: dict[str, WindowedLayer] = {}
         self._pools: dict[str, Pool] = {}
-        self.shapes: dict[str, tuple[int, int, int]] = {INPUT: graph.shape}
+        self.shapes: dict[str, Shape] = {INPUT: graph.shape}
         for node in graph.nodes:
             if isinstance(node, LayerNode):
                 self._layers[node.name], self.shapes[node.name] = self._layer(node, weights)
@@ -205,8 +216,7 @@ class WindowedNetwork:
             code = self.codes[term.source]
             channels = self.shapes[term.source][0]
             times = spikes[term.source].reshape(channels, -1)
-            forced = code.end_over_tau < (np.inf if layer.ramp_slope is None else layer.armed_over_tau)
-            times = np.where(np.isinf(times) & forced[:, None], code.end_over_tau[:, None], times)
+            times = np.where(np.isinf(times) & _forced(layer, code)[:, None], code.end_over_tau[:, None], times)
             numbers += [times.ravel(), self._padding(layer, code)]
         bias = [layer.origin_over_tau, layer.armed_over_tau]
         return np.maximum(np.concatenate([*numbers, bias]) - layer.origin_over_tau, 0.0)
@@ -216,10 +226,10 @@ class WindowedNetwork:
         z = windows.spike_z(code.padding, code.largest, code.window_over_tau)
         times: Floats = code.end_over_tau + np.log(z)
         if layer.ramp_slope is not None:
-            return np.where((code.padding == 0) & (code.end_over_tau >= layer.armed_over_tau), np.inf, times)
+            return np.where((code.padding == 0) & ~_forced(layer, code), np.inf, times)
         return times
 
-    def _layer(self, node: LayerNode, weights: Mapping[str, Floats]) -> tuple[WindowedLayer, tuple[int, int, int]]:
+    def _layer(self, node: LayerNode, weights: Mapping[str, Floats]) -> tuple[WindowedLayer, Shape]:
         graph, armed = self.graph, windows.arming_over_tau(node, self.codes)
         origin = windows.opening_over_tau(node, self.codes)
         c = _weight(weights, node, node.bias).reshape(-1)
@@ -241,15 +251,23 @@ class WindowedNetwork:
         ages = np.concatenate(late)
         bias = windows.bias_spikes(graph.form, node, math.exp(origin - armed), c, w.sum(axis=1), w @ ages)
         scale = bias.slope if graph.form == "forced" else bias.slope * node.window_over_tau
-        kernel = np.concatenate([w * scale[:, None], bias.first[:, None], bias.last[:, None]], axis=1)
+        w = w * scale[:, None]
         positions = np.concatenate(indices, axis=1)
+        count = len(positions)
+        block: NDArray[np.integer] = np.zeros(len(c), dtype=np.int32)
+        columns = _synapses(w)
+        if columns is not None:
+            w, ages = np.take_along_axis(w, columns, axis=1), ages[columns]
+            columns, block = np.unique(columns, axis=0, return_inverse=True)
+            positions = positions[:, columns].swapaxes(0, 1).reshape(-1, columns.shape[1])  # block after block
         positions = np.pad(positions, ((0, 0), (0, 2)))
         positions[:, -2:] = first, first + 1
         layer = WindowedLayer(
             node=node,
             index=positions.astype(np.int32),
-            kernel=kernel,
-            row=np.repeat(np.arange(len(c), dtype=np.int32), len(positions)),
+            kernel=np.concatenate([w, bias.first[:, None], bias.last[:, None]], axis=1),
+            row=np.repeat(np.arange(len(c), dtype=np.int32), count),
+            field=(block.reshape(-1, 1) * count + np.arange(count)).ravel().astype(np.int32),
             origin_over_tau=origin,
             armed_over_tau=armed,
             ramp_slope=None if graph.form == "forced" else float(bias.slope[0]),
@@ -258,10 +276,28 @@ class WindowedNetwork:
         return layer, (len(c), *size)
 
 
+def _forced(layer: WindowedLayer, code: Code) -> Bools:
+    """Return whether the pulse at a window's end makes silent neurons spike for a layer that reads them, [channel]."""
+    return np.asarray(code.end_over_tau < (np.inf if layer.ramp_slope is None else layer.armed_over_tau))
+
+
 def _weight(weights: Mapping[str, Floats], node: LayerNode, name: str) -> Floats:
     if name not in weights:
         raise InputError(f"weights must hold those of {node.name}; missing: {name}")
     return np.asarray(weights[name], dtype=np.float64)
+
+
+def _synapses(w: Floats) -> NDArray[np.intp] | None:
+    """Return the inputs [row, synapse] at which the rows of w [row, input] have synapses; None for all.
+
+    As many of each row as of that with most, in order: only where this is half of the inputs at most, as of groups and
+    of partial sums.
+    """
+    absent = w == 0
+    most = w.shape[1] - int(absent.sum(axis=1).min())
+    if 2 * most > w.shape[1]:
+        return None
+    return np.sort(np.argsort(absent, axis=1, kind="stable")[:, :most], axis=1)
 
 
 def _ungrouped(v: Floats, groups: int) -> Floats:
@@ -276,20 +312,17 @@ def _ungrouped(v: Floats, groups: int) -> Floats:
     return full
 
 
-def _received(
-    term: Term, shape: tuple[int, int, int], weight_shape: tuple[int, ...]
-) -> tuple[NDArray[np.int32], tuple[int, int]]:
+def _received(term: Term, shape: Shape, weight_shape: tuple[int, ...]) -> tuple[NDArray[np.int32], tuple[int, int]]:
     """Return numbers [position, input] of the spikes of a term, those of padding behind the others, and the size."""
-    numbers = numbered(shape)
     if term.kind == "linear":
-        return numbers.reshape(1, -1), (1, 1)
-    windows = windows_over(numbers[None], weight_shape[2:], term.stride, term.padding, term.dilation)[0]
+        return numbered(shape).reshape(1, -1), (1, 1)
+    fields, size = receptive_fields(shape, weight_shape[2:], term.stride, term.padding, term.dilation)
     padding = math.prod(shape) + np.arange(shape[0], dtype=np.int32)
     of_input = np.repeat(padding, math.prod(weight_shape[2:]))
-    return np.where(windows == SILENT, of_input, windows).reshape(-1, len(of_input)), windows.shape[:2]
+    return np.where(fields == SILENT, of_input, fields), size
 
 
-def _pooled(node: MaxNode, shape: tuple[int, int, int]) -> tuple[Pool, tuple[int, int, int]]:
+def _pooled(node: MaxNode, shape: Shape) -> tuple[Pool, Shape]:
     """Return the gates of an earliest-spike pooling, and its shape."""
     sides = []
     for pixels, kernel, stride, padding in zip(shape[1:], node.kernel, node.stride, node.padding, strict=True):
@@ -299,5 +332,4 @@ def _pooled(node: MaxNode, shape: tuple[int, int, int]) -> tuple[Pool, tuple[int
             count -= 1
         sides.append((padding, max((count - 1) * stride + kernel - pixels - padding, 0)))
     rows, columns = sides
-    windows = windows_over(numbered(shape)[:, None], node.kernel, node.stride, (*columns, *rows))
-    return Pool(windows.reshape(-1, windows.shape[-1])), windows.shape[:3]
+    return pool_over(shape, node.kernel, node.stride, (*columns, *rows))

@@ -1,6 +1,7 @@
 """Windowed graphs as physical neurons: the same spikes as torch's, and the circuit's levels on them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
+from neurocircuit.network import windowed
 from neurocircuit.network.windowed import WindowedNetwork
 from neurocircuit.neuron import levels
 from neurocircuit.snn.conversion import convert
@@ -43,20 +45,19 @@ def step_at(level: str, base: NeuronSpec, network: WindowedNetwork) -> Step:
     return step
 
 
-def random_network(seed: int, form: Form) -> tuple[torch.nn.Module, torch.Tensor]:
+def random_network(
+    seed: int, form: Form, graph: type[torch.nn.Module] = networks.RandomGraph, **options: Any
+) -> tuple[torch.nn.Module, torch.Tensor]:
     """A converted random graph with branches, strides, pooling and padding, and images, in float64."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(6, 2, 8, 8, generator=generator, dtype=torch.double)
     torch.manual_seed(seed)
-    relu = networks.settle(networks.RandomGraph(np.random.default_rng(seed)), images, generator)
-    return convert(relu, images, form=form, quantile=1.0), images
+    relu = networks.settle(graph(np.random.default_rng(seed)), images, generator)
+    return convert(relu, images, form=form, quantile=1.0, **options), images
 
 
-@pytest.mark.parametrize("form", ["forced", "ramp"])
-@pytest.mark.parametrize("seed", range(8))
-def test_physical_neurons_spike_as_the_graph_in_torch(seed: int, form: Form) -> None:
+def check_neurons(model: torch.nn.Module, images: torch.Tensor) -> WindowedNetwork:
     """Every neuron of every layer, by the closed form of level ideal, which knows nothing of the graph."""
-    model, images = random_network(seed, form)
     network = physical(model)
     with torch.no_grad():
         expected = model.spikes(images)
@@ -70,6 +71,41 @@ def test_physical_neurons_spike_as_the_graph_in_torch(seed: int, form: Form) -> 
             silent = np.isinf(fired)
             assert np.all(times[silent] >= closes - 1e-9)
             np.testing.assert_allclose(fired[~silent], np.minimum(times, closes)[~silent], rtol=0, atol=1e-7)
+    return network
+
+
+@pytest.mark.parametrize("form", ["forced", "ramp"])
+@pytest.mark.parametrize("seed", range(8))
+def test_physical_neurons_spike_as_the_graph_in_torch(seed: int, form: Form) -> None:
+    check_neurons(*random_network(seed, form))
+
+
+@pytest.mark.parametrize("form", ["forced", "ramp"])
+@pytest.mark.parametrize("seed", range(3))
+def test_layers_read_spikes_of_several_windows_ago(seed: int, form: Form) -> None:
+    model, images = random_network(seed, form, networks.LongBranches)
+    network = check_neurons(model, images[:3])
+    oldest = [layer.armed_over_tau - layer.origin_over_tau for layer in network.layers]
+    assert max(oldest) > 2.4  # five windows of 0.5
+
+
+def test_without_the_pulse_at_an_earlier_windows_end_a_sum_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted wrong answer: on a ramp silent neurons whose windows ended before the arming stay silent."""
+    monkeypatch.setattr(windowed, "_forced", lambda layer, code: np.zeros(len(code.padding), dtype=bool))
+    check_neurons(*random_network(1, "ramp"))  # no branches: nobody needs the pulse
+    with pytest.raises(AssertionError):
+        check_neurons(*random_network(0, "ramp", networks.LongBranches))
+
+
+@pytest.mark.parametrize("form", ["forced", "ramp"])
+def test_partial_sums_are_neurons_of_few_synapses(form: Form) -> None:
+    """Neurons that add partial sums have as many inputs as synapses, each its own."""
+    network = check_neurons(*random_network(0, form, networks.Wide, largest_fan_in=40))
+    assert max(layer.fan_in for layer in network.layers) <= 40
+    sums = next(layer for layer in network.layers if any("_parts" in term.source for term in layer.node.terms))
+    assert sums.fan_in == (4 if form == "forced" else 6)
+    assert len(sums.blocks) == sums.node.channels
+    assert sorted(np.concatenate([neurons.ravel() for _, neurons in sums.blocks])) == list(range(sums.neurons))
 
 
 def test_a_missing_weight_is_named() -> None:

@@ -54,9 +54,14 @@ class OnCircuit:
 
 
 def mapped(
-    form: Form, base: NeuronSpec | None = None, seed: int = 1, **options: Any
+    form: Form,
+    base: NeuronSpec | None = None,
+    seed: int = 1,
+    made: tuple[nn.Module, torch.Tensor] | None = None,
+    **options: Any,
 ) -> tuple[OnCircuit, EncodedImages]:
-    model, images = random_network(seed, form)
+    """A network and its images on a circuit; default: of a random graph."""
+    model, images = random_network(seed, form) if made is None else made
     network = physical(model)
     with torch.no_grad():
         labels = model(images).argmax(1).numpy()

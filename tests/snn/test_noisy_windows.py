@@ -25,6 +25,7 @@ from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.spec.neuron import FrequencyError
 from tests.network.test_windowed import random_network
 from tests.network.test_windowed_circuit import OnCircuit, mapped
+from tests.snn.conversion import networks
 from tests.snn.digits_recipe import PLAIN_DIGITS, relu_network
 
 DEFAULT = NeuronSpec()
@@ -53,10 +54,13 @@ def times_of(noisy: NoisyWindows, circuit: Circuit, pixels: torch.Tensor) -> lis
     return [t.numpy() - layer.origin_over_tau for t, layer in zip(noisy.heard, circuit.layers, strict=True)]
 
 
-def largest_difference(seed: int, base: NeuronSpec, causes: tuple[str, ...] = ("systematic",)) -> float:
+def largest_difference(
+    seed: int, base: NeuronSpec, graph: type[nn.Module] = networks.RandomGraph, **options: Any
+) -> float:
     """Between torch and numpy over all neurons that fire in both, units of τ; none fires in one alone but at an end."""
-    network, images = mapped("ramp", base, seed)
-    model, pixels = random_network(seed, "ramp")
+    causes = ("systematic",)
+    model, pixels = random_network(seed, "ramp", graph, **options)
+    network, images = mapped("ramp", base, made=(model, pixels))
     table, circuit = table_of(network, images), unrounded(network.circuit)
     noisy = NoisyWindows(stacked(model), model, table, causes)
     times = times_of(noisy, circuit, pixels)
@@ -77,6 +81,16 @@ def largest_difference(seed: int, base: NeuronSpec, causes: tuple[str, ...] = ("
 def test_membranes_are_those_of_the_noise_model(seed: int) -> None:
     """Loop, width of spikes, branches and padding."""
     assert largest_difference(seed, DEFAULT) < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("graph", "options"),
+    [(networks.LongBranches, {"window": 0.25}), (networks.Wide, {"largest_fan_in": 40})],
+    ids=["long", "split"],
+)
+def test_membranes_of_old_spikes_and_of_partial_sums(graph: type[nn.Module], options: dict[str, Any]) -> None:
+    """Sums over windows up to five ago, and split layers with their complements."""
+    assert largest_difference(0, DEFAULT, graph, **options) < 1e-7
 
 
 def test_drift_is_taken_at_the_middle_of_one_of_32_parts_of_the_window() -> None:

@@ -13,7 +13,8 @@ from neurocircuit.results.conversion import Conversion, LayerConversion
 from neurocircuit.snn import imagenet
 from neurocircuit.snn.conversion.build import Builder
 from neurocircuit.snn.conversion.measure import compare, measure
-from neurocircuit.snn.conversion.reader import Normalisation, Reader
+from neurocircuit.snn.conversion.reader import read
+from neurocircuit.snn.conversion.values import Normalisation
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.library import DataSpec
 from neurocircuit.snn.data.sets import Dataset
@@ -126,7 +127,7 @@ def convert(
     pixels = images.detach().double()
     normal = Normalisation.of(images.shape[1], mean, std)
     with torch.no_grad():
-        steps = Reader(original, normal, pixels).steps()
+        steps = read(original, normal, pixels)
         graph, weights = Builder(pixels, form, window, slope, quantile, headroom, normal, largest_fan_in).build(steps)
         network = WindowedNetwork(graph, {name: value.clone() for name, value in weights.items()})
         conversion = measure(network, original, normal, pixels, quantile)

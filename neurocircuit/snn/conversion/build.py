@@ -10,7 +10,7 @@ from torch.nn import functional as dense
 
 from neurocircuit.errors import InputError
 from neurocircuit.snn import functional
-from neurocircuit.snn.conversion.reader import Affine, Layer, Normalisation, Part, Step
+from neurocircuit.snn.conversion.values import Affine, Layer, Normalisation, Part, Step
 from neurocircuit.snn.functional.geometry import Padding
 from neurocircuit.snn.windowed import readout_range
 from neurocircuit.spec.windowed import INPUT, Form, LayerNode, MaxNode, Node, Term, WindowedGraph

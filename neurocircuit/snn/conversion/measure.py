@@ -11,7 +11,7 @@ from torch.nn import functional as dense
 from neurocircuit.neuron import windows
 from neurocircuit.results.conversion import AccuracyComparison, Conversion, LayerConversion
 from neurocircuit.snn import functional
-from neurocircuit.snn.conversion.reader import Normalisation
+from neurocircuit.snn.conversion.values import Normalisation
 from neurocircuit.snn.data.augment import Augmentation, for_evaluation
 from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.functional.geometry import Padding

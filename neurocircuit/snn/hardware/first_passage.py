@@ -41,7 +41,7 @@ STEP_over_tau = 0.03
 _GRID = 2048
 
 
-class FirstPassages:
+class PassageCells:
     """What a table says of first passages of one layer, by slope and time; other axes' cells are mixed by samples."""
 
     def __init__(self, fit: LayerFit, spec: NeuronSpec, causes: tuple[str, ...]) -> None:
@@ -49,17 +49,9 @@ class FirstPassages:
         passage_fit = fit.first_passage
         assert passage_fit is not None  # noqa: S101
         self.causes = causes
-        window, grid = spec.window_over_tau, grid_of(spec, STEP_over_tau)
-        self.overlap = PulseOverlap.of(spec)
-        self.step, self.window, self.half_width = float(grid[1]), window, spec.spike_width_s / (2.0 * spec.tau_s)
+        self.overlap, self.half_width = PulseOverlap.of(spec), spec.spike_width_s / (2.0 * spec.tau_s)
         fast, slow = (float(np.real(pole)) for pole in loop_poles(spec.loop_ratio))
         self.poles = (fast, slow)
-        lag = np.subtract.outer(np.arange(len(grid)), np.arange(len(grid))) * self.step
-        decay = [np.where(lag >= 0, np.exp(-pole * np.maximum(lag, 0.0)), 0.0) for pole in self.poles]
-        self.grid, self.g, self.drift, *self.decay = (
-            torch.from_numpy(values.astype(np.float32))
-            for values in (grid, event_scale(spec, grid), drift(spec, grid), *decay)
-        )
         slopes, times = passage_fit.n.shape[:2]
         weights = passage_fit.n.reshape(slopes * times, -1) + 1e-9
         weights = weights / weights.sum(axis=1, keepdims=True)
@@ -77,6 +69,27 @@ class FirstPassages:
     def fits(fit: LayerFit, spec: NeuronSpec) -> bool:
         """Return whether table and circuit have what first passages need."""
         return fit.first_passage is not None and not np.iscomplexobj(loop_poles(spec.loop_ratio)[0])
+
+    def event(self, cell: Tensor, uniform: Tensor) -> Tensor:
+        """Return ξ at draws in 0 … 1 of the events of cells, which extend to the shape of `uniform`."""
+        quantile = (uniform * _GRID).long().clamp_(max=_GRID - 1)
+        return self.xi.flatten()[quantile + cell * _GRID]
+
+
+class FirstPassages(PassageCells):
+    """First passages of a layer of free neurons, whose membranes are followed on a grid of instants."""
+
+    def __init__(self, fit: LayerFit, spec: NeuronSpec, causes: tuple[str, ...]) -> None:
+        """As `PassageCells`."""
+        super().__init__(fit, spec, causes)
+        grid = grid_of(spec, STEP_over_tau)
+        self.step, self.window = float(grid[1]), spec.window_over_tau
+        lag = np.subtract.outer(np.arange(len(grid)), np.arange(len(grid))) * self.step
+        decay = [np.where(lag >= 0, np.exp(-pole * np.maximum(lag, 0.0)), 0.0) for pole in self.poles]
+        self.grid, self.g, self.drift, *self.decay = (
+            torch.from_numpy(values.astype(np.float32))
+            for values in (grid, event_scale(spec, grid), drift(spec, grid), *decay)
+        )
 
     def to(self, device: torch.device) -> None:
         """Move the tables."""
@@ -201,11 +214,6 @@ class FirstPassages:
             t = torch.where(torch.isfinite(z), z.float().log() + late, quiet)
         t = torch.where(t < self.window, t.clamp(min=0.0), torch.inf)
         return t.exp().to(z.dtype)
-
-    def event(self, cell: Tensor, uniform: Tensor) -> Tensor:
-        """Return ξ at draws in 0 … 1 of the events of cells, which extend to the shape of `uniform`."""
-        quantile = (uniform * _GRID).long().clamp_(max=_GRID - 1)
-        return self.xi.flatten()[quantile + cell * _GRID]
 
     def _first(self, v: Tensor, shift: Tensor, xi: Tensor) -> Tensor:
         above = v - (1.0 + shift)[:, :, None] - self.g[:, None] * xi[:, :, None]

@@ -14,8 +14,8 @@ few neurons (`first_passage_neurons`), as outputs are, where decisions fall, fol
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,13 +23,13 @@ from torch import Tensor, nn
 
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.on_time import Span
-from neurocircuit.noise.model import CAUSES, Count, check_causes
+from neurocircuit.noise.model import CAUSES
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.hardware.approach import closest
-from neurocircuit.snn.hardware.chip_terms import ChipTerms
 from neurocircuit.snn.hardware.first_passage import FirstPassages
 from neurocircuit.snn.hardware.lookup import NoiseLookup
 from neurocircuit.snn.hardware.move import Moved, Received, move, placed
+from neurocircuit.snn.hardware.on_chips import NetworkOnChips
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime
@@ -39,31 +39,8 @@ OUTSIDE = ("error", "ideal", "nearest")
 FIRST_PASSAGE_NEURONS = 128  # neurons of a layer: in training outputs, and small hidden layers
 
 
-class Draws(Protocol):
-    """Evenly distributed numbers in 0 … 1, float32, for the events of layer k; shape [chip, image, neuron ...]."""
-
-    def __call__(self, k: int, shape: tuple[int, ...]) -> Tensor:
-        """Numbers for all chips and images of one call."""
-
-
-@dataclass
-class Tally:
-    """Counts of one layer since the last reset, over images and chips; size: neurons of the layer."""
-
-    size: int
-    neurons: int = 0
-    ideal: int = 0  # spikes of eq. (4) within the window
-    missed: int = 0
-    false: int = 0
-    fired: int = 0
-
-
-class NoisyNetwork(nn.Module):
-    """A network whose layers of neurons answer as chips of a circuit do; `new_chip` takes another one.
-
-    heard: where it is a list, it holds the spikes [chip · image, neuron] of each layer in the latest forward pass,
-    units of τ from the image's start.
-    """
+class NoisyNetwork(NetworkOnChips):
+    """A network of free neurons on chips."""
 
     def __init__(
         self,
@@ -85,7 +62,7 @@ class NoisyNetwork(nn.Module):
 
         Either way they are counted in `count`.
         """
-        super().__init__()
+        super().__init__(causes)
         layers = spiking_layers(network)
         if len(layers) != len(table.layers):
             raise InputError(
@@ -95,14 +72,9 @@ class NoisyNetwork(nn.Module):
             raise InputError("network.clock must be absolute under a noise table: its times count from arming")
         if outside not in OUTSIDE:
             raise InputError(f"outside must be one of {', '.join(OUTSIDE)}, got {outside!r}")
-        check_causes(causes)
         neuron = NeuronSpec.from_dict(table.provenance["network"]["neuron"])
-        self.network, self.causes, self.outside, self.count = network, causes, outside, Count()
+        self.network, self.outside, self.gradient = network, outside, gradient
         self.window_over_tau = window_over_tau if window_over_tau is not None else neuron.window_over_tau
-        self.gradient, self.event_rng = gradient, torch.Generator().manual_seed(0)
-        self.draws: Draws = self._next
-        self.tallies: list[Tally] | None = None
-        self.heard: list[Tensor] | None = None
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
         self._known_models = (
             _first_passages_of(table, causes, self.window_over_tau)
@@ -116,7 +88,6 @@ class NoisyNetwork(nn.Module):
                 passage.to(layer.weight.device)
         counts = [approaches] * len(layers) if isinstance(approaches, int) else list(approaches)
         self._moments = [[self.window_over_tau * (q + 1) / count for q in range(count)] for count in counts]
-        self._chips = ChipTerms(causes)
 
     @property
     def spans(self) -> list[Span]:
@@ -137,14 +108,6 @@ class NoisyNetwork(nn.Module):
     def decision_over_tau(self, z_out: Tensor) -> Tensor:
         """Return when the first output of each image spikes [image], units of tau; inf where none does."""
         return torch.log(z_out.amin(dim=1))
-
-    def new_chip(self, seed: int, number: int) -> None:
-        """From here on chip `number`: its die, neurons and synapses keep their draws until the next call."""
-        self.new_chips(seed, [number])
-
-    def new_chips(self, seed: int, numbers: Sequence[int]) -> None:
-        """From here on several chips at once: every image meets each of them."""
-        self._chips.take(seed, numbers)
 
     def forward(self, z: Tensor) -> Tensor:
         """Output spikes [chip · image, class] of the chips, from input spikes z [image, channel, row, column].
@@ -193,7 +156,7 @@ class NoisyNetwork(nn.Module):
             self._refuse(k, z_.detach(), s_.detach(), latest)
         moved: Tensor = _Move.apply(z_, s_, circuit_result)  # type: ignore[no-untyped-call]
         if self.tallies is not None:
-            self._tally(k, z_ < latest, moved)
+            self._tally(k, moved[0, 0].numel(), (z_ < latest).expand(moved.shape), torch.isfinite(moved))
         if self.heard is not None:
             self.heard.append(torch.log(moved.detach()).flatten(0, 1).flatten(1))
         return moved.reshape(chips * images, *z.shape[1:])
@@ -266,21 +229,6 @@ class NoisyNetwork(nn.Module):
         passage = self._first_passages(k, z[0].numel())
         spread = self._lookup[k].component_spread if passage is None else passage.spread
         return self._chips.of(k, tuple(z.shape[1:]), spread, z)
-
-    def _next(self, k: int, shape: tuple[int, ...]) -> Tensor:
-        return torch.rand(shape, generator=self.event_rng)
-
-    def _tally(self, k: int, fired: Tensor, moved: Tensor) -> None:
-        """Count one layer's spikes."""
-        assert self.tallies is not None  # noqa: S101
-        if k == len(self.tallies):
-            self.tallies.append(Tally(size=moved[0, 0].numel()))
-        tally, ideal, now = self.tallies[k], fired.expand(moved.shape), torch.isfinite(moved)
-        tally.neurons += now.numel()
-        tally.ideal += int(ideal.sum())
-        tally.fired += int(now.sum())
-        tally.missed += int((ideal & ~now).sum())
-        tally.false += int((now & ~ideal).sum())
 
 
 class _Move(torch.autograd.Function):

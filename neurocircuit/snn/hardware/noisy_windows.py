@@ -11,7 +11,6 @@ missed and false spikes need no model of their own: y' <= 0 is silence, y' >= X 
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,11 @@ from neurocircuit.neuron.membrane import event_scale
 from neurocircuit.neuron.on_time import Span
 from neurocircuit.neuron.sensitivity import drift
 from neurocircuit.noise.fit import LayerFit
-from neurocircuit.noise.model import CAUSES, Count, check_causes
+from neurocircuit.noise.model import CAUSES
 from neurocircuit.noise.table import NoiseTable
-from neurocircuit.snn.hardware.chip_terms import ChipTerms
-from neurocircuit.snn.hardware.first_passage import FirstPassages
-from neurocircuit.snn.hardware.noisy import Draws, NoisyNetwork, Tally
+from neurocircuit.snn.hardware.first_passage import PassageCells
+from neurocircuit.snn.hardware.noisy import NoisyNetwork
+from neurocircuit.snn.hardware.on_chips import NetworkOnChips
 from neurocircuit.snn.relu import PixelNetwork
 from neurocircuit.snn.windowed import Carried, WindowedNetwork, max_pool, windowed_in
 from neurocircuit.spec import MappedNetwork, NeuronSpec
@@ -38,18 +37,14 @@ _TOLERANCE = 1e-6  # of windows, units of tau
 _INSTANTS, _GRID = 32, 1024  # of a window, and draws, at which disturbances are tabulated
 
 
-class NoisyWindows(nn.Module):
-    """A windowed network whose neurons answer as chips of a circuit do; `new_chip` takes another one.
-
-    heard: as in `NoisyNetwork`, of evaluation.
-    """
+class NoisyWindows(NetworkOnChips):
+    """A windowed network on chips; `heard` of evaluation."""
 
     def __init__(
         self, network: PixelNetwork, windowed: WindowedNetwork, table: NoiseTable, causes: tuple[str, ...] = CAUSES
     ) -> None:
         """windowed: the network inside `network`. Raise InputError where network, table and circuit do not fit."""
-        super().__init__()
-        check_causes(causes)
+        super().__init__(causes)
         graph, mapped = windowed.graph, MappedNetwork.from_dict(table.provenance["network"])
         if graph.form != "ramp":
             raise InputError(f"the form of the windows must be ramp under a noise table, got {graph.form}")
@@ -59,13 +54,7 @@ class NoisyWindows(nn.Module):
                 f"the noise table must have {len(graph.layers)} windowed layers like the network, "
                 f"got {len(table.layers)} {kind} ones"
             )
-        self.network, self._windowed, self.causes = network, [windowed], causes
-        self.count = Count()
-        self.tallies: list[Tally] | None = None
-        self.heard: list[Tensor] | None = None
-        self.event_rng = torch.Generator().manual_seed(0)
-        self.draws: Draws = self._next
-        self._chips = ChipTerms(causes)
+        self.network, self._windowed = network, [windowed]
         self._carried = nn.ModuleList([Carried() for _ in graph.layers])
         self._layers = [
             _Ramp(node, windowed, mapped.neuron_of(k), fit, causes)
@@ -86,14 +75,6 @@ class NoisyWindows(nn.Module):
     def layer_names(self) -> list[str]:
         """Names of the layers of neurons."""
         return [layer.node.name for layer in self._layers]
-
-    def new_chip(self, seed: int, number: int) -> None:
-        """From here on chip `number`: its die, neurons and synapses keep their draws until the next call."""
-        self.new_chips(seed, [number])
-
-    def new_chips(self, seed: int, numbers: Sequence[int]) -> None:
-        """From here on several chips at once: every image meets each of them."""
-        self._chips.take(seed, numbers)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return output spikes e^-y [chip · image, class], chips one after another, from input spikes [image, ...].
@@ -154,22 +135,8 @@ class NoisyWindows(nn.Module):
         self.count.points += m.numel()
         if self.tallies is not None:
             ideal = y.detach() - layer.node.offset
-            self._tally(k, ideal > 0, ideal > layer.per_threshold * m)
+            self._tally(k, y[0].numel(), ideal > 0, ideal > layer.per_threshold * m)
         return m
-
-    def _tally(self, k: int, ideal: Tensor, fired: Tensor) -> None:
-        assert self.tallies is not None  # noqa: S101
-        if k == len(self.tallies):
-            self.tallies.append(Tally(size=fired[0].numel()))
-        tally = self.tallies[k]
-        tally.neurons += fired.numel()
-        tally.ideal += int(ideal.sum())
-        tally.fired += int(fired.sum())
-        tally.missed += int((ideal & ~fired).sum())
-        tally.false += int((fired & ~ideal).sum())
-
-    def _next(self, k: int, shape: tuple[int, ...]) -> Tensor:
-        return torch.rand(shape, generator=self.event_rng)
 
 
 Noisy = NoisyNetwork | NoisyWindows
@@ -205,9 +172,9 @@ class _Ramp:
         ):
             if abs(here - there) > _TOLERANCE * max(1.0, abs(there)):
                 raise InputError(f"layer {node.name}: {name} must be {there:g} as on the table's circuit, got {here:g}")
-        if not FirstPassages.fits(fit, spec):
+        if not PassageCells.fits(fit, spec):
             raise InputError(f"layer {node.name}: the noise table must have first passages, and the loop real poles")
-        self.passages = FirstPassages(fit, spec, causes)
+        self.passages = PassageCells(fit, spec, causes)
         if not self.passages.overlap.is_none:
             raise InputError(
                 f"layer {node.name}: pulses of the circuit must not act on each other in windowed training"

@@ -1,4 +1,4 @@
-"""ReLU networks to convert: random graphs."""
+"""ReLU networks to convert: random graphs, long branches, wide layers."""
 
 import torch
 from torch import nn
@@ -85,6 +85,54 @@ class RandomGraph(nn.Module):
 
     def forward(self, x):
         return self.out(self.features(x).flatten(1))
+
+
+class LongBranches(nn.Module):
+    """Five layers, each of the one before it and of an earlier one or the pixels, as `rng` draws; 6 x 6 images and up.
+
+    Sums with the earlier activations as they are, projected or pooled, and concatenations: up to five windows old.
+    """
+
+    def __init__(self, rng, channels=2, width=4, classes=4):
+        super().__init__()
+        self.stem = _block(channels, width)
+        kinds = ["same", "projected", "pooled", "pixels", "concat"]
+        self.kinds = [kinds[k] for k in rng.permutation(len(kinds))]
+        self.earlier = [int(rng.integers(0, k + 1)) for k in range(len(kinds))]
+        self.body, self.shortcut = nn.ModuleList(), nn.ModuleList()
+        for kind in self.kinds:
+            inputs = 2 * width if kind == "concat" else width
+            self.body.append(nn.Sequential(nn.Conv2d(inputs, width, 3, padding=1), nn.BatchNorm2d(width)))
+            self.shortcut.append(
+                {
+                    "same": nn.Identity(),
+                    "projected": nn.Conv2d(width, width, 1),
+                    "pooled": nn.MaxPool2d(3, 1, 1),
+                    "pixels": nn.Conv2d(channels, width, 3, padding=1),
+                    "concat": nn.Identity(),
+                }[kind]
+            )
+        self.pool, self.out = nn.AdaptiveAvgPool2d(2), nn.Linear(8 * width, classes)
+
+    def forward(self, x):
+        values = [self.stem(x)]
+        for kind, k, body, shortcut in zip(self.kinds, self.earlier, self.body, self.shortcut, strict=True):
+            if kind == "concat":
+                y = body(torch.cat([values[-1], values[k]], 1))
+            else:
+                y = body(values[-1]) + shortcut(x if kind == "pixels" else values[k])
+            values.append(torch.relu(y))
+        return self.out(self.pool(torch.cat([values[-1], values[0]], 1)).flatten(1))
+
+
+class Wide(nn.Sequential):
+    """A convolution of 72 inputs and a linear layer of 24, which split into partial sums."""
+
+    def __init__(self, rng, channels=2):
+        super().__init__(
+            *(_block(channels, 8), nn.MaxPool2d(2)),
+            *(nn.Conv2d(8, 6, 3, 2, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.Linear(24, 4)),
+        )
 
 
 def _block(inputs, outputs):

@@ -16,7 +16,7 @@ from neurocircuit.neuron import windows
 from neurocircuit.snn.imagenet import GoogLeNet, Vgg16
 from neurocircuit.snn.windowed import Synapses, WindowedNetwork
 from tests.network.test_windowed import physical
-from tests.snn.conversion.networks import Branches, RandomGraph, settle
+from tests.snn.conversion.networks import Branches, LongBranches, RandomGraph, settle
 
 convert = partial(nc.snn.convert, form="forced")  # the exact form
 
@@ -77,6 +77,15 @@ def test_random_graphs_convert_exactly(seed, window, slope):
     if slope is not None:
         slopes = {row.slope for row in network.conversion.layers}
         assert all(value == pytest.approx((slope,) * 3) for value in slopes)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**31), window=st.sampled_from([0.25, 1.0]))
+def test_sums_and_concatenations_over_many_windows_convert_exactly(seed, window):
+    pixels = images(6, 2, 8, seed)
+    torch.manual_seed(seed)
+    module = settle(LongBranches(np.random.default_rng(seed)), pixels, torch.Generator().manual_seed(seed))
+    check_exact(module, pixels, window=window, relative=1e-8)  # weights of the oldest spikes are e^5 times as large
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)

@@ -1,0 +1,114 @@
+"""What networks on chips share: membrane terms of each chip by number, draws of events, counts of spikes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.neuron.sensitivity import COMPONENTS
+from neurocircuit.noise.model import Count, check_causes
+
+
+class Draws(Protocol):
+    """Evenly distributed numbers in 0 … 1, float32, for the events of layer k; shape [chip, image, neuron ...]."""
+
+    def __call__(self, k: int, shape: tuple[int, ...]) -> Tensor:
+        """Numbers for all chips and images of one call."""
+
+
+@dataclass
+class Tally:
+    """Counts of one layer since the last reset, over images and chips; size: neurons of the layer."""
+
+    size: int
+    neurons: int = 0
+    ideal: int = 0  # spikes of eq. (4) within the window
+    missed: int = 0
+    false: int = 0
+    fired: int = 0
+
+
+class ChipTerms:
+    """Membrane terms of several chips at once, one draw for the die, one for each neuron, one for its synapses.
+
+    They keep their draws until other chips are taken.
+    """
+
+    def __init__(self, causes: tuple[str, ...]) -> None:
+        """causes: those among die, neuron, synapse count; without any of them there are no terms."""
+        self._causes = tuple(name for name in COMPONENTS if name in causes)
+        self._terms: dict[int, Tensor] = {}
+        self._seed, self.numbers = 0, [0]
+
+    def take(self, seed: int, numbers: Sequence[int]) -> None:
+        """From here on these chips."""
+        self._seed, self.numbers = seed, list(numbers)
+        self._terms.clear()
+
+    def of(self, k: int, shape: tuple[int, ...], spread: Floats, like: Tensor) -> Tensor | None:
+        """Return [chip, 1, *shape] of layer k, type and device of `like`; None without causes.
+
+        spread [component]: standard deviations, thresholds.
+        """
+        if not self._causes:
+            return None
+        if k not in self._terms:
+            drawn = [self._drawn(k, number, shape, spread) for number in self.numbers]
+            self._terms[k] = torch.from_numpy(np.stack(drawn)[:, None].astype(np.float32))
+        return self._terms[k].to(like)
+
+    def _drawn(self, k: int, number: int, shape: tuple[int, ...], spread: Floats) -> np.ndarray:
+        total = np.zeros(shape, dtype=np.float32)
+        keys: tuple[tuple[int, ...], ...] = ((0,), (1, k), (2, k))
+        for name, key, size in zip(COMPONENTS, keys, spread, strict=True):
+            if name in self._causes:
+                generator = np.random.default_rng([self._seed, 21, number, *key])
+                of = (1,) * len(shape) if name == "die" else shape
+                total += np.float32(size) * generator.standard_normal(of, dtype=np.float32)
+        return total
+
+
+class NetworkOnChips(nn.Module):
+    """A network whose layers of neurons answer as chips of a circuit do; `new_chip` takes another one.
+
+    heard: where it is a list, it holds the spikes [chip · image, neuron] of each layer in the latest forward pass,
+    units of τ from the image's start.
+    """
+
+    def __init__(self, causes: tuple[str, ...]) -> None:
+        """Raise InputError for causes that there are not."""
+        super().__init__()
+        check_causes(causes)
+        self.causes, self.count = causes, Count()
+        self.event_rng = torch.Generator().manual_seed(0)
+        self.draws: Draws = self._next
+        self.tallies: list[Tally] | None = None
+        self.heard: list[Tensor] | None = None
+        self._chips = ChipTerms(causes)
+
+    def new_chip(self, seed: int, number: int) -> None:
+        """From here on chip `number`: its die, neurons and synapses keep their draws until the next call."""
+        self.new_chips(seed, [number])
+
+    def new_chips(self, seed: int, numbers: Sequence[int]) -> None:
+        """From here on several chips at once: every image meets each of them."""
+        self._chips.take(seed, numbers)
+
+    def _next(self, k: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.rand(shape, generator=self.event_rng)
+
+    def _tally(self, k: int, size: int, ideal: Tensor, fired: Tensor) -> None:
+        """Count the spikes of layer k, of `size` neurons: those of eq. (4), and those that the chips make of them."""
+        assert self.tallies is not None  # noqa: S101
+        if k == len(self.tallies):
+            self.tallies.append(Tally(size=size))
+        tally = self.tallies[k]
+        tally.neurons += fired.numel()
+        tally.ideal += int(ideal.sum())
+        tally.fired += int(fired.sum())
+        tally.missed += int((ideal & ~fired).sum())
+        tally.false += int((fired & ~ideal).sum())
