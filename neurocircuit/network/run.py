@@ -141,7 +141,8 @@ class Circuit:
 
     def received_first(self, spikes: Floats) -> Floats:
         """Return the spikes [number] that reach the first layer, as in `received`, from those of the input [number]."""
-        (reached,) = self.physical.propagate(spikes, lambda _, received: (received, received), until=1)
+        silent = np.full(self.layers[0].neurons, np.inf)
+        (reached,) = self.physical.propagate(spikes, lambda _, received: (received, silent), until=1)
         return reached
 
     def ideal(self, spikes: Floats, *, exact_weights: bool = False, delays: bool = False) -> list[Operating]:

@@ -489,3 +489,18 @@ def test_forced_spikes_are_no_spikes_of_a_calibration() -> None:
     assert silent.sum() > 3
     assert np.isinf(times[silent]).mean() > 0.3
     assert (times[np.isfinite(times)] < points.spec.window_over_tau).all()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_decks_of_neurons_on_a_chip_are_the_averaged_neurons(form: Form) -> None:
+    """With all errors of the chip and its phase noise; the decks of another chip are not these neurons."""
+    network, images = mapped(form, seed=4)
+    circuit, spikes = network.circuit, network.circuit.received_first(images.spikes[0])
+    chip = circuit.chip(1, 0)
+    everywhere = chip.run_layer(0, spikes, 0, "averaged").t_over_tau
+    some = np.concatenate([np.flatnonzero(np.isfinite(everywhere))[::3][:4], np.flatnonzero(np.isinf(everywhere))[:1]])
+    averaged, decks = everywhere[some], chip.run_layer(0, spikes, 0, "bsource", some).t_over_tau
+    assert np.isfinite(averaged).sum() >= 3
+    np.testing.assert_allclose(decks, averaged, rtol=0, atol=5e-4)
+    other = circuit.chip(1, 1).run_layer(0, spikes, 0, "averaged", some).t_over_tau
+    assert not np.allclose(other, averaged, rtol=0, atol=5e-3)

@@ -8,6 +8,9 @@ scale is fixed). Late spikes and many active inputs are left out for time alone.
 The fast level's spec was fitted with few synapses attached. More of them slow VCO1, which the saved state shows, and
 change the jump of a spike, which two rings show (process/fan_in.py): the prediction takes the one as a frequency error
 of VCO1, the other as a factor on the weights. Layers of more synapses than a neuron can carry are named, not run.
+
+Neurons with a readout window have their signals (spice/transistor.py). Their bias spike has a bank of its own in a
+mapping; here it comes by as many synapses of the circuit's bank at once as its weight takes, and is what they make.
 """
 
 from dataclasses import dataclass, replace
@@ -15,17 +18,19 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import Points
-from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit
 from neurocircuit.network.verify import level_agreement, neurons
+from neurocircuit.network.windowed import WindowedLayer
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels
-from neurocircuit.neuron.operating_points import concatenate, operate
-from neurocircuit.neuron.sensitivity import wrap_distance
+from neurocircuit.neuron.operating_points import Operating, concatenate, delay_of, operate, operate_in_window
+from neurocircuit.neuron.record import Arming
+from neurocircuit.neuron.sensitivity import drift, wrap_distance
 from neurocircuit.noise import fit
 from neurocircuit.noise.model import NoiseModel
 from neurocircuit.process.fan_in import FAN_IN, LARGEST_LOSS
@@ -65,32 +70,37 @@ def choose(
 ) -> Chosen:
     """`count` firing neurons of the first layer from images given by their input spikes [number], one in each slot.
 
-    Spread evenly over ln(W_C - 1) among those that are eligible. Raise InputError when there are fewer.
+    Spread evenly over ln(W_C - 1), those with a readout window over their different times, among those that are
+    eligible. Raise InputError when there are fewer.
     """
     layer, spec = circuit.layers[0], circuit.mapped.neuron_of(0)
-    if not isinstance(circuit.physical, PhysicalNetwork) or not isinstance(circuit.physical.stages[0], Layer):
-        raise InputError("level transistor needs a network that begins with a layer of neurons")
     if circuit.mapped.layers[0].full_scale == "neuron":
         raise InputError("level transistor needs one full scale for each layer: the circuit's weight currents stand")
-    bias, weights = circuit.mapped.bias_delay_over_tau(0), circuit.weights[0][layer.row]
-    times = np.concatenate([layer.inputs(spikes, bias) for spikes in images])
-    point = concatenate([operate(layer.inputs(spikes, bias), weights, circuit.window) for spikes in images])
-    repeated = np.tile(weights, (len(images), 1))
+    bias, (weights, column) = circuit.mapped.bias_delay_over_tau(0), synapses_of(circuit)
+    weights = weights[layer.row]
+    each = [layer.inputs(circuit.received_first(spikes), bias)[:, column] for spikes in images]
+    point = concatenate([_operate(spec, times, weights) for times in each])
+    times, repeated = np.concatenate(each), np.tile(weights, (len(images), 1))
+    window = spec.readout_window
+    latest = latest if window is None else max(latest, spec.window_over_tau)
     headroom = spec.headroom(point.peak_current)
     held = point.fired & (headroom <= LARGEST_HEADROOM) & (wrap_distance(spec, point) >= LEAST_WRAP_DISTANCE)
-    active = np.sum(_active(times, repeated, point.at), axis=1)
+    active = np.sum(_active(spec, times, repeated, point.at), axis=1)
     eligible = np.flatnonzero(held & (point.at <= latest) & (active <= most_active))
-    if len(eligible) < count:
-        raise InputError(f"--runs must be <= {len(eligible)}, the neurons of these images that fit, got {count}")
-    order = eligible[np.argsort(point.slope[eligible])]
+    share = len(eligible) / point.fired.sum()
+    if window is None:
+        order = eligible[np.argsort(point.slope[eligible])]
+    else:  # neurons over a dark background all do the same
+        order = eligible[np.unique(np.round(point.at[eligible], 6), return_index=True)[1]]
+    if len(order) < count:
+        raise InputError(f"--runs must be <= {len(order)}, the neurons of these images that fit, got {count}")
     edges = np.linspace(0, len(order), count + 1).astype(int)
     generator = np.random.default_rng([seed, 16])
     chosen = np.array([order[generator.integers(low, high)] for low, high in pairwise(edges)])
     image, neuron = np.divmod(chosen, layer.neurons)
     coordinates = fit.features(spec, point, headroom)[:, point.fired]
     points = Points(0, spec, point.take(chosen), neuron, image, times[chosen], repeated[chosen], coordinates)
-    fired = point.fired.sum()
-    return Chosen(points, float(held.sum() / fired), float(len(eligible) / fired))
+    return Chosen(points, float(held.sum() / point.fired.sum()), float(share))
 
 
 def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int, seed: int) -> LayerCheck:
@@ -104,31 +114,28 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     chosen = choose(circuit, images, runs, seed)
     points = chosen.points
     start, seeds = chips.draw_event(points.spec, seed, 0, _EVENT, 0, runs)
-    active = _active(points.times, points.weights, points.point.at)
+    active = _active(points.spec, points.times, points.weights, points.point.at)
     t, w = np.full((runs, MOST_ACTIVE), np.inf), np.zeros((runs, MOST_ACTIVE))
     for k, active_inputs in enumerate(active):
         t[k, : active_inputs.sum()], w[k, : active_inputs.sum()] = (
             points.times[k, active_inputs],
             points.weights[k, active_inputs],
         )
-    fan_in = circuit.layers[0].fan_in
+    fan_in = int(np.sum(synapses_of(circuit)[0] != 0, axis=1).max())
+    fan_in = circuit.layers[0].fan_in if points.spec.readout_window is None else fan_in
     record = transistor.fire(points.spec, t, w, start, seeds, timeout_s=TIMEOUT_s, attached=fan_in)
     good = ~np.isnan(record.fire_time_over_tau)
     if not good.any():
         raise InputError(f"level transistor: no run delivered a result: {next(iter(record.failures.values()))}")
     rows = np.flatnonzero(good)
     spec, shift = loaded(points.spec, fan_in)
-    carried = carries(points.spec, tuple(layer.fan_in for layer in circuit.layers))
-    # the deck's membrane was armed before the time origin, and drifts from there: the prediction counts from arming
+    carried = carries(points.spec, (fan_in, *(layer.fan_in for layer in circuit.layers[1:])))
     armed = transistor.arming(spec, start[rows], MOST_ACTIVE, fan_in)
-    since, measured = armed.wait_over_tau, record.fire_time_over_tau[rows] + armed.wait_over_tau
-    spec = spec.replace(window_s=spec.window_s + float(since.max()) * spec.tau_s)
+    since = armed.wait_over_tau
     kept = points.take(rows)
-    times, weights = kept.times + since[:, None], kept.weights * carried.gain[fan_in]
-    kept = replace(kept, spec=spec, times=times, weights=weights, point=operate(times, weights, spec.window_over_tau))
-    edge = levels.evaluate(
-        "edge", spec, times, weights, noise_seed=seeds[rows], start_rad=armed.start_rad
-    ).fire_time_over_tau
+    kept = replace(kept, spec=spec, weights=kept.weights * carried.gain[fan_in])
+    compare = _from_arming if spec.readout_window is None else _from_origin
+    kept, measured, edge = compare(kept, armed, record.fire_time_over_tau[rows], seeds[rows])
     generator = np.random.default_rng([seed, 17])
     pit, median = neurons.pit_values(model, kept, circuit.mapped.variation, measured, generator)
     runs_of = neurons.Runs(
@@ -167,6 +174,74 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     )
 
 
+def synapses_of(circuit: Circuit) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the weights [row, synapse] of the first layer as one bank makes them, and the input that each receives.
+
+    The bias spikes of a windowed layer come by several synapses at once.
+    """
+    layer, kernel = circuit.layers[0], circuit.weights[0]
+    if not isinstance(layer, WindowedLayer):
+        return kernel, np.arange(kernel.shape[1])
+    bank, columns, inputs = circuit.mapped.layers[0].weight_bank, list(kernel[:, :-2].T), list(range(layer.fan_in - 2))
+    for number in (layer.fan_in - 2, layer.fan_in - 1):
+        left = kernel[:, number]
+        while (part := bank.quantise(left)).any():
+            columns.append(part)
+            inputs.append(number)
+            left = left - part
+    return np.stack(columns, axis=1), np.array(inputs)
+
+
+def _operate(spec: NeuronSpec, times: Floats, weights: Floats) -> Operating:
+    if spec.readout_window is None:
+        return operate(times, weights, spec.window_over_tau)
+    return operate_in_window(spec, times, weights)
+
+
+def _from_arming(
+    points: Points, armed: Arming, fire_over_tau: Floats, seeds: NDArray[np.uint64]
+) -> tuple[Points, Floats, Floats]:
+    """Return points, measured times and those of edge, all since VCO3 and VCO4 of the deck were armed.
+
+    The deck's membrane was armed before the time origin, and drifts from there.
+    """
+    since, spec = armed.wait_over_tau, points.spec
+    spec = spec.replace(window_s=spec.window_s + float(since.max()) * spec.tau_s)
+    times = points.times + since[:, None]
+    points = replace(points, spec=spec, times=times, point=_operate(spec, times, points.weights))
+    record = levels.evaluate("edge", spec, times, points.weights, noise_seed=seeds, start_rad=armed.start_rad)
+    return points, fire_over_tau + since, record.fire_time_over_tau
+
+
+def _from_origin(
+    points: Points, armed: Arming, fire_over_tau: Floats, seeds: NDArray[np.uint64]
+) -> tuple[Points, Floats, Floats]:
+    """Return the same of neurons with a readout window, whose times count from the origin, as their windows do.
+
+    What the membrane has drifted before the origin is taken off the times, for the prediction does not know of it.
+    """
+    spec, since = points.spec, armed.wait_over_tau
+    window, edge = spec.readout_window, np.empty(len(since))
+    assert window is not None  # noqa: S101
+    for k, wait in enumerate(since):
+        wait_s = float(wait) * spec.tau_s
+        later = spec.replace(
+            readout_window=window.replace(armed_s=window.armed_s + wait_s), window_s=spec.window_s + wait_s
+        )
+        record = levels.evaluate(
+            "edge",
+            later,
+            points.times[k : k + 1] + wait,
+            points.weights[k : k + 1],
+            noise_seed=seeds[k : k + 1],
+            start_rad=armed.start_rad[k : k + 1],
+        )
+        edge[k] = record.by_itself_over_tau[0] - wait
+    points = replace(points, point=_operate(spec, points.times, points.weights))
+    drifted = delay_of(spec, points.point, drift(spec.replace(readout_window=None), since))
+    return points, fire_over_tau - drifted, edge - drifted
+
+
 @dataclass(frozen=True)
 class Carried:
     """What synapses do to a neuron: factor on its jumps by their number, and how many it carries; inf: all seen."""
@@ -203,7 +278,8 @@ def not_run(circuit: Circuit, carried: Carried) -> list[str]:
 
 def loaded(spec: NeuronSpec, synapses: int) -> tuple[NeuronSpec, float]:
     """Return the spec with VCO1 as slow as so many synapses make it, and that relative shift."""
-    armed = saved_states(transistor.circuit_of(spec), MOST_ACTIVE, transistor.STATE_TIMEOUT_s, synapses)
+    windowed = spec.readout_window is not None
+    armed = saved_states(transistor.circuit_of(spec), MOST_ACTIVE, transistor.STATE_TIMEOUT_s, synapses, windowed)
     shift = armed.f1_Hz / spec.f0_Hz - 1.0
     first, *others = spec.frequency_error.in_force
     error = spec.frequency_error.replace(after_trim=(first + shift, *others), trimmed=True)
@@ -242,5 +318,10 @@ def _case(
     return level_agreement.case_of(runs, k, level_agreement.thinned(wave, wave.time_over_tau + since))
 
 
-def _active(times: Floats, weights: Floats, at: Floats) -> np.ndarray:
-    return np.asarray((weights != 0.0) & (times < at[:, None] + HEARD_after_over_tau))
+def _active(spec: NeuronSpec, times: Floats, weights: Floats, at: Floats) -> np.ndarray:
+    """Return which inputs [neuron, input] decide: not those that a neuron with a window receives after its arming."""
+    if spec.readout_window is None:
+        heard = times < at[:, None] + HEARD_after_over_tau
+    else:
+        heard = times <= spec.armed_over_tau if spec.ramp_slope is None else times < spec.armed_over_tau
+    return np.asarray((weights != 0.0) & heard)
