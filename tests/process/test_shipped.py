@@ -23,7 +23,7 @@ def test_the_shipped_characterisation_is_the_published_one() -> None:
 def test_pvt_finds_all_it_needs_there() -> None:
     nominal, conditions = pvt_conditions.read(characterised("generic65"))
     assert len(conditions) == 7
-    assert all(condition.power.power_W > 0 for condition in (nominal, *conditions))
+    assert all(condition.power.power_W > condition.power.ramp_power_W > 0 for condition in (nominal, *conditions))
 
 
 def test_the_transistor_level_has_a_neuron_without_a_spec() -> None:
