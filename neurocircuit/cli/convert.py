@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     help="Synapses that a neuron carries (process fan-in): wider layers become partial sums and their sum.",
 )
 @click.option(
+    "--relay-after",
+    default=1.5,
+    show_default=True,
+    help="Windows that end longer than this before the arming of a layer that reads them come again from relay "
+    "neurons, units of tau; inf: none do.",
+)
+@click.option(
     "--images", "count", default=500, show_default=True, type=click.IntRange(min=1), help="Images that choose X."
 )
 @click.option(
@@ -54,6 +61,7 @@ def command(
     slope: float | None,
     quantile: float,
     largest_fan_in: int | None,
+    relay_after: float,
     count: int,
     architecture: str | None,
     test: int | None,
@@ -86,5 +94,6 @@ def command(
         slope=slope,
         quantile=quantile,
         largest_fan_in=largest_fan_in,
+        relay_after=relay_after,
     )
     deliver(network, as_json, out)

@@ -1,5 +1,6 @@
 """Windowed graphs as physical neurons: the same spikes as torch's, and the circuit's levels on them."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -83,10 +84,25 @@ def test_physical_neurons_spike_as_the_graph_in_torch(seed: int, form: Form) -> 
 @pytest.mark.parametrize("form", ["forced", "ramp"])
 @pytest.mark.parametrize("seed", range(3))
 def test_layers_read_spikes_of_several_windows_ago(seed: int, form: Form) -> None:
-    model, images = random_network(seed, form, networks.LongBranches)
+    model, images = random_network(seed, form, networks.LongBranches, relay_after=math.inf)
     network = check_neurons(model, images[:3])
-    oldest = [layer.armed_over_tau - layer.origin_over_tau for layer in network.layers]
-    assert max(oldest) > 2.4  # five windows of 0.5
+    assert max(layer.armed_over_tau - layer.origin_over_tau for layer in network.layers) > 2.4  # five windows of 0.5
+
+
+@pytest.mark.parametrize("form", ["forced", "ramp"])
+def test_relays_spike_again_where_spikes_would_be_too_old(form: Form) -> None:
+    """Shared by the layers that read them; no layer is armed later for them."""
+    direct, _ = random_network(0, form, networks.LongBranches, relay_after=math.inf)
+    model, images = random_network(0, form, networks.LongBranches, relay_after=0.5)
+    network = check_neurons(model, images[:3])
+    assert max(layer.armed_over_tau - layer.origin_over_tau for layer in network.layers) == pytest.approx(1.0)
+    relays = [layer for layer in network.layers if "_at_" in layer.name]
+    assert len(relays) >= 3
+    assert {layer.fan_in for layer in relays} == {3}
+    layers = {layer.name: layer for layer in network.layers}
+    assert all(
+        layers[layer.name].armed_over_tau == pytest.approx(layer.armed_over_tau) for layer in physical(direct).layers
+    )
 
 
 def test_without_the_pulse_at_an_earlier_windows_end_a_sum_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

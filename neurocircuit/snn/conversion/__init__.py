@@ -27,6 +27,8 @@ from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 from neurocircuit.spec.windowed import Form
 
+RELAY_AFTER_over_tau = 1.5  # from here on direct spikes cost more than relays do, embedded circuit at level edge
+
 __all__ = ["Conversion", "LayerConversion", "convert", "convert_file"]
 
 
@@ -68,6 +70,7 @@ def convert(
     quantile: float | None = 1.0,
     headroom: float = 1.0,
     largest_fan_in: int | None = None,
+    relay_after: float = RELAY_AFTER_over_tau,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
     test: Dataset | None = None,
@@ -90,6 +93,8 @@ def convert(
         headroom: X is this times as much.
         largest_fan_in: synapses that a neuron carries, two of bias included; wider layers become partial sums and their
             sum, one window later. None: any number.
+        relay_after: where a layer would read spikes of windows that ended longer than this before its arming, units of
+            tau, relay neurons spike again in between, one for each neuron and window. inf: nowhere.
         mean: of pixels, by channel: the module gets (pixels - mean)/std.
         std: of pixels, by channel.
         test: images on which the accuracy of both networks is compared.
@@ -106,6 +111,8 @@ def convert(
         raise InputError(f"slope must be > 0, got {slope!r}")
     if quantile is not None and not 0 < quantile <= 1:
         raise InputError(f"quantile must be within 0 … 1, got {quantile!r}")
+    if not relay_after >= 0:
+        raise InputError(f"relay_after must be >= 0, got {relay_after!r}")
     clock = RunClock()
     subject = _subject(module, images, window)
     if isinstance(module, ImageNetNetwork):
@@ -128,7 +135,9 @@ def convert(
     normal = Normalisation.of(images.shape[1], mean, std)
     with torch.no_grad():
         steps = read(original, normal, pixels)
-        graph, weights = Builder(pixels, form, window, slope, quantile, headroom, normal, largest_fan_in).build(steps)
+        graph, weights = Builder(
+            pixels, form, window, slope, quantile, headroom, normal, largest_fan_in, relay_after
+        ).build(steps)
         network = WindowedNetwork(graph, {name: value.clone() for name, value in weights.items()})
         conversion = measure(network, original, normal, pixels, quantile)
     network = network.to(next((p.dtype for p in module.parameters()), torch.float32))

@@ -10,12 +10,14 @@ from torch.nn import functional as dense
 
 from neurocircuit.errors import InputError
 from neurocircuit.snn import functional
+from neurocircuit.snn.conversion.relays import Relays
 from neurocircuit.snn.conversion.values import Affine, Layer, Normalisation, Part, Step
 from neurocircuit.snn.functional.geometry import Padding
 from neurocircuit.snn.windowed import readout_range
-from neurocircuit.spec.windowed import INPUT, Form, LayerNode, MaxNode, Node, Term, WindowedGraph
+from neurocircuit.spec.windowed import INPUT, Form, LayerNode, MaxNode, Node, Term, WindowedGraph, sources
 
 BIAS_SPIKES = 2  # of each neuron, one of weight 0 in form ramp
+_ROUNDING = 1e-9  # of ages in windows
 PARTIAL_MARGIN = 0.1  # of their range, by which partial sums of other images may exceed it
 
 
@@ -31,6 +33,7 @@ class Builder:
     headroom: float
     normal: Normalisation
     largest_fan_in: int | None = None
+    relay_after: float = math.inf
 
     def build(self, steps: list[Step]) -> tuple[WindowedGraph, dict[str, Tensor]]:
         """Return the graph and its weights, in double precision."""
@@ -38,7 +41,10 @@ class Builder:
         nodes: list[Node] = []
         weights: dict[str, Tensor] = {}
         bounds = {INPUT: torch.ones_like(self.pixels[:1])}
-        for step in (piece for whole in steps for piece in self._pieces(whole, values, bounds)):
+        largest = {INPUT: 1.0}
+        relays = Relays(self.relay_after / self.window + _ROUNDING, values, largest, not self.normal.mean.any())
+        pieces = (piece for whole in steps for piece in self._pieces(whole, values, bounds))
+        for step in (step for piece in pieces for step in relays.before(piece)):
             if isinstance(step, Layer):
                 names = [f"layers.{step.name}.weights.{k}" for k in range(len(step.affine.parts))]
                 y = self._affine(step.affine.parts, step.affine.c, values, self.normal.mean)
@@ -48,8 +54,10 @@ class Builder:
                 weights[node.bias] = step.affine.c
                 values[step.name] = y if node.is_readout else y.clamp(0, node.largest)
                 bounds[step.name] = torch.full_like(y[:1], node.largest)
+                largest[step.name] = node.largest
                 continue
             nodes.append(step)
+            largest[step.name] = max(largest[source] for source in sources(step))
             for known in (values, bounds):
                 if isinstance(step, MaxNode):
                     options = (step.kernel, step.stride, step.padding)

@@ -1,5 +1,6 @@
 """ReLU networks as windowed neurons: dense form and armed causal-set rule against the network itself."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -80,12 +81,14 @@ def test_random_graphs_convert_exactly(seed, window, slope):
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 2**31), window=st.sampled_from([0.25, 1.0]))
-def test_sums_and_concatenations_over_many_windows_convert_exactly(seed, window):
+@given(seed=st.integers(0, 2**31), window=st.sampled_from([0.25, 1.0]), relay_after=st.sampled_from([1.0, math.inf]))
+def test_sums_and_concatenations_over_many_windows_convert_exactly(seed, window, relay_after):
     pixels = images(6, 2, 8, seed)
     torch.manual_seed(seed)
     module = settle(LongBranches(np.random.default_rng(seed)), pixels, torch.Generator().manual_seed(seed))
-    check_exact(module, pixels, window=window, relative=1e-8)  # weights of the oldest spikes are e^5 times as large
+    check_exact(
+        module, pixels, window=window, relay_after=relay_after, relative=1e-8
+    )  # weights of the oldest spikes are e^5 times as large
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)
@@ -328,6 +331,7 @@ def test_the_form_for_the_circuit_is_the_default():
         ({"window": 0.0}, "window must be > 0"),
         ({"slope": -1.0}, "slope must be > 0"),
         ({"quantile": 0.0}, "quantile"),
+        ({"relay_after": -1.0}, "relay_after must be >= 0"),
         ({"mean": (0.5, 0.5)}, "mean must have 1 entries"),
         ({"std": (0.0,)}, "std must be > 0, got 0"),
     ],
