@@ -104,28 +104,32 @@ def choose_layer(
     choice: Choice,
     keep_scale: bool = False,
     window: ReadoutWindow | None = None,
+    tau_over_base: float = 1.0,
 ) -> LayerMapping:
     """Scale and bank of one layer: the largest a and θ that the limits allow, never beyond the base circuit's.
 
     window: of a windowed layer. keep_scale: phase per weight, lead, swing and guard are those of the base, to the last
     digit. Where the base has transistors its bank stands too, for their currents do: weights saturate at its full
-    scale.
+    scale. tau_over_base: time constant of the layer's neurons over the base's.
     """
     if not base.threshold.is_fixed:
         raise InputError(f"threshold must be a lead to map a network, got {base.threshold.kind}")
     a, lead = base.phase_per_weight_rad, base.threshold.lead_rad
     stands = keep_scale and base.circuit is not None
     bank = base.weight_bank if stands else base.weight_bank.spanning(kernel)
+    tau_s = base.tau_s * tau_over_base
     if keep_scale:
         return LayerMapping(
             name=name,
+            tau_over_base=tau_over_base,
             phase_per_weight_rad=a,
             lead_rad=lead,
             ripple_guard_rad=base.ripple_guard_rad,
-            vco4_swing_Hz=lead / (2.0 * a * base.tau_s),
+            vco4_swing_Hz=lead / (2.0 * a * tau_s),
             weight_bank=bank,
             readout_window=window,
         )
+    base = base.replace(tau_s=tau_s)
     peak = float(np.quantile(recorded.peak_current, choice.xor_quantile))
     a = min(a, choice.use * XOR_RANGE_rad / max(peak, 1e-12))
     ripple = ripple_over_lead(base, a) if window is None or window.form == "forced" else 0.0
@@ -135,6 +139,7 @@ def choose_layer(
     lead = min(lead, choice.use * largest_lead_rad(base, a))
     return LayerMapping(
         name=name,
+        tau_over_base=tau_over_base,
         phase_per_weight_rad=_rounded(a),
         lead_rad=_rounded(lead),
         ripple_guard_rad=float(f"{_rounded(lead) * ripple * GUARD_OVER_RIPPLE:.3g}"),
@@ -183,6 +188,7 @@ def limits_of(
     scale: LayerMapping, base: NeuronSpec, recorded: Recorded, choice: Choice, fan_in: int = 0
 ) -> list[Limit]:
     """Return every constraint of a layer on recorded trajectories, met or not; fan_in: synapses of its neurons."""
+    base = scale.base(base)
     a, lead = scale.phase_per_weight_rad, scale.lead_rad
     used = a * recorded.peak_current
     deep = lead * (1.0 + recorded.depth) + _guarded(scale)
@@ -243,8 +249,8 @@ def limits_of(
 
 
 def costs_of(scale: LayerMapping, base: NeuronSpec, window_over_tau: float) -> dict[str, float]:
-    """Return what the scale of a layer costs, in units of the threshold, beside the base circuit."""
-    lead_rad = base.fixed_lead_rad
+    """Return what the scale of a layer costs, in units of the threshold and its τ, beside the base circuit."""
+    base, lead_rad = scale.base(base), base.fixed_lead_rad
     d3, d4 = base.phase_noise[2:]
     walk = float(np.sqrt((d3 + d4) * base.tau_s * window_over_tau))
     return {

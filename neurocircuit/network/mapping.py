@@ -50,7 +50,8 @@ class LayerFit(Values):
 
     fired: share of neurons and images under eq. (4); slope_quantiles: 5, 50, 95 % of W_C - 1; currents and depths in
     thresholds; costs beside those of the base circuit (limits.costs_of). window: of a windowed layer. full_scale_span:
-    largest over smallest full scale of its neurons, of either sign; 1 where one serves all.
+    largest over smallest full scale of its neurons, of either sign; 1 where one serves all. tau_over_base: time
+    constant of its neurons over that of the network; times of the layer are in units of its own.
     """
 
     name: str
@@ -77,6 +78,7 @@ class LayerFit(Values):
     drift_per_tau_at_1e_4_of_f: float
     window: WindowCost | None = None
     full_scale_span: float = 1.0
+    tau_over_base: float = 1.0
 
 
 class Mapping(Result):
@@ -129,6 +131,7 @@ class Mapping(Result):
             f"layer {layer.name}: {layer.neurons} neurons x {layer.fan_in}, a {layer.phase_per_weight_rad:g} rad, lead "
             f"{layer.lead_rad:g} rad ({layer.lead_over_base:.2g} of the base, {layer.noise_power_over_base:.3g} x its "
             f"noise power), bias at {layer.bias_delay_over_tau:.3g} tau"
+            + (f", tau {layer.tau_over_base:.3g} times the network's" if layer.tau_over_base != 1.0 else "")
             for layer in self.layers
         ]
         lines += [
@@ -200,14 +203,14 @@ def build(
             use=choice.use,
         )
 
-    neutral = tuple(_neutral(stage.name, base, window) for stage, window in zip(stages, windows, strict=True))
+    neutral = tuple(_neutral(stage, base, window) for stage, window in zip(stages, windows, strict=True))
     closing = [window.closes_s / base.tau_s for window in windows if window is not None]
     if closing and window_over_tau is not None:
         raise InputError("window_over_tau must be left out: the network has windows of its own")
     if closing:
         window_over_tau = max(closing)
     elif window_over_tau is None:
-        window_over_tau = window_of(_ideal(network(base, neutral), physical, images))
+        window_over_tau = window_of(_ideal(network(base, neutral), physical, images), stages[-1].tau_over_base)
     base = base.replace(window_s=window_over_tau * base.tau_s)
     exact = _ideal(network(base, neutral), physical, images)
     recorded = [Recorded.of([points[k] for points in exact]) for k in range(len(stages))]
@@ -245,7 +248,9 @@ def _choose(
     window: ReadoutWindow | None,
     full_scale: FullScale,
 ) -> LayerMapping:
-    chosen = limits.choose_layer(stage.name, base, _of_bank(stage), recorded, choice, keep_scale, window)
+    chosen = limits.choose_layer(
+        stage.name, base, _of_bank(stage), recorded, choice, keep_scale, window, stage.tau_over_base
+    )
     chosen = chosen.replace(full_scale=full_scale)
     return stage.with_bias_bank(chosen) if isinstance(stage, WindowedLayer) else chosen
 
@@ -255,21 +260,23 @@ def _of_bank(stage: Layer | WindowedLayer) -> Floats:
     return stage.kernel[:, :-2] if isinstance(stage, WindowedLayer) else stage.kernel
 
 
-def window_of(images: list[list[Operating]]) -> float:
-    """Return the window, units of τ, that ends 2 τ after the latest decision of images [image][layer].
+def window_of(images: list[list[Operating]], tau_over_base: float = 1.0) -> float:
+    """Return the window, units of τ, that ends 2 τ of the last layer after the latest decision of [image][layer].
 
-    Raise InputError where none is decided.
+    tau_over_base: of the last layer's neurons. Raise InputError where none is decided.
     """
     first = [float(spikes_of(points[-1]).min()) for points in images]
     decided = [t for t in first if np.isfinite(t)]
     if not decided:
         raise InputError(f"images must have one that the network decides under eq. (4), none of {len(images)} is")
-    return float(np.ceil(10 * (max(decided) + 2.0)) / 10)
+    return float(np.ceil(10 * (max(decided) + 2.0)) / 10) * tau_over_base
 
 
 def with_delays(mapped: MappedNetwork, physical: PhysicalNetwork, spikes: list[Floats]) -> MappedNetwork:
     """Return the network with each layer's bias spike as late as the layers before it are at `edge`, nothing varied."""
     for k in range(1, len(mapped.layers)):
+        if not physical.layers[k].has_bias:
+            continue
         circuit = Circuit.of(mapped, physical)
         perfect = circuit.chip(0, 0, Variation())
         lateness = []
@@ -280,7 +287,7 @@ def with_delays(mapped: MappedNetwork, physical: PhysicalNetwork, spikes: list[F
             lateness.append(fired[both] - ideal[both])
         together = np.concatenate(lateness)  # empty where a broken scale silences a whole layer
         latency = max(float(np.median(together)), 0.0) if len(together) else 0.0
-        delay = float(f"{latency:.3g}") * mapped.neuron.tau_s
+        delay = float(f"{latency:.3g}") * mapped.neuron_of(k - 1).tau_s
         layers = [layer.replace(bias_delay_s=delay) if i == k else layer for i, layer in enumerate(mapped.layers)]
         mapped = mapped.replace(layers=tuple(layers))
     return mapped
@@ -299,9 +306,10 @@ def _accuracy(operating: list[list[Operating]], images: EncodedImages) -> float:
     return float(np.mean(np.array(decided) == images.labels))
 
 
-def _neutral(name: str, base: NeuronSpec, window: ReadoutWindow | None) -> LayerMapping:
+def _neutral(stage: Layer | WindowedLayer, base: NeuronSpec, window: ReadoutWindow | None) -> LayerMapping:
     return LayerMapping(
-        name=name,
+        name=stage.name,
+        tau_over_base=stage.tau_over_base,
         phase_per_weight_rad=base.phase_per_weight_rad,
         lead_rad=getattr(base.threshold, "lead_rad", 1.0),
         vco4_swing_Hz=base.vco4_swing_Hz,
@@ -343,6 +351,7 @@ def _layer_fit(
         **costs,
         window=cost,
         full_scale_span=_span(_of_bank(layer)) if scale.full_scale == "neuron" else 1.0,
+        tau_over_base=scale.tau_over_base,
     )
 
 

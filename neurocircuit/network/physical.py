@@ -24,13 +24,17 @@ Sides = tuple[int, int, int, int]  # silent pixels added left, right, at the top
 
 @dataclass(frozen=True)
 class Convolution:
-    """A layer of neurons with weights [out, in, row, column] and the weights [out] of a bias spike, or None."""
+    """A layer of neurons with weights [out, in, row, column] and the weights [out] of a bias spike, or None.
+
+    tau_over_base: time constant over that of the network's input.
+    """
 
     name: str
     weight: Floats
     bias: Floats | None
     stride: int
     padding: Sides
+    tau_over_base: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Dense:
     name: str
     weight: Floats
     bias: Floats | None
+    tau_over_base: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,15 @@ class EarliestPooling:
 class Layer:
     """Neurons in the order of their spikes. `row` gives each neuron's row of `kernel` [row, input].
 
-    index: which spike of the previous stage each input receives, [neuron, input]; BIAS and SILENT.
+    index: which spike of the previous stage each input receives, [neuron, input]; BIAS and SILENT. tau_over_base: time
+    constant of its neurons over that of the network's input; times of a layer are in units of its own.
     """
 
     name: str
     index: NDArray[np.int32]
     kernel: Floats
     row: NDArray[np.int32]
+    tau_over_base: float = 1.0
 
     @property
     def neurons(self) -> int:
@@ -77,6 +84,11 @@ class Layer:
     def synapses(self) -> int:
         """Most that a neuron has: all have as many."""
         return self.fan_in
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether its neurons have a bias spike."""
+        return bool((self.index[0] == BIAS).any())
 
     @property
     def origin_over_tau(self) -> float:
@@ -185,7 +197,7 @@ def _layer(stage: Convolution | Dense, index: NDArray[np.int32], row: NDArray[np
     if stage.bias is not None:
         kernel = np.concatenate([kernel, stage.bias[:, None]], axis=1)
         index = np.concatenate([index, np.full_like(index[:, :1], BIAS)], axis=1)
-    return Layer(stage.name, index, kernel, row)
+    return Layer(stage.name, index, kernel, row, stage.tau_over_base)
 
 
 def receptive_fields(

@@ -6,6 +6,7 @@ errors and an image's events come from neuron/chip.py by number, so a neuron at 
 another.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.network.physical import Layer, Neurons, PhysicalNetwork
+from neurocircuit.network.physical import Answer, Layer, Neurons, PhysicalNetwork
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels
@@ -66,7 +67,7 @@ class OnCircuit(Protocol):
 
 @dataclass(frozen=True)
 class LayerRun:
-    """What one layer did for one image; all [neuron], times in units of τ from arming, inf: silent or forced."""
+    """What one layer did for one image; all [neuron], times in units of its τ from arming, inf: silent or forced."""
 
     t_over_tau: Floats
     false_fire: Bools
@@ -95,13 +96,34 @@ class Circuit:
 
     @property
     def window(self) -> float:
-        """Observation window of a free network, units of τ."""
+        """Observation window of a free network, units of its τ."""
         return self.mapped.neuron.window_over_tau
 
-    @property
-    def readout_origin_over_tau(self) -> float:
-        """Return from where the times of the last layer count, units of τ since the image's start."""
-        return self.layers[-1].origin_over_tau
+    def decision_over_tau(self, outputs: Floats) -> float:
+        """Return when the first output spikes, units of the network's τ since the image's start; inf: none does.
+
+        outputs: times [neuron] of the last layer, in units of its τ.
+        """
+        return float(outputs.min()) * self.mapped.layers[-1].tau_over_base + self.layers[-1].origin_over_tau
+
+    def propagate(
+        self,
+        spikes: Floats,
+        layer_step: Callable[[int, Floats], tuple[Answer, Floats]],
+        until: int | None = None,
+    ) -> list[Answer]:
+        """Return the answer of every layer (or of the first `until`) to input spikes [number], in units of one τ.
+
+        layer_step(k, spikes): what layer k makes of the spikes [number] that reach it, in units of its own τ as it
+        answers; its spikes [neuron] reach the next layer.
+        """
+
+        def step(k: int, received: Floats) -> tuple[Answer, Floats]:
+            ratio = self.mapped.layers[k].tau_over_base
+            answer, fired = layer_step(k, received / ratio)
+            return answer, fired * ratio
+
+        return self.physical.propagate(spikes, step, until)
 
     @property
     def spans(self) -> list[Span]:
@@ -111,11 +133,16 @@ class Circuit:
     @property
     def latest_over_tau(self) -> float:
         """When an image ends that has no decision, units of τ from its start."""
-        return self.layers[-1].origin_over_tau + self.mapped.neuron_of(len(self.layers) - 1).window_over_tau
+        last = len(self.layers) - 1
+        window = self.mapped.neuron_of(last).window_over_tau * self.mapped.layers[last].tau_over_base
+        return self.layers[last].origin_over_tau + window
 
     def on_times(self, runs: list["LayerRun"]) -> OnTimes:
         """Return how long neurons were on for one image, from what each layer did."""
-        times = [run.t_over_tau + layer.origin_over_tau for run, layer in zip(runs, self.layers, strict=True)]
+        times = [
+            run.t_over_tau * scale.tau_over_base + layer.origin_over_tau
+            for run, scale, layer in zip(runs, self.mapped.layers, self.layers, strict=True)
+        ]
         return on_times([t[None] for t in times], self.spans, self.latest_over_tau)
 
     def chip(self, seed: int, number: int, variation: Variation | None = None) -> "Chip":
@@ -132,7 +159,7 @@ class Circuit:
         return Chip(self, seed, number, tuple(layers), variation.is_zero)
 
     def received(self, k: int, spikes: Floats, neurons: Neurons = slice(None)) -> tuple[Floats, Floats]:
-        """Return times and weights in force [neuron, input] that layer k receives, from spikes [number].
+        """Return times and weights in force [neuron, input] that layer k receives, from spikes [number], in its τ.
 
         neurons: some of the layer; the bias spike comes at the layer's delay.
         """
@@ -156,7 +183,7 @@ class Circuit:
             point = self._operate(k, received, self.layers[k].kernel if exact_weights else self.weights[k], bias)
             return point, spikes_of(point)
 
-        return self.physical.propagate(spikes, step)
+        return self.propagate(spikes, step)
 
     def operate(self, k: int, spikes: Floats) -> Operating:
         """Return the neurons of layer k, weights in force, under eq. (4), from spikes [number] as in `received`."""
@@ -171,8 +198,9 @@ class Circuit:
                 for fields, block in layer.blocks
             ]
             return concatenate(parts).take(np.argsort(neurons))
+        window = self.mapped.neuron_of(k).window_over_tau
         parts = [
-            operate(layer.inputs(spikes, bias_over_tau, some), kernel[layer.row[some]], self.window)
+            operate(layer.inputs(spikes, bias_over_tau, some), kernel[layer.row[some]], window)
             for some in slices(layer.neurons, layer.fan_in)
         ]
         return concatenate(parts)
@@ -195,7 +223,7 @@ class Chip:
             run = self.run_layer(k, received, image, level)
             return run, run.t_over_tau
 
-        return self.circuit.physical.propagate(spikes, step, until)
+        return self.circuit.propagate(spikes, step, until)
 
     def run_layer(
         self, k: int, spikes: Floats, image: int, level: str, neurons: NDArray[np.intp] | None = None

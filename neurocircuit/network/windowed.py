@@ -65,6 +65,11 @@ class WindowedLayer:
         return int((self.kernel[:, :-2] != 0).sum(axis=1).max()) + 2
 
     @property
+    def tau_over_base(self) -> float:
+        """Time constant of its neurons over the network's: all layers have the same."""
+        return 1.0
+
+    @property
     def closes_over_tau(self) -> float:
         """End of the layer's own window."""
         return self.armed_over_tau + self.node.window_over_tau

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, distributed, nn
 
+from neurocircuit.snn._module import SpikingLayer
+
 LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds as z; later spikes count as silent
 _SMALLEST_STD_OVER_TAU = 1e-6
 _MOMENTUM = 0.1
@@ -39,7 +41,15 @@ class Retime(nn.Module):
         since_first = t - first_over_tau(z)
         if self.training and self.spread_over_tau is not None:
             self._observe(since_first.detach(), fired)
-        scaled = self.gain * since_first
+        return self._scaled(since_first, fired)
+
+    def from_arming(self, z: Tensor) -> Tensor:
+        """Return the spikes of the same shape in units of the following layers' tau, from the arming as before."""
+        fired = torch.isfinite(z)
+        return self._scaled(torch.log(torch.where(fired, z, 1.0)), fired)
+
+    def _scaled(self, t: Tensor, fired: Tensor) -> Tensor:
+        scaled = self.gain * t
         in_time = fired & (scaled < LATEST_OVER_TAU)
         return torch.where(in_time, torch.exp(torch.where(in_time, scaled, 0.0)), torch.inf)
 
@@ -57,6 +67,17 @@ class Retime(nn.Module):
         share = _MOMENTUM if self.batches > 0 else 1.0
         self.spread_so_far.lerp_(spread, share)
         self.batches += 1
+
+
+def tau_of_layers(network: nn.Module) -> list[float]:
+    """Return the time constant of each layer of neurons over that of the network's input, in the network's order."""
+    ratio, ratios = 1.0, []
+    for module in network.modules():
+        if isinstance(module, Retime):
+            ratio /= float(module.gain)
+        elif isinstance(module, SpikingLayer):
+            ratios.append(ratio)
+    return ratios
 
 
 def first_over_tau(z: Tensor) -> Tensor:

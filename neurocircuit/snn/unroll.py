@@ -1,7 +1,7 @@
 """From a torch network to the physical one: every neuron of a mapped network by number, its weights as numpy arrays.
 
-Re-basing between layers is numerical only and vanishes here; a time constant per layer or a pooling that needs values
-cannot be built and is refused by name.
+Re-basing between layers is numerical only and vanishes here; a time constant for each layer becomes that of its
+neurons. A pooling that needs values cannot be built and is refused by name.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network import physical
 from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import EncodedImages
-from neurocircuit.network.windowed import WindowedNetwork
+from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.library import DATA_SETS
@@ -27,10 +27,11 @@ from neurocircuit.snn.inputs import spikes_and_labels
 from neurocircuit.snn.layers import AveragePool2d, EarliestPool2d, LatestPool2d, Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import ReluNetwork
-from neurocircuit.snn.retime import Retime
+from neurocircuit.snn.retime import Retime, tau_of_layers
 from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import MappedNetwork
 
+_TAU_TOLERANCE = 1e-6  # relative, of a mapped layer's time constant
 _NOT_FREE = "the network must be free, of causal sets without windows, got a windowed one"
 
 
@@ -90,6 +91,13 @@ def load_mapped(path: Path) -> tuple[MappedNetwork, Unrolled]:
     names = tuple(layer.name for layer in network.physical.layers)
     if names != tuple(layer.name for layer in mapped.layers):
         raise FileFormatError(f"{path}: layers must be {', '.join(names)}, as in {weights}")
+    layers: tuple[physical.Layer | WindowedLayer, ...] = network.physical.layers
+    for layer, scale in zip(layers, mapped.layers, strict=True):
+        if abs(scale.tau_over_base / layer.tau_over_base - 1.0) > _TAU_TOLERANCE:
+            raise FileFormatError(
+                f"{path}: tau_over_base of layer {layer.name} must be {layer.tau_over_base:g}, as in {weights}, "
+                f"got {scale.tau_over_base:g}"
+            )
     return mapped, network
 
 
@@ -108,8 +116,6 @@ def check_mappable(subject: Subject, network: nn.Sequential) -> None:
         return
     if isinstance(network, ReluNetwork):
         raise InputError("a ReLU network has no circuit: convert it first (nc.snn.convert)")
-    if subject.network.clock == "own_time_constant":
-        raise InputError("network.clock must be absolute or rebased to be mapped, got own_time_constant")
     for position, stage in enumerate(network):
         if isinstance(stage, LatestPool2d | AveragePool2d):
             raise InputError(f"network.pooling must be earliest to be mapped, got {subject.network.pooling}")
@@ -126,10 +132,10 @@ def describe(
 ) -> list[physical.Convolution | physical.Dense | physical.EarliestPooling]:
     """Return the stages of a network for images [channel, row, column] = shape, weights in double precision."""
     stages: list[physical.Convolution | physical.Dense | physical.EarliestPooling] = []
-    image = shape[1:]
+    image, taus = shape[1:], iter(tau_of_layers(network))
     for position, stage in enumerate(network):
         if isinstance(stage, SpikingLinear):
-            stages.append(physical.Dense(f"{position}", _double(stage.weight), _bias(stage)))
+            stages.append(physical.Dense(f"{position}", _double(stage.weight), _bias(stage), next(taus)))
             image = (1, 1)
         elif isinstance(stage, SpikingConv2d | EarliestPool2d):
             size = stage.weight.shape[2:] if isinstance(stage, SpikingConv2d) else (stage.kernel_size,) * 2
@@ -137,7 +143,9 @@ def describe(
             sides = resolve_padding(stage.padding, image, kernel, stage.stride)
             image = output_size(image, kernel, stage.stride, sides)
             stages.append(
-                physical.Convolution(f"{position}", _double(stage.weight), _bias(stage), stage.stride, sides)
+                physical.Convolution(
+                    f"{position}", _double(stage.weight), _bias(stage), stage.stride, sides, next(taus)
+                )
                 if isinstance(stage, SpikingConv2d)
                 else physical.EarliestPooling(stage.kernel_size, stage.stride, sides)
             )

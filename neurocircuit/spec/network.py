@@ -27,8 +27,14 @@ class LayerMapping(Spec):
         Radians, Field(alias="ripple_guard", ge=0, description="added to the lead against the ripple of the XOR")
     ] = 0.0
     vco4_swing_Hz: Annotated[
-        Hertz, Field(alias="vco4_swing", gt=0, description="lead/(2·phase_per_weight·τ) puts the threshold at 1")
+        Hertz,
+        Field(
+            alias="vco4_swing", gt=0, description="lead/(2·phase_per_weight·τ) puts the threshold at 1, τ the layer's"
+        ),
     ]
+    tau_over_base: Annotated[
+        Ratio, Field(gt=0, le=1e3, description="time constant of the layer's neurons over that of `neuron`")
+    ] = 1.0
     weight_bank: Annotated[WeightBank, Field(description="bits, range and code per sign; weights are rounded to it")]
     full_scale: Annotated[
         FullScale,
@@ -49,6 +55,10 @@ class LayerMapping(Spec):
         ReadoutWindow | None,
         Field(description="of a windowed layer; its times count from where the first window of its inputs opens"),
     ] = None
+
+    def base(self, neuron: NeuronSpec) -> NeuronSpec:
+        """Return a neuron with the layer's time constant."""
+        return neuron if self.tau_over_base == 1.0 else neuron.replace(tau_s=neuron.tau_s * self.tau_over_base)
 
     def in_force(self, weights: Floats) -> Floats:
         """Return weights [neuron, input] as the layer's bank makes them."""
@@ -85,7 +95,7 @@ class MappedNetwork(Spec):
         """Return the neuron that all neurons of one layer are."""
         layer_mapping = self.layers[layer]
         window = layer_mapping.readout_window
-        return self.neuron.replace(
+        return layer_mapping.base(self.neuron).replace(
             phase_per_weight_rad=layer_mapping.phase_per_weight_rad,
             threshold=Lead(lead_rad=layer_mapping.lead_rad),
             ripple_guard_rad=layer_mapping.ripple_guard_rad,
@@ -106,8 +116,8 @@ class MappedNetwork(Spec):
             raise InputError(f"{what} has no windowed networks yet, and {self.name} is one")
 
     def bias_delay_over_tau(self, layer: int) -> float:
-        """Return when the bias spike of a layer comes, units of τ from arming."""
-        return self.layers[layer].bias_delay_s / self.neuron.tau_s
+        """Return when the bias spike of a layer comes, units of the layer's τ from arming."""
+        return self.layers[layer].bias_delay_s / (self.neuron.tau_s * self.layers[layer].tau_over_base)
 
     def checkpoint_path(self, beside: Path) -> Path:
         """Return where the weights are, for a network read from the file `beside`."""

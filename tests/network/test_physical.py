@@ -54,9 +54,6 @@ def test_what_has_no_circuit_is_named(trained):
         unroll.unroll(average, torch.nn.Sequential(layers.AveragePool2d(2)))
     with pytest.raises(InputError, match=r"network stage 0 \(Sigmoid\) has no circuit"):
         unroll.unroll(subject, torch.nn.Sequential(torch.nn.Sigmoid()))
-    own = subject.replace(network=subject.network.replace(bias=False, clock="own_time_constant"))
-    with pytest.raises(InputError, match="clock must be absolute or rebased"):
-        unroll.unroll(own, torch.nn.Sequential())
 
 
 def test_a_changed_checkpoint_is_refused(trained, mapping, tmp_path):

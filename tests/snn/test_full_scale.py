@@ -111,8 +111,8 @@ def test_files_tables_and_evaluation_keep_the_full_scale(models, kind, tmp_path)
     network.save(tmp_path / "net.toml")
     again = NetworkOnCircuit.load(tmp_path / "net.toml")
     assert again.mapped.layers == network.mapped.layers
-    for one, two in zip(again.circuit.weights, network.circuit.weights, strict=True):
-        np.testing.assert_array_equal(one, two)
+    for read, written in zip(again.circuit.weights, network.circuit.weights, strict=True):
+        np.testing.assert_array_equal(read, written)
     train, test = nc.data.digits("train"), nc.data.digits("test")[:40]
     table = nc.calibrate(network, train[:6], chips=4, points=40)
     table.check_network(network.mapped, "the table")

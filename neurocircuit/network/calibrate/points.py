@@ -160,7 +160,7 @@ def _met(task: _Task, number: int, spikes: Floats) -> list[_Met]:
         point = circuit.operate(k, received)
         return _Met(point, received, run.t_over_tau, run.false_fire), run.t_over_tau
 
-    return circuit.physical.propagate(spikes, step)
+    return circuit.propagate(spikes, step)
 
 
 def _choose(

@@ -127,7 +127,7 @@ def _row(
         decide(spikes_of(ideal[-1])),
         decide(last),
         predicted,
-        float(last.min()) + task.circuit.readout_origin_over_tau,
+        task.circuit.decision_over_tau(last),
         records,
         expected,
         task.circuit.on_times(runs),
@@ -158,7 +158,7 @@ def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[F
         times = model.times(k, spec, point, terms, event, joined)
         return times, times
 
-    return circuit.physical.propagate(spikes, step)
+    return circuit.propagate(spikes, step)
 
 
 def _statistics(point: Operating, t: Floats, wrapped: float, beyond: float) -> list[float]:

@@ -130,9 +130,9 @@ def _image(circuit: Circuit, spikes: Floats, jitter: list[float], generator: np.
     def step(k: int, received: Floats) -> tuple[Floats, Floats]:
         layer = circuit.layers[k]
         inputs = layer.inputs(np.maximum(received, 0.0), 0.0)
-        times = spikes_of(operate(inputs, circuit.weights[k][layer.row], circuit.window))
+        times = spikes_of(operate(inputs, circuit.weights[k][layer.row], circuit.mapped.neuron_of(k).window_over_tau))
         jittered = times * (1.0 + jitter[k + 1] * generator.standard_normal(len(times)))
         return jittered, jittered
 
     spikes = spikes * (1.0 + jitter[0] * generator.standard_normal(len(spikes)))
-    return circuit.physical.propagate(spikes, step)
+    return circuit.propagate(spikes, step)

@@ -40,6 +40,7 @@ def _answer(values: dict[str, Any]) -> str:
         f"{worst['noise_power_over_base']:.3g} times as much in power. Accuracy on these images under eq. (4): "
         f"{values['accuracy_exact_weights']:.1%}; with the bank's weights {values['accuracy_rounded_weights']:.1%}."
         + _full_scales(values)
+        + _time_constants(values)
     )
 
 
@@ -59,6 +60,15 @@ def _full_scales(values: dict[str, Any]) -> str:
             f"{full_scale} has one."
         )
     return text
+
+
+def _time_constants(values: dict[str, Any]) -> str:
+    """Return the layers' time constants where they differ."""
+    ratios = [layer.get("tau_over_base", 1.0) for layer in values["layers"]]
+    if all(ratio == 1.0 for ratio in ratios):
+        return ""
+    listed = ", ".join(f"{layer['name']} {ratio:.3g}" for layer, ratio in zip(values["layers"], ratios, strict=True))
+    return f" Layers have time constants of their own, over the network's: {listed}; their times are in units of these."
 
 
 def _limits(limits: list[dict[str, Any]]) -> Table:

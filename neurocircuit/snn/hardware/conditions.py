@@ -38,7 +38,7 @@ class Conditions:
         _check(spec, windowed_in(network) is not None)
         self.noise_sha256 = file_sha256(Path(spec.noise)) if spec.noise else None
         bank = WeightBank()
-        self.margins: tuple[list[float], list[float], float] | None = None
+        self.margins: tuple[list[float], list[float], list[float]] | None = None
         self.trained: nn.Module = network
         self.evaluated: nn.Module = evaluated
         if spec.noise and spec.mode == "calibrated":
@@ -51,7 +51,8 @@ class Conditions:
                     f"got {spec.full_scale}"
                 )
             if spec.margins == "mapped" and not mapped.is_windowed:
-                self.margins = (*limits.held(mapped), mapped.neuron.window_over_tau)
+                windows = [mapped.neuron_of(k).window_over_tau for k in range(len(mapped.layers))]
+                self.margins = (*limits.held(mapped), windows)
             options = {"outside": spec.outside, "gradient": spec.gradient, "approaches": approaches(network)}
             self.trained, self.evaluated = (
                 on_chips(stack, table, spec.causes, **options) for stack in (network, evaluated)

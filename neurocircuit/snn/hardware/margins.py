@@ -29,15 +29,14 @@ class Margins:
         network: nn.Module,
         largest_current: float | Sequence[float],
         largest_depth: float | Sequence[float],
-        window_over_tau: float,
+        window_over_tau: float | Sequence[float],
     ) -> None:
-        """largest_current, largest_depth: one for all layers, or one for each."""
+        """Each is one for all layers, or one for each."""
         self._layers = spiking_layers(network)
-        self.largest_current, self.largest_depth = (
+        self.largest_current, self.largest_depth, self.window = (
             [limit] * len(self._layers) if isinstance(limit, int | float) else list(limit)
-            for limit in (largest_current, largest_depth)
+            for limit in (largest_current, largest_depth, window_over_tau)
         )
-        self.window = window_over_tau
         self._received: dict[int, Tensor] = {}
         for k, layer in enumerate(self._layers):
             layer.register_forward_pre_hook(self._keep(k))
@@ -47,7 +46,7 @@ class Margins:
         total = torch.zeros(())
         for k, layer in enumerate(self._layers):
             rows, matrix = sampled_rows(layer, self._received[k], generator)
-            charge = excess(rows, matrix, self.largest_current[k], self.largest_depth[k], self.window)
+            charge = excess(rows, matrix, self.largest_current[k], self.largest_depth[k], self.window[k])
             total = total.to(charge.device) + charge / (len(rows) * matrix.shape[1] * len(self._layers))
         return total
 

@@ -32,10 +32,11 @@ from neurocircuit.snn.hardware.move import Moved, Received, move, placed
 from neurocircuit.snn.hardware.on_chips import NetworkOnChips
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
-from neurocircuit.snn.retime import Retime
+from neurocircuit.snn.retime import Retime, tau_of_layers
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 
 OUTSIDE = ("error", "ideal", "nearest")
+_TAU_TOLERANCE = 1e-6  # relative
 FIRST_PASSAGE_NEURONS = 128  # neurons of a layer: in training outputs, and small hidden layers
 
 
@@ -68,18 +69,23 @@ class NoisyNetwork(NetworkOnChips):
             raise InputError(
                 f"the noise table must have {len(layers)} layers like the network, got {len(table.layers)}"
             )
-        if any(isinstance(module, Retime) for module in network.modules()):
-            raise InputError("network.clock must be absolute under a noise table: its times count from arming")
         if outside not in OUTSIDE:
             raise InputError(f"outside must be one of {', '.join(OUTSIDE)}, got {outside!r}")
-        neuron = NeuronSpec.from_dict(table.provenance["network"]["neuron"])
+        described = table.provenance["network"]
+        neuron = NeuronSpec.from_dict(described["neuron"])
+        of_layers = described.get("layers", [{}] * len(layers))  # a table of one neuron describes no layers
+        self._taus = [float(layer.get("tau_over_base", 1.0)) for layer in of_layers]
+        for k, (ratio, there) in enumerate(zip(tau_of_layers(network), self._taus, strict=True)):
+            if abs(ratio / there - 1.0) > _TAU_TOLERANCE:
+                raise InputError(
+                    f"layer {k}: tau over the network's must be {there:g} as in the noise table, got {ratio:g}"
+                )
         self.network, self.outside, self.gradient = network, outside, gradient
         self.window_over_tau = window_over_tau if window_over_tau is not None else neuron.window_over_tau
+        self._windows = [self.window_over_tau / ratio for ratio in self._taus]  # in units of each layer's tau
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
         self._known_models = (
-            _first_passages_of(table, causes, self.window_over_tau)
-            if first_passage_neurons > 0
-            else [None] * len(layers)
+            _first_passages_of(table, causes, self._windows) if first_passage_neurons > 0 else [None] * len(layers)
         )
         self._largest = first_passage_neurons
         for layer, lookup, passage in zip(layers, self._lookup, self._known_models, strict=True):
@@ -87,7 +93,10 @@ class NoisyNetwork(NetworkOnChips):
             if passage is not None:
                 passage.to(layer.weight.device)
         counts = [approaches] * len(layers) if isinstance(approaches, int) else list(approaches)
-        self._moments = [[self.window_over_tau * (q + 1) / count for q in range(count)] for count in counts]
+        self._moments = [
+            [window * (q + 1) / count for q in range(count)]
+            for window, count in zip(self._windows, counts, strict=True)
+        ]
 
     @property
     def spans(self) -> list[Span]:
@@ -106,18 +115,22 @@ class NoisyNetwork(NetworkOnChips):
         return [name for name, module in self.network.named_modules() if module in layers]
 
     def decision_over_tau(self, z_out: Tensor) -> Tensor:
-        """Return when the first output of each image spikes [image], units of tau; inf where none does."""
-        return torch.log(z_out.amin(dim=1))
+        """Return when the first output of each image spikes [image], units of the network's tau; inf: none does."""
+        return torch.log(z_out.amin(dim=1)) * self._taus[-1]
 
     def forward(self, z: Tensor) -> Tensor:
         """Output spikes [chip · image, class] of the chips, from input spikes z [image, channel, row, column].
 
-        The chips of `new_chips` come one after another; what they share is computed once.
+        The chips of `new_chips` come one after another; what they share is computed once. Times count from the arming,
+        of every layer in units of its own tau.
         """
         k = 0
         if self.heard is not None:
             self.heard.clear()
         for stage in self.network:
+            if isinstance(stage, Retime):
+                z = stage.from_arming(z)
+                continue
             if not isinstance(stage, SpikingConv2d | SpikingLinear):
                 z = stage(z)
                 continue
@@ -135,7 +148,7 @@ class NoisyNetwork(NetworkOnChips):
     def _circuit(self, k: int, stage: Any, received: Tensor, z: Tensor, slope: Tensor) -> Tensor:
         """Layer k's spikes on all chips, [chip · image, ...], from eq. (4)'s [image or chip · image, ...]."""
         chips = len(self._chips.numbers)
-        latest = float(np.exp(self.window_over_tau))
+        latest = float(np.exp(self._windows[k]))
         term = self._chip_term(k, z)
         shared = chips > 1 and k == 0
         images = len(z) if shared else len(z) // chips
@@ -158,7 +171,7 @@ class NoisyNetwork(NetworkOnChips):
         if self.tallies is not None:
             self._tally(k, moved[0, 0].numel(), (z_ < latest).expand(moved.shape), torch.isfinite(moved))
         if self.heard is not None:
-            self.heard.append(torch.log(moved.detach()).flatten(0, 1).flatten(1))
+            self.heard.append(torch.log(moved.detach()).flatten(0, 1).flatten(1) * self._taus[k])
         return moved.reshape(chips * images, *z.shape[1:])
 
     def _disturbed(self, k: int, stage: Any, received: Tensor, spikes: Received) -> Moved:
@@ -206,7 +219,7 @@ class NoisyNetwork(NetworkOnChips):
             approach += term.flatten().index_select(0, term_index)
         hit, factor = self._lookup[k].false_spikes(approach, uniform.flatten().index_select(0, where))
         z = (at if at.ndim == 0 else at.flatten().index_select(0, source)) * factor
-        z.clamp_(1.0, float(np.exp(self.window_over_tau)))
+        z.clamp_(1.0, float(np.exp(self._windows[k])))
         return where, z.masked_fill_(~hit, torch.inf)
 
     def _refuse(self, k: int, z: Tensor, slope: Tensor, latest: float) -> None:
@@ -254,7 +267,9 @@ def _summed(grad: Tensor, shape: torch.Size) -> Tensor:
     return grad if grad.shape == shape else grad.sum(0, keepdim=True)
 
 
-def _first_passages_of(table: NoiseTable, causes: tuple[str, ...], window: float) -> list[FirstPassages | None]:
+def _first_passages_of(
+    table: NoiseTable, causes: tuple[str, ...], windows: Sequence[float]
+) -> list[FirstPassages | None]:
     """Return the first passages of each layer where table and circuit have what they need, None elsewhere."""
     if all(fit.first_passage is None for fit in table.layers):
         return [None] * len(table.layers)
@@ -262,6 +277,6 @@ def _first_passages_of(table: NoiseTable, causes: tuple[str, ...], window: float
     passages_of_layers: list[FirstPassages | None] = []
     for k, fit in enumerate(table.layers):
         spec = mapped.neuron_of(k)
-        spec = spec.replace(window_s=window * spec.tau_s)
+        spec = spec.replace(window_s=windows[k] * spec.tau_s)
         passages_of_layers.append(FirstPassages(fit, spec, causes) if FirstPassages.fits(fit, spec) else None)
     return passages_of_layers

@@ -81,7 +81,12 @@ class Network:
         neuron = setting.neuron.replace(window_s=self.window_over_tau * setting.neuron.tau_s)
         choice = Choice(use=min(setting.use, 1.0))
         layers = tuple(
-            _stretched(limits.choose_layer(layer.name, neuron, layer.kernel, recorded, choice), max(setting.use, 1.0))
+            _stretched(
+                limits.choose_layer(
+                    layer.name, neuron, layer.kernel, recorded, choice, tau_over_base=layer.tau_over_base
+                ),
+                max(setting.use, 1.0),
+            )
             for layer, recorded in zip(self.physical.layers, self.recorded, strict=True)
         )
         mapped = self._network(neuron, setting.variation, layers, choice.use)
@@ -106,7 +111,9 @@ class Network:
     def _unscaled(self, neuron: NeuronSpec) -> Circuit:
         nothing = Recorded(np.zeros(1), np.zeros(1))
         layers = tuple(
-            limits.choose_layer(layer.name, neuron, layer.kernel, nothing, Choice(), keep_scale=True)
+            limits.choose_layer(
+                layer.name, neuron, layer.kernel, nothing, Choice(), keep_scale=True, tau_over_base=layer.tau_over_base
+            )
             for layer in self.physical.layers
         )
         return Circuit.of(self._network(neuron, Variation(), layers, Choice().use), self.physical)
@@ -248,7 +255,7 @@ class Task:
                 last = chip.run(spikes, image, self.level)[-1].t_over_tau
                 right.append(int(decide(last) == self.images.labels[image]))
                 undecided += decide(last) < 0
-                latency.append(float(min(last.min(), circuit.window)))
+                latency.append(min(circuit.decision_over_tau(last), circuit.window))
         return Replayed(
             broken=broken,
             right=np.reshape(right, (len(self.chips), -1)).tolist(),

@@ -86,7 +86,14 @@ def with_new_scales(
     layers = []
     for k, (before, layer) in enumerate(zip(at_nominal_scales.layers, physical.layers, strict=True)):
         recorded = limits.Recorded.of([points[k] for points in runs])
-        chosen = limits.choose_layer(before.name, base, layer.kernel, recorded, limits.Choice(use=mapped.use))
+        chosen = limits.choose_layer(
+            before.name,
+            base,
+            layer.kernel,
+            recorded,
+            limits.Choice(use=mapped.use),
+            tau_over_base=before.tau_over_base,
+        )
         most_Hz = max(base.vco4_swing_Hz, before.vco4_swing_Hz)
         layers.append(
             _within_swing(chosen, most_Hz).replace(weight_bank=before.weight_bank, full_scale=before.full_scale)

@@ -135,8 +135,8 @@ def _evaluated(shared: _Shared, condition: Characterised, trim: Trim) -> Row | F
             MappedLayer(
                 lead_rad=layer.lead_rad,
                 phase_per_weight_rad=layer.phase_per_weight_rad,
-                threshold=layer.lead_rad / (2 * layer.vco4_swing_Hz * layer.phase_per_weight_rad * neuron.tau_s),
+                threshold=circuit.neuron_of(k).threshold_weight,
             )
-            for layer in circuit.layers
+            for k, layer in enumerate(circuit.layers)
         ),
     )
