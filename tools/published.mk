@@ -94,8 +94,11 @@ CIFAR_CHIPS := build/cifar-windowed-chips
 .PHONY: published-cifar-windowed published-cifar-windowed-software
 published-cifar-windowed-software: $(CIFAR_BUILD)/tuned/weights.pt ## CIFAR-10 in windows at 32 bit: its test images, the official ones (about 90 minutes of one thread)
 	@mkdir -p $(CIFAR_WINDOWED)/software && cp $(CIFAR_BUILD)/ramp.conversion.json $(CIFAR_WINDOWED)/software/
-	@$(BIN)/neurocircuit evaluate $< --threads 1 --json >$(CIFAR_WINDOWED)/software/tuned.evaluation.json
-	@$(BIN)/neurocircuit evaluate $< --split official --threads 1 --json >$(CIFAR_WINDOWED)/software/official.json
+	@$(BIN)/neurocircuit convert $(CIFAR_BUILD)/relu/weights.pt --form forced --quantile 0.9999 --images 200 \
+	  --out $(CIFAR_BUILD)/forced.pt
+	@for file in forced.pt tuned/weights.pt; do name=$$(echo $$file | sed "s#\.pt##;s#/weights##"); for split in test official; do \
+	  $(BIN)/neurocircuit evaluate $(CIFAR_BUILD)/$$file --split $$split --threads 1 --json \
+	    >$(CIFAR_WINDOWED)/software/$$name-$$split.evaluation.json || exit 1; done; done
 	@$(BIN)/neurocircuit report $(CIFAR_WINDOWED)/software
 
 $(CIFAR_BUILD)/relu/weights.pt: | setup
@@ -182,6 +185,7 @@ STUDIED ?= reports/published/networks/mnist-seed1/weights.pt
 STUDIED_BY ?= training/mnist_finetune.toml
 STUDY_SUFFIX ?=
 STUDY_OPTIONS ?=
+FIG2_IMAGES ?= 5000
 STUDY = @$(BIN)/neurocircuit study robustness $(1) --weights $(STUDIED) --recipe $(STUDIED_BY) --threads 1 $(2) \
 	--out $(ROBUST)/$(1)$(STUDY_SUFFIX) $(STUDY_OPTIONS) && \
 	rm -f $(ROBUST)/$(1)$(STUDY_SUFFIX)/runs/*/checkpoint.pt $(ROBUST)/$(1)$(STUDY_SUFFIX)/runs/*/best.pt
@@ -190,7 +194,7 @@ published-table4: setup ## Table 4: MNIST weights at 32, 8, 4, 2 bit, retrained 
 	$(call STUDY,table4)
 
 published-fig2: setup ## Fig. 2: accuracy over weight bits and weight noise
-	$(call STUDY,fig2,--images 5000)
+	$(call STUDY,fig2,--images $(FIG2_IMAGES))
 
 published-jitter: setup ## Accuracy over spike-time jitter of 0.1 to 10 %
 	$(call STUDY,jitter,--images 5000)
@@ -210,8 +214,8 @@ published-cifar: ## The three studies on the small CIFAR-10 network, nothing ret
 	  STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
 
 published-cifar-windowed-bits: $(CIFAR_BUILD)/tuned/weights.pt ## Table 4 and Fig. 2 of the windowed CIFAR-10 network, retrained (about an hour of one thread)
-	@$(MAKE) published-table4 published-fig2 STUDY_SUFFIX=-cifar10_windowed STUDIED=$< \
-	  STUDIED_BY=training/cifar10_windowed_finetune.toml STUDY_OPTIONS="--set encoding.alpha=1 --draws 2"
+	@for study in table4 "fig2 FIG2_IMAGES=2000"; do $(MAKE) published-$$study STUDY_SUFFIX=-cifar10_windowed STUDIED=$< \
+	  STUDIED_BY=training/cifar10_windowed_finetune.toml STUDY_OPTIONS="--set encoding.alpha=1 --draws 2" || exit 1; done
 
 # Accuracy over errors of spikes: the free network, the one that the circuit holds, and windowed ones.
 published-spikes: setup ## Rebuild reports/published/robustness/spikes: jitter and missed spikes, free beside windowed (about 4 minutes of one thread)
