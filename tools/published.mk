@@ -92,17 +92,22 @@ CIFAR_WINDOWED := reports/published/cifar-windowed
 CIFAR_BUILD := build/cifar-windowed
 CIFAR_CHIPS := build/cifar-windowed-chips
 .PHONY: published-cifar-windowed published-cifar-windowed-software
-published-cifar-windowed-software: $(CIFAR_BUILD)/tuned/weights.pt ## CIFAR-10 in windows at 32 bit: its test images, the official ones (about 90 minutes of one thread)
-	@mkdir -p $(CIFAR_WINDOWED)/software && cp $(CIFAR_BUILD)/ramp.conversion.json $(CIFAR_WINDOWED)/software/
+published-cifar-windowed-software: $(CIFAR_BUILD)/half/weights.pt ## CIFAR-10 in windows at 32 bit: its test images, the official ones (about 90 minutes of one thread)
 	@$(BIN)/neurocircuit convert $(CIFAR_BUILD)/relu/weights.pt --form forced --quantile 0.9999 --images 200 \
 	  --out $(CIFAR_BUILD)/forced.pt
-	@for file in forced.pt tuned/weights.pt; do name=$$(echo $$file | sed "s#\.pt##;s#/weights##"); for split in test official; do \
+	@rm -rf $(CIFAR_WINDOWED)/software && mkdir -p $(CIFAR_WINDOWED)/software
+	@for form in forced half; do cp $(CIFAR_BUILD)/$$form.conversion.json $(CIFAR_WINDOWED)/software/; done
+	@for file in forced.pt half/weights.pt; do for split in test official; do \
 	  $(BIN)/neurocircuit evaluate $(CIFAR_BUILD)/$$file --split $$split --threads 1 --json \
-	    >$(CIFAR_WINDOWED)/software/$$name-$$split.evaluation.json || exit 1; done; done
+	    >$(CIFAR_WINDOWED)/software/$${file%%[./]*}-$$split.evaluation.json || exit 1; done; done
 	@$(BIN)/neurocircuit report $(CIFAR_WINDOWED)/software
 
 $(CIFAR_BUILD)/relu/weights.pt: | setup
 	@$(BIN)/neurocircuit train cifar10_windowed --threads 1 --out $(@D) $$(test -e $(@D)/checkpoint.pt && echo --resume)
+
+$(CIFAR_BUILD)/half/weights.pt: $(CIFAR_BUILD)/relu/weights.pt
+	@$(BIN)/neurocircuit convert $< --window 0.5 --quantile 0.9999 --images 200 --out $(CIFAR_BUILD)/half.pt
+	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $(CIFAR_BUILD)/half.pt --set lr=2e-4 --threads 1 --out $(@D)
 
 # A narrower one on chips of the embedded circuit: once trained under its noise, once without (clean), both from the same
 # conversion and for as many steps.
