@@ -145,7 +145,8 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     lateness = _lateness(measured, median, edge, kept)
     low, high = lateness["late_quartiles"]
     left_out = not_run(circuit, carried)
-    worst = np.argsort(-np.abs(np.nan_to_num(measured - median, posinf=9.0)))[:WORST]
+    with np.errstate(invalid="ignore"):  # both silent
+        worst = np.argsort(-np.abs(np.nan_to_num(measured - median, posinf=9.0)))[:WORST]
     sentence = (
         f"{check.sentence} In transistors ({len(rows)} nominal neurons of {fan_in} synapses) the spike comes "
         f"{lateness['late_median']:+.3f} τ after the model's median (quartiles {low:+.3f}, {high:+.3f}); "
@@ -288,7 +289,7 @@ def loaded(spec: NeuronSpec, synapses: int) -> tuple[NeuronSpec, float]:
 
 def _lateness(measured: Floats, median: Floats, edge: Floats, points: Points) -> dict[str, Any]:
     both = np.isfinite(measured) & np.isfinite(median)
-    late = (measured - median)[both]
+    late = measured[both] - median[both]
     low, middle, high = np.quantile(late, (0.25, 0.5, 0.75)) if both.any() else (np.nan,) * 3
     return {
         "late_median": float(middle),
