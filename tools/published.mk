@@ -2,7 +2,7 @@
 RECIPE ?= mnist
 SEEDS ?= 1
 
-.PHONY: published $(addprefix published-,reports windowed windowed-chips windowed-fashion transistor mc datasheet network embedded stressed hard decks neurons codesign \
+.PHONY: published $(addprefix published-,reports windowed windowed-chips windowed-fashion transistor mc datasheet network embedded stressed hard decks neurons codesign codesign-windowed \
 	pvt table4 fig2 jitter fashion cifar circuit-curves aware aware-membranes embedded-aware circuit-aware clean-seeds)
 
 published: setup ## Rebuild reports/published/table3
@@ -182,6 +182,12 @@ published-codesign: setup ## Search the circuit of the demonstration network: re
 	@out=reports/published/codesign; \
 	test -e $$out/study.db || rm -rf $$out; \
 	$(BIN)/neurocircuit study codesign training/codesign/mnist.toml --workers $(JOBS) --out $$out && \
+	rm -rf $$out/study.db $$out/study.lock $$out/workers
+
+published-codesign-windowed: setup ## The same for the windowed MNIST network, its window T among the parameters: reports/published/codesign-windowed (some minutes of processor time)
+	@out=reports/published/codesign-windowed; \
+	test -e $$out/study.db || rm -rf $$out; \
+	$(BIN)/neurocircuit study codesign training/codesign/mnist_windowed.toml --workers $(JOBS) --out $$out && \
 	rm -rf $$out/study.db $$out/study.lock $$out/workers
 
 # Studies of one trained network, each step one epoch of fine-tuning; finished steps are taken from ROBUST/runs.

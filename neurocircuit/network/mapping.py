@@ -215,8 +215,8 @@ def build(
     exact = _ideal(network(base, neutral), physical, images)
     recorded = [Recorded.of([points[k] for points in exact]) for k in range(len(stages))]
     layers = tuple(
-        _choose(stage, base, trajectories, choice, keep_scale, window, full_scale)
-        for stage, trajectories, window in zip(stages, recorded, windows, strict=True)
+        choose(stage, base, trajectories, choice, keep_scale, full_scale)
+        for stage, trajectories in zip(stages, recorded, strict=True)
     )
     mapped = network(base, layers)
     if isinstance(physical, PhysicalNetwork):
@@ -239,15 +239,16 @@ def build(
     )
 
 
-def _choose(
+def choose(
     stage: Layer | WindowedLayer,
     base: NeuronSpec,
     recorded: Recorded,
     choice: Choice,
-    keep_scale: bool,
-    window: ReadoutWindow | None,
-    full_scale: FullScale,
+    keep_scale: bool = False,
+    full_scale: FullScale = "layer",
 ) -> LayerMapping:
+    """Return scale, banks and window of one layer, free or windowed, as `limits.choose_layer`."""
+    window = stage.readout_window(base.tau_s) if isinstance(stage, WindowedLayer) else None
     chosen = limits.choose_layer(
         stage.name, base, _of_bank(stage), recorded, choice, keep_scale, window, stage.tau_over_base
     )

@@ -81,6 +81,11 @@ class Layer:
         return int(self.index.shape[1])
 
     @property
+    def weights(self) -> int:
+        """How many the network has here."""
+        return self.kernel.size
+
+    @property
     def synapses(self) -> int:
         """Most that a neuron has: all have as many."""
         return self.fan_in

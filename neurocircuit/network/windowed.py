@@ -5,9 +5,10 @@ network's clock, τ = 1, 0 where the window of the pixels opens. A layer of neur
 inputs opens; the times of its neurons count from there.
 """
 
+import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -60,6 +61,11 @@ class WindowedLayer:
         return int(self.index.shape[1])
 
     @property
+    def weights(self) -> int:
+        """How many the network has here, both bias spikes of a row being one."""
+        return int(np.count_nonzero(self.kernel[:, :-2])) + len(self.kernel)
+
+    @property
     def synapses(self) -> int:
         """Most that a neuron has, both bias spikes included: a weight of 0 is none."""
         return int((self.kernel[:, :-2] != 0).sum(axis=1).max()) + 2
@@ -73,6 +79,16 @@ class WindowedLayer:
     def closes_over_tau(self) -> float:
         """End of the layer's own window."""
         return self.armed_over_tau + self.node.window_over_tau
+
+    def with_clock(self, factor: float) -> "WindowedLayer":
+        """Return the layer as `WindowedNetwork.with_clock` has it."""
+        return replace(
+            self,
+            node=self.node.replace(window_over_tau=factor * self.node.window_over_tau),
+            origin_over_tau=factor * self.origin_over_tau,
+            armed_over_tau=factor * self.armed_over_tau,
+            ramp_slope=None if self.ramp_slope is None else self.ramp_slope / factor,
+        )
 
     def readout_window(self, tau_s: float) -> ReadoutWindow:
         """Return arming and window of the layer's neurons, from its origin."""
@@ -153,6 +169,7 @@ class WindowedNetwork:
         """Unroll the graph. Raise InputError naming a weight that is missing or does not fit."""
         self.graph = graph
         self.codes = windows.codes(graph)
+        self._clock = 1.0  # τ of the graph over that of the neurons
         self._layers: dict[str, WindowedLayer] = {}
         self._pools: dict[str, Pool] = {}
         self.shapes: dict[str, Shape] = {INPUT: graph.shape}
@@ -175,13 +192,26 @@ class WindowedNetwork:
         """Of all layers."""
         return sum(layer.neurons for layer in self.layers)
 
+    def with_clock(self, factor: float) -> "WindowedNetwork":
+        """Return the network for neurons of another τ, 1/factor of this one's: windows and input keep their seconds.
+
+        All times are in units of that τ.
+        """
+        network = copy.copy(self)
+        network._clock = factor * self._clock
+        network.codes = {
+            name: replace(code, end_over_tau=factor * code.end_over_tau) for name, code in self.codes.items()
+        }
+        network._layers = {name: layer.with_clock(factor) for name, layer in self._layers.items()}
+        return network
+
     def input_spikes(self, pixels: Floats) -> Floats:
         """Return spike times [number] of an image's pixels [channel, row, column], 0 … 1. Eq. (W2)."""
         if pixels.shape != self.graph.shape:
             raise InputError(f"pixels must be {list(self.graph.shape)}, got {list(pixels.shape)}")
         window = self.graph.window_over_tau
         times: Floats = window + np.log(windows.spike_z(pixels.ravel(), 1.0, window))
-        return np.maximum(times, 0.0)
+        return self._clock * np.maximum(times, 0.0)
 
     def propagate(
         self,
@@ -229,7 +259,7 @@ class WindowedNetwork:
     def _padding(self, layer: WindowedLayer, code: Code) -> Floats:
         """Return spike times of padding by channel: of its activation, or of silence."""
         z = windows.spike_z(code.padding, code.largest, code.window_over_tau)
-        times: Floats = code.end_over_tau + np.log(z)
+        times: Floats = code.end_over_tau + self._clock * np.log(z)
         if layer.ramp_slope is not None:
             return np.where((code.padding == 0) & ~_forced(layer, code), np.inf, times)
         return times

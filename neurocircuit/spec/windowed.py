@@ -100,6 +100,18 @@ class WindowedGraph(Spec):
             raise ValueError(f"nodes must end with the read-out, got {last.name}")
         return self
 
+    def with_windows(self, window_over_tau: float) -> "WindowedGraph":
+        """Return the graph with one window for all layers and the pixels; a ramp rises as far within its window."""
+
+        def changed(node: Node) -> Node:
+            if not isinstance(node, LayerNode):
+                return node
+            factor = node.window_over_tau / window_over_tau if self.form == "ramp" else 1.0
+            slope = None if node.slope is None else factor * node.slope
+            return node.replace(window_over_tau=window_over_tau, slope=slope)
+
+        return self.replace(window_over_tau=window_over_tau, nodes=tuple(changed(node) for node in self.nodes))
+
     @property
     def layers(self) -> tuple[LayerNode, ...]:
         """The layers of neurons, in order."""

@@ -22,8 +22,10 @@ from neurocircuit.noise.table import NoiseTable
 from neurocircuit.results.inference import InferenceCost, InferenceFigures, NeuronPower
 from neurocircuit.snn.encode import first_spike
 from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
-from neurocircuit.snn.hardware.noisy import NoisyNetwork
+from neurocircuit.snn.hardware.noisy_windows import on_chips
+from neurocircuit.snn.hardware.quantise import keep_rounded, round_to_banks
 from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.windowed import windowed_in
 
 _BATCH = 100
 
@@ -90,7 +92,7 @@ def under_table(
     circuit: Circuit, network: nn.Sequential, table: NoiseTable, z: Tensor, labels: Tensor, chips: int, seed: int
 ) -> Inferences:
     """Run images z [image, channel, row, column] through the torch network as the circuit builds it, under a table."""
-    noisy = NoisyNetwork(as_built(network, circuit), table, outside="ideal", window_over_tau=circuit.window)
+    noisy = on_chips(as_built(network, circuit), table, outside="ideal", window_over_tau=circuit.window)
     noisy.eval()
     noisy.heard = []
     rows = []
@@ -113,6 +115,10 @@ def as_built(network: nn.Sequential, circuit: Circuit) -> nn.Sequential:
     The network must hold its weights free: a parametrization cannot be removed from a copy alone.
     """
     built = copy.deepcopy(network)
+    if windowed_in(built) is not None:
+        round_to_banks(built, circuit.mapped)
+        keep_rounded(built)
+        return built
     for k, (layer, weights) in enumerate(zip(spiking_layers(built), circuit.weights, strict=True)):
         matrix = torch.from_numpy(weights)
         with torch.no_grad():

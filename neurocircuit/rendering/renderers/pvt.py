@@ -23,7 +23,9 @@ _HOW = (
     "with the condition's own trim. Mapped at the condition: phase per weight, lead and swing of each layer are chosen "
     "anew for its circuit, phase per weight and lead up to the base circuit's times the condition's ratios, the "
     "swing up to what the condition leaves of the nominal one; so each layer's threshold is 1 weight again. That asks "
-    "for currents and a lead that can be set at each condition; mapped at nominal, the threshold moves as listed."
+    "for currents and a lead that can be set at each condition; mapped at nominal, the threshold moves as listed. "
+    "Windows of a windowed network stay in seconds too, but mapped at the condition their clock, which is the input's, "
+    "is set for its τ; the read-out current of a ramp follows VCO4's swing, or is chosen anew."
 )
 
 

@@ -24,10 +24,8 @@ from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.encode import first_spike
 from neurocircuit.snn.evaluate import batches
 from neurocircuit.snn.hardware.noisy_windows import Noisy, on_chips
-from neurocircuit.snn.hardware.quantise import Rounding, set_rounding
-from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.hardware.quantise import round_to_banks, set_rounding
 from neurocircuit.snn.recipe import Subject
-from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import MappedNetwork
 
 APPROACHES = 16  # moments at which the membrane of silent neurons is looked at
@@ -120,7 +118,7 @@ def evaluate_on_chips(
     }
     run = _Run(network, source, subject, batch_size, seed)
     software = run.decided(on_chips(network, table, ()), [(0, 0)])[0][0]
-    _round(network, table)
+    round_to_banks(network, MappedNetwork.from_dict(table.provenance["network"]))
     try:
         model = on_chips(network, table, causes, **options)
         rounded = run.decided(on_chips(network, table, ()), [(0, 0)])[0][0]
@@ -231,18 +229,6 @@ class EventDraws:
             for row, generator in zip(lane, generators, strict=True):
                 generator.random(dtype=np.float32, out=row)
         return torch.from_numpy(drawn.reshape(shape))
-
-
-def _round(network: nn.Sequential, table: NoiseTable) -> None:
-    """Each layer's weights rounded to the bank that the table's network has there, spanning this network's weights."""
-    mapped = MappedNetwork.from_dict(table.provenance["network"])
-    windowed = windowed_in(network)
-    for k, layer_mapping in enumerate(mapped.layers):
-        rounding = Rounding("bank", None, layer_mapping.weight_bank, full_scale=layer_mapping.full_scale)
-        if windowed is None:
-            spiking_layers(network)[k].rounding = rounding
-        else:
-            windowed.layer(windowed.graph.layers[k]).rounding = rounding.of_windowed
 
 
 def _layers(model: Noisy) -> tuple[LayerEvents, ...]:

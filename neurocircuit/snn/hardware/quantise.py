@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.snn.models import spiking_layers
-from neurocircuit.snn.windowed import WindowedSum
-from neurocircuit.spec import FullScale, WeightBank
+from neurocircuit.snn.windowed import WindowedSum, windowed_in
+from neurocircuit.spec import FullScale, MappedNetwork, WeightBank
 
 EXACT_BITS = 32  # from here on a float32 has no finer steps: weights stay as they are
 _SHARES = np.linspace(0.1, 1.0, 46)  # full scale of words, tried as shares of the largest weight
@@ -144,11 +144,26 @@ def round_once(network: nn.Module, rounding: Rounding) -> None:
     for layer in spiking_layers(network):
         rounded = rounding(layer.weight, layer.bias)
         layer.rounding = lambda weight, bias, rounded=rounded: rounded
+    keep_rounded(network)
+
+
+@torch.no_grad()
+def keep_rounded(network: nn.Module) -> None:
+    """Give all windowed layers their weights in force for good."""
     for module in network.modules():
         if isinstance(module, WindowedSum):
             for v, made in zip(module.weights, module.in_force(), strict=True):
                 v.copy_(made)
             module.rounding = None
+
+
+def round_to_banks(network: nn.Module, mapped: MappedNetwork) -> None:
+    """Round each layer's weights to the bank that a mapped network has there, spanning this network's weights."""
+    windowed = windowed_in(network)
+    layers = spiking_layers(network) if windowed is None else [windowed.layer(node) for node in windowed.graph.layers]
+    for layer, scale in zip(layers, mapped.layers, strict=True):
+        rounding = Rounding("bank", None, scale.weight_bank, full_scale=scale.full_scale)
+        layer.rounding = rounding.of_windowed if isinstance(layer, WindowedSum) else rounding
 
 
 def _straight_through(part: Tensor, values: Floats, gain: Tensor | None = None) -> Tensor:

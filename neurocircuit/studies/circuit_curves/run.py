@@ -25,8 +25,9 @@ from neurocircuit.core.taskstore import TaskStore, key_of, run_tasks
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits, mapping
 from neurocircuit.network.limits import Choice, Recorded
-from neurocircuit.network.physical import PhysicalNetwork
+from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit, EncodedImages, decide, spikes_of
+from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.snn import unroll
 from neurocircuit.snn.unroll import Unrolled
 from neurocircuit.spec import LayerMapping, MappedNetwork, Variation
@@ -59,13 +60,19 @@ class Network:
         return unroll.load(self.path)
 
     @property
-    def physical(self) -> PhysicalNetwork:
+    def physical(self) -> PhysicalNetwork | WindowedNetwork:
         """The network neuron by neuron."""
-        return self.unrolled.free
+        return self.unrolled.physical
 
     @cached_property
     def window_over_tau(self) -> float:
-        """Observation window, units of τ: 2 τ after the latest decision on the training images, as for `map`."""
+        """Observation window, units of τ, as for `map`: 2 τ after the latest decision on the training images.
+
+        Of a windowed network the longest of its layers.
+        """
+        windows = [layer.readout_window(1.0) for layer in self.physical.layers if isinstance(layer, WindowedLayer)]
+        if windows:
+            return max(window.closes_s for window in windows)
         circuit = self._unscaled(_IDEAL)
         return mapping.window_of([circuit.ideal(image, exact_weights=True) for image in self.training.spikes])
 
@@ -80,14 +87,10 @@ class Network:
         """Return the network on a circuit, and the limits that it breaks. Raise SpecError for an impossible circuit."""
         neuron = setting.neuron.replace(window_s=self.window_over_tau * setting.neuron.tau_s)
         choice = Choice(use=min(setting.use, 1.0))
+        stages: tuple[Layer | WindowedLayer, ...] = self.physical.layers
         layers = tuple(
-            _stretched(
-                limits.choose_layer(
-                    layer.name, neuron, layer.kernel, recorded, choice, tau_over_base=layer.tau_over_base
-                ),
-                max(setting.use, 1.0),
-            )
-            for layer, recorded in zip(self.physical.layers, self.recorded, strict=True)
+            _stretched(mapping.choose(layer, neuron, recorded, choice), max(setting.use, 1.0))
+            for layer, recorded in zip(stages, self.recorded, strict=True)
         )
         mapped = self._network(neuron, setting.variation, layers, choice.use)
         broken = [
@@ -96,7 +99,9 @@ class Network:
             for limit in limits.limits_of(layer_mapping, neuron, recorded, choice)
             if not limit.met
         ]
-        return mapping.with_delays(mapped, self.physical, self.training.spikes[: mapping.LATENCY_IMAGES]), broken
+        if isinstance(self.physical, PhysicalNetwork):
+            mapped = mapping.with_delays(mapped, self.physical, self.training.spikes[: mapping.LATENCY_IMAGES])
+        return mapped, broken
 
     def software(self, images: EncodedImages) -> Bools:
         """Return whether each image is right under eq. (4) with the weights as trained, [image]."""
@@ -111,10 +116,7 @@ class Network:
     def _unscaled(self, neuron: NeuronSpec) -> Circuit:
         nothing = Recorded(np.zeros(1), np.zeros(1))
         layers = tuple(
-            limits.choose_layer(
-                layer.name, neuron, layer.kernel, nothing, Choice(), keep_scale=True, tau_over_base=layer.tau_over_base
-            )
-            for layer in self.physical.layers
+            mapping.choose(layer, neuron, nothing, Choice(), keep_scale=True) for layer in self.physical.layers
         )
         return Circuit.of(self._network(neuron, Variation(), layers, Choice().use), self.physical)
 
@@ -255,7 +257,7 @@ class Task:
                 last = chip.run(spikes, image, self.level)[-1].t_over_tau
                 right.append(int(decide(last) == self.images.labels[image]))
                 undecided += decide(last) < 0
-                latency.append(min(circuit.decision_over_tau(last), circuit.window))
+                latency.append(min(circuit.decision_over_tau(last), circuit.latest_over_tau))
         return Replayed(
             broken=broken,
             right=np.reshape(right, (len(self.chips), -1)).tolist(),

@@ -22,9 +22,14 @@ class Design:
     window_over_tau: float | None
 
 
-def base_values(base: NeuronSpec, variation: Variation, power: Power) -> dict[str, float]:
-    """Return the base circuit in the parameters of a study, SI units, window in tau."""
-    return {
+def base_values(
+    base: NeuronSpec, variation: Variation, power: Power, readout_window: float | None = None
+) -> dict[str, float]:
+    """Return the base circuit in the parameters of a study, SI units, windows in tau.
+
+    readout_window: T of a windowed network.
+    """
+    values = {
         "cycles_per_tau": base.cycles_per_tau,
         "f0": base.f0_Hz,
         "loop_ratio": base.loop_ratio,
@@ -35,6 +40,7 @@ def base_values(base: NeuronSpec, variation: Variation, power: Power) -> dict[st
         "trim_resolution": max(variation.neuron.frequency) * sqrt(12.0),
         "window": base.window_over_tau,
     }
+    return values if readout_window is None else values | {"readout_window": readout_window}
 
 
 def lead_of(base: NeuronSpec) -> float:

@@ -27,7 +27,7 @@ from neurocircuit.results.codesign import (
 from neurocircuit.results.inference import NeuronPower
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.studies.codesign import choose
-from neurocircuit.studies.codesign.design import Design, base_values, design_of
+from neurocircuit.studies.codesign.design import Design, design_of
 from neurocircuit.studies.codesign.importance import importances
 from neurocircuit.studies.codesign.retrain import retrain
 from neurocircuit.studies.codesign.store import Store, is_evaluated, is_feasible, outcome_of
@@ -53,7 +53,11 @@ def finish(
     study = problem.study
     roles = _roles(study, trials) if replay else {}
     fidelities = tuple(
-        FidelityTrials(name=fidelity.name, causes=causes_of(fidelity, problem.base), trials=_rows(study, trials[k]))
+        FidelityTrials(
+            name=fidelity.name,
+            causes=causes_of(fidelity, problem.base, problem.windowed is not None),
+            trials=_rows(study, trials[k]),
+        )
         for k, fidelity in enumerate(study.fidelities)
     )
     recommended = {
@@ -74,7 +78,7 @@ def finish(
             name: ParameterRange(low=parameter.low, high=parameter.high, scale=parameter.scale, unit=BOUNDS[name][2])
             for name, parameter in study.parameters.ranges.items()
         },
-        base=base_values(problem.base, problem.variation, study.power),
+        base=problem.base_values,
         fidelities=fidelities,
         between_fidelities=agreements(study, trials),
         importance=importances(study, trials[0]),
@@ -179,6 +183,8 @@ def _verified(
     if first_role == role and file.exists() and (stored := read_json_object(file))["identity"] == identity:
         return Verification.model_validate(stored["result"])
     design = design_of(problem.base, problem.variation, study.power, trial.params)
+    make_directory(folder)
+    problem = problem.at(trial.params).save_weights(folder / "weights.pt")
     mapped = write_design(problem, role, design, folder)
     if first_role != role:
         return Verification.model_validate(read_json_object(file)["result"])
@@ -198,7 +204,6 @@ def write_design(problem: Problem, role: str, design: Design, folder: Path) -> M
     """Map a design on as many images as verification says; write circuit.toml, variation.toml and network.toml."""
     count = problem.study.verification.map_images
     mapping = problem.mapping(design, problem.images(problem.study.mapping.split, count))
-    make_directory(folder)
     weights = os.path.relpath(problem.files.checkpoint, folder)
     mapped = mapping.mapped.replace(checkpoint=weights, name=f"{problem.study.name}-{role}")
     circuit = design.neuron.replace(name=f"codesign {role}", window_s=mapped.neuron.window_s)

@@ -17,7 +17,7 @@ from neurocircuit.snn import checkpoint
 from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import Recipe, load_recipe
 from neurocircuit.snn.training.run import BEST, CHECKPOINT, FINAL, Trainer
-from neurocircuit.snn.unroll import unroll
+from neurocircuit.snn.unroll import unrolled
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.studies import inference
 from neurocircuit.studies.codesign.design import Design
@@ -69,9 +69,15 @@ def recipe_of(problem: Problem, table: Path, bits: int) -> Recipe:
     settings, path = problem.study.retraining, problem.files.recipe
     assert settings is not None  # noqa: S101
     assert path is not None  # noqa: S101
-    files = (f'hardware.noise="{table}"', f'initial="{problem.files.checkpoint}"', f"hardware.bits={bits}")
-    recipe = load_recipe(path, (*settings.settings, *files))
+    files: tuple[str, ...] = (
+        f'hardware.noise="{table}"',
+        f'initial="{problem.files.checkpoint}"',
+        f"hardware.bits={bits}",
+    )
     subject = problem.subject
+    if problem.readout_window is not None:
+        files = (*files, f"encoding.alpha={problem.readout_window!r}")
+    recipe = load_recipe(path, (*settings.settings, *files))
     if recipe.data.name != subject.data.name:
         raise InputError(f"retraining.recipe must have data.name {subject.data.name}, got {recipe.data.name}")
     for name in ("network", "encoding"):
@@ -90,7 +96,7 @@ def with_weights(problem: Problem, weights: Path) -> Problem:
     subject, network = checkpoint.load_network(weights)
     return replace(
         problem,
-        physical=unroll(subject, network),
+        physical=unrolled(subject, network).physical,
         files=replace(problem.files, checkpoint=weights),
         checkpoint_sha256=file_sha256(weights),
     )

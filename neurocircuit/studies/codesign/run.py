@@ -38,6 +38,13 @@ class Definition:
     base: NeuronSpec
     variation: Variation
     checkpoint_sha256: str
+    readout_window: float | None = None  # of a windowed network, at the base circuit
+
+    @property
+    def base_values(self) -> dict[str, float]:
+        """The base circuit in the parameters that vary, as far as it has them."""
+        values = base_values(self.base, self.variation, self.study.power, self.readout_window)
+        return {name: values[name] for name in self.study.parameters.ranges}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of definition.json. The number of trials, paths and what follows the trials may change."""
@@ -149,8 +156,7 @@ def _fill(store: Store, stage: int, definition: Definition) -> None:
     study = definition.study
     with store.locked():
         if stage == 0:
-            values = base_values(definition.base, definition.variation, study.power)
-            queued_values = {name: values[name] for name in study.parameters.ranges}
+            queued_values = definition.base_values
             if all(
                 bounds.low <= queued_values[name] <= bounds.high for name, bounds in study.parameters.ranges.items()
             ):
@@ -164,14 +170,8 @@ def _fill(store: Store, stage: int, definition: Definition) -> None:
         for k in choose.promising(costs, designs):
             store.enqueue(stage, feasible[k].params, f"trial {feasible[k].number}")
         for trial in feasible:  # beside them the base circuit, to be held against
-            if trial.params == _base(definition):
+            if trial.params == definition.base_values:
                 store.enqueue(stage, trial.params, f"trial {trial.number}")
-
-
-def _base(definition: Definition) -> dict[str, float]:
-    """Return the base circuit in the study's parameters."""
-    values = base_values(definition.base, definition.variation, definition.study.power)
-    return {name: values[name] for name in definition.study.parameters.ranges}
 
 
 class _Messages:

@@ -66,6 +66,7 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "bias": (1e-8, 1e-2, "A"),
     "trim_resolution": (1e-8, 0.1, ""),
     "window": (1.0, 50.0, "τ"),
+    "readout_window": (0.05, 5.0, "τ"),
 }
 
 
@@ -85,6 +86,9 @@ class Parameters(Spec):
         RatioRange | None, Field(description="relative frequency step of the trim; leaves σ = step/√12 for each VCO")
     ] = None
     window: Annotated[RatioRange | None, Field(description="observation window, units of τ; absent: by the map")] = None
+    readout_window: Annotated[
+        RatioRange | None, Field(description="T of a windowed network: of every layer and of the pixels, units of τ")
+    ] = None
 
     @model_validator(mode="after")
     def _within(self) -> "Parameters":
@@ -170,6 +174,21 @@ class Retraining(Spec):
     points: Annotated[int, Field(ge=40, le=5000, strict=True, description="neurons of each layer in the table")] = 200
 
 
+class Conversion(Spec):
+    """How a checkpoint of a ReLU network becomes the windowed network of every design: as `neurocircuit convert`.
+
+    Of a windowed network only the images count: they set the range of its read-out at each design's T.
+    """
+
+    images: Annotated[int, Field(ge=1, le=60_000, strict=True, description="of the training images; they choose X")] = (
+        200
+    )
+    quantile: Annotated[Ratio, Field(gt=0, le=1, description="X is this quantile of a layer's activations")] = 0.9999
+    readout_window: Annotated[
+        Ratio, Field(gt=0, le=20, description="T where it does not vary; of the base circuit")
+    ] = 0.5
+
+
 class Limits(Spec):
     """What a design must keep to beside the limits of the mapping."""
 
@@ -209,6 +228,9 @@ class StudySpec(Spec):
     power: Power
     limits: Limits = Limits()
     mapping: Mapping = Mapping()
+    conversion: Annotated[Conversion | None, Field(description="of a ReLU or windowed network; absent: defaults")] = (
+        None
+    )
     fidelities: Annotated[tuple[Fidelity, ...], Field(min_length=1, max_length=5, description="cheapest first")]
     verification: Verification = Verification()
     retraining: Annotated[Retraining | None, Field(description="absent: the recommended designs keep the weights")] = (

@@ -1,7 +1,8 @@
 """One trial: a design mapped and evaluated at a fidelity, and its outcome."""
 
+import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +18,32 @@ from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.limits import Choice
 from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import Circuit, EncodedImages, input_spikes
+from neurocircuit.network.windowed import WindowedNetwork
 from neurocircuit.results.codesign import Evaluated, NotEvaluated, Outcome
 from neurocircuit.snn import checkpoint
+from neurocircuit.snn.conversion import convert
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.augment import for_evaluation
-from neurocircuit.snn.encode import encode
-from neurocircuit.snn.models import count_weights
+from neurocircuit.snn.encode import Encoding, encode
+from neurocircuit.snn.model import Model
+from neurocircuit.snn.models import NetworkSpec, count_weights
 from neurocircuit.snn.recipe import Subject
-from neurocircuit.snn.unroll import unroll
+from neurocircuit.snn.relu import PixelNetwork
+from neurocircuit.snn.unroll import unroll, unrolled
+from neurocircuit.snn.windowed import WindowedNetwork as Windowed
+from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies import inference
-from neurocircuit.studies.codesign.design import Design, Values, design_of, impossible, lead_of
-from neurocircuit.studies.codesign.study import Fidelity, Files, StudySpec
+from neurocircuit.studies.codesign.design import Design, Values, base_values, design_of, impossible, lead_of
+from neurocircuit.studies.codesign.study import Conversion, Fidelity, Files, StudySpec
 
 # With less than this share of the spikes that eq. (4) gives a layer, there is nothing to calibrate.
 LEAST_SPIKES = 0.5
+
+
+class _NotCalibrated(Exception):
+    """Too few neurons of a design fire for a noise table."""
 
 
 @dataclass
@@ -50,17 +61,23 @@ class Images:
 
 @dataclass
 class Problem:
-    """A study with its inputs read: what every trial shares. network: as the checkpoint's, with weights to be set."""
+    """A study with its inputs read: what every trial shares. network: as the checkpoint's, with weights to be set.
+
+    windowed: that of the checkpoint, or what became of its ReLU network; None for a free one; pixels
+    [image, channel, row, column]: those that set the range of its read-out.
+    """
 
     study: StudySpec
     base: NeuronSpec
     variation: Variation
     subject: Subject
-    physical: PhysicalNetwork
+    physical: PhysicalNetwork | WindowedNetwork
     network: nn.Sequential
     files: Files
     data: Path | None
     checkpoint_sha256: str
+    windowed: Windowed | None = None
+    pixels: Tensor | None = None
 
     @classmethod
     def load(cls, study: StudySpec, files: Files, data: Path | None) -> "Problem":
@@ -69,6 +86,11 @@ class Problem:
         variation = EMBEDDED if files.variation is None else Variation.from_toml(files.variation)
         lead_of(base)
         subject, network = checkpoint.load_network(files.checkpoint)
+        checkpoint_sha256 = file_sha256(files.checkpoint)
+        if isinstance(network, PixelNetwork):
+            return cls._of_pixels(study, base, variation, Model(subject, network), files, data, checkpoint_sha256)
+        if study.parameters.readout_window is not None:
+            raise InputError("parameters.readout_window is for windowed networks, and the checkpoint holds a free one")
         free = subject.replace(network=subject.network.replace(parameterisation="free"))
         plain = checkpoint.new_network(free, torch.Generator().manual_seed(0)).eval()
         return cls(
@@ -80,17 +102,100 @@ class Problem:
             plain,
             files,
             data,
-            file_sha256(files.checkpoint),
+            checkpoint_sha256,
         )
+
+    @classmethod
+    def _of_pixels(
+        cls,
+        study: StudySpec,
+        base: NeuronSpec,
+        variation: Variation,
+        model: Model,
+        files: Files,
+        data: Path | None,
+        checkpoint_sha256: str,
+    ) -> "Problem":
+        """Return the problem of a windowed network, or of a ReLU network that becomes one."""
+        if study.parameters.window is not None:
+            raise InputError("parameters.window is for free networks: a windowed one has readout_window")
+        settings = study.conversion or Conversion()
+        images = model.images("train", data).first(settings.images)
+        windowed = windowed_in(model.network)
+        if windowed is None:
+            windowed = convert(model, images, window=settings.readout_window, quantile=settings.quantile)
+        form = windowed.graph.form
+        if form != "ramp" and any(fidelity.method == "table" for fidelity in study.fidelities):
+            raise InputError(f"checkpoint must have windows of form ramp for fidelities of method table, got {form}")
+        pixels = torch.from_numpy(for_evaluation(images.pixels, model.subject.augmentation))
+        windowed.subject = model.subject.replace(network=NetworkSpec(name="windowed"))
+        network = windowed.on_spikes
+        physical = unrolled(model.subject, network).physical
+        problem = cls(
+            study,
+            base,
+            variation,
+            windowed.subject,
+            physical,
+            network,
+            files,
+            data,
+            checkpoint_sha256,
+            windowed,
+            pixels,
+        )
+        return problem.at({})
+
+    @property
+    def readout_window(self) -> float | None:
+        """T of a windowed network, units of τ; None for a free one."""
+        return None if self.windowed is None else self.windowed.graph.window_over_tau
+
+    @property
+    def base_values(self) -> dict[str, float]:
+        """The base circuit in the parameters of a study."""
+        return base_values(self.base, self.variation, self.study.power, self.readout_window)
+
+    def at(self, values: Values) -> "Problem":
+        """Return the problem with the network of a design: that of its T."""
+        if self.windowed is None:
+            return self
+        assert self.pixels is not None  # noqa: S101
+        window = values.get("readout_window", self.windowed.graph.window_over_tau)
+        windowed = copy.deepcopy(self.windowed)
+        windowed.follow(windowed.graph.with_windows(window))
+        windowed.fit_readout(self.pixels)
+        subject = self.subject.replace(encoding=Encoding(kind="linear", alpha=window))
+        windowed.subject, windowed.conversion = subject, None
+        network = windowed.on_spikes.eval()
+        physical = unrolled(subject, network).physical
+        return replace(self, subject=subject, physical=physical, network=network, windowed=windowed)
+
+    def save_weights(self, path: Path) -> "Problem":
+        """Write the network of a windowed design into a checkpoint and return the problem with it; a free one as it is.
+
+        Raise InputError naming a path that cannot be written.
+        """
+        if self.windowed is None:
+            return self
+        self.windowed.save(path)
+        return replace(self, files=replace(self.files, checkpoint=path), checkpoint_sha256=file_sha256(path))
 
     def images(self, split: str, count: int) -> Images:
         """Return the first `count` images of a split. Raise InputError when there are fewer."""
-        subject = self.subject
-        source = library.load(subject.data, split, self.data)
+        return self.encoded(*self.pixels_of(split, count))
+
+    def pixels_of(self, split: str, count: int) -> tuple[Tensor, NDArray[np.int64]]:
+        """Return pixels [image, channel, row, column] and labels of images as `images`."""
+        source = library.load(self.subject.data, split, self.data)
         if count > len(source):
             raise InputError(f"images must be <= {len(source)} for split {split}, got {count}")
         pixels, labels = source.batch(np.arange(count))
-        z = encode(torch.from_numpy(for_evaluation(pixels, subject.augmentation)).double(), subject.encoding)
+        return torch.from_numpy(for_evaluation(pixels, self.subject.augmentation)), labels
+
+    def encoded(self, pixels: Tensor, labels: NDArray[np.int64]) -> Images:
+        """Return images as the network receives them."""
+        z = encode(pixels.double(), self.subject.encoding)
         return Images(z.float(), input_spikes(z.numpy()), labels)
 
     @property
@@ -121,7 +226,7 @@ class Evaluator:
     def __init__(self, problem: Problem) -> None:
         """Read no images yet: each fidelity's are read at its first trial."""
         self.problem = problem
-        self._kept: dict[str, Images] = {}
+        self._kept: dict[str, tuple[Tensor, NDArray[np.int64]]] = {}
 
     def __call__(self, values: Values, fidelity: Fidelity) -> Outcome:
         """Return the outcome of a design: mapped, calibrated where the fidelity says so, run on the images.
@@ -129,25 +234,29 @@ class Evaluator:
         Raise InputError for missing data only.
         """
         began = time.process_time()
-        problem, study = self.problem, self.problem.study
+        problem, study = self.problem.at(values), self.problem.study
         kept = study.mapping.scale == "kept"
         constraints = impossible(problem.base, study.power, values, kept)
         if max(constraints.values()) > 0:
-            return self._infeasible(constraints, began, "no such circuit")
-        training = self._images("map", study.mapping.split, self._largest)
+            return _infeasible(problem, constraints, began, "no such circuit")
+        training = self._images(problem, "map", study.mapping.split, self._largest)
         try:
             design = design_of(problem.base, problem.variation, study.power, values)
             mapping = problem.mapping(design, training.first(fidelity.map_images))
         except SpecError as error:
-            return self._infeasible(constraints | {"valid circuit": 1.0}, began, str(error))
+            return _infeasible(problem, constraints | {"valid circuit": 1.0}, began, str(error))
         constraints |= mapping_constraints(mapping)
         if max(constraints.values()) > 0:
-            return self._infeasible(constraints, began, "the mapping breaks a limit", design)
+            return _infeasible(problem, constraints, began, "the mapping breaks a limit", design)
         circuit = Circuit.of(mapping.mapped, problem.physical)
-        constraints["spikes come"] = LEAST_SPIKES - least_spikes(circuit, training.spikes[0], study.seed)
-        if constraints["spikes come"] > 0:
-            return self._infeasible(constraints, began, "a layer keeps silent", design)
-        inferences = self._inferences(circuit, training, fidelity)
+        if problem.windowed is None:  # a ramp loses small activations first, and few outputs spike at all
+            constraints["spikes come"] = LEAST_SPIKES - least_spikes(circuit, training.spikes[0], study.seed)
+        if constraints.get("spikes come", 0.0) > 0:
+            return _infeasible(problem, constraints, began, "a layer keeps silent", design)
+        try:
+            inferences = self._inferences(problem, circuit, training, fidelity)
+        except _NotCalibrated as error:
+            return _infeasible(problem, constraints | {"spikes come": LEAST_SPIKES}, began, str(error), design)
         figures = inference.figures(
             inferences, design.power, design.neuron.tau_s, count_weights(problem.network), problem.neurons
         )
@@ -174,41 +283,55 @@ class Evaluator:
         fidelities = self.problem.study.fidelities
         return max(max(fidelity.map_images, fidelity.calibration_images) for fidelity in fidelities)
 
-    def _images(self, name: str, split: str, count: int) -> Images:
+    def _images(self, problem: Problem, name: str, split: str, count: int) -> Images:
         if name not in self._kept:
-            self._kept[name] = self.problem.images(split, count)
-        return self._kept[name]
+            self._kept[name] = problem.pixels_of(split, count)
+        return problem.encoded(*self._kept[name])
 
-    def _inferences(self, circuit: Circuit, training: Images, fidelity: Fidelity) -> inference.Inferences:
-        study, seed = self.problem.study, self.problem.study.seed
-        images = self._images(fidelity.name, study.split, fidelity.images)
+    def _inferences(
+        self, problem: Problem, circuit: Circuit, training: Images, fidelity: Fidelity
+    ) -> inference.Inferences:
+        study, seed = problem.study, problem.study.seed
+        images = self._images(problem, fidelity.name, study.split, fidelity.images)
         if fidelity.method == "circuit":
             return inference.on_circuit(circuit, images.spikes, images.labels, fidelity.chips, fidelity.level, seed)
-        table, _, _ = fit_table(
-            circuit,
-            training.spikes[: fidelity.calibration_images],
-            level=fidelity.level,
-            seed=seed,
-            chip_count=fidelity.calibration_chips,
-            points_per_layer=fidelity.points,
-        )
+        try:
+            table, _, _ = fit_table(
+                circuit,
+                training.spikes[: fidelity.calibration_images],
+                level=fidelity.level,
+                seed=seed,
+                chip_count=fidelity.calibration_chips,
+                points_per_layer=fidelity.points,
+            )
+        except InputError as error:
+            raise _NotCalibrated(str(error)) from None
         labels = torch.from_numpy(np.asarray(images.labels))
-        return inference.under_table(circuit, self.problem.network, table, images.z, labels, fidelity.chips, seed)
+        return inference.under_table(circuit, problem.network, table, images.z, labels, fidelity.chips, seed)
 
-    def _infeasible(
-        self, constraints: dict[str, float], began: float, reason: str, design: Design | None = None
-    ) -> Outcome:
-        """Return what a chip costs that never decides: all neurons armed until the window ends."""
-        study, base = self.problem.study, self.problem.base
-        power_W = study.power.oscillators_W + study.power.rest_W if design is None else design.power.power_W
-        spec = base if design is None else design.neuron
-        return Outcome(
-            accuracy=0.0,
-            energy=power_W * spec.window_s * self.problem.neurons,
-            latency=spec.window_s,
-            constraints=constraints,
-            details=NotEvaluated(infeasible=reason, cpu_s=time.process_time() - began),
+
+def _infeasible(
+    problem: Problem, constraints: dict[str, float], began: float, reason: str, design: Design | None = None
+) -> Outcome:
+    """Return what a chip costs that never decides: all neurons run until their windows end."""
+    power = problem.study.power
+    power_W = power.oscillators_W + power.rest_W if design is None else design.power.power_W
+    spec = problem.base if design is None else design.neuron
+    physical = problem.physical
+    if isinstance(physical, WindowedNetwork):
+        running_s = spec.tau_s * sum(
+            (layer.closes_over_tau - layer.origin_over_tau) * layer.neurons for layer in physical.layers
         )
+        latency_s = spec.tau_s * physical.layers[-1].closes_over_tau
+    else:
+        running_s, latency_s = spec.window_s * physical.neurons, spec.window_s
+    return Outcome(
+        accuracy=0.0,
+        energy=power_W * running_s,
+        latency=latency_s,
+        constraints=constraints,
+        details=NotEvaluated(infeasible=reason, cpu_s=time.process_time() - began),
+    )
 
 
 def mapping_constraints(mapping: mapping.Mapping) -> dict[str, float]:
@@ -230,14 +353,14 @@ def least_spikes(circuit: Circuit, spikes: Floats, seed: int) -> float:
     return min(shares)
 
 
-def causes_of(fidelity: Fidelity, base: NeuronSpec) -> str:
+def causes_of(fidelity: Fidelity, base: NeuronSpec, is_windowed: bool = False) -> str:
     """Return what this fidelity holds and what it leaves out, in a sentence."""
     from neurocircuit.neuron import levels
 
     lacking = ", ".join(levels.not_modelled(fidelity.level, base)) or "nothing that the spec can say"
     inside = (
         "die, neuron and synapse errors of each chip, phase noise, systematic lateness, missed spikes, "
-        "rounded weights, bias delays"
+        "rounded weights" + ("" if is_windowed else ", bias delays")
     )
     if fidelity.level == "edge":
         inside += ", start phases, the XOR's ripple and range, sampling"
@@ -246,9 +369,14 @@ def causes_of(fidelity: Fidelity, base: NeuronSpec) -> str:
             f"every neuron of {fidelity.images} images on {fidelity.chips} chips at level {fidelity.level}: {inside}; "
             f"false spikes too; not: {lacking}"
         )
+    false_spikes = (
+        "every membrane is moved, so missed and false spikes come of themselves"
+        if is_windowed
+        else "false spikes of neurons that eq. (4) leaves silent come by the table's shares and count as spikes, in "
+        "decisions and energy"
+    )
     return (
         f"noise table from {fidelity.points} neurons a layer on {fidelity.calibration_chips} chips at level "
         f"{fidelity.level}, then {fidelity.images} images on {fidelity.chips} chips: {inside}; chips enter by the "
-        f"spread of their terms, and false spikes of neurons that eq. (4) leaves silent come by the table's shares and "
-        f"count as spikes, in decisions and energy; not: {lacking}"
+        f"spread of their terms, and {false_spikes}; not: {lacking}"
     )

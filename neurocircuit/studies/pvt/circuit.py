@@ -13,15 +13,21 @@ Mapped there: phase per weight, lead and swing of each layer are chosen anew (ne
 circuit: phase per weight and lead up to the base circuit's times their ratios, the swing up to what the condition
 leaves of the layer's own or of the base's, if that is more; the lead follows, so that the threshold is 1 again. Codes,
 window and input times stay.
+
+Windowed networks: arming and windows stay in seconds too, but mapped there the clock that arms the layers and times the
+input is set for the condition's τ: all of them keep their length in τ. The constant current that reads a membrane out
+goes through VCO4 as UP does, so its ramp follows VCO4's swing, in phase; mapped there, it is chosen anew.
 """
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 from neurocircuit.network import limits, mapping
-from neurocircuit.network.physical import PhysicalNetwork
+from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit
+from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.results.pvt import Trim
 from neurocircuit.spec import FrequencyError, LayerMapping, Lead, MappedNetwork, NeuronSpec
+from neurocircuit.spec.neuron import ReadoutWindow
 from neurocircuit.studies.pvt.conditions import Characterised
 
 
@@ -55,6 +61,7 @@ def at_condition(
             lead_rad=layer.lead_rad * lead,
             ripple_guard_rad=layer.ripple_guard_rad * lead,
             vco4_swing_Hz=layer.vco4_swing_Hz * swing,
+            readout_window=_with_slope(layer.readout_window, swing * ratio("tau_s") / lead),
         )
         for layer in mapped.layers
     )
@@ -64,14 +71,15 @@ def at_condition(
 def with_new_scales(
     mapped: MappedNetwork,
     at_nominal_scales: MappedNetwork,
-    physical: PhysicalNetwork,
+    physical: PhysicalNetwork | WindowedNetwork,
     nominal: Characterised,
     condition: Characterised,
     training: list[Floats],
 ) -> MappedNetwork:
     """Return `at_nominal_scales` (at a condition, mapped at the nominal one) with its layers' scales chosen anew.
 
-    training: input spikes [number] of each image, units of the nominal τ. Raise SpecError as `at_condition`.
+    training: input spikes [number] of each image, units of the nominal τ, or, of a windowed network, of any. Raise
+    SpecError as `at_condition`.
     """
     lead, jump, swing = _ratios(nominal.spec, condition.spec)
     nominal_neuron = mapped.neuron
@@ -80,27 +88,32 @@ def with_new_scales(
         threshold=Lead(lead_rad=_lead(nominal_neuron) * lead),
         vco4_swing_Hz=nominal_neuron.vco4_swing_Hz * swing,
     )
-    spikes = [nominal_neuron.tau_s / base.tau_s * image for image in training]
-    circuit = Circuit.of(at_nominal_scales, physical)
+    stages: tuple[Layer | WindowedLayer, ...] = physical.layers
+    anew, spikes = at_nominal_scales, training
+    if isinstance(physical, PhysicalNetwork):
+        spikes = [nominal_neuron.tau_s / base.tau_s * image for image in training]
+    else:
+        windows = [layer.readout_window(base.tau_s) for layer in physical.layers]
+        layers_and_windows = zip(anew.layers, windows, strict=True)
+        anew = anew.replace(layers=tuple(layer.replace(readout_window=window) for layer, window in layers_and_windows))
+    circuit = Circuit.of(anew, physical)
     runs = [circuit.ideal(image, exact_weights=True) for image in spikes]
     layers = []
-    for k, (before, layer) in enumerate(zip(at_nominal_scales.layers, physical.layers, strict=True)):
+    for k, (before, layer) in enumerate(zip(anew.layers, stages, strict=True)):
         recorded = limits.Recorded.of([points[k] for points in runs])
-        chosen = limits.choose_layer(
-            before.name,
-            base,
-            layer.kernel,
-            recorded,
-            limits.Choice(use=mapped.use),
-            tau_over_base=before.tau_over_base,
-        )
+        chosen = mapping.choose(layer, base, recorded, limits.Choice(use=mapped.use))
         most_Hz = max(base.vco4_swing_Hz, before.vco4_swing_Hz)
-        layers.append(
-            _within_swing(chosen, most_Hz).replace(weight_bank=before.weight_bank, full_scale=before.full_scale)
-        )
-    return mapping.with_delays(
-        at_nominal_scales.replace(layers=tuple(layers)), physical, spikes[: mapping.LATENCY_IMAGES]
-    )
+        banks = {name: getattr(before, name) for name in ("weight_bank", "bias_bank", "full_scale")}
+        layers.append(_within_swing(chosen, most_Hz).replace(**banks))
+    anew = anew.replace(layers=tuple(layers))
+    if not isinstance(physical, PhysicalNetwork):
+        return anew
+    return mapping.with_delays(anew, physical, spikes[: mapping.LATENCY_IMAGES])
+
+
+def _with_slope(window: ReadoutWindow | None, factor: float) -> ReadoutWindow | None:
+    """Return a readout window whose ramp rises `factor` times as much in each τ."""
+    return window if window is None or window.slope is None else window.replace(slope=factor * window.slope)
 
 
 def _within_swing(layer: LayerMapping, most_Hz: float) -> LayerMapping:

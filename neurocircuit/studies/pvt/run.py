@@ -16,6 +16,7 @@ from neurocircuit.core.taskstore import Task, TaskStore, arrays_sha256, key_of, 
 from neurocircuit.errors import SpecError
 from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import Circuit
+from neurocircuit.network.windowed import WindowedNetwork
 from neurocircuit.process.request import slug
 from neurocircuit.results.pvt import TRIMS, FailedRow, MappedLayer, Row, Trim
 from neurocircuit.spec import MappedNetwork
@@ -28,7 +29,7 @@ _ROW: TypeAdapter[Row | FailedRow] = TypeAdapter(Row | FailedRow)
 
 def run(
     mapped: MappedNetwork,
-    physical: PhysicalNetwork,
+    physical: PhysicalNetwork | WindowedNetwork,
     nominal: Characterised,
     conditions: Sequence[Characterised],
     training: list[Floats],
@@ -68,7 +69,7 @@ class _Shared:
     """What the rows of a run share; arguments of `run`."""
 
     mapped: MappedNetwork
-    physical: PhysicalNetwork
+    physical: PhysicalNetwork | WindowedNetwork
     nominal: Characterised
     training: list[Floats]
     spikes: list[Floats]
@@ -103,18 +104,21 @@ def _row(shared: _Shared, condition: Characterised, trim: Trim) -> dict[str, Any
 
 
 def _evaluated(shared: _Shared, condition: Characterised, trim: Trim) -> Row | FailedRow:
-    mapped, physical = shared.mapped, shared.physical
+    mapped = shared.mapped
     try:
         circuit, sign = at_condition(mapped, shared.nominal, condition, "nominal" if trim == "nominal" else "again")
+        clock, physical = mapped.neuron.tau_s / circuit.neuron.tau_s, shared.physical
         if trim == "mapped":
             circuit = with_new_scales(mapped, circuit, physical, shared.nominal, condition, shared.training)
+        if isinstance(physical, WindowedNetwork):
+            clock = 1.0 if trim == "mapped" else clock  # mapped there, windows and input follow τ
+            physical = physical.with_clock(clock)
     except SpecError as error:
         return FailedRow(
             label=condition.label, condition=condition.condition, trim=trim, failed=f"no such circuit: {error}"
         )
-    codes = tuple(np.where(layer < 0, sign * layer, layer) for layer in Circuit.of(mapped, physical).weights)
+    codes = tuple(np.where(layer < 0, sign * layer, layer) for layer in Circuit.of(mapped, shared.physical).weights)
     neuron = circuit.neuron
-    clock = mapped.neuron.tau_s / neuron.tau_s
     inferences = inference.on_circuit(
         Circuit(circuit, physical, codes),
         [clock * image for image in shared.spikes],

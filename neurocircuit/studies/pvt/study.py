@@ -49,7 +49,6 @@ def pvt(
         raise InputError(f"NETWORK must be a mapped network (.toml) of neurocircuit map, got {network}")
     folder = characterised(process) if datasheet is None else Path(datasheet)
     mapped, unrolled = load_mapped(Path(network))
-    mapped.check_free("pvt")
     nominal, all_conditions = read(folder)
     conditions = chosen(all_conditions, nominal, corner, temp, vdd)
     if not conditions:
@@ -59,7 +58,7 @@ def pvt(
     decided = unrolled.images(split, data_folder, images)
     rows = run(
         mapped,
-        unrolled.free,
+        unrolled.physical,
         nominal,
         conditions,
         training.spikes,
@@ -68,7 +67,7 @@ def pvt(
         chips=chips,
         level=level,
         seed=seed,
-        weights=sum(layer.kernel.size for layer in unrolled.free.layers),
+        weights=sum(layer.weights for layer in unrolled.physical.layers),
         folder=None if out is None else Path(out) / "tasks",
         jobs=jobs,
         scheduler=scheduler,
