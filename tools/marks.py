@@ -107,6 +107,49 @@ def _windowed(published: Path) -> list[list[str]]:
     return rows
 
 
+def _windowed_software(published: Path) -> list[list[str]]:
+    rows = [["network", "weights", "test images right", "official ones", "neurons that spike", "latency, mean"]]
+    for file, words in _WINDOWED_SOFTWARE.items():
+        test = read_json_object(published / f"{file}.evaluation.json")
+        official = read_json_object(published / f"{file.replace('-test', '-official')}.evaluation.json")
+        rights = [
+            f"{one['accuracy']:.2%} ({one['accuracy_low']:.2%} to {one['accuracy_high']:.2%}) of {one['images']['n']}"
+            for one in ((test, official) if file.endswith("-test") else (test,))
+        ]
+        share, latency = test["spikes"] / test["neurons"], test["latency"]["mean_over_tau"]
+        rights += ["–"] * (2 - len(rights))
+        rows.append([words, f"{test['weights']:,}", *rights, f"{share:.1%}", f"{latency:.2f} τ"])
+    return rows
+
+
+def _windowed_beside(published: Path) -> list[list[str]]:
+    rows = [["on 10 chips of the embedded circuit, 1000 images"]]
+    free, windowed = (
+        read_json_object(published / f"windowed-chips/{name}.evaluation.json") for name in ("free", "windowed")
+    )
+    rows[0] += ["free", "in windows"]
+    for words, show in _BESIDE.items():
+        rows.append([words, show(free), show(windowed)])
+    return rows
+
+
+_BESIDE: dict[str, Callable[[dict[str, Any]], str]] = {
+    "neurons": lambda one: f"{one['cost']['neurons']}",
+    "right in software, weights of 4 bit": lambda one: f"{one['accuracy_rounded']:.1%}",
+    "right on chips": lambda one: f"{one['accuracy']:.1%} ({one['accuracy_low']:.1%} to {one['accuracy_high']:.1%})",
+    "neurons that miss their spike": lambda one: _share_of_neurons(one, "missed"),
+    "neurons that fire falsely": lambda one: _share_of_neurons(one, "false"),
+    "energy, neurons armed": lambda one: f"{1e9 * one['cost']['energy_J']:.1f} nJ",
+    "energy, neurons that spike": lambda one: f"{1e9 * one['cost']['energy_spikes_J']:.1f} nJ",
+    "latency, mean": lambda one: f"{one['cost']['latency_over_tau']:.2f} τ",
+}
+
+
+def _share_of_neurons(evaluation: dict[str, Any], event: str) -> str:
+    layers = evaluation["layers"]
+    return f"{sum(one[event] * one['neurons'] for one in layers) / sum(one['neurons'] for one in layers):.1%}"
+
+
 def _windowed_chips(published: Path) -> list[list[str]]:
     folder = published / "cifar-windowed"
     compared = read_json_object(folder / "compare/result.json")
@@ -125,6 +168,11 @@ def _windowed_chips(published: Path) -> list[list[str]]:
     return rows
 
 
+_WINDOWED_SOFTWARE = {
+    "cifar-windowed/software/forced-test": "CIFAR-10, `forced`, as converted",
+    "cifar-windowed/software/half-test": "CIFAR-10, `ramp`, fine-tuned for one epoch",
+    "windowed-fashion/tuned": "Fashion-MNIST, `ramp`, fine-tuned for one epoch",
+}
 _TRAINED = {"clean": "without the circuit's noise", "aware": "under the circuit's noise"}
 _WINDOWED = {
     "forced": "`forced`, as converted",
@@ -144,5 +192,7 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "embedded_circuit": _embedded_circuit,
     "networks": _networks,
     "windowed": _windowed,
+    "windowed_beside": _windowed_beside,
     "windowed_chips": _windowed_chips,
+    "windowed_software": _windowed_software,
 }
