@@ -15,6 +15,7 @@ from neurocircuit.spec import NeuronSpec
 LARGEST_EVENT = 50.0  # thresholds; an earlier spike than this says is no deviation but another event
 EARLY_LEAST, EARLY_SCALES = 0.5, 6.0  # thresholds; spreads by the median absolute deviation
 _WINSOR_ROUNDS = 6
+_LARGEST_CONDITION = 1e13  # of a normal matrix, beyond which its regressors count as dependent
 
 
 def membrane_seen(spec: NeuronSpec, point: Operating, t_over_tau: Floats) -> Floats:
@@ -98,10 +99,9 @@ def fit_kappa(
 
 def _inverse(normal: Floats) -> Floats:
     """Return the inverse of the normal matrix; where few chips or points leave regressors dependent, the least one."""
-    try:
+    if np.linalg.cond(normal) < _LARGEST_CONDITION:
         return np.asarray(np.linalg.inv(normal))
-    except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.pinv(normal, hermitian=True))
+    return np.asarray(np.linalg.pinv(normal, rcond=1.0 / _LARGEST_CONDITION, hermitian=True))
 
 
 def _clustered(design: Floats, residual: Floats, inverse: Floats, label: NDArray[np.int64]) -> Floats:

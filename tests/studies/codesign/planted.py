@@ -48,6 +48,7 @@ def outcome(values, fidelity, delay_s=0.0):
     shift = 0.01 if fidelity.name == "coarse" else 0.0
     accuracy, energy = 1.0 - 0.01 / bias_uA - off**2 / 10 - shift, 1e-9 * bias_uA * (1 + off**2)
     figures = dict.fromkeys(Evaluated.model_fields, 0) | {"accuracy": accuracy, "energy_J": energy, "layers": ()}
+    figures["power_source"] = "planted"
     return Outcome(
         accuracy=accuracy,
         energy=energy,
