@@ -124,5 +124,5 @@ def test_causes_name_what_a_level_lacks(problem):
 def test_base_values_name_every_parameter(problem):
     from neurocircuit.studies.codesign.study import BOUNDS, Parameters
 
-    assert set(base_values(problem.base, problem.variation, problem.study.power)) == set(BOUNDS)
+    assert set(base_values(problem.base, problem.variation, problem.study.power, 1.0)) == set(BOUNDS)
     assert set(Parameters.model_fields) == set(BOUNDS)
