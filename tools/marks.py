@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neurocircuit.core.files import read_json_object
 from neurocircuit.errors import FileFormatError
 from neurocircuit.spec.reasons import reason_table
@@ -107,6 +109,17 @@ def _windowed(published: Path) -> list[list[str]]:
     return rows
 
 
+def _spikes(published: Path) -> list[list[str]]:
+    found = read_json_object(published / "robustness/spikes/result.json")["studies"]["spikes"]
+    columns = [("jittered", found["jitter_over_tau"], value, f"jitter of {value:g} τ") for value in (0.02, 0.05)]
+    columns += [("lost", found["missed"], value, f"{100 * value:g} % missed") for value in (0.01, 0.1)]
+    rows = [["network", "no errors", *(words for *_, words in columns)]]
+    for name, share in found["zero"].items():
+        means = [np.mean(found[curve][name][values.index(value)]) for curve, values, value, _ in columns]
+        rows.append(["free" if name == "clean" else name, *(f"{accuracy:.1%}" for accuracy in (share, *means))])
+    return rows
+
+
 def _windowed_software(published: Path) -> list[list[str]]:
     rows = [["network", "weights", "test images right", "official ones", "neurons that spike", "latency, mean"]]
     for file, words in _WINDOWED_SOFTWARE.items():
@@ -191,6 +204,7 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "codesign": _codesign,
     "embedded_circuit": _embedded_circuit,
     "networks": _networks,
+    "spikes": _spikes,
     "windowed": _windowed,
     "windowed_beside": _windowed_beside,
     "windowed_chips": _windowed_chips,
