@@ -148,7 +148,7 @@ def _windowed_beside(published: Path) -> list[list[str]]:
 
 _BESIDE: dict[str, Callable[[dict[str, Any]], str]] = {
     "neurons": lambda one: f"{one['cost']['neurons']}",
-    "right in software, weights of 4 bit": lambda one: f"{one['accuracy_rounded']:.1%}",
+    "right in software, weights as the bank has them": lambda one: f"{one['accuracy_rounded']:.1%}",
     "right on chips": lambda one: f"{one['accuracy']:.1%} ({one['accuracy_low']:.1%} to {one['accuracy_high']:.1%})",
     "neurons that miss their spike": lambda one: _share_of_neurons(one, "missed"),
     "neurons that fire falsely": lambda one: _share_of_neurons(one, "false"),
