@@ -150,7 +150,7 @@ class Study:
         """Return a network of `beside`. Raise InputError for one of other data."""
         subject, network = checkpoint.load_network(self.beside[name])
         if subject.data.name != self.subject.data.name:
-            raise InputError(f"beside: {name} must be a network of the same kind and data, got {self.beside[name]}")
+            raise InputError(f"beside: {name} must be a network of the same data, got {self.beside[name]}")
         return network
 
     def tell(self, text: str, steps: int) -> None:

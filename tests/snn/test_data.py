@@ -260,8 +260,9 @@ def test_cutout_gives_a_square_the_mean_colour_and_keeps_the_rest(rng):
     inside = np.broadcast_to(squares[:, None], pixels.shape)
     assert np.array_equal(cut[~inside], pixels[~inside])
     assert np.allclose(cut[inside], mean[inside], rtol=1e-6)
+    augment.check_fits(Augmentation(cutout_px=5), (3, 5, 6))
     with pytest.raises(InputError, match="cutout_px must be at most the image's 5, got 6"):
-        augment.cut_out(pixels, 6, np.zeros((2, 2)))
+        augment.check_fits(Augmentation(cutout_px=6), (3, 5, 6))
 
 
 def test_cutout_draws_beside_the_other_draws(rng):

@@ -77,6 +77,12 @@ def for_training(pixels: Pixels, spec: Augmentation, draws: Draws) -> Floats32:
     return whiten(scaled) if spec.whiten else scaled
 
 
+def check_fits(spec: Augmentation, shape: tuple[int, ...]) -> None:
+    """Raise InputError where images of this shape [channel, row, column] are smaller than their cutout."""
+    if spec.cutout_px > min(shape[1:]):
+        raise InputError(f"augmentation.cutout_px must be at most the image's {min(shape[1:])}, got {spec.cutout_px}")
+
+
 def for_evaluation(pixels: Pixels, spec: Augmentation) -> Floats32:
     """Return the pixels [image, channel, row, column] on 0 … 1; nothing is random."""
     scaled = _scaled(pixels)
@@ -108,13 +114,8 @@ def warp(pixels: Floats32, rotate_rad: Floats, stretch: Floats) -> Floats32:
 
 
 def cut_out(pixels: Floats32, side_px: int, draws: Draws) -> Floats32:
-    """Each image with a square at the row and column of `draws` [image, 2] that holds its mean colour.
-
-    Raise InputError where the square is larger than the image.
-    """
+    """Each image with a square at the row and column of `draws` [image, 2] that holds its mean colour."""
     size = np.array(pixels.shape[2:])
-    if side_px > size.min():
-        raise InputError(f"augmentation.cutout_px must be at most the image's {size.min()}, got {side_px}")
     first = (draws * (size - side_px + 1)).astype(np.int64)
     axes = [np.arange(length) for length in size]
     inside = [(axis >= low[:, None]) & (axis < low[:, None] + side_px) for axis, low in zip(axes, first.T, strict=True)]

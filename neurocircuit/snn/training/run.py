@@ -17,7 +17,7 @@ from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
-from neurocircuit.snn.data.augment import MIRROR, for_evaluation, for_training
+from neurocircuit.snn.data.augment import MIRROR, check_fits, for_evaluation, for_training
 from neurocircuit.snn.data.images import DRAWS, ImageSource, Indices
 from neurocircuit.snn.data.sampler import EpochSampler
 from neurocircuit.snn.encode import encode, first_spike
@@ -70,6 +70,7 @@ class Trainer:
         self._clock = RunClock()
         recipe = self.recipe
         self.train_images: ImageSource = library.load(recipe.data, "train", self.data)
+        check_fits(recipe.augmentation, self.train_images.batch(np.zeros(1, dtype=np.int64))[0].shape[1:])
         self.held_out = library.load(recipe.data, "held_out", self.data) if recipe.data.held_out else None
         self.sampler = EpochSampler(len(self.train_images), recipe.schedule.batch_size, recipe.seed)
         self.steps = self.sampler.steps_per_epoch * recipe.schedule.epochs
