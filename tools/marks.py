@@ -84,7 +84,7 @@ def _networks(published: Path) -> list[list[str]]:
         run, test = read_json_object(folder / "run.json"), read_json_object(folder / "evaluation.json")
         with (folder / "log.csv").open(encoding="utf-8") as log:
             epochs = len(list(csv.DictReader(log)))
-        interval = f"{test['accuracy']:.2%} ({test['accuracy_low']:.2%} to {test['accuracy_high']:.2%})"
+        interval = _interval(test)
         shares = (test[key] / test["neurons"] for key in ("spikes", "spikes_before_decision"))
         rows.append(
             [
@@ -99,11 +99,15 @@ def _networks(published: Path) -> list[list[str]]:
     return rows
 
 
+def _interval(one: dict[str, Any]) -> str:
+    return f"{one['accuracy']:.2%} ({one['accuracy_low']:.2%} to {one['accuracy_high']:.2%})"
+
+
 def _windowed(published: Path) -> list[list[str]]:
     rows = [["network", "test images right", "neurons that spike", "latency, mean", "undecided"]]
     for name, words in _WINDOWED.items():
         test = read_json_object(published / f"windowed/mnist-{name}.evaluation.json")
-        interval = f"{test['accuracy']:.2%} ({test['accuracy_low']:.2%} to {test['accuracy_high']:.2%})"
+        interval = _interval(test)
         share, latency = test["spikes"] / test["neurons"], test["latency"]["mean_over_tau"]
         rows.append([words, interval, f"{share:.1%}", f"{latency:.2f} τ", f"{test['undecided']}"])
     return rows
@@ -126,7 +130,7 @@ def _windowed_software(published: Path) -> list[list[str]]:
         test = read_json_object(published / f"{file}.evaluation.json")
         official = read_json_object(published / f"{file.replace('-test', '-official')}.evaluation.json")
         rights = [
-            f"{one['accuracy']:.2%} ({one['accuracy_low']:.2%} to {one['accuracy_high']:.2%}) of {one['images']['n']}"
+            f"{_interval(one)} of {one['images']['n']}"
             for one in ((test, official) if file.endswith("-test") else (test,))
         ]
         share, latency = test["spikes"] / test["neurons"], test["latency"]["mean_over_tau"]

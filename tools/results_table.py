@@ -126,9 +126,8 @@ def _windowed(published: Path) -> Iterator[Row]:
     ):
         if (published / file).exists():
             found = read_json_object(published / file)
-            accuracy = _interval([found["accuracy"], found["accuracy_low"], found["accuracy_high"]])
             name, images = _WINDOWED[found["images"]["data"]], found["images"]["n"]
-            yield f"accuracy, {name}, {images} test images, {how}", accuracy, theirs, str(Path(file).parent)
+            yield f"accuracy, {name}, {images} test images, {how}", _accuracy(found), theirs, str(Path(file).parent)
 
 
 def _windowed_chips(published: Path) -> Iterator[Row]:
@@ -137,10 +136,9 @@ def _windowed_chips(published: Path) -> Iterator[Row]:
         if path.exists():
             found = read_json_object(path)
             cost = found["cost"]
-            ours = _interval([found["accuracy"], found["accuracy_low"], found["accuracy_high"]])
             costs = f"{1e9 * cost['energy_J']:.3g} nJ armed, {1e9 * cost['latency_s']:.3g} ns"
             what = f"MNIST on {found['chips']} chips of the embedded circuit, by its noise table, {words}"
-            yield what, f"{ours}; {costs}", "-", "windowed-chips"
+            yield what, f"{_accuracy(found)}; {costs}", "-", "windowed-chips"
 
 
 def _table4(published: Path) -> Iterator[Row]:
@@ -312,6 +310,10 @@ def _fine(values: list[float]) -> str:
 
 def _points(value: list[float]) -> str:
     return f"{100 * value[0]:+.1f} points ({100 * value[1]:+.1f} … {100 * value[2]:+.1f})"
+
+
+def _accuracy(found: dict[str, Any]) -> str:
+    return _interval([found["accuracy"], found["accuracy_low"], found["accuracy_high"]])
 
 
 def _interval(value: list[float]) -> str:

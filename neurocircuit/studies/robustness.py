@@ -216,8 +216,8 @@ class Study:
 class Case:
     """A disturbance of a network: its weights as `Rounding` makes them of kind, bits and snr_dB, or spikes jittered.
 
-    jitter: relative; of a windowed network in units of τ, as jitter_over_tau is. missed: share of the neurons' spikes.
-    seed: of the noise. The default disturbs nothing.
+    jitter: relative, of a free network; jitter_over_tau: in units of τ. missed: share of the neurons' spikes. seed: of
+    the noise. The default disturbs nothing.
     """
 
     kind: str | None = None
@@ -252,7 +252,7 @@ def _test_images(subject: Subject, data: Path | None, first: int | None) -> Imag
 
 def _disturbed(network: nn.Sequential, case: Case) -> JitteredNetwork | SpikeErrorsNetwork | JitteredWindows:
     if windowed_in(network) is not None:
-        return JitteredWindows(network, case.jitter or case.jitter_over_tau, case.missed)
+        return JitteredWindows(network, case.jitter_over_tau, case.missed)
     if case.jitter:
         return JitteredNetwork(network, [case.jitter] * (len(spiking_layers(network)) + 1), own_clocks=True)
     return SpikeErrorsNetwork(network, case.jitter_over_tau, case.missed)
@@ -309,7 +309,8 @@ def _jitter(study: Study) -> SpikeJitter:
         if (windowed_in(study.network_beside(name)) is not None) != is_windowed:
             raise InputError(f"beside: {name} must be a network of the same kind and data, got {file}")
     curves = {}
-    cases = [Case(jitter=amount, seed=draw) for amount in amounts for draw in range(study.draws)]
+    draws = [(amount, draw) for amount in amounts for draw in range(study.draws)]
+    cases = [Case(jitter_over_tau=j, seed=s) if is_windowed else Case(jitter=j, seed=s) for j, s in draws]
     for name, weights in networks.items():
         rows = curves[name] = np.reshape(study.accuracies(weights, cases), (len(amounts), study.draws)).tolist()
         study.tell(f"jitter, {name}: " + ", ".join(f"{np.mean(row):.2%}" for row in rows), len(networks))

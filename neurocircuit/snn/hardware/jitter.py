@@ -27,7 +27,31 @@ def has_own_clocks(network: nn.Module) -> bool:
     return any(isinstance(module, Retime) for module in network.modules())
 
 
-class JitteredNetwork(nn.Module):
+class _DisturbedNetwork(nn.Module):
+    """A free network whose input and layers of neurons pass their spikes through `_disturbed`, anew at every call."""
+
+    def __init__(self, network: nn.Sequential) -> None:
+        super().__init__()
+        self.network = network
+        self.event_rng = torch.Generator().manual_seed(0)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
+        k = 0
+        z = self._disturbed(k, z)
+        for stage in self.network:
+            z = stage(z)
+            if isinstance(stage, SpikingConv2d | SpikingLinear):
+                k += 1
+                z = self._disturbed(k, z)
+        return z
+
+    def _disturbed(self, k: int, z: Tensor) -> Tensor:
+        """Return the spikes of the input (k = 0) or of the k-th layer of neurons, of the same shape."""
+        raise NotImplementedError
+
+
+class JitteredNetwork(_DisturbedNetwork):
     """A network whose input and layers of neurons have the given relative jitters, drawn anew at every call."""
 
     def __init__(self, network: nn.Sequential, jitter: Sequence[float], own_clocks: bool = False) -> None:
@@ -35,28 +59,17 @@ class JitteredNetwork(nn.Module):
 
         Raise InputError.
         """
-        super().__init__()
+        super().__init__(network)
         layers = len(spiking_layers(network))
         if len(jitter) != layers + 1:
             raise InputError(f"jitter must have {layers + 1} values (input and {layers} layers), got {len(jitter)}")
         if has_own_clocks(network) and not own_clocks:
             raise InputError("network.clock must be absolute under jitter: its times count from the image's start")
-        self.network, self.jitter = network, tuple(jitter)
-        self.event_rng = torch.Generator().manual_seed(0)
+        self.jitter = tuple(jitter)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
-        k = 0
-        z = self._jittered(z, self.jitter[0])
-        for stage in self.network:
-            z = stage(z)
-            if isinstance(stage, SpikingConv2d | SpikingLinear):
-                k += 1
-                z = self._jittered(z, self.jitter[k])
-        return z
-
-    def _jittered(self, z: Tensor, jitter: float) -> Tensor:
+    def _disturbed(self, k: int, z: Tensor) -> Tensor:
         """Return z^(1 + j N), not before t = 0; silence stays."""
+        jitter = self.jitter[k]
         if jitter == 0.0:
             return z
         drawn = torch.randn(z.shape, generator=self.event_rng).to(z)
@@ -67,7 +80,7 @@ class JitteredNetwork(nn.Module):
         return torch.where(kept, torch.exp(torch.where(kept, moved, 0.0)), torch.inf)
 
 
-class SpikeErrorsNetwork(nn.Module):
+class SpikeErrorsNetwork(_DisturbedNetwork):
     """A free network whose spikes, input included, move by a normal error, and some of whose neurons miss theirs.
 
     Errors are drawn anew at each call. jitter_over_tau: deviation, but no spike comes before t = 0 on its clock.
@@ -76,22 +89,15 @@ class SpikeErrorsNetwork(nn.Module):
 
     def __init__(self, network: nn.Sequential, jitter_over_tau: float, missed: float = 0.0) -> None:
         """network: as `build` in snn/models.py makes it."""
-        super().__init__()
-        self.network, self.jitter_over_tau, self.missed = network, jitter_over_tau, missed
-        self.event_rng = torch.Generator().manual_seed(0)
+        super().__init__(network)
+        self.jitter_over_tau, self.missed = jitter_over_tau, missed
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
-        z = self._moved(z)
-        for stage in self.network:
-            z = stage(z)
-            if isinstance(stage, SpikingConv2d | SpikingLinear):
-                z = torch.where(_lost(z, self.missed, self.event_rng), torch.inf, self._moved(z))
-        return z
-
-    def _moved(self, z: Tensor) -> Tensor:
+    def _disturbed(self, k: int, z: Tensor) -> Tensor:
+        """Return the spikes moved, of neurons (k > 0) without those that are missed."""
+        lost = _lost(z, self.missed, self.event_rng) if k else None
         delay = self.jitter_over_tau * torch.randn(z.shape, generator=self.event_rng)
-        return (z * torch.exp(delay).to(z)).clamp(min=1.0)
+        moved = (z * torch.exp(delay).to(z)).clamp(min=1.0)
+        return moved if lost is None else torch.where(lost, torch.inf, moved)
 
 
 def _lost(spikes: Tensor, share: float, rng: torch.Generator) -> Tensor:

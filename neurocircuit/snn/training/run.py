@@ -69,8 +69,8 @@ class Trainer:
     def __post_init__(self) -> None:
         self._clock = RunClock()
         recipe = self.recipe
+        check_fits(recipe.augmentation, library.DATA_SETS[recipe.data.name].shape)
         self.train_images: ImageSource = library.load(recipe.data, "train", self.data)
-        check_fits(recipe.augmentation, self.train_images.batch(np.zeros(1, dtype=np.int64))[0].shape[1:])
         self.held_out = library.load(recipe.data, "held_out", self.data) if recipe.data.held_out else None
         self.sampler = EpochSampler(len(self.train_images), recipe.schedule.batch_size, recipe.seed)
         self.steps = self.sampler.steps_per_epoch * recipe.schedule.epochs
