@@ -72,6 +72,6 @@ def test_own_clocks_are_refused_unless_asked_for_and_then_start_at_the_layers_ea
     z = torch.exp(torch.rand(20, 30))
     z = z / z.amin(dim=1, keepdim=True)
     noisy = JitteredNetwork(clocked, [0.5, 0.0], own_clocks=True)
-    moved = noisy._jittered(z, 0.5)
+    moved = noisy._disturbed(0, z)
     assert torch.equal(moved.amin(dim=1), torch.ones(20))
     assert not torch.equal(moved, z)
