@@ -91,7 +91,7 @@ published-windowed-fashion: setup ## Rebuild reports/published/windowed-fashion 
 CIFAR_WINDOWED := reports/published/cifar-windowed
 CIFAR_BUILD := build/cifar-windowed
 CIFAR_CHIPS := build/cifar-windowed-chips
-.PHONY: published-cifar-windowed published-cifar-windowed-software
+.PHONY: published-cifar-windowed-software
 published-cifar-windowed-software: $(CIFAR_BUILD)/half/weights.pt ## CIFAR-10 in windows at 32 bit: its test images, the official ones (about 90 minutes of one thread)
 	@$(BIN)/neurocircuit convert $(CIFAR_BUILD)/relu/weights.pt --form forced --quantile 0.9999 --images 200 \
 	  --out $(CIFAR_BUILD)/forced.pt
@@ -109,38 +109,75 @@ $(CIFAR_BUILD)/half/weights.pt: $(CIFAR_BUILD)/relu/weights.pt
 	@$(BIN)/neurocircuit convert $< --window 0.5 --quantile 0.9999 --images 200 --out $(CIFAR_BUILD)/half.pt
 	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $(CIFAR_BUILD)/half.pt --set lr=2e-4 --threads 1 --out $(@D)
 
-# A narrower one on chips of the embedded circuit: once trained under its noise, once without (clean), both from the same
-# conversion and for as many steps.
-published-cifar-windowed: $(foreach name,clean aware,$(CIFAR_WINDOWED)/$(name)/replay/result.json) ## CIFAR-10 in windows, on chips of the embedded circuit (about 2 hours of one thread)
-	@$(BIN)/neurocircuit study compare --threads 1 --rounded --images 500 --chips 5 --tables 3 --out $(CIFAR_WINDOWED)/compare \
-	  --clean $(CIFAR_CHIPS)/clean/weights.pt $(CIFAR_CHIPS)/clean/table.nc --replay $(CIFAR_WINDOWED)/clean/replay \
-	  --trained $(CIFAR_CHIPS)/aware/weights.pt $(CIFAR_CHIPS)/aware/table.nc --replay $(CIFAR_WINDOWED)/aware/replay
+# On chips of the embedded circuit the recipe's network, with a window of one tau; on those of the stressed circuit, whose
+# phase noise wants short windows, a narrower one with half a tau. On each circuit once trained under its noise and once
+# without (clean), both from the same weights and for as many steps.
+CIFAR_CHIPS := build/cifar-windowed-chips
+CIFAR_STRESSED := --spec training/circuits/stressed.toml --variation training/circuits/stressed_variation.toml
+$(CIFAR_CHIPS)/embedded/%: WINDOW := 1
+$(CIFAR_CHIPS)/stressed/%: WINDOW := 0.5
+$(CIFAR_CHIPS)/stressed/%: ON := $(CIFAR_STRESSED)
+.SECONDARY:
+.PHONY: published-cifar-windowed published-cifar-windowed-stressed
+published-cifar-windowed: $(CIFAR_WINDOWED)/embedded/aware/neurons/result.json $(CIFAR_WINDOWED)/embedded/compare/result.json ## CIFAR-10 in windows, on chips of the embedded circuit (about 3 hours of one thread)
+published-cifar-windowed-stressed: $(CIFAR_WINDOWED)/stressed/compare/result.json ## The same on the stressed circuit, a narrower network (about 2 hours of one thread)
 
-$(CIFAR_CHIPS)/relu/weights.pt: | setup
+$(CIFAR_WINDOWED)/%/compare/result.json: $(CIFAR_WINDOWED)/%/clean/replay/result.json $(CIFAR_WINDOWED)/%/aware/replay/result.json
+	@$(BIN)/neurocircuit study compare --threads 1 --rounded --images 500 --chips 5 --tables 3 --out $(@D) \
+	  --clean $(CIFAR_CHIPS)/$*/clean/weights.pt $(CIFAR_CHIPS)/$*/clean/table.nc --replay $(CIFAR_WINDOWED)/$*/clean/replay \
+	  --trained $(CIFAR_CHIPS)/$*/aware/weights.pt $(CIFAR_CHIPS)/$*/aware/table.nc --replay $(CIFAR_WINDOWED)/$*/aware/replay
+
+$(CIFAR_CHIPS)/embedded/ramp.pt: $(CIFAR_BUILD)/relu/weights.pt
+$(CIFAR_CHIPS)/stressed/ramp.pt: build/cifar-windowed-narrow/relu/weights.pt
+$(CIFAR_CHIPS)/%/ramp.pt:
+	@mkdir -p $(@D)
+	@$(BIN)/neurocircuit convert $< --window $(WINDOW) --quantile 0.9999 --images 200 --out $@
+
+build/cifar-windowed-narrow/relu/weights.pt: | setup
 	@$(BIN)/neurocircuit train cifar10_windowed --set "widths=[64, 256, 256]" --set cutout_px=0 --threads 1 --out $(@D)
 
-%/ramp.pt: %/relu/weights.pt
-	@$(BIN)/neurocircuit convert $< --window 1 --quantile 0.9999 --images 200 --out $@
+$(CIFAR_CHIPS)/%/tuned/weights.pt: $(CIFAR_CHIPS)/%/ramp.pt
+	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $< --set encoding.alpha=$(WINDOW) --threads 1 --out $(@D)
 
-%/tuned/weights.pt: %/ramp.pt
-	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $< --set encoding.alpha=1 --threads 1 --out $(@D)
+$(CIFAR_CHIPS)/%/ramp.nc: $(CIFAR_CHIPS)/%/tuned/weights.pt
+	@$(BIN)/neurocircuit map $< --images 10 --full-scale neuron $(ON) --out $(@D)/ramp.toml
+	@$(BIN)/neurocircuit calibrate $(@D)/ramp.toml --images 3 --chips 20 --points 200 --out $@
 
-$(CIFAR_CHIPS)/ramp.nc: $(CIFAR_CHIPS)/ramp.pt
-	@$(BIN)/neurocircuit map $< --images 10 --out $(CIFAR_CHIPS)/ramp.toml
-	@$(BIN)/neurocircuit calibrate $(CIFAR_CHIPS)/ramp.toml --images 3 --chips 20 --points 200 --out $@
+TRAIN_FOR_CHIPS = $(BIN)/neurocircuit train cifar10_windowed_finetune --initial $(dir $(@D))tuned/weights.pt \
+	--set encoding.alpha=$(WINDOW) --set epochs=3 --set lr=5e-4 --set hardware.bits=4 --threads 1 --out $(@D) \
+	$$(test -e $(@D)/checkpoint.pt && echo --resume)
+$(CIFAR_CHIPS)/%/clean/weights.pt: $(CIFAR_CHIPS)/%/tuned/weights.pt
+	@$(TRAIN_FOR_CHIPS)
 
-$(CIFAR_CHIPS)/clean/weights.pt $(CIFAR_CHIPS)/aware/weights.pt: $(CIFAR_CHIPS)/%/weights.pt: $(CIFAR_CHIPS)/ramp.nc
-	@$(BIN)/neurocircuit train cifar10_windowed_finetune --initial $(CIFAR_CHIPS)/ramp.pt --set encoding.alpha=1 --set epochs=2 \
-	  --set hardware.bits=4 --set hardware.full_scale=layer $(if $(filter aware,$*),--noise $<) --threads 1 --out $(@D)
+$(CIFAR_CHIPS)/%/aware/weights.pt: $(CIFAR_CHIPS)/%/ramp.nc
+	@$(TRAIN_FOR_CHIPS) --noise $<
 
 $(CIFAR_CHIPS)/%/table.nc: $(CIFAR_CHIPS)/%/weights.pt
-	@$(BIN)/neurocircuit map $< --images 10 --out $(@D)/network.toml
+	@$(BIN)/neurocircuit map $< --images 10 $(ON) --out $(@D)/network.toml
 	@$(BIN)/neurocircuit calibrate $(@D)/network.toml --images 4 --chips 24 --points 200 --out $@
 
 $(CIFAR_WINDOWED)/%/replay/result.json: $(CIFAR_CHIPS)/%/table.nc
 	@mkdir -p $(CIFAR_WINDOWED)/$*
 	@$(BIN)/neurocircuit evaluate $(<D)/weights.pt --bits 4 --threads 1 --json >$(CIFAR_WINDOWED)/$*/software.evaluation.json
 	@$(BIN)/neurocircuit verify $(<D)/network.toml --table $< --images 20 --chips 2 --out $(@D)
+
+# Single neurons of 200 images more.
+$(CIFAR_WINDOWED)/%/neurons/result.json: $(CIFAR_CHIPS)/%/table.nc
+	@$(BIN)/neurocircuit verify $(<D)/network.toml --table $< --images 200 --no-images --runs 100 --out $(@D)
+
+# SpikingVGG16 of Table 1 in windows, as far as an hour of one core trains it.
+VGG16_WINDOWED := reports/published/windowed-vgg16
+.PHONY: published-windowed-vgg16
+published-windowed-vgg16: setup ## Rebuild reports/published/windowed-vgg16: 54 million weights, three epochs (about an hour of one thread)
+	@test -e build/windowed-vgg16/relu/weights.pt || \
+	  $(BIN)/neurocircuit train vgg16_windowed --threads 1 --out build/windowed-vgg16/relu \
+	    $$(test -e build/windowed-vgg16/relu/checkpoint.pt && echo --resume)
+	@rm -rf $(VGG16_WINDOWED) && mkdir -p $(VGG16_WINDOWED)
+	@$(BIN)/neurocircuit convert build/windowed-vgg16/relu/weights.pt --form forced --quantile 0.9999 --images 200 \
+	  --out build/windowed-vgg16/forced.pt
+	@cp build/windowed-vgg16/forced.conversion.json $(VGG16_WINDOWED)/
+	@$(BIN)/neurocircuit evaluate build/windowed-vgg16/forced.pt --threads 1 --json >$(VGG16_WINDOWED)/forced.evaluation.json
+	@$(BIN)/neurocircuit report $(VGG16_WINDOWED)
 
 published-transistor: setup ## Rebuild reports/published/transistor from the datasheet's spec (about 10 minutes of processor time)
 	@rm -rf reports/published/transistor
@@ -224,9 +261,11 @@ published-cifar: ## The three studies on the small CIFAR-10 network, nothing ret
 	  STUDY_OPTIONS="--no-retraining --images 1000 --draws 2" STUDIED_BY=training/cifar10_small.toml \
 	  STUDIED=reports/published/networks/cifar10_small-seed1/weights.pt
 
-published-cifar-windowed-bits: $(CIFAR_BUILD)/tuned/weights.pt ## Table 4 and Fig. 2 of the windowed CIFAR-10 network, retrained (about an hour of one thread)
-	@for study in table4 "fig2 FIG2_IMAGES=2000"; do $(MAKE) published-$$study STUDY_SUFFIX=-cifar10_windowed STUDIED=$< \
-	  STUDIED_BY=training/cifar10_windowed_finetune.toml STUDY_OPTIONS="--set encoding.alpha=1 --draws 2" || exit 1; done
+published-cifar-windowed-bits: $(CIFAR_BUILD)/half/weights.pt $(CIFAR_CHIPS)/embedded/tuned/weights.pt ## Table 4 (T = 0.5) and Fig. 2 (T = 1) of the windowed CIFAR-10 network, retrained (about an hour of one thread)
+	@$(MAKE) published-table4 STUDY_SUFFIX=-cifar10_windowed STUDIED=$< \
+	  STUDIED_BY=training/cifar10_windowed_finetune.toml STUDY_OPTIONS="--draws 2"
+	@$(MAKE) published-fig2 FIG2_IMAGES=2000 STUDY_SUFFIX=-cifar10_windowed STUDIED=$(word 2,$^) \
+	  STUDIED_BY=training/cifar10_windowed_finetune.toml STUDY_OPTIONS="--set encoding.alpha=1 --draws 2"
 
 # Accuracy over errors of spikes: the free network, the one that the circuit holds, and windowed ones.
 published-spikes: setup ## Rebuild reports/published/robustness/spikes: jitter and missed spikes, free beside windowed (about 4 minutes of one thread)

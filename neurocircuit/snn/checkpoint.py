@@ -102,10 +102,13 @@ def new_network(subject: Subject, generator: torch.Generator, initial: str = "")
         windowed.subject = subject
         return windowed.on_spikes
     data = DATA_SETS[subject.data.name]
-    if subject.network.name == "relu_compact":
+    name = subject.network.name
+    if name in ("relu_compact", "relu_vgg16"):
         if subject.encoding.kind != "linear":
-            raise SpecError(f"encoding.kind must be linear for relu_compact, got {subject.encoding.kind}")
-        return relu.build(subject.encoding, subject.network.widths, data.shape, data.classes, generator)
+            raise SpecError(f"encoding.kind must be linear for {name}, got {subject.encoding.kind}")
+        if name == "relu_vgg16":
+            return relu.build_vgg16(subject.encoding, data.shape, data.classes, generator)
+        return relu.build_compact(subject.encoding, subject.network.widths, data.shape, data.classes, generator)
     return build(subject.network, data.shape, data.classes, generator)
 
 

@@ -13,7 +13,13 @@ from neurocircuit.snn.retime import Retime
 from neurocircuit.spec.fields import Ratio, Spec
 
 NetworkName = Literal[
-    "mnist_scnn", "cifar10_scnn_small", "spiking_vgg16", "spiking_googlenet", "relu_compact", "windowed"
+    "mnist_scnn",
+    "cifar10_scnn_small",
+    "spiking_vgg16",
+    "spiking_googlenet",
+    "relu_compact",
+    "relu_vgg16",
+    "windowed",
 ]
 Shape = tuple[int, int, int]
 
@@ -22,6 +28,8 @@ POOLINGS = {
     "latest": layers.LatestPool2d,
     "average": layers.AveragePool2d,
 }
+VGG16_GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (1024, 3))  # channels and layers, Table 1
+VGG16_NEURONS = (4096, 4096, 512)
 PAPER_WEIGHTS = {  # Table 2; Table 1's SpikingVGG16 has 54 million, which also fits the paper's 0.336 mJ
     "mnist_scnn": 0.021e6,
     "spiking_vgg16": 34e6,
@@ -32,7 +40,12 @@ PAPER_WEIGHTS = {  # Table 2; Table 1's SpikingVGG16 has 54 million, which also 
 class NetworkSpec(Spec):
     """Architecture and parameterisation. The defaults suit deep networks; the paper's: free, absolute, bias."""
 
-    name: Annotated[NetworkName, Field(description="architecture, Table 1; windowed: that of `initial`")] = "mnist_scnn"
+    name: Annotated[
+        NetworkName,
+        Field(
+            description="architecture, Table 1; relu_compact, relu_vgg16: to be converted; windowed: that of `initial`"
+        ),
+    ] = "mnist_scnn"
     bias: Annotated[
         bool, Field(strict=True, description="one more input that spikes at z = 1 (t = 0) in every layer")
     ] = False
@@ -169,12 +182,12 @@ def _cifar10_scnn_small(make: Builder, classes: int) -> Iterator[nn.Module]:
 
 def _spiking_vgg16(make: Builder, classes: int) -> Iterator[nn.Module]:
     """SpikingVGG16 of Table 1: five groups of 3x3 layers, each ended by MP(2), then FC(4096, 4096, 512, 10)."""
-    for channels, repeats in ((64, 2), (128, 2), (256, 3), (512, 3), (1024, 3)):
+    for channels, repeats in VGG16_GROUPS:
         for _ in range(repeats):
             yield make.conv(channels, 3)
         yield make.pool(2, 2)
     yield nn.Flatten()
-    for neurons in (4096, 4096, 512, classes):
+    for neurons in (*VGG16_NEURONS, classes):
         yield make.linear(neurons)
 
 

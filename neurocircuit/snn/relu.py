@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from neurocircuit.snn.encode import Encoding
+from neurocircuit.snn.models import VGG16_GROUPS, VGG16_NEURONS
 
 WHITENING_EPSILON = 5e-4  # added to the variances of patches, which pixel noise would else rule
 MOMENTUM = 0.4  # of batch norms: short schedules need young statistics
@@ -47,6 +48,10 @@ class PixelNetwork(nn.Sequential):
 class ReluNetwork(PixelNetwork):
     """A ReLU network, which is converted."""
 
+
+class WhitenedNetwork(ReluNetwork):
+    """A ReLU network whose first layer whitens patches of the training images."""
+
     @torch.no_grad()
     def whiten(self, pixels: Tensor) -> None:
         """Set the first layer to the eigenvectors of patches of pixels [N, channel, row, column], and their opposites.
@@ -66,9 +71,9 @@ class ReluNetwork(PixelNetwork):
             first.bias.copy_(-(first.weight * mean).sum(dim=(1, 2, 3)))
 
 
-def build(
+def build_compact(
     encoding: Encoding, widths: tuple[int, int, int], shape: tuple[int, int, int], classes: int, rng: torch.Generator
-) -> ReluNetwork:
+) -> WhitenedNetwork:
     """Return the compact network: whitening 2x2, then [3x3, pool, 3x3] for each width, pool, linear; weights drawn.
 
     3x3 layers start as identities for as many channels as they take in.
@@ -90,7 +95,29 @@ def build(
     _draw(first.weight, rng)
     assert first.bias is not None  # noqa: S101
     nn.init.zeros_(first.bias)
-    network = ReluNetwork(PixelsOf(encoding), nn.Sequential(*layers), SpikesOf())
+    network = WhitenedNetwork(PixelsOf(encoding), nn.Sequential(*layers), SpikesOf())
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def build_vgg16(encoding: Encoding, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> ReluNetwork:
+    """Return SpikingVGG16 of Table 1 as a ReLU network with a batch norm after each convolution; weights drawn.
+
+    Five groups of 3x3 layers, each ended by a pooling over 2x2, then 4096, 4096, 512 neurons and the classes.
+    """
+    before, rows, columns = shape
+    layers: list[nn.Module] = []
+    for width, repeats in VGG16_GROUPS:
+        for _ in range(repeats):
+            layers += [_conv(before, width, rng), _norm(width), nn.ReLU()]
+            before = width
+        layers.append(nn.MaxPool2d(2, ceil_mode=True))
+        rows, columns = -(-rows // 2), -(-columns // 2)
+    layers.append(nn.Flatten())
+    before *= rows * columns
+    for neurons in (*VGG16_NEURONS, classes):
+        layers += [_linear(before, neurons, rng), nn.ReLU()]
+        before = neurons
+    network = ReluNetwork(PixelsOf(encoding), nn.Sequential(*layers[:-1]), SpikesOf())
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -100,6 +127,15 @@ def _conv(inputs: int, outputs: int, rng: torch.Generator) -> nn.Conv2d:
     with torch.no_grad():
         nn.init.dirac_(conv.weight[: min(inputs, outputs)])
     return conv
+
+
+def _linear(inputs: int, outputs: int, rng: torch.Generator) -> nn.Linear:
+    """Return a layer whose deviations pass a ReLU unchanged (He et al., 2015)."""
+    linear = nn.Linear(inputs, outputs)
+    with torch.no_grad():
+        linear.weight.normal_(0.0, (2.0 / inputs) ** 0.5, generator=rng)
+        linear.bias.zero_()
+    return linear
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

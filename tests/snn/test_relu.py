@@ -9,8 +9,9 @@ import neurocircuit as nc
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.snn import evaluate
 from neurocircuit.snn.encode import Encoding, encode
+from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import load_recipe
-from neurocircuit.snn.relu import WHITENING_EPSILON, PixelsOf, ReluNetwork, build
+from neurocircuit.snn.relu import WHITENING_EPSILON, PixelsOf, ReluNetwork, build_compact, build_vgg16
 from neurocircuit.snn.training.optimise import new_optimiser
 from neurocircuit.snn.training.run import Trainer
 
@@ -79,9 +80,22 @@ def test_a_relu_network_is_neither_evaluated_as_spikes_nor_mapped(trained):
         nc.map(trained, images=held_out()[:5])
 
 
-def test_it_needs_the_linear_encoding(tmp_path):
-    with pytest.raises(SpecError, match=r"encoding\.kind must be linear for relu_compact, got dark_first"):
-        nc.snn.train("cifar10_windowed", settings=(*SETTINGS, "encoding.kind=dark_first"), out=tmp_path / "c")
+@pytest.mark.parametrize("name", ["relu_compact", "relu_vgg16"])
+def test_it_needs_the_linear_encoding(tmp_path, name):
+    settings = (*SETTINGS, f"network.name={name}", "encoding.kind=dark_first")
+    with pytest.raises(SpecError, match=rf"encoding\.kind must be linear for {name}, got dark_first"):
+        nc.snn.train("cifar10_windowed", settings=settings, out=tmp_path / "c")
+
+
+def test_vgg16_has_the_weights_of_table_1_and_passes_its_inputs_on():
+    """54 million weights; what differs between images neither vanishes nor explodes over its 17 layers."""
+    generator = torch.Generator().manual_seed(0)
+    network = build_vgg16(Encoding(kind="linear"), (3, 32, 32), 10, generator)
+    assert count_weights(network) == pytest.approx(54e6, rel=0.01)
+    with torch.no_grad():
+        y = network.inner(torch.rand(8, 3, 32, 32, generator=generator))
+    assert y.shape == (8, 10)
+    assert 0.1 < float(y.std(dim=0).mean()) < 10
 
 
 def test_pixels_come_back_from_their_spikes():
@@ -98,7 +112,7 @@ def test_whitened_patches_have_unit_covariance():
     generator = torch.Generator().manual_seed(0)
     rough = torch.rand(200, 1, 9, 9, generator=generator)
     pixels = nn.functional.avg_pool2d(rough, 2, 1) + 0.3 * torch.rand(200, 1, 8, 8, generator=generator)
-    network = build(Encoding(kind="linear"), (2, 2, 2), (1, 8, 8), 10, generator)
+    network = build_compact(Encoding(kind="linear"), (2, 2, 2), (1, 8, 8), 10, generator)
     network.whiten(pixels)
     with torch.no_grad():
         values = network.inner[0](pixels).permute(1, 0, 2, 3).flatten(1).double()
@@ -130,7 +144,7 @@ def test_each_image_is_mirrored_in_every_second_epoch(tmp_path):
 
 
 def test_biases_of_batch_norms_learn_faster_and_decay_alike():
-    network = build(Encoding(kind="linear"), (2, 2, 2), (1, 8, 8), 10, torch.Generator().manual_seed(0))
+    network = build_compact(Encoding(kind="linear"), (2, 2, 2), (1, 8, 8), 10, torch.Generator().manual_seed(0))
     spec = load_recipe("cifar10_windowed").optimiser
     weights, biases = new_optimiser(network, spec).param_groups
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -30,7 +30,7 @@ from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import spike_loss, weight_terms
 from neurocircuit.snn.models import count_weights, spiking_layers
 from neurocircuit.snn.recipe import Recipe
-from neurocircuit.snn.relu import WHITENED_PATCHES, ReluNetwork
+from neurocircuit.snn.relu import WHITENED_PATCHES, WhitenedNetwork
 from neurocircuit.snn.trace import SpikedFraction
 from neurocircuit.snn.training import runlog
 from neurocircuit.snn.training.optimise import (
@@ -79,7 +79,7 @@ class Trainer:
         self.delay_rng = torch.Generator().manual_seed(self._torch_seed("delay"))
         weights_rng = torch.Generator().manual_seed(self._torch_seed("weights"))
         self.network = checkpoint.new_network(recipe, weights_rng, recipe.initial).to(self.device)
-        if isinstance(self.network, ReluNetwork):
+        if isinstance(self.network, WhitenedNetwork):
             self.network.whiten(self._plain_pixels(WHITENED_PATCHES))
         mirror_rng = np.random.default_rng([recipe.seed, _STREAMS["mirror"]])
         self._mirrored = mirror_rng.integers(2, size=len(self.train_images))
