@@ -10,20 +10,24 @@ from neurocircuit.spice import ngspice
 from neurocircuit.spice.control_deck import TransistorDeck
 
 _LISTING = "devices.txt"
-_LISTED = re.compile(r"\s*\d+ : (m\.\S+)\s+(?:\S+\s+){5}(.*)")
+_LISTED = re.compile(r"\s*\d+ : (m\.\S+)\s+((?:\S+\s+){4})\S+\s+(.*)")
 _VALUE = re.compile(r"\b(w|l|m)\s*=\s*([-+.\deE]+)")
 _WRAPPER = re.compile(r"\.[mx]([np])mos\b")  # the element inside our wrapper tells the polarity
 
 
 @dataclass(frozen=True)
 class Device:
-    """One MOSFET: its path in ngspice, as in `@path[parameter]`, and its drawn size; m: fingers in parallel."""
+    """One MOSFET: its path in ngspice, as in `@path[parameter]`, and its drawn size; m: fingers in parallel.
+
+    nodes: of drain, gate, source and bulk.
+    """
 
     path: str
     polarity: Literal["n", "p"]
     w_m: float
     l_m: float
     m: float
+    nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,9 @@ def devices(deck: TransistorDeck, *, timeout_s: float = 30.0) -> tuple[Device, .
         variables=deck.variables,
     )
     devices_of_deck = [
-        _device(line[1], line[2], deck.length_unit_m) for line in map(_LISTED.fullmatch, listing.splitlines()) if line
+        _device(line[1], line[2], line[3], deck.length_unit_m)
+        for line in map(_LISTED.fullmatch, listing.splitlines())
+        if line
     ]
     if not devices_of_deck:
         raise SimulatorBadOutput("ngspice lists no transistor of this deck")
@@ -70,11 +76,12 @@ def alterations(mismatch: Mapping[str, DeviceShift]) -> list[str]:
     return lines
 
 
-def _device(path: str, parameters: str, length_unit_m: float) -> Device:
+def _device(path: str, nodes: str, parameters: str, length_unit_m: float) -> Device:
     values = {name: float(text) for name, text in _VALUE.findall(parameters)}
     if not {"w", "l"} <= values.keys():
         raise SimulatorBadOutput(f"ngspice lists {path} without w and l")
-    return Device(path, _polarity(path), values["w"] * length_unit_m, values["l"] * length_unit_m, values.get("m", 1.0))
+    w_m, l_m = values["w"] * length_unit_m, values["l"] * length_unit_m
+    return Device(path, _polarity(path), w_m, l_m, values.get("m", 1.0), tuple(nodes.split()))
 
 
 def _polarity(path: str) -> Literal["n", "p"]:

@@ -168,6 +168,31 @@ def written(
     return _in_folder(texts, links or {}, _batch_arguments(variables), timeout_s, judge)
 
 
+def run_noise(
+    deck_text: str,
+    *,
+    timeout_s: float,
+    files: Mapping[str, str] | None = None,
+    links: Mapping[str, Path] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, Floats]:
+    """Run a deck whose .control block runs a noise analysis and writes out.raw; all vectors of its spectrum, [point].
+
+    Among them are "frequency" and "onoise_spectrum". Believed and raised as by `run`.
+    """
+
+    def judge(ended: Ended, directory: Path) -> dict[str, Floats]:
+        _check_end(ended, directory, timeout_s, None)
+        vectors = read_raw(directory / _RAW).vectors
+        missing = [name for name in ("frequency", "onoise_spectrum") if name not in vectors]
+        if missing:
+            raise SimulatorBadOutput(f"ngspice did not deliver {', '.join(missing)}")
+        return vectors
+
+    texts = {**(files or {}), _DECK: deck_text}
+    return _in_folder(texts, links or {}, _batch_arguments(variables), timeout_s, judge)
+
+
 def _batch_arguments(variables: Mapping[str, str] | None) -> list[str]:
     return ["-b", *(word for name, value in (variables or {}).items() for word in ("-D", f"{name}={value}"))]
 
