@@ -163,7 +163,7 @@ $(CIFAR_WINDOWED)/%/replay/result.json: $(CIFAR_CHIPS)/%/table.nc
 
 # Single neurons of 200 images more.
 $(CIFAR_WINDOWED)/%/neurons/result.json: $(CIFAR_CHIPS)/%/table.nc
-	@$(BIN)/neurocircuit verify $(<D)/network.toml --table $< --images 200 --no-images --runs 100 --out $(@D)
+	@$(BIN)/neurocircuit verify $(<D)/network.toml --table $< --images 200 --no-images --runs 100 --inputs ideal --out $(@D)
 
 # SpikingVGG16 of Table 1 in windows, as far as an hour of one core trains it.
 VGG16_WINDOWED := reports/published/windowed-vgg16

@@ -1,6 +1,7 @@
 """neurocircuit verify: whole images and single neurons on the circuit, against eq. (4) and the noise model."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -31,6 +32,13 @@ from neurocircuit.cli.common import (
     type=click.IntRange(min=0),
     help="Single neurons of each layer, each on one of 40 other chips; needs --table.",
 )
+@click.option(
+    "--inputs",
+    default="chips",
+    show_default=True,
+    type=click.Choice(("chips", "ideal")),
+    help="What reaches single neurons: spikes of whole images on chips, or, for many images, those of eq. (4).",
+)
 @click.option("--layers", type=NAMES, help="Layers of the single neurons, by name: 0,1. Default: all.")
 @click.option("--no-images", is_flag=True, help="Single neurons only.")
 @click.option(
@@ -58,6 +66,7 @@ def command(
     split: str,
     chips: int,
     runs: int,
+    inputs: Literal["chips", "ideal"],
     layers: tuple[str, ...] | None,
     no_images: bool,
     transfer_path: Path | None,
@@ -89,6 +98,7 @@ def command(
             chips=chips,
             table=None if table_path is None else NoiseTable.load(table_path),
             runs=runs,
+            inputs=inputs,
             layers=layers,
             whole=not no_images,
             transfer=None if transfer_path is None else TransferJitter.load(transfer_path),

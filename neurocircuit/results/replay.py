@@ -190,11 +190,16 @@ class LayerCheck(Values):
 
 
 class NeuronsReplay(Values):
-    """Single neurons at a level, against a table of `table_level`; differing_causes: what only one of them models."""
+    """Single neurons at a level, against a table of `table_level`; differing_causes: what only one of them models.
+
+    inputs: chips: spikes of whole images on chips; ideal: those of eq. (4). images: from which they are; None: unknown.
+    """
 
     level: str
     table_level: str
     differing_causes: tuple[str, ...]
+    inputs: str = "chips"
+    images: int | None = None
     layers: tuple[LayerCheck, ...]
 
 

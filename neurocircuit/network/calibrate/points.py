@@ -1,9 +1,10 @@
 """Operating points of a mapped network, and what chips make of them at a level.
 
 Points come from whole images run on chips, so they are those the network really uses, the spread of its inputs
-included. Of each layer's firing neurons half are drawn as they come and half uniformly over ln(W_C - 1); of its silent
-ones half are near the threshold; some are those nearest to a wrap. Cells are conditional on the point, so this choice
-weights little; where a cell holds enough of those drawn as they come, its events are theirs.
+included; or, where many images count more, from images under eq. (4). Of each layer's firing neurons half are drawn as
+they come and half uniformly over ln(W_C - 1); of its silent ones half are near the threshold; some are those nearest to
+a wrap. Cells are conditional on the point, so this choice weights little; where a cell holds enough of those drawn as
+they come, its events are theirs.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.core.pool import IN_PROCESS, Pool
 from neurocircuit.errors import InputError
-from neurocircuit.network.run import Circuit
+from neurocircuit.network.run import Circuit, spikes_of
 from neurocircuit.neuron.membrane import Membranes, membranes
 from neurocircuit.neuron.operating_points import Operating, concatenate, window_share_of
 from neurocircuit.neuron.sensitivity import wrap_distance
@@ -23,6 +24,7 @@ from neurocircuit.noise import fit
 from neurocircuit.spec import NeuronSpec
 
 _PER_TASK = 5  # images
+KEPT = 1000  # neurons of each layer and image under eq. (4), drawn at random: memory for hundreds of images
 NEAR_APPROACH = 0.35
 FEWEST_FIRING = 2  # operating points of a layer: one half of them judges what the other fits
 WINDOW_MARGIN = 0.15  # of a readout window, at either end
@@ -48,9 +50,11 @@ EVERYWHERE = Within()
 class _Met:
     """What a layer met in one image on a chip: operating points [neuron] under eq. (4) on the spikes that it received.
 
-    received: the previous stage's spikes [number]; t_over_tau, wrapped: what the chip did, [neuron].
+    neuron: numbers of those in the layer; received: the previous stage's spikes [number]; t_over_tau, wrapped: what the
+    chip did, [neuron].
     """
 
+    neuron: NDArray[np.int64]
     point: Operating
     received: Floats
     t_over_tau: Floats
@@ -117,12 +121,13 @@ def collect(
     images: list[Floats],
     count: int,
     seed: int,
-    level: str = "edge",
+    level: str | None = "edge",
     within: Within = EVERYWHERE,
     pool: Pool = IN_PROCESS,
 ) -> list[Points]:
     """Return `count` points of each layer from the input spikes of images, each run on a chip of its own.
 
+    level: of the chips; None: no chips, spikes are those of eq. (4), and of each layer and image KEPT neurons are kept.
     Raise InputError where a layer has fewer than FEWEST_FIRING firing neurons within.
     """
     tasks = [_Task(circuit, images[k : k + _PER_TASK], k, seed, level) for k in range(0, len(images), _PER_TASK)]
@@ -143,7 +148,7 @@ class _Task:
     images: list[Floats]
     first: int
     seed: int
-    level: str
+    level: str | None
 
 
 def _meet(task: _Task) -> list[list[_Met]]:
@@ -153,12 +158,24 @@ def _meet(task: _Task) -> list[list[_Met]]:
 
 def _met(task: _Task, number: int, spikes: Floats) -> list[_Met]:
     circuit = task.circuit
-    chip = circuit.chip(task.seed, number)
+    if task.level is None:
+        return _met_ideally(circuit, np.random.default_rng([task.seed, 8, number]), spikes)
+    level, chip = task.level, circuit.chip(task.seed, number)
 
     def step(k: int, received: Floats) -> tuple[_Met, Floats]:
-        run = chip.run_layer(k, received, number, task.level)
+        run = chip.run_layer(k, received, number, level)
         point = circuit.operate(k, received)
-        return _Met(point, received, run.t_over_tau, run.false_fire), run.t_over_tau
+        return _Met(np.arange(len(point.at)), point, received, run.t_over_tau, run.false_fire), run.t_over_tau
+
+    return circuit.propagate(spikes, step)
+
+
+def _met_ideally(circuit: Circuit, generator: np.random.Generator, spikes: Floats) -> list[_Met]:
+    def step(k: int, received: Floats) -> tuple[_Met, Floats]:
+        point = circuit.operate(k, received)
+        kept = np.sort(generator.permutation(len(point.at))[:KEPT])
+        fired = spikes_of(point)
+        return _Met(kept, point.take(kept), received, fired[kept], np.zeros(len(kept), dtype=bool)), fired
 
     return circuit.propagate(spikes, step)
 
@@ -194,7 +211,8 @@ def _choose(
     chosen = np.unique(np.concatenate([as_they_come, uniform, *silent_chosen, deep]))
     others = np.setdiff1d(fired, chosen)  # what was drawn twice leaves room
     chosen = np.sort(np.concatenate([chosen, generator.permutation(others)[: max(count - len(chosen), 0)]]))
-    image, neuron = np.divmod(chosen, layer.neurons)
+    image = np.repeat(np.arange(len(met)), [len(one.neuron) for one in met])[chosen]
+    neuron = np.concatenate([one.neuron for one in met])[chosen]
     bias = circuit.mapped.bias_delay_over_tau(k)
     times = np.concatenate(
         [layer.inputs(met[i].received, bias, np.array([j])) for i, j in zip(image, neuron, strict=True)]

@@ -49,9 +49,14 @@ class Runs:
     u: Floats | None = None  # membrane terms of the run's chip, [component, run]; None: not known
 
 
-def points_of(circuit: Circuit, images: list[Floats], runs: int, seed: int, pool: Pool = IN_PROCESS) -> list[Points]:
-    """Return about `runs` neurons of each layer as whole images on chips give them, none that calibration drew."""
-    return collect(circuit, images, runs, seed + 1, pool=pool)
+def points_of(
+    circuit: Circuit, images: list[Floats], runs: int, seed: int, pool: Pool = IN_PROCESS, level: str | None = "edge"
+) -> list[Points]:
+    """Return about `runs` neurons of each layer as whole images on chips give them, none that calibration drew.
+
+    level: of those chips; None: as images under eq. (4) give them.
+    """
+    return collect(circuit, images, runs, seed + 1, level, pool=pool)
 
 
 def replay(

@@ -9,7 +9,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.network.run import OnCircuit
 from neurocircuit.network.verify import images as whole_images
 from neurocircuit.network.verify import transfer as paper
-from neurocircuit.network.verify.single import SingleNeurons
+from neurocircuit.network.verify.single import Inputs, SingleNeurons
 from neurocircuit.network.verify.transfer import TransferJitter
 from neurocircuit.neuron import levels
 from neurocircuit.noise.table import NoiseTable
@@ -30,6 +30,7 @@ def verify(
     table: NoiseTable | None = None,
     runs: int = 0,
     layers: tuple[str, ...] | None = None,
+    inputs: Inputs = "chips",
     whole: bool = True,
     transfer: TransferJitter | None = None,
     power: NeuronPower | Path | None = None,
@@ -49,6 +50,8 @@ def verify(
         chips: that each whole image meets.
         table: noise table of this network, to hold against the circuit.
         runs: single neurons of each layer, each on one of 40 other chips; needs `table`.
+        inputs: what reaches single neurons: chips: the spikes of whole images on chips, of the first 100 images at
+            most; ideal: those of eq. (4), of all images, in a fraction of the time.
         layers: of the single neurons, by name. None: all.
         whole: whether whole images run.
         power: of a neuron, for the energy, or the folder of a condition that `characterize` measured; None: that of the
@@ -109,11 +112,12 @@ def verify(
             singles = SingleNeurons(
                 circuit,
                 table,
-                encoded.spikes[:SINGLE_IMAGES],
+                encoded.spikes[: SINGLE_IMAGES if inputs == "chips" else None],
                 level=level,
                 runs=runs,
                 seed=seed,
                 layers=tuple(names.index(name) for name in (layers or names)),
+                inputs=inputs,
                 pool=pool,
                 progress=progress,
             )

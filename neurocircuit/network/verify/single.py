@@ -1,6 +1,7 @@
 """Single trained neurons of every layer against a noise table, or level against level where causes differ."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from neurocircuit.noise.model import LARGEST_OUTSIDE, NoiseModel
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.results.replay import LayerCheck, NeuronsReplay
 
+Inputs = Literal["chips", "ideal"]
 CHIPS = 40
 CORRELATION_CHIPS = 60
 FAST = ("edge", "averaged")  # levels at which every point can meet every chip
@@ -22,7 +24,10 @@ FAST = ("edge", "averaged")  # levels at which every point can meet every chip
 
 @dataclass(frozen=True)
 class SingleNeurons:
-    """About `runs` neurons of each of `layers`, from images given by their input spikes [number]."""
+    """About `runs` neurons of each of `layers`, from images given by their input spikes [number].
+
+    inputs: chips: the neurons receive what whole images on chips give them; ideal: what eq. (4) does.
+    """
 
     circuit: Circuit
     table: NoiseTable
@@ -33,6 +38,7 @@ class SingleNeurons:
     layers: tuple[int, ...]
     pool: Pool = IN_PROCESS
     progress: Progress = silent
+    inputs: Inputs = "chips"
 
     @property
     def table_level(self) -> str:
@@ -49,7 +55,8 @@ class SingleNeurons:
         spec = self.circuit.mapped.neuron_of(0)
         causes_here, causes_there = (levels.not_modelled(level, spec) for level in (self.level, self.table_level))
         differing = level_agreement.differing_causes(causes_here, causes_there, self.level, self.table_level)
-        points_of_layer = neurons.points_of(self.circuit, self.images, self.runs, self.seed, self.pool)
+        inputs = "edge" if self.inputs == "chips" else None
+        points_of_layer = neurons.points_of(self.circuit, self.images, self.runs, self.seed, self.pool, inputs)
         check = self._level_against_level if differing else self._level_against_table
         checks = [
             check(points_of_layer[layer], part_of(self.progress, k, len(self.layers)))
@@ -59,7 +66,12 @@ class SingleNeurons:
 
     def _replayed(self, differing: list[str], checks: list[LayerCheck]) -> NeuronsReplay:
         return NeuronsReplay(
-            level=self.level, table_level=self.table_level, differing_causes=tuple(differing), layers=tuple(checks)
+            level=self.level,
+            table_level=self.table_level,
+            differing_causes=tuple(differing),
+            inputs=self.inputs,
+            images=len(self.images),
+            layers=tuple(checks),
         )
 
     def _in_transistors(self) -> LayerCheck:

@@ -145,6 +145,8 @@ def _neurons(neurons: dict[str, Any]) -> Section:
         return section(
             "Single neurons", f"{neurons['level']} and {neurons['table_level']} differ in: {differing}.", sentences
         )
+    ideal = neurons.get("inputs") == "ideal"
+    inputs = f"Their inputs are the spikes of {neurons['images']} images under eq. (4)." if ideal else None
     once = any(layer.get("correlation", {}).get("events") == 1 for layer in layers)
     pairing = "pairs of the runs that share a chip" if once else "every point on each of 60 chips in two events"
     table = Table(
@@ -167,7 +169,7 @@ def _neurons(neurons: dict[str, Any]) -> Section:
         "its ± is the standard error of the difference.",
     )
     figure = draw("pit", "Uniform where the model is right.", partial(figures.pit_figure, layers))
-    return section("Single neurons", sentences, figure, table)
+    return section("Single neurons", inputs, sentences, figure, table)
 
 
 def _neuron_row(layer: dict[str, Any]) -> tuple[str, ...]:

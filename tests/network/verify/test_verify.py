@@ -8,6 +8,7 @@ import pytest
 from neurocircuit.core.pool import IN_PROCESS, open_pool
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.network import calibrate
+from neurocircuit.network.calibrate import points as collected
 from neurocircuit.network.verify import correlation, images, level_agreement, neurons, single, transfer, transistors
 from neurocircuit.neuron.operating_points import operate
 from neurocircuit.neuron.sensitivity import Terms
@@ -96,6 +97,21 @@ def test_runs_that_share_a_chip_count_as_fewer():
     wide = neurons.coverage(neurons.Runs(0, pit, pit, pit, pit, chip, np.arange(400), None, np.arange(400)))[1]
     assert wide.independent_runs == pytest.approx(20, abs=2)
     assert not wide.rejected
+
+
+def test_inputs_of_single_neurons_are_those_of_eq_4_or_of_chips(circuit, spikes, monkeypatch):
+    """Of every point in its image: as eq. (4) alone has it, and otherwise where a chip has moved its inputs."""
+    monkeypatch.setattr(collected, "KEPT", 40)
+    expected = [circuit.ideal(image, delays=True) for image in spikes[:6]]
+    for k, points in enumerate(neurons.points_of(circuit, spikes[:6], 60, 3, level=None)):
+        of_point = np.array([expected[i][k].at[j] for i, j in zip(points.image, points.neuron, strict=True)])
+        assert np.array_equal(points.point.at, of_point, equal_nan=True)
+        assert len(set(points.image)) > 1
+        assert points.all_coordinates.shape[1] <= 6 * 40
+        assert np.array_equal(operate(points.times, points.weights, circuit.window).at, of_point, equal_nan=True)
+    on_chips = neurons.points_of(circuit, spikes[:6], 60, 3)[-1]
+    moved = [expected[i][-1].at[j] for i, j in zip(on_chips.image, on_chips.neuron, strict=True)]
+    assert not np.allclose(on_chips.point.at, moved, equal_nan=True)
 
 
 def test_runs_of_a_chip_correlate_as_the_model_says(circuit, spikes, calibrated):
