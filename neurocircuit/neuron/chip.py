@@ -42,6 +42,12 @@ class NeuronErrors:
         error1, error2, error3, error4 = (value[which] for value in self.frequency)
         return NeuronErrors(self.tau[which], self.gain[which], self.threshold[which], (error1, error2, error3, error4))
 
+    def with_frequencies(self, errors: Floats) -> "NeuronErrors":
+        """Return these errors with relative frequency errors of VCO1 … VCO4, [4, trial], on top; all are [trial]."""
+        zero = np.zeros(errors.shape[1])
+        error1, error2, error3, error4 = (mine + more for mine, more in zip(self.frequency, errors, strict=True))
+        return NeuronErrors(self.tau + zero, self.gain + zero, self.threshold + zero, (error1, error2, error3, error4))
+
     @property
     def threshold_factor(self) -> Any:
         """By what the threshold in units of weight changes: lead over 2·swing·a·τ."""

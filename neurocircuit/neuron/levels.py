@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
+from neurocircuit.neuron import flicker
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.pulse_overlap import acting_times, overlapping_weights
 from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
@@ -97,7 +98,7 @@ def evaluate(
 
     start_rad: phases of VCO1 and VCO3 at arming, [trial, 2]; default: those of the spec, or where it says random,
     one draw per trial from a generator with seed 0.
-    noise_seed: seed of the phase noise, [trial]; default: the trial's number.
+    noise_seed: seed of phase noise and flicker, [trial]; default: the trial's number.
     refined: the same physics with the level's numerics disturbed: half the time step in SPICE, inputs moved by a
     few ulps in a closed form. What that changes is the level's numerical floor.
     errors: what a chip's neurons have of their own, each [trial].
@@ -116,9 +117,11 @@ def evaluate(
         options = {"timeout_s": timeout_s, "step_divisor": 2 if refined else 1}
     elif refined:
         t_over_tau = t_over_tau * (1.0 + _ROUNDING_STEPS * np.finfo(float).eps)
+    chosen = level_of(level)
+    if not chosen.HAS_DEVICES:
+        errors = _with_flicker(spec, errors, noise_seed)
     if errors is not None:
         options["errors"] = errors
-    chosen = level_of(level)
     if chosen.HAS_DEVICES:
         return _forced_at_the_end(chosen.fire(spec, t_over_tau, weights, start_rad, noise_seed, **options), spec)
     t_over_tau, weights = acting_times(spec, t_over_tau, weights), overlapping_weights(spec, t_over_tau, weights)
@@ -145,6 +148,8 @@ def waveforms(
     if not chosen.HAS_DEVICES:
         trial_inputs = t_over_tau[None], weights[None]
         t_over_tau, weights = (act(spec, *trial_inputs)[0] for act in (acting_times, overlapping_weights))
+        errors = _with_flicker(spec, None, np.array([noise_seed], dtype=np.uint64))
+        spec = spec if errors is None else errors.spec_of(spec, 0)
     result = chosen.waveforms(spec, t_over_tau, weights, start, noise_seed)
     if chosen.HAS_DEVICES or spec.output_delay_s == 0:
         return result
@@ -192,6 +197,13 @@ def fixed_start_rad(spec: NeuronSpec) -> Floats:
     """Return the phases of VCO1 and VCO3 at arming; 0 where the spec says random."""
     phases = spec.start_phases if isinstance(spec.start_phases, StartPhases) else StartPhases()
     return np.array([phases.vco1_rad, phases.vco3_rad])
+
+
+def _with_flicker(spec: NeuronSpec, errors: NeuronErrors | None, noise_seed: NDArray[np.uint64]) -> NeuronErrors | None:
+    """Return the errors with each trial's frequency offsets by flicker; as they are where the spec has none."""
+    if spec.flicker is None:
+        return errors
+    return (NeuronErrors.none() if errors is None else errors).with_frequencies(flicker.draw(spec, noise_seed))
 
 
 def _after_output_delay(record: FireRecord, spec: NeuronSpec) -> FireRecord:

@@ -24,6 +24,7 @@ import numpy as np
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.chip import ChipLayer
+from neurocircuit.neuron.flicker import difference_spreads
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.spec import NeuronSpec
 
@@ -127,12 +128,12 @@ def common_terms(spec: NeuronSpec, point: Operating) -> Floats:
     return np.stack([-j / spec.loop_ratio, lag])
 
 
-def drift(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
-    """Return what the frequency errors that the spec itself has take from the membrane by t, thresholds; same shape.
+def drift(spec: NeuronSpec, t_over_tau: Floats, errors: Floats | None = None) -> Floats:
+    """Return what relative frequency errors of VCO1 … VCO4 take from the membrane by t, thresholds; same shape.
 
-    0: perfect trim.
+    errors: [4, ...], which extend to the shape of the times; default: those of the spec itself, 0 for a perfect trim.
     """
-    d1, d2, d3, d4 = spec.frequency_error.in_force
+    d1, d2, d3, d4 = spec.frequency_error.in_force if errors is None else errors
     by_loop, compared = (
         (d1 - d2) / spec.phase_per_weight_rad,
         (d4 - d3) * spec.threshold_vco_ratio / spec.fixed_lead_rad,
@@ -175,6 +176,17 @@ def synapse_term(spec: NeuronSpec, point: Operating, times: Floats, weights: Flo
     x = np.maximum(loop_time(spec, point.at)[:, None] - times, 0.0)
     term: Floats = np.sum(errors * weights * np.expm1(-x), axis=1)
     return term
+
+
+def flicker_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
+    """Return the first-order spread of the membrane by flicker at t since arming, thresholds; same shape.
+
+    One event's membrane leaves its course in proportion to that: by `drift` with the event's frequency errors.
+    """
+    looped, compared = difference_spreads(spec)
+    held = looped / spec.phase_per_weight_rad * loop_time(spec, t_over_tau)
+    free = compared * spec.threshold_vco_ratio / spec.fixed_lead_rad * t_over_tau
+    return np.asarray(2.0 * np.pi * spec.cycles_per_tau * np.hypot(held, free))
 
 
 def phase_noise_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:

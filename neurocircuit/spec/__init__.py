@@ -2,7 +2,7 @@
 
 from neurocircuit.spec.bank import Bank, FullScale, WeightBank
 from neurocircuit.spec.network import LayerMapping, MappedNetwork
-from neurocircuit.spec.neuron import FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
+from neurocircuit.spec.neuron import Flicker, FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
 from neurocircuit.spec.process import Devices, Location, Mismatch, ModelFile, Process, Sizes
 from neurocircuit.spec.testbench import LevelName, SweepSpec, Testbench, Uniform
 from neurocircuit.spec.transistors import Bias, Circuit, Components, Condition
@@ -15,6 +15,7 @@ __all__ = [
     "Components",
     "Condition",
     "Devices",
+    "Flicker",
     "FrequencyError",
     "FullScale",
     "LayerMapping",

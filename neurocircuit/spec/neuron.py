@@ -16,6 +16,8 @@ Vcos = tuple[float, float, float, float]
 LARGEST_WINDOW_cycles = 1e7  # each is four events of the edge level
 XOR_RANGE_rad = pi / 2  # phase error up to which the XOR is linear, either way from quadrature
 SMALL_ERROR = Annotated[Ratio, Field(gt=-0.5, lt=0.5)]
+FLICKER = Annotated[Ratio, Field(ge=0, le=1e-5)]  # up to some 3 % of the frequency over any interval
+SHARE = Annotated[Ratio, Field(ge=0, le=1)]
 
 
 class Lead(Spec):
@@ -65,6 +67,29 @@ class StartPhases(Spec):
 
     vco1_rad: Annotated[Radians, Field(alias="vco1")] = 0.0
     vco3_rad: Annotated[Radians, Field(alias="vco3")] = 0.0
+
+
+class Flicker(Spec):
+    """Flicker frequency noise of VCO1 … VCO4: one-sided density S_y(f) = h/f of the relative frequency y = δf/f0.
+
+    It walks too slowly to move within an inference; what counts is how far each frequency has gone since its trim
+    (neuron/flicker.py). A share is the correlation of two VCOs, which is what they have in common of the variance.
+    """
+
+    h: Annotated[tuple[FLICKER, FLICKER, FLICKER, FLICKER], Field(description="of VCO1 … VCO4, without a unit")]
+    shared_vco1_vco2: Annotated[SHARE, Field(description="of one bias that both run on; 1: all of it")] = 0.0
+    shared_vco3_vco4: Annotated[SHARE, Field(description="the same of VCO3 and VCO4")] = 0.0
+    since_trim_s: Annotated[
+        Seconds, Field(alias="since_trim", ge=0, description="from the end of the trim's measurement to the arming")
+    ] = 1.0
+    trim_time_s: Annotated[
+        Seconds,
+        Field(
+            alias="trim_time",
+            gt=0,
+            description="over which the trim measures a frequency; a counter needs 66 µs for 2e-5 of 764 MHz",
+        ),
+    ] = 1e-4
 
 
 class ReadoutWindow(Spec):
@@ -210,6 +235,10 @@ class NeuronSpec(Spec):
             description="white-frequency noise of VCO1 … VCO4, phase variance per second; off, as in a SPICE transient"
         ),
     ] = (0.0, 0.0, 0.0, 0.0)
+    flicker: Annotated[
+        Flicker | None,
+        Field(description="flicker frequency noise of VCO1 … VCO4, another draw at each arming; absent: none"),
+    ] = None
     frequency_error: Annotated[
         FrequencyError,
         Field(description="static errors of VCO1 … VCO4 before and after trim; none in the nominal circuit"),
@@ -325,9 +354,23 @@ class NeuronSpec(Spec):
         return self.threshold.lead_rad
 
     @property
+    def is_noisy(self) -> bool:
+        """Whether two events of one neuron differ by noise of its oscillators."""
+        return any(self.phase_noise) or self.flicker is not None
+
+    def without_noise(self) -> "NeuronSpec":
+        """Return the spec of silent oscillators."""
+        return self.replace(phase_noise=(0.0, 0.0, 0.0, 0.0), flicker=None)
+
+    @property
+    def observed_s(self) -> float:
+        """Observation window from arming; it ends where a readout window closes."""
+        return self.window_s if self.readout_window is None else self.readout_window.closes_s
+
+    @property
     def window_over_tau(self) -> float:
-        """Observation window from arming, units of tau; it ends where a readout window closes."""
-        return (self.window_s if self.readout_window is None else self.readout_window.closes_s) / self.tau_s
+        """The same, units of tau."""
+        return self.observed_s / self.tau_s
 
     @property
     def armed_over_tau(self) -> float:

@@ -161,7 +161,11 @@ def identity(spec: NeuronSpec, inputs: int) -> str:
 
 def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
     """Return the effects that the spec switches on and a transient of the transistors leaves out."""
-    effects = {"phase noise": any(spec.phase_noise), "spikes without width": spec.spike_width_s == 0}
+    effects = {
+        "phase noise": any(spec.phase_noise),
+        "flicker": spec.flicker is not None,
+        "spikes without width": spec.spike_width_s == 0,
+    }
     return tuple(name for name, active in effects.items() if active)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurocircuit.errors import InputError, SpecError
-from neurocircuit.spec import Lead, NeuronSpec, Ramp, Sensitivity
+from neurocircuit.spec import Flicker, Lead, NeuronSpec, Ramp, Sensitivity
 
 PHASE_NOISE = "phase_noise = ['0 rad2/s', '0 rad2/s', '0 rad2/s', "
 
@@ -39,6 +39,7 @@ def test_toml_round_trip_is_exact(tau, cycles, ratio, threshold, noise):
         window_s=7 * tau,
         threshold=threshold,
         phase_noise=(noise, 0.0, noise / 3, 1.0),
+        flicker=Flicker(h=(1e-9 * noise, 0.0, 1e-8, 1e-8), shared_vco1_vco2=noise / 1e3, since_trim_s=noise),
         sensitivities=(Sensitivity(field="tau_s", per_supply=-0.3, per_kelvin=1e-3, source="planted"),),
     )
     assert NeuronSpec.from_dict(tomllib.loads(spec.to_toml())) == spec
@@ -74,6 +75,15 @@ def test_sensitivities_move_their_field_only():
         ("readout = 'x'", "NeuronSpec.readout must be 'continuous' or 'q', got 'x'"),
         ("threshold = { kind = 'lead', lead = '4 rad' }", "NeuronSpec.threshold.lead must be < 3.14"),
         ("threshold = { kind = 'x' }", "NeuronSpec.threshold must have a 'kind' among 'lead', 'ramp'"),
+        ("flicker = {h = [1e-8, 1e-8, 1e-8, 1e-3]}", "NeuronSpec.flicker.h[3] must be <= 1e-05, got 0.001"),
+        (
+            "flicker = {h = [0, 0, 0, 0], since_trim = 1.0}",
+            "NeuronSpec.flicker.since_trim must be text with the unit s",
+        ),
+        (
+            "flicker = {h = [0, 0, 0, 0], shared_vco3_vco4 = 1.1}",
+            "NeuronSpec.flicker.shared_vco3_vco4 must be <= 1, got 1.1",
+        ),
         ("phase_noise = ['1 rad2/s']", "NeuronSpec.phase_noise[1] is missing"),
         (PHASE_NOISE + "'-1 rad2/s']", "NeuronSpec.phase_noise must be >= 0, got -1"),
         (PHASE_NOISE + "'1e9 rad2/s']", "NeuronSpec.phase_noise must be <= 0.1·f0"),

@@ -95,7 +95,7 @@ def simulate_points(
     rows = layer.row[points.neuron] if circuit.mapped.synapses == "shared" else points.neuron
     synapse: Floats = drawn.synapse[rows].astype(np.float64) if len(drawn.synapse) > 1 else np.zeros((1, 1))
     if event is None:
-        spec = spec.replace(start_phases=StartPhases(), phase_noise=(0.0, 0.0, 0.0, 0.0))
+        spec = spec.without_noise().replace(start_phases=StartPhases())
     start, seeds = chips.draw_event(spec, seed, chip, _EVENT + (event or 0), k, len(points.neuron))
     chip_layer = replace(drawn, neuron_errors=drawn.neuron_errors.take(points.neuron))
     weights = chip_layer.weights(points.weights, synapse)

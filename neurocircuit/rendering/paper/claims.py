@@ -56,8 +56,8 @@ def _tempered(run: Run, claim: Claim) -> Claim:
     rows = [run.table.row(half, run.main, row) for half in run.table.halves for row in run.table.rows(half)]
     if any(row["fired"] < 2 for row in rows):
         return Claim(claim.title, claim.paper_says, OPEN, (f"Some rows of level {run.main} have no two fired draws.",))
-    if any(run.spec.phase_noise) and claim.title in _ABOUT_JITTER:
-        noise = "Phase noise is on and moves the spike too; this run cannot tell it from input jitter."
+    if run.spec.is_noisy and claim.title in _ABOUT_JITTER:
+        noise = "Noise of the oscillators is on and moves the spike too; this run cannot tell it from input jitter."
         return Claim(claim.title, claim.paper_says, OPEN, (*claim.evidence, noise))
     return claim
 

@@ -43,8 +43,17 @@ def neuron_sentences(spec: NeuronSpec) -> list[str]:
         f"A spike of {format_quantity(spec.spike_width_s, 's')} moves VCO1 by {spec.phase_per_weight_rad:g} rad per "
         f"unit weight; the XOR is linear up to a phase error of π/2. {fires}",
         *_circuit(spec),
-        f"Silent means not fired within {spec.window_over_tau:g} τ of arming. Phase noise of VCO1 … VCO4: {noise}.",
+        f"Silent means not fired within {spec.window_over_tau:g} τ of arming. Phase noise of VCO1 … VCO4: {noise}"
+        f"{_flicker(spec)}.",
     ]
+
+
+def _flicker(spec: NeuronSpec) -> str:
+    if spec.flicker is None:
+        return ""
+    since = format_quantity(spec.flicker.since_trim_s, "s")
+    h = ", ".join(f"{value:g}" for value in spec.flicker.h)
+    return f"; flicker frequency noise of h = {h}, {since} after the trim"
 
 
 def _circuit(spec: NeuronSpec) -> list[str]:

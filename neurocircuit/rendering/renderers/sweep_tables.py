@@ -57,10 +57,10 @@ def remarks(run: Run) -> list[str]:
     texts += [
         f"The level {level} was not run." for level in ("ideal", "averaged", "bsource") if level not in run.levels
     ]
-    if any(run.spec.phase_noise):
+    if run.spec.is_noisy:
         texts.append(
-            "Phase noise is on: but at ideal and transistor every row holds its spread too, which stays when the input "
-            "jitter is 0."
+            "Noise of the oscillators is on: but at ideal and transistor every row holds its spread too, which stays "
+            "when the input jitter is 0."
         )
     texts += _saturation(run)
     if run.record.get("status") != "complete":

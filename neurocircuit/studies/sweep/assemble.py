@@ -168,7 +168,7 @@ def waveforms_dataset(fires: Fires) -> tuple[xr.Dataset, list[dict[str, Any]]]:
     half = request.halves[0]
     fired = np.isfinite(fires.measured(request.testbench.level, Row(half, "clean")))
     trial = int(np.argmax(fired))
-    spec = request.effective_spec.replace(phase_noise=(0.0, 0.0, 0.0, 0.0))
+    spec = request.effective_spec.without_noise()
     batch = Batch(spec, request.testbench, request.sweep.seed, request.testbench.level, Row(half, "clean"), trial, 1)
     t_over_tau, weights, start_rad = (array[0] for array in inputs(batch))
     variables: dict[str, Any] = {}

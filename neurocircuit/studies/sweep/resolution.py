@@ -76,7 +76,7 @@ def shape(request: SweepRequest, level: str, row: Row) -> Shape:
     if fixed or testbench.desired == "eq4":
         pilot_level, smooth = _CHEAP.get(level, level), False
     else:
-        pilot_level, smooth = "averaged" if any(spec.phase_noise) else "ideal", True
+        pilot_level, smooth = "averaged" if spec.is_noisy else "ideal", True
     desired_level = "ideal" if testbench.desired == "eq4" else pilot_level
     clean, origin = _pilot(spec, testbench, desired_level, Row(row.half, "clean"))
     measured, _ = _pilot(spec, testbench, pilot_level, row)

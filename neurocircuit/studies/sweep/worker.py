@@ -128,12 +128,12 @@ def prepare(batch: Batch) -> None:
 def _evaluate(
     batch: Batch, t_over_tau: Floats, weights: Floats, start_rad: Floats, chosen: NDArray[np.intp]
 ) -> FireRecord:
-    """Evaluate the chosen trials of the batch; only the disturbed rows have phase noise."""
+    """Evaluate the chosen trials of the batch; only the disturbed rows have noise."""
     spec, noise_seed = batch.spec, None
-    if batch.row.is_disturbed and any(spec.phase_noise):
+    if batch.row.is_disturbed and spec.is_noisy:
         noise_seed = noise_seeds(batch.seed, batch.row.number, batch.first, batch.count)[chosen]
-    elif any(spec.phase_noise):
-        spec = spec.replace(phase_noise=(0.0, 0.0, 0.0, 0.0))
+    else:
+        spec = spec.without_noise()
     return levels.evaluate(
         batch.level,
         spec,
