@@ -13,7 +13,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "trim": (),
     "untrimmed": ("trim",),
     "cco": ("trim",),
-    "noise": ("trim", "cco"),
+    "phase_noise": ("trim",),
+    "assumed_noise": ("trim", "cco"),
     "detector": ("trim",),
     "lock": ("trim",),
     "flipflop": ("trim",),
@@ -22,7 +23,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "prediction": ("trim", "synapse", "flipflop", "kernel"),
     "energy": ("trim", "lock", "synapse", "flipflop", "kernel"),
 }
-NOMINAL_ONLY = ("noise", "prediction")  # made at the first condition: dear, and they say how well others hold
+NOMINAL_ONLY = ("assumed_noise", "prediction")  # made at the first condition: dear, and they say how well others hold
 TRIM = ("trim", "untrimmed")
 
 

@@ -25,11 +25,21 @@ BLOCKS = ("pll", "membrane", "synapse", "logic")
 
 
 def measurement(
-    values: dict[str, tuple[float | None, str]], curves: dict[str, Any], remarks: tuple[str, ...] = ()
+    values: dict[str, tuple[float | None, str]],
+    curves: dict[str, Any],
+    remarks: tuple[str, ...] = (),
+    details: dict[str, Any] | None = None,
 ) -> str:
     quantities = [{"key": key, "label": f"label of {key}", "value": v, "unit": u} for key, (v, u) in values.items()]
     return json.dumps(
-        {"schema": 1, "quantities": quantities, "curves": curves, "remarks": remarks, "details": {}, "cpu_s": 2.0}
+        {
+            "schema": 1,
+            "quantities": quantities,
+            "curves": curves,
+            "remarks": remarks,
+            "details": details or {},
+            "cpu_s": 2.0,
+        }
     )
 
 
@@ -60,7 +70,37 @@ def contents(k: int) -> dict[str, str]:
                 }
             },
         ),
-        "noise": measurement(
+        "phase_noise": measurement(
+            {
+                f"{key}_{ring}": (value, unit)
+                for ring in ("vco1", "vco3")
+                for key, value, unit in (
+                    ("f0", 7.5e8, "Hz"),
+                    ("white", 2e5, "rad²/s"),
+                    ("low", 1.9e5, "rad²/s"),
+                    ("high", 2.1e5, "rad²/s"),
+                    ("flicker", 1.7e-8, ""),
+                    ("corner", 9.4e5, "Hz"),
+                )
+            },
+            {
+                f"{what}_{ring}": curve
+                for ring in ("vco1", "vco3")
+                for what, curve in (
+                    ("budget", {"white_rad2_per_s": [1.5e5, 0.5e5], "flicker": [1.6e-8, 0.1e-8]}),
+                    (
+                        "spectrum",
+                        {
+                            "frequency_Hz": [1e3, 1e6, 1e9],
+                            "white_per_Hz": [1.8e-14] * 3,
+                            "flicker_per_Hz": [1.7e-11, 1.7e-14, 1.7e-17],
+                        },
+                    ),
+                )
+            },
+            details={"devices": ["xdiode", "x1.xps"]},
+        ),
+        "assumed_noise": measurement(
             {"ratio": (1.02, "")}, {"walk": {"time_s": TIME, "measured_rad": up, "drawn_rad": up, "theory_rad": up}}
         ),
         "detector": measurement(

@@ -9,6 +9,7 @@ import numpy as np
 from neurocircuit.rendering import style
 from neurocircuit.rendering.read.characterisation import Characterised
 from neurocircuit.results.measurement import Measured
+from neurocircuit.results.phase_noise import RINGS, by_role, ring_noise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,11 +35,51 @@ def f_of_i(run: Characterised) -> "Figure":
     return figure
 
 
-def noise(run: Characterised) -> "Figure":
+def frequency_noise(run: Characterised) -> "Figure":
+    """Draw the spectrum of the frequency of each ring, its two parts, and the corner."""
+    figure, (axes,) = style.new_figure(3.0)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.17)
+    measured = _typical(run, "phase_noise")
+    for (ring, label), colour in zip(RINGS.items(), style.SERIES_COLOURS, strict=False):
+        curve, corner_Hz = measured.curves[f"spectrum_{ring}"], ring_noise(measured, ring).corner_Hz
+        frequency_Hz, white, flicker = (curve[key] for key in ("frequency_Hz", "white_per_Hz", "flicker_per_Hz"))
+        axes.loglog(frequency_Hz, white + flicker, color=colour, label=label)
+        axes.loglog(frequency_Hz, white, ":", color=colour, linewidth=0.8)
+        axes.loglog(frequency_Hz, flicker, "--", color=colour, linewidth=0.8)
+        text = f"corner of {label}: {corner_Hz / 1e6:.2g} MHz"
+        axes.plot([corner_Hz], [2 * white[0]], "o", color=colour, markersize=4, label=text)
+    axes.set(xlabel="frequency (Hz)", ylabel="density of the relative frequency (1/Hz)")
+    axes.set_ylim(bottom=0.2 * min(float(measured.curves[f"spectrum_{ring}"]["white_per_Hz"][0]) for ring in RINGS))
+    axes.legend(loc="upper right", fontsize=7)
+    return figure
+
+
+def noise_budget(run: Characterised) -> "Figure":
+    """Draw what each kind of device adds to the white noise and to the flicker of each ring."""
+    figure, (top, bottom) = style.new_figure(4.6, rows=2)
+    figure.subplots_adjust(left=0.27, right=0.96, top=0.94, bottom=0.1, hspace=0.3)
+    measured = _typical(run, "phase_noise")
+    for k, (ring, label) in enumerate(RINGS.items()):
+        noise = ring_noise(measured, ring)
+        for axes, budget, scale in ((top, noise.white_by_device, 1e-3), (bottom, noise.flicker_by_device, 1e9)):
+            sums = by_role(budget)
+            heights = np.arange(len(sums)) + 0.38 * (k - 0.5)
+            axes.barh(
+                heights, [scale * value for value in sums.values()], 0.36, color=style.SERIES_COLOURS[k], label=label
+            )
+            axes.set_yticks(range(len(sums)), list(sums))
+    for axes, what in ((top, "white (krad²/s)"), (bottom, "flicker h (1e-9)")):
+        axes.invert_yaxis()
+        axes.set(xlabel=what)
+    figure.legend(*top.get_legend_handles_labels(), loc="upper right", ncols=2, fontsize=7)
+    return figure
+
+
+def assumed_noise(run: Characterised) -> "Figure":
     """Draw the root mean square phase over the square root of time."""
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.18)
-    measurement = _typical(run, "noise")
+    measurement = _typical(run, "assumed_noise")
     walk = measurement.curves["walk"]
     root = np.sqrt(1e9 * walk["time_s"])
     for key, label, look in (
@@ -222,7 +263,9 @@ def energy(run: Characterised) -> "Figure":
 
 DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
     "f_of_i": f_of_i,
-    "noise": noise,
+    "frequency_noise": frequency_noise,
+    "noise_budget": noise_budget,
+    "assumed_noise": assumed_noise,
     "detector": detector,
     "lock": lock,
     "flipflop": flipflop,

@@ -12,12 +12,14 @@ from neurocircuit.rendering.figures import characterisation as figures
 from neurocircuit.rendering.read.characterisation import Characterised, condition_text, read_characterisation
 from neurocircuit.rendering.read.result import record_rows
 from neurocircuit.results.measurement import Quantity
+from neurocircuit.results.phase_noise import RINGS, by_role, ring_noise
 
 TITLES = {
     "trim": "Trim",
     "untrimmed": "Without trim",
     "cco": "Current-controlled oscillator",
-    "noise": "Phase noise",
+    "phase_noise": "Phase noise of the devices",
+    "assumed_noise": "Response to an assumed bias noise",
     "detector": "Phase detector, lock range and switched current",
     "lock": "Lock",
     "flipflop": "Flip-flop",
@@ -28,7 +30,13 @@ TITLES = {
 }
 PICTURES = {
     "cco": (("f_of_i", "Frequency of the ring over its bias current, and the tangent at VCO1's trimmed current."),),
-    "noise": (("noise", "Root mean square phase of noisy rings: measured, as drawn, and the random walk of theory."),),
+    "phase_noise": (
+        ("frequency_noise", "Density of the relative frequency of a ring by white and flicker noise of its devices."),
+        ("noise_budget", "White phase noise and flicker by device, all devices of a kind together."),
+    ),
+    "assumed_noise": (
+        ("assumed_noise", "Root mean square phase of noisy rings: measured, as drawn, and the random walk of theory."),
+    ),
     "detector": (("detector", "Mean of UP over the phase between the XOR's inputs, and its deviation from the line."),),
     "lock": (
         ("lock", "Phase error from a quarter turn; VCO1 at f1, and 0.8 and 1.2 of the way to the ends of the range."),
@@ -61,7 +69,8 @@ _OWN_SCALE = {"Hz/A": (1e12, "MHz/µA"), "rad/s": (1e6, "mrad/ns"), "1/s": (1e7,
 _PERCENT = {
     "untrimmed": ("error1", "error2", "error3", "error4", "drift_relative"),
     "cco": ("linearity_narrow", "linearity_wide"),
-    "noise": ("unexplained", "lost"),
+    "phase_noise": ("wander_vco1", "wander_vco3"),
+    "assumed_noise": ("unexplained", "lost"),
     "detector": ("offset", "up_low", "up_high", "lock_range_relative"),
     "lock": ("range_low", "range_high"),
     "synapse": ("phase_spread", "phase_spread_inhibitory"),
@@ -111,6 +120,7 @@ def _measurement(run: Characterised, name: str) -> Section:
         Bullets(tuple(remarks), warning=True) if remarks else None,
         table(run, name),
         _per_condition(run, name),
+        _noise_budget(run) if name == "phase_noise" else None,
         [
             draw(f"{name}_{key}" if key != name else name, caption, partial(figures.DRAW[key], run))
             for key, caption in PICTURES.get(name, ())
@@ -189,6 +199,24 @@ def _per_condition(run: Characterised, name: str) -> list[Table]:
         header.append(f"{q.label} ({unit})" if unit else q.label)
     rows = tuple(zip([condition for condition, _ in known], *columns, strict=True))
     return [Table(f"{TITLES[name]}, by condition", ("", *header), rows)]
+
+
+def _noise_budget(run: Characterised) -> Table | None:
+    """Return each kind of device's share of white noise and of flicker, at the nominal condition."""
+    measured = run.typical("phase_noise")
+    if measured is None:
+        return None
+    columns = [
+        by_role(by_device)
+        for ring in RINGS
+        for noise in (ring_noise(measured, ring),)
+        for by_device in (noise.white_by_device, noise.flicker_by_device)
+    ]
+    header = ("", *(f"{label}: {what}" for label in RINGS.values() for what in ("white", "flicker")))
+    rows = tuple(
+        (role, *(f"{100 * column[role] / sum(column.values()):.1f} %" for column in columns)) for role in columns[0]
+    )
+    return Table("Budget of phase noise by device, at the nominal condition", header, rows)
 
 
 def _remarks(run: Characterised, name: str) -> list[str]:

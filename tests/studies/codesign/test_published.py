@@ -52,11 +52,11 @@ def test_study_file_is_the_published_one(numbers):
     assert len(numbers["fidelities"][0]["trials"]) == study.trials
 
 
-def test_power_and_phase_noise_of_the_study_are_the_datasheets(numbers):
+def test_power_and_assumed_phase_noise_of_the_study_are_the_datasheets(numbers):
     """Within 10 %: a datasheet that is made anew moves a little."""
     folder = ROOT / "reports/published/datasheet-generic65/conditions/tt_27C_1V"
     energy, noise, ring, trim = (
-        measurements.load(folder / f"{name}.json") for name in ("energy", "noise", "cco", "trim")
+        measurements.load(folder / f"{name}.json") for name in ("energy", "assumed_noise", "cco", "trim")
     )
     power = StudySpec.from_toml(ROOT / "training/codesign/mnist.toml").power
     currents = [trim.value(f"vco{k}") for k in range(1, 5)]

@@ -1,4 +1,7 @@
-"""Phase noise of the ring: drawn current noise on its bias, the phase it walks, against the analytic random walk."""
+"""The ring under an assumed current noise on its bias: the phase it walks, against the analytic random walk.
+
+The noise is put in by hand and is not that of the devices, which phase_noise.py measures.
+"""
 
 import numpy as np
 
@@ -14,7 +17,7 @@ from neurocircuit.spice.transistor_deck import number
 RINGS = 20
 PERIODS = 30  # that are looked at
 LAG = 6  # edges between increments: several corners of the noise
-TARGET_rad2_per_s = 0.034**2 / 20e-9  # findings, 2: what costs 5 % of the spike time
+ASSUMED_rad2_per_s = 0.034**2 / 20e-9  # assumed: what costs 5 % of the spike time of the embedded circuit
 # One corner a period, hundreds of time steps: one that ngspice steps over (netlists/README.md, traps) costs little, as
 # `lost` tells. Faster noise folds down from the ring's harmonics: drawn every 20 ps it made the walk 1.2 times as wide.
 CORNERS_PER_PERIOD = 1.0
@@ -25,7 +28,7 @@ def measure(context: Context) -> Measured:
     """Diffusion of seeded noisy rings against 2π k: in the mean, and ring by ring against the walk that was drawn."""
     began, bench = cpu_s(), Bench(context.installed, context.condition)
     gain = context.done["cco"].value("gain")
-    density = TARGET_rad2_per_s / (2 * np.pi * gain) ** 2
+    density = ASSUMED_rad2_per_s / (2 * np.pi * gain) ** 2
     rng = np.random.default_rng([context.request.seed, 1])
     stop_s = START_s + (SKIPPED_PERIODS + PERIODS + 3) * 1.1 / trimmed(context).f1_Hz
     step_s = 1.0 / (CORNERS_PER_PERIOD * trimmed(context).f1_Hz)

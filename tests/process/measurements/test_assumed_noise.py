@@ -7,7 +7,7 @@ import pytest
 from scipy.special import chdtri
 
 from neurocircuit.process.context import Context
-from neurocircuit.process.measurements import noise
+from neurocircuit.process.measurements import assumed_noise
 from neurocircuit.process.request import Request
 from neurocircuit.results import measurement
 from neurocircuit.spice.process import load
@@ -22,8 +22,8 @@ def test_phase_of_noisy_rings_walks_as_theory_says() -> None:
     installed = load("generic65")
     condition = installed.condition()
     done = {name: measurement.load(TRIMMED / f"{name}.json") for name in ("trim", "cco")}
-    request = Request("generic65", (condition,), ("trim", "cco", "noise"), 1e-4, 2, 1)
-    found = noise.measure(Context(installed, condition, request, done))
+    request = Request("generic65", (condition,), ("trim", "cco", "assumed_noise"), 1e-4, 2, 1)
+    found = assumed_noise.measure(Context(installed, condition, request, done))
     # Against theory: the sum of squares of n increments is χ², here at a false alarm of 1 in 1000.
     count = found.details["increments"]
     low, high = (float(chdtri(count, p)) / count for p in (0.9995, 0.0005))
