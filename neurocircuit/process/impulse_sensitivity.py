@@ -1,8 +1,8 @@
 """Impulse sensitivity of a ring: the phase that a charge on each of its nodes leaves, and the devices' noise there.
 
-One transient holds a ring that is left alone and one more for each node, into which short charges of alternating sign
-flow, one every 2 + 1/PHASES periods: each meets the ring at another phase, and the edges of the second period after it
-tell by how much it has moved the phase for good. All rings share their time steps, so errors of these cancel.
+A transient holds a ring that is left alone, and one for each of some nodes, into which short charges of alternating
+sign flow, one every 2 + 1/PHASES periods: each meets the ring at another phase, and the edges of the second period
+after it tell by how much it has moved the phase for good. All rings share their time steps, so errors of these cancel.
 """
 
 import re
@@ -22,6 +22,7 @@ from neurocircuit.spice.transistor_deck import compose_bench, number
 PHASES = 22  # each half, the charges of one sign, meets 11: no multiple of the five stages
 PERIODS_BETWEEN = 2
 SHIFT_rad = 0.015  # that the charge makes at the current node; the most that any node makes is some twice that
+NODES_AT_ONCE = 7  # in one run: a tenth of a minute of processor time
 WIDTH_turns = 0.01  # from the begin of a charge to the peak of its triangular current
 HELD = ("0", "vdd", "en")  # nodes of the bench that a voltage source holds
 TIMEOUT_s = 60.0
@@ -65,20 +66,20 @@ def measure_sensitivity(bench: Bench, current_A: float) -> Sensitivity:
     nodes = tuple(dict.fromkeys(node for device in all_devices for node in device.nodes[::2] if node not in HELD))
     charge_C = SHIFT_rad / (2 * np.pi * gain)
     between_s = (PERIODS_BETWEEN + 1 / PHASES) / f_Hz
-    at_s = START_s + (SKIPPED_PERIODS + 1) / f_Hz + between_s * np.arange(PHASES)
-    signs = np.where(np.arange(PHASES) % 2, -1.0, 1.0)
-    lines = [bench.enable(), *ring_lines("", current_A)]
-    for k, node in enumerate(nodes):
-        lines += [*ring_lines(f"{k}", current_A), *_charges(k, node, at_s, signs * charge_C, WIDTH_turns / f_Hz)]
-    outputs = [f"v(o{k})" for k in range(len(nodes))]
-    watched = [f"v({node})" for node in nodes if node != "o"]
-    vectors = bench.run("\n".join(lines), ["v(o)", *watched, *outputs], at_s[-1] + between_s)
-    shift_rad = np.stack([_shifts(vectors, output, at_s, between_s, f_Hz, bench.supply_V / 2) for output in outputs])
-    node_V = np.stack([np.interp(at_s, vectors["time"], vectors[f"v({node})"]) for node in nodes])
-    order = np.argsort(np.arange(PHASES) * between_s * f_Hz % 1.0)  # as they are: 0, 1/PHASES …
-    return Sensitivity(
-        current_A, f_Hz, gain, all_devices, nodes, (shift_rad / (signs * charge_C))[:, order], node_V[:, order]
-    )
+    at_s = np.asarray(START_s + (SKIPPED_PERIODS + 1) / f_Hz + between_s * np.arange(PHASES), dtype=np.float64)
+    charges_C = np.where(np.arange(PHASES) % 2, -charge_C, charge_C)
+    shifts_rad, voltages_V = [], []
+    for group in (nodes[k : k + NODES_AT_ONCE] for k in range(0, len(nodes), NODES_AT_ONCE)):
+        lines = [bench.enable(), *ring_lines("", current_A)]
+        for k, node in enumerate(group):
+            lines += [*ring_lines(f"{k}", current_A), *_charges(k, node, at_s, charges_C, WIDTH_turns / f_Hz)]
+        outputs = [f"v(o{k})" for k in range(len(group))]
+        saved = dict.fromkeys(["v(o)", *(f"v({node})" for node in group), *outputs])
+        vectors = bench.run("\n".join(lines), list(saved), float(at_s[-1]) + between_s)
+        shifts_rad += [_shifts(vectors, output, at_s, between_s, f_Hz, bench.supply_V / 2) for output in outputs]
+        voltages_V += [np.interp(at_s, vectors["time"], vectors[f"v({node})"]) for node in group]
+    phase_rad_per_C = np.stack(shifts_rad) / charges_C
+    return Sensitivity(current_A, f_Hz, gain, all_devices, nodes, phase_rad_per_C, np.stack(voltages_V))
 
 
 def device_densities(bench: Bench, ring: Sensitivity) -> Mapping[str, Spectrum]:

@@ -52,9 +52,14 @@ def ring_noise(measured: Measured, ring: str) -> RingNoise:
     try:
         budget, names = measured.curves[f"budget_{ring}"], list(measured.details["devices"])
         return RingNoise(
-            *(measured.value(f"{key}_{ring}") for key in ("f0", "white", "low", "high", "flicker", "corner")),
-            dict(zip(names, budget["white_rad2_per_s"].tolist(), strict=True)),
-            dict(zip(names, budget["flicker"].tolist(), strict=True)),
+            f0_Hz=measured.value(f"f0_{ring}"),
+            white_rad2_per_s=measured.value(f"white_{ring}"),
+            low_rad2_per_s=measured.value(f"low_{ring}"),
+            high_rad2_per_s=measured.value(f"high_{ring}"),
+            flicker=measured.value(f"flicker_{ring}"),
+            corner_Hz=measured.value(f"corner_{ring}"),
+            white_by_device=dict(zip(names, budget["white_rad2_per_s"].tolist(), strict=True)),
+            flicker_by_device=dict(zip(names, budget["flicker"].tolist(), strict=True)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise FileFormatError(f"phase_noise lacks or garbles {error}") from None

@@ -123,9 +123,9 @@ def test_a_ring_of_generic65_by_charges_and_by_noise_drawn_in_a_transient() -> N
     moved, expected = (np.diff(values[:, ::5], axis=1).ravel() for values in (phase_rad, expected_rad))
     slope = float(moved @ expected / (expected @ expected))
     assert slope == pytest.approx(1.0, abs=0.12)
-    assert float(np.corrcoef(moved, expected)[0, 1]) > 0.95
+    assert float(np.corrcoef(moved, expected)[0, 1]) > 0.9
     assert abs(slope / 1.33 - 1.0) > 0.12  # planted: charges that say a third too much
-    walk = diffusion(noisy_s, clean_s, 5)
+    walk = diffusion(noisy_s, clean_s, 2)
     assert walk.low < noise.white_rad2_per_s < walk.high
 
 

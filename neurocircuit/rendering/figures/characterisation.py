@@ -48,7 +48,7 @@ def frequency_noise(run: Characterised) -> "Figure":
         axes.loglog(frequency_Hz, flicker, "--", color=colour, linewidth=0.8)
         text = f"corner of {label}: {corner_Hz / 1e6:.2g} MHz"
         axes.plot([corner_Hz], [2 * white[0]], "o", color=colour, markersize=4, label=text)
-    axes.set(xlabel="frequency (Hz)", ylabel="density of the relative frequency (1/Hz)")
+    axes.set(xlabel="frequency (Hz)", ylabel="relative frequency, $S_y$ (1/Hz)")
     axes.set_ylim(bottom=0.2 * min(float(measured.curves[f"spectrum_{ring}"]["white_per_Hz"][0]) for ring in RINGS))
     axes.legend(loc="upper right", fontsize=7)
     return figure
@@ -57,7 +57,7 @@ def frequency_noise(run: Characterised) -> "Figure":
 def noise_budget(run: Characterised) -> "Figure":
     """Draw what each kind of device adds to the white noise and to the flicker of each ring."""
     figure, (top, bottom) = style.new_figure(4.6, rows=2)
-    figure.subplots_adjust(left=0.27, right=0.96, top=0.94, bottom=0.1, hspace=0.3)
+    figure.subplots_adjust(left=0.34, right=0.96, top=0.93, bottom=0.1, hspace=0.3)
     measured = _typical(run, "phase_noise")
     for k, (ring, label) in enumerate(RINGS.items()):
         noise = ring_noise(measured, ring)
