@@ -72,7 +72,7 @@ def draw(spec: NeuronSpec, seeds: Seeds) -> Floats:
         return np.zeros((4, len(seeds)))
     index = np.arange(_FIRST_INDEX, _FIRST_INDEX + 3, dtype=np.uint64)[:, None]
     normal = np.concatenate(normal_pair(np.asarray(seeds, dtype=np.uint64), 0, index))
-    own, common = normal[:4], normal[[4, 4, 5, 5]]
+    separate, common = normal[:4], normal[[4, 4, 5, 5]]
     pairs = (spec.flicker.shared_vco1_vco2, spec.flicker.shared_vco3_vco4)
     shared = np.repeat(pairs, 2)[:, None]
-    return np.asarray((np.sqrt(shared) * common + np.sqrt(1.0 - shared) * own) * np.array(spreads(spec))[:, None])
+    return np.asarray((np.sqrt(shared) * common + np.sqrt(1.0 - shared) * separate) * np.array(spreads(spec))[:, None])
