@@ -8,6 +8,7 @@ choices (`rows[circuit=stressed;group=clean].accuracy`), SPEC is a format, with 
 import csv
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +66,19 @@ def _text(value: Any) -> str:
     return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _codesign(published: Path) -> list[list[str]]:
-    result = read_json_object(published / "codesign/result.json")
+def _codesign(published: Path, folder: str = "codesign") -> list[list[str]]:
+    result = read_json_object(published / folder / "result.json")
     header = ["design", "accuracy, whole test images at `edge`", "energy, armed", "energy, spikes"]
-    rows = [[*header, "energy, paper's formula", "latency"]]
+    is_windowed = "readout_window" in result["ranges"]
+    rows = [[*header, "energy, paper's formula", "latency", *(["T"] if is_windowed else [])]]
     for role, design in sorted(result["recommended"].items()):
         details = design["outcome"]["details"]
         accuracy, low, high = (100 * one for one in design["verification"]["images"]["accuracy"]["circuit"])
         energies = [f"{1e9 * details[key]:.3g} nJ" for key in ("energy_J", "energy_spikes_J", "energy_paper_J")]
         interval = f"{accuracy:.1f} % ({low:.1f} … {high:.1f})"
         rows.append([role, interval, *energies, f"{1e9 * details['latency_s']:.1f} ns"])
+        if is_windowed:
+            rows[-1].append(f"{design['values']['readout_window']:.2f} τ")
     return rows
 
 
@@ -139,6 +143,19 @@ def _windowed_software(published: Path) -> list[list[str]]:
     return rows
 
 
+def _windowed_noise(published: Path) -> list[list[str]]:
+    result = read_json_object(published / "windowed-noise/result.json")
+    groups = result["groups"]
+    right = {(row["value"] or 0.0, row["group"]): row for row in result["rows"]}
+    rows = [["phase noise of each VCO", *groups]]
+    rows.append(["software", *(f"{group['software']:.1%}" for group in groups.values())])
+    for value in sorted({value for value, _ in right}):
+        shares = (right[value, name] for name in groups)
+        words = f"{value / _STRESSED:.2g} × ({value / 1e3:.3g}·10³ rad²/s)" if value else "none"
+        rows.append([words, *(f"{row['accuracy']:.1%} ({row['low']:.1%} to {row['high']:.1%})" for row in shares)])
+    return rows
+
+
 def _windowed_beside(published: Path) -> list[list[str]]:
     rows = [["on 10 chips of the embedded circuit, 1000 images"]]
     free, windowed = (
@@ -185,6 +202,7 @@ def _windowed_chips(published: Path) -> list[list[str]]:
     return rows
 
 
+_STRESSED = 110e3  # rad²/s, of training/circuits/stressed.toml
 _WINDOWED_SOFTWARE = {
     "cifar-windowed/software/forced-test": "CIFAR-10, `forced`, as converted",
     "cifar-windowed/software/half-test": "CIFAR-10, `ramp`, fine-tuned for one epoch",
@@ -206,11 +224,13 @@ def _embedded_circuit(published: Path) -> list[list[str]]:
 
 TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "codesign": _codesign,
+    "codesign_windowed": partial(_codesign, folder="codesign-windowed"),
     "embedded_circuit": _embedded_circuit,
     "networks": _networks,
     "spikes": _spikes,
     "windowed": _windowed,
     "windowed_beside": _windowed_beside,
     "windowed_chips": _windowed_chips,
+    "windowed_noise": _windowed_noise,
     "windowed_software": _windowed_software,
 }

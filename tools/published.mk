@@ -2,7 +2,7 @@
 RECIPE ?= mnist
 SEEDS ?= 1
 
-.PHONY: published $(addprefix published-,reports windowed windowed-chips windowed-fashion transistor mc datasheet network embedded stressed hard decks neurons codesign codesign-windowed \
+.PHONY: published $(addprefix published-,reports windowed windowed-chips windowed-noise windowed-fashion transistor mc datasheet network embedded stressed hard decks neurons codesign codesign-windowed \
 	pvt table4 fig2 jitter fashion cifar circuit-curves aware aware-membranes embedded-aware circuit-aware clean-seeds)
 
 published: setup ## Rebuild reports/published/table3
@@ -73,6 +73,26 @@ published-windowed-chips: setup ## Rebuild reports/published/windowed-chips: MNI
 	  --threads 1 --json >$(WINDOWED_CHIPS)/free.evaluation.json
 	@$(BIN)/neurocircuit verify $(WINDOWED_CHIPS)/network.toml --table $(CHIPS_BUILD)/table.nc --images 100 --chips 3 \
 	  --out $(WINDOWED_CHIPS)/replay
+
+# Which phase noise which window bears: the network of published-windowed-chips at each T, fine-tuned under the noise of
+# the stressed circuit's oscillators, on embedded circuits of more and less phase noise.
+WINDOWED_NOISE := reports/published/windowed-noise
+NOISE_BUILD := build/windowed-noise
+WINDOWS := 0.25 0.5 1
+published-windowed-noise: $(foreach T,$(WINDOWS),$(WINDOWED_NOISE)/window-$(T).pt) ## Rebuild reports/published/windowed-noise: accuracy over phase noise for three windows (about 6 minutes of one thread)
+	@$(BIN)/neurocircuit study circuit-curves --method table --split official --images 500 --chips 3 --map-images 20 \
+	  --quantity phase_noise=0,1.1e4,3.67e4,1.1e5,3.3e5 --jobs $(JOBS) --out $(WINDOWED_NOISE) \
+	  $(foreach T,$(WINDOWS),--beside "T = $(T) τ" $(WINDOWED_NOISE)/window-$(T).pt) && rm -rf $(WINDOWED_NOISE)/tasks
+
+$(WINDOWED_NOISE)/window-%.pt: | setup
+	@mkdir -p $(@D) $(NOISE_BUILD)/$*
+	@$(BIN)/neurocircuit convert $(WINDOWED_CHIPS)/mnist-ramp-aware.pt --window $* --images 200 --out $(NOISE_BUILD)/$*/start.pt
+	@$(BIN)/neurocircuit map $(NOISE_BUILD)/$*/start.pt --images 20 --spec training/circuits/stressed.toml --out $(NOISE_BUILD)/$*/start.toml
+	@$(BIN)/neurocircuit calibrate $(NOISE_BUILD)/$*/start.toml --images 6 --chips 12 --points 80 --out $(NOISE_BUILD)/$*/start.nc
+	@$(BIN)/neurocircuit train mnist_windowed_finetune --initial $(NOISE_BUILD)/$*/start.pt --noise $(NOISE_BUILD)/$*/start.nc \
+	  --set encoding.alpha=$* --set schedule.lr=1e-3 --set data.held_out=1000 --set data.test_from_training=53000 \
+	  --set hardware.bits=4 --set hardware.full_scale=layer --threads 1 --out $(NOISE_BUILD)/$*/tuned
+	@cp $(NOISE_BUILD)/$*/tuned/weights.pt $@
 
 # A wider one for Fashion-MNIST, fine-tuned on a ramp. Its test set is read once.
 FASHION_WINDOWED := reports/published/windowed-fashion

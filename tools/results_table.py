@@ -242,17 +242,14 @@ def _pvt(published: Path) -> Iterator[Row]:
 
 
 def _codesign(published: Path) -> Iterator[Row]:
-    for values in _read(published, "codesign"):
-        for role, one in values["recommended"].items():
-            details = one["outcome"]["details"]
-            accuracy = _interval(one["verification"]["images"]["accuracy"]["circuit"])
-            cost = f"{1e9 * details['energy_J']:.3g} nJ, {1e9 * details['latency_s']:.3g} ns"
-            yield (
-                f"co-design, {role}: test images at edge; armed energy, latency",
-                f"{accuracy}; {cost}",
-                "-",
-                "codesign",
-            )
+    for folder, network in (("codesign", ""), ("codesign-windowed", " in windows")):
+        for values in _read(published, folder):
+            for role, one in values["recommended"].items():
+                details = one["outcome"]["details"]
+                accuracy = _interval(one["verification"]["images"]["accuracy"]["circuit"])
+                cost = f"{1e9 * details['energy_J']:.3g} nJ, {1e9 * details['latency_s']:.3g} ns"
+                what = f"co-design{network}, {role}: test images at edge; armed energy, latency"
+                yield what, f"{accuracy}; {cost}", "-", folder
 
 
 _PARTS: tuple[Callable[[Path], Iterator[Row]], ...] = (

@@ -73,7 +73,7 @@ def command(
 
     Writes the windowed network, which `evaluate`, `map` and `train --initial` take, and beside it OUT.conversion.json
     with the share of images decided as before and what became of each layer, and a report. Networks of one's own in
-    torch: nc.snn.convert in Python.
+    torch: nc.snn.convert in Python. A windowed network in CHECKPOINT gets another --window, weights and X as they are.
 
     Of a network for ImageNet: convert --architecture googlenet WEIGHTS --data IMAGENET --images 50 --test 5000, where
     IMAGENET has train/ and val/, each with one folder of pictures per class.
@@ -96,4 +96,4 @@ def command(
         largest_fan_in=largest_fan_in,
         relay_after=relay_after,
     )
-    deliver(network, as_json, out)
+    deliver(network, as_json, out, report=network.conversion is not None)

@@ -107,6 +107,7 @@ def set_log_plain(axis: Any) -> None:
     axis.set_major_locator(LogLocator(10, numticks=8))
     axis.set_major_formatter(FuncFormatter(lambda value, _position: plain_number(value)))
     axis.set_minor_formatter(FuncFormatter(minor))
+    axis.set_tick_params(which="minor", pad=5.0)  # numbers of short and long ticks on one line
 
 
 def set_whole_numbers(axis: Any) -> None:

@@ -61,12 +61,14 @@ class CircuitCurves(Result):
     """Accuracy of groups of networks over quantities of circuits.
 
     groups: by name; circuits: by name, the value of each quantity as the circuit has it; quantities: label of each;
-    rows: one for each point and group; gains: one for each point, of the second group on the first.
+    method: every neuron of an image at the level, or images under a noise table of each point. rows: one for each point
+    and group; gains: one for each point, of the second group on the first.
     """
 
     kind: ClassVar[str] = "circuit_curves"
 
     level: str
+    method: Literal["circuit", "table"] = "circuit"
     split: str
     images: int
     map_images: int

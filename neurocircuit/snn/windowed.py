@@ -4,6 +4,7 @@ Between layers go the activations that spikes carry; neuron/windows.py says whic
 a `WindowedGraph` either way, with the same decisions.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from neurocircuit.neuron import windows
 from neurocircuit.neuron.windows import Code
 from neurocircuit.results.conversion import Conversion
 from neurocircuit.snn import functional, weights_file
+from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.functional import windowed
 from neurocircuit.snn.functional.geometry import Padding
 from neurocircuit.snn.recipe import Subject
@@ -236,6 +238,19 @@ class WindowedNetwork(nn.Module):
         offset, largest = readout_range(self(pixels).amax(dim=1))
         nodes = (*self.graph.nodes[:-1], last.replace(offset=offset, largest=largest))
         self.follow(self.graph.replace(nodes=nodes))
+
+    def at_window(self, window_over_tau: float, pixels: Tensor) -> "WindowedNetwork":
+        """Return a copy with one window for all layers and the pixels; its read-out fits these images.
+
+        pixels: [N, channel, row, column], 0 … 1. Weights and X stay, so form `ramp` bends activations otherwise.
+        """
+        network = copy.deepcopy(self)
+        network.follow(self.graph.with_windows(window_over_tau))
+        network.fit_readout(pixels)
+        network.conversion = None
+        if self.subject is not None:
+            network.subject = self.subject.replace(encoding=Encoding(kind="linear", alpha=window_over_tau))
+        return network
 
     def layer(self, node: LayerNode) -> WindowedSum:
         """Return the layer of a node."""

@@ -6,6 +6,7 @@ it reaches the next layer, can decide, and costs its energy.
 """
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,13 @@ from neurocircuit.network.run import Circuit, decide
 from neurocircuit.neuron.on_time import OnTimes, on_times
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.results.inference import InferenceCost, InferenceFigures, NeuronPower
+from neurocircuit.snn import checkpoint
 from neurocircuit.snn.encode import first_spike
 from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
 from neurocircuit.snn.hardware.noisy_windows import on_chips
 from neurocircuit.snn.hardware.quantise import keep_rounded, round_to_banks
 from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.windowed import windowed_in
 
 _BATCH = 100
@@ -75,11 +78,14 @@ def figures(inferences: Inferences, power: NeuronPower, tau_s: float, weights: i
 
 
 def on_circuit(
-    circuit: Circuit, spikes: list[Floats], labels: NDArray[np.int64], chips: int, level: str, seed: int
+    circuit: Circuit, spikes: list[Floats], labels: NDArray[np.int64], chips: Iterable[int], level: str, seed: int
 ) -> Inferences:
-    """Run every neuron of every image at a level, from input spikes [number] of each image, units of tau."""
+    """Run every neuron of every image at a level, from input spikes [number] of each image, units of tau.
+
+    chips: their numbers.
+    """
     rows = []
-    for number in range(chips):
+    for number in chips:
         chip = circuit.chip(seed, number)
         for image, (image_spikes, label) in enumerate(zip(spikes, labels, strict=True)):
             runs = chip.run(image_spikes, image, level)
@@ -89,15 +95,24 @@ def on_circuit(
 
 
 def under_table(
-    circuit: Circuit, network: nn.Sequential, table: NoiseTable, z: Tensor, labels: Tensor, chips: int, seed: int
+    circuit: Circuit,
+    network: nn.Sequential,
+    table: NoiseTable,
+    z: Tensor,
+    labels: Tensor,
+    chips: Iterable[int],
+    seed: int,
 ) -> Inferences:
-    """Run images z [image, channel, row, column] through the torch network as the circuit builds it, under a table."""
+    """Run images z [image, channel, row, column] through the torch network as the circuit builds it, under a table.
+
+    network: one of `network_for_tables`; chips: their numbers.
+    """
     noisy = on_chips(as_built(network, circuit), table, outside="ideal", window_over_tau=circuit.window)
     noisy.eval()
     noisy.heard = []
     rows = []
     with torch.no_grad():
-        for number in range(chips):
+        for number in chips:
             noisy.new_chip(seed, number)
             for first in range(0, len(z), _BATCH):
                 batch = z[first : first + _BATCH]
@@ -107,6 +122,14 @@ def under_table(
                 images = np.arange(first, first + len(batch))
                 rows.append((images, np.full(len(batch), number), right.numpy(), decided.numpy(), on))
     return _gathered(rows, circuit.latest_over_tau, noisy.count.share)
+
+
+def network_for_tables(subject: Subject, network: nn.Sequential) -> nn.Sequential:
+    """Return a network that `as_built` can copy: a free one with weights that are set there, a windowed one itself."""
+    if windowed_in(network) is not None:
+        return network.eval()
+    free = subject.replace(network=subject.network.replace(parameterisation="free"))
+    return checkpoint.new_network(free, torch.Generator().manual_seed(0)).eval()
 
 
 def as_built(network: nn.Sequential, circuit: Circuit) -> nn.Sequential:

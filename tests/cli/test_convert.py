@@ -121,9 +121,16 @@ def test_a_whole_module_in_a_pickle_is_refused(neurocircuit, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_spiking_and_windowed_networks_are_refused(neurocircuit, tmp_path, relu):
+def test_a_windowed_network_takes_another_window_and_nothing_else(neurocircuit, tmp_path, relu):
+    import neurocircuit as nc
+
     assert neurocircuit("convert", relu, "--images", "20", "--out", "w.pt").returncode == 0
-    done = neurocircuit("convert", "w.pt", "--out", "again.pt")
+    assert neurocircuit("convert", "w.pt", "--images", "20", "--window", "1", "--out", "slow.pt").returncode == 0
+    first, slow = (nc.snn.WindowedNetwork.load(tmp_path / name) for name in ("w.pt", "slow.pt"))
+    assert (slow.graph.window_over_tau, slow.subject.encoding.alpha) == (1.0, 1.0)
+    assert [layer.largest for layer in slow.graph.layers[:-1]] == [layer.largest for layer in first.graph.layers[:-1]]
+    assert all(torch.equal(value, slow.state_dict()[name]) for name, value in first.state_dict().items())
+    done = neurocircuit("convert", "w.pt", "--quantile", "0.9", "--out", "again.pt")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "windowed already" in done.stderr
 

@@ -12,7 +12,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.network import mapping as mappings
 from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.limits import Choice
-from neurocircuit.network.run import Circuit
+from neurocircuit.network.run import Circuit, EncodedImages, decide, spikes_of
 from neurocircuit.network.windowed import WindowedNetwork
 from neurocircuit.results.codesign import Evaluated
 from neurocircuit.spec import NeuronSpec
@@ -20,6 +20,7 @@ from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies import inference
 from neurocircuit.studies.pvt import conditions
 from neurocircuit.studies.pvt import run as pvt
+from tests.studies.codesign.conftest import small_retraining, small_study
 from tests.studies.pvt.test_pvt import spec, write
 
 torch = pytest.importorskip("torch")
@@ -27,63 +28,14 @@ pytest.importorskip("optuna")
 pytest.importorskip("sklearn")
 
 FINETUNE = Path(__file__).parents[2] / "training/mnist_windowed_finetune.toml"
-STUDY = """
-name = "tiny"
-checkpoint = "WEIGHTS"
-split = "train"
-trials = 3
-population = 4
-objectives = ["accuracy", "energy", "latency"]
-
-[parameters]
+PARAMETERS = """
 cycles_per_tau = { low = 14.0, high = 40.0 }
 readout_window = { low = 0.25, high = 1.0, scale = "log" }
 
-[power]
-bias = "10 uA"
-oscillators = "68 uW"
-rest = "53 uW"
-source = "planted"
-
-[limits]
-accuracy_at_least = 0.0
-undecided_at_most = 1.0
-
 [conversion]
 images = 50
-
-[[fidelities]]
-name = "table"
-method = "table"
-map_images = 3
-calibration_images = 3
-calibration_chips = 6
-points = 40
-images = 10
-chips = 1
-
-[[fidelities]]
-name = "edge"
-method = "circuit"
-map_images = 3
-images = 3
-chips = 1
-designs = 1
-
-[verification]
-split = "train"
-map_images = 3
-images = 2
-chips = 1
 """
-RETRAINING = f"""
-[retraining]
-recipe = "{FINETUNE}"
-settings = ["data.name=digits", "data.held_out=1097", "hardware.full_scale=layer"]
-calibration_images = 3
-calibration_chips = 6
-points = 40
-"""
+SETTINGS = ["data.name=digits", "data.held_out=1097", "hardware.full_scale=layer"]
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = Model(subject, network).save(folder / "relu.pt")
     ramp = nc.snn.convert(model, model.images("train").first(50), quantile=0.9999)
     ramp.save(folder / "ramp.pt")
-    (folder / "relu.toml").write_text(STUDY.replace("WEIGHTS", "relu.pt") + RETRAINING)
-    (folder / "ramp.toml").write_text(STUDY.replace("WEIGHTS", "ramp.pt"))
+    studies = {name: small_study(f"{name}.pt", PARAMETERS, few=3, trials=3, designs=1) for name in ("relu", "ramp")}
+    (folder / "relu.toml").write_text(studies["relu"] + small_retraining(FINETUNE, SETTINGS, few=3))
+    (folder / "ramp.toml").write_text(studies["ramp"])
     return folder
 
 
@@ -181,8 +134,8 @@ def test_both_ways_count_the_same_times(problem: Any) -> None:
     circuit, images = mapped(problem), problem.images("train", 6)
     table, _, _ = fit_table(circuit, images.spikes[:3], chip_count=6, points_per_layer=40)
     labels = torch.from_numpy(images.labels)
-    by_table = inference.under_table(circuit, problem.network, table, images.z, labels, chips=2, seed=1)
-    at_edge = inference.on_circuit(circuit, images.spikes, images.labels, 2, "edge", 1)
+    by_table = inference.under_table(circuit, problem.network, table, images.z, labels, chips=range(2), seed=1)
+    at_edge = inference.on_circuit(circuit, images.spikes, images.labels, range(2), "edge", 1)
     assert by_table.on.on.mean() == pytest.approx(at_edge.on.on.mean(), rel=0.1)
     assert by_table.on.ramp.mean() == pytest.approx(at_edge.on.ramp.mean(), rel=0.1)
     assert by_table.on.spikes.mean() == pytest.approx(at_edge.on.spikes.mean(), rel=0.15)
@@ -248,7 +201,7 @@ def test_circuit_curves_map_a_windowed_network_as_map_does(folder: Path) -> None
         EMBEDDED,
         images,
         Choice(),
-        name="clean1",
+        name="clean-1",
         checkpoint=path.name,
         checkpoint_sha256=network.sha256,
     )
@@ -261,6 +214,53 @@ def test_circuit_curves_map_a_windowed_network_as_map_does(folder: Path) -> None
     last = network.physical.layers[-1]
     assert last.origin_over_tau <= outcome.latency_over_tau <= last.closes_over_tau
     assert outcome.software is not None
+
+
+def test_circuit_curves_compare_windows_by_noise_tables(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels are what eq. (4) decides: all right in torch, most under the circuit's noise; each net at its own T."""
+    import neurocircuit as nc
+    from neurocircuit.snn import unroll
+    from neurocircuit.studies.circuit_curves import run as curves
+    from neurocircuit.studies.circuit_curves.quantities import Setting
+    from neurocircuit.studies.circuit_curves.study import circuit_curves
+
+    for name, count in {"images": 12, "chips": 6, "points": 40}.items():
+        monkeypatch.setitem(curves.TABLE, name, count)
+    model = nc.snn.load(folder / "relu.pt")
+    nc.snn.convert(model, model.images("train").first(50), window=1.0, quantile=0.9999).save(tmp_path / "slow.pt")
+    files = {"T = 0.5": folder / "ramp.pt", "T = 1": tmp_path / "slow.pt"}
+    for group, path in files.items():
+        unrolled = unroll.load(path)
+        network = curves.Network(group, 1, path, unrolled.images("train", None, 12))
+        spikes = unrolled.images("train", None, 40).spikes
+        circuit = network._within_window
+        decisions = np.array([decide(spikes_of(circuit.ideal(image, exact_weights=True)[-1])) for image in spikes])
+        images = EncodedImages(spikes, decisions)
+        assert network.software(images, "table").sum() == (decisions >= 0).sum() > 30
+        assert not network.software(EncodedImages(spikes, (decisions + 1) % 10), "table").any()
+        point = curves.Point("c", None, None, Setting(NeuronSpec(), EMBEDDED))
+        for labels, is_right in ((decisions, True), ((decisions + 1) % 10, False)):
+            outcome = curves.Task(network, point, (0, 1), EncodedImages(spikes, labels), "edge", 1, "table").run()
+            assert isinstance(outcome, curves.Replayed)
+            assert (np.mean(outcome.right) > 0.8) == is_right
+            assert np.shape(outcome.right) == (2, 40)
+    result = circuit_curves(
+        beside={name: [path] for name, path in files.items()},
+        out=tmp_path / "out",
+        quantity={"phase_noise": [3e5]},
+        split="train",
+        images=6,
+        map_images=12,
+        chips=2,
+        method="table",
+    )
+    assert [row.group for row in result.rows] == 2 * list(files)
+    assert result.gains == ()
+    result.save(tmp_path / "out")
+    nc.report(tmp_path / "out")
+    assert "T = 0.5" in (tmp_path / "out" / "report.md").read_text()
 
 
 def test_a_network_on_another_clock_hears_the_same_spikes(problem: Any) -> None:

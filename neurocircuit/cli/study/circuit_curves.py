@@ -13,7 +13,6 @@ NAMES = "cycles, mismatch, phase_noise, headroom, ratio"
 @click.command("circuit-curves")
 @click.option(
     "--clean",
-    required=True,
     multiple=True,
     type=PATH,
     metavar="WEIGHTS",
@@ -25,6 +24,13 @@ NAMES = "cycles, mismatch, phase_noise, headroom, ratio"
     type=PATH,
     metavar="WEIGHTS",
     help="A network trained under that noise; repeat for each training seed.",
+)
+@click.option(
+    "--beside",
+    multiple=True,
+    type=(str, PATH),
+    metavar="NAME WEIGHTS",
+    help="A network of another group, such as another window; repeat for each group and training seed.",
 )
 @click.option(
     "--circuit",
@@ -41,17 +47,27 @@ NAMES = "cycles, mismatch, phase_noise, headroom, ratio"
     help=f"What to change, and its values beside the circuit's own: {NAMES} "
     "(phase_noise in rad2/s, headroom as the used share of the phase range). Default: all.",
 )
+@click.option(
+    "--method",
+    type=click.Choice(("circuit", "table")),
+    default="circuit",
+    show_default=True,
+    help="Run every neuron of each image, or make a noise table at each point for many images.",
+)
 @click.option("--out", required=True, type=PATH, help="Folder of tasks, result.json and report.")
 @whole_image_options(map_images=100, chips=3, fewest=2)
-def command(out: Path, as_json: bool, **options: Any) -> None:
+def command(out: Path, as_json: bool, beside: tuple[tuple[str, Path], ...], **options: Any) -> None:
     """Change one quantity of a circuit at a time, map each network again, and run whole images neuron by neuron.
 
-    Networks trained without and with the circuit's noise meet the same images, chips and events; each chip carries one
-    network of a group. A mapping that breaks a limit is run and marked; a circuit that cannot be is a row with its
-    reason. Finished tasks stay in OUT/tasks.
+    Networks, such as those trained without and with the circuit's noise, meet the same images, chips and events; each
+    chip carries one network of a group. A mapping that breaks a limit is run and marked; a circuit that cannot be is a
+    row with its reason. Finished tasks stay in OUT/tasks.
     """
     from neurocircuit.studies.circuit_curves.study import circuit_curves
 
+    groups: dict[str, list[Path]] = {}
+    for name, path in beside:
+        groups.setdefault(name, []).append(path)
     with progress() as on_progress:
-        result = circuit_curves(out=out, progress=on_progress, **options)
+        result = circuit_curves(out=out, beside=groups, progress=on_progress, **options)
     deliver(result, as_json, out)

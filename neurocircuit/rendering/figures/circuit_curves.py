@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAMES = {"clean": "trained without noise", "aware": "trained with noise"}
+_NAMES = {"clean": "trained without noise", "aware": "trained with noise"}
 _LINEAR = {"headroom"}
+
+
+def name_of(group: str) -> str:
+    """Return what a group of networks is called in figures and tables."""
+    return _NAMES.get(group, group)
 
 
 def curve_figure(result: CircuitCurves, quantity: str) -> "Figure":
@@ -47,7 +52,7 @@ def curve_figure(result: CircuitCurves, quantity: str) -> "Figure":
         scale.apply(axes)
     panels[-1].set_xlabel(result.quantities[quantity])
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncols=2, borderaxespad=0.2, columnspacing=1.2)
+    figure.legend(handles, labels, loc="upper center", ncols=min(len(labels), 4), borderaxespad=0.2, columnspacing=1.2)
     return figure
 
 
@@ -62,7 +67,7 @@ def _curve(
     middle, low, high = 100 * np.array([(row.accuracy, row.low, row.high) for row in rows]).T
     axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
     axes.plot(x, middle, color=colour)
-    axes.plot([], [], color=colour, marker=marker, label=NAMES[group])
+    axes.plot([], [], color=colour, marker=marker, label=name_of(group))
     for broken, face in ((False, colour), (True, "white")):
         chosen = [bool(row.broken) == broken for row in rows]
         axes.plot(x[chosen], middle[chosen], marker, color=colour, markerfacecolor=face)

@@ -17,15 +17,29 @@ SCALES = {"accuracy": (100.0, "accuracy (%)"), "energy": (1e9, "energy (nJ)"), "
 _ROLE_MARKERS = {"accuracy": "^", "energy": "v", "latency": "<", "balanced": "*"}
 
 
+def label_of(parameter: str) -> str:
+    """Return what a parameter is called in figures and tables."""
+    return parameter.replace("_", " ").replace("tau", "τ")
+
+
 def front_figure(result: Codesign, costs: list[str]) -> "Figure":
     """Draw the accuracy over each cost: all evaluated designs of each fidelity, its front, and the recommended ones."""
     height = 1.0 + 2.7 * len(costs)
     figure, axes = style.new_figure(height, rows=len(costs))
     figure.subplots_adjust(left=0.15, right=0.97, top=1 - 0.6 / height, bottom=0.5 / height, hspace=0.28)
+    lowest = min(
+        (trial.objectives["accuracy"] for fidelity in result.fidelities for trial in fidelity.trials if trial.front),
+        default=0.0,
+    )
+    bottom = max(0.0, 100 * lowest - 15)
     for axis, cost in zip(axes, costs, strict=True):
         scale, label = SCALES[cost]
         for k, fidelity in enumerate(result.fidelities):
-            trials = [trial for trial in fidelity.trials if isinstance(trial.details, Evaluated)]
+            trials = [
+                trial
+                for trial in fidelity.trials
+                if isinstance(trial.details, Evaluated) and 100 * trial.objectives["accuracy"] >= bottom
+            ]
             x, y = (np.array([trial.objectives[name] for trial in trials]) for name in (cost, "accuracy"))
             front = np.array([trial.front for trial in trials], dtype=bool)
             look: dict[str, Any] = {"color": _COLOURS[k % 6], "marker": _MARKERS[k % 6], "linestyle": "none"}
@@ -42,16 +56,7 @@ def front_figure(result: Codesign, costs: list[str]) -> "Figure":
                 linestyle="none",
                 label=role,
             )
-        lowest = min(
-            (
-                trial.objectives["accuracy"]
-                for fidelity in result.fidelities
-                for trial in fidelity.trials
-                if trial.front
-            ),
-            default=0.0,
-        )
-        axis.set(xscale="log", xlabel=label, ylabel="accuracy (%)", ylim=(max(0.0, 100 * lowest - 15), 101))
+        axis.set(xscale="log", xlabel=label, ylabel="accuracy (%)", ylim=(bottom, 101))
         style.set_log_plain(axis.xaxis)
     axes[0].legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.0)
     return figure
@@ -73,9 +78,9 @@ def importance_figure(importance: dict[str, dict[str, Importance]]) -> "Figure":
         for y, name, share in zip(at, names, shares, strict=True):
             rank = importance[objective][name].rank_correlation
             if rank is not None:
-                axes.text(share + 0.01, y, f"{rank:+.2f}", va="center", fontsize=6.5)
-    axes.set_yticks(positions, [name.replace("_", " ") for name in names])
-    axes.set(xlabel="share (beside: rank correlation)", xlim=(0, None))
+                axes.text(share + 0.01, y, f"{rank:+.2f}".replace("-", "−"), va="center", fontsize=6.5)
+    axes.set_yticks(positions, [label_of(name) for name in names])
+    axes.set(xlabel="share (beside: rank correlation)", xlim=(0, 1.1 * axes.get_xlim()[1]))
     axes.legend(loc="lower center", bbox_to_anchor=(0.35, 1.0), ncols=len(objectives), borderaxespad=0.1)
     axes.grid(axis="y", visible=False)
     return figure
@@ -112,7 +117,7 @@ def values_figure(result: Codesign, labels: dict[str, str]) -> "Figure":
                 label=role if position == positions[0] else None,
             )
     axes.set_yticks(positions, [labels[name] for name in names])
-    axes.set(xlim=(-0.04, 1.04), ylim=(-0.6, len(names) - 0.4), xlabel="position in the range (scale of the study)")
+    axes.set(xlim=(-0.04, 1.04), ylim=(-0.6, len(names) - 0.4), xlabel="position in the range")
     axes.set_xticks([0, 0.5, 1], ["low", "middle", "high"])
     axes.legend(loc="lower center", bbox_to_anchor=(0.2, 1.0), ncols=len(recommended), borderaxespad=0.1)
     axes.grid(visible=False)

@@ -12,13 +12,16 @@ from neurocircuit.results.codesign import Codesign, Evaluated, Importance, Param
 from neurocircuit.results.inference import InferenceFigures
 
 _SHOWN = {"A": (1e6, "µA"), "Hz": (1e-6, "MHz"), "rad": (1.0, "rad"), "τ": (1.0, "τ"), "": (1.0, "")}
-_LATENCY = "Latency: from arming to the first output spike, mean over images and chips; the window where none came."
-_ENERGY = (
-    "Energy, three readings. Armed: the power of a neuron times the time that all neurons stand armed, until each has "
-    "fired or the first output spike has come; this one is the objective. Spikes: of it that of neurons which fired "
-    "before the decision, that is spikes × energy per spike of the circuit. Paper: weights × share of neurons that "
-    "spike × 10 pJ (paper §4.1), which knows no circuit. The lock before arming is in none of them."
-)
+_LATENCY = {
+    "free": "Latency: from arming to the first output spike, mean over images and chips; the window where none came.",
+    "windowed": "Latency: from where the pixels' window opens to the first output spike, mean over images and chips; "
+    "the last window's end where none came.",
+}
+_ARMED = {
+    "free": "that all neurons stand armed, until each has fired or the first output spike has come",
+    "windowed": "that all neurons are on, each from where the first window of its inputs opens until its spike, its "
+    "window's end or the first output spike",
+}
 
 
 def render(file: Path) -> Document:
@@ -34,7 +37,7 @@ def render(file: Path) -> Document:
             _fidelity_table(result),
             _between_table(result),
         ),
-        section("The scaling laws", _laws(result), _ENERGY, _LATENCY),
+        section("The scaling laws", _laws(result), _energy(result), _LATENCY[_form(result)]),
         run_section(result),
     )
     return Document(f"Co-design of circuit and network: {result.name}", _answer(result), sections)
@@ -46,17 +49,29 @@ def _answer(result: Codesign) -> str:
     if not result.recommended:
         return f"{designs}; none is replayed.{_base_text(result)}"
     texts = []
-    for role, design in result.recommended.items():
+    for roles, design in _by_roles(result).items():
         replay, retrained = design.verification.images, design.verification.retrained
-        text = f"{role}: {interval(replay.accuracy['circuit'], 1)} at {_cost(design.figures)}"
+        text = f"{roles}: {interval(replay.accuracy['circuit'], 1)} at {_cost(design.figures)}"
         if retrained is not None:
             text += f", retrained {retrained.accuracy:.1%} at {_cost(retrained)}"
         texts.append(text)
     replayed = next(iter(result.recommended.values())).verification
+    recommended = f"{len(texts)} {'is' if len(texts) == 1 else 'are'} recommended"
     return (
-        f"{designs}; {len(texts)} are recommended, each replayed as {replayed.images.images} whole {replayed.split} "
-        f"images on {replayed.images.chips} fresh chips at level edge. {'; '.join(texts)}.{_base_text(result)}"
+        f"{designs}; {recommended}, each replayed as {replayed.images.images} whole {replayed.split} images on "
+        f"{replayed.images.chips} fresh chips at level edge. {'; '.join(texts)}.{_base_text(result)}"
     )
+
+
+def _by_roles(result: Codesign) -> dict[str, Recommended]:
+    """Return each recommended design once, by its roles in words."""
+    by_trial: dict[int, list[str]] = {}
+    for role, design in result.recommended.items():
+        by_trial.setdefault(design.trial, []).append(role)
+    return {
+        " and ".join(filter(None, (", ".join(roles[:-1]), roles[-1]))): result.recommended[roles[0]]
+        for roles in by_trial.values()
+    }
 
 
 def _cost(reached: InferenceFigures) -> str:
@@ -92,7 +107,7 @@ def _at_ends(result: Codesign) -> str:
 
 
 def _recommended(result: Codesign) -> Section:
-    designs, ranges = result.recommended, result.ranges
+    designs, ranges = _by_roles(result), result.ranges
     if not designs:
         return section("Recommended designs", "None: the study ended before the replay.")
     settings = Table(
@@ -130,12 +145,11 @@ def _recommended(result: Codesign) -> Section:
     labels = {name: _label(name, parameter) for name, parameter in ranges.items()}
     figure = draw(
         "values",
-        "Where in their ranges the designs lie; ticks: the front of the last fidelity.",
+        "Where in their ranges the designs lie, on the study's scale; ticks: the front of the last fidelity.",
         partial(figures.values_figure, result, labels),
     )
     return section(
         "Recommended designs",
-        _same(designs),
         _at_ends(result),
         figure,
         outcome,
@@ -196,13 +210,6 @@ def _retrained_table(designs: dict[str, Recommended]) -> Table | None:
         "images and chips before and after, every neuron at level edge. Files: designs/ROLE/retrained."
     )
     return Table("Retrained at their own circuit", header, tuple(rows), note)
-
-
-def _same(designs: dict[str, Recommended]) -> str:
-    by_trial: dict[int, list[str]] = {}
-    for role, design in designs.items():
-        by_trial.setdefault(design.trial, []).append(role)
-    return " ".join(f"{' and '.join(names)} are one design." for names in by_trial.values() if len(names) > 1)
 
 
 def _replay_tables(designs: dict[str, Recommended]) -> list[Table]:
@@ -335,14 +342,30 @@ def _between_table(result: Codesign) -> Table | None:
 
 def _laws(result: Codesign) -> str:
     power = result.study["power"]
+    is_windowed = _form(result) == "windowed"
+    ramp = f" While a ramp reads it out it draws {power['ramp_share']:.0%} of that." if is_windowed else ""
     return (
         f"Power of an armed neuron: {_micro(power['oscillators'])} · I/I₀ + {_micro(power['rest'])} · f0/f0₀ with I₀ "
-        f"= {_micro(power['bias'])} ({power['source']}). Phase diffusion of each oscillator: D₀ (f0/f0₀)² I₀/I, since "
-        "the jitter κ² of a ring is inverse to its power (McNeill 1997; Hajimiri, Limotyrakis and Lee 1999) and D = "
-        "(2π f0)² κ²; widths scale with the current, so that the frequency stays. Trim: a residual uniform over "
-        "one step, σ = step/√12, of each oscillator. More bits and a finer trim cost nothing in these objectives: area "
-        "is not among them. Mismatch of the weights does not follow the current."
+        f"= {_micro(power['bias'])} ({power['source']}).{ramp} Phase diffusion of each oscillator: D₀ "
+        "(f0/f0₀)² I₀/I, since the jitter κ² of a ring is inverse to its power (McNeill 1997; Hajimiri, Limotyrakis "
+        "and Lee 1999) and D = (2π f0)² κ²; widths scale with the current, so that the frequency stays. Trim: a "
+        "residual uniform over one step, σ = step/√12, of each oscillator. More bits and a finer trim cost nothing in "
+        "these objectives: area is not among them. Mismatch of the weights does not follow the current."
     )
+
+
+def _energy(result: Codesign) -> str:
+    armed = _ARMED[_form(result)]
+    return (
+        f"Energy, three readings. Armed: the power of a neuron times the time {armed}; this one is the objective. "
+        "Spikes: of it that of neurons which fired before the decision, that is spikes × energy per spike of the "
+        "circuit. Paper: weights × share of neurons that spike × 10 pJ (paper §4.1), which knows no circuit. The lock "
+        "before arming is in none of them."
+    )
+
+
+def _form(result: Codesign) -> str:
+    return "windowed" if "readout_window" in result.base else "free"
 
 
 def _micro(quantity: str) -> str:
@@ -351,7 +374,7 @@ def _micro(quantity: str) -> str:
 
 def _label(name: str, parameter: ParameterRange) -> str:
     unit = _SHOWN[parameter.unit][1]
-    return name.replace("_", " ") + (f" ({unit})" if unit else "")
+    return figures.label_of(name) + (f" ({unit})" if unit else "")
 
 
 def _shown(value: float, parameter: ParameterRange) -> str:

@@ -77,6 +77,8 @@ def convert(
 ) -> WindowedNetwork:
     """Return a ReLU network as windowed neurons; `conversion` of it says how they came about, layer by layer.
 
+    Of a windowed network: it at another window, weights and X as they are; it has no `conversion`.
+
     The converted network takes pixels 0 … 1. Form `ramp` is the one for the circuit: it bends activations by φ and
     wants fine-tuning (`train("mnist_windowed_finetune", initial=...)`). Form `forced` gives the outputs of the original
     where no activation exceeds its layer's X.
@@ -118,8 +120,6 @@ def convert(
     if isinstance(module, ImageNetNetwork):
         mean, std, module = module.mean, module.std, module.module
     if isinstance(module, Model):
-        if windowed_in(module.network) is not None:
-            raise InputError("the network is windowed already: only a ReLU network can be converted")
         module = module.network
     if isinstance(module, ReluNetwork):
         module = module.inner
@@ -130,6 +130,10 @@ def convert(
         raise InputError(f"images must be [N, channel, row, column], got shape {tuple(images.shape)}")
     if not (float(images.min()) >= 0 and float(images.max()) <= 1):
         raise InputError(f"images must be within 0 … 1, got {float(images.min()):g} … {float(images.max()):g}")
+    if (windowed := windowed_in(module)) is not None:
+        if (form, slope, quantile, headroom, largest_fan_in) != (windowed.graph.form, None, 1.0, 1.0, None):
+            raise InputError("the network is windowed already: nothing but its window can be changed")
+        return windowed.at_window(window, images.to(next(windowed.parameters()).dtype))
     original = copy.deepcopy(module).double().eval()
     pixels = images.detach().double()
     normal = Normalisation.of(images.shape[1], mean, std)

@@ -1,11 +1,13 @@
 """Accuracy of whole images against circuit quantities: groups of networks, each mapped again at each value.
 
 A task is one network on one circuit: it chooses the scales of each layer for that circuit from trajectories under
-eq. (4), which no circuit enters, then every neuron of every image runs at a level. All tasks see the same images, chip
-numbers and events, so groups and values differ by the networks and the circuit alone. Each chip of a group carries one
-of its networks: the spread over chips holds that of training seeds too. Finished tasks lie in a store.
+eq. (4), which no circuit enters. Then every neuron of every image runs at a level, or more images run as a torch
+network under the noise table that is made there. All tasks see the same images, chip numbers and events, so groups and
+values differ by the networks and the circuit alone. Each chip of a group carries one of its networks: the spread over
+chips holds that of training seeds too. Finished tasks lie in a store.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from pydantic import TypeAdapter
+from torch import Tensor, nn
 
 from neurocircuit.core import taskstore
 from neurocircuit.core.arrays import Bools
@@ -24,16 +28,23 @@ from neurocircuit.core.result import Values
 from neurocircuit.core.taskstore import TaskStore, key_of, run_tasks
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits, mapping
+from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.limits import Choice, Recorded
 from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit, EncodedImages, decide, spikes_of
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
-from neurocircuit.snn import unroll
+from neurocircuit.snn import checkpoint, unroll
+from neurocircuit.snn.data.library import DATA_SETS
+from neurocircuit.snn.encode import first_spike
 from neurocircuit.snn.unroll import Unrolled
 from neurocircuit.spec import LayerMapping, MappedNetwork, Variation
 from neurocircuit.spec.neuron import NeuronSpec
+from neurocircuit.studies import inference
 from neurocircuit.studies.circuit_curves.quantities import Setting
 
+Method = Literal["circuit", "table"]
+TABLE = {"images": 6, "chips": 12, "points": 80}  # of a noise table; points: neurons of each layer
+_BATCH = 100
 _IDEAL = NeuronSpec()  # for eq. (4), where nothing of it but the window enters: 10 τ until the window is known
 
 
@@ -48,6 +59,11 @@ class Network:
     number: int
     path: Path
     training: EncodedImages
+
+    @property
+    def name(self) -> str:
+        """Its name in files."""
+        return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{self.group}-{self.number}")
 
     @cached_property
     def sha256(self) -> str:
@@ -103,8 +119,29 @@ class Network:
             mapped = mapping.with_delays(mapped, self.physical, self.training.spikes[: mapping.LATENCY_IMAGES])
         return mapped, broken
 
-    def software(self, images: EncodedImages) -> Bools:
-        """Return whether each image is right under eq. (4) with the weights as trained, [image]."""
+    @cached_property
+    def torch_network(self) -> nn.Sequential:
+        """The network that runs under noise tables."""
+        return inference.network_for_tables(*checkpoint.load_network(self.path))
+
+    def z(self, images: EncodedImages) -> Tensor:
+        """Return images [image, channel, row, column] as a torch network receives them."""
+        z = np.exp(np.stack(images.spikes)).reshape(-1, *DATA_SETS[self.unrolled.subject.data.name].shape)
+        return torch.from_numpy(z).float()
+
+    @torch.no_grad()
+    def software(self, images: EncodedImages, method: Method = "circuit") -> Bools:
+        """Return whether each image is right under eq. (4) with the weights as trained, [image].
+
+        method: table runs the torch network, which has the same spikes but for rounding, and takes less time.
+        """
+        if method == "table":
+            _, network = checkpoint.load_network(self.path)
+            network.eval()
+            z = self.z(images)
+            z_out = torch.cat([network(z[first : first + _BATCH]) for first in range(0, len(z), _BATCH)])
+            decision, is_decided = first_spike(z_out)
+            return np.asarray(is_decided.numpy() & (decision.numpy() == images.labels))
         circuit = self._within_window
         decided = [decide(spikes_of(circuit.ideal(image, exact_weights=True)[-1])) for image in images.spikes]
         return np.asarray(np.array(decided) == images.labels)
@@ -124,7 +161,7 @@ class Network:
         self, neuron: NeuronSpec, variation: Variation, layers: tuple[LayerMapping, ...], use: float
     ) -> MappedNetwork:
         return MappedNetwork(
-            name=f"{self.group}{self.number}",
+            name=self.name,
             checkpoint=self.path.name,
             checkpoint_sha256=self.sha256,
             neuron=neuron,
@@ -209,11 +246,12 @@ class Task:
     images: EncodedImages
     level: str
     seed: int
+    method: Method = "circuit"
 
     @property
     def name(self) -> str:
         """Its name in the store."""
-        return f"{self.point.label}-{self.network.group}{self.network.number}"
+        return f"{self.point.label}-{self.network.name}"
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -227,6 +265,7 @@ class Task:
             "chips": list(self.chips),
             "level": self.level,
             "seed": self.seed,
+            "method": self.method if self.method == "circuit" else TABLE,
             "images_sha256": self.images.sha256,
             "mapping_images_sha256": training.sha256,
         }
@@ -250,25 +289,39 @@ class Task:
         except SpecError as error:
             return NoCircuit(failed=f"no such circuit: {error}", cpu_s=time.process_time() - began)
         circuit = Circuit.of(mapped, self.network.physical)
-        right, latency, undecided = [], [], 0
-        for number in self.chips:
-            chip = circuit.chip(self.seed, number)
-            for image, spikes in enumerate(self.images.spikes):
-                last = chip.run(spikes, image, self.level)[-1].t_over_tau
-                right.append(int(decide(last) == self.images.labels[image]))
-                undecided += decide(last) < 0
-                latency.append(min(circuit.decision_over_tau(last), circuit.latest_over_tau))
+        try:
+            inferences = self._inferences(circuit)
+        except InputError as error:
+            return NoCircuit(failed=f"no noise table: {error}", cpu_s=time.process_time() - began)
         return Replayed(
             broken=broken,
-            right=np.reshape(right, (len(self.chips), -1)).tolist(),
-            undecided=undecided / len(right),
-            latency_over_tau=float(np.mean(latency)),
+            right=inferences.right.astype(int).reshape(len(self.chips), -1).tolist(),
+            undecided=float(1.0 - inferences.decided.mean()),
+            latency_over_tau=float(inferences.on.latency.mean()),
             tau_s=mapped.neuron.tau_s,
             window_over_tau=circuit.window,
             lead_rad=tuple(layer.lead_rad for layer in mapped.layers),
             phase_per_weight_rad=tuple(layer.phase_per_weight_rad for layer in mapped.layers),
-            software=self.network.software(self.images).tolist() if self.point.quantity is None else None,
+            software=self.network.software(self.images, self.method).tolist() if self.point.quantity is None else None,
             cpu_s=time.process_time() - began,
+        )
+
+    def _inferences(self, circuit: Circuit) -> inference.Inferences:
+        """Return what the images do on the chips. Raise InputError where too few neurons fire for a noise table."""
+        network, images = self.network, self.images
+        if self.method == "circuit":
+            return inference.on_circuit(circuit, images.spikes, images.labels, self.chips, self.level, self.seed)
+        table, _, _ = fit_table(
+            circuit,
+            network.training.spikes[: TABLE["images"]],
+            level=self.level,
+            seed=self.seed,
+            chip_count=TABLE["chips"],
+            points_per_layer=TABLE["points"],
+        )
+        labels = torch.from_numpy(np.asarray(images.labels))
+        return inference.under_table(
+            circuit, network.torch_network, table, network.z(images), labels, self.chips, self.seed
         )
 
 

@@ -10,21 +10,24 @@ from neurocircuit.network.run import EncodedImages
 from neurocircuit.results.circuit_curves import CircuitCurves, Group
 from neurocircuit.snn import unroll
 from neurocircuit.snn.data import sets
+from neurocircuit.snn.data.augment import Augmentation
+from neurocircuit.snn.encode import Encoding
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies.circuit_curves import quantities, rows
 from neurocircuit.studies.circuit_curves import run as curves
 from neurocircuit.studies.circuit_curves.quantities import Quantity, Setting
-from neurocircuit.studies.circuit_curves.run import Network, Point
+from neurocircuit.studies.circuit_curves.run import Method, Network, Point
 
 GROUPS = ("clean", "aware")
 Circuit = tuple[NeuronSpec, Variation]
 
 
 def circuit_curves(
-    clean: Sequence[Path | str],
+    clean: Sequence[Path | str] = (),
     aware: Sequence[Path | str] = (),
     *,
+    beside: Mapping[str, Sequence[Path | str]] | None = None,
     out: Path | str,
     circuits: Sequence[Circuit] = (),
     quantity: Sequence[str] | Mapping[str, Sequence[float] | None] = (),
@@ -33,6 +36,7 @@ def circuit_curves(
     map_images: int = 100,
     chips: int = 3,
     level: str = "edge",
+    method: Method = "circuit",
     seed: int = 1,
     data: Path | str | None = None,
     jobs: int = 1,
@@ -41,29 +45,43 @@ def circuit_curves(
 ) -> CircuitCurves:
     """Return accuracies of whole images as one quantity of a circuit changes, each network mapped again at each value.
 
-    clean: checkpoints trained without the circuit's noise, one for each training seed; aware: under it. circuits: pairs
-    of spec and variation (default: the embedded ones). quantity: names of `quantities.QUANTITIES` with values beside
-    the circuit's own (None: the usual ones), or texts "cycles=4,30"; default: all. Networks meet the same images, chips
-    and events. Finished tasks stay in out/tasks.
+    clean: checkpoints trained without the circuit's noise, one for each training seed; aware: under it; beside: more
+    groups by their names. circuits: pairs of spec and variation (default: the embedded ones). quantity: names of
+    `quantities.QUANTITIES` with values beside the circuit's own (None: the usual ones), or texts "cycles=4,30"; all by
+    default. method: circuit runs every neuron of each image at the level; table makes a noise table at each point,
+    under which an image takes less time. Networks meet the same images, chips and events. Finished tasks stay in
+    out/tasks.
 
-    Raise InputError for a quantity twice, circuits of one name, or networks that read other images.
+    Raise InputError for a quantity twice, circuits or networks of one name, or networks that read other images.
 
     >>> circuit_curves(["clean.pt"], out="curves", quantity={"cycles": [4, 30]})  # doctest: +SKIP
     """
     clock = RunClock()
     chosen = _quantities(quantity)
     settings = _settings(circuits or ((NeuronSpec(), EMBEDDED),))
-    groups = {name: [Path(path) for path in paths] for name, paths in zip(GROUPS, (clean, aware), strict=True) if paths}
+    checkpoints = dict(zip(GROUPS, (clean, aware), strict=True)) | dict(beside or {})
+    groups = {name: [Path(path) for path in paths] for name, paths in checkpoints.items() if paths}
+    if not groups:
+        raise InputError("at least one network is needed: clean, aware or beside")
     chips_of = {name: curves.chips_of_networks(paths, chips) for name, paths in groups.items()}
-    networks, decided = _networks(groups, split, images, map_images, data)
+    networks, images_of = _networks(groups, split, images, map_images, data)
     tasks = [
-        curves.Task(network, point, chips_of[network.group][network.number - 1], decided, level, seed)
+        curves.Task(
+            network,
+            point,
+            chips_of[network.group][network.number - 1],
+            images_of[network.name],
+            level,
+            seed,
+            method,
+        )
         for point in _points(settings, chosen)
         for network in networks
     ]
     outcomes = curves.run(tasks, Path(out) / "tasks", jobs, scheduler, progress)
     return CircuitCurves(
         level=level,
+        method=method,
         split=split,
         images=images,
         map_images=map_images,
@@ -84,7 +102,7 @@ def circuit_curves(
         },
         quantities={quantity.name: quantity.label for quantity, _ in chosen},
         rows=rows.rows(tasks, outcomes),
-        gains=rows.gains(tasks, outcomes, *GROUPS) if len(groups) == 2 else (),
+        gains=rows.gains(tasks, outcomes, *GROUPS) if set(GROUPS) <= groups.keys() else (),
         cpu_s_of_all_tasks=sum(outcome.cpu_s for outcome in outcomes.values()),
         jobs=jobs,
         run=clock.record(),
@@ -138,21 +156,29 @@ def _points(settings: dict[str, Setting], chosen: list[tuple[Quantity, tuple[flo
 
 def _networks(
     groups: dict[str, list[Path]], split: str, count: int, map_images: int, data: Path | str | None
-) -> tuple[list[Network], EncodedImages]:
-    """Return the networks of all groups, and the images that they decide. Raise InputError for other data sets."""
-    subject = unroll.load(groups[GROUPS[0]][0]).subject
-    training = unroll.encoded(subject, sets.load(subject.data, "train", data).first(map_images))
-    decided = unroll.encoded(subject, sets.load(subject.data, split, data).first(count))
-    networks = [
-        Network(group, number, path, training)
-        for group, paths in groups.items()
-        for number, path in enumerate(paths, 1)
-    ]
-    for network in networks:
-        its_subject = network.unrolled.subject
-        if (its_subject.data.name, its_subject.encoding) != (subject.data.name, subject.encoding):
-            raise InputError(
-                f"{network.path} must read {subject.data.name} encoded as {networks[0].path} has it, got "
-                f"{its_subject.data.name}"
-            )
-    return networks, decided
+) -> tuple[list[Network], dict[str, EncodedImages]]:
+    """Return the networks of all groups, and the images that each decides, by its name; encoded as it has them.
+
+    Raise InputError for other data sets, or names that files cannot tell apart.
+    """
+    unrolled = {path: unroll.load(path) for paths in groups.values() for path in paths}
+    first = next(iter(unrolled))
+    subject = unrolled[first].subject
+    training = sets.load(subject.data, "train", data).first(map_images)
+    decided = sets.load(subject.data, split, data).first(count)
+    encoded: dict[tuple[Encoding, Augmentation], tuple[EncodedImages, ...]] = {}
+    networks, images_of = [], {}
+    for group, paths in groups.items():
+        for number, path in enumerate(paths, 1):
+            reads = unrolled[path].subject
+            if reads.data.name != subject.data.name:
+                raise InputError(f"{path} must read {subject.data.name}, as {first} does, got {reads.data.name}")
+            key = reads.encoding, reads.augmentation
+            if key not in encoded:
+                encoded[key] = tuple(unroll.encoded(reads, images) for images in (training, decided))
+            network = Network(group, number, path, encoded[key][0])
+            if network.name in images_of:
+                raise InputError(f"beside must have names that differ in letters and digits, got {group!r}")
+            networks.append(network)
+            images_of[network.name] = encoded[key][1]
+    return networks, images_of

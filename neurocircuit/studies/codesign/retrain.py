@@ -115,7 +115,7 @@ def _on_circuit(problem: Problem, design: Design, mapped: MappedNetwork, seed: i
     settings = problem.study.verification
     images = problem.images(settings.split, settings.images)
     circuit = Circuit.of(mapped, problem.physical)
-    inferences = inference.on_circuit(circuit, images.spikes, images.labels, settings.chips, "edge", seed)
+    inferences = inference.on_circuit(circuit, images.spikes, images.labels, range(settings.chips), "edge", seed)
     return inference.figures(
         inferences, design.power, design.neuron.tau_s, count_weights(problem.network), problem.neurons
     )

@@ -1,6 +1,5 @@
 """One trial: a design mapped and evaluated at a fidelity, and its outcome."""
 
-import copy
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from neurocircuit.snn import checkpoint
 from neurocircuit.snn.conversion import convert
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.augment import for_evaluation
-from neurocircuit.snn.encode import Encoding, encode
+from neurocircuit.snn.encode import encode
 from neurocircuit.snn.model import Model
 from neurocircuit.snn.models import NetworkSpec, count_weights
 from neurocircuit.snn.recipe import Subject
@@ -91,15 +90,13 @@ class Problem:
             return cls._of_pixels(study, base, variation, Model(subject, network), files, data, checkpoint_sha256)
         if study.parameters.readout_window is not None:
             raise InputError("parameters.readout_window is for windowed networks, and the checkpoint holds a free one")
-        free = subject.replace(network=subject.network.replace(parameterisation="free"))
-        plain = checkpoint.new_network(free, torch.Generator().manual_seed(0)).eval()
         return cls(
             study,
             base,
             variation,
             subject,
             unroll(subject, network),
-            plain,
+            inference.network_for_tables(subject, network),
             files,
             data,
             checkpoint_sha256,
@@ -162,14 +159,11 @@ class Problem:
             return self
         assert self.pixels is not None  # noqa: S101
         window = values.get("readout_window", self.windowed.graph.window_over_tau)
-        windowed = copy.deepcopy(self.windowed)
-        windowed.follow(windowed.graph.with_windows(window))
-        windowed.fit_readout(self.pixels)
-        subject = self.subject.replace(encoding=Encoding(kind="linear", alpha=window))
-        windowed.subject, windowed.conversion = subject, None
+        windowed = self.windowed.at_window(window, self.pixels)
+        assert windowed.subject is not None  # noqa: S101
         network = windowed.on_spikes.eval()
-        physical = unrolled(subject, network).physical
-        return replace(self, subject=subject, physical=physical, network=network, windowed=windowed)
+        physical = unrolled(windowed.subject, network).physical
+        return replace(self, subject=windowed.subject, physical=physical, network=network, windowed=windowed)
 
     def save_weights(self, path: Path) -> "Problem":
         """Write the network of a windowed design into a checkpoint and return the problem with it; a free one as it is.
@@ -291,10 +285,10 @@ class Evaluator:
     def _inferences(
         self, problem: Problem, circuit: Circuit, training: Images, fidelity: Fidelity
     ) -> inference.Inferences:
-        study, seed = problem.study, problem.study.seed
+        study, seed, chips = problem.study, problem.study.seed, range(fidelity.chips)
         images = self._images(problem, fidelity.name, study.split, fidelity.images)
         if fidelity.method == "circuit":
-            return inference.on_circuit(circuit, images.spikes, images.labels, fidelity.chips, fidelity.level, seed)
+            return inference.on_circuit(circuit, images.spikes, images.labels, chips, fidelity.level, seed)
         try:
             table, _, _ = fit_table(
                 circuit,
@@ -307,7 +301,7 @@ class Evaluator:
         except InputError as error:
             raise _NotCalibrated(str(error)) from None
         labels = torch.from_numpy(np.asarray(images.labels))
-        return inference.under_table(circuit, problem.network, table, images.z, labels, fidelity.chips, seed)
+        return inference.under_table(circuit, problem.network, table, images.z, labels, chips, seed)
 
 
 def _infeasible(

@@ -123,7 +123,7 @@ def _evaluated(shared: _Shared, condition: Characterised, trim: Trim) -> Row | F
         Circuit(circuit, physical, codes),
         [clock * image for image in shared.spikes],
         shared.labels,
-        shared.chips,
+        range(shared.chips),
         shared.level,
         shared.seed,
     )

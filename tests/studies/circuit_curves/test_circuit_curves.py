@@ -69,7 +69,7 @@ def test_unchanged_circuit_has_the_mapping_of_map(network, seen):
         EMBEDDED,
         seen,
         Choice(),
-        name="clean1",
+        name="clean-1",
         checkpoint=network.path.name,
         checkpoint_sha256=network.sha256,
     )
@@ -214,9 +214,9 @@ def test_rows_and_gains_of_planted_results(network, seen, weights):
         for one, own in zip((network, other, third), chips, strict=True)
     ]
     found = {
-        "c-clean1": replayed([[1, 0, 0, 0], [1, 1, 0, 0]]),
-        "c-aware1": replayed([[1, 1, 0, 0]]),
-        "c-aware2": replayed([[1, 1, 1, 0]]),
+        "c-clean-1": replayed([[1, 0, 0, 0], [1, 1, 0, 0]]),
+        "c-aware-1": replayed([[1, 1, 0, 0]]),
+        "c-aware-2": replayed([[1, 1, 1, 0]]),
     } | {task.name: task.run() for task in tasks[3:]}
     rows = curve_rows.rows(tasks, found)
     assert [(row.group, row.failed) for row in rows] == [

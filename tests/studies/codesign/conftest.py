@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +31,18 @@ def weights(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="session")
-def study_text(weights):
+def small_study(checkpoint: str, parameters: str, few: int, trials: int, designs: int) -> str:
+    """Return a study file that takes seconds; few: images that are mapped, calibrated and run at edge."""
     return f"""
 name = "tiny"
-checkpoint = "{weights.name}"
+checkpoint = "{checkpoint}"
 split = "train"
-trials = 4
+trials = {trials}
 population = 4
 objectives = ["accuracy", "energy", "latency"]
 
 [parameters]
-cycles_per_tau = {{ low = 8.0, high = 20.0 }}
-bias = {{ low = "5 uA", high = "20 uA", scale = "log" }}
-weight_bits = {{ low = 3, high = 5 }}
+{parameters}
 
 [power]
 bias = "10 uA"
@@ -58,8 +57,8 @@ undecided_at_most = 1.0
 [[fidelities]]
 name = "table"
 method = "table"
-map_images = 2
-calibration_images = 2
+map_images = {few}
+calibration_images = {few}
 calibration_chips = 6
 points = 40
 images = 10
@@ -68,25 +67,41 @@ chips = 1
 [[fidelities]]
 name = "edge"
 method = "circuit"
-map_images = 2
-images = 2
+map_images = {few}
+images = {few}
 chips = 1
-designs = 2
+designs = {designs}
 
 [verification]
 split = "train"
-map_images = 2
+map_images = {few}
 images = 2
 chips = 1
-bsource_neurons = 0
+"""
 
+
+def small_retraining(recipe: Path, settings: list[str], few: int) -> str:
+    """Return the section of a study file that retrains by a recipe."""
+    return f"""
 [retraining]
-recipe = "{DIGITS}"
-settings = ["network.bias=true", "initial_spread=0.7", "epochs=1", "held_out=1097", "outside=nearest"]
-calibration_images = 2
+recipe = "{recipe}"
+settings = {json.dumps(settings)}
+calibration_images = {few}
 calibration_chips = 6
 points = 40
 """
+
+
+@pytest.fixture(scope="session")
+def study_text(weights):
+    parameters = """
+cycles_per_tau = { low = 8.0, high = 20.0 }
+bias = { low = "5 uA", high = "20 uA", scale = "log" }
+weight_bits = { low = 3, high = 5 }
+"""
+    settings = ["network.bias=true", "initial_spread=0.7", "epochs=1", "held_out=1097", "outside=nearest"]
+    study = small_study(weights.name, parameters, few=2, trials=4, designs=2)
+    return study + small_retraining(DIGITS, settings, few=2)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The committed study: its study file is the one that stands there, its designs load and are worth their names."""
+"""The committed studies: their study files are those that stand there, their designs load and are worth their names."""
 
 import json
 from pathlib import Path
@@ -13,12 +13,18 @@ from neurocircuit.spec import MappedNetwork, NeuronSpec
 from neurocircuit.studies.codesign.study import StudySpec
 
 ROOT = Path(__file__).parents[3]
-FOLDER = ROOT / "reports/published/codesign"
+PUBLISHED = ROOT / "reports/published"
+FOLDER = PUBLISHED / "codesign"
+STUDIES = {"codesign": "mnist", "codesign-windowed": "mnist_windowed"}
 
 
 @pytest.fixture(scope="module")
 def numbers():
-    return json.loads((FOLDER / "result.json").read_bytes())
+    return numbers_of("codesign")
+
+
+def numbers_of(folder):
+    return json.loads((PUBLISHED / folder / "result.json").read_bytes())
 
 
 def test_the_balanced_design_reaches_the_base_circuit_at_a_quarter_of_its_energy(numbers):
@@ -46,30 +52,36 @@ def test_a_study_without_a_replay_has_a_report_too(tmp_path):
     assert "The front at fidelity edge" in text
 
 
-def test_study_file_is_the_published_one(numbers):
-    study = StudySpec.from_toml(ROOT / "training/codesign/mnist.toml")
+@pytest.mark.parametrize("folder", STUDIES)
+def test_study_file_is_the_published_one(folder):
+    study, numbers = StudySpec.from_toml(ROOT / f"training/codesign/{STUDIES[folder]}.toml"), numbers_of(folder)
     assert study.to_dict() == numbers["study"]
     assert len(numbers["fidelities"][0]["trials"]) == study.trials
 
 
-def test_power_and_assumed_phase_noise_of_the_study_are_the_datasheets(numbers):
+@pytest.mark.parametrize("name", STUDIES.values())
+def test_power_and_assumed_phase_noise_of_the_study_are_the_datasheets(name):
     """Within 10 %: a datasheet that is made anew moves a little."""
     folder = ROOT / "reports/published/datasheet-generic65/conditions/tt_27C_1V"
     energy, noise, ring, trim = (
         measurements.load(folder / f"{name}.json") for name in ("energy", "assumed_noise", "cco", "trim")
     )
-    power = StudySpec.from_toml(ROOT / "training/codesign/mnist.toml").power
+    power = StudySpec.from_toml(ROOT / f"training/codesign/{name}.toml").power
     currents = [trim.value(f"vco{k}") for k in range(1, 5)]
     assert power.bias_A == pytest.approx(currents[0], rel=0.1)
     rings_W = ring.value("power") * sum(currents) / currents[0]
     assert power.oscillators_W == pytest.approx(rings_W, rel=0.1)
     assert power.oscillators_W + power.rest_W == pytest.approx(energy.value("power"), rel=0.1)
+    if "windowed" in name:
+        ramp_W = power.ramp_share * (power.oscillators_W + power.rest_W)
+        assert ramp_W == pytest.approx(energy.value("power_ramp"), rel=0.02)
     base = NeuronSpec.from_toml(ROOT / "training/codesign/codesign_base.toml")
     assert noise.value("low") < max(base.phase_noise) < noise.value("high")
 
 
-def test_recommended_designs_load(numbers):
-    for one in numbers["recommended"].values():
-        path = FOLDER / one["folder"] / "network.toml"
+@pytest.mark.parametrize("folder", STUDIES)
+def test_recommended_designs_load(folder):
+    for one in numbers_of(folder)["recommended"].values():
+        path = PUBLISHED / folder / one["folder"] / "network.toml"
         assert MappedNetwork.from_toml(path).checkpoint_path(path).is_file()
         NeuronSpec.from_toml(path.with_name("circuit.toml"))

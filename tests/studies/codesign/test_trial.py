@@ -42,11 +42,11 @@ def test_without_causes_both_ways_agree(problem, circuit):
     images = problem.images("train", 4)
     table, _, _ = fit_table(circuit, images.spikes[:2], chip_count=6, points_per_layer=40)
     labels = torch.from_numpy(images.labels)
-    found = inference.under_table(circuit, problem.network, table, images.z, labels, chips=2, seed=1)
+    found = inference.under_table(circuit, problem.network, table, images.z, labels, chips=range(2), seed=1)
     assert found.image.tolist() == [0, 1, 2, 3] * 2
     assert found.chip.tolist() == [0] * 4 + [1] * 4
     assert (found.on.latency <= circuit.window).all()
-    again = inference.under_table(circuit, problem.network, table, images.z, labels, chips=2, seed=1)
+    again = inference.under_table(circuit, problem.network, table, images.z, labels, chips=range(2), seed=1)
     assert again.on.on.tolist() == found.on.on.tolist()
 
 
@@ -60,7 +60,7 @@ def test_false_spikes_under_a_table_are_spikes_that_cost(problem, circuit):
     built = inference.as_built(problem.network, circuit)
     rows = {
         share: inference.under_table(
-            circuit, problem.network, planted_table(layers=3, false=share), images.z, labels, chips=1, seed=1
+            circuit, problem.network, planted_table(layers=3, false=share), images.z, labels, chips=range(1), seed=1
         )
         for share in (0.0, 1.0)
     }
