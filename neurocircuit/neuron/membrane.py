@@ -8,6 +8,7 @@ membrane, an earlier bump may have come near the threshold, and noise has grown 
 V: the membrane on a grid, with what all chips share: the second pole of the loop, half a spike's width, the drift by
 the spec's own frequency errors. shift: chip and bias, thresholds. g(t): spread of the event by phase noise after t
 since arming, beside the ripple of the XOR, which the start phases place; ξ: one number for each event, in units of g.
+Flicker, which stands still within an event, takes a drift of its own from V.
 
 Kernel of the loop of eq. (2), r = w_lf τ, p1 and p2 the roots of p² - r p + r (complex below r = 4):
 
@@ -20,7 +21,7 @@ The relations serve numpy and torch alike: `xp` is the namespace of the arrays t
 first_passage.py sums the same kernel over the spikes of a whole layer).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,10 @@ class Membranes:
     def take(self, which: np.ndarray) -> "Membranes":
         """Return those of some neurons."""
         return Membranes(self.grid, self.v[which], self.g)
+
+    def without(self, taken: Floats) -> "Membranes":
+        """Return them less what a drift takes from each, [neuron, instant], thresholds."""
+        return replace(self, v=self.v - taken)
 
     def first_passages(self, shift: Floats, xi: Floats) -> Floats:
         """Return the times [neuron] of the first passage, units of tau; inf: none within the window."""

@@ -7,6 +7,7 @@ With the membrane V(t) that all chips share, a neuron that fired at t, not befor
 The event is what is left in units of g(t): ξ = max over t' <= t of (V(t') - 1 - shift)/g(t'). A spike that did not come
 within the window had ξ at least at its end's: it gets the ξ of a run that is known to lie beyond that, drawn evenly
 (redistribution to the right, Efron 1967), since a neuron with more room would have shown it.
+V is the membrane less the drift by the flicker of its event.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.membrane import Membranes
-from neurocircuit.neuron.sensitivity import TERMS
+from neurocircuit.neuron.sensitivity import TERMS, drift
 from neurocircuit.noise.cells import (
     AXES,
     BINS,
@@ -29,6 +30,7 @@ from neurocircuit.noise.cells import (
     redrawn_cells,
 )
 from neurocircuit.noise.response import fit_kappa
+from neurocircuit.spec import NeuronSpec
 
 _CHUNK = 5000  # samples whose membranes are looked at together
 
@@ -68,6 +70,15 @@ class FirstPassageSamples:
     t_over_tau: Floats
     chip: NDArray[np.int64]
     common: NDArray[np.bool_]  # of points drawn as they come
+    spec: NeuronSpec | None = None
+    offsets: Floats | None = None  # relative frequency offsets of VCO1 … VCO4 by flicker, [4, sample]; None: none
+
+    def event_of(self, which: NDArray[np.int64], shift: Floats, scale: float | None) -> Floats:
+        """Return the events of some samples beside their shifts, both [sample]; scale as of Membranes.event_of."""
+        membranes = self.membranes.take(self.row[which])
+        if self.offsets is not None and self.spec is not None:
+            membranes = membranes.without(drift(self.spec, membranes.grid, self.offsets[:, which, None]))
+        return membranes.event_of(self.t_over_tau[which], shift, scale)
 
 
 def fit_first_passages(samples: FirstPassageSamples, spans: dict[str, tuple[float, float]]) -> FirstPassageFit:
@@ -106,9 +117,7 @@ def fit_first_passages(samples: FirstPassageSamples, spans: dict[str, tuple[floa
 
 def _events(samples: FirstPassageSamples, shift: Floats, scale: float | None) -> Floats:
     parts = [np.arange(k, min(k + _CHUNK, len(shift))) for k in range(0, len(shift), _CHUNK)]
-    events_of_part = [
-        samples.membranes.take(samples.row[p]).event_of(samples.t_over_tau[p], shift[p], scale) for p in parts
-    ]
+    events_of_part = [samples.event_of(part, shift[part], scale) for part in parts]
     return np.concatenate(events_of_part) if events_of_part else np.empty(0)
 
 

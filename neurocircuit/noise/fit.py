@@ -6,7 +6,8 @@ that missed its spike has at least what moves it to the window's end. Then, by o
     m = b(cell) + κ_die u_die + κ_neuron u_neuron + κ_synapse u_synapse + κ_loop c_loop + κ_lag c_lag + ε(cell)
 
 u: first-order terms of the chip that was simulated, c: those that all chips have in common, κ near 1 where
-first order holds, ε the event. Cells span the axes that improve the likelihood of operating points that were held out.
+first order holds, ε the event; what flicker takes from a membrane is known for each event, and no part of m. Cells span
+the axes that improve the likelihood of operating points that were held out.
 They hold b and ε twice: about the terms c (`rest_…`), and with the terms c in them, for a user who knows slope and time
 only. Beyond the calibrated points by up to REACH the outermost cells speak: what the terms leave varies slowly.
 
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.neuron.membrane import Membranes
 from neurocircuit.neuron.operating_points import Operating
-from neurocircuit.neuron.sensitivity import common_shift, common_terms, drift_term
+from neurocircuit.neuron.sensitivity import common_shift, common_terms, drift, drift_term
 from neurocircuit.noise import curves
 from neurocircuit.noise.cells import AXES as AXES
 from neurocircuit.noise.cells import BINS as BINS
@@ -56,6 +57,11 @@ class Samples:
     wrapped: Bools  # fired where phases modulo 2π read as a crossing
     membranes: Membranes | None = None  # of the operating points [operating point]; None: no first passages
     common: Bools | None = None  # of points drawn as they come; None: all are
+    offsets: Floats | None = None  # relative frequency offsets of VCO1 … VCO4 by flicker, [4, sample]; None: none
+
+    def flicker_term(self, spec: NeuronSpec, which: Bools) -> Floats | float:
+        """Return the membrane terms of some samples by the flicker of their events, [sample], or 0 without any."""
+        return 0.0 if self.offsets is None else drift(spec, self.point.at[which], self.offsets[:, which])
 
 
 @dataclass(frozen=True)
@@ -152,9 +158,10 @@ def fit_layer(
     point = samples.point.take(fired)
     coordinates = features(spec, point, samples.headroom[fired])
     m, u = membrane_seen(spec, point, samples.t_over_tau[fired]), samples.u[:, fired]
+    m = m - samples.flicker_term(spec, fired)
     common, clusters = common_terms(spec, point), samples.operating_point[fired]
-    chips, drift = samples.chip[fired], drift_term(spec, point)
-    kappa, error, term_kappa, term_error = fit_kappa(m - drift, u, common, chips, clusters)
+    chips, by_spec = samples.chip[fired], drift_term(spec, point)
+    kappa, error, term_kappa, term_error = fit_kappa(m - by_spec, u, common, chips, clusters)
     whole = m - kappa @ u
     residual = whole - common_shift(spec, point, term_kappa)
     spans = {name: (float(low), float(high)) for name, (low, high) in zip(AXES, ranges, strict=True)}
@@ -172,7 +179,7 @@ def fit_layer(
     about = cell_statistics(residual, missed, cell, cells[0], clusters, shape)
     stats |= {f"rest_{name}": about[name] for name in about if name not in ("n", "missed")}
     silent = ~samples.point.fired & ~samples.wrapped
-    shift = samples.u[:, silent].sum(axis=0)
+    shift = samples.u[:, silent].sum(axis=0) + samples.flicker_term(spec, silent)
     return LayerFit(
         edges=kept,
         calibrated=spans,
@@ -197,7 +204,16 @@ def _first_passage(spec: NeuronSpec, samples: Samples, spans: dict[str, tuple[fl
     coordinates = features(spec, samples.point.take(fired), samples.headroom[fired])
     row, chip = samples.operating_point[fired], samples.chip[fired]
     common = np.ones(len(row), dtype=bool) if samples.common is None else samples.common[fired]
+    offsets = None if samples.offsets is None else samples.offsets[:, fired]
     kept = FirstPassageSamples(
-        samples.membranes, row, coordinates, samples.u[:, fired], samples.t_over_tau[fired], chip, common
+        samples.membranes,
+        row,
+        coordinates,
+        samples.u[:, fired],
+        samples.t_over_tau[fired],
+        chip,
+        common,
+        spec,
+        offsets,
     )
     return fit_first_passages(kept, spans)

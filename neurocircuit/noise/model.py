@@ -1,8 +1,8 @@
 """NoiseModel: what a layer of the circuit makes of the spikes that eq. (4) says, drawn from a noise table.
 
 Causes, each of which can be off: `systematic` (the bias that every neuron of a cell has), `die`, `neuron` and `synapse`
-(the chip's terms, constant for a chip) and `event` (drawn anew for every image). With all of them off the times come
-back untouched, bit for bit.
+(the chip's terms, constant for a chip), `flicker` (a drift of the membrane, by the spec) and `event` (all other noise;
+both drawn anew for every image). With all of them off the times come back untouched, bit for bit.
 
 Where a user has the neurons' membranes they fire at first passages (first_passage.py); without, and by tables before
 version 3, a spike moves by the slope at its crossing.
@@ -19,7 +19,7 @@ from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.membrane import Membranes
 from neurocircuit.neuron.operating_points import Operating, delay_of
-from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, common_shift, wrap_distance
+from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, common_shift, flicker_spread, wrap_distance
 from neurocircuit.noise.cells import AXES, cells_of, features
 from neurocircuit.noise.curves import (
     APPROACH_EDGES,
@@ -34,7 +34,7 @@ from neurocircuit.noise.fit import LayerFit
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.spec import NeuronSpec
 
-CAUSES = ("systematic", *COMPONENTS, "event")
+CAUSES = ("systematic", *COMPONENTS, "flicker", "event")
 LARGEST_OUTSIDE = 0.001
 _TOLERANCE = 1e-9
 
@@ -94,9 +94,12 @@ class NoiseModel:
         crossing alone, and what that misses (early spikes, false fires) comes by probability.
         terms: those of a chip, None without one. Raise InputError naming axis and range for a point beyond it,
         unless `outside` is "ideal". Three numbers per neuron are drawn whatever the causes: switching one off leaves
-        the others' luck as it was.
+        the others' luck as it was; a spec with flicker draws a fourth.
         """
         uniform = generator.random((3, len(point.at)))
+        flicker = None
+        if spec.flicker is not None:
+            flicker = generator.standard_normal(len(point.at)) * ("flicker" in self.causes)
         ideal = np.where(point.fired, point.at, np.inf)
         if not self.causes:
             return ideal
@@ -105,12 +108,16 @@ class NoiseModel:
         coordinates = features(spec, point, headroom)
         inside = self._inside(layer, fit, coordinates, point.fired)
         if membranes is not None and fit.first_passage is not None:
-            moved = self._first_passages(fit.first_passage, coordinates, point, terms, uniform, membranes)
+            drifting = membranes
+            if flicker is not None:
+                drifting = membranes.without(flicker[:, None] * flicker_spread(spec, membranes.grid))
+            moved = self._first_passages(fit.first_passage, coordinates, point, terms, uniform, membranes, drifting)
             return np.where(
                 inside, np.minimum(moved, self._wrapped(fit, spec, point, uniform[2], early_too=False)), ideal
             )
-        moved = self._moved(fit, spec, coordinates, point, terms, uniform)
-        moved = np.where(point.fired, moved, self._false(fit, spec, point, terms, uniform))
+        shift = np.zeros_like(point.at) if flicker is None else flicker * flicker_spread(spec, point.at)
+        moved = self._moved(fit, spec, coordinates, point, terms, shift, uniform)
+        moved = np.where(point.fired, moved, self._false(fit, spec, point, terms, shift, uniform))
         return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, uniform[2])), ideal)
 
     def _first_passages(
@@ -121,8 +128,9 @@ class NoiseModel:
         terms: Terms | None,
         uniform: Floats,
         membranes: Membranes,
+        drifting: Membranes,
     ) -> Floats:
-        """Return the first passages of the membranes (first_passage.py)."""
+        """Return the first passages of the membranes (first_passage.py); drifting: with the drift by flicker."""
         cell = tuple(cells_of(coordinates, fit.edges))
         shift = self.chip_shift(fit, terms, point.at)
         xi = np.zeros_like(shift)
@@ -130,7 +138,7 @@ class NoiseModel:
             shift = shift + fit.bias[cell]
         if "event" in self.causes:
             xi = draw_quantile(fit.quantiles[cell], uniform[0])
-        t = membranes.first_passages(shift, xi)
+        t = drifting.first_passages(shift, xi)
         if "systematic" not in self.causes:  # the membranes have it: only what the other causes change is left
             plain = membranes.first_passages(np.zeros_like(shift), np.zeros_like(xi))
             late = t - np.minimum(plain, membranes.grid[-1])
@@ -148,10 +156,11 @@ class NoiseModel:
         coordinates: Floats,
         point: Operating,
         terms: Terms | None,
+        flicker: Floats,
         uniform: Floats,
     ) -> Floats:
         cell = tuple(cells_of(coordinates, fit.edges))
-        m = self.chip_shift(fit, terms, point.at)
+        m = self.chip_shift(fit, terms, point.at) + flicker
         if "systematic" in self.causes:
             m = m + fit.rest_bias[cell] + common_shift(spec, point, fit.term_kappa)
         if "event" in self.causes:
@@ -159,8 +168,16 @@ class NoiseModel:
         t = point.at + delay_of(spec, point, m)
         return np.where(t < spec.window_over_tau - _TOLERANCE, np.maximum(t, 0.0), np.inf)
 
-    def _false(self, fit: LayerFit, spec: NeuronSpec, point: Operating, terms: Terms | None, uniform: Floats) -> Floats:
-        chip = np.zeros_like(point.at) if terms is None else terms.shift(self.causes)
+    def _false(
+        self,
+        fit: LayerFit,
+        spec: NeuronSpec,
+        point: Operating,
+        terms: Terms | None,
+        flicker: Floats,
+        uniform: Floats,
+    ) -> Floats:
+        chip = flicker if terms is None else terms.shift(self.causes) + flicker
         approach = approach_of(spec, point, chip, fit.term_kappa * ("systematic" in self.causes))
         share = share_at(fit.false_fire, APPROACH_EDGES, approach)
         if "event" not in self.causes:

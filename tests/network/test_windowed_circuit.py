@@ -484,7 +484,7 @@ def test_forced_spikes_are_no_spikes_of_a_calibration() -> None:
     network, images = mapped("forced", seed=4)
     circuit = network.circuit
     points = collect(circuit, images.spikes, 60, 1)[0]
-    times, _, _ = simulate_points(circuit, points, Variation(), 1, 0, "edge")
+    times = simulate_points(circuit, points, Variation(), 1, 0, "edge").t_over_tau
     silent = ~points.point.fired
     assert silent.sum() > 3
     assert np.isinf(times[silent]).mean() > 0.3

@@ -7,6 +7,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chi2
 from torch import nn
 
 import neurocircuit as nc
@@ -15,13 +16,14 @@ from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.run import Circuit, EncodedImages
 from neurocircuit.network.verify.images import predict
+from neurocircuit.neuron.flicker import difference_spreads
 from neurocircuit.noise import NoiseTable
 from neurocircuit.noise.model import NoiseModel
 from neurocircuit.snn.hardware import noisy_windows
 from neurocircuit.snn.hardware.noisy_windows import NoisyWindows
 from neurocircuit.snn.relu import PixelNetwork, SpikesOf
 from neurocircuit.snn.windowed import WindowedNetwork
-from neurocircuit.spec import NeuronSpec, Variation
+from neurocircuit.spec import Flicker, NeuronSpec, Variation
 from neurocircuit.spec.neuron import FrequencyError
 from tests.network.test_windowed import random_network
 from tests.network.test_windowed_circuit import OnCircuit, mapped
@@ -135,6 +137,26 @@ def test_events_have_the_spread_of_the_table() -> None:
         scale = float(noisy_windows.event_scale(spec, np.array([at]))[0])
         expected = fit.bias.item() + scale * fit.quantiles.reshape(-1)[[6, 11, 16]]  # 10, 50, 90 %
         np.testing.assert_allclose(np.quantile(m, (0.1, 0.5, 0.9)), expected, rtol=0.02, atol=2e-3 * scale)
+
+
+def test_flicker_spreads_spikes_as_first_order_says() -> None:
+    """4000 draws at one y: variance by chi-square at 1e-7; the loop's part has grown until the arming only."""
+    base = DEFAULT.replace(flicker=Flicker(h=(1e-11, 2e-11, 1e-11, 1e-11), shared_vco1_vco2=0.5))
+    network, images = mapped("ramp", base)
+    model, _ = random_network(1, "ramp")
+    noisy = NoisyWindows(stacked(model), model, table_of(network, images), ("flicker",))
+    low, high = chi2.ppf([5e-8, 1 - 5e-8], 3999) / 3999
+    for k, layer in enumerate(noisy._layers):
+        node, spec = layer.node, network.circuit.mapped.neuron_of(k)
+        share = 0.5 + 0.5 / noisy_windows._INSTANTS  # the middle of a part of the window
+        m = noisy._disturbance(k, torch.full((4000, 1), node.offset + share * node.largest)).numpy()
+        at = spec.armed_over_tau + (1.0 - share) * node.window_over_tau
+        cycles = 2 * np.pi * spec.cycles_per_tau
+        looped, compared = difference_spreads(spec)
+        held = cycles * looped / spec.phase_per_weight_rad
+        free = cycles * compared / spec.fixed_lead_rad * at
+        assert low < np.var(m, ddof=1) / np.hypot(held * spec.armed_over_tau, free) ** 2 < high
+        assert not low < np.var(m, ddof=1) / np.hypot(held * at, free) ** 2 < high
 
 
 def test_gradients_are_those_of_the_membrane_at_constant_noise() -> None:

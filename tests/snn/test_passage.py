@@ -13,7 +13,7 @@ from neurocircuit.neuron.membrane import first_passage, membranes, unit_response
 from neurocircuit.neuron.operating_points import operate
 from neurocircuit.neuron.pulse_overlap import PulseOverlap
 from neurocircuit.noise import NoiseModel, NoiseTable
-from neurocircuit.noise.curves import QUANTILES
+from neurocircuit.noise.curves import APPROACH_EDGES, QUANTILES
 from neurocircuit.noise.first_passage import FirstPassageFit
 from neurocircuit.noise.fit import AXES
 from neurocircuit.snn.functional.geometry import Padding
@@ -27,11 +27,13 @@ from tests.noise.tables import WINDOW_OVER_TAU, planted_table
 CHIPS, INPUTS, OUTPUTS = 2000, 60, 12
 
 
-def _table(kind, **changes):
-    """One layer under phase noise; first passages with bias and a spread of ξ, or without them."""
+def _table(kind, h=None, **changes):
+    """One layer under phase noise; first passages with bias and a spread of ξ, or without them. h: of flicker."""
     table = planted_table(1, event=0.1, bias=0.02)
     provenance = table.provenance
     provenance["network"]["neuron"]["phase_noise"] = ["2e5 rad2/s"] * 4
+    if h is not None:
+        provenance["network"]["neuron"]["flicker"] = {"h": [h] * 4}
     fit, one = table.layers[0], np.ones((1,) * len(AXES))
     passage = FirstPassageFit(
         edges=fit.edges,
@@ -110,6 +112,27 @@ def test_first_passages_of_torch_are_those_of_numpy(causes, kind):
         np.testing.assert_array_equal(np.isfinite(here[0]), np.isfinite(there[0]))
         both = np.isfinite(here[0])
         np.testing.assert_allclose(there[0][both], here[0][both], atol=0.01)
+
+
+@pytest.mark.parametrize(("kind", "passages"), [("linear", "passage"), ("conv", "passage"), ("conv", "log")])
+def test_flicker_of_torch_is_that_of_numpy(kind, passages):
+    """By first passages and by slope; without the cause no two draws differ, and half the h is another spread."""
+    layer, z = _layer(kind), np.exp(np.random.default_rng(3).uniform(0.0, 2.0, INPUTS))
+    near = {} if passages == "passage" else {"false_fire": np.linspace(0.9, 0.0, len(APPROACH_EDGES) - 1)}
+    count = 1000
+    here, point = _numpy(_table(passages, 1e-10, **near), layer, z, ("flicker",), passages == "passage", count)
+    there = _torch(_table(passages, 1e-10, **near), layer, z, ("flicker",), count)
+    spare = np.where(point.fired & (point.at > 0.5), 0.0, np.nan)
+    if passages == "log":  # silent neurons are looked at at 8 instants there
+        assert (np.isfinite(there[:, ~point.fired]).std(axis=0) > 0).any()
+        here, there = (np.nan_to_num(times + spare, nan=1.0, posinf=np.inf) for times in (here, there))
+    _agree(here, there)
+    quiet = _torch(_table(passages, 1e-10, **near), layer, z, (), count)
+    assert (np.ptp(np.where(np.isfinite(quiet), quiet, 8.0), axis=0) == 0).all()
+    less = _torch(_table(passages, 2.5e-11, **near), layer, z, ("flicker",), count)
+    k = int(np.flatnonzero(spare == 0.0)[0])
+    spread = [np.diff(np.quantile(times[:, k], (0.25, 0.75)))[0] for times in (here, less)]
+    assert spread[0] > 1.4 * spread[1] > 0
 
 
 def test_early_spikes_and_moves_of_torch_are_those_of_numpy():

@@ -1,5 +1,6 @@
 """The noise budget: what each cause alone does."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from neurocircuit.network.calibrate.points import Points
 from neurocircuit.network.calibrate.simulate import ChipRun, simulate_chips, simulate_points
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron.chip import ChipLayer, NeuronErrors
-from neurocircuit.neuron.sensitivity import COMPONENTS, contributions, phase_noise_spread
-from neurocircuit.spec import Variation
+from neurocircuit.neuron.sensitivity import COMPONENTS, contributions, flicker_spread, phase_noise_spread
+from neurocircuit.spec import StartPhases, Variation
 
 _PARAMETER_NAMES = {
     "tau": "τ",
@@ -28,7 +29,8 @@ _PARAMETER_NAMES = {
 class LayerBudget(Values):
     """What each cause alone does to the fire times of a layer: median over points of the spread, units of τ.
 
-    die, neuron, synapse, event, all: simulated with the other causes off; bias: median lateness of a perfect chip;
+    die, neuron, synapse, flicker, event, all: simulated with the other causes off; event: noise of events but
+    flicker; bias: median lateness of a perfect chip;
     parameters: first-order spread of each parameter's term over the slope. points: firing neurons that it is over.
     """
 
@@ -37,6 +39,7 @@ class LayerBudget(Values):
     die: float
     neuron: float
     synapse: float
+    flicker: float = 0.0
     event: float
     all: float
     bias: float
@@ -59,11 +62,17 @@ def budget(
         fired = points.point.fired
         variation = circuit.mapped.variation
         row: dict[str, Any] = {"layer": circuit.mapped.layers[points.layer].name, "points": int(fired.sum())}
-        cases: dict[str, tuple[Variation, int | None]] = {name: (variation.only(name), None) for name in COMPONENTS}
-        cases |= {"event": (Variation(), 0), "all": (variation, 0)}
-        for name, (which, event) in cases.items():
-            runs = [ChipRun(points, 20_000 + c, level, event, which) for c in range(chip_count)]
-            t = np.stack([times for times, _, _ in simulate_chips(circuit, runs, seed, pool)])
+        quiet, steady = points.spec.without_noise(), points.spec.replace(flicker=None)
+        cases: dict[str, tuple[Points, Variation, int | None]] = {
+            name: (points, variation.only(name), None) for name in COMPONENTS
+        }
+        cases |= {"event": (replace(points, spec=steady), Variation(), 0), "all": (points, variation, 0)}
+        if points.spec.flicker is not None:
+            flickering = quiet.replace(flicker=points.spec.flicker, start_phases=StartPhases())
+            cases["flicker"] = replace(points, spec=flickering), Variation(), 0
+        for name, (these, which, event) in cases.items():
+            runs = [ChipRun(these, 20_000 + c, level, event, which) for c in range(chip_count)]
+            t = np.stack([run.t_over_tau for run in simulate_chips(circuit, runs, seed, pool)])
             row[name] = _median_spread(t[:, fired])
         perfect = simulate_points(circuit, points, Variation(), seed, 0, level, event=None)[0]
         both = fired & np.isfinite(perfect)
@@ -91,4 +100,6 @@ def _first_order(points: Points, variation: Variation, fired: NDArray[np.bool_],
     }
     sigma["synapse: weights"] = variation.synapse.weight * points.point.root_synapse
     sigma["event: phase noise"] = phase_noise_spread(points.spec, points.point.at)
+    if points.spec.flicker is not None:
+        sigma["event: flicker"] = flicker_spread(points.spec, points.point.at)
     return {name: float(np.median(value[fired] / s[fired])) for name, value in sigma.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,14 +11,24 @@ from neurocircuit.core.pool import Pool, Progress, silent
 from neurocircuit.network.calibrate.points import Points
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron import chip as chips
-from neurocircuit.neuron import levels
+from neurocircuit.neuron import flicker, levels
 from neurocircuit.neuron.sensitivity import COMPONENTS, membrane_terms, synapse_term
 from neurocircuit.spec import StartPhases, Variation
 
 _EVENT = 10**6  # events of the calibration: beyond the numbers of images
 _PER_TASK = 5  # runs
 
-Simulated = tuple[Floats, Floats, Bools]
+
+class Simulated(NamedTuple):
+    """Points on a chip: circuit times [point], membrane terms [component, point], wraps [point].
+
+    offsets: relative frequency offsets of VCO1 … VCO4 by flicker, [4, point]; None without it.
+    """
+
+    t_over_tau: Floats
+    terms: Floats
+    wrapped: Bools
+    offsets: Floats | None
 
 
 @dataclass(frozen=True)
@@ -83,9 +94,9 @@ def _simulate(task: _Task) -> list[Simulated]:
 def simulate_points(
     circuit: Circuit, points: Points, variation: Variation, seed: int, chip: int, level: str, event: int | None = 0
 ) -> Simulated:
-    """Return the circuit times [point], membrane terms [component, point] and wraps [point] of one chip.
+    """Return what one chip makes of points.
 
-    event: its number; None: all oscillators start at 0 and have no phase noise.
+    event: its number; None: all oscillators start at 0 and have no noise.
 
     Terms are first order at the ideal operating point, that of the synapses exact in each weight's error.
     """
@@ -104,4 +115,6 @@ def simulate_points(
     )
     term = synapse_term(spec, points.point, points.times, points.weights, synapse)
     terms = membrane_terms(spec, points.point, chip_layer, term)
-    return record.by_itself_over_tau, np.stack([terms.of(name) for name in COMPONENTS]), record.false_fire
+    offsets = None if spec.flicker is None else flicker.draw(spec, seeds)
+    by_component = np.stack([terms.of(name) for name in COMPONENTS])
+    return Simulated(record.by_itself_over_tau, by_component, record.false_fire, offsets)

@@ -45,17 +45,19 @@ def fit_table(
     for points, runs in zip(all_points, every_run, strict=True):
         n = len(points.neuron)
         repeated = concatenate([points.point] * chip_count)
+        offsets = [run.offsets for run in runs if run.offsets is not None]
         samples.append(
             fit.Samples(
                 point=repeated,
                 headroom=np.tile(points.headroom, chip_count),
-                u=np.concatenate([u for _, u, _ in runs], axis=1),
-                t_over_tau=np.concatenate([t for t, _, _ in runs]),
+                u=np.concatenate([run.terms for run in runs], axis=1),
+                t_over_tau=np.concatenate([run.t_over_tau for run in runs]),
                 operating_point=np.tile(np.arange(n), chip_count),
                 chip=np.repeat(np.arange(chip_count), n),
-                wrapped=np.concatenate([wrapped for _, _, wrapped in runs]),
+                wrapped=np.concatenate([run.wrapped for run in runs]),
                 membranes=points.membranes,
                 common=None if points.common is None else np.tile(points.common, chip_count),
+                offsets=np.concatenate(offsets, axis=1) if offsets else None,
             )
         )
         fits.append(fit.fit_layer(points.spec, samples[-1], points.ranges, axes, points.early))

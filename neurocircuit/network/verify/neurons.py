@@ -83,8 +83,8 @@ def replay(
     chip_runs = [ChipRun(points.take(rows), FIRST_CHIP + c, level) for c, rows in chip_rows.items()]
     label = f"layer {circuit.mapped.layers[layer].name}: {count} neurons"
     simulated = simulate_chips(circuit, chip_runs, seed, pool, progress, label)
-    for rows, (times, terms, _) in zip(chip_rows.values(), simulated, strict=True):
-        t[rows], u[:, rows] = times, terms
+    for rows, run in zip(chip_rows.values(), simulated, strict=True):
+        t[rows], u[:, rows] = run.t_over_tau, run.terms
     pit, median = pit_values(model, points, circuit.mapped.variation, t, generator)
     ideal = np.where(points.point.fired, points.point.at, np.inf)
     return Runs(layer, pit, t, ideal, median, chip, points.image, points, np.arange(count), u)

@@ -119,12 +119,14 @@ def _gains(layers: list[dict[str, Any]]) -> Table:
 
 
 def _budget(rows: list[dict[str, Any]]) -> Section:
-    names = (*_CAUSES, "event", "all", "bias")
+    flickers = any(row.get("flicker", 0.0) for row in rows)
+    names = (*_CAUSES, *(["flicker"] if flickers else []), "event", "all", "bias")
     sources = Table(
         "Each cause alone: spread of the fire time, median over neurons (τ)",
         ("layer", *names),
         tuple((row["layer"], *(f"{row[name]:.3g}" for name in names)) for row in rows),
-        note="bias: median lateness of a perfect chip (finite r, ripple, spike width).",
+        note="bias: median lateness of a perfect chip (finite r, ripple, spike width)."
+        + (" flicker: of the oscillators, still within an event; event: all other noise." if flickers else ""),
     )
     parameters = Table(
         "First order, by parameter: median of σ·|sensitivity|/(W_C − 1) (τ)",

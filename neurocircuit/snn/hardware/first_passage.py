@@ -99,7 +99,14 @@ class FirstPassages(PassageCells):
         self.edges = [tensor.to(device) for tensor in self.edges]
 
     def spikes(
-        self, stage: Any, received: Tensor, z: Tensor, slope: Tensor, uniform: Tensor, shift: Tensor | None
+        self,
+        stage: Any,
+        received: Tensor,
+        z: Tensor,
+        slope: Tensor,
+        uniform: Tensor,
+        shift: Tensor | None,
+        flicker: Tensor | None = None,
     ) -> Tensor:
         """Spikes of layer `stage`, shaped like `uniform` [chip, image, neuron ...], of those that it received.
 
@@ -108,12 +115,13 @@ class FirstPassages(PassageCells):
         inputs = received.view(*z.shape[:2], *received.shape[1:])
         each = len(self.grid) * max(inputs[0, 0].numel() * len(z), uniform[0, 0].numel() * len(uniform))
         z_, s_, uniform_ = z.flatten(2), slope.flatten(2), uniform.flatten(2)
-        term = None if shift is None else shift.flatten(2)
+        term, rate = (None if values is None else values.flatten(2) for values in (shift, flicker))
         parts = []
         for part in rows.chunks(z.shape[1], each):
             v = self.membranes(stage, inputs[:, part].flatten(0, 1))
             v = v.view(len(z), -1, *v.shape[1:])
-            parts.append(self.move(v, z_[:, part], s_[:, part], uniform_[:, part], term))
+            drifts = None if rate is None else rate[:, part]
+            parts.append(self.move(v, z_[:, part], s_[:, part], uniform_[:, part], term, drifts))
         return torch.cat(parts, dim=1).view(uniform.shape)
 
     def membranes(self, stage: Any, received: Tensor) -> Tensor:
@@ -194,18 +202,26 @@ class FirstPassages(PassageCells):
         response: Tensor = unit_response(x.clamp_(min=0.0), self.poles, torch)
         return response
 
-    def move(self, v: Tensor, z: Tensor, slope: Tensor, uniform: Tensor, shift: Tensor | None) -> Tensor:
+    def move(
+        self,
+        v: Tensor,
+        z: Tensor,
+        slope: Tensor,
+        uniform: Tensor,
+        shift: Tensor | None,
+        flicker: Tensor | None = None,
+    ) -> Tensor:
         """Spikes e^t [chip, image, neuron], inf where none, of membranes v [1 or chip, image, instant, neuron].
 
         z and slope [1 or chip, image, neuron] are those of eq. (4), `uniform` draws [chip, image, neuron], `shift` the
-        chips' thresholds, like them.
+        chips' thresholds, like them, `flicker` thresholds that it takes in each τ, like the draws.
         """
         cell = self._cell(z, slope)
         xi = self.event(cell, uniform)
         moved = self.bias[cell].expand_as(xi)
         if shift is not None:
             moved = moved + shift
-        t = self._first(v, moved, xi)
+        t = self._first(v if flicker is None else v - flicker[:, :, None] * self.grid[:, None], moved, xi)
         if "systematic" not in self.causes:  # as in noise/model.py: only what the other causes change
             none = torch.zeros_like(xi[:1]) if v.shape[0] == 1 else torch.zeros_like(xi)
             plain = self._first(v, none, none)

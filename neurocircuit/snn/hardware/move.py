@@ -42,7 +42,8 @@ class Received:
     """Spikes of eq. (4) and what moves them.
 
     z, slope: [1 or chip, image, neuron ...], uniform: draws in 0 … 1, [chip, image, neuron ...]; term: of the chip,
-    [1 or chip, 1, neuron ...], or None; latest: z at the window's end.
+    [1 or chip, 1, neuron ...], or None; flicker: thresholds that it takes in each τ, like `uniform`, or None; latest: z
+    at the window's end.
     """
 
     z: Tensor
@@ -50,12 +51,14 @@ class Received:
     uniform: Tensor
     term: Tensor | None
     latest: float
+    flicker: Tensor | None = None
 
 
 @torch.no_grad()
 def move(lookup: NoiseLookup, received: Received, ideal_outside: bool, through_slope: bool) -> Moved:
     """Move spikes by the table. ideal_outside: those beyond it stay; else its nearest cell moves them."""
-    if native is not None and received.z.dtype == torch.float32 and received.z.device.type == "cpu":
+    native_fits = received.z.dtype == torch.float32 and received.z.device.type == "cpu" and received.flicker is None
+    if native is not None and native_fits:
         return _natively(lookup, received, ideal_outside, through_slope)
     return in_torch(lookup, received, ideal_outside, through_slope)
 
@@ -95,6 +98,8 @@ def in_torch(lookup: NoiseLookup, received: Received, ideal_outside: bool, throu
     m = lookup.disturb(lookup.cells(z, s), uniform).to(z.dtype)
     if received.term is not None:
         m += received.term
+    if received.flicker is not None:
+        m += received.flicker * z.clamp(max=received.latest).log()
     fired = z < received.latest
     beyond, outside = _beyond(lookup, received)
     if ideal_outside and beyond is not None:

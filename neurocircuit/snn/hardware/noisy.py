@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.on_time import Span
+from neurocircuit.neuron.sensitivity import flicker_spread
 from neurocircuit.noise.model import CAUSES
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.hardware.approach import closest
@@ -88,6 +89,11 @@ class NoisyNetwork(NetworkOnChips):
             _first_passages_of(table, causes, self._windows) if first_passage_neurons > 0 else [None] * len(layers)
         )
         self._largest = first_passage_neurons
+        self._flicker_per_tau = [0.0] * len(layers)
+        if neuron.flicker is not None:
+            mapped = MappedNetwork.from_dict(described)
+            one = np.ones(1)
+            self._flicker_per_tau = [float(flicker_spread(mapped.neuron_of(k), one)[0]) for k in range(len(layers))]
         for layer, lookup, passage in zip(layers, self._lookup, self._known_models, strict=True):
             lookup.to(layer.weight.device)
             if passage is not None:
@@ -155,7 +161,8 @@ class NoisyNetwork(NetworkOnChips):
         lead = (1 if shared else chips, images)
         z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])
         uniform = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
-        spikes = Received(z_, s_, uniform, term, latest)
+        flicker = self._flicker(k, uniform.shape, self._flicker_per_tau[k])
+        spikes = Received(z_, s_, uniform, term, latest, None if flicker is None else flicker.to(z))
         with torch.no_grad():
             passage = self._first_passages(k, z[0].numel())
             circuit_result = (
@@ -184,7 +191,7 @@ class NoisyNetwork(NetworkOnChips):
             lookup, replace(spikes, uniform=lookup.split(uniform)), self.outside == "ideal", self.gradient == "slope"
         )
         if lookup.ever_false:
-            at, false = self._false(k, stage, received, moved.silent, spikes.term, uniform)
+            at, false = self._false(k, stage, received, moved.silent, spikes)
             moved.z.view(-1).index_copy_(0, at, false.to(moved.z.dtype))
         if lookup.early + lookup.wrap > 0.0:
             moved.replace_spikes(*lookup.early_spikes(spikes.z, spikes.z < spikes.latest, uniform))
@@ -199,15 +206,15 @@ class NoisyNetwork(NetworkOnChips):
     ) -> Moved:
         """Return the first passages, which early spikes are among; wraps by their share."""
         lookup, z, uniform = self._lookup[k], spikes.z, spikes.uniform
-        to = passage.spikes(stage, received, z, spikes.slope, lookup.split(uniform, early_too=False), spikes.term)
+        drawn = lookup.split(uniform, early_too=False)
+        to = passage.spikes(stage, received, z, spikes.slope, drawn, spikes.term, spikes.flicker)
         wraps, at = lookup.early_spikes(z, torch.zeros_like(z, dtype=torch.bool), uniform)
         to.view(-1)[wraps] = torch.minimum(to.view(-1)[wraps], at.to(to.dtype))
         return placed(lookup, spikes, to, self.outside == "ideal", self.gradient == "slope")
 
-    def _false(
-        self, k: int, stage: Any, received: Tensor, where: Tensor, term: Tensor | None, uniform: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _false(self, k: int, stage: Any, received: Tensor, where: Tensor, spikes: Received) -> tuple[Tensor, Tensor]:
         """Places `where` [silent] in the draws of neurons silent under eq. (4), and their z, inf where they stay so."""
+        term, uniform = spikes.term, spikes.uniform
         highest, at = closest(stage, received, self._moments[k])
         source = where if highest.numel() == uniform.numel() else where % highest.numel()
         approach = highest.flatten().index_select(0, source).clamp_(min=0.0).neg_().add_(1.0)
@@ -217,8 +224,11 @@ class NoisyNetwork(NetworkOnChips):
             if len(term) > 1:
                 term_index += where.div(uniform[0].numel(), rounding_mode="floor") * neuron
             approach += term.flatten().index_select(0, term_index)
+        z = at if at.ndim == 0 else at.flatten().index_select(0, source)
+        if spikes.flicker is not None:
+            approach += spikes.flicker.flatten().index_select(0, where) * z.log()
         hit, factor = self._lookup[k].false_spikes(approach, uniform.flatten().index_select(0, where))
-        z = (at if at.ndim == 0 else at.flatten().index_select(0, source)) * factor
+        z = z * factor
         z.clamp_(1.0, float(np.exp(self._windows[k])))
         return where, z.masked_fill_(~hit, torch.inf)
 

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.membrane import event_scale
 from neurocircuit.neuron.on_time import Span
-from neurocircuit.neuron.sensitivity import drift
+from neurocircuit.neuron.sensitivity import drift, flicker_spread
 from neurocircuit.noise.fit import LayerFit
 from neurocircuit.noise.model import CAUSES
 from neurocircuit.noise.table import NoiseTable
@@ -127,8 +128,11 @@ class NoisyWindows(NetworkOnChips):
         """Return m [chip · image, ...] of layer k at values y of that shape, thresholds."""
         layer, chips = self._layers[k], len(self._chips.numbers)
         with torch.no_grad():
-            uniform = self.draws(k, (chips, len(y) // chips, *y.shape[1:])).to(y.device).view(y.shape)
-            m = layer.disturbance(y.detach(), _laid_out_as(y, uniform))
+            uniform = self.draws(k, (chips, len(y) // chips, *y.shape[1:]))
+            m = layer.disturbance(y.detach(), _laid_out_as(y, uniform.to(y.device).view(y.shape)))
+            flicker = self._flicker(k, uniform.shape, float(layer.flickers))
+            if flicker is not None:
+                m = m + layer.flicker_spread(y.detach()) * _laid_out_as(y, flicker.to(y.device).view(y.shape))
             term = self._chips.of(k, tuple(y.shape[1:]), layer.passages.spread, m)
             if term is not None:
                 m = torch.cat([part + of_chip for part, of_chip in zip(m.chunk(chips), term, strict=True)])
@@ -182,7 +186,10 @@ class _Ramp:
         self.rise = slope * node.window_over_tau  # r T
         self._spec, self._armed = spec, armed
         self._is_systematic = "systematic" in causes
-        self._events = self._tabulated(drifts=self._is_systematic)
+        at = armed + node.window_over_tau * (1.0 - (np.arange(_INSTANTS) + 0.5) / _INSTANTS)  # the latest first
+        self._events = self._tabulated(at, drifts=self._is_systematic)
+        self._flicker = torch.from_numpy(flicker_spread(spec, at).astype(np.float32))
+        self.flickers = spec.flicker is not None
 
     @property
     def node(self) -> LayerNode:
@@ -263,15 +270,22 @@ class _Ramp:
 
     def disturbance(self, y: Tensor, uniform: Tensor) -> Tensor:
         """Return b + g ξ + drift at values y and draws in 0 … 1, both of one shape, thresholds."""
-        per_y = _INSTANTS / self.node.largest
-        instant = (y.float() * per_y).sub_(self.node.offset * per_y).clamp_(0.0, _INSTANTS - 1.0)
-        index = instant.to(torch.int32).mul_(_GRID).add_((uniform * _GRID).to(torch.int32))
+        index = self._instant(y).mul_(_GRID).add_((uniform * _GRID).to(torch.int32))
         return _read(self._events.to(y.device), index)
 
-    def _tabulated(self, drifts: bool) -> Tensor:
-        """Return the disturbances of _GRID draws at each of _INSTANTS times, latest spikes first, [instant · draw]."""
-        first, spec, T = self.passages, self._spec, self.node.window_over_tau
-        at = self._armed + T * (1.0 - (np.arange(_INSTANTS) + 0.5) / _INSTANTS)
+    def flicker_spread(self, y: Tensor) -> Tensor:
+        """Return the spread of the membrane by flicker at values y, same shape, thresholds."""
+        return _read(self._flicker.to(y.device), self._instant(y))
+
+    def _instant(self, y: Tensor) -> Tensor:
+        """Return the number of the part of the window in which y spikes, the latest first, int32."""
+        per_y = _INSTANTS / self.node.largest
+        instant = (y.float() * per_y).sub_(self.node.offset * per_y).clamp_(0.0, _INSTANTS - 1.0)
+        return instant.to(torch.int32)
+
+    def _tabulated(self, at: Floats, drifts: bool) -> Tensor:
+        """Return the disturbances of _GRID draws at each of the times `at`, [instant · draw]."""
+        first, spec = self.passages, self._spec
         cell = np.searchsorted(first.edges[1].numpy(), at, side="right")
         draws = torch.from_numpy(((np.arange(_GRID) + 0.5) / _GRID).astype(np.float32))
         xi = np.stack([first.event(torch.tensor(int(number)), draws).numpy() for number in cell])

@@ -12,6 +12,8 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.sensitivity import COMPONENTS
 from neurocircuit.noise.model import Count, check_causes
 
+_LEAST_SHARE = 2.0**-24  # half a step of the draws, which are float32
+
 
 class Draws(Protocol):
     """Evenly distributed numbers in 0 … 1, float32, for the events of layer k; shape [chip, image, neuron ...]."""
@@ -100,6 +102,16 @@ class NetworkOnChips(nn.Module):
 
     def _next(self, k: int, shape: tuple[int, ...]) -> Tensor:
         return torch.rand(shape, generator=self.event_rng)
+
+    def _flicker(self, k: int, shape: tuple[int, ...], spread: float) -> Tensor | None:
+        """Return normal deviates times `spread` for the flicker of layer k, [chip, image, neuron ...]; None without.
+
+        A circuit with flicker draws them whatever the causes, after the numbers of the other noise of the layer.
+        """
+        if spread == 0.0:
+            return None
+        deviates = torch.special.ndtri(self.draws(k, shape).clamp_(min=_LEAST_SHARE, max=1.0 - _LEAST_SHARE))
+        return deviates.mul_(spread) if "flicker" in self.causes else None
 
     def _tally(self, k: int, size: int, ideal: Tensor, fired: Tensor) -> None:
         """Count the spikes of layer k, of `size` neurons: those of eq. (4), and those that the chips make of them."""

@@ -77,6 +77,10 @@ def design_of(base: NeuronSpec, variation: Variation, power: Power, values: Valu
     # Each layer gets its own swing from the mapping; the base one only has to be valid.
     swing_Hz = min(lead_rad / (2.0 * a * tau_s), 2.0 * f0_Hz * base.threshold_vco_ratio)
     d1, d2, d3, d4 = (value * _noise_factor(base, power, full) for value in base.phase_noise)
+    flicker = base.flicker
+    if flicker is not None:
+        h1, h2, h3, h4 = (h * power.bias_A / full["bias"] for h in flicker.h)
+        flicker = flicker.replace(h=(h1, h2, h3, h4))
     neuron = base.replace(
         name="codesign",
         tau_s=tau_s,
@@ -87,6 +91,7 @@ def design_of(base: NeuronSpec, variation: Variation, power: Power, values: Valu
         vco4_swing_Hz=swing_Hz,
         weight_bank=base.weight_bank.with_bits(int(full["weight_bits"])),
         phase_noise=(d1, d2, d3, d4),
+        flicker=flicker,
         window_s=full["window"] * tau_s,
     )
     if "trim_resolution" in values:

@@ -121,7 +121,8 @@ class Power(Spec):
 
     P = oscillators · I/I_0 + rest · f0/f0_0, phase diffusion D = D_0 (f0/f0_0)² I_0/I: a ring's jitter κ² is inverse
     to its power (McNeill, JSSC 32 (1997) 870; Hajimiri, Limotyrakis, Lee, JSSC 34 (1999) 790: κ² = 8/(3η) · kT/P ·
-    V_DD/V_char, without f0), and D = (2π f0)² κ². Widths scale with the current, so that f0 stays.
+    V_DD/V_char, without f0), and D = (2π f0)² κ². Widths scale with the current, so that f0 stays, and flicker, which
+    is inverse to the area of the devices: h = h_0 I_0/I.
     """
 
     bias_A: Annotated[Amperes, Field(alias="bias", gt=0, description="I_0: of each oscillator in the base circuit")]

@@ -1,13 +1,17 @@
 """Calibration of a small network: its terms, its budget, its range."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from neurocircuit.network import calibrate
 from neurocircuit.network.calibrate import budget
-from neurocircuit.neuron.sensitivity import common_terms
-from neurocircuit.noise import NoiseModel, fit
-from neurocircuit.spec import Variation
+from neurocircuit.neuron.membrane import event_scale
+from neurocircuit.neuron.operating_points import concatenate
+from neurocircuit.neuron.sensitivity import common_terms, flicker_spread
+from neurocircuit.noise import CAUSES, NoiseModel, NoiseTable, fit
+from neurocircuit.spec import Flicker, Variation
 
 
 def test_first_order_terms_hold_on_the_circuit(calibrated):
@@ -28,7 +32,7 @@ def test_the_loops_second_pole_is_a_term_of_first_order_in_one_over_r(circuit, s
         spec = mapped.replace(loop_filter_rad_per_s=r / mapped.tau_s, spike_width_s=0.0)
         own = type(circuit).of(circuit.mapped.replace(neuron=spec), circuit.physical)
         points = calibrate.collect(own, spikes[:1], 60, 1, "averaged")[0]
-        t, _, _ = calibrate.simulate_points(own, points, Variation(), 1, 0, "averaged", None)
+        t = calibrate.simulate_points(own, points, Variation(), 1, 0, "averaged", None).t_over_tau
         kept = points.point.fired & np.isfinite(t) & (points.point.slope > 0.5)
         m = fit.membrane_seen(points.spec, points.point, t)[kept]
         loop, lag = common_terms(points.spec, points.point)[:, kept]
@@ -48,6 +52,68 @@ def test_budget_has_every_cause(circuit, calibrated):
     assert together / 3 < row.all < 3 * together
     assert row.parameters["neuron: τ"] > 0
     assert row.parameters["event: phase noise"] == 0
+
+
+@pytest.fixture(scope="module")
+def flickering(circuit):
+    """The network on chips that are alike, whose oscillators have flicker and no other noise."""
+    neuron = circuit.mapped.neuron.replace(flicker=Flicker(h=(1e-9,) * 4, shared_vco1_vco2=0.5))
+    return type(circuit).of(circuit.mapped.replace(neuron=neuron, variation=Variation()), circuit.physical)
+
+
+def test_flicker_is_a_cause_of_its_own(flickering, spikes):
+    """At averaged nothing else differs from event to event: the table's events are none, and the model's are flicker.
+
+    New events spread as the model says: the quartiles of 40 draws have an error of 18 %, the median over 30 neurons one
+    of 7 %, and the grid of the membranes rounds steep neurons. Planted: a calibration that is not told the offsets, a
+    model without the cause.
+    """
+    here = calibrate.collect(flickering, spikes[:1], 60, 1)[0]
+    runs = [calibrate.simulate_points(flickering, here, Variation(), 1, chip, "averaged") for chip in range(12)]
+    met = fit.Samples(
+        point=concatenate([here.point] * 12),
+        headroom=np.tile(here.headroom, 12),
+        u=np.concatenate([run.terms for run in runs], axis=1),
+        t_over_tau=np.concatenate([run.t_over_tau for run in runs]),
+        operating_point=np.tile(np.arange(len(here.neuron)), 12),
+        chip=np.repeat(np.arange(12), len(here.neuron)),
+        wrapped=np.concatenate([run.wrapped for run in runs]),
+        membranes=here.membranes,
+        offsets=np.concatenate([run.offsets for run in runs], axis=1),
+    )
+    kept = np.flatnonzero(here.point.fired & (here.point.slope > 0.5))[:30]
+    at = float(np.median(here.point.at[kept]))
+    scale = event_scale(here.spec, at) / flicker_spread(here.spec, at)
+    told, untold = (fit.fit_layer(here.spec, samples, here.ranges, ()) for samples in (met, replace(met, offsets=None)))
+    assert float(np.median(told.first_passage.spread)) * scale < 0.2
+    assert float(np.median(untold.first_passage.spread)) * scale > 0.5
+    table = NoiseTable.from_fits([told], {"network": flickering.mapped.to_dict()})
+    some, rng, ratios = here.take(kept), np.random.default_rng(1), {}
+    times = [
+        calibrate.simulate_points(flickering, some, Variation(), 1, 0, "averaged", event=2 + k).t_over_tau
+        for k in range(40)
+    ]
+    for causes in (CAUSES, ("systematic", "event")):
+        model = NoiseModel(table, causes, outside="ideal")
+        drawn = [model.times(0, some.spec, some.point, None, rng, some.membranes) for _ in range(200)]
+        spreads = [_quartiles_apart(rows) for rows in (times, drawn)]
+        ratios[causes] = float(np.nanmedian(spreads[1] / spreads[0]))
+    assert ratios[CAUSES] == pytest.approx(1.0, abs=0.35)
+    assert ratios[("systematic", "event")] < 0.3
+
+
+def _quartiles_apart(times):
+    """Between the quartiles of the times [draw, neuron] of each neuron; nan where one is silent so often."""
+    low, high = np.quantile(np.where(np.isfinite(times), times, 1e9), (0.25, 0.75), axis=0)
+    return np.where(high < 1e8, high - low, np.nan)
+
+
+def test_budget_of_flicker_is_what_first_order_says(flickering, spikes):
+    points = calibrate.collect(flickering, spikes[:1], 40, 1)[:1]
+    row = budget.budget(flickering, points, chip_count=12, level="averaged")[0]
+    assert row.flicker == pytest.approx(row.parameters["event: flicker"], rel=0.4)
+    assert row.all == pytest.approx(row.flicker, rel=0.4)
+    assert row.event < 1e-6
 
 
 def test_a_table_of_points_within_limits_refuses_those_beyond(circuit, spikes):

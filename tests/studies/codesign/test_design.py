@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from neurocircuit.errors import SpecError
-from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec import Flicker, NeuronSpec
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies.codesign.design import base_values, design_of, impossible
 from neurocircuit.studies.codesign.study import Power
@@ -36,6 +36,13 @@ def test_jitter_per_time_is_inverse_to_the_current_and_free_of_the_frequency():
     assert kappa2({"f0": 2 * BASE.f0_Hz}) == pytest.approx(base)
     assert design_of(BASE, EMBEDDED, POWER, {"bias": 2e-5}).power.power_W == pytest.approx(2 * 68e-6 + 53e-6)
     assert design_of(BASE, EMBEDDED, POWER, {"f0": 2 * BASE.f0_Hz}).power.power_W == pytest.approx(68e-6 + 2 * 53e-6)
+
+
+def test_flicker_is_inverse_to_the_current_as_widths_scale_with_it():
+    base = BASE.replace(flicker=Flicker(h=(1e-8, 2e-8, 3e-8, 4e-8), shared_vco1_vco2=0.5))
+    flicker = design_of(base, EMBEDDED, POWER, {"bias": 2e-5}).neuron.flicker
+    assert flicker.h == pytest.approx((5e-9, 1e-8, 1.5e-8, 2e-8))
+    assert flicker.shared_vco1_vco2 == 0.5
 
 
 def test_cycles_set_tau_at_the_frequency_and_the_loop_keeps_its_ratio():
