@@ -121,6 +121,8 @@ def _spikes(published: Path) -> list[list[str]]:
     found = read_json_object(published / "robustness/spikes/result.json")["studies"]["spikes"]
     columns = [("jittered", found["jitter_over_tau"], value, f"jitter of {value:g} τ") for value in (0.02, 0.05)]
     columns += [("lost", found["missed"], value, f"{100 * value:g} % missed") for value in (0.01, 0.1)]
+    errors = found["threshold_error"]
+    columns += [("mismatched", errors, value, f"thresholds off by {100 * value:g} %") for value in (0.05, 0.1)]
     rows = [["network", "no errors", *(words for *_, words in columns)]]
     for name, share in found["zero"].items():
         means = [np.mean(found[curve][name][values.index(value)]) for curve, values, value, _ in columns]

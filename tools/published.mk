@@ -288,7 +288,7 @@ published-cifar-windowed-bits: $(CIFAR_BUILD)/half/weights.pt $(CIFAR_CHIPS)/emb
 	  STUDIED_BY=training/cifar10_windowed_finetune.toml STUDY_OPTIONS="--set encoding.alpha=1 --draws 2"
 
 # Accuracy over errors of spikes: the free network, the one that the circuit holds, and windowed ones.
-published-spikes: setup ## Rebuild reports/published/robustness/spikes: jitter and missed spikes, free beside windowed (about 4 minutes of one thread)
+published-spikes: setup ## Rebuild reports/published/robustness/spikes: jitter, missed spikes, thresholds, free beside windowed (about 6 minutes of one thread)
 	@rm -rf $(ROBUST)/spikes
 	@$(BIN)/neurocircuit study robustness spikes --weights reports/published/networks/mnist-seed1/weights.pt \
 	  --recipe mnist_finetune --draws 2 --images 2000 --threads 1 --out $(ROBUST)/spikes \

@@ -175,11 +175,16 @@ def _jitter(published: Path) -> Iterator[Row]:
 def _spikes(published: Path) -> Iterator[Row]:
     for folder, values in _studies(published, "spikes"):
         found = values["studies"]["spikes"]
-        jitter, missed = found["jitter_over_tau"].index(0.05), found["missed"].index(0.01)
-        for name, rows in found["jittered"].items():
-            shares = _list([float(np.mean(rows[jitter])), float(np.mean(found["lost"][name][missed]))])
+        what = "jitter of 0.05 τ / 1 % of the spikes missed / thresholds off by 5 %"
+        curves = (
+            ("jitter_over_tau", 0.05, "jittered"),
+            ("missed", 0.01, "lost"),
+            ("threshold_error", 0.05, "mismatched"),
+        )
+        for name in found["zero"]:
+            shares = [float(np.mean(found[of][name][found[field].index(at)])) for field, at, of in curves]
             which = "free network" if name == "clean" else name
-            yield f"jitter of 0.05 τ / 1 % of the spikes missed, {_DATA[values['data']]}, {which}", shares, "-", folder
+            yield f"{what}, {_DATA[values['data']]}, {which}", _list(shares), "-", folder
 
 
 def _on_circuits(published: Path) -> Iterator[Row]:

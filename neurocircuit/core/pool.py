@@ -46,7 +46,8 @@ class Progress(Protocol):
     def __call__(self, done: float, total: float, label: str = "") -> None:
         """Take note that `done` of `total` is done, in any unit; label: what was done last, in words.
 
-        A `done` that falls begins another part of the work; a label at 0 says what is about to be done.
+        Both count the work of this call: what an interrupted one left finished is in neither, so that an estimate
+        holds. A `done` that falls begins another part of the work; a label at 0 says what is about to be done.
         """
 
 

@@ -25,6 +25,10 @@ Form `ramp`: synaptic currents end at the arming, and a constant current r reads
 
 A silent neuron whose window ends at the arming adds nothing there; one whose window ends earlier spikes at its end.
 The next layer reads x = X φ(y/X), φ(u) = (1 - e^-Tu)/(1 - e^-T). Functions of v and c serve numpy and torch alike.
+
+A neuron of threshold 1 + δ, all else unchanged, fires as one of threshold 1 and another y would (on a ramp at once):
+
+    forced: z' = z σ/(σ - δ),     ramp: t' = t + δ/r,  y' = y - X δ/(r T)                                       (W8)
 """
 
 import math
@@ -118,6 +122,21 @@ def spike_over_tau(form: Form, node: LayerNode, y: Any, xp: Any = np) -> Any:
     T = node.window_over_tau
     t = xp.log1p(math.expm1(T) * missing) if form == "forced" else T * missing
     return xp.where(missing <= 1.0, t, xp.inf)
+
+
+def at_threshold(form: Form, node: LayerNode, y: Any, slope: Any, error: Any, xp: Any = np) -> Any:
+    """Return the y' that neurons of threshold 1 + error show, shape of y; -inf: they never fire. Eq. (W8).
+
+    slope: σ, or r of form ramp. xp: namespace of y, numpy or torch.
+    """
+    X = node.largest
+    if form == "ramp":
+        return y - X / node.window_over_tau * error / slope
+    L, slope_left = math.expm1(node.window_over_tau), slope - error
+    moment = slope * (1.0 + L * (1.0 - (y - node.offset) / X))  # σ z: the membrane at the arming is σ + 1 - σ z
+    z = moment / xp.where(slope_left > 0, slope_left, xp.ones_like(slope_left))
+    stays_below = xp.where(moment <= slope_left, node.offset + X, -xp.inf)  # it falls: above at the arming or never
+    return xp.where(slope_left > 0, node.offset + X * (1.0 - (z - 1.0) / L), stays_below)
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ class _Run:
         self.done = [results(out, condition, request) for condition in request.conditions]
         self.order = [(k, name) for k, condition in enumerate(request.conditions) for name in request.at(condition)]
         self.open = [(k, name) for k, name in self.order if name not in self.done[k]]
+        self.reused = len(self.order) - len(self.open)
         self.failed: dict[_Task, str] = {}
         self._remove_stale()
 
@@ -123,11 +124,10 @@ class _Run:
             (self.store.folder.parent / RUN).unlink(missing_ok=True)
         for path in stale:
             path.unlink()
-        reused = len(self.order) - len(self.open)
-        if reused or stale:
+        if self.reused or stale:
             reason = f", {len(stale)} of them because other code made their files" if stale else ""
-            text = f"measurements: {reused} reused, {len(self.open)} made anew{reason}"
-            self.progress(0, len(self.order), text)
+            text = f"measurements: {self.reused} reused, {len(self.open)} made anew{reason}"
+            self.progress(0, len(self.open), text)
 
     def make_all(self, pool: Pool) -> None:
         """Make what is open, as many at a time as the pool has slots."""
@@ -175,8 +175,10 @@ class _Run:
         self._tell(task, f"failed: {reason}")
 
     def _tell(self, task: _Task, what: str) -> None:
-        finished = len(self.failed) + sum(map(len, self.done))
-        self.progress(finished, len(self.order), f"{slug(self.request.conditions[task[0]])} {task[1]}: {what}")
+        made = len(self.failed) + sum(map(len, self.done)) - self.reused
+        self.progress(
+            made, len(self.order) - self.reused, f"{slug(self.request.conditions[task[0]])} {task[1]}: {what}"
+        )
 
 
 def measure(request: Request, condition: Condition, name: str, done: dict[str, Measured], folder: Path) -> Measured:

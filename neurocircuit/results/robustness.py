@@ -1,4 +1,4 @@
-"""Accuracy of a network against what hardware does to it: weight bits, weight noise, jittered and missed spikes."""
+"""Accuracy of a network against hardware: weight bits, weight noise, errors of spikes and thresholds."""
 
 from typing import ClassVar
 
@@ -50,8 +50,8 @@ class SpikeJitter(Values):
 class SpikeErrors(Values):
     """Accuracy over errors of spikes that free and windowed networks have alike, by network, [value][draw].
 
-    jitter_over_tau: deviation of every spike, input included. missed: share of the neurons' spikes that are lost. zero:
-    without errors.
+    jitter_over_tau: deviation of every spike, input included. missed: share of the neurons' spikes that are lost.
+    threshold_error: relative deviation of each neuron's threshold; a draw is a chip. zero: without errors.
     """
 
     zero: dict[str, float]
@@ -59,6 +59,8 @@ class SpikeErrors(Values):
     jittered: dict[str, tuple[tuple[float, ...], ...]]
     missed: tuple[float, ...]
     lost: dict[str, tuple[tuple[float, ...], ...]]
+    threshold_error: tuple[float, ...]
+    mismatched: dict[str, tuple[tuple[float, ...], ...]]
 
 
 class Robustness(Result):

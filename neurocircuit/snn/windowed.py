@@ -31,6 +31,7 @@ from neurocircuit.spec.windowed import INPUT, ConcatNode, Form, LayerNode, MaxNo
 
 HEADROOM_LOW, HEADROOM_HIGH = 0.25, 0.1  # of the spread of the winners, kept free in the read-out's window
 Move = Callable[[LayerNode | None, Tensor], Tensor]
+Disturb = Callable[["WindowedSum", Tensor], Tensor]
 
 
 class WindowedConv2d(nn.Conv2d):
@@ -136,10 +137,12 @@ class WindowedSum(nn.Module):
         assert y is not None  # noqa: S101
         return y
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Return the activations that the spikes carry; of a read-out y."""
+    def forward(self, *inputs: Tensor, disturb: Disturb | None = None) -> Tensor:
+        """Return the activations that the spikes carry; of a read-out y. disturb: what becomes of y before them."""
         y = self.affine(list(inputs))
         node = self.node
+        if disturb is not None:
+            y = disturb(self, y)
         return (
             y if node.is_readout else windowed.carried(y, node.largest, node.window_over_tau, self.form, in_place=True)
         )
@@ -256,15 +259,18 @@ class WindowedNetwork(nn.Module):
         """Return the layer of a node."""
         return cast(WindowedSum, self.layers[node.name])
 
-    def activations(self, pixels: Tensor, move: Move | None = None) -> dict[str, Tensor]:
+    def activations(
+        self, pixels: Tensor, move: Move | None = None, disturb: Disturb | None = None
+    ) -> dict[str, Tensor]:
         """Return what every node carries, by name; of the read-out y. pixels [N, channel, row, column], 0 … 1.
 
-        move: what becomes of the pixels (None) and of what each layer's spikes carry, on its way to the next.
+        move: what becomes of the pixels (None) and of what each layer's spikes carry, on its way to the next. disturb:
+        what becomes of the values y of each layer, before its neurons spike.
         """
         values = {INPUT: self._checked(pixels) if move is None else move(None, self._checked(pixels))}
         for node in self.graph.nodes:
             if isinstance(node, LayerNode):
-                carried = self.layer(node)(*(values[term.source] for term in node.terms))
+                carried = self.layer(node)(*(values[term.source] for term in node.terms), disturb=disturb)
                 values[node.name] = carried if move is None else move(node, carried)
             elif isinstance(node, MaxNode):
                 values[node.name] = max_pool(values[node.source], node)

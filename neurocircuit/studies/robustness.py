@@ -41,6 +41,7 @@ SNR_DB = (10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0)
 JITTERS = (0.001, 0.003, 0.01, 0.03, 0.05, 0.1)
 JITTERS_OVER_TAU = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)  # of windowed networks, and of study spikes
 MISSED = (0.001, 0.003, 0.01, 0.03, 0.1)
+THRESHOLD_ERRORS = (0.01, 0.02, 0.05, 0.1, 0.2)
 TRAINED_SNR_DB, TRAINED_JITTER = 20.0, 0.05
 QUANTISERS = ("word", "bank")
 
@@ -67,8 +68,8 @@ def robustness(
     Args:
         study: table4, accuracies at 32, 8, 4 and 2 bit of the weights, only rounded and retrained (Table 4 of the
             paper); fig2, over weight bits and over noise on the weights (Fig. 2); or jitter, over relative jitter of
-            every spike time (windowed networks: over jitter in units of tau); spikes, over jitter in units of tau and
-            over missed spikes, nothing retrained.
+            every spike time (windowed networks: over jitter in units of tau); spikes, over jitter in units of tau,
+            over missed spikes and over errors of the neurons' thresholds, nothing retrained.
         weights: checkpoint to start from.
         recipe: how to fine-tune it, one that names no initial weights; a file, or the name of one that ships.
         beside: more checkpoints of the same data set by their names, for studies jitter and spikes; they are not
@@ -139,7 +140,7 @@ class Study:
         self.recipe, self.weights, self.folder, self.draws = recipe, weights, folder, draws
         self.data = None if data is None else Path(data)
         self.retrain = retrain
-        self._progress, self._steps_done = progress, 0
+        self._progress, self._steps_done, self._steps_reused, self._worked = progress, 0, 0, False
         self.subject, self.network = checkpoint.load_network(weights)
         self.first, self.pool = first, pool
         self.images = sets.load(self.subject.data, "test", data).first(first)
@@ -154,9 +155,13 @@ class Study:
         return network
 
     def tell(self, text: str, steps: int) -> None:
-        """Tell that one more of `steps` is done."""
-        self._steps_done += 1
-        self._progress(self._steps_done, steps, text)
+        """Tell that one more of `steps` is done; one for which nothing was computed anew counts in neither number."""
+        if self._worked:
+            self._steps_done += 1
+        else:
+            self._steps_reused += 1
+        self._worked = False
+        self._progress(self._steps_done, steps - self._steps_reused, text)
 
     def fine_tuned(self, name: str, start: Path, **hardware: Any) -> Path:
         """Return the file of weights trained on from `start` under [hardware]; that of a finished run is taken.
@@ -171,6 +176,7 @@ class Study:
             if (kept["recipe_sha256"], kept["initial_sha256"]) != (recipe.sha256, file_sha256(start)):
                 raise InputError(f"{directory} holds another run than this study asks for; give another --out")
         else:
+            self._worked = True
             make_directory(directory)
             trainer = Trainer(recipe, directory, self.data, torch.device("cpu"))
             if (directory / "checkpoint.pt").exists():
@@ -200,6 +206,7 @@ class Study:
             tasks.append(
                 Task(key, key, partial(_measured, weights, self.data, self.first, case, torch.get_num_threads()))
             )
+        self._worked |= len(self.store.finished(tasks)) < len(tasks)
         values = run_tasks(tasks, self.store, self.pool)
         return [values[task.name]["accuracy"] for task in tasks]
 
@@ -216,8 +223,8 @@ class Study:
 class Case:
     """A disturbance of a network: its weights as `Rounding` makes them of kind, bits and snr_dB, or spikes jittered.
 
-    jitter: relative, of a free network; jitter_over_tau: in units of τ. missed: share of the neurons' spikes. seed: of
-    the noise. The default disturbs nothing.
+    jitter: relative, of a free network; jitter_over_tau: in units of τ. missed: share of the neurons' spikes.
+    threshold: relative deviation of thresholds. seed: of the noise. The default disturbs nothing.
     """
 
     kind: str | None = None
@@ -227,6 +234,7 @@ class Case:
     jitter: float = 0.0
     jitter_over_tau: float = 0.0
     missed: float = 0.0
+    threshold: float = 0.0
     seed: int = 0
 
 
@@ -235,7 +243,7 @@ def _measured(weights: Path, data: Path | None, first: int | None, case: Case, t
     torch.set_num_threads(threads)
     subject, network = checkpoint.load_network(weights)
     images = _test_images(subject, data, first)
-    if case.jitter or case.jitter_over_tau or case.missed:
+    if case.jitter or case.jitter_over_tau or case.missed or case.threshold:
         noisy = _disturbed(network, case)
         noisy.event_rng.manual_seed(case.seed)
         return {"accuracy": accuracy(noisy, images, subject)}
@@ -252,10 +260,10 @@ def _test_images(subject: Subject, data: Path | None, first: int | None) -> Imag
 
 def _disturbed(network: nn.Sequential, case: Case) -> JitteredNetwork | SpikeErrorsNetwork | JitteredWindows:
     if windowed_in(network) is not None:
-        return JitteredWindows(network, case.jitter_over_tau, case.missed)
+        return JitteredWindows(network, case.jitter_over_tau, case.missed, case.threshold)
     if case.jitter:
         return JitteredNetwork(network, [case.jitter] * (len(spiking_layers(network)) + 1), own_clocks=True)
-    return SpikeErrorsNetwork(network, case.jitter_over_tau, case.missed)
+    return SpikeErrorsNetwork(network, case.jitter_over_tau, case.missed, case.threshold)
 
 
 def _table4(study: Study) -> Table4:
@@ -324,31 +332,29 @@ def _jitter(study: Study) -> SpikeJitter:
 
 
 def _spikes(study: Study) -> SpikeErrors:
-    """Return accuracies over jitter of every spike and over missed spikes, free and windowed networks alike."""
+    """Return accuracies over errors of spikes and of thresholds, free and windowed networks alike."""
     networks = {"clean": study.weights} | study.beside
     for name in study.beside:
         study.network_beside(name)
+    swept = {"jitter_over_tau": JITTERS_OVER_TAU, "missed": MISSED, "threshold": THRESHOLD_ERRORS}
     curves: dict[str, dict[str, Any]] = {}
-    seeds = range(study.draws)
-    for field, amounts, cases in (
-        (
-            "jitter_over_tau",
-            JITTERS_OVER_TAU,
-            [Case(jitter_over_tau=j, seed=s) for j in JITTERS_OVER_TAU for s in seeds],
-        ),
-        ("missed", MISSED, [Case(missed=share, seed=s) for share in MISSED for s in seeds]),
-    ):
+    for field, amounts in swept.items():
+        errors: list[dict[str, Any]] = [{field: amount} for amount in amounts]
+        cases = [Case(**error, seed=draw) for error in errors for draw in range(study.draws)]
         curves[field] = {}
         for name, weights in networks.items():
             rows = np.reshape(study.accuracies(weights, cases), (len(amounts), study.draws)).tolist()
             curves[field][name] = rows
-            study.tell(f"{field}, {name}: " + ", ".join(f"{np.mean(row):.2%}" for row in rows), 2 * len(networks))
+            text = f"{field}, {name}: " + ", ".join(f"{np.mean(row):.2%}" for row in rows)
+            study.tell(text, len(swept) * len(networks))
     return SpikeErrors(
         zero={name: study.accuracy(weights) for name, weights in networks.items()},
         jitter_over_tau=JITTERS_OVER_TAU,
         jittered=curves["jitter_over_tau"],
         missed=MISSED,
         lost=curves["missed"],
+        threshold_error=THRESHOLD_ERRORS,
+        mismatched=curves["threshold"],
     )
 
 

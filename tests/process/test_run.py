@@ -39,7 +39,8 @@ def carry_out(request: Request, out: Path, resume: bool = False, jobs: int = 2) 
     run.begin(request, out, resume)
     record = run.execute(request, out, jobs, progress=lambda *heard: told.append(heard), work=work)
     assert [done for done, *_ in told] == sorted(done for done, *_ in told)
-    assert told[-1][:2] == (10, 10)
+    open_ = 10 if not told[0][2].startswith("measurements: ") else int(told[0][2].split()[3])
+    assert told[-1][:2] == (open_, open_)  # what another call made is not counted
     return record, [label for *_, label in told]
 
 

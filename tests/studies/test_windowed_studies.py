@@ -156,6 +156,26 @@ def test_a_longer_window_costs_latency_and_energy_in_proportion(problem: Any) ->
     assert (again.accuracy, again.energy, again.latency) == (short.accuracy, short.energy, short.latency)
 
 
+def test_a_network_with_branches_is_a_design_too(folder: Path) -> None:
+    """Sums and concatenations over several windows, by the noise table and at edge; latency follows T."""
+    import neurocircuit as nc
+    from neurocircuit.studies.codesign.trial import Evaluator
+    from tests.snn.conversion.networks import LongBranches, settle
+
+    images, generator = nc.data.digits("train", held_out=200)[:50], torch.Generator().manual_seed(1)
+    torch.manual_seed(1)
+    module = LongBranches(np.random.default_rng(1), channels=1, classes=10)
+    settle(module, torch.from_numpy(images.pixels).float() / 255, generator)
+    nc.snn.convert(module.float(), images, quantile=0.9999).save(folder / "branches.pt")
+    (folder / "branches.toml").write_text((folder / "ramp.toml").read_text().replace("ramp.pt", "branches.pt"))
+    problem = problem_of(folder / "branches.toml")
+    evaluate, windows_deep = Evaluator(problem), len({layer.closes_over_tau for layer in problem.physical.layers})
+    for T, fidelity in ((0.4, problem.study.fidelities[0]), (0.8, problem.study.fidelities[1])):
+        details = evaluate({"readout_window": T}, fidelity).details
+        assert isinstance(details, Evaluated)
+        assert windows_deep * T - 1e-9 <= details.latency_over_tau <= (windows_deep + 1) * T
+
+
 def test_parameters_of_the_other_kind_are_refused(folder: Path) -> None:
     path = folder / "wrong.toml"
     text = (folder / "ramp.toml").read_text()

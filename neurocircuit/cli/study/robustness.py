@@ -45,8 +45,8 @@ def command(out: Path, as_json: bool, beside: tuple[tuple[str, Path], ...], **op
 
     STUDY is table4: at 32, 8, 4, 2 bit of the weights, only rounded and retrained (Table 4); fig2: over weight bits and
     over noise on the weights (Fig. 2); jitter: over relative jitter of every spike time (windowed networks: in units of
-    tau); or spikes: over jitter in units of tau and over missed spikes, free and windowed networks alike, nothing
-    retrained.
+    tau); or spikes: over jitter in units of tau, missed spikes and errors of the neurons' thresholds, free and windowed
+    networks alike, nothing retrained.
     """
     from neurocircuit.studies.robustness import robustness
 

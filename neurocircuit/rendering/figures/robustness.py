@@ -91,20 +91,21 @@ def jitter_figure(study: SpikeJitter, names: dict[str, str]) -> "Figure":
 
 
 def spikes_figure(study: SpikeErrors, names: dict[str, str]) -> "Figure":
-    """Draw the accuracy over jitter of every spike and over missed spikes, bands over draws."""
-    figure, both = style.new_figure(4.6, rows=2)
-    figure.subplots_adjust(left=0.17, right=0.97, top=0.98, bottom=0.1, hspace=0.3)
+    """Draw the accuracy over jitter of every spike, missed spikes and errors of thresholds, bands over draws."""
+    figure, all_axes = style.new_figure(6.6, rows=3)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.985, bottom=0.07, hspace=0.33)
     panels = (
         (study.jitter_over_tau, study.jittered, "spike-time jitter (% of τ)"),
         (study.missed, study.lost, "missed spikes (%)"),
+        (study.threshold_error, study.mismatched, "error of thresholds (%)"),
     )
-    for axes, (amounts, curves, label) in zip(both, panels, strict=True):
+    for axes, (amounts, curves, label) in zip(all_axes, panels, strict=True):
         for k, (name, rows) in enumerate(curves.items()):
             _band(axes, [100 * amount for amount in amounts], rows, k, names[name])
         axes.set(xscale="log", xlabel=label)
         axes.set_ylabel("accuracy (%)")
         style.set_log_plain(axes.xaxis)
-    both[0].legend(loc="lower left")
+    all_axes[0].legend(loc="lower left")
     return figure
 
 

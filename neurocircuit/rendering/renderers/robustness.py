@@ -1,4 +1,4 @@
-"""Accuracy of a network over weight bits, weight noise, jittered and missed spikes: Table 4, Fig. 2."""
+"""Accuracy of a network over weight bits, weight noise, errors of spikes and thresholds: Table 4, Fig. 2."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -158,30 +158,33 @@ def _spikes(study: SpikeErrors, result: Robustness) -> Section:
     names = {name: name for name in study.zero} | {"clean": _label(result)}
     rows = [("none", *(f"{share:.2%}" for share in study.zero.values()))]
     for label, amounts, curves in (
-        ("jitter of {} τ", study.jitter_over_tau, study.jittered),
-        ("{} of the spikes missed", study.missed, study.lost),
+        ("jitter of {:g} τ", study.jitter_over_tau, study.jittered),
+        ("{:.1%} of the spikes missed", study.missed, study.lost),
+        ("thresholds off by {:.1%}", study.threshold_error, study.mismatched),
     ):
         for k, amount in enumerate(amounts):
-            value = f"{amount:g}" if amounts is study.jitter_over_tau else f"{amount:.1%}"
-            rows.append((label.format(value), *(_range(shares[k]) for shares in curves.values())))
+            rows.append((label.format(amount), *(_range(shares[k]) for shares in curves.values())))
     table = Table(
         f"Accuracy on {result.n} test images: mean and range over draws",
-        ("errors of spikes", *(names[name] for name in study.zero)),
+        ("errors", *(names[name] for name in study.zero)),
         tuple(rows),
         note="t' = t + j τ N(0, 1) for every spike, input included. Missed: of all neurons' spikes, the outputs' "
-        "included; an image without an output spike is wrong. Nothing was retrained.",
+        "included; an image without an output spike is wrong. Thresholds are 1 + s N(0, 1), each neuron's own, the "
+        "same for all images of a draw. Nothing was retrained.",
     )
-    figure = draw("spikes", "Accuracy over errors of spikes.", partial(figures.spikes_figure, study, names))
-    return section("Errors of spikes", figure, table)
+    figure = draw(
+        "spikes", "Accuracy over errors of spikes and of thresholds.", partial(figures.spikes_figure, study, names)
+    )
+    return section("Errors of spikes and of thresholds", figure, table)
 
 
 def _spikes_answer(study: SpikeErrors, result: Robustness) -> str:
-    k, m = study.jitter_over_tau.index(0.02), study.missed.index(0.01)
+    k, m, s = study.jitter_over_tau.index(0.02), study.missed.index(0.01), study.threshold_error.index(0.05)
     return (
-        "With jitter of 0.02 τ, and with 1 % of the spikes missed: "
+        "With jitter of 0.02 τ, with 1 % of the spikes missed, and with thresholds off by 5 %: "
         + "; ".join(
-            f"{_label(result) if name == 'clean' else name} {np.mean(study.jittered[name][k]):.2%} and "
-            f"{np.mean(study.lost[name][m]):.2%}"
+            f"{_label(result) if name == 'clean' else name} {np.mean(study.jittered[name][k]):.2%}, "
+            f"{np.mean(study.lost[name][m]):.2%} and {np.mean(study.mismatched[name][s]):.2%}"
             for name in study.zero
         )
         + "."

@@ -1,4 +1,6 @@
-"""Spike-time jitter without operating points: each time moves by a relative normal error, t' = t (1 + j N(0, 1)).
+"""Errors of spikes and thresholds without operating points: jitter, missed spikes, thresholds of 1 + δ.
+
+Relative jitter moves each time by a relative normal error, t' = t (1 + j N(0, 1)).
 
 Table 3 defines jitter relative to the spike time since the start of the image. In transfer mode the input has a given
 jitter and each layer adds what the transfer table's curve makes of that before it (tables/curve.py); a study gives all
@@ -6,17 +8,21 @@ layers the same. Chips, operating points and silence do not enter. Where each la
 there is no time since the image's start: a study may then take that since the layer's earliest input.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from neurocircuit.errors import InputError
+from neurocircuit.neuron import windows
+from neurocircuit.snn import functional
+from neurocircuit.snn.functional import rows as matrix_rows
+from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 from neurocircuit.snn.functional.windowed import jittered, jittered_readout
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime
-from neurocircuit.snn.windowed import windowed_in
+from neurocircuit.snn.windowed import Synapses, WindowedSum, windowed_in
 from neurocircuit.spec.windowed import LayerNode
 
 _LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds
@@ -40,11 +46,17 @@ class _DisturbedNetwork(nn.Module):
         k = 0
         z = self._disturbed(k, z)
         for stage in self.network:
-            z = stage(z)
             if isinstance(stage, SpikingConv2d | SpikingLinear):
                 k += 1
-                z = self._disturbed(k, z)
+                z = self._disturbed(k, self._fired(k, stage, z))
+            else:
+                z = stage(z)
         return z
+
+    def _fired(self, k: int, stage: SpikingConv2d | SpikingLinear, z: Tensor) -> Tensor:
+        """Return the spikes of the k-th layer of neurons from those that it receives."""
+        spikes: Tensor = stage(z)
+        return spikes
 
     def _disturbed(self, k: int, z: Tensor) -> Tensor:
         """Return the spikes of the input (k = 0) or of the k-th layer of neurons, of the same shape."""
@@ -80,17 +92,59 @@ class JitteredNetwork(_DisturbedNetwork):
         return torch.where(kept, torch.exp(torch.where(kept, moved, 0.0)), torch.inf)
 
 
+class _Thresholds:
+    """Relative errors of the thresholds of one chip's neurons: normal, drawn when a layer is first met, then kept."""
+
+    def __init__(self, spread: float) -> None:
+        self.spread = spread
+        self._of_layer: dict[Hashable, Tensor] = {}
+
+    def errors(self, layer: Hashable, neurons: Sequence[int], event_rng: torch.Generator) -> Tensor:
+        """Return the errors of a layer, shaped as its neurons. They follow from the seed of event_rng at first."""
+        if not self._of_layer:
+            self._rng = torch.Generator().manual_seed(event_rng.initial_seed())
+        if layer not in self._of_layer:
+            self._of_layer[layer] = self.spread * torch.randn(tuple(neurons), generator=self._rng)
+        return self._of_layer[layer]
+
+
 class SpikeErrorsNetwork(_DisturbedNetwork):
     """A free network whose spikes, input included, move by a normal error, and some of whose neurons miss theirs.
 
     Errors are drawn anew at each call. jitter_over_tau: deviation, but no spike comes before t = 0 on its clock.
-    missed: share of the neurons' spikes.
+    missed: share of the neurons' spikes. threshold: relative deviation of the thresholds, each neuron's own, drawn at
+    the first call.
     """
 
-    def __init__(self, network: nn.Sequential, jitter_over_tau: float, missed: float = 0.0) -> None:
+    def __init__(
+        self, network: nn.Sequential, jitter_over_tau: float, missed: float = 0.0, threshold: float = 0.0
+    ) -> None:
         """network: as `build` in snn/models.py makes it."""
         super().__init__(network)
-        self.jitter_over_tau, self.missed = jitter_over_tau, missed
+        self.jitter_over_tau, self.missed, self._thresholds = jitter_over_tau, missed, _Thresholds(threshold)
+
+    def _fired(self, k: int, stage: SpikingConv2d | SpikingLinear, z: Tensor) -> Tensor:
+        """Return the spikes by eq. (4), V = 1 + δ under weights w being V = 1 under w/(1 + δ)."""
+        if not self._thresholds.spread:
+            return super()._fired(k, stage, z)
+        (weight, bias), at = stage.in_force(), stage.bias_z
+        kernel, size = (1, 1), (1, 1)
+        rows = z[:, None]  # [image, position, input]
+        if isinstance(stage, SpikingConv2d):
+            kernel, image = (weight.shape[2], weight.shape[3]), (z.shape[2], z.shape[3])
+            sides = resolve_padding(stage.padding, image, kernel, stage.stride)
+            size = output_size(image, kernel, stage.stride, sides)
+            rows = matrix_rows.patches(z, kernel, stage.stride, sides).view(len(z), size[0] * size[1], -1)
+        factors = 1.0 / (1.0 + self._thresholds.errors(k, (len(weight), size[0] * size[1]), self.event_rng).to(z))
+        matrix = weight.flatten(1)
+        spikes = torch.stack(
+            [
+                functional.causal_linear(part, matrix * c[:, None], None if bias is None else bias * c, at)[0]
+                for part, c in zip(rows.unbind(1), factors.unbind(1), strict=True)
+            ],
+            dim=2,
+        )
+        return spikes.view(*spikes.shape[:2], *size) if isinstance(stage, SpikingConv2d) else spikes[..., 0]
 
     def _disturbed(self, k: int, z: Tensor) -> Tensor:
         """Return the spikes moved, of neurons (k > 0) without those that are missed."""
@@ -109,24 +163,34 @@ class JitteredWindows(nn.Module):
     """A windowed network all of whose spikes, input included, move by a normal error of `jitter_over_tau` at each call.
 
     Its layers stay within their windows. Gradients pass as if nothing had moved. missed: share of the neurons' spikes
-    that are lost, as if the neurons were silent.
+    that are lost, as if the neurons were silent. threshold: as of `SpikeErrorsNetwork`.
     """
 
-    def __init__(self, network: nn.Sequential, jitter_over_tau: float, missed: float = 0.0) -> None:
+    def __init__(
+        self, network: nn.Sequential, jitter_over_tau: float, missed: float = 0.0, threshold: float = 0.0
+    ) -> None:
         """network: as `WindowedNetwork.on_spikes` has it."""
         super().__init__()
         windowed = windowed_in(network)
         assert windowed is not None  # noqa: S101
         self.network, self._windowed, self.jitter_over_tau = network, [windowed], jitter_over_tau
-        self.missed = missed
+        self.missed, self._thresholds = missed, _Thresholds(threshold)
         self.event_rng = torch.Generator().manual_seed(0)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
         (windowed,) = self._windowed  # in a list: its weights are those of `network`
-        y = windowed.activations(self.network[0](z), self._moved)[windowed.graph.nodes[-1].name]
+        at_thresholds = self._at_thresholds if self._thresholds.spread else None
+        y = windowed.activations(self.network[0](z), self._moved, at_thresholds)[windowed.graph.nodes[-1].name]
         spikes: Tensor = self.network[2](y)
         return spikes
+
+    def _at_thresholds(self, layer: WindowedSum, y: Tensor) -> Tensor:
+        """Return the values y that neurons of their own thresholds show. Eq. (W8)."""
+        errors = self._thresholds.errors(layer.node.name, y.shape[1:], self.event_rng).to(y)
+        slope = Synapses(layer, layer.in_force()).bias.slope.to(y).view(-1, *(1 for _ in y.shape[2:]))
+        shown: Tensor = windows.at_threshold(layer.form, layer.node, y, slope, errors, torch)
+        return shown
 
     def _moved(self, node: LayerNode | None, x: Tensor) -> Tensor:
         x = x.float() if x.dtype == torch.bfloat16 else x  # which has no digits for a jitter
@@ -135,7 +199,7 @@ class JitteredWindows(nn.Module):
         if node is None:
             return jittered(x, 1.0, graph.window_over_tau, delay)
         if node.is_readout:
-            x, silent = jittered_readout(x, node, graph.form, delay), -torch.inf
+            x, silent = torch.where(x == -torch.inf, x, jittered_readout(x, node, graph.form, delay)), -torch.inf
         else:
             x, silent = jittered(x, node.largest, node.window_over_tau, delay), 0.0
         return torch.where(_lost(x, self.missed, self.event_rng), silent, x) if self.missed else x

@@ -110,11 +110,15 @@ class Trainer:
         self._forward = self._over_processes()
 
     def run(self, progress: Progress = silent) -> None:
-        """Train to the end of the recipe; files are written by the leading process alone. progress: in steps."""
+        """Train to the end of the recipe; files are written by the leading process alone.
+
+        progress: in steps from here on, those before a resumption left out.
+        """
         keep_freed_memory()
+        before = self.step
         with denormals_as_zero():
             while self.sampler.epoch < self.recipe.schedule.epochs:
-                self._epoch(progress)
+                self._epoch(progress, before)
         if self.processes.leads:
             self._write(FINAL)
         self.processes.wait()
@@ -196,14 +200,15 @@ class Trainer:
             return self.conditions.trained
         return nn.parallel.DistributedDataParallel(self.network, broadcast_buffers=False)
 
-    def _epoch(self, progress: Progress) -> None:
-        interval = self.recipe.schedule.checkpoint_steps
+    def _epoch(self, progress: Progress, before: int) -> None:
+        interval, epochs = self.recipe.schedule.checkpoint_steps, self.recipe.schedule.epochs
         for indices in self.sampler.rest_of_epoch():
             loss = self._step(indices)
             if interval and self.step % interval == 0 and self.sampler.step < self.sampler.steps_per_epoch:
                 self._save()
             held_out = "" if self.held_out_accuracy is None else f", held out {self.held_out_accuracy:.2%}"
-            progress(self.step, self.steps, f"epoch {self.sampler.epoch + 1}, loss {loss:.3f}{held_out}")
+            label = f"epoch {self.sampler.epoch + 1} of {epochs}, loss {loss:.3f}{held_out}"
+            progress(self.step - before, self.steps - before, label)
         self._log_epoch()
         self._save()
 

@@ -146,7 +146,7 @@ def _train(
         try:
             check_mappable(recipe, trainer.network)
         except InputError as error:  # known now, not after hours
-            progress(0, trainer.steps, f"`map` will refuse this network: {error}")
+            progress(0, trainer.steps - trainer.step, f"`map` will refuse this network: {error}")
         trainer.run(progress)
         reached = {
             "finished": True,

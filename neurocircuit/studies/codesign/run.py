@@ -180,25 +180,30 @@ class _Messages:
     def __init__(self, definition: Definition, out: Path, progress: Progress) -> None:
         self._study, self._out, self._progress = definition.study, out, progress
         self._total = self._study.trials + sum(fidelity.designs or 0 for fidelity in self._study.fidelities)
+        self._before = 0 if progress is silent else sum(map(len, self._stages()))  # by calls before this one
 
     def tell(self) -> None:
         """Tell what has finished until now."""
         if self._progress is silent:
             return
-        store = Store(self._out, self._study)
-        try:
-            stages = [store.complete(stage) for stage in range(len(self._study.fidelities))]
-        finally:
-            store.close()
+        stages = self._stages()
         done = sum(map(len, stages))
-        if not done:
+        if done == self._before:
             return
         stage = max(k for k, trials in enumerate(stages) if trials)
         infeasible = sum(not is_feasible(trial) for trial in stages[stage])
         last = max(stages[stage], key=lambda trial: trial.datetime_complete or datetime.min)
         designs = f"{len(stages[stage])} designs, {infeasible} infeasible"
         label = f"{self._study.fidelities[stage].name}: {designs}; {_result(last)}"
-        self._progress(done, max(self._total, done), label)
+        self._progress(done - self._before, max(self._total, done) - self._before, label)
+
+    def _stages(self) -> list[list[FrozenTrial]]:
+        """Return the complete trials of each fidelity."""
+        store = Store(self._out, self._study)
+        try:
+            return [store.complete(stage) for stage in range(len(self._study.fidelities))]
+        finally:
+            store.close()
 
 
 def _result(trial: FrozenTrial) -> str:

@@ -83,7 +83,10 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, whole, stop_at):
     resumed = trainer(tmp_path, *SHORT)
     resumed.resume()
     assert resumed.step == stop_at - 10
-    resumed.run()
+    told = []
+    resumed.run(lambda *words: told.append(words[:2]))
+    to_do = resumed.steps - stop_at + 10
+    assert told == [(k + 1, to_do) for k in range(to_do)]  # this run's steps alone, for the estimate
 
     assert_same_bits(weights(tmp_path), weights(whole))
     columns = [name for name in runlog.read_rows(whole)[0] if name != "seconds"]

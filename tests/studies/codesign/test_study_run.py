@@ -145,8 +145,13 @@ def test_deadline_stops_and_the_rest_follows(tmp_path):
 def test_more_trials_extend_a_finished_study(tmp_path):
     out = tmp_path / "study"
     assert run.run(planted.definition(trials=8), out, planted.prepare, run.Options())
-    assert run.run(planted.definition(trials=11), out, planted.prepare, run.Options())
+    before, told = len(trials_of(out)) + len(trials_of(out, 1)), []
+    tell = lambda *words: told.append(words[:2])  # noqa: E731
+    assert run.run(planted.definition(trials=11), out, planted.prepare, run.Options(), tell)
     assert len(trials_of(out)) == 11
+    made = len(trials_of(out)) + len(trials_of(out, 1)) - before
+    assert [done for done, _ in told] == list(range(1, made + 1))  # without those of the call before
+    assert told[-1][1] >= made
 
 
 def test_another_study_is_refused_by_field(undisturbed):
