@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn import functional as dense
 
 import neurocircuit as nc
+from neurocircuit.results.robustness import SpikeErrors
+from neurocircuit.studies.compare import compare
 from tests.snn.digits_recipe import PLAIN_DIGITS
 
 SETTINGS = (*PLAIN_DIGITS, "jitter_over_tau=0", "epochs=5", "averaging=0.9", "lr=0.004")
@@ -83,6 +85,23 @@ def test_the_whole_loop(kind: type[nn.Module], options: dict[str, Any], added: s
     assert {layer.name for layer in replay.layers} == names
     for layer in replay.layers:  # the errors of two chips spread by more than the model's mean over chips
         assert 0.5 < (layer.deviation[0] + 0.005) / (layer.model_deviation[0] + 0.005) < 2, layer.name
+    if not options:
+        _in_studies(tmp_path)
+
+
+def _in_studies(folder: Path) -> None:
+    """Errors of spikes and thresholds, and what the noise-aware training is worth."""
+    tuned, aware = folder / "tuned/weights.pt", folder / "aware/weights.pt"
+    options = {"settings": SETTINGS, "first": 40, "draws": 2, "threads": 1}
+    errors = nc.robustness("spikes", tuned, "mnist_windowed_finetune", out=folder / "spikes", **options)
+    study = errors.studies["spikes"]
+    assert isinstance(study, SpikeErrors)
+    for curve in (study.jittered, study.lost, study.mismatched):
+        least, *_, most = (np.mean(draws) for draws in curve["clean"])
+        assert study.zero["clean"] >= least - 0.05 > most
+    pairs = (tuned, folder / "clean.nc"), [(aware, folder / "aware.nc")]
+    comparison = compare(*pairs, chips=2, first=40, tables=0, threads=1)
+    assert min(comparison.recovery.clean[0], comparison.recovery.trained[0]) > 0.5
 
 
 def _tuned(initial: Path, out: Path, **options: Any) -> Any:

@@ -154,7 +154,8 @@ def pit_figure(layers: list[dict[str, Any]]) -> "Figure":
         counts = np.array(layer["pit_histogram"])
         panel.bar((np.arange(20) + 0.5) / 20, counts, 0.05, color=_COLOURS[0], edgecolor="white", linewidth=0.4)
         panel.axhline(counts.sum() / 20, color="black", linewidth=0.8)
-        panel.set_ylabel(f"layer {layer['layer']} (runs)")
+        panel.set(ylabel="runs", ylim=(0, 1.3 * max(counts.max(), 1)))
+        panel.text(0.01, 0.97, f"layer {layer['layer']}", transform=panel.transAxes, va="top")
     axes[-1].set_xlabel("PIT value of the measured time")
     return figure
 
@@ -162,7 +163,7 @@ def pit_figure(layers: list[dict[str, Any]]) -> "Figure":
 def worst_figure(case: dict[str, Any]) -> "Figure":
     """Draw the membrane of a run that lies far out in its prediction."""
     figure, (axes,) = style.new_figure(2.4)
-    figure.subplots_adjust(left=0.16, right=0.97, top=0.85, bottom=0.19)
+    figure.subplots_adjust(left=0.18, right=0.97, top=0.85, bottom=0.19)
     axes.plot(case["wave"]["time"], case["wave"]["membrane"], color=_COLOURS[0], linewidth=0.8)
     axes.axhline(1.0, color="black", linewidth=0.7)
     marks = (

@@ -13,6 +13,8 @@ from torch.nn import functional
 from neurocircuit.neuron import windows
 from neurocircuit.spec.windowed import Form, LayerNode
 
+_ROUNDING = 3.0  # ulp by which the four operations of an activation on a ramp may be off
+
 
 def carried(
     y: Tensor, largest: float, window_over_tau: float, form: Form = "forced", *, in_place: bool = False
@@ -63,7 +65,8 @@ class _Ramp(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (x,) = ctx.saved_tensors
         slope = x.mul(-ctx.window / ctx.largest).add_(-ctx.window / math.expm1(-ctx.window)).mul_(grad)
-        return torch.ops.aten.hardtanh_backward(slope, x, 0.0, ctx.largest), None, None
+        largest = ctx.largest * (1.0 - _ROUNDING * torch.finfo(x.dtype).eps)  # a clipped x may lie somewhat below X
+        return torch.ops.aten.hardtanh_backward(slope, x, 0.0, largest), None, None
 
 
 def windowed_conv2d(

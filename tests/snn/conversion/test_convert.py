@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as dense
@@ -210,6 +210,25 @@ def test_clipped_is_what_the_spikes_do_too():
     agree(convert(module, pixels, quantile=0.95), pixels.double(), 1e-9)
 
 
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 2**31), quantile=st.sampled_from([0.5, 0.9]))
+def test_spikes_clip_as_the_dense_form_does_on_random_graphs(seed, quantile):
+    """X too small: both forms agree, and the first layer clips the share that the report states."""
+    pixels = images(6, 2, 8, seed)
+    torch.manual_seed(seed)
+    module = settle(RandomGraph(np.random.default_rng(seed)), pixels, torch.Generator().manual_seed(seed))
+    network = convert(module, pixels, quantile=quantile)
+    assume(any(row.clipped > 0 for row in network.conversion.layers[:-1]))
+    agree(network, pixels.double(), 1e-9)
+    with torch.no_grad():
+        values = network.activations(pixels.double())
+    first, rows = network.graph.layers[0], network.conversion.layers
+    y = network.layer(first).affine([values[term.source] for term in first.terms]).detach()
+    assert float((y > first.largest * (1 + 1e-6)).double().mean()) == pytest.approx(
+        rows[0].clipped, abs=1e-12
+    )  # X: a y
+
+
 def test_bounds_hold_for_every_image():
     pixels = images(4, 3, 16)
     module = branches(pixels)
@@ -224,12 +243,12 @@ def test_bounds_hold_for_every_image():
     torch.testing.assert_close(network(extreme), module(extreme), rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("slope", [None, 4.0])
-def test_dense_and_causal_form_have_the_same_gradients(slope):
+@pytest.mark.parametrize(("form", "slope"), [("forced", None), ("forced", 4.0), ("ramp", None)])
+def test_dense_and_causal_form_have_the_same_gradients(form, slope):
     """dL/dv and dL/dc through eq. (4) of the armed layers, and through the clipped convolutions."""
     pixels = images(8, 3, 16).double()
     module = branches(pixels)
-    network = convert(module, pixels, quantile=0.999, headroom=0.9999, slope=slope)  # no y is X itself
+    network = convert(module, pixels, form=form, quantile=0.999, headroom=0.9999, slope=slope)  # no y is X itself
     last = network.graph.layers[-1]
     z = network.spikes(pixels)[last.name]
     y, spiked = read_out(network, z)
