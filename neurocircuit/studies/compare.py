@@ -4,7 +4,8 @@ share = (trained - clean)/(software - clean): the clean network and the trained 
 software: the clean network by eq. (4). Controls had as many steps without the noise: what the trained ones have beyond
 them is the noise's. All meet the same images and chip numbers, whether by noise tables or in the circuit itself. The
 interval is a bootstrap that draws images, chips and training seeds anew, each with replacement (crossed: Owen, Annals
-of Applied Statistics 1, 2007), and adds to each accuracy a normal error of its finite calibration.
+of Applied Statistics 1, 2007), and adds to each accuracy a normal error of its finite calibration. An accuracy of 0 or
+1 has Wilson's interval.
 """
 
 import csv
@@ -17,9 +18,10 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.files import file_sha256, read_json
 from neurocircuit.core.provenance import RunClock
+from neurocircuit.core.stats import wilson_interval
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.noise import NoiseTable
-from neurocircuit.results.compare import Comparison, InCircuit, NetworkOnChips, Recovery, ReplayedNetwork
+from neurocircuit.results.compare import Comparison, InCircuit, NetworkOnChips, Recovery, ReplayedNetwork, Triple
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, HardwareAccuracy, evaluate_on_chips
 from neurocircuit.snn.model import load as load_model
@@ -200,8 +202,19 @@ def recovery(
     known = np.isfinite(redrawn).all(axis=0)
     low, high = (np.where(known, np.quantile(redrawn, q, axis=0), np.nan) for q in (0.025, 0.975))
     triples = [(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True)]
-    names = tuple(Recovery.model_fields)[1:]
-    return Recovery(software=float(software.mean()), **dict(zip(names, triples, strict=True)))
+    by_name = dict(zip(tuple(Recovery.model_fields)[1:], triples, strict=True))
+    for name in ("clean", "trained", "control"):
+        by_name[name] = _of_images(by_name[name], len(software))
+    return Recovery(software=float(software.mean()), **by_name)
+
+
+def _of_images(accuracy: Triple, images: int) -> Triple:
+    """Return an accuracy with an interval that fits it where every image, or none, is right: redrawing shows no error.
+
+    Wilson's, of as many independent images.
+    """
+    value, low, high = accuracy
+    return (value, *wilson_interval(round(value * images), images)) if value in (0.0, 1.0) else (value, low, high)
 
 
 def _summary(means: Floats, software: float, of_trained: Floats, of_control: Floats) -> Floats:
