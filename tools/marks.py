@@ -187,20 +187,28 @@ def _share_of_neurons(evaluation: dict[str, Any], event: str) -> str:
 
 
 def _windowed_chips(published: Path) -> list[list[str]]:
-    folder = published / "cifar-windowed"
-    compared = read_json_object(folder / "compare/result.json")
     rows = [
-        ["trained", "held-out images right, software", "on 5 chips, by the noise table", "on 2 chips, level `edge`"]
-    ]
-    for network, (name, words) in zip(compared["networks"], _TRAINED.items(), strict=True):
-        test = read_json_object(folder / f"{name}/software.evaluation.json")
-        images = read_json_object(folder / f"{name}/replay/result.json")["images"]
-        shares = [
-            (test["accuracy"], test["accuracy_low"], test["accuracy_high"], test["images"]["n"]),
-            (network["accuracy"], network["accuracy_low"], network["accuracy_high"], network["n"]),
-            (*images["accuracy"]["circuit"], images["images"]),
+        [
+            "circuit",
+            "trained",
+            "test images right, software",
+            "on 5 chips, by the noise table",
+            "on 2 chips, level `edge`",
         ]
-        rows.append([words, *(f"{share:.1%} ({low:.1%} to {high:.1%}) of {n}" for share, low, high, n in shares)])
+    ]
+    for circuit in ("embedded", "stressed"):
+        folder = published / f"cifar-windowed/{circuit}"
+        compared = read_json_object(folder / "compare/result.json")
+        for network, (name, words) in zip(compared["networks"], _TRAINED.items(), strict=True):
+            test = read_json_object(folder / f"{name}/software.evaluation.json")
+            images = read_json_object(folder / f"{name}/replay/result.json")["images"]
+            shares = [
+                (test["accuracy"], test["accuracy_low"], test["accuracy_high"], test["images"]["n"]),
+                (network["accuracy"], network["accuracy_low"], network["accuracy_high"], network["n"]),
+                (*images["accuracy"]["circuit"], images["images"]),
+            ]
+            printed = (f"{share:.1%} ({low:.1%} to {high:.1%}) of {n}" for share, low, high, n in shares)
+            rows.append([circuit, words, *printed])
     return rows
 
 

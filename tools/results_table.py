@@ -29,7 +29,8 @@ _AWARE = {
     "robustness/aware-stressed-membranes": ("stressed", "by its noise table and the membranes of every layer", ""),
     "robustness/circuit-aware": ("stressed", "by its noise table", ""),
     "robustness/embedded-aware": ("embedded", "by its noise table", ""),
-    "cifar-windowed/compare": ("embedded", "by its noise table", ", CIFAR-10 in windows"),
+    "cifar-windowed/embedded/compare": ("embedded", "by its noise table", ", CIFAR-10 in windows"),
+    "cifar-windowed/stressed/compare": ("stressed", "by its noise table", ", CIFAR-10 in windows, a narrower network"),
 }
 _PAPER_ACCURACY = {"mnist": "99.33 %", "cifar10": "-", "fashion_mnist": "-"}
 
@@ -120,7 +121,12 @@ def _windowed(published: Path) -> Iterator[Row]:
     for file, how, theirs in (
         ("cifar-windowed/software/forced-test.evaluation.json", "form forced, 32 bit", vgg16[32]),
         ("cifar-windowed/software/half-test.evaluation.json", "form ramp, 32 bit", vgg16[32]),
-        ("cifar-windowed/clean/software.evaluation.json", "a narrower network, form ramp, 4 bit", vgg16[4]),
+        ("cifar-windowed/embedded/clean/software.evaluation.json", "form ramp, 4 bit", vgg16[4]),
+        (
+            "windowed-vgg16/forced.evaluation.json",
+            "SpikingVGG16 of Table 1 after 3 epochs, form forced, 32 bit",
+            vgg16[32],
+        ),
         ("windowed/mnist-ramp-tuned.evaluation.json", "form ramp, 32 bit", _PAPER_ACCURACY["mnist"]),
         ("windowed-fashion/tuned.evaluation.json", "form ramp, 32 bit", "-"),
     ):

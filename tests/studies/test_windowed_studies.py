@@ -267,7 +267,7 @@ def test_circuit_curves_compare_windows_by_noise_tables(
             assert (np.mean(outcome.right) > 0.8) == is_right
             assert np.shape(outcome.right) == (2, 40)
     result = circuit_curves(
-        beside={name: [path] for name, path in files.items()},
+        beside=list(files.items()),
         out=tmp_path / "out",
         quantity={"phase_noise": [3e5]},
         split="train",

@@ -56,7 +56,7 @@ NAMES = "cycles, mismatch, phase_noise, headroom, ratio"
 )
 @click.option("--out", required=True, type=PATH, help="Folder of tasks, result.json and report.")
 @whole_image_options(map_images=100, chips=3, fewest=2)
-def command(out: Path, as_json: bool, beside: tuple[tuple[str, Path], ...], **options: Any) -> None:
+def command(out: Path, as_json: bool, **options: Any) -> None:
     """Change one quantity of a circuit at a time, map each network again, and run whole images neuron by neuron.
 
     Networks, such as those trained without and with the circuit's noise, meet the same images, chips and events; each
@@ -65,9 +65,6 @@ def command(out: Path, as_json: bool, beside: tuple[tuple[str, Path], ...], **op
     """
     from neurocircuit.studies.circuit_curves.study import circuit_curves
 
-    groups: dict[str, list[Path]] = {}
-    for name, path in beside:
-        groups.setdefault(name, []).append(path)
     with progress() as on_progress:
-        result = circuit_curves(out=out, beside=groups, progress=on_progress, **options)
+        result = circuit_curves(out=out, progress=on_progress, **options)
     deliver(result, as_json, out)

@@ -27,7 +27,7 @@ def circuit_curves(
     clean: Sequence[Path | str] = (),
     aware: Sequence[Path | str] = (),
     *,
-    beside: Mapping[str, Sequence[Path | str]] | None = None,
+    beside: Sequence[tuple[str, Path | str]] = (),
     out: Path | str,
     circuits: Sequence[Circuit] = (),
     quantity: Sequence[str] | Mapping[str, Sequence[float] | None] = (),
@@ -46,11 +46,11 @@ def circuit_curves(
     """Return accuracies of whole images as one quantity of a circuit changes, each network mapped again at each value.
 
     clean: checkpoints trained without the circuit's noise, one for each training seed; aware: under it; beside: more
-    groups by their names. circuits: pairs of spec and variation (default: the embedded ones). quantity: names of
-    `quantities.QUANTITIES` with values beside the circuit's own (None: the usual ones), or texts "cycles=4,30"; all by
-    default. method: circuit runs every neuron of each image at the level; table makes a noise table at each point,
-    under which an image takes less time. Networks meet the same images, chips and events. Finished tasks stay in
-    out/tasks.
+    networks, each with the name of its group. circuits: pairs of spec and variation (default: the embedded ones).
+    quantity: names of `quantities.QUANTITIES` with values beside the circuit's own (None: the usual ones), or texts
+    "cycles=4,30"; all by default. method: circuit runs every neuron of each image at the level; table makes a noise
+    table at each point, under which an image takes less time. Networks meet the same images, chips and events. Finished
+    tasks stay in out/tasks.
 
     Raise InputError for a quantity twice, circuits or networks of one name, or networks that read other images.
 
@@ -59,8 +59,9 @@ def circuit_curves(
     clock = RunClock()
     chosen = _quantities(quantity)
     settings = _settings(circuits or ((NeuronSpec(), EMBEDDED),))
-    checkpoints = dict(zip(GROUPS, (clean, aware), strict=True)) | dict(beside or {})
-    groups = {name: [Path(path) for path in paths] for name, paths in checkpoints.items() if paths}
+    groups: dict[str, list[Path]] = {}
+    for name, path in (*((GROUPS[0], path) for path in clean), *((GROUPS[1], path) for path in aware), *beside):
+        groups.setdefault(name, []).append(Path(path))
     if not groups:
         raise InputError("at least one network is needed: clean, aware or beside")
     chips_of = {name: curves.chips_of_networks(paths, chips) for name, paths in groups.items()}
