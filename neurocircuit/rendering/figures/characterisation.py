@@ -68,7 +68,7 @@ def noise_budget(run: Characterised) -> "Figure":
                 heights, [scale * value for value in sums.values()], 0.36, color=style.SERIES_COLOURS[k], label=label
             )
             axes.set_yticks(range(len(sums)), list(sums))
-    for axes, what in ((top, "white (krad²/s)"), (bottom, "flicker h (1e-9)")):
+    for axes, what in ((top, "white (krad²/s)"), (bottom, "flicker h (10⁻⁹)")):
         axes.invert_yaxis()
         axes.set(xlabel=what)
     figure.legend(*top.get_legend_handles_labels(), loc="upper right", ncols=2, fontsize=7)
