@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -78,7 +79,7 @@ def command_line() -> str:
     """Return the command as it was typed; "" where Python code called the package."""
     program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
     is_ours = program == "neurocircuit" or sys.argv[0].endswith("neurocircuit/__main__.py")
-    return " ".join(["neurocircuit", *sys.argv[1:]]) if is_ours else ""
+    return shlex.join(["neurocircuit", *sys.argv[1:]]) if is_ours else ""
 
 
 def commit() -> str:
