@@ -132,7 +132,6 @@ $(CIFAR_BUILD)/half/weights.pt: $(CIFAR_BUILD)/relu/weights.pt
 # On chips of the embedded circuit the recipe's network, with a window of one tau; on those of the stressed circuit, whose
 # phase noise wants short windows, a narrower one with half a tau. On each circuit once trained under its noise and once
 # without (clean), both from the same weights and for as many steps.
-CIFAR_CHIPS := build/cifar-windowed-chips
 CIFAR_STRESSED := --spec training/circuits/stressed.toml --variation training/circuits/stressed_variation.toml
 $(CIFAR_CHIPS)/embedded/%: WINDOW := 1
 $(CIFAR_CHIPS)/stressed/%: WINDOW := 0.5

@@ -4,6 +4,8 @@ Training speaks of spikes: the first module takes pixels from input spikes, the 
 y is the earliest spike.
 """
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
@@ -47,6 +49,12 @@ class PixelNetwork(nn.Sequential):
 
 class ReluNetwork(PixelNetwork):
     """A ReLU network, which is converted."""
+
+    @classmethod
+    def of(cls, layers: list[nn.Module], encoding: Encoding) -> Self:
+        """Return the network of these layers from pixels to y; channels last in memory."""
+        network = cls(PixelsOf(encoding), nn.Sequential(*layers), SpikesOf())
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 class WhitenedNetwork(ReluNetwork):
@@ -95,8 +103,7 @@ def build_compact(
     _draw(first.weight, rng)
     assert first.bias is not None  # noqa: S101
     nn.init.zeros_(first.bias)
-    network = WhitenedNetwork(PixelsOf(encoding), nn.Sequential(*layers), SpikesOf())
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return WhitenedNetwork.of(layers, encoding)
 
 
 def build_vgg16(encoding: Encoding, shape: tuple[int, int, int], classes: int, rng: torch.Generator) -> ReluNetwork:
@@ -117,8 +124,7 @@ def build_vgg16(encoding: Encoding, shape: tuple[int, int, int], classes: int, r
     for neurons in (*VGG16_NEURONS, classes):
         layers += [_linear(before, neurons, rng), nn.ReLU()]
         before = neurons
-    network = ReluNetwork(PixelsOf(encoding), nn.Sequential(*layers[:-1]), SpikesOf())
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return ReluNetwork.of(layers[:-1], encoding)
 
 
 def _conv(inputs: int, outputs: int, rng: torch.Generator) -> nn.Conv2d:

@@ -99,7 +99,7 @@ def assemble(
         text="\n".join(lines) + "\n",
         files=files,
         links={MODELS: installed.folder},
-        variables={"ngbehavior": installed.process.ngbehavior} if installed.process.ngbehavior else {},
+        variables=installed.variables,
         vectors=saved,
         t_start_s=begin_s,
         t_stop_s=end_s,

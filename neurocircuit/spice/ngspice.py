@@ -100,14 +100,13 @@ def run(
     Raise SimulatorMissing; SimulatorTimeout when it was killed after timeout_s; SimulatorBadOutput with the reason.
     In the last two deck and log are kept, and the message ends with their folder.
     """
-    texts = {**(files or {}), _DECK: deck_text}
 
     def judge(ended: Ended, directory: Path) -> dict[str, Floats]:
         vectors = _checked(ended, directory, vector_names, timeout_s)
         _check_time(vectors["time"], t_stop_s)
         return vectors
 
-    return _in_folder(texts, {}, ("-b", "-r", _RAW), timeout_s, judge)
+    return _in_folder(deck_text, files, None, ("-b", "-r", _RAW), timeout_s, judge)
 
 
 def run_control(
@@ -140,8 +139,7 @@ def run_control(
         _check_time(time_s, end_s, first_by_s)
         return ControlRun(vectors, {name: _text(directory / name) for name in outputs}, stopped)
 
-    texts = {**(files or {}), _DECK: deck_text}
-    return _in_folder(texts, links or {}, _batch_arguments(variables), timeout_s, judge)
+    return _in_folder(deck_text, files, links, _batch_arguments(variables), timeout_s, judge)
 
 
 def written(
@@ -164,8 +162,7 @@ def written(
         _check_end(ended, directory, timeout_s, None)
         return _text(directory / name)
 
-    texts = {**(files or {}), _DECK: deck_text}
-    return _in_folder(texts, links or {}, _batch_arguments(variables), timeout_s, judge)
+    return _in_folder(deck_text, files, links, _batch_arguments(variables), timeout_s, judge)
 
 
 def run_noise(
@@ -189,8 +186,7 @@ def run_noise(
             raise SimulatorBadOutput(f"ngspice did not deliver {', '.join(missing)}")
         return vectors
 
-    texts = {**(files or {}), _DECK: deck_text}
-    return _in_folder(texts, links or {}, _batch_arguments(variables), timeout_s, judge)
+    return _in_folder(deck_text, files, links, _batch_arguments(variables), timeout_s, judge)
 
 
 def _batch_arguments(variables: Mapping[str, str] | None) -> list[str]:
@@ -198,21 +194,23 @@ def _batch_arguments(variables: Mapping[str, str] | None) -> list[str]:
 
 
 def _in_folder(
-    texts: Mapping[str, str],
-    links: Mapping[str, Path],
+    deck_text: str,
+    files: Mapping[str, str] | None,
+    links: Mapping[str, Path] | None,
     arguments: Sequence[str],
     timeout_s: float,
     judge: Callable[[Ended, Path], _Result],
 ) -> _Result:
-    """Run the deck among `texts` in a folder of its own and judge what it left there; the folder is removed.
+    """Run a deck beside its files in a folder of its own and judge what it left there; the folder is removed.
 
     When the run is refused, deck and log are kept, and the message ends with their folder.
     """
     executable = find_ngspice()
     directory = Path(tempfile.mkdtemp(prefix="neurocircuit-ngspice-"))
     try:
-        for name, target in links.items():
+        for name, target in (links or {}).items():
             (directory / name).symlink_to(target)
+        texts = {**(files or {}), _DECK: deck_text}
         result = judge(_batch(executable, directory, texts, timeout_s, arguments), directory)
     except (SimulatorTimeout, SimulatorBadOutput) as error:
         (directory / _RAW).unlink(missing_ok=True)

@@ -63,7 +63,7 @@ def noise_by_element(
         timeout_s=timeout_s,
         files={CELLS: cells_text(installed.process)},
         links={MODELS: installed.folder},
-        variables={"ngbehavior": installed.process.ngbehavior} if installed.process.ngbehavior else {},
+        variables=installed.variables,
     )
     return _by_element(vectors)
 

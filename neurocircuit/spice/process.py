@@ -43,6 +43,11 @@ class Installed:
     folder: Path
     toml_sha256: str
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """Variables that ngspice has before it reads a deck of this process."""
+        return {"ngbehavior": self.process.ngbehavior} if self.process.ngbehavior else {}
+
     def models_sha256(self, corner: str) -> str:
         """Hash of the model files of a corner (not of what these include in turn)."""
         files = [self.folder / model.file for model in models_of(self.process, corner)]

@@ -13,6 +13,7 @@ from torch.nn import functional as dense
 
 import neurocircuit as nc
 from neurocircuit.snn.functional.windowed import windowed_conv2d
+from neurocircuit.snn.models import VGG16_GROUPS, VGG16_NEURONS
 from tests.benchmarks.test_layer_speed import compare
 
 SHAPES = {"24 to 64 at 31": (24, 31, 64), "64 to 256 at 15": (64, 15, 256), "256 to 256 at 7": (256, 7, 256)}
@@ -45,13 +46,13 @@ def test_windowed_layer_against_conv2d_and_relu(benchmark, name, form):
 def relu_vgg16():
     """SpikingVGG16 of Table 1 as a ReLU network: five groups of 3x3 layers, then 4096, 4096, 512 and 10 neurons."""
     layers, before = [], 3
-    for channels, repeats in ((64, 2), (128, 2), (256, 3), (512, 3), (1024, 3)):
+    for channels, repeats in VGG16_GROUPS:
         for _ in range(repeats):
             layers += [nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()]
             before = channels
         layers.append(nn.MaxPool2d(2))
     layers.append(nn.Flatten())
-    for neurons in (4096, 4096, 512):
+    for neurons in VGG16_NEURONS:
         layers += [nn.Linear(before, neurons), nn.ReLU()]
         before = neurons
     return nn.Sequential(*layers, nn.Linear(before, 10))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from neurocircuit.neuron import levels
 from neurocircuit.spec import NeuronSpec, Ramp
 
 
@@ -18,6 +19,22 @@ def random_neuron(rng, *, inputs=(2, 20), latest=4.0):
     """Spike times (units of tau) and weights of both signs, both [input]."""
     n = int(rng.integers(inputs[0], inputs[1] + 1))
     return rng.uniform(0, latest, n), rng.normal(0.2, 0.8, n)
+
+
+def seeds(count, first=0):
+    """Seeds of the noise of `count` events."""
+    return np.arange(first, first + count, dtype=np.uint64)
+
+
+def check_edge_and_averaged_move_together(spec: NeuronSpec, n: int) -> None:
+    """Of n events of one neuron from one start phase both levels give the same spread, and nearly the same times."""
+    t, w, start = np.tile([0.3, 0.6], (n, 1)), np.tile([0.9, 0.9], (n, 1)), np.tile([0.4, 0.0], (n, 1))
+    edge, average = (
+        levels.evaluate(level, spec, t, w, start_rad=start, noise_seed=seeds(n)).fire_time_over_tau
+        for level in ("edge", "averaged")
+    )
+    assert np.corrcoef(edge, average)[0, 1] > 0.98
+    assert np.std(edge) == pytest.approx(np.std(average), rel=0.05)
 
 
 def fire_time_by_ode(spec: NeuronSpec, t, w, noise=None):

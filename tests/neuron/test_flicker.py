@@ -10,13 +10,9 @@ from neurocircuit.neuron import flicker, levels
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.sensitivity import drift, flicker_spread
 from neurocircuit.spec import Flicker, NeuronSpec
-from tests.neuron.conftest import random_neuron
+from tests.neuron.conftest import check_edge_and_averaged_move_together, random_neuron, seeds
 
 H = 1.2e-8
-
-
-def seeds(count, first=0):
-    return np.arange(first, first + count, dtype=np.uint64)
 
 
 def spec_of(h=(H,) * 4, **values):
@@ -154,14 +150,8 @@ def test_all_levels_meet_the_same_offsets_of_a_seed():
 
 
 def test_edge_and_averaged_move_together_under_the_same_flicker():
-    n, spec = 100, spec_of((1e-11,) * 4).replace(f0_Hz=5e9, window_s=60e-9)
-    t, w, start = np.tile([0.3, 0.6], (n, 1)), np.tile([0.9, 0.9], (n, 1)), np.tile([0.4, 0.0], (n, 1))
-    edge, average = (
-        levels.evaluate(level, spec, t, w, start_rad=start, noise_seed=seeds(n)).fire_time_over_tau
-        for level in ("edge", "averaged")
-    )
-    assert np.corrcoef(edge, average)[0, 1] > 0.98
-    assert np.std(edge) == pytest.approx(np.std(average), rel=0.05)
+    spec = spec_of((1e-11,) * 4).replace(f0_Hz=5e9, window_s=60e-9)
+    check_edge_and_averaged_move_together(spec, 100)
 
 
 def test_levels_say_who_leaves_flicker_out():

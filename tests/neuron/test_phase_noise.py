@@ -8,14 +8,10 @@ from scipy import signal, stats
 
 from neurocircuit.neuron import averaged, levels, phase_noise
 from neurocircuit.spec import NeuronSpec
-from tests.neuron.conftest import random_neuron
+from tests.neuron.conftest import check_edge_and_averaged_move_together, random_neuron, seeds
 
 TAU = 20e-9
 DIFFUSION = (4e3, 3e3, 2e3, 1e3)
-
-
-def seeds(count, first=0):
-    return np.arange(first, first + count, dtype=np.uint64)
 
 
 def crossing(spec, t, w):
@@ -155,14 +151,8 @@ def test_bsource_spreads_as_theory_says():
 
 def test_edge_and_averaged_move_together_under_the_same_noise():
     """100 cycles per τ, one start phase: the same walk moves both fire times, but for the shift of an edge."""
-    n, spec = 300, NeuronSpec(f0_Hz=100 / TAU, phase_noise=(2e3,) * 4, window_s=60e-9)
-    t, w, start = np.tile([0.3, 0.6], (n, 1)), np.tile([0.9, 0.9], (n, 1)), np.tile([0.4, 0.0], (n, 1))
-    edge, average = (
-        levels.evaluate(level, spec, t, w, start_rad=start, noise_seed=seeds(n)).fire_time_over_tau
-        for level in ("edge", "averaged")
-    )
-    assert np.corrcoef(edge, average)[0, 1] > 0.98
-    assert np.std(edge) == pytest.approx(np.std(average), rel=0.05)
+    spec = NeuronSpec(f0_Hz=100 / TAU, phase_noise=(2e3,) * 4, window_s=60e-9)
+    check_edge_and_averaged_move_together(spec, 300)
 
 
 def test_waveforms_of_a_noisy_neuron_agree_between_averaged_and_bsource():

@@ -211,8 +211,8 @@ def _choose(
     chosen = np.unique(np.concatenate([as_they_come, uniform, *silent_chosen, deep]))
     others = np.setdiff1d(fired, chosen)  # what was drawn twice leaves room
     chosen = np.sort(np.concatenate([chosen, generator.permutation(others)[: max(count - len(chosen), 0)]]))
-    image = np.repeat(np.arange(len(met)), [len(one.neuron) for one in met])[chosen]
-    neuron = np.concatenate([one.neuron for one in met])[chosen]
+    image = np.repeat(np.arange(len(met)), [len(image.neuron) for image in met])[chosen]
+    neuron = np.concatenate([image.neuron for image in met])[chosen]
     bias = circuit.mapped.bias_delay_over_tau(k)
     times = np.concatenate(
         [layer.inputs(met[i].received, bias, np.array([j])) for i, j in zip(image, neuron, strict=True)]
