@@ -18,8 +18,8 @@ from neurocircuit.process.stored import trim_from_dict, trim_to_dict
 from neurocircuit.process.trimming import TrimResult
 from neurocircuit.spec import Bias, Circuit, NeuronSpec
 from neurocircuit.spice import ngspice
-from neurocircuit.spice.mismatch import shifts_of
-from neurocircuit.spice.process import load
+from neurocircuit.spice.mismatch import draw_components, shifts_of
+from neurocircuit.spice.process import describe, load
 from neurocircuit.spice.transistor import circuit_of
 
 _STREAM = 3  # spawn key of the chips' seeds, apart from draws, phase noise and bootstrap
@@ -47,7 +47,7 @@ def chips(spec: NeuronSpec, count: int, seed: int, inputs: int) -> Chips:
     trimmed: list[NeuronSpec] = []
     lost: dict[str, str] = {}
     for chip in drawn(spec, count, seed):
-        circuit = circuit_of(chip)
+        circuit = built(circuit_of(chip))
         try:
             trimmed_chip = _trimmed(circuit)
         except SimulatorBadOutput as error:
@@ -79,6 +79,12 @@ def drawn(spec: NeuronSpec, count: int, seed: int) -> tuple[NeuronSpec, ...]:
     )
 
 
+def built(circuit: Circuit) -> Circuit:
+    """Return the circuit of a chip with its own resistors and capacitor, as the process's mismatch draws them."""
+    passives = describe(circuit.process).passives
+    return circuit.replace(components=draw_components(circuit.components, passives, circuit.chip_seed or 0))
+
+
 @dataclass(frozen=True)
 class Measured:
     """What an instrument tells of a circuit in lock.
@@ -95,9 +101,10 @@ class Measured:
 def spec_as_measured(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec:
     """Return the spec of a trimmed chip by what an instrument can tell of it; spec: with the circuit before trim.
 
-    As ratios to the nominal devices: τ by VCO2's gain, the swing of VCO4, the phase jump by VCO1's gain and by that
-    part of a jump which the synapses' current makes (the rest is the charge of their nodes); frequencies and lead are
-    those of the trim. One weight stands for all `inputs` synapses; the gain of the XOR and the sinks are left nominal.
+    As ratios to the nominal devices: τ by VCO2's gain and resistors, w_lf by R1 and C, the swing of VCO4, the phase
+    jump by VCO1's gain and by that part of a jump which the synapses' current makes (the rest is the charge of their
+    nodes); frequencies and lead are those of the trim. One weight stands for all `inputs` synapses; the gain of the XOR
+    and the sinks are left nominal.
     """
     nominal_chip = circuit_of(spec).replace(chip_seed=None)
     measured, nominal = _measured(chip, nominal_chip.bias, inputs), _measured(nominal_chip, nominal_chip.bias, inputs)
@@ -106,8 +113,14 @@ def spec_as_measured(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec
     charge = (measured.weight_A - nominal.weight_A) * nominal_chip.spike_width_s
     jump = gain[0] * (1 + 2 * pi * nominal.gain_Hz_per_A[0] * charge / full_scale_rad)
     lead = chip.lead_rad / nominal_chip.lead_rad - 1
-    changed = NeuronErrors(1 / gain[1] - 1, measured.swing_Hz / nominal.swing_Hz - 1, lead, (0.0,) * 4).spec_of(spec, 0)
+    parts, usual = chip.components, nominal_chip.components
+    series = (parts.r1_Ohm + parts.r2_Ohm) / (usual.r1_Ohm + usual.r2_Ohm)
+    corner = usual.r1_Ohm * usual.c_F / (parts.r1_Ohm * parts.c_F)
+    changed = NeuronErrors(series / gain[1] - 1, measured.swing_Hz / nominal.swing_Hz - 1, lead, (0.0,) * 4).spec_of(
+        spec, 0
+    )
     return changed.replace(
+        loop_filter_rad_per_s=changed.loop_filter_rad_per_s * corner * series,
         f0_Hz=spec.f0_Hz * chip.f1_Hz / nominal_chip.f1_Hz,
         threshold_vco_ratio=spec.threshold_vco_ratio
         * (chip.f3_Hz / nominal_chip.f3_Hz)
@@ -144,6 +157,13 @@ def _trimmed(circuit: Circuit) -> TrimResult:
     if stored is not None:
         return trim_from_dict(stored)
     shifts, installed = shifts_of(circuit, trim.IDLE_SYNAPSES), load(circuit.process)
-    result = trim.trim(installed, circuit.condition, nominal=circuit.bias, f1_Hz=circuit.f1_Hz, mismatch=shifts)
+    result = trim.trim(
+        installed,
+        circuit.condition,
+        nominal=circuit.bias,
+        f1_Hz=circuit.f1_Hz,
+        mismatch=shifts,
+        components=circuit.components,
+    )
     store.put(key, key, trim_to_dict(result))
     return result

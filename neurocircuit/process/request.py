@@ -13,6 +13,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "trim": (),
     "untrimmed": ("trim",),
     "cco": ("trim",),
+    "wiring": ("trim",),
     "phase_noise": ("trim",),
     "assumed_noise": ("trim", "cco"),
     "detector": ("trim",),

@@ -40,7 +40,7 @@ def trimmed_circuit(context: Context) -> Circuit:
     return Circuit(
         process=context.request.process,
         condition=context.condition,
-        components=context.installed.process.components,
+        components=context.installed.process.components_at(context.condition.corner),
         bias=trim.bias,
         f1_Hz=trim.f1_Hz,
         f3_Hz=trim.f3_Hz,

@@ -3,7 +3,7 @@
 from neurocircuit.spec.bank import Bank, FullScale, WeightBank
 from neurocircuit.spec.network import LayerMapping, MappedNetwork
 from neurocircuit.spec.neuron import Flicker, FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
-from neurocircuit.spec.process import Devices, Location, Mismatch, ModelFile, Process, Sizes
+from neurocircuit.spec.process import Devices, Location, Mismatch, ModelFile, Passives, Process, Sizes
 from neurocircuit.spec.testbench import LevelName, SweepSpec, Testbench, Uniform
 from neurocircuit.spec.transistors import Bias, Circuit, Components, Condition
 from neurocircuit.spec.variation import Variation
@@ -26,6 +26,7 @@ __all__ = [
     "Mismatch",
     "ModelFile",
     "NeuronSpec",
+    "Passives",
     "Process",
     "Ramp",
     "Sensitivity",

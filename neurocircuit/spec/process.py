@@ -91,6 +91,29 @@ class Mismatch(Spec):
     source: Text
 
 
+class PassiveCorner(Spec):
+    """Factors of a corner of the passive parts, 1 where nothing is said."""
+
+    resistors: Annotated[Ratio, Field(gt=0.2, lt=5, description="R1, R2, R4")] = 1.0
+    capacitors: Annotated[Ratio, Field(gt=0.2, lt=5, description="C, c_line, c_shape")] = 1.0
+    wiring: Annotated[Ratio, Field(gt=0.2, lt=5, description="c_wire")] = 1.0
+
+
+class Passives(Spec):
+    """Resistors, capacitors and wiring: where their values come from, their corners and their mismatch.
+
+    A corner of these stands behind one of the devices, "tt_rcmax", and multiplies what `components` and `sizes` say.
+    """
+
+    source: Annotated[Text, Field(description="of corners and mismatch of resistors and capacitors")] = "not stated"
+    wiring_source: Annotated[Text, Field(description="of c_wire and its corners")] = "not stated"
+    sigma_resistor: Annotated[Ratio, Field(ge=0, lt=0.2, description="relative, of one resistor")] = 0.0
+    sigma_capacitor: Annotated[Ratio, Field(ge=0, lt=0.2, description="relative, of one capacitor")] = 0.0
+    corners: dict[Annotated[str, Field(pattern=r"^[a-z0-9]{1,12}$")], PassiveCorner] = Field(
+        default_factory=dict, description="by their names behind that of the devices' corner"
+    )
+
+
 class Process(Spec):
     """All that the neuron's decks take from a process; one TOML file (netlists/README.md: how to add one)."""
 
@@ -125,8 +148,38 @@ class Process(Spec):
         ),
     ]
     mismatch: Mismatch
+    passives: Passives = Passives()
 
     @property
     def nominal_corner(self) -> str:
         """Name of the first corner."""
         return next(iter(self.corners))
+
+    def device_corner(self, corner: str) -> str:
+        """Return the devices' part of a corner: "tt" of "tt_rcmax"; of an unknown corner all of it."""
+        devices, _, passive = corner.rpartition("_")
+        return devices if corner not in self.corners and passive in self.passives.corners else corner
+
+    def components_at(self, corner: str) -> Components:
+        """Return resistors and capacitor at a corner."""
+        factors, parts = self._passive_corner(corner), self.components
+        return Components(
+            r1_Ohm=parts.r1_Ohm * factors.resistors,
+            c_F=parts.c_F * factors.capacitors,
+            r2_Ohm=parts.r2_Ohm * factors.resistors,
+            r4_Ohm=parts.r4_Ohm * factors.resistors,
+        )
+
+    def sizes_at(self, corner: str) -> Sizes:
+        """Return the sizes at a corner, which changes their capacitances alone."""
+        factors, sizes = self._passive_corner(corner), self.sizes
+        return sizes.replace(
+            c_wire=sizes.c_wire * factors.wiring,
+            c_line=sizes.c_line * factors.capacitors,
+            c_shape=sizes.c_shape * factors.capacitors,
+        )
+
+    def _passive_corner(self, corner: str) -> PassiveCorner:
+        if self.device_corner(corner) == corner:
+            return PassiveCorner()
+        return self.passives.corners[corner.rpartition("_")[2]]

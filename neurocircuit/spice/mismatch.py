@@ -1,6 +1,7 @@
 """Mismatch of one chip: threshold and current factor of every device, drawn once (Pelgrom, JSSC 24, 1989).
 
-σ(ΔVth) = A_vt/√(W L m) and σ(Δβ/β) = A_β/√(W L m), with W L m the gate area of all fingers of the device.
+σ(ΔVth) = A_vt/√(W L m) and σ(Δβ/β) = A_β/√(W L m), with W L m the gate area of all fingers of the device. Resistors and
+capacitor of the neuron have no drawn size here: their relative σ is stated by the process.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from neurocircuit.spec import Circuit, Mismatch
+from neurocircuit.spec import Circuit, Components, Mismatch, Passives
 from neurocircuit.spice.devices import Device, DeviceShift, devices
 from neurocircuit.spice.process import load
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
@@ -40,11 +41,31 @@ def draw(devices: Iterable[Device], pelgrom: Mismatch, seed: int) -> dict[str, D
     return {device.path: _shift(device, pelgrom, seed) for device in devices}
 
 
+def draw_components(nominal: Components, passives: Passives, seed: int) -> Components:
+    """Return the resistors and the capacitor of the neuron of chip number `seed`, each drawn from (seed, its name)."""
+    sigmas = {
+        "r1_Ohm": passives.sigma_resistor,
+        "c_F": passives.sigma_capacitor,
+        "r2_Ohm": passives.sigma_resistor,
+        "r4_Ohm": passives.sigma_resistor,
+    }
+    drawn = {
+        name: getattr(nominal, name) * max(1.0 + sigma * float(_generator(seed, name).standard_normal()), 0.1)
+        for name, sigma in sigmas.items()
+    }
+    return Components(**drawn)
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    """Return the generator of a part of a chip by its name."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return np.random.default_rng(np.random.SeedSequence([seed, number]))
+
+
 def _shift(device: Device, pelgrom: Mismatch, seed: int) -> DeviceShift:
     n_type = device.polarity == "n"
     side_m = math.sqrt(device.w_m * device.l_m * device.m)
     sigma_vth = (pelgrom.a_vt_n if n_type else pelgrom.a_vt_p) / side_m
     sigma_beta = (pelgrom.a_beta_n if n_type else pelgrom.a_beta_p) / side_m
-    name = int.from_bytes(hashlib.sha256(device.path.encode()).digest()[:8], "big")
-    vth, beta = np.random.default_rng(np.random.SeedSequence([seed, name])).standard_normal(2)
+    vth, beta = _generator(seed, device.path).standard_normal(2)
     return DeviceShift(sigma_vth * float(vth), max(sigma_beta * float(beta), -_LARGEST_BETA))

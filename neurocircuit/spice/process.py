@@ -117,10 +117,13 @@ def default_neuron(level: str) -> NeuronSpec:
 
 def models_of(process: Process, corner: str) -> tuple[ModelFile, ...]:
     """Return the model files of a corner. Raise InputError naming the known ones."""
-    if corner not in process.corners:
+    devices = process.device_corner(corner)
+    if devices not in process.corners:
         known = ", ".join(process.corners)
-        raise InputError(f"corner of process {process.name} must be one of {known}, got {corner!r}")
-    return process.corners[corner]
+        passive = ", ".join(f"_{name}" for name in process.passives.corners)
+        behind = f" (behind it may stand {passive})" if passive else ""
+        raise InputError(f"corner of process {process.name} must be one of {known}{behind}, got {corner!r}")
+    return process.corners[devices]
 
 
 def prelude(installed: Installed, condition: Condition) -> str:
@@ -130,7 +133,7 @@ def prelude(installed: Installed, condition: Condition) -> str:
     devices that are models and devices that are subcircuits. Raise InputError for an unknown corner.
     """
     process = installed.process
-    sizes = process.sizes
+    sizes = process.sizes_at(condition.corner)
     unit = process.devices.length_unit_m
     lines = [
         *(

@@ -3,9 +3,9 @@ import shutil
 import numpy as np
 import pytest
 
-from neurocircuit.spec import Mismatch
+from neurocircuit.spec import Components, Mismatch, Passives
 from neurocircuit.spice.devices import Device, DeviceShift, devices
-from neurocircuit.spice.mismatch import draw
+from neurocircuit.spice.mismatch import draw, draw_components
 from neurocircuit.spice.phases import rising_edges
 from neurocircuit.spice.process import load
 from neurocircuit.spice.transistor_deck import compose_bench, number
@@ -40,6 +40,22 @@ def test_a_chip_stays_itself_when_devices_are_added_or_reordered():
     assert all(after[path] == shift for path, shift in before.items())
     assert draw(few, PELGROM, 8) != before
     assert len({shift.vth_V for shift in after.values()}) == 9
+
+
+def test_resistors_and_capacitors_deviate_by_what_the_process_states():
+    nominal = Components(r1_Ohm=3e5, c_F=1e-14, r2_Ohm=1.3e6, r4_Ohm=8e4)
+    stated = Passives(sigma_resistor=0.02, sigma_capacitor=0.01)
+    chips = [draw_components(nominal, stated, seed) for seed in range(2000)]
+    errors = {
+        name: np.array([getattr(chip, name) for chip in chips]) / getattr(nominal, name) - 1
+        for name in ("r1_Ohm", "r2_Ohm", "r4_Ohm", "c_F")
+    }
+    # A standard deviation from 2000 draws is known to 1.6 %: 8 % is five of them.
+    assert [error.std() for error in errors.values()] == pytest.approx([0.02, 0.02, 0.02, 0.01], rel=0.08)
+    pairs = np.corrcoef(list(errors.values())) - np.eye(4)
+    assert np.abs(pairs).max() < 5 / np.sqrt(2000)
+    assert draw_components(nominal, stated, 7) == chips[7]
+    assert draw_components(nominal, Passives(), 7) == nominal
 
 
 _SHARE = 0.2  # of the mismatch: small enough that frequencies move in proportion to it

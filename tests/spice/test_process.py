@@ -6,7 +6,7 @@ import pytest
 
 from neurocircuit.errors import InputError, SimulatorBadOutput, SpecError
 from neurocircuit.process.ring import check_ring
-from neurocircuit.spec import Process
+from neurocircuit.spec import Passives, Process
 from neurocircuit.spice import process as processes
 
 GENERIC, DEVICES = "generic65", "[devices]"
@@ -87,8 +87,41 @@ def test_unknown_names_and_corners_are_answered_with_the_known_ones():
         InputError, match=r"process must be one of freepdk45, generic65, sky130, or the path .* got 'x'"
     ):
         processes.load("x")
-    with pytest.raises(InputError, match="corner of process generic65 must be one of tt, ss, ff, sf, fs, got 'x'"):
+    with pytest.raises(
+        InputError, match=r"generic65 must be one of tt, ss, ff, sf, fs \(behind it may stand _rmin, .*_wmax\), got 'x'"
+    ):
         processes.load(GENERIC).condition("x")
+    with pytest.raises(InputError, match=r"must be one of tt, .* got 'tt_x'"):
+        processes.load(GENERIC).condition("tt_x")
+
+
+def test_a_corner_of_the_passive_parts_stands_behind_one_of_the_devices():
+    installed = processes.load(GENERIC)
+    process = installed.process
+    for corner in ("tt", "ss"):
+        assert process.components_at(corner) == process.components
+        assert process.sizes_at(corner) == process.sizes
+    parts, sizes = process.components_at("ss_rcmax"), process.sizes_at("ss_rcmax")
+    for name in ("r1_Ohm", "r2_Ohm", "r4_Ohm", "c_F"):
+        assert getattr(parts, name) == 1.15 * getattr(process.components, name)
+    assert (sizes.c_wire, sizes.c_line, sizes.c_shape) == (1.15 * 0.4e-15, 1.15 * 150e-15, 1.15 * 8e-15)
+    assert sizes.replace(c_wire=0.4e-15, c_line=150e-15, c_shape=8e-15) == process.sizes
+    assert processes.models_of(process, "ss_rcmax") == processes.models_of(process, "ss")
+    assert process.components_at("ss_wmin") == process.components
+    assert ".param c_wire=2e-16" in processes.prelude(installed, installed.condition("sf_wmin"))
+
+
+def test_a_device_corner_with_an_underscore_is_not_split(copy):
+    """As in IHP's mos_tt; and a process that states no passive corners has none."""
+    path = copy(("tt = [", "mos_rcmax = ["))
+    process = processes.describe(path)
+    assert process.device_corner("mos_rcmax") == "mos_rcmax"
+    assert process.sizes_at("mos_rcmax") == process.sizes
+    assert process.device_corner("mos_rcmax_rcmax") == "mos_rcmax"
+    bare = process.replace(passives=Passives())
+    assert bare.passives.wiring_source == "not stated"
+    with pytest.raises(InputError, match="must be one of mos_rcmax, ss, ff, sf, fs, got 'ss_rcmax'"):
+        processes.models_of(bare, "ss_rcmax")
 
 
 def test_device_names_that_are_not_in_the_card(copy):

@@ -58,7 +58,7 @@ def _transfer(bench: Bench, f_Hz: float, vco1_A: float, vco3_A: float) -> tuple[
     period_b = period_a * CYCLES_PER_BEAT / (CYCLES_PER_BEAT - 1)
     stop_s = START_s + (CYCLES_PER_BEAT + 3) * period_a
     bias1_V, bias3_V = (float(volts) for volts in bench.rings([vco1_A, vco3_A]).bias_V)
-    parts, high = bench.installed.process.components, number(bench.supply_V)
+    parts, high = bench.installed.process.components_at(bench.condition.corner), number(bench.supply_V)
     lines = [
         *(
             f"V{name} {name}0 0 pulse(0.0 {high} {number(START_s)} {number(EDGE_s)} {number(EDGE_s)} "
@@ -102,7 +102,7 @@ def _linear_range(phase: Floats, duty: Floats, gain: float, offset: float) -> tu
 
 def _ranges(context: Context, bench: Bench) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return the frequencies of VCO2 and of VCO4 with UP held at 0 and at the supply, Hz."""
-    trim, parts = trimmed(context), context.installed.process.components
+    trim, parts = trimmed(context), context.installed.process.components_at(context.condition.corner)
     filter_line = f"loop_filter r1={number(parts.r1_Ohm)} c1={number(parts.c_F)} r2={number(parts.r2_Ohm)}"
     lines = [bench.enable()]
     for k, level in enumerate((0.0, bench.supply_V)):

@@ -31,7 +31,7 @@ SLIPPED_rad = 0.6  # that the lag of a loop which does not hold moves in the las
 def measure(context: Context) -> Measured:
     """Return two free rings, then five loops side by side, started in phase: a quarter turn from lock."""
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
-    parts = context.installed.process.components
+    parts = context.installed.process.components_at(context.condition.corner)
     low_Hz, high_Hz = _hold_range(bench, trim, parts)
     half_Hz = (high_Hz - low_Hz) / 2
     tau_s = (parts.r1_Ohm + parts.r2_Ohm) / (2 * bench.supply_V * trim.gain_Hz_per_A)

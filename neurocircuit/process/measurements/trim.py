@@ -111,19 +111,22 @@ def trim(
     nominal: Bias | None = None,
     f1_Hz: float | None = None,
     mismatch: Mapping[str, DeviceShift] | None = None,
+    components: Components | None = None,
 ) -> TrimResult:
     """Trim the neuron of a process at a condition, from the process's nominal currents and frequency or the given ones.
 
     resolution: step of the trim currents over the nominal ones. mismatch: of one chip with IDLE_SYNAPSES synapses: each
-    of its rings is counted. About 3 runs of rings (8 of a chip) and 3 or 4 of the idle neuron, 30 s of processor time.
+    of its rings is counted. components: of that chip; default: those of the process at the corner. About 3 runs of
+    rings (8 of a chip) and 3 or 4 of the idle neuron, 30 s of processor time.
     Raise InputError, SimulatorError; SimulatorBadOutput where it cannot be trimmed.
     """
     process, began = installed.process, cpu_s()
-    plant = CircuitPlant(Bench(installed, condition), process.components, mismatch or {})
+    parts = components or process.components_at(condition.corner)
+    plant = CircuitPlant(Bench(installed, condition), parts, mismatch or {})
     result = trim_plant(
         plant,
         nominal or process.nominal,
-        process.components,
+        parts,
         f1_Hz or process.f1_Hz,
         process.threshold_vco_ratio,
         resolution,
@@ -199,7 +202,7 @@ def measure(context: Context) -> Measured:
     """Return the trim as a measurement of the datasheet."""
     trimmed = trim(context.installed, context.condition, resolution=context.request.resolution)
     nominal = context.installed.process.nominal
-    parts = context.installed.process.components
+    parts = context.installed.process.components_at(context.condition.corner)
     lag_bound, drift_bound = residual_bound(trimmed, parts, context.condition.supply_V, nominal)
     steps = trimmed.steps
     return Measured(

@@ -16,13 +16,13 @@ LARGEST_DRIFT = 0.1  # of the threshold per loop time constant, beyond which spi
 def measure(context: Context) -> Measured:
     """Return one idle run with the nominal currents; errors of the four frequencies against the trimmed circuit."""
     began, trim, process = cpu_s(), trimmed(context), context.installed.process
-    plant = CircuitPlant(Bench(context.installed, context.condition), process.components)
+    parts = process.components_at(context.condition.corner)
+    plant = CircuitPlant(Bench(context.installed, context.condition), parts)
     nominal = process.nominal
     f1_Hz = float(plant.rings([nominal.vco1_A, nominal.vco2_A, nominal.vco3_A, nominal.vco4_A]).frequency_Hz[0])
     bias3_V = plant.bias_V[1, nominal.vco3_A]
-    swing_Hz = trim.gain3_Hz_per_A * (plant.supply_V - bias3_V) / process.components.r4_Ohm
+    swing_Hz = trim.gain3_Hz_per_A * (plant.supply_V - bias3_V) / parts.r4_Ohm
     idle = plant.idle(nominal, swing_Hz)
-    parts = process.components
     tau_s = (parts.r1_Ohm + parts.r2_Ohm) / (2 * plant.supply_V * trim.gain_Hz_per_A)
     drift = idle.drift_rad_per_s
     relative = drift * tau_s / trim.lead_rad

@@ -18,6 +18,7 @@ TITLES = {
     "trim": "Trim",
     "untrimmed": "Without trim",
     "cco": "Current-controlled oscillator",
+    "wiring": "Wiring of the ring",
     "phase_noise": "Phase noise of the devices",
     "assumed_noise": "Response to an assumed bias noise",
     "detector": "Phase detector, lock range and switched current",
@@ -64,7 +65,7 @@ _PREFIXES = (
     (1e-12, "p"),
     (1e-15, "f"),
 )
-_OWN_SCALE = {"Hz/A": (1e12, "MHz/µA"), "rad/s": (1e6, "mrad/ns"), "1/s": (1e7, "%/ns")}
+_OWN_SCALE = {"Hz/A": (1e12, "MHz/µA"), "rad/s": (1e6, "mrad/ns"), "1/s": (1e7, "%/ns"), "1/F": (1e13, "%/fF")}
 # Ratios that are shares or errors, by measurement; all others are plain numbers, whatever their size.
 _PERCENT = {
     "untrimmed": ("error1", "error2", "error3", "error4", "drift_relative"),
@@ -79,7 +80,7 @@ _PERCENT = {
         f"{level}_{what}" for level in ("edge", "crossing", "averaged") for what in ("bias", "std", "worst", "right")
     ),
 }
-_PREFIXED = ("A", "Hz", "s", "V", "W", "J", "rad")
+_PREFIXED = ("A", "Hz", "s", "V", "W", "J", "F", "rad")
 
 
 def render(file: Path) -> Document:
