@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.arc import Arc, first_crossing
 from neurocircuit.neuron.chip import NeuronErrors
-from neurocircuit.neuron.phase_noise import VERSION, Walk, half_period_over_tau, speeds, walk
+from neurocircuit.neuron.phase_noise import VERSION, Walk, half_period_over_tau, speeds, start_of_loop, walk
 from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
 from neurocircuit.spec import NeuronSpec
 
@@ -98,9 +98,9 @@ def fire(
     first = np.min(t_over_tau, axis=1)
     u, d, corners = _armed(spec, constants, t_over_tau, weights, noise_seed, scale)
     trials, noisy = len(corners.times), any(spec.phase_noise)
-    e, y = np.zeros(trials), np.zeros(trials)
+    e, y = start_of_loop(spec, noise_seed, scale) / spec.phase_per_weight_rad
     gap, now = np.full(trials, constants.start), np.zeros(trials)
-    fire_time, peak = np.full(trials, np.inf), np.full(trials, np.abs(constants.static_error))
+    fire_time, peak = np.full(trials, np.inf), np.abs(e + constants.static_error)
     armed = np.full(trials, not constants.waits_for_input and spec.readout_window is None)
     for k in range(corners.times.shape[1]):
         length = corners.times[:, k] - now
@@ -214,7 +214,7 @@ def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: 
     constants = Constants.of(spec)
     seeds = np.array([noise_seed], dtype=np.uint64)
     u, d, corners = _armed(spec, constants, t_over_tau[None], weights[None], seeds, 1.0)
-    e, y = np.zeros(1), np.zeros(1)
+    e, y = start_of_loop(spec, seeds) / spec.phase_per_weight_rad
     gap, now = np.full(1, constants.start), 0.0
     pieces = []
     columns = (corners.times[0], corners.jumps[0], corners.rates[0], corners.slips[0])

@@ -30,7 +30,7 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron import edge_numpy
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.edge_state import Constants, skipped_peak, start_state
-from neurocircuit.neuron.phase_noise import VERSION
+from neurocircuit.neuron.phase_noise import VERSION, start_of_loop
 from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.neuron import XOR_RANGE_rad
@@ -53,7 +53,7 @@ def fire(
     if errors is not None:
         scale = 1.0 + np.reshape(errors.tau, (-1,))
         t_over_tau = t_over_tau / scale[:, None]
-    state = start_state(constants, t_over_tau, start_rad)
+    state = start_state(constants, t_over_tau, start_rad, beside=start_of_loop(spec, noise_seed, scale))
     trials = len(t_over_tau)
     if native is None:
         fire_time, headroom, false_fire = _fire_numpy(constants, state, t_over_tau, weights, noise_seed)
@@ -86,8 +86,9 @@ def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: 
     t_over_tau and weights are [input].
     """
     constants = Constants.of(spec)
-    state = start_state(constants, t_over_tau[None], start_rad[None], may_skip=False)
     seeds = np.array([noise_seed], dtype=np.uint64)
+    beside = start_of_loop(spec, seeds)
+    state = start_state(constants, t_over_tau[None], start_rad[None], may_skip=False, beside=beside)
     fired_at = fire(spec, t_over_tau[None], weights[None], start_rad[None], seeds).fire_time_over_tau[0]
     time, phase1, phase2, duty, up, membrane, phase3 = edge_numpy.trace(
         constants, state, t_over_tau[None], weights[None], seeds

@@ -91,8 +91,16 @@ class Constants:
         return replace(self, **changed)
 
 
-def start_state(constants: Constants, t_over_tau: Floats, start_rad: Floats, may_skip: bool = True) -> Floats:
+def start_state(
+    constants: Constants,
+    t_over_tau: Floats,
+    start_rad: Floats,
+    may_skip: bool = True,
+    beside: Floats | None = None,
+) -> Floats:
     """State [trial, 8] of the locked loop: at arming, or at the first input where nothing can happen before it.
+
+    beside: phase error (rad) and speed of VCO2 (rad per τ) beside those of the lock, [2, trial]; only at arming.
 
     In lock the XOR's duty is D = 1/2 + (ω1 - ω2)/π and everything repeats with VCO1's half period P = π/ω1: with x
     the position in it, UP is high for x < D, v follows from its periodicity, and φ2 from passing its edge at x = D.
@@ -119,7 +127,19 @@ def start_state(constants: Constants, t_over_tau: Floats, start_rad: Floats, may
     idle = constants.omega[3] - constants.omega[2] - constants.swing / 2
     state[:, MEMBRANE] = -constants.lead + np.where(skip, idle * state[:, T] + constants.swing * high, 0.0)
     state[:, PHASE3] = np.mod(start_rad[:, 1] + constants.omega[2] * state[:, T], 2 * np.pi)
+    if beside is not None:
+        _displace(state, *beside)
     return state
+
+
+def _displace(state: Floats, error_rad: Floats, speed_rad: Floats) -> None:
+    """Put VCO2 behind by an error, over edges where need be, and the filter where it gives VCO2 more speed."""
+    phase2 = state[:, PHASE2] - error_rad
+    edges = np.floor(phase2 / np.pi)
+    state[:, PHASE2] = phase2 - edges * np.pi
+    state[:, CYCLES] -= edges
+    state[:, UP] = np.where(np.mod(edges, 2) == 1, 1.0 - state[:, UP], state[:, UP])
+    state[:, FILTER] += speed_rad / np.pi
 
 
 def _quiet_until(constants: Constants, duty: Floats, first: Floats) -> NDArray[np.bool_]:

@@ -7,6 +7,11 @@ A frequency is drawn anew each half period and held for it, with the variance th
 Level `edge` draws at the edges of its VCOs (neuron/edge.py). Levels without edges draw at every half period of the
 free run, counted from arming: with the same seed the k-th number is the same, so that the walks of all levels differ
 by less than the shift of an edge. Their excess phases are straight lines between these corners.
+
+A loop that has long been in lock under this noise is armed with a phase error e and a speed y of VCO2 of their own. In
+e' = w - y, y' = r (e - y), w white of density q = (D1 + D2) τ, the stationary covariance is (Lyapunov's equation)
+
+    var y = cov(e, y) = q/2,    var e = q/2 (1 + 1/r).
 """
 
 from dataclasses import dataclass
@@ -23,14 +28,19 @@ from neurocircuit.spec import NeuronSpec
 Seeds = NDArray[np.uint64]
 LARGEST_WINDOW_cycles = 5e4  # of a noisy neuron without edges: it has two corners in each
 VERSION = "noise/1"
+_START_INDEX = 2**61  # of the numbers drawn for the loop's start: beyond all others of the same seed
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Phases [vco, corner] in rad that noise has added to VCO1 … VCO4 by the corners [corner], units of tau."""
+    """Phases [vco, corner] in rad that noise has added to VCO1 … VCO4 by the corners [corner], units of tau.
+
+    start: phase error (rad) and speed of VCO2 (rad per tau) with which the loop is armed.
+    """
 
     corners_over_tau: Floats
     phase_rad: Floats
+    start: tuple[float, float] = (0.0, 0.0)
 
     def at(self, vco: int, time_over_tau: Floats) -> Floats:
         """Return the walk of VCO number `vco`, 1 … 4; same shape as the times."""
@@ -44,10 +54,26 @@ def walk(spec: NeuronSpec, seed: int) -> Walk | None:
     """
     if not any(spec.phase_noise):
         return None
-    speed = speeds(spec, np.array([seed], dtype=np.uint64))[:, 0]
+    seeds = np.array([seed], dtype=np.uint64)
+    speed = speeds(spec, seeds)[:, 0]
     corners = np.minimum(np.arange(speed.shape[1] + 1) * half_period_over_tau(spec), spec.window_over_tau)
     phase = np.concatenate([np.zeros((4, 1)), np.cumsum(speed * np.diff(corners), axis=1)], axis=1)
-    return Walk(corners, phase)
+    error, of_vco2 = start_of_loop(spec, seeds)[:, 0]
+    return Walk(corners, phase, (float(error), float(of_vco2)))
+
+
+def start_of_loop(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0) -> Floats:
+    """Return the phase error e and the speed y of VCO2 less that of VCO1's free run at arming, [2, trial].
+
+    Units rad and rad per τ, for `scale` as in `speeds` per own τ. 0 unless the loop is locked under noise.
+    """
+    seeds = np.asarray(seeds, dtype=np.uint64)
+    if not spec.locked_under_noise:
+        return np.zeros((2, len(seeds)))
+    d1, d2 = spec.phase_noise[:2]
+    spread = np.sqrt((d1 + d2) * spec.tau_s * scale / 2.0)
+    both, apart = normal_pair(seeds, 0, np.array(_START_INDEX, dtype=np.uint64))
+    return np.asarray(spread * np.stack([both + apart / np.sqrt(spec.loop_ratio), both]))
 
 
 def half_period_over_tau(spec: NeuronSpec) -> float:

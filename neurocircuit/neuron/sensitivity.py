@@ -193,12 +193,14 @@ def phase_noise_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
     """Return the first-order spread of the membrane by phase noise after t since arming, thresholds; same shape.
 
     VCO3 and VCO4 walk freely: (D3 + D4) t. VCO1 and VCO2 are held by the loop, the integral of whose error gains
-    (D1 + D2)/a² (t - 3/2 + 2 e^{-t} - e^{-2t}/2). It starts without an error, as the levels do; a loop that has been
-    locked for long arms with one of variance (D1 + D2)/2, which would add (D1 + D2)/a² (1 - e^{-t})²/2.
+    (D1 + D2)/a² (t - 3/2 + 2 e^{-t} - e^{-2t}/2) where it starts without an error. One that has been locked under noise
+    arms with an error of variance (D1 + D2)/2, which adds (D1 + D2)/a² (1 - e^{-t})²/2.
     """
     d1, d2, d3, d4 = (value * spec.tau_s for value in spec.phase_noise)
     looped = loop_time(spec, t_over_tau)
     fading = np.exp(-looped)
     held = np.maximum(looped - 1.5 + 2.0 * fading - fading**2 / 2, 0.0)
+    if spec.locked_under_noise:
+        held = held + (1.0 - fading) ** 2 / 2
     free = (d3 + d4) * t_over_tau / spec.fixed_lead_rad**2
     return np.asarray(np.sqrt(free + (d1 + d2) / spec.phase_per_weight_rad**2 * held))

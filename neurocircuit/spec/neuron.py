@@ -235,6 +235,14 @@ class NeuronSpec(Spec):
             description="white-frequency noise of VCO1 … VCO4, phase variance per second; off, as in a SPICE transient"
         ),
     ] = (0.0, 0.0, 0.0, 0.0)
+    locked_under_noise: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="the loop has long been in lock under its phase noise at arming, so it starts with an error of "
+            "its own; false: it starts in lock without one",
+        ),
+    ] = False
     flicker: Annotated[
         Flicker | None,
         Field(description="flicker frequency noise of VCO1 … VCO4, another draw at each arming; absent: none"),

@@ -6,6 +6,7 @@ import importlib.resources
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import pi
 from math import tau as two_pi
 from typing import Any
 
@@ -61,7 +62,8 @@ def compose(
     """Return the deck of one neuron from its spike times [input] (tau, from arming; inf: silent) and weights [input].
 
     noise: VCO1's walk less that of VCO2 is added to the phase of VCO1, since the loop sees the difference alone; the
-    walks of VCO3 and VCO4 are no part of the deck, for nothing in it depends on them (bsource.py).
+    walks of VCO3 and VCO4 are no part of the deck, for nothing in it depends on them (bsource.py). Its start is that of
+    phi2 and of the loop filter.
     Raise InputError for times < 0, weights that are not finite, or lengths that differ.
     """
     _check(t_over_tau, weights, step_divisor)
@@ -75,6 +77,8 @@ def compose(
         circuit.I(f"corner{index}", circuit.gnd, circuit.gnd, _pwl(np.array([corner_s, spec.window_s]), np.zeros(2)))
     circuit.X("neuron", "phase_domain_averaged", *NODES, _control_of_vco4(circuit, spec), **_parameters(spec))
     circuit.raw_spice = f".include {NETLIST}\n"  # PySpice's own include writes this machine's absolute path
+    if noise is not None and any(noise.start):
+        circuit.raw_spice += _initial_lock(spec, noise)
     vectors = tuple(f"v({node})" for node in NODES)
     step_s = MAX_STEP_over_tau * spec.tau_s / step_divisor
     lines = [
@@ -113,6 +117,14 @@ def vco1_corners(
     if noise is not None:
         phases_rad = phases_rad + noise.at(1, corners_s / spec.tau_s) - noise.at(2, corners_s / spec.tau_s)
     return corners_s, phases_rad
+
+
+def _initial_lock(spec: NeuronSpec, noise: Walk) -> str:
+    """Return the line that starts the loop beside its static lock, by the error and the speed that noise has left."""
+    d1, d2, _, _ = spec.frequency_error.in_force
+    static = two_pi * spec.cycles_per_tau * (d1 - d2)
+    error, speed = noise.start
+    return f".ic V(phi2)={_number(-static - error)} V(vc)={_number(0.5 + (static + speed) / pi)}\n"
 
 
 def _control_of_vco4(circuit: Any, spec: NeuronSpec) -> str:

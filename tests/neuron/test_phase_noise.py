@@ -4,10 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
-from scipy import signal, stats
+from scipy import linalg, signal, stats
 
-from neurocircuit.neuron import averaged, levels, phase_noise
-from neurocircuit.spec import NeuronSpec
+from neurocircuit.neuron import averaged, edge_state, levels, phase_noise
+from neurocircuit.neuron.edge_state import Constants
+from neurocircuit.neuron.sensitivity import phase_noise_spread
+from neurocircuit.spec import FrequencyError, NeuronSpec
 from tests.neuron.conftest import check_edge_and_averaged_move_together, random_neuron, seeds
 
 TAU = 20e-9
@@ -16,7 +18,7 @@ DIFFUSION = (4e3, 3e3, 2e3, 1e3)
 
 def crossing(spec, t, w):
     """Fire time without noise and the membrane's slope there, thresholds per tau, by moving the threshold a little."""
-    quiet, step = spec.replace(phase_noise=(0.0,) * 4), 1e-6
+    quiet, step = spec.replace(phase_noise=(0.0,) * 4, locked_under_noise=False), 1e-6
     moved = quiet.replace(vco4_swing_Hz=quiet.vco4_swing_Hz / (1 + step))
     at, later = (levels.evaluate("averaged", one, t, w).fire_time_over_tau[0] for one in (quiet, moved))
     return at, step / (later - at)
@@ -26,13 +28,18 @@ def membrane_spread(spec, t_over_tau):
     """σ of the membrane at t, thresholds, by white noise of the frequencies, the loop's second pole in it.
 
     A step of VCO1's phase drives the membrane by h, the step response of (s + r)/(s (s² + r s + r)): its phase noise
-    leaves D ∫ h² as VCO2's does; VCO3 and VCO4 walk freely.
+    leaves D ∫ h² as VCO2's does; VCO3 and VCO4 walk freely. What came s before the arming of a loop in lock has moved
+    the membrane by h(t + s) - h(s) since then.
     """
     r = spec.loop_ratio
-    x = np.linspace(0.0, t_over_tau, 20001)
+    x = np.linspace(0.0, 30.0, 60001)
     h = signal.impulse(([1.0, r], [1.0, r, r, 0.0]), T=x)[1]
+    until = np.linspace(0.0, t_over_tau, 20001)
+    squares = np.trapezoid(np.interp(until, x, h) ** 2, until)
+    if spec.locked_under_noise:
+        squares += np.trapezoid((np.interp(x + t_over_tau, x, h) - h) ** 2, x)
     d1, d2, d3, d4 = (d * spec.tau_s for d in spec.phase_noise)
-    held = (d1 + d2) / spec.phase_per_weight_rad**2 * np.trapezoid(h**2, x)
+    held = (d1 + d2) / spec.phase_per_weight_rad**2 * squares
     return np.sqrt(held + (d3 + d4) * t_over_tau / spec.threshold.lead_rad**2)
 
 
@@ -76,19 +83,77 @@ def test_the_edge_level_has_the_same_walk():
             assert np.ptp(walk.phase_rad[vco - 1]) > 6 * step
 
 
-@pytest.mark.parametrize("noise", [(800.0, 0, 0, 0), (0, 800.0, 0, 0), (0, 0, 300.0, 0), (0, 0, 0, 300.0)])
-def test_fire_times_spread_by_the_membranes_spread_over_the_slope(noise):
-    """4000 draws of weak noise in one VCO: variance by chi-square at 1e-7, and 3 % for what is of second order."""
-    n, spec = 4000, NeuronSpec(phase_noise=noise, window_s=80e-9)
+@pytest.mark.parametrize(
+    ("noise", "locked"),
+    [
+        ((800.0, 0, 0, 0), False),
+        ((0, 800.0, 0, 0), False),
+        ((0, 0, 300.0, 0), False),
+        ((0, 0, 0, 300.0), False),
+        ((200.0, 200.0, 0, 0), True),
+    ],
+)
+def test_fire_times_spread_by_the_membranes_spread_over_the_slope(noise, locked):
+    """4000 draws of weak noise: variance by chi-square at 1e-7, and 3 % for what is of second order.
+
+    The loop that starts without an error is no loop in lock under its noise, and the other way round.
+    """
+    n, spec = 4000, NeuronSpec(phase_noise=noise, locked_under_noise=locked, window_s=80e-9)
     t, w = np.array([0.3, 0.6, 0.9]), np.array([0.9, 0.9, 0.4])
     at, slope = crossing(spec, t, w)
     found = levels.evaluate(
         "averaged", spec, np.tile(t, (n, 1)), np.tile(w, (n, 1)), noise_seed=seeds(n)
     ).fire_time_over_tau
-    ratio = np.var(found, ddof=1) / (membrane_spread(spec, at) / slope) ** 2
     low, high = stats.chi2.ppf([5e-8, 1 - 5e-8], n - 1) / (n - 1)
-    assert low - 0.03 < ratio < high + 0.03
+    variance = np.var(found, ddof=1)
+    assert low - 0.03 < variance / (membrane_spread(spec, at) / slope) ** 2 < high + 0.03
     assert np.mean(found) == pytest.approx(at, abs=5.4 * np.std(found) / np.sqrt(n) + 2 * np.var(found))
+    if any(noise[:2]):
+        planted = variance / (membrane_spread(spec.replace(locked_under_noise=not locked), at) / slope) ** 2
+        assert not low - 0.03 < planted < high + 0.03
+
+
+def test_first_order_knows_the_loop_in_lock():
+    """What the noise model takes for the membrane's spread is that of a fast loop filter."""
+    for locked in (False, True):
+        spec = NeuronSpec(phase_noise=(200.0, 100.0, 50.0, 50.0), loop_filter_rad_per_s=2e10, locked_under_noise=locked)
+        for at in (0.5, 1.5, 4.0):
+            found = phase_noise_spread(spec, np.array(at))
+            assert found == pytest.approx(membrane_spread(spec, at), rel=0.01)
+
+
+def test_a_loop_in_lock_starts_with_the_stationary_spread():
+    """The covariance of 4000 starts is what white noise of VCO1 and VCO2 keeps up in the equations of the loop."""
+    n, spec = 4000, NeuronSpec(phase_noise=DIFFUSION, locked_under_noise=True, window_s=60e-9)
+    r, density = spec.loop_ratio, (DIFFUSION[0] + DIFFUSION[1]) * TAU
+    expected = linalg.solve_continuous_lyapunov(np.array([[0.0, -1.0], [r, -r]]), -np.diag([density, 0.0]))
+    found = np.cov(phase_noise.start_of_loop(spec, seeds(n)))
+    low, high = stats.chi2.ppf([5e-8, 1 - 5e-8], n - 1) / (n - 1)
+    assert np.all((np.diag(found) / np.diag(expected) > low) & (np.diag(found) / np.diag(expected) < high))
+    correlation = found[0, 1] / np.sqrt(found[0, 0] * found[1, 1])
+    theory = expected[0, 1] / np.sqrt(expected[0, 0] * expected[1, 1])
+    assert np.arctanh(correlation) == pytest.approx(np.arctanh(theory), abs=5.4 / np.sqrt(n - 3))  # Fisher's z
+    assert not np.any(phase_noise.start_of_loop(spec.replace(locked_under_noise=False), seeds(3)))
+
+
+def test_edges_start_with_the_error_that_is_asked_for():
+    """Also one beyond an edge of VCO2, where the XOR's output turns over."""
+    spec = NeuronSpec(phase_noise=DIFFUSION)
+    constants, t = Constants.of(spec), np.array([[0.5]])
+    for begin in (0.1, 1.5, 3.0):
+        start = np.array([[begin, 0.0]])
+        plain = edge_state.start_state(constants, t, start)
+        for error in (-2.0, -0.1, 0.1, 2.0):
+            moved = edge_state.start_state(constants, t, start, beside=np.array([[error], [0.3]]))
+            one, two = (
+                row[edge_state.CYCLES] * np.pi + row[edge_state.PHASE1] - row[edge_state.PHASE2]
+                for row in (plain[0], moved[0])
+            )
+            assert two - one == pytest.approx(error, abs=1e-12)
+            assert 0.0 <= moved[0, edge_state.PHASE2] < np.pi
+            turned = moved[0, edge_state.UP] != plain[0, edge_state.UP]
+            assert turned == ((moved[0, edge_state.CYCLES] - plain[0, edge_state.CYCLES]) % 2 == 1)
+            assert moved[0, edge_state.FILTER] - plain[0, edge_state.FILTER] == pytest.approx(0.3 / np.pi)
 
 
 def test_half_the_step_gives_the_same_spread(monkeypatch):
@@ -115,9 +180,11 @@ def test_half_the_step_gives_the_same_spread(monkeypatch):
     assert np.abs(errors).argmax() == 0
 
 
-def test_bsource_meets_averaged_under_the_same_noise():
+@pytest.mark.parametrize("locked", [False, True])
+def test_bsource_meets_averaged_under_the_same_noise(locked):
     """The deck integrates what the other level solves in closed form; slope times difference within 2e-4 τ."""
-    rng, spec = np.random.default_rng(11), NeuronSpec(phase_noise=(1.1e5,) * 4, window_s=100e-9)
+    rng = np.random.default_rng(11)
+    spec = NeuronSpec(phase_noise=(1.1e5,) * 4, locked_under_noise=locked, window_s=100e-9)
     fired = 0
     for seed in seeds(14):
         t, w = random_neuron(rng, latest=2.0)
@@ -153,10 +220,15 @@ def test_edge_and_averaged_move_together_under_the_same_noise():
     """100 cycles per τ, one start phase: the same walk moves both fire times, but for the shift of an edge."""
     spec = NeuronSpec(f0_Hz=100 / TAU, phase_noise=(2e3,) * 4, window_s=60e-9)
     check_edge_and_averaged_move_together(spec, 300)
+    check_edge_and_averaged_move_together(spec.replace(locked_under_noise=True), 300)
 
 
-def test_waveforms_of_a_noisy_neuron_agree_between_averaged_and_bsource():
-    spec = NeuronSpec(phase_noise=(1e5, 5e4, 2e5, 3e4), window_s=80e-9)
+@pytest.mark.parametrize("locked", [False, True])
+def test_waveforms_of_a_noisy_neuron_agree_between_averaged_and_bsource(locked):
+    errors = FrequencyError(after_trim=(1e-3, -1e-3, 0.0, 0.0))
+    spec = NeuronSpec(
+        phase_noise=(1e5, 5e4, 2e5, 3e4), locked_under_noise=locked, frequency_error=errors, window_s=80e-9
+    )
     t, w, grid = np.array([0.3, 0.6]), np.array([0.9, 0.9]), np.linspace(0.0, 4.0, 300)
     one, two = (levels.waveforms(level, spec, t, w, noise_seed=9) for level in ("averaged", "bsource"))
     for vco in range(4):
