@@ -1,22 +1,34 @@
-"""neurocircuit spec: print the embedded circuit, or check a file."""
+"""neurocircuit spec: print the embedded circuit or check a file; with the noise of devices, or without."""
+
+from pathlib import Path
 
 import click
 
-from neurocircuit.cli.common import echo_json, json_option, spec_option
+from neurocircuit.cli.common import PATH, echo_json, json_option, spec_option
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.reasons import reason_table
 
 
 @click.command("spec")
 @spec_option
+@click.option(
+    "--device-noise",
+    type=PATH,
+    help="Give the rings the phase noise of a condition that `characterize` measured: its folder.",
+)
+@click.option("--without-noise", is_flag=True, help="Take phase noise and flicker out, as for level transistor.")
 @click.option("--table", "as_table", is_flag=True, help="Print each field with its default and the reason (Markdown).")
 @json_option
-def command(spec: NeuronSpec | None, as_table: bool, as_json: bool) -> None:
+def command(
+    spec: NeuronSpec | None, device_noise: Path | None, without_noise: bool, as_table: bool, as_json: bool
+) -> None:
     """Print the embedded circuit as TOML to start from, or check and print the spec of --spec FILE."""
-    spec = spec or NeuronSpec()
+    from neurocircuit.process.device_noise import with_chosen_noise
+
+    chosen = with_chosen_noise(spec or NeuronSpec(), device_noise, without_noise)
     if as_json:
-        echo_json(spec.to_dict())
+        echo_json(chosen.to_dict())
     elif as_table:
         click.echo(reason_table())
     else:
-        click.echo(spec.to_toml(), nl=False)
+        click.echo(chosen.to_toml(), nl=False)

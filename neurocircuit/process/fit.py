@@ -7,6 +7,8 @@ import numpy as np
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.process.context import Context
+from neurocircuit.process.device_noise import source_of, with_noise
+from neurocircuit.process.request import slug
 from neurocircuit.process.stored import trimmed, trimmed_circuit
 from neurocircuit.spec import Bank, FrequencyError, Lead, NeuronSpec, Sensitivity, WeightBank
 
@@ -14,7 +16,7 @@ WINDOW_over_tau = 8.0  # inputs within 3 τ, and five more until a neuron counts
 
 
 def spec_of(context: Context) -> NeuronSpec:
-    """Return the spec of a condition from its trim, synapse, flip-flop and kernel.
+    """Return the spec of a condition from its trim, synapse, flip-flop and kernel, with its phase noise if measured.
 
     Threshold at weight 1, readout Q, trimmed.
 
@@ -34,7 +36,7 @@ def spec_of(context: Context) -> NeuronSpec:
     # A lag beside π/2 drifts VCO4 by the swing; what is left of the drift is VCO4's own.
     own_drift = kernel.value("drift") - 2 * swing_Hz * lag
     after = (0.0, -lag / (2 * pi * f1_Hz * tau_s), 0.0, own_drift / (2 * pi * f3_Hz))
-    return NeuronSpec(
+    spec = NeuronSpec(
         name=f"{context.installed.process.name} {circuit.condition.corner}",
         tau_s=tau_s,
         f0_Hz=f1_Hz,
@@ -65,6 +67,10 @@ def spec_of(context: Context) -> NeuronSpec:
             ),
         ),
     )
+    noise = context.done.get("phase_noise")
+    if noise is None:
+        return spec
+    return with_noise(spec, noise, source_of(context.installed.process.name, slug(circuit.condition)))
 
 
 def sensitivities(

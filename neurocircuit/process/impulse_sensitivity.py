@@ -126,8 +126,8 @@ def ring_lines(tag: str, current_A: float) -> list[str]:
 
 
 def device_name(path: str) -> str:
-    """Return a device of the ring by its place in the cells: "xdiode", "x1.xps"."""
-    return _BODY.sub("", path.removeprefix("m.xring."))
+    """Return a device of the ring by its place in the cells: "xdiode", "x1.xps"; others with that of their cell."""
+    return _BODY.sub("", path.removeprefix("m.").removeprefix("xring."))
 
 
 def _of_copy(node: str, k: int) -> str:

@@ -12,9 +12,15 @@ makes the phase walk, and the frequency wander (y: relative deviation of the fre
 S_w/2.
 """
 
+from collections.abc import Collection, Mapping
+from math import log10, pi, sqrt
+
 import numpy as np
+from scipy.constants import Boltzmann
 
 from neurocircuit.core.arrays import Floats
+
+ABIDI, NAVID = 14 / 3, 7.33  # L(f) = c (kT/P) (f0/f)², see least_diffusion
 
 
 def white_diffusion(sensitivity_rad_per_C: Floats, white_A2_per_Hz: Floats) -> Floats:
@@ -35,3 +41,29 @@ def white_density(diffusion_rad2_per_s: float, f0_Hz: float) -> float:
 def corner_Hz(diffusion_rad2_per_s: float, flicker: float, f0_Hz: float) -> float:
     """Return the frequency at which flicker and white frequency noise are equal."""
     return flicker / white_density(diffusion_rad2_per_s, f0_Hz)
+
+
+def single_sideband_dBc(diffusion_rad2_per_s: float, flicker: float, f0_Hz: float, offset_Hz: float) -> float:
+    """Return L at an offset from the carrier, dBc/Hz: half of S_φ = (f0/f)² S_y, away from the carrier."""
+    relative = white_density(diffusion_rad2_per_s, f0_Hz) + flicker / offset_Hz
+    return 10 * log10((f0_Hz / offset_Hz) ** 2 * relative / 2)
+
+
+def least_diffusion(f0_Hz: float, power_W: float, temperature_K: float, limit: float) -> float:
+    """Return D, rad²/s, of a ring oscillator at a textbook limit of its white noise: D = (2π f0)² c kT/P.
+
+    limit: c of L(f) = c (kT/P) (f0/f)². ABIDI: single-ended inverters of long channels, γ = 2/3, without a threshold
+    voltage, 2 (γ_n + γ_p + 1) (Abidi: JSSC 41, 2006, with I = P/V_dd). Hajimiri, Limotyrakis, Lee (JSSC 34, 1999) have
+    16 γ/(3 η), 4.7 as well at their η = 0.75. NAVID: what exponential edges can reach at best (Navid, Lee, Dutton:
+    JSSC 40, 2005).
+    """
+    return (2 * pi * f0_Hz) ** 2 * limit * Boltzmann * temperature_K / power_W
+
+
+def shared_flicker(first: Mapping[str, float], second: Mapping[str, float], common: Collection[str]) -> float:
+    """Return the correlation of two VCOs' flicker from h by device of each, and the devices that serve both.
+
+    0 without flicker.
+    """
+    together = sum(sqrt(first[device] * second[device]) for device in common)
+    return together / sqrt(sum(first.values()) * sum(second.values())) if together else 0.0

@@ -1,18 +1,16 @@
-"""Phase noise of the rings as `characterize` measured it on the devices: white, flicker, corner, budget by device."""
+"""Phase noise of the oscillators as `characterize` measured it on the devices: white, flicker, corner, budget."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
-
-import numpy as np
+from math import log, sqrt
 
 from neurocircuit.errors import FileFormatError
 from neurocircuit.results.measurement import Measured
 
-RINGS = {"vco1": "VCO1, VCO2", "vco3": "VCO3, VCO4"}  # VCO2 runs at the frequency, so at the ring current, of VCO1
+VCOS = {"vco1": "VCO1", "vco2": "VCO2", "vco3": "VCO3", "vco4": "VCO4"}
 SLOWEST_Hz, FASTEST_Hz = 1.0, 5e6  # of the wander: a second from trim to use, a fifth of a microsecond of inference
-# Devices of the ring by what they do: what ends each group's paths in netlists/cells.
+# Devices by what they do: what ends each group's paths in netlists/cells.
 ROLES = {
     r"xdiode": "bias diode",
     r"xmirror": "mirror",
@@ -22,12 +20,15 @@ ROLES = {
     r"x\d\.xne?": "NMOS switches",
     r"x\d\.xph?": "PMOS switches",
     r"xb\d\..*": "buffer",
+    r"r\.xfilter\.r\d": "R1, R2 of the loop filter",
+    r"r\.xup\.r4": "R4 of the UP switch",
+    r"xup\..*": "UP switch",
 }
 
 
 @dataclass(frozen=True)
-class RingNoise:
-    """Phase noise of one ring: totals, and by device.
+class VcoNoise:
+    """Phase noise of one VCO: totals, and by device.
 
     white: phase variance per second, with its interval. flicker: h of S_y(f) = h/f, y the relative frequency.
     """
@@ -44,20 +45,20 @@ class RingNoise:
     @property
     def wander(self) -> float:
         """Standard deviation of the relative frequency by flicker between SLOWEST_Hz and FASTEST_Hz."""
-        return sqrt(self.flicker * float(np.log(FASTEST_Hz / SLOWEST_Hz)))
+        return sqrt(self.flicker * log(FASTEST_Hz / SLOWEST_Hz))
 
 
-def ring_noise(measured: Measured, ring: str) -> RingNoise:
-    """Return the phase noise of a ring, of RINGS. Raise FileFormatError where the measurement lacks it."""
+def vco_noise(measured: Measured, vco: str) -> VcoNoise:
+    """Return the phase noise of a VCO, of VCOS. Raise FileFormatError where the measurement lacks it."""
     try:
-        budget, names = measured.curves[f"budget_{ring}"], list(measured.details["devices"])
-        return RingNoise(
-            f0_Hz=measured.value(f"f0_{ring}"),
-            white_rad2_per_s=measured.value(f"white_{ring}"),
-            low_rad2_per_s=measured.value(f"low_{ring}"),
-            high_rad2_per_s=measured.value(f"high_{ring}"),
-            flicker=measured.value(f"flicker_{ring}"),
-            corner_Hz=measured.value(f"corner_{ring}"),
+        budget, names = measured.curves[f"budget_{vco}"], list(measured.details["devices"][vco])
+        return VcoNoise(
+            f0_Hz=measured.value(f"f0_{vco}"),
+            white_rad2_per_s=measured.value(f"white_{vco}"),
+            low_rad2_per_s=measured.value(f"low_{vco}"),
+            high_rad2_per_s=measured.value(f"high_{vco}"),
+            flicker=measured.value(f"flicker_{vco}"),
+            corner_Hz=measured.value(f"corner_{vco}"),
             white_by_device=dict(zip(names, budget["white_rad2_per_s"].tolist(), strict=True)),
             flicker_by_device=dict(zip(names, budget["flicker"].tolist(), strict=True)),
         )

@@ -247,6 +247,13 @@ class NeuronSpec(Spec):
         Flicker | None,
         Field(description="flicker frequency noise of VCO1 … VCO4, another draw at each arming; absent: none"),
     ] = None
+    noise_source: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="what characterised phase_noise and flicker on devices; absent: they are assumed",
+        ),
+    ] = None
     frequency_error: Annotated[
         FrequencyError,
         Field(description="static errors of VCO1 … VCO4 before and after trim; none in the nominal circuit"),
@@ -311,6 +318,8 @@ class NeuronSpec(Spec):
                 f"phase_noise must be <= 0.1·f0 rad²/s (edges keep their order), here {0.1 * self.f0_Hz:g}, "
                 f"got {max(self.phase_noise):g}"
             )
+        if self.noise_source is not None and not self.is_noisy:
+            raise ValueError(f"noise_source must stand beside phase_noise or flicker, got {self.noise_source!r} alone")
         if not 1e-3 <= self.loop_ratio <= 1e9:
             raise ValueError(f"loop_filter·tau must be within 1e-3 … 1e9, got {self.loop_ratio:g}")
         if self.window_s > 1000 * self.tau_s:
@@ -366,8 +375,14 @@ class NeuronSpec(Spec):
         """Whether two events of one neuron differ by noise of its oscillators."""
         return any(self.phase_noise) or self.flicker is not None
 
+    def replace(self, **values: Any) -> "NeuronSpec":
+        """Return a validated copy with some fields changed; a noise that is given without its source is assumed."""
+        if {"phase_noise", "flicker"} & values.keys():
+            values = {"noise_source": None} | values
+        return super().replace(**values)
+
     def without_noise(self) -> "NeuronSpec":
-        """Return the spec of silent oscillators."""
+        """Return the spec of silent oscillators, as a transient of transistors has them."""
         return self.replace(phase_noise=(0.0, 0.0, 0.0, 0.0), flicker=None)
 
     @property

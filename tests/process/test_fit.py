@@ -15,6 +15,7 @@ from neurocircuit.process.trimming import Step, TrimResult
 from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Bias, Lead, NeuronSpec
 from neurocircuit.spice.process import load
+from tests.process.planted import planted_noise
 
 TRIM = TrimResult(
     bias=Bias(vco1_A=10e-6, vco2_A=10.2e-6, vco3_A=15.5e-6, vco4_A=14.1e-6, weight_A=1e-6),
@@ -102,6 +103,19 @@ def test_spec_says_what_was_measured() -> None:
     # What the flip-flop needs, and what it holds VCO4's edges back, is a phase of VCO3 on top of the lead.
     assert isinstance(spec.threshold, Lead)
     assert spec.threshold.lead_rad == pytest.approx(1.8 + 2 * np.pi * 937e6 * 2.5e-11)
+
+
+def test_spec_has_the_noise_of_the_devices_where_it_was_measured() -> None:
+    given = context()
+    assert (spec_of(given).is_noisy, spec_of(given).noise_source) == (False, None)
+    measured = planted_noise(f0_Hz=(749e6, 937e6))
+    spec = spec_of(replace(given, done={**given.done, "phase_noise": measured}))
+    assert spec.phase_noise == (1e5, 2e5, 3e5, 4e5)
+    assert spec.flicker is not None
+    assert spec.flicker.h == pytest.approx((1e-8, 2e-8, 3e-8, 4e-8))
+    assert (spec.flicker.shared_vco1_vco2, spec.flicker.shared_vco3_vco4) == (0.25, 0.75)
+    assert spec.noise_source == "neurocircuit characterize, devices of generic65, tt_27C_1V"
+    assert spec.without_noise() == spec_of(given)
 
 
 def test_residuals_of_trim_come_back_in_the_averaged_level() -> None:

@@ -1,6 +1,7 @@
 """The impulse sensitivity of a ring against its tuning gain, textbook limits, and noise drawn in a transient."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,9 @@ from neurocircuit.process.impulse_sensitivity import (
     ring_devices,
     ring_lines,
 )
-from neurocircuit.process.measurements.phase_noise import noise_of
+from neurocircuit.process.measurements.phase_noise import at_bias_node, drivers, noise_of
 from neurocircuit.results import measurement
-from neurocircuit.results.phase_noise import RingNoise
+from neurocircuit.results.phase_noise import VcoNoise
 from neurocircuit.spice.devices import Device
 from neurocircuit.spice.noise import Spectrum, noise_by_element
 from neurocircuit.spice.process import load
@@ -44,7 +45,7 @@ def planted_ring(error: float = 0.0) -> Sensitivity:
     return Sensitivity(1e-5, F0_Hz, GAIN_Hz_per_A, devices, ("ib", "xring.x2.bottom"), nodes, np.zeros((2, PHASES)))
 
 
-def planted_noise(error: float) -> RingNoise:
+def planted_noise(error: float) -> VcoNoise:
     frequency_Hz = np.logspace(0, 6, 7)
     spectrum = Spectrum(frequency_Hz, np.full((7, PHASES), 1e-24), np.outer(3e-18 / frequency_Hz, np.ones(PHASES)))
     ring = planted_ring(error)
@@ -65,6 +66,39 @@ def test_the_budget_of_planted_devices_is_known_and_sums_to_the_total() -> None:
     assert noise.corner_Hz == pytest.approx(noise.flicker / white_y)
     assert noise.wander == pytest.approx(np.sqrt(noise.flicker * np.log(5e6)))
     assert noise.low_rad2_per_s == pytest.approx(noise.high_rad2_per_s)
+
+
+def test_what_drives_the_bias_node_adds_its_noise_in_proportion_to_the_time_that_it_is_on() -> None:
+    """A resistor that a switch connects for half of the time: half its power, and a quarter of its flicker's."""
+    frequency_Hz, ring = np.logspace(0, 6, 7), planted_ring()
+    of_ring = Spectrum(frequency_Hz, np.full((7, PHASES), 1e-24), np.outer(3e-18 / frequency_Hz, np.ones(PHASES)))
+    densities = {device.path: of_ring for device in ring.devices}
+    on = {"r.xup.r4": Spectrum(frequency_Hz, np.full(7, 2e-25), 4e-20 / frequency_Hz)}
+    off = {"r.xup.r4": Spectrum(frequency_Hz, np.zeros(7), np.zeros(7))}
+    alone, (driven, exponent) = planted_noise(0.0), noise_of(ring, densities, [off, on])
+    gain2 = (2 * np.pi * GAIN_Hz_per_A) ** 2
+    assert exponent == pytest.approx(1.0)
+    assert driven.white_by_device["r.xup.r4"] == pytest.approx(gain2 * 1e-25 / 2)
+    assert driven.flicker_by_device["r.xup.r4"] == pytest.approx(1e-20 * (GAIN_Hz_per_A / F0_Hz) ** 2)
+    assert driven.white_rad2_per_s == pytest.approx(alone.white_rad2_per_s + gain2 * 1e-25 / 2)
+    always, _ = noise_of(ring, densities, [on])
+    assert always.white_by_device["r.xup.r4"] == pytest.approx(gain2 * 2e-25 / 2)
+    assert always.flicker_by_device["r.xup.r4"] == pytest.approx(4 * driven.flicker_by_device["r.xup.r4"])
+
+
+@needs_ngspice
+def test_filter_and_switch_send_the_thermal_noise_of_their_resistors_into_the_bias_node() -> None:
+    """In series R1 and R2 are one resistor of their sum; R4 counts while UP is high."""
+    bench, ring = Bench(load("generic65"), load("generic65").condition()), planted_ring()
+    parts, kT4 = bench.installed.process.components, 4 * Boltzmann * 300.15
+    held = replace(ring, node_V=np.full_like(ring.node_V, 0.45))
+    (filtering,) = (at_bias_node(bench, held, body) for body in drivers(bench, "vco2"))
+    assert set(filtering) == {"r.xfilter.r1", "r.xfilter.r2"}
+    total = sum(float(spectrum.white[0]) for spectrum in filtering.values())
+    assert total == pytest.approx(kT4 / (parts.r1_Ohm + parts.r2_Ohm), rel=1e-3)
+    off, on = (at_bias_node(bench, held, body) for body in drivers(bench, "vco4"))
+    assert float(off["r.xup.r4"].white[0]) < 1e-6 * kT4 / parts.r4_Ohm
+    assert float(on["r.xup.r4"].white[0]) == pytest.approx(kT4 / parts.r4_Ohm, rel=0.15)
 
 
 @pytest.mark.parametrize("error", [0.02, -0.05])

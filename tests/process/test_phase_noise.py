@@ -53,3 +53,23 @@ def test_white_density_is_that_of_a_phase_that_walks() -> None:
     y = rng.normal(0.0, np.sqrt(diffusion * span_s), 20000) / (2 * np.pi * F0_Hz * span_s)
     # 20000 draws: relative standard deviation of the variance 1 %; 4 of them.
     assert np.var(y) == pytest.approx(phase_noise.white_density(diffusion, F0_Hz) / (2 * span_s), rel=0.04)
+
+
+def test_common_devices_correlate_two_oscillators() -> None:
+    first, second = {"bias": 3e-9, "own": 1e-9}, {"bias": 6e-9, "own": 2e-9}
+    assert phase_noise.shared_flicker(first, second, ("bias",)) == pytest.approx(0.75)
+    assert phase_noise.shared_flicker(first, second, ()) == 0.0
+    assert phase_noise.shared_flicker(first, second, ("bias", "own")) == pytest.approx(1.0)
+    assert phase_noise.shared_flicker({"a": 0.0}, {"a": 0.0}, ("a",)) == 0.0
+
+
+def test_limits_of_ring_oscillators_are_those_of_the_papers() -> None:
+    """L at 1 MHz of a 1 mW oscillator of 1 GHz at 300 K, by 10 log10(c kT/P 10^6) with kT/P = 4.142e-18/Hz."""
+    for limit, decibel in ((phase_noise.NAVID, -105.2), (phase_noise.ABIDI, -107.1)):
+        diffusion = phase_noise.least_diffusion(1e9, 1e-3, 300.0, limit)
+        spot = phase_noise.single_sideband_dBc(diffusion, 0.0, 1e9, 1e6)
+        assert spot == pytest.approx(decibel, abs=0.05)
+        # 20 dB a decade, and 30 where flicker is all there is.
+        assert phase_noise.single_sideband_dBc(diffusion, 0.0, 1e9, 1e5) == pytest.approx(spot + 20)
+    steep = [phase_noise.single_sideband_dBc(1e-9, 1e-8, 1e9, offset) for offset in (1e5, 1e6)]
+    assert steep[0] - steep[1] == pytest.approx(30, abs=1e-3)

@@ -14,6 +14,7 @@ from neurocircuit.rendering import style, write_report
 from neurocircuit.rendering.read import characterisation as reading
 from neurocircuit.rendering.renderers import characterisation as datasheet
 from neurocircuit.results.measurement import Quantity
+from neurocircuit.results.phase_noise import VCOS
 from neurocircuit.spec import Condition
 
 CONDITIONS = [
@@ -72,8 +73,8 @@ def contents(k: int) -> dict[str, str]:
         ),
         "phase_noise": measurement(
             {
-                f"{key}_{ring}": (value, unit)
-                for ring in ("vco1", "vco3")
+                f"{key}_{vco}": (value, unit)
+                for vco in VCOS
                 for key, value, unit in (
                     ("f0", 7.5e8, "Hz"),
                     ("white", 2e5, "rad²/s"),
@@ -81,11 +82,13 @@ def contents(k: int) -> dict[str, str]:
                     ("high", 2.1e5, "rad²/s"),
                     ("flicker", 1.7e-8, ""),
                     ("corner", 9.4e5, "Hz"),
+                    ("offset", 7e-4, ""),
                 )
-            },
+            }
+            | {"gain_ratio_vco1": (1.01, "")},
             {
-                f"{what}_{ring}": curve
-                for ring in ("vco1", "vco3")
+                f"{what}_{vco}": curve
+                for vco in VCOS
                 for what, curve in (
                     ("budget", {"white_rad2_per_s": [1.5e5, 0.5e5], "flicker": [1.6e-8, 0.1e-8]}),
                     (
@@ -98,7 +101,7 @@ def contents(k: int) -> dict[str, str]:
                     ),
                 )
             },
-            details={"devices": ["xdiode", "x1.xps"]},
+            details={"devices": {vco: ["xdiode", "r.xup.r4" if vco == "vco4" else "x1.xps"] for vco in VCOS}},
         ),
         "assumed_noise": measurement(
             {"ratio": (1.02, "")}, {"walk": {"time_s": TIME, "measured_rad": up, "drawn_rad": up, "theory_rad": up}}

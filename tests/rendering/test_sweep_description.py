@@ -60,7 +60,10 @@ def test_every_choice_reads_differently(field: str) -> None:
 def test_the_neuron_is_told_with_its_threshold() -> None:
     assert "VCO3 leads VCO4 by 1.2 rad" in " ".join(neuron_sentences(NeuronSpec(threshold=Lead(lead_rad=1.2))))
     assert "VCO3 runs 8 MHz ahead" in " ".join(neuron_sentences(NeuronSpec(threshold=Ramp())))
-    assert "1, 0, 0, 0 rad²/s" in " ".join(neuron_sentences(NeuronSpec(phase_noise=(1.0, 0.0, 0.0, 0.0))))
+    noisy = NeuronSpec(phase_noise=(1.0, 0.0, 0.0, 0.0))
+    assert "1, 0, 0, 0 rad²/s (assumed)" in " ".join(neuron_sentences(noisy))
+    measured = noisy.replace(noise_source="devices of planted")
+    assert "1, 0, 0, 0 rad²/s (characterised: devices of planted)" in " ".join(neuron_sentences(measured))
 
 
 def test_the_papers_exponent_comes_from_its_five_points() -> None:

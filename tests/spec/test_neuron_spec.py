@@ -45,6 +45,21 @@ def test_toml_round_trip_is_exact(tau, cycles, ratio, threshold, noise):
     assert NeuronSpec.from_dict(tomllib.loads(spec.to_toml())) == spec
 
 
+def test_a_noise_is_assumed_unless_its_source_is_given_with_it():
+    flicker = Flicker(h=(1e-8, 1e-8, 1e-8, 1e-8))
+    measured = NeuronSpec(phase_noise=(1e5, 1e5, 1e5, 1e5), flicker=flicker, noise_source="devices of planted")
+    assert NeuronSpec.from_dict(tomllib.loads(measured.to_toml())) == measured
+    assert measured.replace(name="other", tau_s=19e-9).noise_source == "devices of planted"
+    # What a person changes is a person's.
+    assert measured.replace(phase_noise=(2e5, 1e5, 1e5, 1e5)).noise_source is None
+    assert measured.replace(flicker=flicker.replace(since_trim_s=2.0)).noise_source is None
+    assert measured.replace(flicker=None, noise_source="devices of planted").noise_source == "devices of planted"
+    quiet = measured.without_noise()
+    assert quiet == NeuronSpec()
+    with pytest.raises(SpecError, match="noise_source must stand beside phase_noise or flicker, got 'planted' alone"):
+        quiet.replace(noise_source="planted")
+
+
 def test_loop_gain_and_cycles_may_stand_for_tau_and_f0():
     by_gain = NeuronSpec.from_dict({"K": "50 Mrad/s", "cycles_per_tau": 70.0})
     assert by_gain.tau_s == pytest.approx(20e-9)

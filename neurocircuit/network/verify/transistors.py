@@ -106,9 +106,15 @@ def choose(
 def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int, seed: int) -> LayerCheck:
     """`runs` neurons in transistors: coverage of the model's intervals, and how far off its median is, in numbers.
 
-    The transistors are nominal: the network's variation must be zero, so that the model predicts the same causes.
+    The transistors are nominal and their transient has no noise: the network's variation must be zero and its circuit
+    free of noise, so that the model predicts the same causes.
     Raise InputError otherwise, and where the network's circuit has no transistors.
     """
+    if circuit.mapped.neuron.is_noisy:
+        raise InputError(
+            "level transistor has no noise of the oscillators: map the network with a --spec without it "
+            "(neurocircuit spec --spec FILE --without-noise)"
+        )
     if not circuit.mapped.variation.is_zero:
         raise InputError("level transistor is nominal: map the network with a --variation of zeros to compare")
     chosen = choose(circuit, images, runs, seed)

@@ -20,7 +20,7 @@ def measure(context: Context) -> Measured:
     began, bench = cpu_s(), Bench(context.installed, context.condition)
     centre_A = trimmed(context).bias.vco1_A
     current_A = centre_A * np.array(CURRENT_RATIOS)
-    frequency_Hz, power_W, amplitude_V = _curve(bench, current_A)
+    frequency_Hz, power_W, amplitude_V = curve_of(bench, current_A)
     if not np.all(np.isfinite(frequency_Hz)):
         still = ", ".join(f"{1e6 * i:.4g}" for i in current_A[~np.isfinite(frequency_Hz)])
         raise SimulatorBadOutput(f"the ring does not run at {still} uA")
@@ -66,7 +66,7 @@ def measure(context: Context) -> Measured:
     )
 
 
-def _curve(bench: Bench, current_A: Floats) -> tuple[Floats, Floats, Floats]:
+def curve_of(bench: Bench, current_A: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the frequency, power and output swing of rings side by side, each on a supply of its own; [current]."""
     process = bench.installed.process
     slowest_s = 1.5 / process.f1_Hz * max(1.0, process.nominal.vco1_A / float(current_A.min()))

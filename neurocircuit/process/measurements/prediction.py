@@ -48,7 +48,8 @@ class Cases:
 
 def measure(context: Context) -> Measured:
     """Run the cases in transistors and at the fast levels, at the same phases of the oscillators."""
-    began, spec = cpu_s(), spec_of(context).replace(window_s=WINDOW_over_tau * spec_of(context).tau_s)
+    began, spec = cpu_s(), spec_of(context).without_noise()  # as a transient of the transistors has none
+    spec = spec.replace(window_s=WINDOW_over_tau * spec.tau_s)
     cases = draw(spec, context.request.cases, context.request.seed)
     store = None if context.folder is None else TaskStore(context.folder / CASES)
     truth = simulated(spec, cases, store)

@@ -9,7 +9,7 @@ import numpy as np
 from neurocircuit.rendering import style
 from neurocircuit.rendering.read.characterisation import Characterised
 from neurocircuit.results.measurement import Measured
-from neurocircuit.results.phase_noise import RINGS, by_role, ring_noise
+from neurocircuit.results.phase_noise import VCOS, by_role, vco_noise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,43 +35,73 @@ def f_of_i(run: Characterised) -> "Figure":
     return figure
 
 
-def frequency_noise(run: Characterised) -> "Figure":
-    """Draw the spectrum of the frequency of each ring, its two parts, and the corner."""
-    figure, (axes,) = style.new_figure(3.0)
-    figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.17)
+def phase_noise(run: Characterised) -> "Figure":
+    """Draw the phase noise of each VCO, and the spectrum of its frequency with the two parts and the corner."""
+    figure, (top, bottom) = style.new_figure(5.2, rows=2, sharex=True)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.98, bottom=0.1, hspace=0.1)
     measured = _typical(run, "phase_noise")
-    for (ring, label), colour in zip(RINGS.items(), style.SERIES_COLOURS, strict=False):
-        curve, corner_Hz = measured.curves[f"spectrum_{ring}"], ring_noise(measured, ring).corner_Hz
+    # VCO2 and VCO4 lie beside VCO1 and VCO3: their own lines show by dashes.
+    for k, (vco, label) in enumerate(VCOS.items()):
+        noise, colour, look = vco_noise(measured, vco), style.SERIES_COLOURS[k // 2], ("-", (0, (4, 2)))[k % 2]
+        curve = measured.curves[f"spectrum_{vco}"]
         frequency_Hz, white, flicker = (curve[key] for key in ("frequency_Hz", "white_per_Hz", "flicker_per_Hz"))
-        axes.loglog(frequency_Hz, white + flicker, color=colour, label=label)
-        axes.loglog(frequency_Hz, white, ":", color=colour, linewidth=0.8)
-        axes.loglog(frequency_Hz, flicker, "--", color=colour, linewidth=0.8)
-        text = f"corner of {label}: {corner_Hz / 1e6:.2g} MHz"
-        axes.plot([corner_Hz], [2 * white[0]], "o", color=colour, markersize=4, label=text)
-    axes.set(xlabel="frequency (Hz)", ylabel="relative frequency, $S_y$ (1/Hz)")
-    axes.set_ylim(bottom=0.2 * min(float(measured.curves[f"spectrum_{ring}"]["white_per_Hz"][0]) for ring in RINGS))
-    axes.legend(loc="upper right", fontsize=7)
+        total, width = white + flicker, 1.0 + 0.8 * (k % 2)
+        sideband_dBc = 10 * np.log10((noise.f0_Hz / frequency_Hz) ** 2 * total / 2)
+        top.semilogx(frequency_Hz, sideband_dBc, linestyle=look, linewidth=width, color=colour, label=label)
+        text = f"corner of {label}: {noise.corner_Hz / 1e6:.2g} MHz"
+        bottom.loglog(frequency_Hz, total, linestyle=look, linewidth=width, color=colour)
+        bottom.plot([noise.corner_Hz], [2 * white[0]], "os"[k % 2], color=colour, markersize=4, label=text)
+        if k % 2 == 0:
+            bottom.loglog(frequency_Hz, white, ":", color=colour, linewidth=0.8)
+            bottom.loglog(frequency_Hz, flicker, "--", color=colour, linewidth=0.8)
+            bottom.set_ylim(bottom=0.2 * float(white[0]))
+    top.set(ylabel="phase noise, $L$ (dBc/Hz)")
+    top.set_ylim(top=0.0)  # nearer to the carrier L has no meaning
+    bottom.set(xlabel="offset (Hz)", ylabel="relative frequency, $S_y$ (1/Hz)")
+    for axes in (top, bottom):
+        axes.legend(loc="upper right", fontsize=7)
+    return figure
+
+
+def jitter(run: Characterised) -> "Figure":
+    """Draw the rms jitter of each VCO over the time since arming, by white noise and by flicker."""
+    figure, (axes,) = style.new_figure(2.8)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.18)
+    measured, time_s = _typical(run, "phase_noise"), np.logspace(-9, -6, 61)
+    for colour, vco in zip(style.SERIES_COLOURS, ("vco1", "vco3"), strict=False):
+        noise = vco_noise(measured, vco)
+        white_s = np.sqrt(noise.white_rad2_per_s * time_s) / (2 * np.pi * noise.f0_Hz)
+        axes.loglog(1e9 * time_s, 1e12 * white_s, color=colour, label=f"{VCOS[vco]}, white")
+        axes.loglog(
+            1e9 * time_s,
+            1e12 * measured.value(f"offset_{vco}") * time_s,
+            "--",
+            color=colour,
+            label=f"{VCOS[vco]}, flicker",
+        )
+    axes.set(xlabel="time since the arming (ns)", ylabel="rms jitter (ps)")
+    axes.legend(loc="upper left", fontsize=7)
     return figure
 
 
 def noise_budget(run: Characterised) -> "Figure":
-    """Draw what each kind of device adds to the white noise and to the flicker of each ring."""
-    figure, (top, bottom) = style.new_figure(4.6, rows=2)
-    figure.subplots_adjust(left=0.34, right=0.96, top=0.93, bottom=0.1, hspace=0.3)
+    """Draw what each kind of device adds to the white noise and to the flicker of each VCO."""
+    figure, (top, bottom) = style.new_figure(6.4, rows=2)
+    figure.subplots_adjust(left=0.38, right=0.96, top=0.94, bottom=0.08, hspace=0.22)
     measured = _typical(run, "phase_noise")
-    for k, (ring, label) in enumerate(RINGS.items()):
-        noise = ring_noise(measured, ring)
-        for axes, budget, scale in ((top, noise.white_by_device, 1e-3), (bottom, noise.flicker_by_device, 1e9)):
+    noises = {vco: vco_noise(measured, vco) for vco in VCOS}
+    roles = list(dict.fromkeys(role for noise in noises.values() for role in by_role(noise.white_by_device)))
+    for k, (vco, label) in enumerate(VCOS.items()):
+        budgets = ((top, noises[vco].white_by_device, 1e-3), (bottom, noises[vco].flicker_by_device, 1e9))
+        for axes, budget, scale in budgets:
             sums = by_role(budget)
-            heights = np.arange(len(sums)) + 0.38 * (k - 0.5)
-            axes.barh(
-                heights, [scale * value for value in sums.values()], 0.36, color=style.SERIES_COLOURS[k], label=label
-            )
-            axes.set_yticks(range(len(sums)), list(sums))
+            values = [scale * sums.get(role, 0.0) for role in roles]
+            axes.barh(np.arange(len(roles)) + 0.2 * (k - 1.5), values, 0.19, color=style.SERIES_COLOURS[k], label=label)
     for axes, what in ((top, "white (krad²/s)"), (bottom, "flicker h (10⁻⁹)")):
+        axes.set_yticks(range(len(roles)), roles)
         axes.invert_yaxis()
         axes.set(xlabel=what)
-    figure.legend(*top.get_legend_handles_labels(), loc="upper right", ncols=2, fontsize=7)
+    figure.legend(*top.get_legend_handles_labels(), loc="upper right", ncols=4, fontsize=7)
     return figure
 
 
@@ -263,7 +293,8 @@ def energy(run: Characterised) -> "Figure":
 
 DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
     "f_of_i": f_of_i,
-    "frequency_noise": frequency_noise,
+    "phase_noise": phase_noise,
+    "jitter": jitter,
     "noise_budget": noise_budget,
     "assumed_noise": assumed_noise,
     "detector": detector,

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isfinite, nan
 from pathlib import Path
@@ -11,8 +11,9 @@ from neurocircuit.rendering.document import Bullets, Document, Section, Table, d
 from neurocircuit.rendering.figures import characterisation as figures
 from neurocircuit.rendering.read.characterisation import Characterised, condition_text, read_characterisation
 from neurocircuit.rendering.read.result import record_rows
+from neurocircuit.rendering.renderers.sweep_description import noise_text
 from neurocircuit.results.measurement import Quantity
-from neurocircuit.results.phase_noise import RINGS, by_role, ring_noise
+from neurocircuit.results.phase_noise import VCOS, by_role, vco_noise
 
 TITLES = {
     "trim": "Trim",
@@ -32,7 +33,11 @@ TITLES = {
 PICTURES = {
     "cco": (("f_of_i", "Frequency of the ring over its bias current, and the tangent at VCO1's trimmed current."),),
     "phase_noise": (
-        ("frequency_noise", "Density of the relative frequency of a ring by white and flicker noise of its devices."),
+        (
+            "phase_noise",
+            "Single-sideband phase noise, and density of the relative frequency; dashed and dotted: flicker and white.",
+        ),
+        ("jitter", "Jitter that has grown since the arming, by white noise (σ goes with √t) and by flicker (with t)."),
         ("noise_budget", "White phase noise and flicker by device, all devices of a kind together."),
     ),
     "assumed_noise": (
@@ -65,12 +70,18 @@ _PREFIXES = (
     (1e-12, "p"),
     (1e-15, "f"),
 )
-_OWN_SCALE = {"Hz/A": (1e12, "MHz/µA"), "rad/s": (1e6, "mrad/ns"), "1/s": (1e7, "%/ns"), "1/F": (1e13, "%/fF")}
+_OWN_SCALE = {
+    "Hz/A": (1e12, "MHz/µA"),
+    "rad/s": (1e6, "mrad/ns"),
+    "1/s": (1e7, "%/ns"),
+    "1/F": (1e13, "%/fF"),
+    "rad²/s": (1e3, "krad²/s"),
+}
 # Ratios that are shares or errors, by measurement; all others are plain numbers, whatever their size.
 _PERCENT = {
     "untrimmed": ("error1", "error2", "error3", "error4", "drift_relative"),
     "cco": ("linearity_narrow", "linearity_wide"),
-    "phase_noise": ("wander_vco1", "wander_vco3"),
+    "phase_noise": tuple(f"{what}_{vco}" for what in ("wander", "offset") for vco in VCOS),
     "assumed_noise": ("unexplained", "lost"),
     "detector": ("offset", "up_low", "up_high", "lock_range_relative"),
     "lock": ("range_low", "range_high"),
@@ -119,9 +130,9 @@ def _measurement(run: Characterised, name: str) -> Section:
     return section(
         TITLES.get(name, name),
         Bullets(tuple(remarks), warning=True) if remarks else None,
+        _noise_tables(run) if name == "phase_noise" else None,
         table(run, name),
         _per_condition(run, name),
-        _noise_budget(run) if name == "phase_noise" else None,
         [
             draw(f"{name}_{key}" if key != name else name, caption, partial(figures.DRAW[key], run))
             for key, caption in PICTURES.get(name, ())
@@ -164,6 +175,8 @@ def table(run: Characterised, name: str) -> Table:
     by_condition = run.measured[name]
     typical = run.typical(name)
     quantities = typical.quantities if typical else ()
+    if name == "phase_noise":  # what each VCO has stands in a table of its own
+        quantities = tuple(q for q in quantities if _without_vco(q.key) not in _of_each_vco(quantities))
     if len(by_condition) == 1:
         (only,) = by_condition
         rows = tuple((q.label, *shown_with_unit([q.value], unit_of(name, q))) for q in quantities)
@@ -184,6 +197,7 @@ def _per_condition(run: Characterised, name: str) -> list[Table]:
     keys = {
         "trim": ("vco1", "vco2", "vco3", "vco4", "lag_residual", "drift", "runs"),
         "untrimmed": ("error1", "error2", "error3", "error4", "locks", "drift_relative"),
+        "phase_noise": tuple(f"{what}_{vco}" for vco in ("vco1", "vco3") for what in ("white", "flicker", "corner")),
     }.get(name, ())
     by_condition, typical = run.measured[name], run.typical(name)
     if not keys or typical is None or len(by_condition) < 2:
@@ -202,22 +216,44 @@ def _per_condition(run: Characterised, name: str) -> list[Table]:
     return [Table(f"{TITLES[name]}, by condition", ("", *header), rows)]
 
 
-def _noise_budget(run: Characterised) -> Table | None:
-    """Return each kind of device's share of white noise and of flicker, at the nominal condition."""
+def _noise_tables(run: Characterised) -> list[Table]:
+    """Return what is stated of each VCO, a column for each, and each kind of device's share, nominal."""
     measured = run.typical("phase_noise")
     if measured is None:
-        return None
-    columns = [
-        by_role(by_device)
-        for ring in RINGS
-        for noise in (ring_noise(measured, ring),)
-        for by_device in (noise.white_by_device, noise.flicker_by_device)
+        return []
+    rows = []
+    for what in _of_each_vco(measured.quantities):
+        first = next(q for q in measured.quantities if q.key == f"{what}_vco1")
+        values = [measured.value(f"{what}_{vco}", nan) for vco in VCOS]
+        rows.append((first.label.removeprefix("VCO1: "), *shown_with_unit(values, unit_of("phase_noise", first))))
+    where = run.nominal.replace("_", ", ")
+    caption = f"Phase noise of each VCO, characterised on its devices, {where}"
+    noises = [vco_noise(measured, vco) for vco in VCOS]
+    columns = [by_role(noise.white_by_device) for noise in noises]
+    columns += [by_role(noise.flicker_by_device) for noise in noises]
+    header = ("", *(f"{label}: {what}" for what in ("white", "flicker") for label in VCOS.values()))
+    roles = dict.fromkeys(role for column in columns for role in column)
+    shares = tuple((role, *(_share(column, role) for column in columns)) for role in roles)
+    return [
+        Table(caption, ("", *VCOS.values(), "unit"), tuple(rows)),
+        Table(f"Budget of phase noise by device, {where}", header, shares),
     ]
-    header = ("", *(f"{label}: {what}" for label in RINGS.values() for what in ("white", "flicker")))
-    rows = tuple(
-        (role, *(f"{100 * column[role] / sum(column.values()):.1f} %" for column in columns)) for role in columns[0]
-    )
-    return Table("Budget of phase noise by device, at the nominal condition", header, rows)
+
+
+def _share(budget: Mapping[str, float], role: str) -> str:
+    total = sum(budget.values())
+    return f"{100 * budget[role] / total:.1f} %" if role in budget and total else "–"
+
+
+def _of_each_vco(quantities: Sequence[Quantity]) -> tuple[str, ...]:
+    """Return what is stated of all four VCOs, in its order: the keys without their VCO."""
+    keys = {q.key for q in quantities}
+    stated = dict.fromkeys(_without_vco(q.key) for q in quantities)
+    return tuple(what for what in stated if all(f"{what}_{vco}" in keys for vco in VCOS))
+
+
+def _without_vco(key: str) -> str:
+    return key.rpartition("_")[0]
 
 
 def _remarks(run: Characterised, name: str) -> list[str]:
@@ -247,6 +283,7 @@ def spec_table(run: Characterised) -> Table | None:
         ("threshold_vco_ratio", f"{spec.threshold_vco_ratio:.4f}"),
         ("spike_width", show(spec.spike_width_s, "s")),
         ("output_delay", show(spec.output_delay_s, "s")),
+        ("phase_noise, flicker", noise_text(spec)),
         (
             "largest weight",
             f"{spec.weight_bank.excitatory.max_weight:.3f} excitatory, "

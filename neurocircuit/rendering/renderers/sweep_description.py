@@ -35,7 +35,6 @@ def neuron_sentences(spec: NeuronSpec) -> list[str]:
         if threshold.is_fixed
         else f"VCO3 runs {format_quantity(threshold.offset_Hz, 'Hz')} ahead of VCO4, so that the threshold ramps."
     )
-    noise = "off" if not any(spec.phase_noise) else f"{', '.join(f'{value:g}' for value in spec.phase_noise)} rad²/s"
     return [
         f"Neuron “{spec.name}”: loop time constant τ = {format_quantity(spec.tau_s, 's')}, oscillators at "
         f"{format_quantity(spec.f0_Hz, 'Hz')} ({spec.cycles_per_tau:g} cycles per τ), loop filter "
@@ -43,17 +42,24 @@ def neuron_sentences(spec: NeuronSpec) -> list[str]:
         f"A spike of {format_quantity(spec.spike_width_s, 's')} moves VCO1 by {spec.phase_per_weight_rad:g} rad per "
         f"unit weight; the XOR is linear up to a phase error of π/2. {fires}",
         *_circuit(spec),
-        f"Silent means not fired within {spec.window_over_tau:g} τ of arming. Phase noise of VCO1 … VCO4: {noise}"
-        f"{_flicker(spec)}.",
+        f"Silent means not fired within {spec.window_over_tau:g} τ of arming. Phase noise of VCO1 … VCO4: "
+        f"{noise_text(spec)}.",
     ]
 
 
-def _flicker(spec: NeuronSpec) -> str:
-    if spec.flicker is None:
-        return ""
-    since = format_quantity(spec.flicker.since_trim_s, "s")
-    h = ", ".join(f"{value:g}" for value in spec.flicker.h)
-    return f"; flicker frequency noise of h = {h}, {since} after the trim"
+def noise_text(spec: NeuronSpec) -> str:
+    """Return white noise and flicker of the oscillators, and whether they were characterised or assumed, in words."""
+    if not spec.is_noisy:
+        return "off"
+    parts = []
+    if any(spec.phase_noise):
+        parts.append(f"{', '.join(f'{value:.3g}' for value in spec.phase_noise)} rad²/s")
+    if spec.flicker is not None:
+        since = format_quantity(spec.flicker.since_trim_s, "s")
+        h = ", ".join(f"{value:.3g}" for value in spec.flicker.h)
+        parts.append(f"flicker frequency noise of h = {h}, {since} after the trim")
+    origin = "assumed" if spec.noise_source is None else f"characterised: {spec.noise_source}"
+    return f"{'; '.join(parts)} ({origin})"
 
 
 def _circuit(spec: NeuronSpec) -> list[str]:

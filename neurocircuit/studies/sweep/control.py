@@ -83,7 +83,8 @@ def _control_fires(request: SweepRequest, level: str, row: Row, first: int, coun
     for chip in range(chips):
         trial = np.flatnonzero((np.arange(first, first + count) % chips == chip) & (t_over_tau >= 0).all(axis=1))
         if trial.size:
-            spec = request.spec_of(COSTLY_LEVEL, chip)  # as far as trim tells of a chip, the fast levels know it too
+            # As far as trim tells of a chip, the fast levels know it too; a transient of transistors has no noise.
+            spec = request.spec_of(COSTLY_LEVEL, chip).without_noise()
             armed = levels.arming(COSTLY_LEVEL, spec, start_rad[trial], t_over_tau.shape[1])
             later = t_over_tau[trial] + armed.wait_over_tau[:, None]
             record = levels.evaluate(level, spec, later, weights[trial], start_rad=armed.start_rad)

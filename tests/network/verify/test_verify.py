@@ -277,6 +277,10 @@ def test_neurons_for_transistors_fit_the_circuit_and_its_time(circuit, spikes):
         transistors.choose(circuit, spikes, 100_000, 1)
     with pytest.raises(InputError, match="map the network with a --variation of zeros"):
         transistors.replay(circuit, NoiseModel(NoiseTable(None)), spikes, 5, 1)
+    mapped = circuit.mapped
+    noisy = mapped.replace(neuron=mapped.neuron.replace(phase_noise=(1e4, 0.0, 0.0, 0.0)))
+    with pytest.raises(InputError, match="level transistor has no noise of the oscillators: map the network with"):
+        transistors.replay(replace(circuit, mapped=noisy), NoiseModel(NoiseTable(None)), spikes, 5, 1)
 
 
 def test_idle_inputs_change_nothing_under_eq_4(circuit, spikes):

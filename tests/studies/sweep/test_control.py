@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neurocircuit.errors import InputError
-from neurocircuit.spec import NeuronSpec, SweepSpec
+from neurocircuit.spec import Flicker, NeuronSpec, SweepSpec
 from neurocircuit.studies.sweep import control
 from neurocircuit.studies.sweep.plan import Row, SweepRequest
 from neurocircuit.studies.sweep.run import Settings, run_sweep
@@ -76,6 +76,17 @@ def test_the_control_variate_finds_the_mean_of_the_costly_level(run):
             assert least < 0 < most  # the stand-in's |Δ|/t is the edge level's
         assert (row["resolved"], row["floor_n"]) == ("yes", "4")
         assert 0 < float(row["floor"]) < fake.FLOOR_over_tau * 3
+
+
+def test_the_control_has_no_noise_as_the_transistors_have_none(costly):
+    quiet = fake.make_spec()
+    noise = {"phase_noise": (3e5, 3e5, 3e5, 3e5), "flicker": Flicker(h=(1e-8, 1e-8, 1e-8, 1e-8))}
+    of_quiet, of_noisy = (
+        control.control_errors(SweepRequest.build(spec, costly, SWEEP, None), 0, 40)
+        for spec in (quiet, quiet.replace(**noise))
+    )
+    for row, errors in of_quiet.items():
+        np.testing.assert_array_equal(of_noisy[row], errors)
 
 
 def test_a_long_sweep_says_first_how_much_it_has_to_do_and_how_long_it_takes(costly, tmp_path):

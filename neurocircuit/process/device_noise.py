@@ -1,0 +1,62 @@
+"""Phase noise that `characterize` measured on devices, in the spec of a neuron."""
+
+from pathlib import Path
+
+from neurocircuit.core.files import read_json_object
+from neurocircuit.errors import InputError
+from neurocircuit.results import measurement
+from neurocircuit.results.measurement import Measured
+from neurocircuit.spec import Flicker, NeuronSpec
+
+FILE = "phase_noise.json"
+RINGS = (("vco1", "vco3"), ("vco2", "vco4"))  # with an undriven bias node, as VCO1 and VCO3, and with a driven one
+LARGEST_OFFSET = 0.1  # of a VCO from the ring whose noise it gets, relative: noise goes with the current
+
+
+def with_noise(spec: NeuronSpec, measured: Measured, source: str) -> NeuronSpec:
+    """Return the spec with the white phase noise and flicker of a measurement, each VCO's from the nearest ring.
+
+    source: what measured it, for the spec's noise_source. The interval since the trim, and the time that a trim takes,
+    are those of `Flicker`: a person's, not measured. Raise InputError where a VCO is far from every measured ring.
+    """
+    f1_Hz, f3_Hz = spec.f0_Hz, spec.f0_Hz * spec.threshold_vco_ratio
+    chosen = [_nearest(measured, rings, f_Hz) for f_Hz in (f1_Hz, f3_Hz) for rings in RINGS]
+    white, h = (tuple(measured.value(f"{what}_{vco}") for vco in chosen) for what in ("white", "flicker"))
+    shared_12, shared_34 = (measured.value(f"shared_{pair}") for pair in ("vco1_vco2", "vco3_vco4"))
+    flicker = Flicker(h=h, shared_vco1_vco2=shared_12, shared_vco3_vco4=shared_34) if any(h) else None
+    return spec.replace(phase_noise=white, flicker=flicker, noise_source=source)
+
+
+def with_noise_of(spec: NeuronSpec, folder: Path) -> NeuronSpec:
+    """Return the spec with the noise of a condition that `characterize` measured, from the condition's folder.
+
+    Raise InputError, FileFormatError naming the file.
+    """
+    measured, request = measurement.load(folder / FILE), read_json_object(folder / "../../request.json")
+    return with_noise(spec, measured, source_of(str(request.get("process")), folder.resolve().name))
+
+
+def source_of(process: str, condition: str) -> str:
+    """Return the noise_source of a spec whose noise was measured at a condition, which is named as its folder."""
+    return f"neurocircuit characterize, devices of {process}, {condition}"
+
+
+def with_chosen_noise(spec: NeuronSpec, folder: Path | None, without: bool) -> NeuronSpec:
+    """Return the spec with the noise of a folder, or without any, or as it is. Raise InputError when asked for both."""
+    if folder is not None and without:
+        raise InputError("--device-noise and --without-noise exclude each other")
+    if folder is not None:
+        return with_noise_of(spec, folder)
+    return spec.without_noise() if without else spec
+
+
+def _nearest(measured: Measured, rings: tuple[str, ...], f_Hz: float) -> str:
+    f0_Hz = {vco: measured.value(f"f0_{vco}") for vco in rings}
+    vco = min(rings, key=lambda name: abs(f0_Hz[name] - f_Hz))
+    if abs(f0_Hz[vco] / f_Hz - 1) > LARGEST_OFFSET:
+        known = ", ".join(f"{f / 1e6:.4g}" for f in f0_Hz.values())
+        raise InputError(
+            f"phase noise was measured at {known} MHz: f0 and threshold_vco_ratio must be within "
+            f"{LARGEST_OFFSET:.0%} of one of them, got {f_Hz / 1e6:.4g} MHz"
+        )
+    return vco

@@ -1,0 +1,52 @@
+"""The noise of measured devices in the spec of a neuron."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neurocircuit.core.taskstore import TaskStore
+from neurocircuit.errors import InputError
+from neurocircuit.process.device_noise import with_chosen_noise, with_noise
+from neurocircuit.spec import Flicker, NeuronSpec
+from tests.process.planted import planted_noise
+
+MEASURED = planted_noise(f0_Hz=(750e6, 940e6))
+
+
+def test_each_vco_has_the_noise_of_the_nearest_ring() -> None:
+    spec = with_noise(NeuronSpec(threshold_vco_ratio=1.25), MEASURED, "planted")
+    assert spec.phase_noise == (1e5, 2e5, 3e5, 4e5)
+    # The embedded circuit has four rings of 764 MHz: two as VCO1, two with a driven bias node as VCO2.
+    embedded = with_noise(NeuronSpec(), MEASURED, "planted")
+    assert embedded.phase_noise == (1e5, 2e5, 1e5, 2e5)
+    assert embedded.flicker is not None
+    assert embedded.flicker.h == (1e-8, 2e-8, 1e-8, 2e-8)
+    assert embedded.noise_source == "planted"
+    assert embedded.without_noise() == NeuronSpec()
+
+
+def test_a_vco_far_from_every_measured_ring_is_refused() -> None:
+    message = "phase noise was measured at 750, 940 MHz: f0 and threshold_vco_ratio must be within 10% of one of them"
+    with pytest.raises(InputError, match=f"{message}, got 1910 MHz"):
+        with_noise(NeuronSpec(threshold_vco_ratio=2.5), MEASURED, "planted")
+
+
+def test_a_card_without_flicker_gives_none() -> None:
+    spec = with_noise(NeuronSpec(), planted_noise((750e6, 940e6), h=0.0), "planted")
+    assert (spec.flicker, spec.phase_noise[0]) == (None, 1e5)
+
+
+def test_noise_of_a_folder_or_none(tmp_path: Path) -> None:
+    folder = tmp_path / "conditions" / "tt_27C_1V"
+    with pytest.raises(InputError, match=r"cannot read .*phase_noise\.json"):
+        with_chosen_noise(NeuronSpec(), folder, False)
+    TaskStore(tmp_path / "conditions").put("tt_27C_1V/phase_noise", "key", MEASURED.to_dict())
+    (tmp_path / "request.json").write_text(json.dumps({"process": "planted"}), encoding="utf-8")
+    spec = with_chosen_noise(NeuronSpec(), folder, False)
+    assert spec == with_noise(NeuronSpec(), MEASURED, "neurocircuit characterize, devices of planted, tt_27C_1V")
+    with_flicker = NeuronSpec(flicker=Flicker(h=(1e-8, 0.0, 0.0, 0.0)))
+    assert with_chosen_noise(with_flicker, None, True) == NeuronSpec()
+    assert with_chosen_noise(with_flicker, None, False) == with_flicker
+    with pytest.raises(InputError, match="--device-noise and --without-noise exclude each other"):
+        with_chosen_noise(NeuronSpec(), folder, True)
