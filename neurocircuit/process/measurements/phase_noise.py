@@ -122,7 +122,7 @@ def noise_of(
 
 def drivers(bench: Bench, vco: str) -> list[str]:
     """Return what drives the bias node of VCO2 or VCO4, in each of the states that it takes in lock for as long."""
-    parts, high_V = bench.installed.process.components, bench.supply_V
+    parts, high_V = bench.installed.process.components_at(bench.condition.corner), bench.supply_V
     if vco == "vco2":
         values = f"r1={number(parts.r1_Ohm)} c1={number(parts.c_F)} r2={number(parts.r2_Ohm)}"
         return [f"Vup up 0 {number(high_V / 2)}\nxfilter up vc ib loop_filter {values}"]
