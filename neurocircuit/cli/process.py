@@ -29,7 +29,8 @@ def list_command(as_json: bool) -> None:
 def check_command(name: str, corner: str, temperature_C: float, supply_V: float | None, as_json: bool) -> None:
     """Run one ring of the process NAME (or of a process.toml) at its nominal current, in a small deck.
 
-    Exit code 3 when it does not oscillate, 2 when models or corner are missing.
+    One that is slower or faster than the file's f1 is told with what to change. Exit code 3 when it does not oscillate,
+    2 when models or corner are missing, or when a model file is wrong, would run commands, or draws random numbers.
     """
     from neurocircuit.process.describe import check_process
 

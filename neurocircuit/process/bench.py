@@ -8,7 +8,7 @@ import numpy as np
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.process import waveforms
-from neurocircuit.process.ring import simulate_naming_devices
+from neurocircuit.process.card_errors import simulate_naming_devices
 from neurocircuit.process.ring_tuning import Rings
 from neurocircuit.spec import Circuit, Condition
 from neurocircuit.spice.devices import DeviceShift

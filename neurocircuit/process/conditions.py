@@ -8,7 +8,9 @@ from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.taskstore import key_of
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process import request, run, spec_files, trimming
+from neurocircuit.process.random_models import refuse_random_models
 from neurocircuit.spec import Condition, NeuronSpec
+from neurocircuit.spice.process import load
 
 _MEASUREMENTS = request.with_needs(("kernel",))
 _CASES, _SEED = 40, 1  # as `neurocircuit characterize` has them; the kernel does not depend on either
@@ -19,6 +21,7 @@ def neuron_at(process: str, condition: Condition, jobs: int = 1, progress: Progr
 
     Raise InputError for an unknown process or corner, SimulatorBadOutput with the reason where trim or fit fail.
     """
+    refuse_random_models(load(process), condition)
     requested = request.Request(process, (condition,), _MEASUREMENTS, trimming.DEFAULT_RESOLUTION, _CASES, _SEED)
     key = key_of({"request": requested.to_dict()} | run.identity(process, condition))
     out = cache_folder() / "characterised" / key[:32]

@@ -6,11 +6,13 @@ from typing import ClassVar
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.errors import InputError
 from neurocircuit.process import fan_in as fan_ins
+from neurocircuit.process.random_models import refuse_random_models
 from neurocircuit.process.ring import check_ring
 from neurocircuit.spice import process as processes
 from neurocircuit.units import format_quantity
 
 LARGEST_SUPPLY_V = 6.0
+LARGEST_DEVIATION = 0.25  # of a ring from f1, that trim takes up without a word; generic65's corners lie within
 
 
 class ProcessFacts(Values):
@@ -49,7 +51,7 @@ class Processes(Result):
 
 
 class RingCheck(Result):
-    """A ring oscillator of a process at its nominal bias current."""
+    """A ring oscillator of a process at its nominal bias current; f1_Hz: what the process file says it should have."""
 
     kind: ClassVar[str] = "ring_check"
 
@@ -58,16 +60,29 @@ class RingCheck(Result):
     temperature_C: float
     supply_V: float
     f_Hz: float
+    f1_Hz: float
     power_W: float
     current_A: float
     duration_s: float
 
     def summary(self) -> str:
-        """Return frequency and power in a line."""
+        """Return frequency and power in a line, and in a second one what to change where the ring is far from f1."""
         current = format_quantity(self.current_A, "A")
-        return (
+        line = (
             f"{self.process} {self.corner} {self.temperature_C:g} °C {self.supply_V:g} V: the ring runs at "
             f"{self.f_Hz / 1e6:.1f} MHz and {self.power_W * 1e6:.1f} µW with {current}; {self.duration_s:.1f} s"
+        )
+        return line + self._remark()
+
+    def _remark(self) -> str:
+        ratio = self.f_Hz / self.f1_Hz
+        if abs(ratio - 1) <= LARGEST_DEVIATION:
+            return ""
+        less = ratio < 1
+        return (
+            f"\nit oscillates, but {'slower' if less else 'faster'} than looked for: {ratio:.2f} of f1 = "
+            f"{format_quantity(self.f1_Hz, 'Hz')}; in the process file {'raise' if less else 'lower'} nominal.vco1, "
+            f"make c_wire and the sizes {'smaller' if less else 'larger'}, or set f1 to what the ring has"
         )
 
 
@@ -120,6 +135,7 @@ def check_process(
         raise InputError(f"vdd must be within 0 … {LARGEST_SUPPLY_V:g} V, got {supply_V:g}")
     condition = installed.condition(corner, temperature_C, supply_V)
     began_s = time.perf_counter()
+    refuse_random_models(installed, condition)
     ring = check_ring(installed, condition)
     return RingCheck(
         process=installed.process.name,
@@ -127,6 +143,7 @@ def check_process(
         temperature_C=condition.temperature_C,
         supply_V=condition.supply_V,
         f_Hz=ring.f_Hz,
+        f1_Hz=installed.process.f1_Hz,
         power_W=ring.power_W,
         current_A=installed.process.nominal.vco1_A,
         duration_s=time.perf_counter() - began_s,

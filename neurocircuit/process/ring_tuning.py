@@ -109,7 +109,10 @@ def _rings(plant: RingSource, currents_A: Floats, vco: int) -> Rings:
     rings = plant.rings(tuple(float(current) for current in currents_A), vco)
     still = [f"{1e6 * i:.4g} uA" for i, f in zip(currents_A, rings.frequency_Hz, strict=True) if not isfinite(f)]
     if still:
-        raise SimulatorBadOutput(f"the ring does not run at {', '.join(still)} and {plant.supply_V:g} V")
+        raise SimulatorBadOutput(
+            f"the ring does not run near f1 at {', '.join(still)} and {plant.supply_V:g} V; "
+            "`neurocircuit process check` says what frequency it has"
+        )
     if not np.all(np.diff(rings.frequency_Hz) > 0):
         shown = ", ".join(f"{f / 1e6:.4g}" for f in rings.frequency_Hz)
         raise SimulatorBadOutput(f"the ring's frequency must rise with its current, got {shown} MHz")

@@ -126,6 +126,10 @@ class Process(Spec):
         tuple[Location, ...], Field(description="tried in this order; empty: the folder of this file")
     ] = ()
     ngbehavior: Annotated[str, Field(pattern=r"^[a-z]*$", description="ngspice's compatibility mode")] = ""
+    ignored_parameters: Annotated[
+        tuple[Name, ...],
+        Field(description="parameters of the cards to leave out, since ngspice does not know them"),
+    ] = ()
     supply_V: Annotated[Volts, Field(alias="supply", gt=0, lt=6)]
     f1_Hz: Annotated[Hertz, Field(alias="f1", gt=0, description="target of trim for VCO1 and VCO2")]
     threshold_vco_ratio: Annotated[
@@ -138,6 +142,15 @@ class Process(Spec):
     delay_stages: Annotated[Literal[2, 4], Field(description="stages of the replica delay: the lead")] = 2
     devices: Devices
     corners: Annotated[dict[Name, tuple[ModelFile, ...]], Field(min_length=1, description="the first is nominal")]
+    parameters: Annotated[
+        dict[
+            Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")],
+            Annotated[float, Field(allow_inf_nan=False)],
+        ],
+        Field(
+            description="of the model files, set after them: switches of their statistics, such as a draw of mismatch"
+        ),
+    ] = Field(default_factory=dict)
     sizes: Sizes
     components: Components
     nominal: Annotated[Bias, Field(description="bias currents of the nominal corner, where trim starts")]

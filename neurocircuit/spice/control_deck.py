@@ -6,9 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from neurocircuit.spec import Condition
-from neurocircuit.spice.process import MODELS, Installed, cells_text, prelude
+from neurocircuit.spice.process import CELLS, MODELS, Installed, prelude
 
-CELLS, STATE = "cells.cir", "state.ic"
+__all__ = ["CELLS", "STATE", "State", "TransistorDeck", "assemble", "number"]
+
+STATE = "state.ic"
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def assemble(
         ".endc",
         ".end",
     ]
-    files = {CELLS: cells_text(installed.process)}
+    files = installed.files
     if state is not None:
         files[STATE] = state.text
     return TransistorDeck(

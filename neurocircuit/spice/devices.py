@@ -43,8 +43,23 @@ def devices(deck: TransistorDeck, *, timeout_s: float = 30.0) -> tuple[Device, .
 
     Raise SimulatorBadOutput when ngspice lists none, SimulatorMissing, SimulatorTimeout.
     """
+    devices_of_deck = [
+        _device(line[1], line[2], line[3], deck.length_unit_m)
+        for line in map(_LISTED.fullmatch, listing(deck, timeout_s=timeout_s).splitlines())
+        if line
+    ]
+    if not devices_of_deck:
+        raise SimulatorBadOutput("ngspice lists no transistor of this deck")
+    return tuple(devices_of_deck)
+
+
+def listing(deck: TransistorDeck, *, timeout_s: float) -> str:
+    """Return a deck as ngspice expands it, its subcircuits flat and every expression a number; nothing is simulated.
+
+    Raise SimulatorBadOutput, SimulatorMissing, SimulatorTimeout.
+    """
     circuit = deck.text.partition(".control\n")[0]
-    listing = ngspice.written(
+    return ngspice.written(
         f"{circuit}.control\nlisting expand > {_LISTING}\nquit 0\n.endc\n.end\n",
         _LISTING,
         timeout_s=timeout_s,
@@ -52,14 +67,6 @@ def devices(deck: TransistorDeck, *, timeout_s: float = 30.0) -> tuple[Device, .
         links=deck.links,
         variables=deck.variables,
     )
-    devices_of_deck = [
-        _device(line[1], line[2], line[3], deck.length_unit_m)
-        for line in map(_LISTED.fullmatch, listing.splitlines())
-        if line
-    ]
-    if not devices_of_deck:
-        raise SimulatorBadOutput("ngspice lists no transistor of this deck")
-    return tuple(devices_of_deck)
 
 
 def alterations(mismatch: Mapping[str, DeviceShift]) -> list[str]:

@@ -29,11 +29,17 @@ _TROUBLE = re.compile(
     r"|\babort|source step|timestep too small|iteration limit|convergence|trouble with|interrupted|can't find",
     re.IGNORECASE,
 )
+# What it says of a model: name and text stand behind the line "Model issue", the rest wherever stderr meets stdout.
+_MODEL = re.compile(r"Model issue on line \d+ :\s*\.model\s+(\S+)")
+_MODEL_ISSUE = re.compile(
+    r"unrecognized parameter \([^)\n]*\)|Only MOS device levels [^\n]*|Unknown model type \S+", re.IGNORECASE
+)
 # The title of the deck, and a row of the table of node voltages: there the deck's author chose the words.
 _QUOTED = re.compile(r"Circuit: .*|\S+ +[-+.\deE]+")
 # What ngspice 39 prints when the condition of `stop when` was met.
 _STOPPED = re.compile(r"\d+ *: condition met: stop  when .*|doAnalyses: pause requested|tran simulation interrupted")
 _MET = re.compile(r"\d+ *: condition met: stop ")
+_LONGEST_COMPLAINT = 300
 _VERSION_DECK = "* version\n.control\nversion -f\nquit 0\n.endc\n.end\n"
 _VERSION_TIMEOUT_s = 10.0
 
@@ -297,12 +303,15 @@ def _check_time(time_s: Floats, t_stop_s: float, first_by_s: float = 0.0) -> Non
 
 
 def _complaint(log: str, expected: re.Pattern[str] | None) -> str:
-    """Return the first line that tells of trouble, "" when there is none."""
+    """Return what tells of trouble, "" when there is nothing: what is wrong with a model, else the first such line."""
+    issues = dict.fromkeys(" ".join(issue.split()) for issue in _MODEL_ISSUE.findall(log))
+    if issues and (model := _MODEL.search(log)):
+        return f"model {model[1]}: {'; '.join(issues)}"[:_LONGEST_COMPLAINT]
     for line in log.splitlines():
         if expected is not None and expected.fullmatch(line.strip()):
             continue
         if _TROUBLE.search(line) and not _QUOTED.fullmatch(line):
-            return " ".join(line.split())[:200]
+            return " ".join(line.split())[:_LONGEST_COMPLAINT]
     return ""
 
 

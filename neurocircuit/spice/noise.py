@@ -14,8 +14,8 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.spec import Condition
 from neurocircuit.spice import ngspice
-from neurocircuit.spice.control_deck import CELLS, number
-from neurocircuit.spice.process import MODELS, Installed, cells_text, prelude
+from neurocircuit.spice.control_deck import number
+from neurocircuit.spice.process import CELLS, MODELS, Installed, prelude
 
 FREQUENCIES_Hz = (1.0, 1e6)  # first and last; one point a decade
 _TOTAL, _FLICKER = "onoise_spectrum", "1overf"
@@ -61,7 +61,7 @@ def noise_by_element(
     vectors = ngspice.run_noise(
         text + "\n",
         timeout_s=timeout_s,
-        files={CELLS: cells_text(installed.process)},
+        files=installed.files,
         links={MODELS: installed.folder},
         variables=installed.variables,
     )

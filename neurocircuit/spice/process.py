@@ -3,15 +3,17 @@
 import importlib.metadata
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from neurocircuit.core import shipped
 from neurocircuit.errors import InputError
 from neurocircuit.spec import Condition, Location, ModelFile, NeuronSpec, Process
+from neurocircuit.spice.library import Library, read_library, stays_within
 
 MODELS = "models"  # the name under which a deck finds the folder of the model files
+CELLS = "cells.cir"
 _TOML = "process.toml"
 _WRAPPERS = {
     "model": """.subckt {wrapper} d g s b w=1 l=1 mult=1
@@ -36,17 +38,28 @@ class ProcessMissing(InputError):
 class Installed:
     """A process whose model files are here.
 
-    folder: where the files of `process.corners` are. toml_sha256: hash of its TOML file.
+    folder: where the files of `process.corners` are. toml_sha256: hash of its TOML file. library: the files, checked.
     """
 
     process: Process
     folder: Path
     toml_sha256: str
+    library: Library = field(default_factory=Library)
 
     @property
     def variables(self) -> dict[str, str]:
         """Variables that ngspice has before it reads a deck of this process."""
         return {"ngbehavior": self.process.ngbehavior} if self.process.ngbehavior else {}
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Text by name of what a deck of this process finds beside it: the cells, and translated model files."""
+        return {CELLS: cells_text(self.process), **self.library.texts}
+
+    def path_in_deck(self, model: ModelFile) -> str:
+        """Return the path by which a deck includes a model file."""
+        path = self.folder / model.file
+        return self.library.name_in_deck(path) or (model.file if path == Path(model.file) else f"{MODELS}/{model.file}")
 
     def models_sha256(self, corner: str) -> str:
         """Hash of the model files of a corner (not of what these include in turn)."""
@@ -75,15 +88,24 @@ def describe(name_or_path: str) -> Process:
 
 
 def load(name_or_path: str) -> Installed:
-    """Return the process with its model files. Raise ProcessMissing when they are not here, and as `describe`."""
+    """Return the process with its model files, read as text and checked: nothing that they say is run.
+
+    Raise ProcessMissing when they are not here, InputError for a file that holds commands or a path that leads out of
+    the process's folder, and as `describe`.
+    """
     path = _toml_path(name_or_path)
     process = Process.from_toml(path)
-    folder = _folder(process, path.parent)
+    folder, root = _folder(process, path.parent)
+    files: dict[str, Path] = {}
     for corner in process.corners:
         for model in models_of(process, corner):
-            if not (folder / model.file).is_file():
+            if not stays_within(model.file, folder, root):
+                raise InputError(f"process {process.name}, corner {corner}: {model.file} leads out of {root}")
+            files[model.file] = folder / model.file
+            if not files[model.file].is_file():
                 raise ProcessMissing(f"process {process.name}, corner {corner}: no model file {folder / model.file}")
-    return Installed(process, folder, sha256(path.read_bytes()).hexdigest())
+    library = read_library(tuple(files.values()), root, process.ignored_parameters)
+    return Installed(process, folder, sha256(path.read_bytes()).hexdigest(), library)
 
 
 def characterised(name: str) -> Path:
@@ -137,9 +159,13 @@ def prelude(installed: Installed, condition: Condition) -> str:
     unit = process.devices.length_unit_m
     lines = [
         *(
-            f".lib '{MODELS}/{model.file}' {model.section}" if model.section else f".include '{MODELS}/{model.file}'"
+            f".lib '{installed.path_in_deck(model)}' {model.section}"
+            if model.section
+            else f".include '{installed.path_in_deck(model)}'"
             for model in models_of(process, condition.corner)
         ),
+        # Behind the files: of two definitions ngspice takes the later one.
+        *(f".param {name}={value!r}" for name, value in process.parameters.items()),
         f".options temp={condition.temperature_C!r} method=trap",
         f".param unit={unit!r}",
         *(f".param {name}={getattr(sizes, name)!r}" for name in type(sizes).model_fields),
@@ -176,13 +202,14 @@ def _toml_path(name_or_path: str) -> Path:
     return _shipped_processes() / name_or_path / _TOML
 
 
-def _folder(process: Process, beside: Path) -> Path:
+def _folder(process: Process, beside: Path) -> tuple[Path, Path]:
+    """Return the folder of the model files, and the one that their paths must not leave."""
     if not process.locations:
-        return beside.absolute()
+        return beside.absolute(), beside.absolute()
     for location in process.locations:
         root = _root(location)
         if root is not None and (root / location.folder).is_dir():
-            return root / location.folder
+            return root / location.folder, root
     searched = " or ".join(_described(process.locations))
     how = f"; type: {process.install}" if process.install else ""
     raise ProcessMissing(f"process {process.name} is not installed (looked for {searched}){how}")

@@ -8,8 +8,9 @@ from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.result import FolderResult
 from neurocircuit.process import request as requests
 from neurocircuit.process import run, spec_files
+from neurocircuit.process.random_models import refuse_random_models
 from neurocircuit.spec import NeuronSpec
-from neurocircuit.spice.process import load, models_of
+from neurocircuit.spice.process import load
 
 
 class Characterisation(FolderResult):
@@ -95,7 +96,8 @@ def characterize(
         trim_only=trim_only,
     )
     for condition in request.conditions:
-        models_of(installed.process, condition.corner)  # an unknown corner is told before anything is written
+        installed.condition(condition.corner)  # an unknown corner is told before anything is written
+        refuse_random_models(installed, condition)
     folder = Path("reports") / f"datasheet-{installed.process.name}" if out is None else Path(out)
     run.begin(request, folder, resume)
     try:

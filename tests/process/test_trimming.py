@@ -137,7 +137,7 @@ def test_what_cannot_be_trimmed_is_told_in_one_line() -> None:
         def rings(self, currents_A: Sequence[float], vco: int = 1) -> Rings:
             return Rings(np.full(len(currents_A), nan), np.full(len(currents_A), 0.5))
 
-    with pytest.raises(SimulatorBadOutput, match=r"the ring does not run at 8.5 uA, 10 uA, 12 uA and 1 V"):
+    with pytest.raises(SimulatorBadOutput, match=r"the ring does not run near f1 at 8.5 uA, 10 uA, 12 uA and 1 V"):
         trim_plant(Dead(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
 
     class Lost(SyntheticPlant):

@@ -1,9 +1,12 @@
 """Fake ngspice executables: scripts that misbehave on purpose."""
 
+import shutil
 import sys
 import textwrap
 
 import pytest
+
+from neurocircuit.spice import process as processes
 
 VERSION = "** ngspice-39 : Circuit level simulation program\n** XSPICE extensions included\n"
 
@@ -50,3 +53,23 @@ def work_root(tmp_path, monkeypatch):
     root.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(root))
     return root
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A user's own process: generic65 in another folder; call it with replacements for its TOML."""
+
+    def write(*replacements):
+        folder = processes.load("generic65").folder
+        for path in folder.iterdir():
+            if path.is_file():
+                shutil.copy(path, tmp_path)
+        toml = tmp_path / "process.toml"
+        text = toml.read_text()
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new)
+        toml.write_text(text)
+        return str(toml)
+
+    return write

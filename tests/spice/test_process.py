@@ -1,35 +1,14 @@
 """Processes: what is there, what is missing, and one clear line for each mistake."""
 
-import shutil
-
 import pytest
 
 from neurocircuit.errors import InputError, SimulatorBadOutput, SpecError
+from neurocircuit.process.describe import check_process
 from neurocircuit.process.ring import check_ring
 from neurocircuit.spec import Passives, Process
 from neurocircuit.spice import process as processes
 
 GENERIC, DEVICES = "generic65", "[devices]"
-
-
-@pytest.fixture
-def copy(tmp_path):
-    """A user's own process: generic65 in another folder; call it with replacements for its TOML."""
-
-    def write(*replacements):
-        folder = processes.load(GENERIC).folder
-        for path in folder.iterdir():
-            if path.is_file():
-                shutil.copy(path, tmp_path)
-        toml = tmp_path / "process.toml"
-        text = toml.read_text()
-        for old, new in replacements:
-            assert old in text
-            text = text.replace(old, new)
-        toml.write_text(text)
-        return str(toml)
-
-    return write
 
 
 def test_every_embedded_process_is_described_and_comes_back_from_its_toml():
@@ -134,6 +113,19 @@ def test_a_supply_that_is_too_low_and_a_ring_that_does_not_start(copy):
     installed = processes.load(GENERIC)
     with pytest.raises(SimulatorBadOutput, match=r"supply 0.4 V: the ring does not oscillate .* raise the supply"):
         check_ring(installed, installed.condition(supply_V=0.4))
-    starved = processes.load(copy(('vco1 = "10.08 uA"', 'vco1 = "0.1 uA"')))
+    starved = processes.load(copy(('vco1 = "10.08 uA"', 'vco1 = "1 fA"')))
     with pytest.raises(SimulatorBadOutput, match="the ring does not oscillate"):
         check_ring(starved, starved.condition())
+
+
+@pytest.mark.parametrize(("f1", "word"), [("5 GHz", "slower"), ("0.3 GHz", "faster")])
+def test_a_ring_that_is_not_where_it_was_looked_for_has_its_frequency_and_a_remedy(copy, f1, word):
+    """5 GHz: within the time of eight such periods a ring of 750 MHz has one edge, which was called dead."""
+    result = check_process(copy(('f1 = "750 MHz"', f'f1 = "{f1}"')))
+    assert result.f_Hz == pytest.approx(0.75e9, rel=0.01)
+    assert f"it oscillates, but {word} than looked for" in result.summary()
+    assert "nominal.vco1" in result.summary()
+
+
+def test_a_ring_near_f1_has_one_line():
+    assert "\n" not in check_process(GENERIC).summary()

@@ -1,0 +1,68 @@
+"""What is wrong with a process's model card, in a line that names file, model and remedy."""
+
+import re
+
+from neurocircuit.core.arrays import Floats
+from neurocircuit.errors import InputError, SimulatorBadOutput
+from neurocircuit.spec import Condition
+from neurocircuit.spice.process import Installed
+from neurocircuit.spice.transistor_deck import TransistorDeck
+from neurocircuit.spice.transistor_run import simulate
+
+# What ngspice 39 says of a model or a subcircuit that the card does not have, and (ngspice.py) of a model.
+_UNKNOWN_DEVICE = re.compile(r"can't find model|unknown subckt")
+_MODEL = re.compile(r"\bmodel (\S+): ")
+_PARAMETER = re.compile(r"unrecognized parameter \(([^)]*)\)", re.IGNORECASE)
+_LEVELS = re.compile(r"Only MOS device levels (\S+) are supported", re.IGNORECASE)
+_TYPE = re.compile(r"Unknown model type ([^\s;]+)", re.IGNORECASE)
+_INCLUDE = re.compile(r"Could not find (?:include|library) file (\S+?)[;\s]")
+
+
+def simulate_naming_devices(
+    deck: TransistorDeck, installed: Installed, condition: Condition, *, timeout_s: float
+) -> dict[str, Floats]:
+    """Return the vectors of a deck, as `simulate` gives them.
+
+    Raise InputError too, where the fault is the card's: file, model and remedy are named.
+    """
+    try:
+        return simulate(deck, timeout_s=timeout_s).vectors
+    except SimulatorBadOutput as error:
+        if fault := card_fault(str(error), installed):
+            raise InputError(f"{where(installed, condition)}: {fault}") from None
+        raise
+
+
+def where(installed: Installed, condition: Condition) -> str:
+    """Return the words for a process at a condition that begin a message."""
+    return f"process {installed.process.name}, corner {condition.corner}, supply {condition.supply_V:g} V"
+
+
+def card_fault(complaint: str, installed: Installed) -> str:
+    """Return what a complaint of ngspice means for the process's files, "" where it is not about them."""
+    if model := _MODEL.search(complaint):
+        return _model_fault(model[1], complaint, installed)
+    if include := _INCLUDE.search(complaint):
+        place = installed.library.place_of_include(include[1])
+        return f"{place or 'the card'} includes {include[1]}, which is not there"
+    if _UNKNOWN_DEVICE.search(complaint):
+        devices = installed.process.devices
+        return f"the card has no {devices.kind} {' or '.join(devices.names)}"
+    return ""
+
+
+def _model_fault(name: str, complaint: str, installed: Installed) -> str:
+    parameters = _PARAMETER.findall(complaint)
+    place = installed.library.place_of_model(name, parameters)
+    model = f"model {name}" + (f" ({place})" if place else "")
+    if levels := _LEVELS.search(complaint):
+        return (
+            f"{model} is of a level that this ngspice does not have (it has {levels[1]}); one that has a Verilog-A "
+            "model, as FinFET cards, needs that compiled"
+        )
+    if kind := _TYPE.search(complaint):
+        return f"{model} is of type {kind[1]}, which this ngspice does not have: a Verilog-A model has to be compiled"
+    return (
+        f"ngspice does not know {', '.join(dict.fromkeys(parameters))} of {model}; where they do not matter, name "
+        "them in ignored_parameters of the process file (xl and xw shift l and w: change the sizes)"
+    )
