@@ -14,7 +14,8 @@ from neurocircuit.spice.library import read_library
 CARD = "* a card\n.model nch nmos level=14 vth0=0.4\n"
 # A hand-written BSIM3 card with what MOSIS's cards have beside the model: version 3.1 knows neither xl, xw nor acm.
 BSIM3 = """.model {name} {kind} (level={level} version=3.1 tnom=27 tox=2e-9 xj=2.5e-8 nch=2e18 vth0={vth0}
-+ k1=0.45 k2=0.01 dvt0=1.2 dvt1=0.6 u0={u0} vsat=1e5 rdsw=170 cgso=1.3e-10 cgdo=1.3e-10 cj=1e-3 mj=0.45 pb=0.75 cjsw=1e-10 mjsw=0.3
++ k1=0.45 k2=0.01 dvt0=1.2 dvt1=0.6 u0={u0} vsat=1e5 rdsw=170
++ cgso=1.3e-10 cgdo=1.3e-10 cj=1e-3 mj=0.45 pb=0.75 cjsw=1e-10 mjsw=0.3
 + xl={xl} xw = 0 acm=0)
 """
 
