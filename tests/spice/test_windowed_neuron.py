@@ -8,7 +8,8 @@ from neurocircuit.errors import InputError
 from neurocircuit.neuron import levels
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.neuron import ReadoutWindow
-from neurocircuit.spice import control_deck, readout_current, saved_states, transistor
+from neurocircuit.spice import process as processes
+from neurocircuit.spice import readout_current, saved_states, transistor
 from neurocircuit.spice.process import default_neuron
 from neurocircuit.spice.transistor_deck import Input, State, Window, compose_neuron, number
 from tests.command_line import LONG_s
@@ -48,7 +49,7 @@ def test_the_comparator_is_blind_until_the_arming_and_with_its_gate_removed_it_i
     strong = (0.05, 0.05), (1.5, 1.5)
     period = 1.0 / (spec.circuit.f3_Hz * spec.tau_s)
     assert 1.2 < fired(spec, *strong) < 1.2 + 1.5 * period + 0.02  # and the flip-flop's own delay, 0.3 ns
-    text = control_deck.cells_text
+    text = processes.cells_text
 
     def without_gate(process):
         cells, gate = text(process), "running window blind vdd nand2"
@@ -57,7 +58,7 @@ def test_the_comparator_is_blind_until_the_arming_and_with_its_gate_removed_it_i
 
     saved = transistor._states(spec, 2, transistor.SYNAPSES)
     monkeypatch.setattr(transistor, "saved_states", lambda *_: saved)
-    monkeypatch.setattr(control_deck, "cells_text", without_gate)
+    monkeypatch.setattr(processes, "cells_text", without_gate)
     assert fired(spec, *strong) < 1.2 - 4 * period
 
 
