@@ -43,8 +43,8 @@ def card_fault(complaint: str, installed: Installed) -> str:
     if model := _MODEL.search(complaint):
         return _model_fault(model[1], complaint, installed)
     if include := _INCLUDE.search(complaint):
-        place = installed.library.place_of_include(include[1])
-        return f"{place or 'the card'} includes {include[1]}, which is not there"
+        location = installed.library.location_of_include(include[1])
+        return f"{location or 'the card'} includes {include[1]}, which is not there"
     if _UNKNOWN_DEVICE.search(complaint):
         devices = installed.process.devices
         return f"the card has no {devices.kind} {' or '.join(devices.names)}"
@@ -53,8 +53,8 @@ def card_fault(complaint: str, installed: Installed) -> str:
 
 def _model_fault(name: str, complaint: str, installed: Installed) -> str:
     parameters = _PARAMETER.findall(complaint)
-    place = installed.library.place_of_model(name, parameters)
-    model = f"model {name}" + (f" ({place})" if place else "")
+    location = installed.library.location_of_model(name, parameters)
+    model = f"model {name}" + (f" ({location})" if location else "")
     if levels := _LEVELS.search(complaint):
         return (
             f"{model} is of a level that this ngspice does not have (it has {levels[1]}); one that has a Verilog-A "

@@ -19,11 +19,11 @@ def refuse_random_models(installed: Installed, condition: Condition) -> None:
 
     Nothing is run where no model file draws a number. Raise SimulatorError as `listing`.
     """
-    place = installed.library.random_call()
-    if place is None or _expanded(installed, condition, 1) == _expanded(installed, condition, 2):
+    location = installed.library.random_call()
+    if location is None or _expanded(installed, condition, 1) == _expanded(installed, condition, 2):
         return
     raise InputError(
-        f"process {installed.process.name}, corner {condition.corner}: the models draw random numbers ({place}), so "
+        f"process {installed.process.name}, corner {condition.corner}: the models draw random numbers ({location}), so "
         "every run has other devices; switch that off by the library's parameters, in [parameters] of the process file"
     )
 

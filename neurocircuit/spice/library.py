@@ -75,29 +75,29 @@ class Library:
     def random_call(self) -> str | None:
         """Return the first place where a file draws a random number, "FILE, line N", None where none does."""
         for path, source in self._sources.items():
-            for found in _RANDOM.finditer(source.text):
-                line = source.text[source.text.rfind("\n", 0, found.start()) + 1 : found.start()]
+            for match in _RANDOM.finditer(source.text):
+                line = source.text[source.text.rfind("\n", 0, match.start()) + 1 : match.start()]
                 if not line.lstrip().startswith(("*", "$")):
-                    return _place(path, source.text, found.start())
+                    return _location(path, source.text, match.start())
         return None
 
-    def place_of_model(self, name: str, parameters: Sequence[str] = ()) -> str:
-        """Return "FILE, line N" of the model of that name that has one of the parameters; "" where none is found.
+    def location_of_model(self, name: str, parameters: Sequence[str] = ()) -> str:
+        """Return "FILE, line N" of the model of that name that has one of the parameters; "" where there is none.
 
         name: as ngspice prints it, in a subcircuit behind the calls, or with the number of its bin.
         """
-        asked = name.lower()
-        last = re.split(r"[.:]", asked)[-1]
+        lowered = name.lower()
+        last = re.split(r"[.:]", lowered)[-1]
         for path, source in self._sources.items():
             for model in _MODEL.finditer(source.text):
                 listed = model["name"].lower()
-                if listed not in (asked, last) and not asked.startswith(f"{listed}."):
+                if listed not in (lowered, last) and not lowered.startswith(f"{listed}."):
                     continue
                 if not parameters or any(re.search(rf"(?<![\w.]){word}\s*=", model[0], re.I) for word in parameters):
-                    return _place(path, source.text, model.start())
+                    return _location(path, source.text, model.start())
         return ""
 
-    def place_of_include(self, name: str) -> str:
+    def location_of_include(self, name: str) -> str:
         """Return "FILE, line N" of the line that includes a file of that name; "" where none does."""
         for path, source in self._sources.items():
             for line, included in source.includes:
@@ -142,11 +142,13 @@ def refuse_commands(path: Path, text: str) -> None:
     """Raise InputError with file and line for what ngspice would run, and for an encrypted part."""
     if command := _COMMAND.search(text):
         raise InputError(
-            f"{_place(path, text, command.start())}: {command[0].strip()[:40]!r} would run commands or code of its "
+            f"{_location(path, text, command.start())}: {command[0].strip()[:40]!r} would run commands or code of its "
             "own, which no model file or cell may; take it out"
         )
     if encrypted := _ENCRYPTED.search(text):
-        raise InputError(f"{_place(path, text, encrypted.start())}: .prot begins an encrypted part; ask for plain text")
+        raise InputError(
+            f"{_location(path, text, encrypted.start())}: .prot begins an encrypted part; ask for plain text"
+        )
 
 
 def _collect(path: Path, root: Path, ignored: tuple[str, ...], sources: dict[Path, _Source]) -> None:
@@ -171,8 +173,10 @@ def _source(path: Path, modified_ns: int, size_bytes: int, ignored: tuple[str, .
     text = _decoded(path, data)
     refuse_commands(path, text)
     includes = tuple(_includes(path, text))
-    wanted = _TO_TRANSLATE.search(text) or any(re.search(rf"\b{word}\s*=", text, re.IGNORECASE) for word in ignored)
-    readable = _MODEL.sub(lambda model: _for_ngspice(model[0], ignored), text) if wanted else text
+    is_affected = _TO_TRANSLATE.search(text) or any(
+        re.search(rf"\b{word}\s*=", text, re.IGNORECASE) for word in ignored
+    )
+    readable = _MODEL.sub(lambda model: _for_ngspice(model[0], ignored), text) if is_affected else text
     plain = not data.startswith((_GZIP, *_UTF16, _UTF8)) and _is_utf8(data) and b"\r" not in data.replace(b"\r\n", b"")
     return _Source(readable, not plain or readable != text, includes)
 
@@ -214,9 +218,9 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _includes(path: Path, text: str) -> Iterator[tuple[int, str]]:
-    for found in _INCLUDE.finditer(text):
-        name = (found["file"] or found["library"]).strip("'\"")
-        line = text.count("\n", 0, found.start()) + 1
+    for match in _INCLUDE.finditer(text):
+        name = (match["file"] or match["library"]).strip("'\"")
+        line = text.count("\n", 0, match.start()) + 1
         if "$" in name:
             raise InputError(
                 f"{path}, line {line}: {name} holds a variable, which ngspice does not know; write the path"
@@ -237,10 +241,10 @@ def _for_ngspice(model: str, ignored: tuple[str, ...]) -> str:
 def _with_names(path: Path, text: str, names: Mapping[Path, str]) -> str:
     """Return a text whose includes name the copies beside the deck."""
 
-    def renamed(found: re.Match[str]) -> str:
-        quoted = found["file"] or found["library"]
+    def renamed(match: re.Match[str]) -> str:
+        quoted = match["file"] or match["library"]
         included = _plain(path.parent / quoted.strip("'\""))
-        return found[0].replace(quoted, f"'{names.get(included, included)}'", 1)
+        return match[0].replace(quoted, f"'{names.get(included, included)}'", 1)
 
     return _INCLUDE.sub(renamed, text)
 
@@ -250,5 +254,5 @@ def _plain(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
 
 
-def _place(path: Path, text: str, at: int) -> str:
+def _location(path: Path, text: str, at: int) -> str:
     return f"{path}, line {text.count(chr(10), 0, at) + 1}"
