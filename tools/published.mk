@@ -187,7 +187,7 @@ $(CIFAR_WINDOWED)/%/neurons/result.json: $(CIFAR_CHIPS)/%/table.nc
 # SpikingVGG16 of Table 1 in windows, as far as an hour of one core trains it.
 VGG16_WINDOWED := reports/published/windowed-vgg16
 .PHONY: published-windowed-vgg16
-published-windowed-vgg16: setup ## Rebuild reports/published/windowed-vgg16: 54 million weights, three epochs (about an hour of one thread)
+published-windowed-vgg16: setup ## Rebuild reports/published/windowed-vgg16: 54 million weights, three epochs (half an hour to an hour of one thread)
 	@test -e build/windowed-vgg16/relu/weights.pt || \
 	  $(BIN)/neurocircuit train vgg16_windowed --threads 1 --out build/windowed-vgg16/relu \
 	    $$(test -e build/windowed-vgg16/relu/checkpoint.pt && echo --resume)

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 _COLOURS = style.SERIES_COLOURS
 LONGEST_NAME = 3  # characters of a layer's name that fit below its bars
+LONGEST_AXIS = 36  # characters of the longest name, taken for every layer, that fit side by side
 
 
 def sparsity_figure(layers: Sequence[LayerSpikes]) -> "Figure":
     """Share of the neurons of each layer that spike at all, and before the decision."""
     figure, (axes,) = style.new_figure(2.6)
     figure.subplots_adjust(left=0.16, right=0.97, top=0.87, bottom=0.17)
-    are_named = max(len(layer.name) for layer in layers) <= LONGEST_NAME  # else numbered in the order they compute
+    longest = max(len(layer.name) for layer in layers)
+    are_named = longest <= LONGEST_NAME and longest * len(layers) <= LONGEST_AXIS  # else numbered in computing order
     x = np.arange(len(layers)) + (0 if are_named else 1)
     for shift, shares, label, colour in (
         (-0.2, [layer.overall for layer in layers], "at all", _COLOURS[0]),
