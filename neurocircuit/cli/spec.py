@@ -1,6 +1,7 @@
 """neurocircuit spec: print the embedded circuit or check a file; with the noise of devices, or without."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -16,16 +17,28 @@ from neurocircuit.spec.reasons import reason_table
     type=PATH,
     help="Give the rings the phase noise of a condition that `characterize` measured: its folder.",
 )
+@click.option(
+    "--noise-kind",
+    type=click.Choice(("both", "white", "flicker")),
+    default="both",
+    show_default=True,
+    help="Of --device-noise: white noise, flicker, or both.",
+)
 @click.option("--without-noise", is_flag=True, help="Take phase noise and flicker out, as for level transistor.")
 @click.option("--table", "as_table", is_flag=True, help="Print each field with its default and the reason (Markdown).")
 @json_option
 def command(
-    spec: NeuronSpec | None, device_noise: Path | None, without_noise: bool, as_table: bool, as_json: bool
+    spec: NeuronSpec | None,
+    device_noise: Path | None,
+    noise_kind: Literal["both", "white", "flicker"],
+    without_noise: bool,
+    as_table: bool,
+    as_json: bool,
 ) -> None:
     """Print the embedded circuit as TOML to start from, or check and print the spec of --spec FILE."""
     from neurocircuit.process.device_noise import with_chosen_noise
 
-    chosen = with_chosen_noise(spec or NeuronSpec(), device_noise, without_noise)
+    chosen = with_chosen_noise(spec or NeuronSpec(), device_noise, noise_kind, without_noise)
     if as_json:
         echo_json(chosen.to_dict())
     elif as_table:

@@ -1,6 +1,7 @@
 """Phase noise that `characterize` measured on devices, in the spec of a neuron."""
 
 from pathlib import Path
+from typing import Literal
 
 from neurocircuit.core.files import read_json_object
 from neurocircuit.errors import InputError
@@ -8,6 +9,7 @@ from neurocircuit.results import measurement
 from neurocircuit.results.measurement import Measured
 from neurocircuit.spec import Flicker, NeuronSpec
 
+Kind = Literal["both", "white", "flicker"]
 FILE = "phase_noise.json"
 RINGS = (("vco1", "vco3"), ("vco2", "vco4"))  # with an undriven bias node, as VCO1 and VCO3, and with a driven one
 LARGEST_OFFSET = 0.1  # of a VCO from the ring whose noise it gets, relative: noise goes with the current
@@ -17,14 +19,15 @@ def with_noise(spec: NeuronSpec, measured: Measured, source: str) -> NeuronSpec:
     """Return the spec with the white phase noise and flicker of a measurement, each VCO's from the nearest ring.
 
     source: what measured it, for the spec's noise_source. The interval since the trim, and the time that a trim takes,
-    are those of `Flicker`: a person's, not measured. Raise InputError where a VCO is far from every measured ring.
+    are those of `Flicker`: a person's, not measured. At arming the loop is in lock under its noise.
+    Raise InputError where a VCO is far from every measured ring.
     """
     f1_Hz, f3_Hz = spec.f0_Hz, spec.f0_Hz * spec.threshold_vco_ratio
     chosen = [_nearest(measured, rings, f_Hz) for f_Hz in (f1_Hz, f3_Hz) for rings in RINGS]
     white, h = (tuple(measured.value(f"{what}_{vco}") for vco in chosen) for what in ("white", "flicker"))
     shared_12, shared_34 = (measured.value(f"shared_{pair}") for pair in ("vco1_vco2", "vco3_vco4"))
     flicker = Flicker(h=h, shared_vco1_vco2=shared_12, shared_vco3_vco4=shared_34) if any(h) else None
-    return spec.replace(phase_noise=white, flicker=flicker, noise_source=source)
+    return spec.replace(phase_noise=white, flicker=flicker, noise_source=source, locked_under_noise=True)
 
 
 def with_noise_of(spec: NeuronSpec, folder: Path) -> NeuronSpec:
@@ -41,13 +44,21 @@ def source_of(process: str, condition: str) -> str:
     return f"neurocircuit characterize, devices of {process}, {condition}"
 
 
-def with_chosen_noise(spec: NeuronSpec, folder: Path | None, without: bool) -> NeuronSpec:
-    """Return the spec with the noise of a folder, or without any, or as it is. Raise InputError when asked for both."""
+def with_chosen_noise(spec: NeuronSpec, folder: Path | None, kind: Kind, without: bool) -> NeuronSpec:
+    """Return the spec with the noise of a folder, of this kind, or without any, or as it is.
+
+    Raise InputError when asked for both.
+    """
     if folder is not None and without:
         raise InputError("--device-noise and --without-noise exclude each other")
-    if folder is not None:
-        return with_noise_of(spec, folder)
-    return spec.without_noise() if without else spec
+    if folder is None:
+        return spec.without_noise() if without else spec
+    noisy = with_noise_of(spec, folder)
+    if kind == "white":
+        return noisy.replace(flicker=None, noise_source=noisy.noise_source)
+    if kind == "flicker":
+        return noisy.without_noise().replace(flicker=noisy.flicker, noise_source=noisy.noise_source)
+    return noisy
 
 
 def _nearest(measured: Measured, rings: tuple[str, ...], f_Hz: float) -> str:

@@ -33,6 +33,23 @@ def flicker_coefficient(sensitivity_rad_per_C: Floats, flicker_A2: Floats, f0_Hz
     return np.asarray(np.mean(sensitivity_rad_per_C * np.sqrt(flicker_A2), axis=-1) ** 2 / (2 * np.pi * f0_Hz) ** 2)
 
 
+def over_band(frequency_Hz: Floats, coefficient: Floats, low_Hz: float, high_Hz: float) -> Floats:
+    """Return the h whose h/f has the variance of coefficient(f)/f between two frequencies, [device].
+
+    coefficient: [frequency, device], at frequencies that rise; beyond the last as its last two go on. A flicker of
+    exponent 1 has the same everywhere.
+    """
+    rows = np.where(coefficient > 0, coefficient, np.finfo(float).tiny)
+    log_f, log_rows = np.log(frequency_Hz), np.log(rows)
+    slope = (log_rows[-1] - log_rows[-2]) / (log_f[-1] - log_f[-2])
+    log_f = np.append(log_f, np.log(high_Hz))
+    log_rows = np.vstack([log_rows, log_rows[-1] + slope * (log_f[-1] - log_f[-2])])
+    fine = np.linspace(np.log(low_Hz), np.log(high_Hz), 201)
+    course = np.stack([np.exp(np.interp(fine, log_f, column)) for column in log_rows.T])
+    mean = np.trapezoid(course, fine, axis=1) / (fine[-1] - fine[0])
+    return np.where(np.any(coefficient > 0, axis=0), mean, 0.0)
+
+
 def white_density(diffusion_rad2_per_s: float, f0_Hz: float) -> float:
     """Return the one-sided density of the relative frequency, 1/Hz, of a phase that walks by D."""
     return 2 * diffusion_rad2_per_s / (2 * np.pi * f0_Hz) ** 2

@@ -383,7 +383,7 @@ class NeuronSpec(Spec):
 
     def without_noise(self) -> "NeuronSpec":
         """Return the spec of silent oscillators, as a transient of transistors has them."""
-        return self.replace(phase_noise=(0.0, 0.0, 0.0, 0.0), flicker=None)
+        return self.replace(phase_noise=(0.0, 0.0, 0.0, 0.0), flicker=None, locked_under_noise=False)
 
     @property
     def observed_s(self) -> float:

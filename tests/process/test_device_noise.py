@@ -7,10 +7,11 @@ import pytest
 
 from neurocircuit.core.taskstore import TaskStore
 from neurocircuit.errors import InputError
-from neurocircuit.process.device_noise import with_chosen_noise, with_noise
+from neurocircuit.process.device_noise import Kind, with_chosen_noise, with_noise
 from neurocircuit.spec import Flicker, NeuronSpec
 from tests.process.planted import planted_noise
 
+KINDS: tuple[Kind, ...] = ("white", "flicker")
 MEASURED = planted_noise(f0_Hz=(750e6, 940e6))
 
 
@@ -23,6 +24,7 @@ def test_each_vco_has_the_noise_of_the_nearest_ring() -> None:
     assert embedded.flicker is not None
     assert embedded.flicker.h == (1e-8, 2e-8, 1e-8, 2e-8)
     assert embedded.noise_source == "planted"
+    assert embedded.locked_under_noise
     assert embedded.without_noise() == NeuronSpec()
 
 
@@ -40,13 +42,16 @@ def test_a_card_without_flicker_gives_none() -> None:
 def test_noise_of_a_folder_or_none(tmp_path: Path) -> None:
     folder = tmp_path / "conditions" / "tt_27C_1V"
     with pytest.raises(InputError, match=r"cannot read .*phase_noise\.json"):
-        with_chosen_noise(NeuronSpec(), folder, False)
+        with_chosen_noise(NeuronSpec(), folder, "both", False)
     TaskStore(tmp_path / "conditions").put("tt_27C_1V/phase_noise", "key", MEASURED.to_dict())
     (tmp_path / "request.json").write_text(json.dumps({"process": "planted"}), encoding="utf-8")
-    spec = with_chosen_noise(NeuronSpec(), folder, False)
+    spec = with_chosen_noise(NeuronSpec(), folder, "both", False)
     assert spec == with_noise(NeuronSpec(), MEASURED, "neurocircuit characterize, devices of planted, tt_27C_1V")
+    white, flicker = (with_chosen_noise(NeuronSpec(), folder, kind, False) for kind in KINDS)
+    assert (white.phase_noise, white.flicker, white.noise_source) == (spec.phase_noise, None, spec.noise_source)
+    assert (flicker.phase_noise, flicker.flicker) == ((0.0,) * 4, spec.flicker)
     with_flicker = NeuronSpec(flicker=Flicker(h=(1e-8, 0.0, 0.0, 0.0)))
-    assert with_chosen_noise(with_flicker, None, True) == NeuronSpec()
-    assert with_chosen_noise(with_flicker, None, False) == with_flicker
+    assert with_chosen_noise(with_flicker, None, "both", True) == NeuronSpec()
+    assert with_chosen_noise(with_flicker, None, "both", False) == with_flicker
     with pytest.raises(InputError, match="--device-noise and --without-noise exclude each other"):
-        with_chosen_noise(NeuronSpec(), folder, True)
+        with_chosen_noise(NeuronSpec(), folder, "both", True)

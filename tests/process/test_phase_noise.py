@@ -73,3 +73,13 @@ def test_limits_of_ring_oscillators_are_those_of_the_papers() -> None:
         assert phase_noise.single_sideband_dBc(diffusion, 0.0, 1e9, 1e5) == pytest.approx(spot + 20)
     steep = [phase_noise.single_sideband_dBc(1e-9, 1e-8, 1e9, offset) for offset in (1e5, 1e6)]
     assert steep[0] - steep[1] == pytest.approx(30, abs=1e-3)
+
+
+def test_a_flicker_of_another_exponent_has_the_h_of_its_variance_in_the_band() -> None:
+    """Of S = a/f^0.84 the variance from 1 Hz to 5 MHz is a (5e6^0.16 - 1)/0.16, in closed form."""
+    frequency_Hz, a = np.logspace(0, 6, 7), np.array([1e-9, 4e-9, 0.0])
+    h = phase_noise.over_band(frequency_Hz, a * frequency_Hz[:, None] ** 0.16, 1.0, 5e6)
+    np.testing.assert_allclose(h * np.log(5e6), a * (5e6**0.16 - 1) / 0.16, rtol=1e-3)
+    assert h[2] == 0.0
+    flat = phase_noise.over_band(frequency_Hz, np.tile(a, (7, 1)), 1.0, 5e6)
+    np.testing.assert_allclose(flat, a, rtol=1e-12)

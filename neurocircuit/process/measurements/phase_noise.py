@@ -30,7 +30,6 @@ from neurocircuit.spec import Flicker
 from neurocircuit.spice.noise import Spectrum, noise_by_element
 from neurocircuit.spice.transistor_deck import number
 
-FLICKER_Hz = 1e3  # at which h is stated, should a card's exponent not be 1
 WALK_s = 20e-9  # over which the rms phase is stated: τ of the embedded circuit
 INFERENCE_s = 200e-9  # over which jitter is integrated: the window of the embedded circuit
 SPOT_Hz = 1e6
@@ -102,7 +101,7 @@ def noise_of(
             for k in range(len(frequency_Hz))
         ]
     )
-    h = by_frequency[int(np.argmin(np.abs(frequency_Hz - FLICKER_Hz)))]
+    h = phase_noise.over_band(frequency_Hz, by_frequency, SLOWEST_Hz, FASTEST_Hz)
     total, wide = float(diffusion.sum()), abs(halves[0] - halves[1]) / 2
     noise = VcoNoise(
         f0_Hz=ring.f_Hz,
