@@ -11,6 +11,7 @@ KINDS = {
     "processes": "neurocircuit.process.describe:Processes",
     "ring_check": "neurocircuit.process.describe:RingCheck",
     "fan_in": "neurocircuit.process.describe:FanInCost",
+    "cell_comparison": "neurocircuit.process.describe:CellComparison",
     "check_up": "neurocircuit.doctor:CheckUp",
     "sweep": "neurocircuit.studies.sweep.result:SweepRun",
     "characterisation": "neurocircuit.studies.characterisation:Characterisation",

@@ -49,3 +49,17 @@ def fan_in_command(name: str, corner: str, branch: int, as_json: bool) -> None:
 
     result = fan_in_cost(name, corner=corner, branch=branch)
     deliver(result, as_json)
+
+
+@command.command("cells")
+@click.argument("name")
+@click.option("--corner", default="", help="Corner; default: the process's first.")
+@click.option("--temp", "temperature_C", type=float, default=27.0, show_default=True, help="Temperature, °C.")
+@click.option("--vdd", "supply_V", type=float, help="Supply, V; default: the process's nominal one.")
+@json_option
+def cells_command(name: str, corner: str, temperature_C: float, supply_V: float | None, as_json: bool) -> None:
+    """Measure each cell that the process NAME replaces by the user's own, alone, beside the built-in one."""
+    from neurocircuit.process.describe import compare_cells
+
+    result = compare_cells(name, corner=corner, temperature_C=temperature_C, supply_V=supply_V)
+    deliver(result, as_json)

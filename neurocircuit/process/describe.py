@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.errors import InputError
+from neurocircuit.process import cell_benches
 from neurocircuit.process import fan_in as fan_ins
 from neurocircuit.process.random_models import refuse_random_models
 from neurocircuit.process.ring import check_ring
@@ -117,6 +118,61 @@ class FanInCost(Result):
         return "\n".join([*lines, f"limit (either {100 * self.largest_loss:g} %): {self.limit:.0f} synapses"])
 
 
+class CellRow(Values):
+    """One quantity of a cell of the user's own beside the built-in one, SI."""
+
+    cell: str
+    quantity: str
+    unit: str
+    own: Number
+    built_in: Number
+
+    def __str__(self) -> str:
+        own, built_in = (_four_digits(value, self.unit) for value in (self.own, self.built_in))
+        change = "" if self.unit == "" or not self.built_in else f"{100 * (self.own / self.built_in - 1):+.1f} %"
+        return f"{self.cell:<11}{self.quantity:<50}{own:>14}{built_in:>14}{change:>10}"
+
+
+class CellComparison(Result):
+    """The cells that a process file replaces, each on a bench of its own, beside the built-in ones."""
+
+    kind: ClassVar[str] = "cell_comparison"
+
+    process: str
+    corner: str
+    temperature_C: float
+    supply_V: float
+    rows: tuple[CellRow, ...]
+
+    def summary(self) -> str:
+        """Return a table."""
+        head = f"{'cell':<11}{'quantity':<50}{'own':>14}{'built-in':>14}{'change':>10}"
+        return "\n".join([head, *map(str, self.rows)])
+
+
+def compare_cells(
+    name: str, *, corner: str = "", temperature_C: float = 27.0, supply_V: float | None = None
+) -> CellComparison:
+    """Return what the benches of the replaced cells say of a process, by name or the path of its process.toml.
+
+    Raise InputError for an unknown process or corner and where no cell is replaced, SimulatorError as the benches do.
+    """
+    installed = processes.load(name)
+    condition = installed.condition(corner, temperature_C, supply_V)
+    refuse_random_models(installed, condition)
+    return CellComparison(
+        process=installed.process.name,
+        corner=condition.corner,
+        temperature_C=condition.temperature_C,
+        supply_V=condition.supply_V,
+        rows=tuple(
+            CellRow(cell=cell, quantity=own.label, unit=own.unit, own=own.value, built_in=built_in.value)
+            for cell, pairs in cell_benches.compare(installed, condition).items()
+            for own, built_in in pairs
+        ),
+    )
+
+
 def list_processes() -> Processes:
     """Return the processes that come with the package, and whether their models are on this machine."""
     return Processes(processes=tuple(_facts(name) for name in processes.names()))
@@ -165,6 +221,12 @@ def fan_in_cost(name: str, *, corner: str = "", branch: int = 0) -> FanInCost:
         largest_loss=fan_ins.LARGEST_LOSS,
         rows=tuple(FanInRow(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)),
     )
+
+
+def _four_digits(value: float, unit: str) -> str:
+    if unit == "Hz/A":
+        return f"{1e-12 * value:.4g} MHz/µA"
+    return format_quantity(float(f"{value:.4g}"), unit)
 
 
 def _facts(name: str) -> ProcessFacts:

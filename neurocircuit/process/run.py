@@ -195,7 +195,7 @@ def identity(process: str, condition: Condition) -> dict[str, Any]:
         "condition": condition.to_dict(),
         "process": installed.toml_sha256,
         "models": installed.models_sha256(condition.corner),
-        "cells": cells_text(installed.process),
+        "cells": cells_text(installed.process, installed.own_cells),
         "ngspice": ngspice.version().number,
     }
 

@@ -3,7 +3,7 @@
 from neurocircuit.spec.bank import Bank, FullScale, WeightBank
 from neurocircuit.spec.network import LayerMapping, MappedNetwork
 from neurocircuit.spec.neuron import Flicker, FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
-from neurocircuit.spec.process import Devices, Location, Mismatch, ModelFile, Passives, Process, Sizes
+from neurocircuit.spec.process import CellFile, Cells, Devices, Location, Mismatch, ModelFile, Passives, Process, Sizes
 from neurocircuit.spec.testbench import LevelName, SweepSpec, Testbench, Uniform
 from neurocircuit.spec.transistors import Bias, Circuit, Components, Condition
 from neurocircuit.spec.variation import Variation
@@ -11,6 +11,8 @@ from neurocircuit.spec.variation import Variation
 __all__ = [
     "Bank",
     "Bias",
+    "CellFile",
+    "Cells",
     "Circuit",
     "Components",
     "Condition",

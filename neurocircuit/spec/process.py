@@ -9,6 +9,7 @@ from neurocircuit.spec.transistors import Bias, Components
 
 Length = Annotated[Metres, Field(gt=0, lt=1e-3)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")]
+Pin = Annotated[str, Field(pattern=r"^[^\s=]{1,64}$")]
 Text = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\n]*$")]
 
 
@@ -17,6 +18,26 @@ class ModelFile(Spec):
 
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$", description="path below the process's location")]
     section: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]*$")] = ""
+
+
+class CellFile(Spec):
+    """A subcircuit of the user's own, an extracted netlist perhaps, that takes the place of a built-in cell.
+
+    pins: by port of the built-in cell (netlists/cells), and `ground` for node 0, the pin or pins of the subcircuit; a
+    pin that has a port's name needs no entry.
+    """
+
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./+-]+$", description="path below the process file's folder")]
+    subckt: Annotated[str, Field(pattern=r"^[^\s=]{1,200}$")]
+    pins: dict[Name, Pin | tuple[Pin, ...]] = Field(default_factory=dict)
+
+
+class Cells(Spec):
+    """Built-in cells that are replaced: the ring oscillator, the XOR phase detector, the flip-flop that decides."""
+
+    ring: CellFile | None = None
+    xor: CellFile | None = None
+    flip_flop: CellFile | None = None
 
 
 class Location(Spec):
@@ -151,6 +172,7 @@ class Process(Spec):
             description="of the model files, set after them: switches of their statistics, such as a draw of mismatch"
         ),
     ] = Field(default_factory=dict)
+    cells: Annotated[Cells, Field(description="of the user's own, in place of those of netlists/cells")] = Cells()
     sizes: Sizes
     components: Components
     nominal: Annotated[Bias, Field(description="bias currents of the nominal corner, where trim starts")]

@@ -94,5 +94,8 @@ def _device(path: str, nodes: str, parameters: str, length_unit_m: float) -> Dev
 def _polarity(path: str) -> Literal["n", "p"]:
     wrapper = _WRAPPER.search(path)
     if wrapper is None:
-        raise SimulatorBadOutput(f"{path} is not inside a wrapper nmos or pmos")
+        raise SimulatorBadOutput(
+            f"{path} is not inside a wrapper nmos or pmos, by which devices are known one by one; a cell of the user's "
+            "own has to call them for that"
+        )
     return "n" if wrapper[1] == "n" else "p"

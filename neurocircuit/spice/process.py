@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +11,7 @@ from neurocircuit.core import shipped
 from neurocircuit.errors import InputError
 from neurocircuit.spec import Condition, Location, ModelFile, NeuronSpec, Process
 from neurocircuit.spice.library import Library, read_library, stays_within
+from neurocircuit.spice.own_cells import own_cells
 
 MODELS = "models"  # the name under which a deck finds the folder of the model files
 CELLS = "cells.cir"
@@ -39,12 +40,14 @@ class Installed:
     """A process whose model files are here.
 
     folder: where the files of `process.corners` are. toml_sha256: hash of its TOML file. library: the files, checked.
+    own_cells: text of the cells that the user's own replace, by subcircuit.
     """
 
     process: Process
     folder: Path
     toml_sha256: str
     library: Library = field(default_factory=Library)
+    own_cells: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -54,7 +57,7 @@ class Installed:
     @property
     def files(self) -> dict[str, str]:
         """Text by name of what a deck of this process finds beside it: the cells, and translated model files."""
-        return {CELLS: cells_text(self.process), **self.library.texts}
+        return {CELLS: cells_text(self.process, self.own_cells), **self.library.texts}
 
     def path_in_deck(self, model: ModelFile) -> str:
         """Return the path by which a deck includes a model file."""
@@ -105,7 +108,8 @@ def load(name_or_path: str) -> Installed:
             if not files[model.file].is_file():
                 raise ProcessMissing(f"process {process.name}, corner {corner}: no model file {folder / model.file}")
     library = read_library(tuple(files.values()), root, process.ignored_parameters)
-    return Installed(process, folder, sha256(path.read_bytes()).hexdigest(), library)
+    own = own_cells(process, path.parent.absolute())
+    return Installed(process, folder, sha256(path.read_bytes()).hexdigest(), library, own)
 
 
 def characterised(name: str) -> Path:
@@ -181,12 +185,13 @@ def prelude(installed: Installed, condition: Condition) -> str:
     return "\n".join(lines) + "\n"
 
 
-def cells_text(process: Process) -> str:
-    """Return the text of all cells, with the replica delay of the process."""
+def cells_text(process: Process, own: Mapping[str, str]) -> str:
+    """Return the text of all cells, with the replica delay of the process; own: in the place of built-in ones."""
     folder = shipped.folder("netlists", "cells")
     other = f"replica_delay_{6 - process.delay_stages}.cir"
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".cir")), key=lambda path: path.name)
-    return "\n".join(path.read_text(encoding="utf-8") for path in paths if path.name != other)
+    built_in = {path.name.removesuffix(".cir"): path for path in paths if path.name != other}
+    return "\n".join(own.get(name) or path.read_text(encoding="utf-8") for name, path in built_in.items())
 
 
 def _shipped_processes() -> Path:

@@ -51,8 +51,8 @@ def test_the_comparator_is_blind_until_the_arming_and_with_its_gate_removed_it_i
     assert 1.2 < fired(spec, *strong) < 1.2 + 1.5 * period + 0.02  # and the flip-flop's own delay, 0.3 ns
     text = processes.cells_text
 
-    def without_gate(process):
-        cells, gate = text(process), "running window blind vdd nand2"
+    def without_gate(*arguments):
+        cells, gate = text(*arguments), "running window blind vdd nand2"
         assert gate in cells
         return cells.replace(gate, "running vdd blind vdd nand2")
 

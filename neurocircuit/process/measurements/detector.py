@@ -24,8 +24,8 @@ def measure(context: Context) -> Measured:
     Hold range of VCO2 and swing of VCO4 from UP held low and high.
     """
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
-    phase, duty = _transfer(bench, trim.f1_Hz, trim.bias.vco1_A, trim.bias.vco3_A)
-    gain, offset = np.polyfit(phase[_near(phase)] - np.pi / 2, duty[_near(phase)], 1)
+    phase, duty = transfer(bench, trim.f1_Hz, trim.bias.vco1_A, trim.bias.vco3_A)
+    gain, offset = np.polyfit(phase[near(phase)] - np.pi / 2, duty[near(phase)], 1)
     low, high = _linear_range(phase, duty, float(gain), float(offset))
     (f2_low, f2_high), (f4_low, f4_high) = _ranges(context, bench)
     half_range = (f2_high - f2_low) / 2
@@ -52,7 +52,7 @@ def measure(context: Context) -> Measured:
     )
 
 
-def _transfer(bench: Bench, f_Hz: float, vco1_A: float, vco3_A: float) -> tuple[Floats, Floats]:
+def transfer(bench: Bench, f_Hz: float, vco1_A: float, vco3_A: float) -> tuple[Floats, Floats]:
     """Phase of A over B, 0 … 2π, and the mean of UP over the supply, one point a cycle of A, sorted by phase."""
     period_a = 1.0 / f_Hz
     period_b = period_a * CYCLES_PER_BEAT / (CYCLES_PER_BEAT - 1)
@@ -88,7 +88,8 @@ def _transfer(bench: Bench, f_Hz: float, vco1_A: float, vco3_A: float) -> tuple[
     return phase[order], duty[order]
 
 
-def _near(phase: Floats) -> Bools:
+def near(phase: Floats) -> Bools:
+    """Return which phases lie within CENTRE_rad of π/2, [point]."""
     return np.abs(phase - np.pi / 2) < CENTRE_rad
 
 

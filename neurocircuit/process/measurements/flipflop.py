@@ -28,14 +28,14 @@ def measure(context: Context) -> Measured:
     began, bench, trim = cpu_s(), Bench(context.installed, context.condition), trimmed(context)
     bias_V = float(bench.rings([trim.bias.vco3_A]).bias_V[0])
     coarse = np.arange(-WIDEST_s, WIDEST_s + COARSE_s / 2, COARSE_s)
-    early, delay = _delays(bench, bias_V, coarse)
+    early, delay = delays(bench, bias_V, coarse)
     moved = coarse - early  # how much later than it set out data arrives, but for what both paths have in common
     latched = np.isfinite(delay)
     if not latched[-1] or latched[0]:
         raise SimulatorBadOutput(f"the flip-flop must see early data and miss late data within ±{WIDEST_s:g} s")
     first = int(np.flatnonzero(~latched)[-1])
     fine = np.linspace(coarse[first], coarse[first + 1], FINE + 2)[1:-1]
-    more = _delays(bench, bias_V, fine)
+    more = delays(bench, bias_V, fine)
     far = float(np.median(moved[coarse < -FAR_s]))
     early, delay = np.concatenate([early, more[0]]), np.concatenate([delay, more[1]])
     moved = np.concatenate([moved, fine - more[0]])
@@ -80,7 +80,7 @@ def _mean_near(early_s: Floats, delay_s: Floats, edge_s: float, span_s: float) -
     return float(np.interp(fine, early_s[latched], delay_s[latched]).mean())
 
 
-def _delays(bench: Bench, bias_V: float, early_s: Floats) -> tuple[Floats, Floats]:
+def delays(bench: Bench, bias_V: float, early_s: Floats) -> tuple[Floats, Floats]:
     """Return the time from data to clock as they reach the flip-flop, and clock to Q, nan where the data is missed.
 
     Both [point].

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurocircuit.process.bench import Bench
-from neurocircuit.process.measurements.flipflop import FAR_s, _delays, measure
+from neurocircuit.process.measurements.flipflop import FAR_s, delays, measure
 from tests.process.test_fit import context
 
 pytestmark = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")
@@ -17,7 +17,7 @@ def test_what_holds_data_back_at_the_edge_is_the_open_gate() -> None:
     bench = Bench(given.installed, given.condition)
     bias_V = float(bench.rings([given.installed.process.nominal.vco3_A]).bias_V[0])
     out_s = np.array([-150e-12, -120e-12, -1.2 * FAR_s, found["edge"], 120e-12, 150e-12])
-    arrived_s, delay_s = _delays(bench, bias_V, out_s)
+    arrived_s, delay_s = delays(bench, bias_V, out_s)
     later_s = out_s - arrived_s
     assert np.ptp(later_s[:3]) < 1e-12  # five steps of the search for the edge are 4 ps
     assert np.ptp(later_s[4:]) < 1e-12
