@@ -19,7 +19,7 @@ _EARLY_s = np.linspace(160e-12, -160e-12, 21)  # data before the clock
 
 
 def compare(installed: Installed, condition: Condition) -> dict[str, tuple[tuple[Quantity, Quantity], ...]]:
-    """Return what each replaced cell's bench says, by the field of `cells`: pairs of own and built-in.
+    """Return what each replaced cell's bench says, by the field of `cells`: pairs of user's and built-in.
 
     Each cell stands alone: among built-in ones. Raise InputError where the process replaces none, SimulatorError as the
     benches do; it names the cell.
@@ -30,9 +30,9 @@ def compare(installed: Installed, condition: Condition) -> dict[str, tuple[tuple
         text = installed.own_cells.get(BUILT_IN[name])
         if text is None:
             continue
-        own = replace(installed, own_cells={BUILT_IN[name]: text})
+        replaced = replace(installed, own_cells={BUILT_IN[name]: text})
         try:
-            compared[name] = tuple(zip(bench(own, condition), bench(built_in, condition), strict=True))
+            compared[name] = tuple(zip(bench(replaced, condition), bench(built_in, condition), strict=True))
         except SimulatorBadOutput as error:
             raise SimulatorBadOutput(f"cells.{name}: {error}") from None
     if not compared:
@@ -71,12 +71,12 @@ def _flip_flop(installed: Installed, condition: Condition) -> tuple[Quantity, ..
     bench = Bench(installed, condition)
     bias_V = float(bench.rings([installed.process.nominal.vco3_A]).bias_V[0])
     early_s, delay_s = flipflop.delays(bench, bias_V, _EARLY_s)
-    seen = np.isfinite(delay_s)
-    if not seen[0] or seen[-1]:
+    is_latched = np.isfinite(delay_s)
+    if not is_latched[0] or is_latched[-1]:
         raise SimulatorBadOutput("the flip-flop must see data 160 ps before the clock, and none 160 ps after it")
     return (
         Quantity("clock_to_q", "Clock to Q with early data", float(delay_s[0]), "s"),
-        Quantity("edge", "Latest data that is seen, before the clock, to 16 ps", float(early_s[seen].min()), "s"),
+        Quantity("edge", "Latest data that is seen, before the clock, to 16 ps", float(early_s[is_latched].min()), "s"),
     )
 
 

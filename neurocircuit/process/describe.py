@@ -124,13 +124,13 @@ class CellRow(Values):
     cell: str
     quantity: str
     unit: str
-    own: Number
+    user: Number
     built_in: Number
 
     def __str__(self) -> str:
-        own, built_in = (_four_digits(value, self.unit) for value in (self.own, self.built_in))
-        change = "" if self.unit == "" or not self.built_in else f"{100 * (self.own / self.built_in - 1):+.1f} %"
-        return f"{self.cell:<11}{self.quantity:<50}{own:>14}{built_in:>14}{change:>10}"
+        user, built_in = (_four_digits(value, self.unit) for value in (self.user, self.built_in))
+        change = "" if self.unit == "" or not self.built_in else f"{100 * (self.user / self.built_in - 1):+.1f} %"
+        return f"{self.cell:<11}{self.quantity:<50}{user:>14}{built_in:>14}{change:>10}"
 
 
 class CellComparison(Result):
@@ -146,7 +146,7 @@ class CellComparison(Result):
 
     def summary(self) -> str:
         """Return a table."""
-        head = f"{'cell':<11}{'quantity':<50}{'own':>14}{'built-in':>14}{'change':>10}"
+        head = f"{'cell':<11}{'quantity':<50}{'user':>14}{'built-in':>14}{'change':>10}"
         return "\n".join([head, *map(str, self.rows)])
 
 
@@ -166,9 +166,9 @@ def compare_cells(
         temperature_C=condition.temperature_C,
         supply_V=condition.supply_V,
         rows=tuple(
-            CellRow(cell=cell, quantity=own.label, unit=own.unit, own=own.value, built_in=built_in.value)
+            CellRow(cell=cell, quantity=user.label, unit=user.unit, user=user.value, built_in=built_in.value)
             for cell, pairs in cell_benches.compare(installed, condition).items()
-            for own, built_in in pairs
+            for user, built_in in pairs
         ),
     )
 

@@ -48,8 +48,8 @@ def own_cells(process: Process, folder: Path) -> dict[str, str]:
 
     folder: of the process file. Raise InputError, with file and line or pin, for a file or pins that do not fit.
     """
-    given = ((field, getattr(process.cells, field)) for field in BUILT_IN)
-    return {BUILT_IN[field]: _own_cell(field, cell, folder) for field, cell in given if cell is not None}
+    cells = ((field, getattr(process.cells, field)) for field in BUILT_IN)
+    return {BUILT_IN[field]: _own_cell(field, cell, folder) for field, cell in cells if cell is not None}
 
 
 def ports(built_in: str) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def _own_cell(field: str, cell: CellFile, folder: Path) -> str:
 
 
 def _nets(
-    field: str, built_in: tuple[str, ...], own: tuple[str, ...], pins: Mapping[str, str | tuple[str, ...]]
+    field: str, built_in: tuple[str, ...], user: tuple[str, ...], pins: Mapping[str, str | tuple[str, ...]]
 ) -> list[str]:
     """Return the net of each pin of the user's subcircuit: a port of the built-in cell, or 0.
 
@@ -97,19 +97,19 @@ def _nets(
         if port not in known:
             raise InputError(f"cells.{field}.pins must connect {', '.join(known)}, got {port}")
         for pin in (named,) if isinstance(named, str) else named:
-            if pin.lower() not in map(str.lower, own):
-                raise InputError(f"cells.{field}.pins.{port}: the subcircuit has pins {', '.join(own)}, got {pin}")
+            if pin.lower() not in map(str.lower, user):
+                raise InputError(f"cells.{field}.pins.{port}: the subcircuit has pins {', '.join(user)}, got {pin}")
             if pin.lower() in net_of:
                 raise InputError(f"cells.{field}.pins connects {pin} twice")
             net_of[pin.lower()] = "0" if port == GROUND else port
-    for pin in own:
+    for pin in user:
         if pin.lower() in built_in and pin.lower() not in pins:
             net_of.setdefault(pin.lower(), pin.lower())
-    if open_pins := [pin for pin in own if pin.lower() not in net_of]:
+    if open_pins := [pin for pin in user if pin.lower() not in net_of]:
         raise InputError(f"cells.{field}.pins must connect {', '.join(open_pins)} to one of {', '.join(known)}")
     if open_ports := [port for port in built_in if port not in net_of.values()]:
-        raise InputError(f"cells.{field}.pins must name the pin for {', '.join(open_ports)} (has {', '.join(own)})")
-    return [net_of[pin.lower()] for pin in own]
+        raise InputError(f"cells.{field}.pins must name the pin for {', '.join(open_ports)} (has {', '.join(user)})")
+    return [net_of[pin.lower()] for pin in user]
 
 
 def _circuit_lines(path: Path, root: Path, depth: int) -> Iterator[_Line]:

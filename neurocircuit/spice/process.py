@@ -108,8 +108,8 @@ def load(name_or_path: str) -> Installed:
             if not files[model.file].is_file():
                 raise ProcessMissing(f"process {process.name}, corner {corner}: no model file {folder / model.file}")
     library = read_library(tuple(files.values()), root, process.ignored_parameters)
-    own = own_cells(process, path.parent.absolute())
-    return Installed(process, folder, sha256(path.read_bytes()).hexdigest(), library, own)
+    replaced = own_cells(process, path.parent.absolute())
+    return Installed(process, folder, sha256(path.read_bytes()).hexdigest(), library, replaced)
 
 
 def characterised(name: str) -> Path:
@@ -185,13 +185,13 @@ def prelude(installed: Installed, condition: Condition) -> str:
     return "\n".join(lines) + "\n"
 
 
-def cells_text(process: Process, own: Mapping[str, str]) -> str:
-    """Return the text of all cells, with the replica delay of the process; own: in the place of built-in ones."""
+def cells_text(process: Process, replaced: Mapping[str, str]) -> str:
+    """Return the text of all cells, with the replica delay of the process; replaced: text of the user's, by name."""
     folder = shipped.folder("netlists", "cells")
     other = f"replica_delay_{6 - process.delay_stages}.cir"
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".cir")), key=lambda path: path.name)
     built_in = {path.name.removesuffix(".cir"): path for path in paths if path.name != other}
-    return "\n".join(own.get(name) or path.read_text(encoding="utf-8") for name, path in built_in.items())
+    return "\n".join(replaced.get(name) or path.read_text(encoding="utf-8") for name, path in built_in.items())
 
 
 def _shipped_processes() -> Path:

@@ -117,7 +117,7 @@ def test_an_extracted_ring_runs_as_the_built_in_one_and_its_wiring_slows_it(own)
     rows = {row.quantity: row for row in compare_cells(own(extracted(2e-15), pins)).rows}
     frequency = rows["Frequency at the nominal current"]
     assert frequency.built_in == pytest.approx(0.75e9, rel=0.01)
-    assert frequency.own < 0.8 * ring_Hz
+    assert frequency.user < 0.8 * ring_Hz
     assert all(row.cell == "ring" for row in rows.values())
     assert rows["Tuning gain there"].built_in == pytest.approx(44e12, rel=0.1)
 
