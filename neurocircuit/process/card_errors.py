@@ -5,6 +5,7 @@ import re
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SimulatorBadOutput
 from neurocircuit.spec import Condition
+from neurocircuit.spice import ngspice
 from neurocircuit.spice.process import Installed
 from neurocircuit.spice.transistor_deck import TransistorDeck
 from neurocircuit.spice.transistor_run import simulate
@@ -15,6 +16,7 @@ _MODEL = re.compile(r"\bmodel (\S+): ")
 _PARAMETER = re.compile(r"unrecognized parameter \(([^)]*)\)", re.IGNORECASE)
 _LEVELS = re.compile(r"Only MOS device levels (\S+) are supported", re.IGNORECASE)
 _TYPE = re.compile(r"Unknown model type ([^\s;]+)", re.IGNORECASE)
+_NO_OSDI = re.compile(r"osdi: no such command")
 _INCLUDE = re.compile(r"Could not find (?:include|library) file (\S+?)[;\s]")
 
 
@@ -40,6 +42,12 @@ def where(installed: Installed, condition: Condition) -> str:
 
 def card_fault(complaint: str, installed: Installed) -> str:
     """Return what a complaint of ngspice means for the process's files, "" where it is not about them."""
+    if _NO_OSDI.search(complaint):
+        names = ", ".join(installed.process.osdi)
+        return (
+            f"this ngspice ({ngspice.version().number}) cannot load compiled models ({names}); "
+            f"name one that was built with --enable-osdi in {ngspice.EXECUTABLE_VARIABLE}"
+        )
     if model := _MODEL.search(complaint):
         return _model_fault(model[1], complaint, installed)
     if include := _INCLUDE.search(complaint):
@@ -57,11 +65,14 @@ def _model_fault(name: str, complaint: str, installed: Installed) -> str:
     model = f"model {name}" + (f" ({location})" if location else "")
     if levels := _LEVELS.search(complaint):
         return (
-            f"{model} is of a level that this ngspice does not have (it has {levels[1]}); one that has a Verilog-A "
-            "model, as FinFET cards, needs that compiled"
+            f"{model} is of a level that this ngspice does not have (it has {levels[1]}); where it is a Verilog-A "
+            "model, such as a FinFET's, name its compiled model in osdi of the process file"
         )
     if kind := _TYPE.search(complaint):
-        return f"{model} is of type {kind[1]}, which this ngspice does not have: a Verilog-A model has to be compiled"
+        return (
+            f"{model} is of type {kind[1]}, which this ngspice does not have: name its compiled Verilog-A model in "
+            "osdi of the process file"
+        )
     return (
         f"ngspice does not know {', '.join(dict.fromkeys(parameters))} of {model}; where they do not matter, name "
         "them in ignored_parameters of the process file (xl and xw shift l and w: change the sizes)"

@@ -147,6 +147,10 @@ class Process(Spec):
         tuple[Location, ...], Field(description="tried in this order; empty: the folder of this file")
     ] = ()
     ngbehavior: Annotated[str, Field(pattern=r"^[a-z]*$", description="ngspice's compatibility mode")] = ""
+    osdi: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]{1,64}\.osdi$")], ...],
+        Field(description="compiled Verilog-A models of the cards; their folder is the user's, $NEUROCIRCUIT_OSDI"),
+    ] = ()
     ignored_parameters: Annotated[
         tuple[Name, ...],
         Field(description="parameters of the cards to leave out, since ngspice does not know them"),

@@ -58,7 +58,7 @@ def listing(deck: TransistorDeck, *, timeout_s: float) -> str:
 
     Raise SimulatorBadOutput, SimulatorMissing, SimulatorTimeout.
     """
-    circuit = deck.text.partition(".control\n")[0]
+    circuit = deck.text.rpartition(".control\n")[0]  # a first one may load compiled models
     return ngspice.written(
         f"{circuit}.control\nlisting expand > {_LISTING}\nquit 0\n.endc\n.end\n",
         _LISTING,

@@ -31,6 +31,7 @@ _TROUBLE = re.compile(
 )
 # What it says of a model: name and text stand behind the line "Model issue", the rest wherever stderr meets stdout.
 _MODEL = re.compile(r"Model issue on line \d+ :\s*\.model\s+(\S+)")
+_NO_COMMAND = re.compile(r"^[^\n]*: no such command available in ngspice", re.MULTILINE)
 _MODEL_ISSUE = re.compile(
     r"unrecognized parameter \([^)\n]*\)|Only MOS device levels [^\n]*|Unknown model type \S+", re.IGNORECASE
 )
@@ -304,6 +305,8 @@ def _check_time(time_s: Floats, t_stop_s: float, first_by_s: float = 0.0) -> Non
 
 def _complaint(log: str, expected: re.Pattern[str] | None) -> str:
     """Return what tells of trouble, "" when there is nothing: what is wrong with a model, else the first such line."""
+    if lacking := _NO_COMMAND.search(log):
+        return lacking[0]
     issues = dict.fromkeys(" ".join(issue.split()) for issue in _MODEL_ISSUE.findall(log))
     if issues and (model := _MODEL.search(log)):
         return f"model {model[1]}: {'; '.join(issues)}"[:_LONGEST_COMPLAINT]

@@ -15,6 +15,7 @@ from neurocircuit.spice.own_cells import own_cells
 
 MODELS = "models"  # the name under which a deck finds the folder of the model files
 CELLS = "cells.cir"
+OSDI_VARIABLE = "NEUROCIRCUIT_OSDI"
 _TOML = "process.toml"
 _WRAPPERS = {
     "model": """.subckt {wrapper} d g s b w=1 l=1 mult=1
@@ -40,7 +41,7 @@ class Installed:
     """A process whose model files are here.
 
     folder: where the files of `process.corners` are. toml_sha256: hash of its TOML file. library: the files, checked.
-    own_cells: text of the cells that the user's own replace, by subcircuit.
+    own_cells: text of the cells that the user's own replace, by subcircuit. osdi: compiled models that ngspice loads.
     """
 
     process: Process
@@ -48,6 +49,7 @@ class Installed:
     toml_sha256: str
     library: Library = field(default_factory=Library)
     own_cells: Mapping[str, str] = field(default_factory=dict)
+    osdi: tuple[Path, ...] = ()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -93,8 +95,8 @@ def describe(name_or_path: str) -> Process:
 def load(name_or_path: str) -> Installed:
     """Return the process with its model files, read as text and checked: nothing that they say is run.
 
-    Raise ProcessMissing when they are not here, InputError for a file that holds commands or a path that leads out of
-    the process's folder, and as `describe`.
+    Raise ProcessMissing when they or its compiled models are not here, InputError for a file that holds commands or a
+    path that leads out of the process's folder, and as `describe`.
     """
     path = _toml_path(name_or_path)
     process = Process.from_toml(path)
@@ -109,7 +111,9 @@ def load(name_or_path: str) -> Installed:
                 raise ProcessMissing(f"process {process.name}, corner {corner}: no model file {folder / model.file}")
     library = read_library(tuple(files.values()), root, process.ignored_parameters)
     replaced = own_cells(process, path.parent.absolute())
-    return Installed(process, folder, sha256(path.read_bytes()).hexdigest(), library, replaced)
+    return Installed(
+        process, folder, sha256(path.read_bytes()).hexdigest(), library, replaced, _compiled_models(process)
+    )
 
 
 def characterised(name: str) -> Path:
@@ -162,6 +166,7 @@ def prelude(installed: Installed, condition: Condition) -> str:
     sizes = process.sizes_at(condition.corner)
     unit = process.devices.length_unit_m
     lines = [
+        *_loading(installed.osdi),
         *(
             f".lib '{installed.path_in_deck(model)}' {model.section}"
             if model.section
@@ -192,6 +197,29 @@ def cells_text(process: Process, replaced: Mapping[str, str]) -> str:
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".cir")), key=lambda path: path.name)
     built_in = {path.name.removesuffix(".cir"): path for path in paths if path.name != other}
     return "\n".join(replaced.get(name) or path.read_text(encoding="utf-8") for name, path in built_in.items())
+
+
+def _loading(osdi: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return the control block that loads compiled models; ngspice runs it before it reads the circuit."""
+    return (".control", *(f"pre_osdi '{path}'" for path in osdi), ".endc") if osdi else ()
+
+
+def _compiled_models(process: Process) -> tuple[Path, ...]:
+    """Return the compiled models that a process names.
+
+    They are code. So the user says by a variable from which folder it is loaded, not the process file.
+    """
+    if not process.osdi:
+        return ()
+    folder = os.environ.get(OSDI_VARIABLE, "")
+    absent = [name for name in process.osdi if not folder or not (Path(folder) / name).is_file()]
+    if absent:
+        looked = f"not in {folder}" if folder else f"{OSDI_VARIABLE} is not set"
+        raise ProcessMissing(
+            f"process {process.name} needs the compiled Verilog-A models {', '.join(absent)} ({looked}); "
+            f"set {OSDI_VARIABLE} to their folder: libs.tech/ngspice/osdi of the PDK, or where openvaf puts them"
+        )
+    return tuple(Path(folder).absolute() / name for name in process.osdi)
 
 
 def _shipped_processes() -> Path:

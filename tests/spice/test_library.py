@@ -213,3 +213,61 @@ def test_random_models_are_refused_and_a_parameter_switches_them_off(copy):
         check_process(toml)
     Path(toml).write_text(Path(toml).read_text() + "\n[parameters]\nmc = 0\n")
     assert check_process(toml).f_Hz == frequency_Hz("generic65")
+
+
+PTM = """* a card as the Predictive Technology Model's pages print it: blank lines inside, models called nmos and pmos
+.model  {name}  {name}  level = 54
+
++version = 4.8            binunit = 1               mobmod  = 0
+
+"""
+
+
+def test_a_predictive_card_with_its_blank_lines_is_a_process_of_the_user(copy):
+    """The same parameters as generic65's, printed in PTM's manner: the same ring to the last bit."""
+    text = cards(copy()).read_text()
+    for model, name in (("nch nmos", "nmos"), ("pch pmos", "pmos")):
+        plain = f".model {model} level=14 version=4.8 binunit=1 mobmod=0 "
+        assert plain in text
+        text = text.replace(plain, PTM.format(name=name) + "+ ")
+    toml = copy(('nmos = "nch"', 'nmos = "nmos"'), ('pmos = "pch"', 'pmos = "pmos"'))
+    cards(toml).write_text(text)
+    assert frequency_Hz(toml) == frequency_Hz("generic65")
+
+
+def test_compiled_models_are_code_and_come_from_a_folder_that_the_user_names(copy, tmp_path, monkeypatch):
+    toml = copy(("delay_stages", 'osdi = ["psp103_nqs.osdi"]\ndelay_stages'))
+    (tmp_path / "psp103_nqs.osdi").write_bytes(b"beside the process file: not taken")
+    monkeypatch.delenv("NEUROCIRCUIT_OSDI", raising=False)
+    with pytest.raises(
+        processes.ProcessMissing, match=r"psp103_nqs.osdi \(NEUROCIRCUIT_OSDI is not set\); set .* openvaf"
+    ):
+        processes.load(toml)
+    monkeypatch.setenv("NEUROCIRCUIT_OSDI", str(tmp_path / "runs"))
+    with pytest.raises(processes.ProcessMissing, match=r"psp103_nqs.osdi \(not in .*runs\)"):
+        processes.load(toml)
+    monkeypatch.setenv("NEUROCIRCUIT_OSDI", str(tmp_path))
+    installed = processes.load(toml)
+    head = processes.prelude(installed, installed.condition())
+    assert head.startswith(f".control\npre_osdi '{tmp_path}/psp103_nqs.osdi'\n.endc\n")
+    refused = copy(("delay_stages", 'osdi = ["../psp103.osdi"]\ndelay_stages'))
+    with pytest.raises(InputError, match=r"Process\.osdi"):
+        processes.load(refused)
+
+
+def test_an_ngspice_without_osdi_is_named_with_what_to_do(copy, tmp_path, monkeypatch, fake_ngspice):
+    """What Debian's ngspice 39.3 prints; the complaint about the model that is missing then comes second."""
+    toml = copy(("delay_stages", 'osdi = ["psp103_nqs.osdi"]\ndelay_stages'))
+    (tmp_path / "psp103_nqs.osdi").touch()
+    monkeypatch.setenv("NEUROCIRCUIT_OSDI", str(tmp_path))
+    fake_ngspice(
+        """
+        print("Warning: Model issue on line 1 :\\n  .model nch psp103_va ...\\nUnknown model type psp103_va - ignored")
+        print("osdi: no such command available in ngspice")
+        sys.exit(1)
+        """
+    )
+    with pytest.raises(
+        InputError, match=r"this ngspice \(39\) cannot load .*psp103_nqs.osdi.*enable-osdi in NEUROCIRCUIT_N"
+    ):
+        check_process(toml)
