@@ -214,9 +214,9 @@ def _compiled_models(process: Process) -> tuple[Path, ...]:
     folder = os.environ.get(OSDI_VARIABLE, "")
     absent = [name for name in process.osdi if not folder or not (Path(folder) / name).is_file()]
     if absent:
-        looked = f"not in {folder}" if folder else f"{OSDI_VARIABLE} is not set"
+        reason = f"not in {folder}" if folder else f"{OSDI_VARIABLE} is not set"
         raise ProcessMissing(
-            f"process {process.name} needs the compiled Verilog-A models {', '.join(absent)} ({looked}); "
+            f"process {process.name} needs the compiled Verilog-A models {', '.join(absent)} ({reason}); "
             f"set {OSDI_VARIABLE} to their folder: libs.tech/ngspice/osdi of the PDK, or where openvaf puts them"
         )
     return tuple(Path(folder).absolute() / name for name in process.osdi)
