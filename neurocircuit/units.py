@@ -25,6 +25,7 @@ _SPELLINGS = {
     "rad2/s": ("rad2/s", "rad²/s", "rad^2/s"),
     "K": ("K",),
     "1/K": ("1/K", "/K"),
+    "1/V": ("1/V", "/V"),
     "J": ("J",),
     "W": ("W",),
     "V": ("V",),
@@ -98,7 +99,7 @@ def format_quantity(value: float, unit: str) -> str:
     """Text that `parse_quantity` reads back to exactly `value`: the shortest SI prefix form, else an exponent."""
     if unit == "":
         return repr(float(value))
-    if value == 0.0 or unit in ("rad", "1/K", "degC", "V*m"):
+    if value == 0.0 or unit in ("rad", "1/K", "1/V", "degC", "V*m"):
         return f"{float(value)!r}".removesuffix(".0") + f" {unit}"
     for prefix, scale in _PREFIXES.items():
         scaled = float(f"{value / scale:.12g}")

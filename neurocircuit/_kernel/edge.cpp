@@ -83,10 +83,25 @@ struct Neuron {
   EdgeDecision decision{kInfinity, 0.0, false};
 
   void draw(int stream) {  // stream 0 renews VCO1 and VCO3 at VCO1's edges, stream 1 VCO2 and VCO4 at VCO2's
-    if (!noisy) return;
-    const auto [first, second] = normal_pair(seed, stream, draws[stream]++);
-    g[stream] = c.noise[stream] * first;
-    g[stream + 2] = c.noise[stream + 2] * second;
+    if (noisy) {
+      const auto [first, second] = normal_pair(seed, stream, draws[stream]++);
+      g[stream] = c.noise[stream] * first;
+      g[stream + 2] = c.noise[stream + 2] * second;
+    } else if (c.tones > 0) {
+      g[stream] = g[stream + 2] = 0.0;
+    }
+    if (c.tones > 0) follow_ripple(stream);
+  }
+
+  // Add what the ripple makes of two frequencies in the middle of the half period that begins now.
+  void follow_ripple(int stream) {
+    const double middle = s.t + kPi / c.omega[0] / 2.0;
+    for (std::size_t k = 0; k < c.tones; ++k) {
+      const double* tone = c.ripple + 6 * k;
+      const double wave = std::cos(tone[0] * middle + tone[1]);
+      g[stream] += tone[2 + stream] * wave;
+      g[stream + 2] += tone[4 + stream] * wave;
+    }
   }
 
   // VCO2 while UP stays: phase2(x) = phase2 + speed x + (relaxing/r) (1 - e^{-rx}), relaxing = pi (filter - up).

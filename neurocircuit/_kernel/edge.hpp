@@ -21,6 +21,8 @@ struct EdgeConstants {
   double floor;                // lowest membrane that a clamp allows; -inf: no clamp
   double armed;                // the comparator is off until then
   double ramp;                 // membrane's slope after the arming, VCO4 cut off from UP; nan: it goes on as before
+  const double* ripple;        // of the supply: `tones` times omega, phase, amplitudes of VCO1 ... VCO4, rad per tau
+  std::size_t tones;           // 0: no ripple
 };
 
 struct EdgeState {

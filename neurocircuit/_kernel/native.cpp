@@ -23,21 +23,23 @@ using Seeds = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::de
 
 namespace {
 
-// constants: [trial or 1, 19]: r, phase per weight, 4 omega, swing, spike width, window, 4 noise, readout q, waits for
+// constants: [trial or 1, 19], and 6 more for each tone of the supply's ripple (EdgeConstants::ripple): r, phase per weight, 4 omega, swing, spike width, window, 4 noise, readout q, waits for
 // input, counts turns, membrane floor, armed, ramp. state: [trial, 8] in the order of EdgeState. t, w: [trial, input]. Results: [trial].
 void edge_fire(In2 constants, In2 state, In2 t, In2 w, Seeds seeds, Out fire_time, Out headroom, Flags false_fire) {
   const std::size_t trials = t.shape(0), inputs = t.shape(1);
-  if (constants.shape(1) != 19 || (constants.shape(0) != 1 && constants.shape(0) != trials) || state.shape(0) != trials || state.shape(1) != 8 || w.shape(0) != trials ||
+  const std::size_t columns = constants.shape(1);
+  if (columns < 19 || (columns - 19) % 6 != 0 || (constants.shape(0) != 1 && constants.shape(0) != trials) || state.shape(0) != trials || state.shape(1) != 8 || w.shape(0) != trials ||
       w.shape(1) != inputs || seeds.shape(0) != trials || fire_time.shape(0) != trials ||
       headroom.shape(0) != trials || false_fire.shape(0) != trials)
     throw std::invalid_argument("edge_fire: shapes do not fit");
-  const std::size_t own = constants.shape(0) == 1 ? 0 : 19;
+  const std::size_t own = constants.shape(0) == 1 ? 0 : columns;
   nb::gil_scoped_release released;
   neurocircuit::EdgeInputs memory;
   for (std::size_t i = 0; i < trials; ++i) {
     const double* k = constants.data() + own * i;
     const neurocircuit::EdgeConstants c{k[0], k[1],  {k[2], k[3], k[4], k[5]}, k[6],         k[7],         k[8],
-                                        {k[9], k[10], k[11], k[12]}, k[13] != 0.0, k[14] != 0.0, k[15] != 0.0, k[16], k[17], k[18]};
+                                        {k[9], k[10], k[11], k[12]}, k[13] != 0.0, k[14] != 0.0, k[15] != 0.0, k[16], k[17], k[18],
+                                        k + 19, (columns - 19) / 6};
     const double* s = state.data() + 8 * i;
     const neurocircuit::EdgeState start{s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]};
     const auto decision = neurocircuit::edge_fire(c, start, t.data() + i * inputs, w.data() + i * inputs, inputs,

@@ -19,7 +19,7 @@ from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.network.physical import Answer, Layer, Neurons, PhysicalNetwork
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.neuron import chip as chips
-from neurocircuit.neuron import levels
+from neurocircuit.neuron import levels, supply
 from neurocircuit.neuron.on_time import OnTimes, Span, on_times
 from neurocircuit.neuron.operating_points import Operating, concatenate, operate, operate_rows_in_window
 from neurocircuit.spec import MappedNetwork, Variation
@@ -232,6 +232,7 @@ class Chip:
         circuit, chip_layer = self.circuit, self.layers[k]
         layer, spec = circuit.layers[k], circuit.mapped.neuron_of(k)
         start, seeds = chips.draw_event(spec, self.seed, self.number, image, k, layer.neurons)
+        supply_rad = self.supply_rad(k, image)
         numbers = np.arange(layer.neurons) if neurons is None else neurons
         t, headroom = np.empty(len(numbers)), np.empty(len(numbers))
         false_fire = np.empty(len(numbers), dtype=bool)
@@ -248,11 +249,24 @@ class Chip:
                 )
             errors = None if self.perfect else chip_layer.neurons.take(which)
             record = levels.evaluate(
-                level, spec, times, weights, start_rad=start[which], noise_seed=seeds[which], errors=errors
+                level,
+                spec,
+                times,
+                weights,
+                start_rad=start[which],
+                noise_seed=seeds[which],
+                errors=errors,
+                supply_rad=supply_rad,
             )
             t[rows] = record.by_itself_over_tau  # forced spikes are the window's pulse, which the network adds
             false_fire[rows], headroom[rows] = record.false_fire, record.headroom
         return LayerRun(t, false_fire, headroom)
+
+    def supply_rad(self, k: int, image: int) -> Floats:
+        """Return the phases of the supply's tones when layer k is armed in an event, [tone, 1]: all its neurons'."""
+        neuron = self.circuit.mapped.neuron
+        began_rad = chips.draw_supply(neuron, self.seed, self.number, image)[:, None]
+        return supply.later(neuron, began_rad, self.circuit.layers[k].origin_over_tau * neuron.tau_s)
 
 
 def _taken(values: Any, rows: NDArray[np.integer], columns: NDArray[np.integer] | None) -> Any:

@@ -8,11 +8,11 @@ With e the excess phase error, y the speed of VCO2 and u the rate at which the i
 which is eq. (2) in state form. Between two corners of the inputs u is constant and arc.py has the closed form.
 Static frequency errors shift the lock point and let the membrane drift: both are in d. The XOR never wraps here.
 Phase noise adds corners: the frequencies that it holds for half a period (phase_noise.py) add to u (VCO1 less VCO2)
-and to d (VCO4 less VCO3).
+and to d (VCO4 less VCO3); so do those that the supply's ripple moves (supply.py).
 Under a readout window the first crossing after the arming counts; on a ramp the membrane rises evenly from there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from neurocircuit.neuron.arc import Arc, first_crossing
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.phase_noise import VERSION, Walk, half_period_over_tau, speeds, start_of_loop, walk
 from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
+from neurocircuit.neuron.supply import SupplyRipple
 from neurocircuit.spec import NeuronSpec
 
 HAS_DEVICES = False
@@ -96,9 +97,10 @@ def fire(
         scale = 1.0 + np.reshape(errors.tau, (-1,))
         t_over_tau = t_over_tau / scale[:, None]
     first = np.min(t_over_tau, axis=1)
-    u, d, corners = _armed(spec, constants, t_over_tau, weights, noise_seed, scale)
-    trials, noisy = len(corners.times), any(spec.phase_noise)
-    e, y = start_of_loop(spec, noise_seed, scale) / spec.phase_per_weight_rad
+    ripple = None if errors is None else errors.ripple
+    u, d, corners = _armed(spec, constants, t_over_tau, weights, noise_seed, scale, ripple)
+    trials, noisy = len(corners.times), any(spec.phase_noise) or ripple is not None
+    e, y = start_of_loop(spec, noise_seed, scale, ripple) / spec.phase_per_weight_rad
     gap, now = np.full(trials, constants.start), np.zeros(trials)
     fire_time, peak = np.full(trials, np.inf), np.abs(e + constants.static_error)
     armed = np.full(trials, not constants.waits_for_input and spec.readout_window is None)
@@ -142,14 +144,20 @@ def _arc(
 
 
 def _armed(
-    spec: NeuronSpec, constants: Constants, t_over_tau: Floats, weights: Floats, noise_seed: np.ndarray, scale: Any
+    spec: NeuronSpec,
+    constants: Constants,
+    t_over_tau: Floats,
+    weights: Floats,
+    noise_seed: np.ndarray,
+    scale: Any,
+    ripple: SupplyRipple | None,
 ) -> tuple[Floats, Floats, Corners]:
     """Return U and d from arming on, both [trial], and all corners after it."""
     corners = _corners(constants, t_over_tau, weights)
     none = np.zeros(len(corners.times))
-    if not any(spec.phase_noise):
+    if not any(spec.phase_noise) and ripple is None:
         return none, none + constants.drift, corners
-    u, slip, corners = _disturbed(spec, constants, corners, noise_seed, scale)
+    u, slip, corners = _disturbed(spec, constants, corners, speeds(spec, noise_seed, scale, ripple), scale)
     return u, none + constants.drift + slip, corners
 
 
@@ -177,10 +185,10 @@ def _corners(constants: Constants, t_over_tau: Floats, weights: Floats) -> Corne
 
 
 def _disturbed(
-    spec: NeuronSpec, constants: Constants, corners: Corners, noise_seed: np.ndarray, scale: Any
+    spec: NeuronSpec, constants: Constants, corners: Corners, held: Floats, scale: Any
 ) -> tuple[Floats, Floats, Corners]:
-    """What phase noise adds to u and to d from arming on, both [trial], and the corners with its own among them."""
-    speed1, speed2, speed3, speed4 = speeds(spec, noise_seed, scale)
+    """What held frequencies add to u and to d from arming on, both [trial], and the corners with theirs among them."""
+    speed1, speed2, speed3, speed4 = held
     moved, slipped = (
         (speed1 - speed2) / spec.phase_per_weight_rad,
         (speed4 - speed3) / np.reshape(constants.gain, (-1, 1)),
@@ -209,12 +217,19 @@ def _peak(arc: Arc, zeros: Floats, length: Floats, delay: Floats, constants: Con
     return largest
 
 
-def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
+def waveforms(
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    start_rad: Floats,
+    noise_seed: int,
+    ripple: SupplyRipple | None = None,
+) -> Waveforms:
     """Return the waveforms over the window from t_over_tau and weights, both [input]; UP is its running mean."""
     constants = Constants.of(spec)
     seeds = np.array([noise_seed], dtype=np.uint64)
-    u, d, corners = _armed(spec, constants, t_over_tau[None], weights[None], seeds, 1.0)
-    e, y = start_of_loop(spec, seeds) / spec.phase_per_weight_rad
+    u, d, corners = _armed(spec, constants, t_over_tau[None], weights[None], seeds, 1.0, ripple)
+    e, y = start_of_loop(spec, seeds, ripple=ripple) / spec.phase_per_weight_rad
     gap, now = np.full(1, constants.start), 0.0
     pieces = []
     columns = (corners.times[0], corners.jumps[0], corners.rates[0], corners.slips[0])
@@ -227,9 +242,10 @@ def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: 
         length = np.array([corner - now])
         (e, y), gap = loop.state(length), membrane.gap_at(length)
         e, y, u, d, now = e + u + jump, y + u, u + rate, d + slip, corner
-    fired_at = fire(spec, t_over_tau[None], weights[None], np.zeros((1, 2)), seeds).fire_time_over_tau[0]
+    errors = replace(NeuronErrors.none(), ripple=ripple)
+    fired_at = fire(spec, t_over_tau[None], weights[None], np.zeros((1, 2)), seeds, errors).fire_time_over_tau[0]
     path = np.concatenate(pieces, axis=1)
-    return _present(spec, constants, t_over_tau, weights, path, walk(spec, noise_seed), fired_at)
+    return _present(spec, constants, t_over_tau, weights, path, walk(spec, noise_seed, ripple), fired_at)
 
 
 def _present(

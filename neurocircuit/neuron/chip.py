@@ -13,24 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.neuron.supply import SupplyRipple, tones
 from neurocircuit.spec import NeuronSpec, StartPhases
 from neurocircuit.spec.variation import Variation
 
 COMPONENTS = ("die", "neuron", "synapse")
-_STREAMS = {"die": 1, "neuron": 2, "synapse": 3, "event": 4}
+_STREAMS = {"die": 1, "neuron": 2, "synapse": 3, "event": 4, "supply": 5}
 
 
 @dataclass(frozen=True)
 class NeuronErrors:
     """Relative errors of neurons, each [trial] or a scalar: of τ (at fixed r), of the swing of VCO4, of the threshold.
 
-    frequency: of VCO1 … VCO4, four such values, on top of those in the spec.
+    frequency: of VCO1 … VCO4, four such values, on top of those in the spec. ripple: of the supply, beside them.
     """
 
     tau: Any
     gain: Any
     threshold: Any
     frequency: tuple[Any, Any, Any, Any]
+    ripple: SupplyRipple | None = None
 
     @classmethod
     def none(cls) -> "NeuronErrors":
@@ -40,13 +42,16 @@ class NeuronErrors:
     def take(self, which: Any) -> "NeuronErrors":
         """Return those of some neurons."""
         error1, error2, error3, error4 = (value[which] for value in self.frequency)
-        return NeuronErrors(self.tau[which], self.gain[which], self.threshold[which], (error1, error2, error3, error4))
+        frequency = (error1, error2, error3, error4)
+        ripple = None if self.ripple is None else self.ripple.take(which)
+        return NeuronErrors(self.tau[which], self.gain[which], self.threshold[which], frequency, ripple)
 
     def with_frequencies(self, errors: Floats) -> "NeuronErrors":
         """Return these errors with relative frequency errors of VCO1 … VCO4, [4, trial], on top; all are [trial]."""
         zero = np.zeros(errors.shape[1])
         error1, error2, error3, error4 = (mine + more for mine, more in zip(self.frequency, errors, strict=True))
-        return NeuronErrors(self.tau + zero, self.gain + zero, self.threshold + zero, (error1, error2, error3, error4))
+        frequency = (error1, error2, error3, error4)
+        return NeuronErrors(self.tau + zero, self.gain + zero, self.threshold + zero, frequency, self.ripple)
 
     @property
     def threshold_factor(self) -> Any:
@@ -129,6 +134,11 @@ def draw_event(
     if isinstance(spec.start_phases, StartPhases):
         phases[:] = spec.start_phases.vco1_rad, spec.start_phases.vco3_rad
     return phases, seeds
+
+
+def draw_supply(spec: NeuronSpec, seed: int, chip: int, image: int) -> Floats:
+    """Return the phases of the supply's tones, [tone], when an image starts on a chip: all its neurons share them."""
+    return _generator(seed, "supply", chip, image).uniform(0.0, 2 * np.pi, tones(spec))
 
 
 def _generator(seed: int, stream: str, *key: int) -> np.random.Generator:

@@ -17,9 +17,11 @@ Each neuron may have errors of its own (chip.py). An error of τ moves K and w_l
 solved on the clock of its own τ, on which its frequencies, pulses and window scale.
 
 Phase noise is white frequency noise, drawn anew at each edge of VCO1 (for VCO1 and VCO3) and of VCO2 (for VCO2 and
-VCO4) and held for that half period, with the variance that makes the phase a random walk of the stated rad²/s.
+VCO4) and held for that half period, with the variance that makes the phase a random walk of the stated rad²/s. The
+supply's ripple is held likewise, with its value in the middle of that half period.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.edge_state import Constants, skipped_peak, start_state
 from neurocircuit.neuron.phase_noise import VERSION, start_of_loop
 from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
+from neurocircuit.neuron.supply import SupplyRipple
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.neuron import XOR_RANGE_rad
 
@@ -53,7 +56,8 @@ def fire(
     if errors is not None:
         scale = 1.0 + np.reshape(errors.tau, (-1,))
         t_over_tau = t_over_tau / scale[:, None]
-    state = start_state(constants, t_over_tau, start_rad, beside=start_of_loop(spec, noise_seed, scale))
+    ripple = None if errors is None else errors.ripple
+    state = start_state(constants, t_over_tau, start_rad, beside=start_of_loop(spec, noise_seed, scale, ripple))
     trials = len(t_over_tau)
     if native is None:
         fire_time, headroom, false_fire = _fire_numpy(constants, state, t_over_tau, weights, noise_seed)
@@ -80,16 +84,24 @@ def _fire_numpy(
     return fire_time, headroom, false_fire
 
 
-def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
+def waveforms(
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    start_rad: Floats,
+    noise_seed: int,
+    ripple: SupplyRipple | None = None,
+) -> Waveforms:
     """Return the waveforms over the window of one neuron, a sample at every event.
 
     t_over_tau and weights are [input].
     """
-    constants = Constants.of(spec)
+    errors = replace(NeuronErrors.none(), ripple=ripple)
+    constants = Constants.of(spec, errors)
     seeds = np.array([noise_seed], dtype=np.uint64)
-    beside = start_of_loop(spec, seeds)
+    beside = start_of_loop(spec, seeds, ripple=ripple)
     state = start_state(constants, t_over_tau[None], start_rad[None], may_skip=False, beside=beside)
-    fired_at = fire(spec, t_over_tau[None], weights[None], start_rad[None], seeds).fire_time_over_tau[0]
+    fired_at = fire(spec, t_over_tau[None], weights[None], start_rad[None], seeds, errors).fire_time_over_tau[0]
     time, phase1, phase2, duty, up, membrane, phase3 = edge_numpy.trace(
         constants, state, t_over_tau[None], weights[None], seeds
     )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
-from neurocircuit.neuron.edge_state import Constants
+from neurocircuit.neuron.edge_state import Constants, held_ripple
 from neurocircuit.neuron.phase_noise import Seeds, normal_pair
 
 
@@ -257,9 +257,14 @@ class _Batch:
         return np.asarray(np.mod(membrane, 2 * np.pi) < np.pi)
 
     def _draw(self, stream: int, where: Bools) -> None:
+        moved = held_ripple(self.c, self.t) if self.c.ripple else np.zeros((4, 1))
         if not any(self.c.noise):
+            if self.c.ripple:
+                for vco in (stream, stream + 2):
+                    self.noise[vco] = np.where(where, moved[vco], self.noise[vco])
             return
         first, second = normal_pair(self.seeds, stream, self.draws[stream])
-        self.noise[stream] = np.where(where, self.c.noise[stream] * first, self.noise[stream])
-        self.noise[stream + 2] = np.where(where, self.c.noise[stream + 2] * second, self.noise[stream + 2])
+        drawn = {stream: first, stream + 2: second}
+        for vco, normal in drawn.items():
+            self.noise[vco] = np.where(where, self.c.noise[vco] * normal + moved[vco], self.noise[vco])
         self.draws[stream] += where.astype(np.uint64)

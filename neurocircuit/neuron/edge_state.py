@@ -33,6 +33,7 @@ class Constants:
     floor: float
     armed: Value
     ramp: Value  # rise of the membrane after the arming; nan: it goes on as before
+    ripple: tuple[Value, ...] = ()  # of the supply; for each tone ω, phase, amplitudes of VCO1 … VCO4
 
     @classmethod
     def of(cls, spec: NeuronSpec, errors: NeuronErrors | None = None) -> "Constants":
@@ -67,6 +68,7 @@ class Constants:
             ramp=np.nan
             if spec.ramp_slope is None
             else spec.ramp_slope * spec.fixed_lead_rad * scale * (1.0 + errors.gain),
+            ripple=_ripple(errors),
         )
 
     def as_array(self) -> Floats:
@@ -74,7 +76,7 @@ class Constants:
         flags = (float(self.readout_q), float(self.waits_for_input), float(self.counts_turns), self.floor)
         window = (self.armed, self.ramp)
         head = (self.r, self.phase_per_weight, *self.omega, self.swing, self.spike_width, self.window)
-        columns = np.broadcast_arrays(*np.atleast_1d(*head, *self.noise, *flags, *window))
+        columns = np.broadcast_arrays(*np.atleast_1d(*head, *self.noise, *flags, *window, *self.ripple))
         return np.ascontiguousarray(np.stack(columns, axis=1))
 
     def row(self, trial: int) -> "Constants":
@@ -83,12 +85,35 @@ class Constants:
         def of_trial(value: Any) -> Any:
             return value[min(trial, len(value) - 1)] if np.ndim(value) else value
 
-        several = ("omega", "noise")
+        several = ("omega", "noise", "ripple")
         changed: dict[str, Any] = {
             field.name: of_trial(getattr(self, field.name)) for field in fields(self) if field.name not in several
         }
         changed |= {name: tuple(of_trial(value) for value in getattr(self, name)) for name in several}
         return replace(self, **changed)
+
+
+def held_ripple(constants: Constants, t: Floats) -> Floats:
+    """Return the frequencies that VCO1 … VCO4 hold by ripple for half a period from t, [4, trial]; as in the kernel."""
+    middle = t + np.pi / constants.omega[0] / 2.0
+    total = np.zeros((4, len(t)))
+    for k in range(0, len(constants.ripple), 6):
+        omega, phase, *amplitudes = constants.ripple[k : k + 6]
+        wave = np.cos(omega * middle + phase)
+        total = total + np.stack([amplitude * wave for amplitude in amplitudes])
+    return total
+
+
+def _ripple(errors: NeuronErrors) -> tuple[Value, ...]:
+    """Return the ripple of some events on the clock of each neuron's own τ, as in `Constants.ripple`."""
+    ripple = errors.ripple
+    if ripple is None:
+        return ()
+    scale = 1.0 + errors.tau
+    values: list[Value] = []
+    for omega, phase_rad, swing in zip(ripple.omega, ripple.phase_rad, ripple.swing.T, strict=True):
+        values += [omega * scale, phase_rad, *(amplitude * scale for amplitude in swing)]
+    return tuple(values)
 
 
 def start_state(
@@ -114,7 +139,8 @@ def start_state(
     first = np.minimum(np.min(t_over_tau, axis=1), constants.window)
     if np.any(constants.armed > 0):
         first = np.minimum(first, constants.armed)
-    skip = _quiet_until(constants, duty, first) & locked & (may_skip and not np.any(constants.noise))
+    moving = bool(np.any(constants.noise)) or bool(constants.ripple)
+    skip = _quiet_until(constants, duty, first) & locked & (may_skip and not moving)
     period = np.pi / constants.omega[0]
     begin = np.mod(start_rad[:, 0] / np.pi, 1.0)
     state[:, T] = np.where(skip, first, 0.0)

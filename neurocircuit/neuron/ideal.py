@@ -5,6 +5,7 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
+from neurocircuit.neuron.supply import SupplyRipple
 from neurocircuit.spec import NeuronSpec
 
 HAS_DEVICES = False
@@ -96,7 +97,14 @@ def _peak_current(since: Floats, weights: Floats) -> Floats:
     return peak
 
 
-def waveforms(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int) -> Waveforms:
+def waveforms(
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    start_rad: Floats,
+    noise_seed: int,
+    ripple: SupplyRipple | None = None,
+) -> Waveforms:
     """Synaptic current and membrane of eq. (1) and (3) over the window, from t_over_tau and weights, both [input].
 
     There is no VCO here: VCO1 carries the sum of the inputs, VCO2 follows it with τ, VCO4 carries the membrane.
@@ -139,6 +147,7 @@ def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
         "readout q": spec.readout == "q",
         "phase noise": any(spec.phase_noise),
         "flicker": spec.flicker is not None,
+        "supply ripple": spec.supply is not None,
         "wrap modulo 2π": spec.comparator == "modulo_2pi",
         "membrane floor": spec.membrane_floor_rad is not None,
         "frequency errors": any(spec.frequency_error.in_force),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
-from neurocircuit.neuron import flicker
+from neurocircuit.neuron import flicker, supply
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.pulse_overlap import acting_times, overlapping_weights
 from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
@@ -56,9 +56,18 @@ class Level(Protocol):
         """Decide every trial. Levels in SPICE take the numerics timeout_s and step_divisor, others none."""
 
     def waveforms(
-        self, spec: NeuronSpec, t_over_tau: Floats, weights: Floats, start_rad: Floats, noise_seed: int
+        self,
+        spec: NeuronSpec,
+        t_over_tau: Floats,
+        weights: Floats,
+        start_rad: Floats,
+        noise_seed: int,
+        **options: Any,
     ) -> Waveforms:
-        """Follow one neuron over the window; times and weights are [input], start_rad is [2]."""
+        """Follow one neuron over the window; times and weights are [input], start_rad is [2].
+
+        Levels without devices take the ripple of the supply that the neuron meets, where there is one.
+        """
 
     def arming(self, spec: NeuronSpec, start_rad: Floats, inputs: int) -> Arming:
         """Return the arming that the level really makes for the phases wanted [trial, 2]."""
@@ -91,6 +100,7 @@ def evaluate(
     timeout_s: float = 30.0,
     refined: bool = False,
     errors: NeuronErrors | None = None,
+    supply_rad: Floats | None = None,
 ) -> FireRecord:
     """Return the fire times from spike times and weights, both [trial, input].
 
@@ -98,7 +108,8 @@ def evaluate(
 
     start_rad: phases of VCO1 and VCO3 at arming, [trial, 2]; default: those of the spec, or where it says random,
     one draw per trial from a generator with seed 0.
-    noise_seed: seed of phase noise and flicker, [trial]; default: the trial's number.
+    noise_seed: seed of phase noise, flicker and ripple, [trial]; default: the trial's number.
+    supply_rad: phases of the supply's tones at arming, [tone, 1 or trial]; default: drawn for each trial by its seed.
     refined: the same physics with the level's numerics disturbed: half the time step in SPICE, inputs moved by a
     few ulps in a closed form. What that changes is the level's numerical floor.
     errors: what a chip's neurons have of their own, each [trial].
@@ -119,7 +130,7 @@ def evaluate(
         t_over_tau = t_over_tau * (1.0 + _ROUNDING_STEPS * np.finfo(float).eps)
     chosen = level_of(level)
     if not chosen.HAS_DEVICES:
-        errors = _with_flicker(spec, errors, noise_seed)
+        errors = _with_ripple(spec, _with_flicker(spec, errors, noise_seed), noise_seed, supply_rad)
     if errors is not None:
         options["errors"] = errors
     if chosen.HAS_DEVICES:
@@ -144,13 +155,16 @@ def waveforms(
     t_over_tau, weights = (np.asarray(array, dtype=np.float64) for array in (t_over_tau, weights))
     _check(t_over_tau[None], weights[None])
     start = fixed_start_rad(spec) if start_rad is None else start_rad
-    chosen = level_of(level)
+    chosen, options = level_of(level), dict[str, Any]()
     if not chosen.HAS_DEVICES:
         trial_inputs = t_over_tau[None], weights[None]
         t_over_tau, weights = (act(spec, *trial_inputs)[0] for act in (acting_times, overlapping_weights))
-        errors = _with_flicker(spec, None, np.array([noise_seed], dtype=np.uint64))
+        seeds = np.array([noise_seed], dtype=np.uint64)
+        errors = _with_ripple(spec, _with_flicker(spec, None, seeds), seeds, None)
         spec = spec if errors is None else errors.spec_of(spec, 0)
-    result = chosen.waveforms(spec, t_over_tau, weights, start, noise_seed)
+        if errors is not None and errors.ripple is not None:
+            options["ripple"] = errors.ripple
+    result = chosen.waveforms(spec, t_over_tau, weights, start, noise_seed, **options)
     if chosen.HAS_DEVICES or spec.output_delay_s == 0:
         return result
     late_over_tau = result.time_over_tau - spec.output_delay_s / spec.tau_s
@@ -204,6 +218,20 @@ def _with_flicker(spec: NeuronSpec, errors: NeuronErrors | None, noise_seed: NDA
     if spec.flicker is None:
         return errors
     return (NeuronErrors.none() if errors is None else errors).with_frequencies(flicker.draw(spec, noise_seed))
+
+
+def _with_ripple(
+    spec: NeuronSpec, errors: NeuronErrors | None, noise_seed: NDArray[np.uint64], supply_rad: Floats | None
+) -> NeuronErrors | None:
+    """Return the errors with the ripple that each trial meets; as they are where the supply has none."""
+    if spec.supply is None:
+        return errors
+    trials = len(noise_seed)
+    phase_rad = supply.phases(spec, noise_seed) if supply_rad is None else supply_rad
+    ripple = supply.met(spec, spec.supply, np.broadcast_to(phase_rad, (len(phase_rad), trials)))
+    # each trial meets its own: errors that are alike become one for each
+    apart = (NeuronErrors.none() if errors is None else errors).with_frequencies(np.zeros((4, trials)))
+    return replace(apart, ripple=ripple)
 
 
 def _after_output_delay(record: FireRecord, spec: NeuronSpec) -> FireRecord:

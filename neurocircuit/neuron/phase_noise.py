@@ -16,7 +16,7 @@ e' = w - y, y' = r (e - y), w white of density q = (D1 + D2) τ, the stationary 
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,33 +47,45 @@ class Walk:
         return np.asarray(np.interp(time_over_tau, self.corners_over_tau, self.phase_rad[vco - 1]))
 
 
-def walk(spec: NeuronSpec, seed: int) -> Walk | None:
-    """Return the walk of one neuron over its window; None without phase noise.
+class HeldFrequencies(Protocol):
+    """What moves frequencies beside noise (neuron/supply.py)."""
+
+    @property
+    def start(self) -> Floats:
+        """Phase error and speed of VCO2 of a loop that has been following it, [2, trial], rad and rad per τ."""
+
+    def speeds(self, time_over_tau: Floats) -> Floats:
+        """Return the frequencies that it adds at times [instant], [4, trial, instant], rad per τ."""
+
+
+def walk(spec: NeuronSpec, seed: int, ripple: HeldFrequencies | None = None) -> Walk | None:
+    """Return the walk of one neuron over its window, by noise and by what else moves its frequencies; None: still.
 
     Raise SpecError for too long a window.
     """
-    if not any(spec.phase_noise):
+    if not any(spec.phase_noise) and ripple is None:
         return None
     seeds = np.array([seed], dtype=np.uint64)
-    speed = speeds(spec, seeds)[:, 0]
+    speed = speeds(spec, seeds, ripple=ripple)[:, 0]
     corners = np.minimum(np.arange(speed.shape[1] + 1) * half_period_over_tau(spec), spec.window_over_tau)
     phase = np.concatenate([np.zeros((4, 1)), np.cumsum(speed * np.diff(corners), axis=1)], axis=1)
-    error, of_vco2 = start_of_loop(spec, seeds)[:, 0]
+    error, of_vco2 = start_of_loop(spec, seeds, ripple=ripple)[:, 0]
     return Walk(corners, phase, (float(error), float(of_vco2)))
 
 
-def start_of_loop(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0) -> Floats:
+def start_of_loop(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0, ripple: HeldFrequencies | None = None) -> Floats:
     """Return the phase error e and the speed y of VCO2 less that of VCO1's free run at arming, [2, trial].
 
-    Units rad and rad per τ, for `scale` as in `speeds` per own τ. 0 unless the loop is locked under noise.
+    Units rad and rad per τ, for `scale` as in `speeds` per own τ. By noise 0 unless the loop is locked under it.
     """
     seeds = np.asarray(seeds, dtype=np.uint64)
+    following = np.zeros((2, len(seeds))) if ripple is None else ripple.start * scale
     if not spec.locked_under_noise:
-        return np.zeros((2, len(seeds)))
+        return following
     d1, d2 = spec.phase_noise[:2]
     spread = np.sqrt((d1 + d2) * spec.tau_s * scale / 2.0)
     both, apart = normal_pair(seeds, 0, np.array(_START_INDEX, dtype=np.uint64))
-    return np.asarray(spread * np.stack([both + apart / np.sqrt(spec.loop_ratio), both]))
+    return np.asarray(following + spread * np.stack([both + apart / np.sqrt(spec.loop_ratio), both]))
 
 
 def half_period_over_tau(spec: NeuronSpec) -> float:
@@ -81,7 +93,7 @@ def half_period_over_tau(spec: NeuronSpec) -> float:
     return 1.0 / (2.0 * spec.cycles_per_tau)
 
 
-def speeds(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0) -> Floats:
+def speeds(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0, ripple: HeldFrequencies | None = None) -> Floats:
     """Return the held frequencies of VCO1 … VCO4 in rad per tau, [vco, trial, half period], over the window.
 
     scale: a neuron's own τ over that of the spec, a number or [trial]; the frequencies are then per own τ.
@@ -90,15 +102,18 @@ def speeds(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0) -> Floats:
     cycles = spec.f0_Hz * spec.window_s
     if cycles > LARGEST_WINDOW_cycles:
         raise SpecError(
-            f"f0·window must be <= {LARGEST_WINDOW_cycles:g} cycles with phase noise at a level without edges, "
-            f"got {cycles:g}"
+            f"f0·window must be <= {LARGEST_WINDOW_cycles:g} cycles with phase noise or ripple at a level without "
+            f"edges, got {cycles:g}"
         )
     count = max(ceil(2.0 * cycles * (1.0 - 1e-12)), 1)
     index = np.arange(count, dtype=np.uint64)
     drawn = [normal_pair(np.asarray(seeds, dtype=np.uint64)[:, None], stream, index) for stream in (0, 1)]
     normal = np.stack([drawn[0][0], drawn[1][0], drawn[0][1], drawn[1][1]])  # as edge.cpp: VCO1 and VCO3 share a draw
     spread = np.array([held_spread(spec, diffusion) for diffusion in spec.phase_noise])
-    return np.asarray(normal * spread[:, None, None] * np.reshape(scale, (1, -1, 1)))
+    held = normal * spread[:, None, None]
+    if ripple is not None:
+        held = held + ripple.speeds((np.arange(count) + 0.5) * half_period_over_tau(spec))
+    return np.asarray(held * np.reshape(scale, (1, -1, 1)))
 
 
 def held_spread(spec: NeuronSpec, diffusion: float) -> float:
@@ -118,6 +133,13 @@ def normal_pair(seed: Seeds, stream: int, index: Seeds) -> tuple[Floats, Floats]
     radius = np.sqrt(-2.0 * np.log(((key >> np.uint64(11)).astype(float) + 0.5) * 2.0**-53))
     angle = 2.0 * np.pi * ((second >> np.uint64(11)).astype(float) * 2.0**-53)
     return radius * np.cos(angle), radius * np.sin(angle)
+
+
+def uniform(seed: Seeds, stream: int, index: Seeds) -> Floats:
+    """Return a number in 0 … 1, a pure function of (seed, stream, index), which broadcast."""
+    with np.errstate(over="ignore"):
+        key = _mix(seed + np.uint64(0x9E3779B97F4A7C15) * (np.uint64(2) * index + np.uint64(stream + 1)))
+    return ((key >> np.uint64(11)).astype(float) + 0.5) * 2.0**-53
 
 
 def _mix(x: Seeds) -> Seeds:

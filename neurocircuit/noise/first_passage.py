@@ -7,7 +7,7 @@ With the membrane V(t) that all chips share, a neuron that fired at t, not befor
 The event is what is left in units of g(t): ξ = max over t' <= t of (V(t') - 1 - shift)/g(t'). A spike that did not come
 within the window had ξ at least at its end's: it gets the ξ of a run that is known to lie beyond that, drawn evenly
 (redistribution to the right, Efron 1967), since a neuron with more room would have shown it.
-V is the membrane less the drift by the flicker of its event.
+V is the membrane less what flicker and ripple of its event take from it.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.membrane import Membranes
 from neurocircuit.neuron.sensitivity import TERMS, drift
+from neurocircuit.neuron.supply import course
 from neurocircuit.noise.cells import (
     AXES,
     BINS,
@@ -72,12 +73,16 @@ class FirstPassageSamples:
     common: NDArray[np.bool_]  # of points drawn as they come
     spec: NeuronSpec | None = None
     offsets: Floats | None = None  # relative frequency offsets of VCO1 … VCO4 by flicker, [4, sample]; None: none
+    supply_rad: Floats | None = None  # phases of the supply's tones at arming, [tone, sample]; None: no ripple
 
     def event_of(self, which: NDArray[np.int64], shift: Floats, scale: float | None) -> Floats:
         """Return the events of some samples beside their shifts, both [sample]; scale as of Membranes.event_of."""
         membranes = self.membranes.take(self.row[which])
         if self.offsets is not None and self.spec is not None:
             membranes = membranes.without(drift(self.spec, membranes.grid, self.offsets[:, which, None]))
+        if self.supply_rad is not None and self.spec is not None:
+            moved = course(self.spec).membrane(membranes.grid, self.supply_rad[:, which, None])
+            membranes = membranes.without(-moved)
         return membranes.event_of(self.t_over_tau[which], shift, scale)
 
 

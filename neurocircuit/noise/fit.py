@@ -6,8 +6,8 @@ that missed its spike has at least what moves it to the window's end. Then, by o
     m = b(cell) + κ_die u_die + κ_neuron u_neuron + κ_synapse u_synapse + κ_loop c_loop + κ_lag c_lag + ε(cell)
 
 u: first-order terms of the chip that was simulated, c: those that all chips have in common, κ near 1 where
-first order holds, ε the event; what flicker takes from a membrane is known for each event, and no part of m. Cells span
-the axes that improve the likelihood of operating points that were held out.
+first order holds, ε the event; what flicker and ripple take from a membrane is known for each event, and no part of m.
+Cells span the axes that improve the likelihood of operating points that were held out.
 They hold b and ε twice: about the terms c (`rest_…`), and with the terms c in them, for a user who knows slope and time
 only. Beyond the calibrated points by up to REACH the outermost cells speak: what the terms leave varies slowly.
 
@@ -28,6 +28,7 @@ from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.neuron.membrane import Membranes
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.neuron.sensitivity import common_shift, common_terms, drift, drift_term
+from neurocircuit.neuron.supply import course
 from neurocircuit.noise import curves
 from neurocircuit.noise.cells import AXES as AXES
 from neurocircuit.noise.cells import BINS as BINS
@@ -58,10 +59,16 @@ class Samples:
     membranes: Membranes | None = None  # of the operating points [operating point]; None: no first passages
     common: Bools | None = None  # of points drawn as they come; None: all are
     offsets: Floats | None = None  # relative frequency offsets of VCO1 … VCO4 by flicker, [4, sample]; None: none
+    supply_rad: Floats | None = None  # phases of the supply's tones at arming, [tone, sample]; None: no ripple
 
-    def flicker_term(self, spec: NeuronSpec, which: Bools) -> Floats | float:
-        """Return the membrane terms of some samples by the flicker of their events, [sample], or 0 without any."""
-        return 0.0 if self.offsets is None else drift(spec, self.point.at[which], self.offsets[:, which])
+    def event_drift(self, spec: NeuronSpec, which: Bools) -> Floats | float:
+        """Return the membrane terms of some samples by flicker and ripple of their events, [sample], or 0 without."""
+        at, taken = self.point.at[which], 0.0
+        if self.offsets is not None:
+            taken = taken + drift(spec, at, self.offsets[:, which])
+        if self.supply_rad is not None:
+            taken = taken - course(spec).membrane(at, self.supply_rad[:, which])
+        return taken
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ def fit_layer(
     point = samples.point.take(fired)
     coordinates = features(spec, point, samples.headroom[fired])
     m, u = membrane_seen(spec, point, samples.t_over_tau[fired]), samples.u[:, fired]
-    m = m - samples.flicker_term(spec, fired)
+    m = m - samples.event_drift(spec, fired)
     common, clusters = common_terms(spec, point), samples.operating_point[fired]
     chips, by_spec = samples.chip[fired], drift_term(spec, point)
     kappa, error, term_kappa, term_error = fit_kappa(m - by_spec, u, common, chips, clusters)
@@ -179,7 +186,7 @@ def fit_layer(
     about = cell_statistics(residual, missed, cell, cells[0], clusters, shape)
     stats |= {f"rest_{name}": about[name] for name in about if name not in ("n", "missed")}
     silent = ~samples.point.fired & ~samples.wrapped
-    shift = samples.u[:, silent].sum(axis=0) + samples.flicker_term(spec, silent)
+    shift = samples.u[:, silent].sum(axis=0) + samples.event_drift(spec, silent)
     return LayerFit(
         edges=kept,
         calibrated=spans,
@@ -215,5 +222,6 @@ def _first_passage(spec: NeuronSpec, samples: Samples, spans: dict[str, tuple[fl
         common,
         spec,
         offsets,
+        None if samples.supply_rad is None else samples.supply_rad[:, fired],
     )
     return fit_first_passages(kept, spans)

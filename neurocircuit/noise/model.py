@@ -1,8 +1,9 @@
 """NoiseModel: what a layer of the circuit makes of the spikes that eq. (4) says, drawn from a noise table.
 
 Causes, each of which can be off: `systematic` (the bias that every neuron of a cell has), `die`, `neuron` and `synapse`
-(the chip's terms, constant for a chip), `flicker` (a drift of the membrane, by the spec) and `event` (all other noise;
-both drawn anew for every image). With all of them off the times come back untouched, bit for bit.
+(the chip's terms, constant for a chip), `flicker` and `supply` (what these take from the membrane, by the spec) and
+`event` (all other noise), which are drawn anew for every image. With all of them off the times come back untouched,
+bit for bit.
 
 Where a user has the neurons' membranes they fire at first passages (first_passage.py); without, and by tables before
 version 3, a spike moves by the slope at its crossing.
@@ -20,6 +21,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.neuron.membrane import Membranes
 from neurocircuit.neuron.operating_points import Operating, delay_of
 from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, common_shift, flicker_spread, wrap_distance
+from neurocircuit.neuron.supply import course, tones
 from neurocircuit.noise.cells import AXES, cells_of, features
 from neurocircuit.noise.curves import (
     APPROACH_EDGES,
@@ -34,7 +36,7 @@ from neurocircuit.noise.fit import LayerFit
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.spec import NeuronSpec
 
-CAUSES = ("systematic", *COMPONENTS, "flicker", "event")
+CAUSES = ("systematic", *COMPONENTS, "flicker", "supply", "event")
 LARGEST_OUTSIDE = 0.001
 _TOLERANCE = 1e-9
 
@@ -65,6 +67,29 @@ class Count:
         return self.share <= LARGEST_OUTSIDE
 
 
+@dataclass(frozen=True)
+class _EventDrift:
+    """Flicker of events, normal deviates [neuron], and phases of the supply's tones [tone, neuron]; None: neither."""
+
+    spec: NeuronSpec
+    flicker: Floats | None
+    supply_rad: Floats | None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing is taken."""
+        return self.flicker is None and self.supply_rad is None
+
+    def taken(self, t_over_tau: Floats) -> Floats:
+        """Return what they take from the membranes by t [1 or neuron, instant], thresholds, [neuron, instant]."""
+        total = np.zeros(1)
+        if self.flicker is not None:
+            total = total + self.flicker[:, None] * flicker_spread(self.spec, t_over_tau)
+        if self.supply_rad is not None:
+            total = total - course(self.spec).membrane(t_over_tau, self.supply_rad[:, :, None])
+        return total
+
+
 @dataclass
 class NoiseModel:
     """Draws circuit times. outside: "error", or "ideal": no noise there, counted."""
@@ -87,6 +112,7 @@ class NoiseModel:
         terms: Terms | None,
         generator: np.random.Generator,
         membranes: Membranes | None = None,
+        supply_rad: Floats | None = None,
     ) -> Floats:
         """Return the circuit fire times [neuron] for operating points of eq. (4); inf: silent within the window.
 
@@ -94,12 +120,11 @@ class NoiseModel:
         crossing alone, and what that misses (early spikes, false fires) comes by probability.
         terms: those of a chip, None without one. Raise InputError naming axis and range for a point beyond it,
         unless `outside` is "ideal". Three numbers per neuron are drawn whatever the causes: switching one off leaves
-        the others' luck as it was; a spec with flicker draws a fourth.
+        the others' luck as it was; a spec with flicker draws a fourth. supply_rad: phases of the supply's tones at
+        arming, [tone, 1 or neuron]; default: drawn for each neuron.
         """
         uniform = generator.random((3, len(point.at)))
-        flicker = None
-        if spec.flicker is not None:
-            flicker = generator.standard_normal(len(point.at)) * ("flicker" in self.causes)
+        drift = self._event_drift(spec, len(point.at), generator, supply_rad)
         ideal = np.where(point.fired, point.at, np.inf)
         if not self.causes:
             return ideal
@@ -108,17 +133,28 @@ class NoiseModel:
         coordinates = features(spec, point, headroom)
         inside = self._inside(layer, fit, coordinates, point.fired)
         if membranes is not None and fit.first_passage is not None:
-            drifting = membranes
-            if flicker is not None:
-                drifting = membranes.without(flicker[:, None] * flicker_spread(spec, membranes.grid))
+            drifting = membranes if drift.is_none else membranes.without(drift.taken(membranes.grid[None]))
             moved = self._first_passages(fit.first_passage, coordinates, point, terms, uniform, membranes, drifting)
             return np.where(
                 inside, np.minimum(moved, self._wrapped(fit, spec, point, uniform[2], early_too=False)), ideal
             )
-        shift = np.zeros_like(point.at) if flicker is None else flicker * flicker_spread(spec, point.at)
+        shift = np.zeros_like(point.at) if drift.is_none else drift.taken(point.at[:, None])[:, 0]
         moved = self._moved(fit, spec, coordinates, point, terms, shift, uniform)
         moved = np.where(point.fired, moved, self._false(fit, spec, point, terms, shift, uniform))
         return np.where(inside, np.minimum(moved, self._wrapped(fit, spec, point, uniform[2])), ideal)
+
+    def _event_drift(
+        self, spec: NeuronSpec, neurons: int, generator: np.random.Generator, supply_rad: Floats | None
+    ) -> "_EventDrift":
+        """Return what flicker and ripple of the events take; numbers are drawn whatever the causes."""
+        flicker = None if spec.flicker is None else generator.standard_normal(neurons)
+        if spec.supply is not None and supply_rad is None:
+            supply_rad = 2.0 * np.pi * generator.random((tones(spec), neurons))
+        return _EventDrift(
+            spec,
+            flicker if "flicker" in self.causes else None,
+            supply_rad if spec.supply is not None and "supply" in self.causes else None,
+        )
 
     def _first_passages(
         self,
@@ -130,7 +166,7 @@ class NoiseModel:
         membranes: Membranes,
         drifting: Membranes,
     ) -> Floats:
-        """Return the first passages of the membranes (first_passage.py); drifting: with the drift by flicker."""
+        """Return the first passages of the membranes (first_passage.py); drifting: less flicker and ripple."""
         cell = tuple(cells_of(coordinates, fit.edges))
         shift = self.chip_shift(fit, terms, point.at)
         xi = np.zeros_like(shift)

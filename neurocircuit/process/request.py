@@ -14,6 +14,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "untrimmed": ("trim",),
     "cco": ("trim",),
     "wiring": ("trim",),
+    "supply": ("trim",),
     "phase_noise": ("trim",),
     "assumed_noise": ("trim", "cco"),
     "detector": ("trim",),

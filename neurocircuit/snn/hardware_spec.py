@@ -9,7 +9,7 @@ from neurocircuit.noise.model import CAUSES
 from neurocircuit.spec import FullScale
 from neurocircuit.spec.fields import Ratio, Spec
 
-Cause = Literal["systematic", "die", "neuron", "synapse", "flicker", "event"]
+Cause = Literal["systematic", "die", "neuron", "synapse", "flicker", "supply", "event"]
 
 
 class HardwareSpec(Spec):

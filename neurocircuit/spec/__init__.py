@@ -2,7 +2,17 @@
 
 from neurocircuit.spec.bank import Bank, FullScale, WeightBank
 from neurocircuit.spec.network import LayerMapping, MappedNetwork
-from neurocircuit.spec.neuron import Flicker, FrequencyError, Lead, NeuronSpec, Ramp, Sensitivity, StartPhases
+from neurocircuit.spec.neuron import (
+    Flicker,
+    FrequencyError,
+    Lead,
+    NeuronSpec,
+    Ramp,
+    Sensitivity,
+    StartPhases,
+    Supply,
+    Tone,
+)
 from neurocircuit.spec.process import CellFile, Cells, Devices, Location, Mismatch, ModelFile, Passives, Process, Sizes
 from neurocircuit.spec.testbench import LevelName, SweepSpec, Testbench, Uniform
 from neurocircuit.spec.transistors import Bias, Circuit, Components, Condition
@@ -34,8 +44,10 @@ __all__ = [
     "Sensitivity",
     "Sizes",
     "StartPhases",
+    "Supply",
     "SweepSpec",
     "Testbench",
+    "Tone",
     "Uniform",
     "Variation",
     "WeightBank",

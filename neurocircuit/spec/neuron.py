@@ -8,7 +8,18 @@ from pydantic import Field, model_validator
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SpecError, UnitError
 from neurocircuit.spec.bank import WeightBank
-from neurocircuit.spec.fields import Hertz, PerKelvin, PhaseDiffusion, Radians, RadiansPerSecond, Ratio, Seconds, Spec
+from neurocircuit.spec.fields import (
+    Hertz,
+    PerKelvin,
+    PerVolt,
+    PhaseDiffusion,
+    Radians,
+    RadiansPerSecond,
+    Ratio,
+    Seconds,
+    Spec,
+    Volts,
+)
 from neurocircuit.spec.transistors import Circuit
 from neurocircuit.units import format_quantity, parse_quantity
 
@@ -17,6 +28,8 @@ LARGEST_WINDOW_cycles = 1e7  # each is four events of the edge level
 XOR_RANGE_rad = pi / 2  # phase error up to which the XOR is linear, either way from quadrature
 SMALL_ERROR = Annotated[Ratio, Field(gt=-0.5, lt=0.5)]
 FLICKER = Annotated[Ratio, Field(ge=0, le=1e-5)]  # up to some 3 % of the frequency over any interval
+PUSHING = Annotated[PerVolt, Field(ge=-100, le=100)]
+LARGEST_PUSHED = 0.03  # of a frequency, by all tones together: beyond it no VCO follows in proportion
 SHARE = Annotated[Ratio, Field(ge=0, le=1)]
 
 
@@ -90,6 +103,32 @@ class Flicker(Spec):
             description="over which the trim measures a frequency; a counter needs 66 µs for 2e-5 of 764 MHz",
         ),
     ] = 1e-4
+
+
+class Tone(Spec):
+    """One tone of the supply ripple: A cos(2π f t + φ), its phase φ random."""
+
+    frequency_Hz: Annotated[Hertz, Field(alias="frequency", gt=0)]
+    amplitude_V: Annotated[Volts, Field(alias="amplitude", ge=0, lt=1, description="peak, not peak to peak")]
+
+
+class Supply(Spec):
+    """Supply ripple, and how far the frequency of each VCO follows it (supply pushing).
+
+    All VCOs of a chip meet the same ripple; what two of them have alike cancels in their difference
+    (neuron/supply.py).
+    """
+
+    sensitivity_per_V: Annotated[
+        tuple[PUSHING, PUSHING, PUSHING, PUSHING],
+        Field(alias="sensitivity", description="of VCO1 … VCO4: relative change of the frequency per volt"),
+    ]
+    tones: Annotated[tuple[Tone, ...], Field(min_length=1, max_length=32, description="one, or a spectrum")]
+
+    @property
+    def largest(self) -> float:
+        """Largest relative change of a frequency, when all tones peak together."""
+        return max(map(abs, self.sensitivity_per_V)) * sum(tone.amplitude_V for tone in self.tones)
 
 
 class ReadoutWindow(Spec):
@@ -254,6 +293,10 @@ class NeuronSpec(Spec):
             description="what characterised phase_noise and flicker on devices; absent: they are assumed",
         ),
     ] = None
+    supply: Annotated[
+        Supply | None,
+        Field(description="supply ripple and how far VCO1 … VCO4 follow it; absent: a supply without ripple"),
+    ] = None
     frequency_error: Annotated[
         FrequencyError,
         Field(description="static errors of VCO1 … VCO4 before and after trim; none in the nominal circuit"),
@@ -318,8 +361,18 @@ class NeuronSpec(Spec):
                 f"phase_noise must be <= 0.1·f0 rad²/s (edges keep their order), here {0.1 * self.f0_Hz:g}, "
                 f"got {max(self.phase_noise):g}"
             )
-        if self.noise_source is not None and not self.is_noisy:
+        if self.noise_source is not None and not any(self.phase_noise) and self.flicker is None:
             raise ValueError(f"noise_source must stand beside phase_noise or flicker, got {self.noise_source!r} alone")
+        if self.supply is not None:
+            if self.supply.largest > LARGEST_PUSHED:
+                raise ValueError(
+                    f"supply must move frequencies by <= {LARGEST_PUSHED:g} at most, got {self.supply.largest:g}"
+                )
+            fastest_Hz = max(tone.frequency_Hz for tone in self.supply.tones)
+            if fastest_Hz > self.f0_Hz / 4:
+                raise ValueError(
+                    f"supply.tones must have frequencies <= f0/4, here {self.f0_Hz / 4:g} Hz, got {fastest_Hz:g} Hz"
+                )
         if not 1e-3 <= self.loop_ratio <= 1e9:
             raise ValueError(f"loop_filter·tau must be within 1e-3 … 1e9, got {self.loop_ratio:g}")
         if self.window_s > 1000 * self.tau_s:
@@ -372,8 +425,8 @@ class NeuronSpec(Spec):
 
     @property
     def is_noisy(self) -> bool:
-        """Whether two events of one neuron differ by noise of its oscillators."""
-        return any(self.phase_noise) or self.flicker is not None
+        """Whether two events of one neuron differ by noise of its oscillators or by ripple of the supply."""
+        return any(self.phase_noise) or self.flicker is not None or self.supply is not None
 
     def replace(self, **values: Any) -> "NeuronSpec":
         """Return a validated copy with some fields changed; a noise that is given without its source is assumed."""
@@ -382,8 +435,8 @@ class NeuronSpec(Spec):
         return super().replace(**values)
 
     def without_noise(self) -> "NeuronSpec":
-        """Return the spec of silent oscillators, as a transient of transistors has them."""
-        return self.replace(phase_noise=(0.0, 0.0, 0.0, 0.0), flicker=None, locked_under_noise=False)
+        """Return the spec of silent oscillators on a supply without ripple, as a transient of transistors has them."""
+        return self.replace(phase_noise=(0.0, 0.0, 0.0, 0.0), flicker=None, locked_under_noise=False, supply=None)
 
     @property
     def observed_s(self) -> float:

@@ -21,6 +21,7 @@ from neurocircuit.neuron import averaged
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.phase_noise import VERSION, Walk, walk
 from neurocircuit.neuron.record import FireRecord, Waveforms, armed_as_asked, no_identity
+from neurocircuit.neuron.supply import SupplyRipple
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.neuron import XOR_RANGE_rad
 from neurocircuit.spice import deck, ngspice
@@ -79,7 +80,8 @@ def fire(
             trial_spec = spec if errors is None else errors.spec_of(spec, trial)
             scale = trial_spec.tau_s / spec.tau_s
             inputs = t_over_tau[trial] / scale, weights[trial]
-            solution = _decide(trial_spec, *inputs, int(noise_seed[trial]), timeout_s, step_divisor)
+            ripple = None if errors is None or errors.ripple is None else errors.ripple.take([trial])
+            solution = _decide(trial_spec, *inputs, int(noise_seed[trial]), ripple, timeout_s, step_divisor)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
         else:
@@ -93,6 +95,7 @@ def waveforms(
     weights: Floats,
     start_rad: Floats,
     noise_seed: int,
+    ripple: SupplyRipple | None = None,
     *,
     timeout_s: float = 30.0,
     step_divisor: int = 1,
@@ -101,7 +104,7 @@ def waveforms(
 
     Raise SimulatorMissing, SimulatorTimeout, SimulatorBadOutput, SpecError, InputError.
     """
-    noise = walk(spec, noise_seed)
+    noise = walk(spec, noise_seed, ripple)
     solution = _solve(spec, t_over_tau, weights, noise, timeout_s, step_divisor)
     time = solution.t_over_tau
     d1, _, d3, _ = (2 * pi * spec.cycles_per_tau * delta for delta in spec.frequency_error.in_force)
@@ -158,7 +161,13 @@ def first_crossing(time: Floats, gap: Floats, slope: Floats, start: float = 0.0,
 
 
 def _decide(
-    spec: NeuronSpec, t_over_tau: Floats, weights: Floats, noise_seed: int, timeout_s: float, step_divisor: int
+    spec: NeuronSpec,
+    t_over_tau: Floats,
+    weights: Floats,
+    noise_seed: int,
+    ripple: SupplyRipple | None,
+    timeout_s: float,
+    step_divisor: int,
 ) -> _Solution:
     """Simulate up to a while after the last input, which nearly always decides.
 
@@ -168,15 +177,15 @@ def _decide(
     """
     if spec.readout_window is not None:
         spec = spec.replace(window_s=spec.readout_window.closes_s)
-        return _solve(spec, t_over_tau, weights, walk(spec, noise_seed), timeout_s, step_divisor)
+        return _solve(spec, t_over_tau, weights, walk(spec, noise_seed, ripple), timeout_s, step_divisor)
     heard = t_over_tau[t_over_tau < spec.window_over_tau]
     horizon_s = (float(np.max(heard, initial=0.0)) + 4.0) * spec.tau_s + spec.spike_width_s
     if horizon_s < spec.window_s:
         short = spec.replace(window_s=horizon_s)
-        solution = _solve(short, t_over_tau, weights, walk(short, noise_seed), timeout_s, step_divisor)
+        solution = _solve(short, t_over_tau, weights, walk(short, noise_seed, ripple), timeout_s, step_divisor)
         if solution.fire_time_over_tau < inf:
             return solution
-    return _solve(spec, t_over_tau, weights, walk(spec, noise_seed), timeout_s, step_divisor)
+    return _solve(spec, t_over_tau, weights, walk(spec, noise_seed, ripple), timeout_s, step_divisor)
 
 
 def _solve(

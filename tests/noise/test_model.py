@@ -11,7 +11,7 @@ from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron.sensitivity import Terms, wrap_distance
 from neurocircuit.noise import CAUSES, NoiseModel, NoiseTable, fit
 from neurocircuit.noise.curves import WRAP_EDGES
-from neurocircuit.spec import Flicker, MappedNetwork
+from neurocircuit.spec import Flicker, MappedNetwork, Supply, Tone
 from tests.noise import planted
 from tests.noise.tables import planted_table
 
@@ -44,17 +44,21 @@ def test_without_causes_the_times_are_the_ideal_ones_bit_for_bit(table):
     np.testing.assert_array_equal(times, np.where(point.fired, point.at, np.inf))
 
 
+RIPPLE = Supply(sensitivity_per_V=(0.1, 0.2, 0.3, 0.1), tones=(Tone(frequency_Hz=1e7, amplitude_V=2e-3),))
+
+
 @pytest.mark.parametrize("cause", CAUSES)
 def test_each_cause_moves_times_alone(table, cause):
     rng = np.random.default_rng(1)
     point = planted.points(rng)
     model = NoiseModel(table, causes=(cause,), outside="ideal")
     terms = _terms(rng, len(point.at))
-    spec = SPEC.replace(flicker=Flicker(h=(1e-8,) * 4)) if cause == "flicker" else SPEC
+    noisy = {"flicker": SPEC.replace(flicker=Flicker(h=(1e-8,) * 4)), "supply": SPEC.replace(supply=RIPPLE)}
+    spec = noisy.get(cause, SPEC)
     first, second = (model.times(0, spec, point, terms, np.random.default_rng(s)) for s in (4, 5))
     assert (first[point.fired] != point.at[point.fired]).mean() > 0.9
     same = np.array_equal(first, second)
-    assert same == (cause not in ("event", "flicker"))  # the chip and the bias are constant over events
+    assert same == (cause not in ("event", "flicker", "supply"))  # the chip and the bias are constant over events
 
 
 def test_the_same_generator_gives_the_same_event(table):

@@ -90,6 +90,20 @@ def test_sensitivities_move_their_field_only():
         ("readout = 'x'", "NeuronSpec.readout must be 'continuous' or 'q', got 'x'"),
         ("threshold = { kind = 'lead', lead = '4 rad' }", "NeuronSpec.threshold.lead must be < 3.14"),
         ("threshold = { kind = 'x' }", "NeuronSpec.threshold must have a 'kind' among 'lead', 'ramp'"),
+        (
+            'supply = {sensitivity = ["1 1/V", "0 1/V", "0 1/V", "0 1/V"], tones = []}',
+            "NeuronSpec.supply.tones must have at least 1",
+        ),
+        (
+            'supply = {sensitivity = ["1 1/V", "0 1/V", "0 1/V", "-9 1/V"], tones = [{frequency = "1 MHz", '
+            'amplitude = "10 mV"}]}',
+            "NeuronSpec.supply must move frequencies by <= 0.03 at most, got 0.09",
+        ),
+        (
+            'supply = {sensitivity = ["1 1/V", "0 1/V", "0 1/V", "0 1/V"], tones = [{frequency = "0.2 GHz", '
+            'amplitude = "1 mV"}]}',
+            "NeuronSpec.supply.tones must have frequencies <= f0/4, here 1.91e+08 Hz, got 2e+08 Hz",
+        ),
         ("flicker = {h = [1e-8, 1e-8, 1e-8, 1e-3]}", "NeuronSpec.flicker.h[3] must be <= 1e-05, got 0.001"),
         (
             "flicker = {h = [0, 0, 0, 0], since_trim = 1.0}",

@@ -12,6 +12,7 @@ from neurocircuit.core.result import Values
 from neurocircuit.network.calibrate.points import Points
 from neurocircuit.network.calibrate.simulate import ChipRun, simulate_chips, simulate_points
 from neurocircuit.network.run import Circuit
+from neurocircuit.neuron import supply
 from neurocircuit.neuron.chip import ChipLayer, NeuronErrors
 from neurocircuit.neuron.sensitivity import COMPONENTS, contributions, flicker_spread, phase_noise_spread
 from neurocircuit.spec import StartPhases, Variation
@@ -29,8 +30,8 @@ _PARAMETER_NAMES = {
 class LayerBudget(Values):
     """What each cause alone does to the fire times of a layer: median over points of the spread, units of τ.
 
-    die, neuron, synapse, flicker, event, all: simulated with the other causes off; event: noise of events but
-    flicker; bias: median lateness of a perfect chip;
+    die, neuron, synapse, flicker, supply, event, all: simulated with the other causes off; event: noise of events but
+    flicker and the supply's ripple; bias: median lateness of a perfect chip;
     parameters: first-order spread of each parameter's term over the slope. points: firing neurons that it is over.
     """
 
@@ -40,6 +41,7 @@ class LayerBudget(Values):
     neuron: float
     synapse: float
     flicker: float = 0.0
+    supply: float = 0.0
     event: float
     all: float
     bias: float
@@ -62,7 +64,7 @@ def budget(
         fired = points.point.fired
         variation = circuit.mapped.variation
         row: dict[str, Any] = {"layer": circuit.mapped.layers[points.layer].name, "points": int(fired.sum())}
-        quiet, steady = points.spec.without_noise(), points.spec.replace(flicker=None)
+        quiet, steady = points.spec.without_noise(), points.spec.replace(flicker=None, supply=None)
         cases: dict[str, tuple[Points, Variation, int | None]] = {
             name: (points, variation.only(name), None) for name in COMPONENTS
         }
@@ -70,6 +72,9 @@ def budget(
         if points.spec.flicker is not None:
             flickering = quiet.replace(flicker=points.spec.flicker, start_phases=StartPhases())
             cases["flicker"] = replace(points, spec=flickering), Variation(), 0
+        if points.spec.supply is not None:
+            rippled = quiet.replace(supply=points.spec.supply, start_phases=StartPhases())
+            cases["supply"] = replace(points, spec=rippled), Variation(), 0
         for name, (these, which, event) in cases.items():
             runs = [ChipRun(these, 20_000 + c, level, event, which) for c in range(chip_count)]
             t = np.stack([run.t_over_tau for run in simulate_chips(circuit, runs, seed, pool)])
@@ -102,4 +107,6 @@ def _first_order(points: Points, variation: Variation, fired: NDArray[np.bool_],
     sigma["event: phase noise"] = phase_noise_spread(points.spec, points.point.at)
     if points.spec.flicker is not None:
         sigma["event: flicker"] = flicker_spread(points.spec, points.point.at)
+    if points.spec.supply is not None:
+        sigma["event: supply"] = supply.course(points.spec).spread(points.point.at)
     return {name: float(np.median(value[fired] / s[fired])) for name, value in sigma.items()}

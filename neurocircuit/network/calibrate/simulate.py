@@ -11,7 +11,7 @@ from neurocircuit.core.pool import Pool, Progress, silent
 from neurocircuit.network.calibrate.points import Points
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron import chip as chips
-from neurocircuit.neuron import flicker, levels
+from neurocircuit.neuron import flicker, levels, supply
 from neurocircuit.neuron.sensitivity import COMPONENTS, membrane_terms, synapse_term
 from neurocircuit.spec import StartPhases, Variation
 
@@ -23,12 +23,14 @@ class Simulated(NamedTuple):
     """Points on a chip: circuit times [point], membrane terms [component, point], wraps [point].
 
     offsets: relative frequency offsets of VCO1 … VCO4 by flicker, [4, point]; None without it.
+    supply_rad: phases of the supply's tones at arming, [tone, point]; None without ripple.
     """
 
     t_over_tau: Floats
     terms: Floats
     wrapped: Bools
     offsets: Floats | None
+    supply_rad: Floats | None
 
 
 @dataclass(frozen=True)
@@ -117,4 +119,5 @@ def simulate_points(
     terms = membrane_terms(spec, points.point, chip_layer, term)
     offsets = None if spec.flicker is None else flicker.draw(spec, seeds)
     by_component = np.stack([terms.of(name) for name in COMPONENTS])
-    return Simulated(record.by_itself_over_tau, by_component, record.false_fire, offsets)
+    supply_rad = None if spec.supply is None else supply.phases(spec, seeds)
+    return Simulated(record.by_itself_over_tau, by_component, record.false_fire, offsets, supply_rad)

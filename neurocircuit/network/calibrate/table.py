@@ -46,6 +46,7 @@ def fit_table(
         n = len(points.neuron)
         repeated = concatenate([points.point] * chip_count)
         offsets = [run.offsets for run in runs if run.offsets is not None]
+        supply_rad = [run.supply_rad for run in runs if run.supply_rad is not None]
         samples.append(
             fit.Samples(
                 point=repeated,
@@ -58,6 +59,7 @@ def fit_table(
                 membranes=points.membranes,
                 common=None if points.common is None else np.tile(points.common, chip_count),
                 offsets=np.concatenate(offsets, axis=1) if offsets else None,
+                supply_rad=np.concatenate(supply_rad, axis=1) if supply_rad else None,
             )
         )
         fits.append(fit.fit_layer(points.spec, samples[-1], points.ranges, axes, points.early))

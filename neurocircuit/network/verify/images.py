@@ -155,7 +155,7 @@ def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[F
         terms = membrane_terms(spec, point, chip_layer, synapse)
         event = np.random.default_rng([chip.seed, 14, chip.number, image, k])
         joined = Membranes(parts[0].grid, np.concatenate([part.v for part in parts]), parts[0].g)
-        times = model.times(k, spec, point, terms, event, joined)
+        times = model.times(k, spec, point, terms, event, joined, chip.supply_rad(k, image))
         return times, times
 
     return circuit.propagate(spikes, step)

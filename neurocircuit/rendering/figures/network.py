@@ -90,8 +90,8 @@ def false_fire_figure(layers: list[dict[str, Any]]) -> "Figure":
 
 def budget_figure(rows: list[dict[str, Any]]) -> "Figure":
     """Draw the spread of the fire time by each cause alone, by layer."""
-    flickers = any(row.get("flicker", 0.0) for row in rows)
-    causes = ("die", "neuron", "synapse", *(["flicker"] if flickers else []), "event", "all")
+    drifts = [cause for cause in ("flicker", "supply") if any(row.get(cause, 0.0) for row in rows)]
+    causes = ("die", "neuron", "synapse", *drifts, "event", "all")
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.19, right=0.97, top=0.88, bottom=0.1)
     width = 0.8 / len(rows)

@@ -10,6 +10,10 @@ from neurocircuit.rendering.read.result import read_result
 from neurocircuit.rendering.renderers.run_record import run_section
 
 _CAUSES = ("die", "neuron", "synapse")
+DRIFTS = {
+    "flicker": "of the oscillators, still within an event",
+    "supply": "supply ripple, which all neurons of a chip share",
+}
 
 
 def render(file: Path) -> Document:
@@ -119,14 +123,15 @@ def _gains(layers: list[dict[str, Any]]) -> Table:
 
 
 def _budget(rows: list[dict[str, Any]]) -> Section:
-    flickers = any(row.get("flicker", 0.0) for row in rows)
-    names = (*_CAUSES, *(["flicker"] if flickers else []), "event", "all", "bias")
+    drifts = [cause for cause in DRIFTS if any(row.get(cause, 0.0) for row in rows)]
+    names = (*_CAUSES, *drifts, "event", "all", "bias")
     sources = Table(
         "Each cause alone: spread of the fire time, median over neurons (τ)",
         ("layer", *names),
         tuple((row["layer"], *(f"{row[name]:.3g}" for name in names)) for row in rows),
         note="bias: median lateness of a perfect chip (finite r, ripple, spike width)."
-        + (" flicker: of the oscillators, still within an event; event: all other noise." if flickers else ""),
+        + "".join(f" {cause}: {DRIFTS[cause]};" for cause in drifts)
+        + (" event: all other noise." if drifts else ""),
     )
     parameters = Table(
         "First order, by parameter: median of σ·|sensitivity|/(W_C − 1) (τ)",

@@ -20,6 +20,7 @@ TITLES = {
     "untrimmed": "Without trim",
     "cco": "Current-controlled oscillator",
     "wiring": "Wiring of the ring",
+    "supply": "Supply sensitivity of the VCOs",
     "phase_noise": "Phase noise of the devices",
     "assumed_noise": "Response to an assumed bias noise",
     "detector": "Phase detector, lock range and switched current",
@@ -75,6 +76,7 @@ _OWN_SCALE = {
     "rad/s": (1e6, "mrad/ns"),
     "1/s": (1e7, "%/ns"),
     "1/F": (1e13, "%/fF"),
+    "1/V": (1e-2, "%/V"),
     "rad²/s": (1e3, "krad²/s"),
 }
 # Ratios that are shares or errors, by measurement; all others are plain numbers, whatever their size.

@@ -43,14 +43,12 @@ def neuron_sentences(spec: NeuronSpec) -> list[str]:
         f"unit weight; the XOR is linear up to a phase error of π/2. {fires}",
         *_circuit(spec),
         f"Silent means not fired within {spec.window_over_tau:g} τ of arming. Phase noise of VCO1 … VCO4: "
-        f"{noise_text(spec)}.",
+        f"{noise_text(spec)}{_supply(spec)}.",
     ]
 
 
 def noise_text(spec: NeuronSpec) -> str:
     """Return white noise and flicker of the oscillators, and whether they were characterised or assumed, in words."""
-    if not spec.is_noisy:
-        return "off"
     parts = []
     if any(spec.phase_noise):
         parts.append(f"{', '.join(f'{value:.3g}' for value in spec.phase_noise)} rad²/s")
@@ -58,8 +56,21 @@ def noise_text(spec: NeuronSpec) -> str:
         since = format_quantity(spec.flicker.since_trim_s, "s")
         h = ", ".join(f"{value:.3g}" for value in spec.flicker.h)
         parts.append(f"flicker frequency noise of h = {h}, {since} after the trim")
+    if not parts:
+        return "off"
     origin = "assumed" if spec.noise_source is None else f"characterised: {spec.noise_source}"
     return f"{'; '.join(parts)} ({origin})"
+
+
+def _supply(spec: NeuronSpec) -> str:
+    if spec.supply is None:
+        return ""
+    tones = ", ".join(
+        f"{format_quantity(tone.amplitude_V, 'V')} at {format_quantity(tone.frequency_Hz, 'Hz')}"
+        for tone in spec.supply.tones
+    )
+    sensitivity = ", ".join(f"{value:g}" for value in spec.supply.sensitivity_per_V)
+    return f"; supply ripple of {tones}, which VCO1 … VCO4 follow by {sensitivity} per volt"
 
 
 def _circuit(spec: NeuronSpec) -> list[str]:

@@ -34,6 +34,7 @@ from neurocircuit.noise.curves import QUANTILES
 from neurocircuit.noise.fit import LayerFit
 from neurocircuit.snn.functional import rows
 from neurocircuit.snn.functional.geometry import Padding, resolve_padding
+from neurocircuit.snn.hardware.on_chips import RippleOnChips
 from neurocircuit.snn.layers import SpikingConv2d
 from neurocircuit.spec import NeuronSpec
 
@@ -107,6 +108,7 @@ class FirstPassages(PassageCells):
         uniform: Tensor,
         shift: Tensor | None,
         flicker: Tensor | None = None,
+        ripple: RippleOnChips | None = None,
     ) -> Tensor:
         """Spikes of layer `stage`, shaped like `uniform` [chip, image, neuron ...], of those that it received.
 
@@ -116,12 +118,14 @@ class FirstPassages(PassageCells):
         each = len(self.grid) * max(inputs[0, 0].numel() * len(z), uniform[0, 0].numel() * len(uniform))
         z_, s_, uniform_ = z.flatten(2), slope.flatten(2), uniform.flatten(2)
         term, rate = (None if values is None else values.flatten(2) for values in (shift, flicker))
+        of_ripple = None if ripple is None else ripple.taken(self.grid[None, None])[..., None]
         parts = []
         for part in rows.chunks(z.shape[1], each):
             v = self.membranes(stage, inputs[:, part].flatten(0, 1))
             v = v.view(len(z), -1, *v.shape[1:])
             drifts = None if rate is None else rate[:, part]
-            parts.append(self.move(v, z_[:, part], s_[:, part], uniform_[:, part], term, drifts))
+            taken = None if of_ripple is None else of_ripple[:, part]
+            parts.append(self.move(v, z_[:, part], s_[:, part], uniform_[:, part], term, drifts, taken))
         return torch.cat(parts, dim=1).view(uniform.shape)
 
     def membranes(self, stage: Any, received: Tensor) -> Tensor:
@@ -210,18 +214,21 @@ class FirstPassages(PassageCells):
         uniform: Tensor,
         shift: Tensor | None,
         flicker: Tensor | None = None,
+        taken: Tensor | None = None,
     ) -> Tensor:
         """Spikes e^t [chip, image, neuron], inf where none, of membranes v [1 or chip, image, instant, neuron].
 
         z and slope [1 or chip, image, neuron] are those of eq. (4), `uniform` draws [chip, image, neuron], `shift` the
-        chips' thresholds, like them, `flicker` thresholds that it takes in each τ, like the draws.
+        chips' thresholds, like them, `flicker` thresholds that it takes in each τ, like the draws, `taken` those that
+        the supply's ripple takes by each instant, [chip, image, instant, 1].
         """
         cell = self._cell(z, slope)
         xi = self.event(cell, uniform)
         moved = self.bias[cell].expand_as(xi)
         if shift is not None:
             moved = moved + shift
-        t = self._first(v if flicker is None else v - flicker[:, :, None] * self.grid[:, None], moved, xi)
+        drifting = v if flicker is None else v - flicker[:, :, None] * self.grid[:, None]
+        t = self._first(drifting if taken is None else drifting - taken, moved, xi)
         if "systematic" not in self.causes:  # as in noise/model.py: only what the other causes change
             none = torch.zeros_like(xi[:1]) if v.shape[0] == 1 else torch.zeros_like(xi)
             plain = self._first(v, none, none)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from neurocircuit import _kernel
 from neurocircuit.snn.hardware.lookup import SHIFT, NoiseLookup
+from neurocircuit.snn.hardware.on_chips import RippleOnChips
 
 native: Any = _kernel.native
 
@@ -42,8 +43,8 @@ class Received:
     """Spikes of eq. (4) and what moves them.
 
     z, slope: [1 or chip, image, neuron ...], uniform: draws in 0 … 1, [chip, image, neuron ...]; term: of the chip,
-    [1 or chip, 1, neuron ...], or None; flicker: thresholds that it takes in each τ, like `uniform`, or None; latest: z
-    at the window's end.
+    [1 or chip, 1, neuron ...], or None; flicker: thresholds that it takes in each τ, like `uniform`, or None; ripple:
+    what the supply's takes, or None; latest: z at the window's end.
     """
 
     z: Tensor
@@ -52,12 +53,14 @@ class Received:
     term: Tensor | None
     latest: float
     flicker: Tensor | None = None
+    ripple: RippleOnChips | None = None
 
 
 @torch.no_grad()
 def move(lookup: NoiseLookup, received: Received, ideal_outside: bool, through_slope: bool) -> Moved:
     """Move spikes by the table. ideal_outside: those beyond it stay; else its nearest cell moves them."""
-    native_fits = received.z.dtype == torch.float32 and received.z.device.type == "cpu" and received.flicker is None
+    steady = received.flicker is None and received.ripple is None
+    native_fits = received.z.dtype == torch.float32 and received.z.device.type == "cpu" and steady
     if native is not None and native_fits:
         return _natively(lookup, received, ideal_outside, through_slope)
     return in_torch(lookup, received, ideal_outside, through_slope)
@@ -100,6 +103,8 @@ def in_torch(lookup: NoiseLookup, received: Received, ideal_outside: bool, throu
         m += received.term
     if received.flicker is not None:
         m += received.flicker * z.clamp(max=received.latest).log()
+    if received.ripple is not None:
+        m += received.ripple.taken(z.clamp(max=received.latest).log())
     fired = z < received.latest
     beyond, outside = _beyond(lookup, received)
     if ideal_outside and beyond is not None:

@@ -90,10 +90,11 @@ class NoisyNetwork(NetworkOnChips):
         )
         self._largest = first_passage_neurons
         self._flicker_per_tau = [0.0] * len(layers)
-        if neuron.flicker is not None:
+        self._specs = [neuron] * len(layers)
+        if neuron.flicker is not None or neuron.supply is not None:
             mapped = MappedNetwork.from_dict(described)
-            one = np.ones(1)
-            self._flicker_per_tau = [float(flicker_spread(mapped.neuron_of(k), one)[0]) for k in range(len(layers))]
+            self._specs = [mapped.neuron_of(k) for k in range(len(layers))]
+            self._flicker_per_tau = [float(flicker_spread(spec, np.ones(1))[0]) for spec in self._specs]
         for layer, lookup, passage in zip(layers, self._lookup, self._known_models, strict=True):
             lookup.to(layer.weight.device)
             if passage is not None:
@@ -162,7 +163,8 @@ class NoisyNetwork(NetworkOnChips):
         z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])
         uniform = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
         flicker = self._flicker(k, uniform.shape, self._flicker_per_tau[k])
-        spikes = Received(z_, s_, uniform, term, latest, None if flicker is None else flicker.to(z))
+        ripple = self._ripple(k, images, self._specs[k], 0.0)
+        spikes = Received(z_, s_, uniform, term, latest, None if flicker is None else flicker.to(z), ripple)
         with torch.no_grad():
             passage = self._first_passages(k, z[0].numel())
             circuit_result = (
@@ -207,7 +209,7 @@ class NoisyNetwork(NetworkOnChips):
         """Return the first passages, which early spikes are among; wraps by their share."""
         lookup, z, uniform = self._lookup[k], spikes.z, spikes.uniform
         drawn = lookup.split(uniform, early_too=False)
-        to = passage.spikes(stage, received, z, spikes.slope, drawn, spikes.term, spikes.flicker)
+        to = passage.spikes(stage, received, z, spikes.slope, drawn, spikes.term, spikes.flicker, spikes.ripple)
         wraps, at = lookup.early_spikes(z, torch.zeros_like(z, dtype=torch.bool), uniform)
         to.view(-1)[wraps] = torch.minimum(to.view(-1)[wraps], at.to(to.dtype))
         return placed(lookup, spikes, to, self.outside == "ideal", self.gradient == "slope")
@@ -227,6 +229,9 @@ class NoisyNetwork(NetworkOnChips):
         z = at if at.ndim == 0 else at.flatten().index_select(0, source)
         if spikes.flicker is not None:
             approach += spikes.flicker.flatten().index_select(0, where) * z.log()
+        if spikes.ripple is not None:
+            event = where.div(uniform[0, 0].numel(), rounding_mode="floor")
+            approach += spikes.ripple.taken_of(z.log().expand(len(where)), event)
         hit, factor = self._lookup[k].false_spikes(approach, uniform.flatten().index_select(0, where))
         z = z * factor
         z.clamp_(1.0, float(np.exp(self._windows[k])))

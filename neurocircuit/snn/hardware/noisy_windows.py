@@ -133,6 +133,9 @@ class NoisyWindows(NetworkOnChips):
             flicker = self._flicker(k, uniform.shape, float(layer.flickers))
             if flicker is not None:
                 m = m + layer.flicker_spread(y.detach()) * _laid_out_as(y, flicker.to(y.device).view(y.shape))
+            ripple = self._ripple(k, uniform.shape[1], layer.spec, layer.origin_s)
+            if ripple is not None:
+                m = m + ripple.taken(layer.crossing_over_tau(y.detach()).view(uniform.shape)).view(y.shape).to(m)
             term = self._chips.of(k, tuple(y.shape[1:]), layer.passages.spread, m)
             if term is not None:
                 m = torch.cat([part + of_chip for part, of_chip in zip(m.chunk(chips), term, strict=True)])
@@ -184,7 +187,7 @@ class _Ramp:
                 f"layer {node.name}: pulses of the circuit must not act on each other in windowed training"
             )
         self.rise = slope * node.window_over_tau  # r T
-        self._spec, self._armed = spec, armed
+        self.spec, self._armed, self.origin_s = spec, armed, origin * spec.tau_s
         self._is_systematic = "systematic" in causes
         at = armed + node.window_over_tau * (1.0 - (np.arange(_INSTANTS) + 0.5) / _INSTANTS)  # the latest first
         self._events = self._tabulated(at, drifts=self._is_systematic)
@@ -273,6 +276,11 @@ class _Ramp:
         index = self._instant(y).mul_(_GRID).add_((uniform * _GRID).to(torch.int32))
         return _read(self._events.to(y.device), index)
 
+    def crossing_over_tau(self, y: Tensor) -> Tensor:
+        """Return when membranes of values y cross within their window, on the layer's clock, units of τ, same shape."""
+        missing = (1.0 - (y - self.node.offset) / self.node.largest).clamp(0.0, 1.0)
+        return self._armed + self.node.window_over_tau * missing
+
     def flicker_spread(self, y: Tensor) -> Tensor:
         """Return the spread of the membrane by flicker at values y, same shape, thresholds."""
         return _read(self._flicker.to(y.device), self._instant(y))
@@ -285,7 +293,7 @@ class _Ramp:
 
     def _tabulated(self, at: Floats, drifts: bool) -> Tensor:
         """Return the disturbances of _GRID draws at each of the times `at`, [instant · draw]."""
-        first, spec = self.passages, self._spec
+        first, spec = self.passages, self.spec
         cell = np.searchsorted(first.edges[1].numpy(), at, side="right")
         draws = torch.from_numpy(((np.arange(_GRID) + 0.5) / _GRID).astype(np.float32))
         xi = np.stack([first.event(torch.tensor(int(number)), draws).numpy() for number in cell])

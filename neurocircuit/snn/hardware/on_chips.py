@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.sensitivity import COMPONENTS
+from neurocircuit.neuron.supply import Course, course, later, tones
 from neurocircuit.noise.model import Count, check_causes
+from neurocircuit.spec import NeuronSpec
 
 _LEAST_SHARE = 2.0**-24  # half a step of the draws, which are float32
 
@@ -20,6 +22,25 @@ class Draws(Protocol):
 
     def __call__(self, k: int, shape: tuple[int, ...]) -> Tensor:
         """Numbers for all chips and images of one call."""
+
+
+@dataclass(frozen=True)
+class RippleOnChips:
+    """The supply's ripple that images on chips meet in a layer; phase_rad [tone, chip, image] at its arming."""
+
+    course: Course
+    phase_rad: Tensor
+
+    def taken(self, t_over_tau: Tensor) -> Tensor:
+        """Return what it takes from the membranes by t [1 or chip, 1 or image, neuron ...], thresholds."""
+        phases = self.phase_rad.to(t_over_tau).view(*self.phase_rad.shape, *(1 for _ in t_over_tau.shape[2:]))
+        moved: Tensor = self.course.membrane(t_over_tau, phases, torch)
+        return -moved
+
+    def taken_of(self, t_over_tau: Tensor, event: Tensor) -> Tensor:
+        """Return the same of neurons of some events: t [neuron], event: number of the chip times images, plus image."""
+        moved: Tensor = self.course.membrane(t_over_tau, self.phase_rad.to(t_over_tau).flatten(1)[:, event], torch)
+        return -moved
 
 
 @dataclass
@@ -91,6 +112,7 @@ class NetworkOnChips(nn.Module):
         self.tallies: list[Tally] | None = None
         self.heard: list[Tensor] | None = None
         self._chips = ChipTerms(causes)
+        self._began_rad: Tensor | None = None  # phases of the supply's tones as the images start, [tone, chip, image]
 
     def new_chip(self, seed: int, number: int) -> None:
         """From here on chip `number`: its die, neurons and synapses keep their draws until the next call."""
@@ -112,6 +134,21 @@ class NetworkOnChips(nn.Module):
             return None
         deviates = torch.special.ndtri(self.draws(k, shape).clamp_(min=_LEAST_SHARE, max=1.0 - _LEAST_SHARE))
         return deviates.mul_(spread) if "flicker" in self.causes else None
+
+    def _ripple(self, k: int, images: int, spec: NeuronSpec, after_s: float) -> RippleOnChips | None:
+        """Return the ripple that images meet in layer k, which is armed so long after they start; None without.
+
+        All layers of an image meet the same one, drawn at the first, whatever the causes.
+        """
+        if spec.supply is None:
+            return None
+        if k == 0 or self._began_rad is None:
+            turns = self.draws(k, (len(self._chips.numbers), images, tones(spec)))
+            self._began_rad = 2 * torch.pi * turns.movedim(2, 0)
+        if "supply" not in self.causes:
+            return None
+        phase_rad = later(spec, self._began_rad.numpy().astype(np.float64), after_s)
+        return RippleOnChips(course(spec), torch.from_numpy(phase_rad))
 
     def _tally(self, k: int, size: int, ideal: Tensor, fired: Tensor) -> None:
         """Count the spikes of layer k, of `size` neurons: those of eq. (4), and those that the chips make of them."""
