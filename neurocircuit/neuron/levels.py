@@ -19,6 +19,7 @@ from neurocircuit.neuron import flicker, supply
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.pulse_overlap import acting_times, overlapping_weights
 from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
+from neurocircuit.neuron.supply import SupplyRipple
 from neurocircuit.spec import NeuronSpec, StartPhases
 
 MODULES = {
@@ -62,11 +63,11 @@ class Level(Protocol):
         weights: Floats,
         start_rad: Floats,
         noise_seed: int,
-        **options: Any,
+        ripple: SupplyRipple | None = None,
     ) -> Waveforms:
         """Follow one neuron over the window; times and weights are [input], start_rad is [2].
 
-        Levels without devices take the ripple of the supply that the neuron meets, where there is one.
+        ripple: of the supply, that this neuron meets; None: none, as always where the level has devices.
         """
 
     def arming(self, spec: NeuronSpec, start_rad: Floats, inputs: int) -> Arming:
@@ -155,16 +156,15 @@ def waveforms(
     t_over_tau, weights = (np.asarray(array, dtype=np.float64) for array in (t_over_tau, weights))
     _check(t_over_tau[None], weights[None])
     start = fixed_start_rad(spec) if start_rad is None else start_rad
-    chosen, options = level_of(level), dict[str, Any]()
+    chosen, ripple = level_of(level), None
     if not chosen.HAS_DEVICES:
         trial_inputs = t_over_tau[None], weights[None]
         t_over_tau, weights = (act(spec, *trial_inputs)[0] for act in (acting_times, overlapping_weights))
         seeds = np.array([noise_seed], dtype=np.uint64)
         errors = _with_ripple(spec, _with_flicker(spec, None, seeds), seeds, None)
         spec = spec if errors is None else errors.spec_of(spec, 0)
-        if errors is not None and errors.ripple is not None:
-            options["ripple"] = errors.ripple
-    result = chosen.waveforms(spec, t_over_tau, weights, start, noise_seed, **options)
+        ripple = None if errors is None else errors.ripple
+    result = chosen.waveforms(spec, t_over_tau, weights, start, noise_seed, ripple)
     if chosen.HAS_DEVICES or spec.output_delay_s == 0:
         return result
     late_over_tau = result.time_over_tau - spec.output_delay_s / spec.tau_s

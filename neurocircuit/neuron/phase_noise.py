@@ -112,7 +112,7 @@ def speeds(spec: NeuronSpec, seeds: Seeds, scale: Any = 1.0, ripple: HeldFrequen
     spread = np.array([held_spread(spec, diffusion) for diffusion in spec.phase_noise])
     held = normal * spread[:, None, None]
     if ripple is not None:
-        held = held + ripple.speeds((np.arange(count) + 0.5) * half_period_over_tau(spec))
+        held = held + ripple.speeds((np.arange(count, dtype=np.float64) + 0.5) * half_period_over_tau(spec))
     return np.asarray(held * np.reshape(scale, (1, -1, 1)))
 
 

@@ -123,7 +123,7 @@ def later(spec: NeuronSpec, phase_rad: Floats, after_s: float) -> Floats:
     if spec.supply is None:
         return phase_rad
     turned = np.array([2 * np.pi * tone.frequency_Hz * after_s for tone in spec.supply.tones])
-    return phase_rad + turned.reshape(-1, *(1 for _ in phase_rad.shape[1:]))
+    return np.asarray(phase_rad + turned.reshape(-1, *(1 for _ in phase_rad.shape[1:])))
 
 
 def met(spec: NeuronSpec, supply: Supply, phase_rad: Floats) -> SupplyRipple:

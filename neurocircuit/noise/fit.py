@@ -63,7 +63,8 @@ class Samples:
 
     def event_drift(self, spec: NeuronSpec, which: Bools) -> Floats | float:
         """Return the membrane terms of some samples by flicker and ripple of their events, [sample], or 0 without."""
-        at, taken = self.point.at[which], 0.0
+        at = self.point.at[which]
+        taken: Floats | float = 0.0
         if self.offsets is not None:
             taken = taken + drift(spec, at, self.offsets[:, which])
         if self.supply_rad is not None:

@@ -25,6 +25,7 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SimulatorBadOutput, SimulatorTimeout
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.neuron.record import Arming, FireRecord, Waveforms
+from neurocircuit.neuron.supply import SupplyRipple
 from neurocircuit.spec import Circuit, NeuronSpec
 from neurocircuit.spice import ngspice, transistor_run
 from neurocircuit.spice.mismatch import shifts_of
@@ -94,6 +95,7 @@ def waveforms(
     weights: Floats,
     start_rad: Floats,
     noise_seed: int,
+    ripple: SupplyRipple | None = None,
     attached: int = SYNAPSES,
 ) -> Waveforms:
     """Waveforms from the time origin until shortly after Q, which stops VCO3 and VCO4, or over the whole window."""

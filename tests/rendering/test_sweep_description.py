@@ -5,7 +5,7 @@ import pytest
 from neurocircuit.rendering import paper
 from neurocircuit.rendering.renderers import sweep_description as description
 from neurocircuit.rendering.renderers.sweep_description import neuron_sentences
-from neurocircuit.spec import Lead, NeuronSpec, Ramp, StartPhases, Testbench, Uniform
+from neurocircuit.spec import Lead, NeuronSpec, Ramp, StartPhases, Supply, Testbench, Tone, Uniform
 
 BENCH = Testbench(
     name="paper",
@@ -71,3 +71,11 @@ def test_the_papers_exponent_comes_from_its_five_points() -> None:
     assert paper.exponent() == pytest.approx(1.70, abs=0.05)
     assert paper.value("jitter", 0.02) is None
     assert paper.value("bits", 4) == 0.00957
+
+
+def test_supply_ripple_is_told_where_there_is_one() -> None:
+    tones = (Tone(frequency_Hz=1e7, amplitude_V=1e-3), Tone(frequency_Hz=3.1e7, amplitude_V=3e-4))
+    spec = NeuronSpec(supply=Supply(sensitivity_per_V=(1.16, 1.18, 1.71, 1.84), tones=tones))
+    told = "; supply ripple of 1 mV at 10 MHz, 300 uV at 31 MHz, which VCO1 … VCO4 follow by 1.16, 1.18, 1.71, 1.84 per"
+    assert told in " ".join(neuron_sentences(spec))
+    assert "supply" not in " ".join(neuron_sentences(NeuronSpec()))

@@ -16,6 +16,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.run import Circuit, EncodedImages
 from neurocircuit.network.verify.images import predict
+from neurocircuit.neuron import supply
 from neurocircuit.neuron.flicker import difference_spreads
 from neurocircuit.noise import NoiseTable
 from neurocircuit.noise.model import NoiseModel
@@ -23,7 +24,7 @@ from neurocircuit.snn.hardware import noisy_windows
 from neurocircuit.snn.hardware.noisy_windows import NoisyWindows
 from neurocircuit.snn.relu import PixelNetwork, SpikesOf
 from neurocircuit.snn.windowed import WindowedNetwork
-from neurocircuit.spec import Flicker, NeuronSpec, Variation
+from neurocircuit.spec import Flicker, NeuronSpec, Supply, Tone, Variation
 from neurocircuit.spec.neuron import FrequencyError
 from tests.network.test_windowed import random_network
 from tests.network.test_windowed_circuit import OnCircuit, mapped
@@ -157,6 +158,27 @@ def test_flicker_spreads_spikes_as_first_order_says() -> None:
         free = cycles * compared / spec.fixed_lead_rad * at
         assert low < np.var(m, ddof=1) / np.hypot(held * spec.armed_over_tau, free) ** 2 < high
         assert not low < np.var(m, ddof=1) / np.hypot(held * at, free) ** 2 < high
+
+
+def test_supply_ripple_is_one_for_all_neurons_of_an_image_and_spreads_as_its_equation_says() -> None:
+    """4000 images of two neurons. The mean square of a tone of random phase is known to 1/sqrt(2 n): 6 % is 5 of it.
+
+    Planted: the loop's part not held from the arming on.
+    """
+    tones = (Tone(frequency_Hz=9e6, amplitude_V=1e-3), Tone(frequency_Hz=2.3e7, amplitude_V=2e-3))
+    base = DEFAULT.replace(supply=Supply(sensitivity_per_V=(0.5, 0.0, 0.0, 0.1), tones=tones))
+    network, images = mapped("ramp", base)
+    model, _ = random_network(1, "ramp")
+    noisy = NoisyWindows(stacked(model), model, table_of(network, images), ("supply",))
+    for k, layer in enumerate(noisy._layers):
+        node, spec = layer.node, network.circuit.mapped.neuron_of(k)
+        m = noisy._disturbance(k, torch.full((4000, 2), node.offset + 0.5 * node.largest)).numpy()
+        np.testing.assert_array_equal(m[:, 0], m[:, 1])
+        at = np.array([spec.armed_over_tau + 0.5 * node.window_over_tau])
+        spread = supply.course(spec).spread(at)[0]
+        assert np.sqrt(np.mean(m[:, 0] ** 2)) == pytest.approx(spread, rel=0.06)
+        going_on = replace(supply.course(spec), until=np.inf).spread(at)[0]
+        assert going_on != pytest.approx(spread, rel=0.06)
 
 
 def test_gradients_are_those_of_the_membrane_at_constant_noise() -> None:

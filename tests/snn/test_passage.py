@@ -27,13 +27,25 @@ from tests.noise.tables import WINDOW_OVER_TAU, planted_table
 CHIPS, INPUTS, OUTPUTS = 2000, 60, 12
 
 
-def _table(kind, h=None, **changes):
-    """One layer under phase noise; first passages with bias and a spread of ξ, or without them. h: of flicker."""
+DRIFTS = {
+    "flicker": lambda size: {"h": [1e-10 * size**2] * 4},
+    "supply": lambda size: {
+        "sensitivity": ["0.4 1/V", "0 1/V", "0 1/V", "1 1/V"],
+        "tones": [
+            {"frequency": "20 MHz", "amplitude": f"{0.3 * size} mV"},
+            {"frequency": "3 MHz", "amplitude": f"{0.4 * size} mV"},
+        ],
+    },
+}
+
+
+def _table(kind, drift=None, size=1.0, **changes):
+    """One layer under phase noise; first passages with bias and a spread of ξ, or without them. drift: of DRIFTS."""
     table = planted_table(1, event=0.1, bias=0.02)
     provenance = table.provenance
     provenance["network"]["neuron"]["phase_noise"] = ["2e5 rad2/s"] * 4
-    if h is not None:
-        provenance["network"]["neuron"]["flicker"] = {"h": [h] * 4}
+    if drift is not None:
+        provenance["network"]["neuron"][drift] = DRIFTS[drift](size)
     fit, one = table.layers[0], np.ones((1,) * len(AXES))
     passage = FirstPassageFit(
         edges=fit.edges,
@@ -114,22 +126,23 @@ def test_first_passages_of_torch_are_those_of_numpy(causes, kind):
         np.testing.assert_allclose(there[0][both], here[0][both], atol=0.01)
 
 
+@pytest.mark.parametrize("cause", ["flicker", "supply"])
 @pytest.mark.parametrize(("kind", "passages"), [("linear", "passage"), ("conv", "passage"), ("conv", "log")])
-def test_flicker_of_torch_is_that_of_numpy(kind, passages):
-    """By first passages and by slope; without the cause no two draws differ, and half the h is another spread."""
+def test_drifts_of_torch_are_those_of_numpy(kind, passages, cause):
+    """By first passages and by slope; without the cause no two draws differ, and half the size is another spread."""
     layer, z = _layer(kind), np.exp(np.random.default_rng(3).uniform(0.0, 2.0, INPUTS))
     near = {} if passages == "passage" else {"false_fire": np.linspace(0.9, 0.0, len(APPROACH_EDGES) - 1)}
     count = 1000
-    here, point = _numpy(_table(passages, 1e-10, **near), layer, z, ("flicker",), passages == "passage", count)
-    there = _torch(_table(passages, 1e-10, **near), layer, z, ("flicker",), count)
+    here, point = _numpy(_table(passages, cause, **near), layer, z, (cause,), passages == "passage", count)
+    there = _torch(_table(passages, cause, **near), layer, z, (cause,), count)
     spare = np.where(point.fired & (point.at > 0.5), 0.0, np.nan)
     if passages == "log":  # silent neurons are looked at at 8 instants there
         assert (np.isfinite(there[:, ~point.fired]).std(axis=0) > 0).any()
         here, there = (np.nan_to_num(times + spare, nan=1.0, posinf=np.inf) for times in (here, there))
     _agree(here, there)
-    quiet = _torch(_table(passages, 1e-10, **near), layer, z, (), count)
+    quiet = _torch(_table(passages, cause, **near), layer, z, (), count)
     assert (np.ptp(np.where(np.isfinite(quiet), quiet, 8.0), axis=0) == 0).all()
-    less = _torch(_table(passages, 2.5e-11, **near), layer, z, ("flicker",), count)
+    less = _torch(_table(passages, cause, 0.5, **near), layer, z, (cause,), count)
     k = int(np.flatnonzero(spare == 0.0)[0])
     spread = [np.diff(np.quantile(times[:, k], (0.25, 0.75)))[0] for times in (here, less)]
     assert spread[0] > 1.4 * spread[1] > 0

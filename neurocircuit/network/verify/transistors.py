@@ -321,7 +321,7 @@ def _case(
     spec: NeuronSpec, runs: neurons.Runs, k: int, t: Floats, w: Floats, start: Floats, fan_in: int, since: float
 ) -> Case:
     """Return a run as level_agreement.worst gives it, simulated once more; times count from arming, `since` earlier."""
-    wave = transistor.waveforms(spec, t, w, start, 0, fan_in)
+    wave = transistor.waveforms(spec, t, w, start, 0, attached=fan_in)
     return level_agreement.case_of(runs, k, level_agreement.thinned(wave, wave.time_over_tau + since))
 
 

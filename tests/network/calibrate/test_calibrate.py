@@ -10,8 +10,9 @@ from neurocircuit.network.calibrate import budget
 from neurocircuit.neuron.membrane import event_scale
 from neurocircuit.neuron.operating_points import concatenate
 from neurocircuit.neuron.sensitivity import common_terms, flicker_spread
+from neurocircuit.neuron.supply import course
 from neurocircuit.noise import CAUSES, NoiseModel, NoiseTable, fit
-from neurocircuit.spec import Flicker, Variation
+from neurocircuit.spec import Flicker, Supply, Tone, Variation
 
 
 def test_first_order_terms_hold_on_the_circuit(calibrated):
@@ -70,17 +71,7 @@ def test_flicker_is_a_cause_of_its_own(flickering, spikes):
     """
     here = calibrate.collect(flickering, spikes[:1], 60, 1)[0]
     runs = [calibrate.simulate_points(flickering, here, Variation(), 1, chip, "averaged") for chip in range(12)]
-    met = fit.Samples(
-        point=concatenate([here.point] * 12),
-        headroom=np.tile(here.headroom, 12),
-        u=np.concatenate([run.terms for run in runs], axis=1),
-        t_over_tau=np.concatenate([run.t_over_tau for run in runs]),
-        operating_point=np.tile(np.arange(len(here.neuron)), 12),
-        chip=np.repeat(np.arange(12), len(here.neuron)),
-        wrapped=np.concatenate([run.wrapped for run in runs]),
-        membranes=here.membranes,
-        offsets=np.concatenate([run.offsets for run in runs], axis=1),
-    )
+    met = _samples(here, runs, offsets=np.concatenate([run.offsets for run in runs], axis=1))
     kept = np.flatnonzero(here.point.fired & (here.point.slope > 0.5))[:30]
     at = float(np.median(here.point.at[kept]))
     scale = event_scale(here.spec, at) / flicker_spread(here.spec, at)
@@ -102,6 +93,21 @@ def test_flicker_is_a_cause_of_its_own(flickering, spikes):
     assert ratios[("systematic", "event")] < 0.3
 
 
+def _samples(here, runs, **known):
+    """Points on some chips as a calibration meets them."""
+    return fit.Samples(
+        point=concatenate([here.point] * len(runs)),
+        headroom=np.tile(here.headroom, len(runs)),
+        u=np.concatenate([run.terms for run in runs], axis=1),
+        t_over_tau=np.concatenate([run.t_over_tau for run in runs]),
+        operating_point=np.tile(np.arange(len(here.neuron)), len(runs)),
+        chip=np.repeat(np.arange(len(runs)), len(here.neuron)),
+        wrapped=np.concatenate([run.wrapped for run in runs]),
+        membranes=here.membranes,
+        **known,
+    )
+
+
 def _quartiles_apart(times):
     """Between the quartiles of the times [draw, neuron] of each neuron; nan where one is silent so often."""
     low, high = np.quantile(np.where(np.isfinite(times), times, 1e9), (0.25, 0.75), axis=0)
@@ -113,6 +119,28 @@ def test_budget_of_flicker_is_what_first_order_says(flickering, spikes):
     row = budget.budget(flickering, points, chip_count=12, level="averaged")[0]
     assert row.flicker == pytest.approx(row.parameters["event: flicker"], rel=0.4)
     assert row.all == pytest.approx(row.flicker, rel=0.4)
+    assert row.event < 1e-6
+
+
+def test_supply_ripple_is_taken_out_of_a_calibration_and_has_its_line_in_the_budget(circuit, spikes):
+    """Planted: a calibration that is not told the phases of the tones."""
+    ripple = Supply(sensitivity_per_V=(0.1, 0.0, 0.0, 0.5), tones=(Tone(frequency_Hz=1e7, amplitude_V=1e-3),))
+    neuron = circuit.mapped.neuron.replace(supply=ripple)
+    rippled = type(circuit).of(circuit.mapped.replace(neuron=neuron, variation=Variation()), circuit.physical)
+    here = calibrate.collect(rippled, spikes[:1], 60, 1)[0]
+    runs = [calibrate.simulate_points(rippled, here, Variation(), 1, chip, "averaged") for chip in range(12)]
+    met = _samples(here, runs, supply_rad=np.concatenate([run.supply_rad for run in runs], axis=1))
+    kept = here.point.fired & (here.point.slope > 0.5)
+    at = np.array([np.median(here.point.at[kept])])
+    scale = float((event_scale(here.spec, at) / course(here.spec).spread(at))[0])
+    told, untold = (
+        fit.fit_layer(here.spec, samples, here.ranges, ()) for samples in (met, replace(met, supply_rad=None))
+    )
+    assert float(np.median(told.first_passage.spread)) * scale < 0.2
+    assert float(np.median(untold.first_passage.spread)) * scale > 0.5
+    row = budget.budget(rippled, [here], chip_count=12, level="averaged")[0]
+    assert row.supply == pytest.approx(row.parameters["event: supply"], rel=0.4)
+    assert row.all == pytest.approx(row.supply, rel=0.4)
     assert row.event < 1e-6
 
 

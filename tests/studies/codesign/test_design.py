@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from neurocircuit.errors import SpecError
-from neurocircuit.spec import Flicker, NeuronSpec
+from neurocircuit.spec import Flicker, NeuronSpec, Supply, Tone
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies.codesign.design import base_values, design_of, impossible
 from neurocircuit.studies.codesign.study import Power
@@ -99,3 +99,9 @@ def test_a_design_that_is_not_impossible_is_valid():
     valid = [is_valid(values) for values in corners]
     assert 4 <= sum(possible) <= sum(valid) < len(corners)
     assert all(ok for ok, asked in zip(valid, possible, strict=True) if asked)
+
+
+def test_supply_ripple_stays_whatever_the_current():
+    ripple = Supply(sensitivity_per_V=(1.2, 1.2, 1.7, 1.8), tones=(Tone(frequency_Hz=1e7, amplitude_V=1e-3),))
+    base = BASE.replace(supply=ripple)
+    assert design_of(base, EMBEDDED, POWER, {"bias": 2e-5}).neuron.supply == ripple

@@ -10,7 +10,7 @@ from neurocircuit.network import limits
 from neurocircuit.network.run import Circuit as Replayed
 from neurocircuit.results.pvt import FailedRow, Row
 from neurocircuit.snn.unroll import load_mapped
-from neurocircuit.spec import Bias, Circuit, Components, Condition, FrequencyError, NeuronSpec
+from neurocircuit.spec import Bias, Circuit, Components, Condition, FrequencyError, NeuronSpec, Supply, Tone
 from neurocircuit.studies.pvt import circuit, conditions, run
 
 PARTS = Components(r1_Ohm=1e4, c_F=1e-13, r2_Ohm=1e5, r4_Ohm=1e5)
@@ -54,6 +54,14 @@ def test_nominal_condition_is_the_mapped_network_itself(loaded, tmp_path):
     assert sign == 1.0
     assert there.layers == network.layers
     assert there.neuron.tau_s == network.neuron.tau_s
+
+
+def test_the_network_meets_its_supply_ripple_at_every_condition(loaded, tmp_path):
+    network, _ = loaded
+    ripple = Supply(sensitivity_per_V=(1.2, 1.2, 1.7, 1.8), tones=(Tone(frequency_Hz=1e7, amplitude_V=1e-3),))
+    rippled = network.replace(neuron=network.neuron.replace(supply=ripple))
+    nominal, every = conditions.read(write(tmp_path, spec("tt"), spec("ss", tau_s=25e-9)))
+    assert all(circuit.at_condition(rippled, nominal, each, "again")[0].neuron.supply == ripple for each in every)
 
 
 def test_ratios_reach_every_layer(loaded, tmp_path):

@@ -67,6 +67,11 @@ def fire(
 
 
 def waveforms(
-    spec: NeuronSpec, t_over_tau: np.ndarray, weights: np.ndarray, start_rad: np.ndarray, noise_seed: int
+    spec: NeuronSpec,
+    t_over_tau: np.ndarray,
+    weights: np.ndarray,
+    start_rad: np.ndarray,
+    noise_seed: int,
+    ripple: Any = None,
 ) -> Any:
     return levels.waveforms("edge", spec, t_over_tau, weights, start_rad, noise_seed)
