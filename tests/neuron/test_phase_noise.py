@@ -172,7 +172,7 @@ def test_half_the_step_gives_the_same_spread(monkeypatch):
         for vco in range(4):
             alone = np.zeros((4, count, count))
             alone[vco] = np.eye(count) * phase_noise.held_spread(spec, 50.0)
-            monkeypatch.setattr(averaged, "speeds", lambda spec, seeds, scale, alone=alone: alone)
+            monkeypatch.setattr(averaged, "speeds", lambda spec, seeds, scale, ripple, alone=alone: alone)
             found = levels.evaluate("averaged", spec, np.tile(t, (count, 1)), np.tile(w, (count, 1)))
             variance += np.sum((found.fire_time_over_tau - at) ** 2)
         errors.append(np.sqrt(variance) * slope / membrane_spread(spec, at) - 1)
