@@ -10,7 +10,7 @@ from neurocircuit.cli.common import NAMES, NUMBERS, deliver, jobs_option, json_o
 
 @click.command("characterize")
 @click.option("--process", "process", default="generic65", show_default=True, help="Name, or path of a process.toml.")
-@click.option("--corner", type=NAMES, help="Corners: tt,ss,ff. Default: the nominal one.")
+@click.option("--corner", type=NAMES, help="Corners: tt,sf,tt_rcmax. Default: the nominal one.")
 @click.option("--temp", type=NUMBERS, default="27", show_default=True, help="Temperatures in degC: 0,27,85.")
 @click.option("--vdd", type=NUMBERS, default="1.0", show_default=True, help="Supplies over the nominal: 0.95,1.0,1.05.")
 @click.option("--one-at-a-time", is_flag=True, help="Leave out conditions in which two of the three are not nominal.")
