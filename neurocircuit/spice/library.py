@@ -10,6 +10,7 @@ import os.path
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from neurocircuit.errors import InputError
@@ -45,8 +46,9 @@ _VALUE = r"(?:'[^']*'|\{[^}]*\}|[^\s(),]+)"
 
 @dataclass(frozen=True)
 class _Source:
-    """One file: its text as ngspice can read it; whether that differs from the file; what it includes, by line."""
+    """One file: its hash, its text as ngspice can read it, whether that differs, and what it includes, by line."""
 
+    sha256: str
     text: str
     translated: bool
     includes: tuple[tuple[int, str], ...]
@@ -71,6 +73,18 @@ class Library:
     def name_in_deck(self, path: Path) -> str | None:
         """Return the name of a file's translated copy beside the deck, None where the file itself serves."""
         return self._names.get(_plain(path))
+
+    def hash_of(self, paths: Sequence[Path]) -> str:
+        """Return a hash of files and of all that they include."""
+        reached = dict.fromkeys(map(_plain, paths))
+        open_paths = list(reached)
+        while open_paths:
+            path = open_paths.pop()
+            included = (_plain(path.parent / name) for _, name in self._sources[path].includes)
+            new = [path for path in dict.fromkeys(included) if path in self._sources and path not in reached]
+            reached |= dict.fromkeys(new)
+            open_paths += new
+        return sha256("".join(self._sources[path].sha256 for path in reached).encode()).hexdigest()
 
     def random_call(self) -> str | None:
         """Return the first place where a file draws a random number, "FILE, line N", None where none does."""
@@ -178,7 +192,7 @@ def _source(path: Path, modified_ns: int, size_bytes: int, ignored: tuple[str, .
     )
     readable = _MODEL.sub(lambda model: _for_ngspice(model[0], ignored), text) if is_affected else text
     plain = not data.startswith((_GZIP, *_UTF16, _UTF8)) and _is_utf8(data) and b"\r" not in data.replace(b"\r\n", b"")
-    return _Source(readable, not plain or readable != text, includes)
+    return _Source(sha256(data).hexdigest(), readable, not plain or readable != text, includes)
 
 
 def _bytes(path: Path) -> bytes:

@@ -67,9 +67,9 @@ class Installed:
         return self.library.name_in_deck(path) or (model.file if path == Path(model.file) else f"{MODELS}/{model.file}")
 
     def models_sha256(self, corner: str) -> str:
-        """Hash of the model files of a corner (not of what these include in turn)."""
-        files = [self.folder / model.file for model in models_of(self.process, corner)]
-        return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+        """Hash of the model files of a corner with all that they include, and of the compiled models."""
+        of_files = self.library.hash_of([self.folder / model.file for model in models_of(self.process, corner)])
+        return sha256(b"".join([of_files.encode(), *(path.read_bytes() for path in self.osdi)])).hexdigest()
 
     def condition(self, corner: str = "", temperature_C: float = 27.0, supply_V: float | None = None) -> Condition:
         """Return a condition of this process; what is left out is nominal. Raise InputError for an unknown corner."""

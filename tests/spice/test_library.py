@@ -273,3 +273,16 @@ def test_an_ngspice_without_osdi_is_named_with_what_to_do(copy, tmp_path, monkey
         InputError, match=r"this ngspice \(39\) cannot load .*psp103_nqs.osdi.*enable-osdi in NEUROCIRCUIT_N"
     ):
         check_process(toml)
+
+
+def test_the_hash_of_a_corner_s_models_covers_what_they_include(copy, tmp_path):
+    """An edited card that a library includes makes what was measured with the old one stale."""
+    toml = copy()
+    before = processes.load(toml).models_sha256("tt")
+    assert processes.load(toml).models_sha256("tt") == before
+    cards(toml).write_text(cards(toml).read_text().replace("vth0={0.38", "vth0={0.39"))
+    assert processes.load(toml).models_sha256("tt") != before
+    (tmp_path / "beside.cards").write_text(CARD)  # a file that nothing includes
+    changed = processes.load(toml).models_sha256("tt")
+    (tmp_path / "beside.cards").unlink()
+    assert processes.load(toml).models_sha256("tt") == changed
