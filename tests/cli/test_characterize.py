@@ -8,7 +8,11 @@ from neurocircuit.spice.process import load
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--corner", "xx"), "corner of process generic65 must be one of tt, ss, ff, sf, fs, got 'xx'"),
+        (
+            ("--corner", "xx"),
+            "corner of process generic65 must be one of tt, ss, ff, sf, fs (behind it may stand _rmin, _rmax, _cmin, "
+            "_cmax, _rcmin, _rcmax, _wmin, _wmax), got 'xx'",
+        ),
         (("--process", "nowhere"), "process must be one of "),
         (("--only", "trim,colour"), "--only must be among trim, untrimmed, cco, "),
         (("--temp", "27,27"), "--temp must name one or more different values"),
