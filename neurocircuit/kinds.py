@@ -27,6 +27,7 @@ KINDS = {
     "codesign": "neurocircuit.results.codesign:Codesign",
     "pvt": "neurocircuit.results.pvt:Pvt",
     "compare": "neurocircuit.results.compare:Comparison",
+    "noise_cost": "neurocircuit.results.noise_cost:NoiseCost",
     "conversion": "neurocircuit.results.conversion:Conversion",
 }
 

@@ -2,7 +2,7 @@
 RECIPE ?= mnist
 SEEDS ?= 1
 
-.PHONY: published $(addprefix published-,reports windowed windowed-chips windowed-noise windowed-fashion transistor mc datasheet network embedded stressed hard decks neurons codesign codesign-windowed \
+.PHONY: published $(addprefix published-,reports windowed windowed-chips windowed-noise windowed-fashion transistor mc datasheet noise-cost network embedded stressed hard decks neurons codesign codesign-windowed \
 	pvt table4 fig2 jitter fashion cifar circuit-curves aware aware-membranes embedded-aware circuit-aware clean-seeds)
 
 published: setup ## Rebuild reports/published/table3
@@ -28,6 +28,13 @@ published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (abo
 	for energy in $$out/conditions/*/energy.json; do condition=$$(basename $$(dirname $$energy)); \
 	  install -D -m 644 -t $$shipped/conditions/$$condition $$(dirname $$energy)/spec.toml $$energy || exit 1; done && \
 	install -m 644 -t $$shipped $$out/spec.toml
+
+published-noise-cost: setup ## Rebuild reports/published/noise-cost: two neurons of generic65 (about 3 minutes of processor time)
+	@rm -rf build/noise-cost
+	@for process in generic65 generic65_low_noise; do \
+	  $(BIN)/neurocircuit characterize --process $$process --only phase_noise --no-report --out build/noise-cost/$$process || exit 1; done
+	@$(BIN)/neurocircuit study noise-cost build/noise-cost/generic65 build/noise-cost/generic65_low_noise --out reports/published/noise-cost
+	@$(BIN)/neurocircuit report reports/published/noise-cost
 
 published-network: setup ## Train RECIPE=mnist with SEEDS="1 2 3" and read its test set once: reports/published/networks
 	@for seed in $(SEEDS); do \

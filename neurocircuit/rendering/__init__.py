@@ -32,6 +32,7 @@ KINDS = (
     "circuit_curves",
     "pvt",
     "codesign",
+    "noise_cost",
 )
 _RECORD = "run.json"  # the last file of a sweep and of a characterisation
 

@@ -1,11 +1,11 @@
 """A semiconductor process as the neuron needs it: models by corner, device names, sizes, nominal values, mismatch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from neurocircuit.spec.fields import Farads, Hertz, Metres, Ratio, Seconds, Spec, VoltMetres, Volts
-from neurocircuit.spec.transistors import Bias, Components
+from neurocircuit.spec.transistors import Bias, Components, Current
 
 Length = Annotated[Metres, Field(gt=0, lt=1e-3)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")]
@@ -76,6 +76,16 @@ class Devices(Spec):
         return tuple(dict.fromkeys(name for name in all_four if name))
 
 
+# Of the devices that set a ring's bias: what they are where a process file leaves them out.
+_AS_TAILS = {
+    "l_diode": "l_bias",
+    "w_diode": "w_tail_n",
+    "w_mirror": "w_tail_n",
+    "l_load": "l_bias",
+    "w_load": "w_tail_p",
+}
+
+
 class Sizes(Spec):
     """Lengths, widths and capacitances of the cells (netlists/cells); the fields are the names in the decks."""
 
@@ -92,6 +102,14 @@ class Sizes(Spec):
     w_xor_p: Length
     w_tail_n: Annotated[Length, Field(description="current source of a ring stage")]
     w_tail_p: Length
+    ring_fingers: Annotated[
+        int, Field(ge=1, le=64, strict=True, description="of each device of a ring stage: power, and 1/white noise")
+    ] = 1
+    l_diode: Annotated[Length, Field(description="a ring's bias diode and its mirror; absent: l_bias")]
+    w_diode: Annotated[Length, Field(description="a ring's bias diode; absent: w_tail_n")]
+    w_mirror: Annotated[Length, Field(description="from the diode to the load; absent: w_tail_n")]
+    l_load: Annotated[Length, Field(description="diode of the PMOS tails; absent: l_bias")]
+    w_load: Annotated[Length, Field(description="diode of the PMOS tails; absent: w_tail_p")]
     w_gate: Annotated[Length, Field(description="transmission gates")]
     w_up: Annotated[Length, Field(description="switch of VCO4's current; its capacitance costs membrane gain")]
     w_switch: Annotated[Length, Field(description="switches of the synapses")]
@@ -100,6 +118,24 @@ class Sizes(Spec):
     c_wire: Annotated[Farads, Field(ge=0, lt=1e-9, description="wiring of a ring node")]
     c_line: Annotated[Farads, Field(ge=0, lt=1e-9, description="on the bias lines of the synapses")]
     c_shape: Annotated[Farads, Field(gt=0, lt=1e-9, description="spike shaper: width near c_shape·(supply/2)/current")]
+    c_shared: Annotated[Farads, Field(ge=0, lt=1e-9, description="from a shared bias line to the supply, a ring")] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bias_as_tails(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {name: values[tail] for name, tail in _AS_TAILS.items() if tail in values} | values
+
+
+class SharedBias(Spec):
+    """Constant current of the PMOS sources of two rings, VCO1 and VCO2 or VCO3 and VCO4 (cells/ring_cco_shared.cir).
+
+    What it adds in noise moves both rings alike. Without it each ring's PMOS sources follow the current of its own.
+    """
+
+    i_shared: Annotated[Current, Field(description="of the bias generator into each ring's load")]
+    v_shared: Annotated[Volts, Field(description="near which the line settles; decks start there")]
 
 
 class Mismatch(Spec):
@@ -116,7 +152,7 @@ class PassiveCorner(Spec):
     """Factors of a corner of the passive parts, 1 where nothing is said."""
 
     resistors: Annotated[Ratio, Field(gt=0.2, lt=5, description="R1, R2, R4")] = 1.0
-    capacitors: Annotated[Ratio, Field(gt=0.2, lt=5, description="C, c_line, c_shape")] = 1.0
+    capacitors: Annotated[Ratio, Field(gt=0.2, lt=5, description="C, c_line, c_shape, c_shared")] = 1.0
     wiring: Annotated[Ratio, Field(gt=0.2, lt=5, description="c_wire")] = 1.0
 
 
@@ -178,6 +214,7 @@ class Process(Spec):
     ] = Field(default_factory=dict)
     cells: Annotated[Cells, Field(description="of the user's own, in place of those of netlists/cells")] = Cells()
     sizes: Sizes
+    shared_bias: Annotated[SharedBias | None, Field(description="absent: each ring has the whole of its bias")] = None
     components: Components
     nominal: Annotated[Bias, Field(description="bias currents of the nominal corner, where trim starts")]
     bias_lines_V: Annotated[
@@ -188,6 +225,12 @@ class Process(Spec):
     ]
     mismatch: Mismatch
     passives: Passives = Passives()
+
+    @model_validator(mode="after")
+    def _shared_bias_of_built_in_rings(self) -> "Process":
+        if self.shared_bias is not None and self.cells.ring is not None:
+            raise ValueError(f"shared_bias is of the built-in ring: it must not stand beside {self.cells.ring.file}")
+        return self
 
     @property
     def nominal_corner(self) -> str:
@@ -216,6 +259,7 @@ class Process(Spec):
             c_wire=sizes.c_wire * factors.wiring,
             c_line=sizes.c_line * factors.capacitors,
             c_shape=sizes.c_shape * factors.capacitors,
+            c_shared=sizes.c_shared * factors.capacitors,
         )
 
     def _passive_corner(self, corner: str) -> PassiveCorner:

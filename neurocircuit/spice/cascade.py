@@ -46,7 +46,7 @@ def compose_cascade(
         raise InputError(f"code of the second neuron must be within ±{circuit.largest_code}, got {code}")
     installed = installed or load(circuit.process)
     lines = [
-        *neuron_lines(circuit, SECOND),
+        *neuron_lines(circuit, installed.process, SECOND),
         *power_up_lines(circuit, installed.process.bias_lines_V, ("xlink",), SECOND),
         # From zero, `fired` would begin with a glitch, and the second neuron with a spike.
         f".ic {' '.join(f'v({node})={number(circuit.condition.supply_V)}' for node in _HIGH)}",

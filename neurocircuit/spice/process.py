@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from neurocircuit.core import shipped
 from neurocircuit.errors import InputError
 from neurocircuit.spec import Condition, Location, ModelFile, NeuronSpec, Process
+from neurocircuit.spec.fields import read_toml
 from neurocircuit.spice.library import Library, read_library, stays_within
 from neurocircuit.spice.own_cells import own_cells
 
@@ -40,8 +42,9 @@ class ProcessMissing(InputError):
 class Installed:
     """A process whose model files are here.
 
-    folder: where the files of `process.corners` are. toml_sha256: hash of its TOML file. library: the files, checked.
-    own_cells: text of the cells that the user's own replace, by subcircuit. osdi: compiled models that ngspice loads.
+    folder: where the files of `process.corners` are. toml_sha256: hash of its TOML file, and of its bases'. library:
+    the files, checked. own_cells: text of the cells that the user's own replace, by subcircuit. osdi: compiled models
+    that ngspice loads.
     """
 
     process: Process
@@ -89,7 +92,7 @@ def describe(name_or_path: str) -> Process:
 
     Raise InputError for an unknown name and for a file that cannot be read or is wrong.
     """
-    return Process.from_toml(_toml_path(name_or_path))
+    return Process.from_dict(_content(_toml_path(name_or_path))[0])
 
 
 def load(name_or_path: str) -> Installed:
@@ -99,8 +102,9 @@ def load(name_or_path: str) -> Installed:
     path that leads out of the process's folder, and as `describe`.
     """
     path = _toml_path(name_or_path)
-    process = Process.from_toml(path)
-    folder, root = _folder(process, path.parent)
+    content, described_in = _content(path)
+    process = Process.from_dict(content)
+    folder, root = _folder(process, described_in[-1].parent)
     files: dict[str, Path] = {}
     for corner in process.corners:
         for model in models_of(process, corner):
@@ -111,9 +115,8 @@ def load(name_or_path: str) -> Installed:
                 raise ProcessMissing(f"process {process.name}, corner {corner}: no model file {folder / model.file}")
     library = read_library(tuple(files.values()), root, process.ignored_parameters)
     replaced = own_cells(process, path.parent.absolute())
-    return Installed(
-        process, folder, sha256(path.read_bytes()).hexdigest(), library, replaced, _compiled_models(process)
-    )
+    toml_sha256 = sha256(b"".join(file.read_bytes() for file in described_in)).hexdigest()
+    return Installed(process, folder, toml_sha256, library, replaced, _compiled_models(process))
 
 
 def characterised(name: str) -> Path:
@@ -177,7 +180,12 @@ def prelude(installed: Installed, condition: Condition) -> str:
         *(f".param {name}={value!r}" for name, value in process.parameters.items()),
         f".options temp={condition.temperature_C!r} method=trap",
         f".param unit={unit!r}",
-        *(f".param {name}={getattr(sizes, name)!r}" for name in type(sizes).model_fields),
+        *(
+            f".param {name}={getattr(values, name)!r}"
+            for values in (sizes, process.shared_bias)
+            if values is not None
+            for name in type(values).model_fields
+        ),
     ]
     called = process.devices
     for wrapper, device in {
@@ -191,11 +199,14 @@ def prelude(installed: Installed, condition: Condition) -> str:
 
 
 def cells_text(process: Process, replaced: Mapping[str, str]) -> str:
-    """Return the text of all cells, with the replica delay of the process; replaced: text of the user's, by name."""
+    """Return the text of all cells, with the ring and replica delay of the process; replaced: the user's, by name."""
     folder = shipped.folder("netlists", "cells")
-    other = f"replica_delay_{6 - process.delay_stages}.cir"
+    others = (
+        f"replica_delay_{6 - process.delay_stages}.cir",
+        "ring_cco.cir" if process.shared_bias else "ring_cco_shared.cir",
+    )
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".cir")), key=lambda path: path.name)
-    built_in = {path.name.removesuffix(".cir"): path for path in paths if path.name != other}
+    built_in = {path.name.removesuffix(".cir"): path for path in paths if path.name not in others}
     return "\n".join(replaced.get(name) or path.read_text(encoding="utf-8") for name, path in built_in.items())
 
 
@@ -233,6 +244,30 @@ def _toml_path(name_or_path: str) -> Path:
         known = ", ".join(names())
         raise InputError(f"process must be one of {known}, or the path of a TOML file, got {name_or_path!r}")
     return _shipped_processes() / name_or_path / _TOML
+
+
+def _content(path: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """Return what a TOML file says of a process, and the files that say it: this one, then its base, and so on.
+
+    A file with a `base` holds only what differs from that process, whose model files it uses. A base is a name, or a
+    path from the file's folder.
+    """
+    content = read_toml(path)
+    files: tuple[Path, ...] = (path,)
+    while base := content.pop("base", ""):
+        above = files[-1].parent / base if str(base).endswith(".toml") else _toml_path(str(base))
+        if above in files:
+            raise InputError(f"base of {files[-1]} must be another process, got {base!r}, which leads back to it")
+        content, files = _over(read_toml(above), content), (*files, above)
+    return content, files
+
+
+def _over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the base's content with the changes: tables entry by entry, all else as a whole."""
+    return base | {
+        name: _over(base[name], value) if isinstance(value, dict) and isinstance(base.get(name), dict) else value
+        for name, value in changes.items()
+    }
 
 
 def _folder(process: Process, beside: Path) -> tuple[Path, Path]:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import inf
 
 from neurocircuit.errors import InputError
-from neurocircuit.spec import Circuit, Condition
+from neurocircuit.spec import Circuit, Condition, Process
 from neurocircuit.spice.control_deck import CELLS, STATE, State, TransistorDeck, assemble, number
 from neurocircuit.spice.devices import DeviceShift, alterations
 from neurocircuit.spice.process import Installed, load
@@ -109,7 +109,7 @@ def compose_neuron(
         *_supplies(circuit.condition),
         *_controls(circuit, installed.process.enable_s, arms_s, reset_s, begin_s, window is not None),
         *(_window(circuit, window, begin_s) if window is not None else []),
-        *neuron_lines(circuit, window=window),
+        *neuron_lines(circuit, installed.process, window=window),
         *(
             power_up_lines(circuit, installed.process.bias_lines_V, [f"xw{k}" for k in range(len(inputs))])
             if start is None
@@ -151,7 +151,7 @@ def compose_bench(
     return assemble(installed, condition, title, [body], saved, span, before=alterations(mismatch or {}))
 
 
-def neuron_lines(circuit: Circuit, tag: str = "", window: Window | None = None) -> list[str]:
+def neuron_lines(circuit: Circuit, process: Process, tag: str = "", window: Window | None = None) -> list[str]:
     """Return a neuron with its bias currents and its weight reference; `tag` ends the names of all that is its own."""
     bias, parts = circuit.bias, circuit.components
     signals, cell, readout = "", "neuron", ""
@@ -170,7 +170,14 @@ def neuron_lines(circuit: Circuit, tag: str = "", window: Window | None = None) 
         f"+ r1={number(parts.r1_Ohm)} c1={number(parts.c_F)} r2={number(parts.r2_Ohm)} r4={number(parts.r4_Ohm)}"
         + readout,
         f"xref{tag} wbn{tag} wbp{tag} vdd_synapse weight_reference",
+        *(_joined_lines(tag) if process.shared_bias else []),
     ]
+
+
+def _joined_lines(tag: str) -> list[str]:
+    """Return the wires that make one bias line of those of two rings (cells/ring_cco_shared.cir)."""
+    rings = f"xneuron{tag}.xvco"
+    return [f"Vjoined{a}{b}{tag} {rings}{a}.vbp {rings}{b}.vbp 0.0" for a, b in ((1, 2), (3, 4))]
 
 
 def synapse_subcircuit(bits: int) -> str:

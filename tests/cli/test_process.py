@@ -64,7 +64,7 @@ def test_check_runs_a_ring_in_the_corner_asked_for(neurocircuit):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("nowhere",), 2, "process must be one of freepdk45, generic65, gf180mcu, sky130, or the path of a TOML file"),
+        (("nowhere",), 2, "gf180mcu, sky130, or the path of a TOML file"),
         (("absent.toml",), 2, "absent.toml"),
         (("generic65", "--corner", "hot"), 2, "corner of process generic65 must be one of tt, ss, ff, sf, fs"),
         (("generic65", "--vdd", "12"), 2, "vdd must be within 0 … 6 V, got 12"),

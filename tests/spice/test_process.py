@@ -15,7 +15,7 @@ GENERIC, DEVICES = "generic65", "[devices]"
 
 
 def test_every_embedded_process_is_described_and_comes_back_from_its_toml():
-    assert processes.names() == ("freepdk45", "generic65", "gf180mcu", "sky130")
+    assert processes.names() == ("freepdk45", "generic65", "generic65_low_noise", "gf180mcu", "sky130")
     for name in processes.names():
         process = processes.describe(name)
         assert process.name == name
@@ -47,6 +47,34 @@ def test_a_process_of_the_user_is_one_toml_file(copy):
     assert check_ring(installed, installed.condition()).f_Hz == pytest.approx(0.75e9, rel=0.01)
 
 
+def test_a_file_with_a_base_says_what_differs(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "generic65"\nname = "mine"\n[sizes]\nl_diode = "360 nm"\n')
+    mine, base = processes.load(str(path)), processes.load(GENERIC)
+    sizes = base.process.sizes.replace(l_diode=360e-9)
+    assert mine.process == base.process.replace(name="mine", sizes=sizes)
+    assert mine.folder == base.folder
+    assert mine.toml_sha256 != base.toml_sha256
+    (tmp_path / "other.toml").write_text('base = "mine.toml"\nf1 = "700 MHz"\n')
+    assert processes.load(str(tmp_path / "other.toml")).process == mine.process.replace(f1_Hz=700e6)
+
+
+def test_a_base_must_lead_to_a_whole_process(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "mine.toml"\n')
+    with pytest.raises(InputError, match=r"base of .*mine.toml must be another process"):
+        processes.load(str(path))
+    path.write_text('base = "nowhere"\n')
+    with pytest.raises(InputError, match=r"process must be one of .* got 'nowhere'"):
+        processes.load(str(path))
+
+
+def test_bias_devices_that_a_file_leaves_out_are_as_the_tails():
+    sizes = processes.describe(GENERIC).sizes
+    assert (sizes.l_diode, sizes.w_diode, sizes.w_mirror) == (sizes.l_bias, sizes.w_tail_n, sizes.w_tail_n)
+    assert (sizes.l_load, sizes.w_load, sizes.ring_fingers) == (sizes.l_bias, sizes.w_tail_p, 1)
+
+
 @pytest.mark.parametrize(
     ("replacement", "error", "message"),
     [
@@ -66,7 +94,7 @@ def test_mistakes_in_a_process_are_named(copy, replacement, error, message):
 
 def test_unknown_names_and_corners_are_answered_with_the_known_ones():
     with pytest.raises(
-        InputError, match=r"process must be one of freepdk45, generic65, gf180mcu, sky130, or the path .* got 'x'"
+        InputError, match=r"process must be one of freepdk45, generic65, .*sky130, or the path .* got 'x'"
     ):
         processes.load("x")
     with pytest.raises(

@@ -8,6 +8,7 @@ SECTIONS = {
         "circuit-curves": "Accuracy of whole images over quantities of the circuit.",
         "compare": "What noise-aware training wins back of the accuracy that a circuit costs.",
         "pvt": "Accuracy, energy and latency of a mapped network at characterised corners.",
+        "noise-cost": "Phase noise by device, power and gate area of neurons, from their datasheets.",
         "codesign": "Search circuit parameters for accuracy, energy and latency; recommend designs.",
     },
 }

@@ -4,7 +4,7 @@ VCO2 and VCO4 have the rings of VCO1 and VCO3 and beside these what drives their
 The sources of the bias currents are ideal, and so are the idle synapses: what these add is not here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import log10, nan, pi, sqrt
 
 import numpy as np
@@ -30,6 +30,7 @@ from neurocircuit.spec import Flicker
 from neurocircuit.spice.noise import Spectrum, noise_by_element
 from neurocircuit.spice.transistor_deck import number
 
+SHARED = ("xload",)  # devices of ring_cco_shared.cir on the line that two rings share
 WALK_s = 20e-9  # over which the rms phase is stated: τ of the embedded circuit
 INFERENCE_s = 200e-9  # over which jitter is integrated: the window of the embedded circuit
 SPOT_Hz = 1e6
@@ -43,21 +44,22 @@ def measure(context: Context) -> Measured:
     VCO2 and VCO4 run at the frequencies of VCO1 and VCO3, so at their ring currents: two rings tell all four.
     """
     began, bench, bias = cpu_s(), Bench(context.installed, context.condition), trimmed(context).bias
+    common = SHARED if context.installed.process.shared_bias else ()
     quantities: list[Quantity] = []
     noise_by_vco: dict[str, VcoNoise] = {}
     for current_A, alone, driven in ((bias.vco1_A, "vco1", "vco2"), (bias.vco3_A, "vco3", "vco4")):
         ring = measure_sensitivity(bench, current_A)
-        densities = device_densities(bench, ring)
+        densities = joined(ring, device_densities(bench, ring), common)
         power_W = float(cco.curve_of(bench, np.array([current_A]))[1][0])
         for vco, states in ((alone, []), (driven, drivers(bench, driven))):
             noise, exponent = noise_of(ring, densities, [at_bias_node(bench, ring, body) for body in states])
             noise_by_vco[vco] = noise
             quantities += _quantities(vco, noise, exponent)
         quantities += _ring_quantities(alone, ring, noise_by_vco[alone], power_W, bench.condition.temperature_C)
-    # Each ring has a bias diode of its own, and an ideal source that feeds it: no device serves two VCOs.
+    # A bias diode of its own, and an ideal source that feeds it, each ring has in any case.
     for first, second in (("vco1", "vco2"), ("vco3", "vco4")):
         one, other = (noise_by_vco[vco].flicker_by_device for vco in (first, second))
-        share = phase_noise.shared_flicker(one, other, common=())
+        share = phase_noise.shared_flicker(one, other, common)
         text = f"{VCOS[first]}, {VCOS[second]}: correlation of their flicker, by devices that serve both"
         quantities.append(Quantity(f"shared_{first}_{second}", text, share, ""))
     curves: dict[str, dict[str, Floats]] = {}
@@ -65,6 +67,19 @@ def measure(context: Context) -> Measured:
         curves |= _curves(vco, noise)
     names = {vco: list(noise.white_by_device) for vco, noise in noise_by_vco.items()}
     return Measured(tuple(quantities), curves, details={"devices": names}, cpu_s=cpu_s() - began)
+
+
+def joined(ring: Sensitivity, densities: Mapping[str, Spectrum], common: Collection[str]) -> dict[str, Spectrum]:
+    """Return the densities of a ring's devices where those of the names `common` are joined with another ring's.
+
+    Of two joined devices each moves both rings, by half the amplitude that it would move its own alone: together half
+    the power, and all of it in both rings alike.
+    """
+    factors = {device.path: 0.5 if device_name(device.path) in common else 1.0 for device in ring.devices}
+    return {
+        path: Spectrum(one.frequency_Hz, factors[path] * one.white, factors[path] * one.flicker)
+        for path, one in densities.items()
+    }
 
 
 def noise_of(

@@ -28,6 +28,7 @@ EXAMPLES = {
     "circuit_curves": "robustness/circuit",
     "pvt": "pvt",
     "codesign": "codesign",
+    "noise_cost": "noise-cost",
 }
 
 
@@ -77,6 +78,7 @@ CHANGED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "compare": (("in_circuit", "recovery", "trained"), [0.4321, 0.4, 0.5], "43.21% (40.00% … 50.00%)"),
     "circuit_curves": (("rows", 0, "accuracy"), 0.4321, "43.2%"),
     "pvt": (("rows", 0, "undecided"), 0.4321, "43.2%"),
+    "noise_cost": (("neurons", 1, "area_m2"), 12.3e-12, "12.3"),
     "codesign": (("recommended", "energy", "verification", "images", "accuracy", "circuit", 0), 0.4321, "43.2%"),
 }
 
