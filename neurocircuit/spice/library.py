@@ -8,6 +8,7 @@ import functools
 import gzip
 import os.path
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -25,10 +26,12 @@ _COMMAND = re.compile(
 _ENCRYPTED = re.compile(r"^[^\S\n]*\.prot(?:ect)?\b[^\n]*", re.IGNORECASE | re.MULTILINE)
 # `.include FILE`, `.lib FILE SECTION`; `.lib SECTION` alone begins a section.
 _INCLUDE = re.compile(
-    r"^[ \t]*\.(?:inc\w*[ \t]+(?P<file>'[^'\n]*'|\"[^\"\n]*\"|\S+)"
-    r"|lib[ \t]+(?P<library>'[^'\n]*'|\"[^\"\n]*\"|\S+)[ \t]+[\w'\"])",
+    r"^[^\S\n]*\.(?:inc\w*[^\S\n]+(?P<file>'[^'\n]*'|\"[^\"\n]*\"|\S+)"
+    r"|lib[^\S\n]+(?P<library>'[^'\n]*'|\"[^\"\n]*\"|\S+)[^\S\n]+[\w'\"])",
     re.IGNORECASE | re.MULTILINE,
 )
+# What a name may be, so that ngspice and this module read the same one.
+_PATH = re.compile(r"[\w ./+:-]+")
 _MODEL = re.compile(
     r"^[ \t]*\.model[ \t]+(?P<name>\S+)[^\n]*(?:\n[ \t]*(?:[+*$][^\n]*)?(?=\n|\Z))*", re.IGNORECASE | re.MULTILINE
 )
@@ -107,7 +110,9 @@ class Library:
                 listed = model["name"].lower()
                 if listed not in (lowered, last) and not lowered.startswith(f"{listed}."):
                     continue
-                if not parameters or any(re.search(rf"(?<![\w.]){word}\s*=", model[0], re.I) for word in parameters):
+                if not parameters or any(
+                    re.search(rf"(?<![\w.]){re.escape(word)}\s*=", model[0], re.I) for word in parameters
+                ):
                     return _location(path, source.text, model.start())
         return ""
 
@@ -124,7 +129,8 @@ def read_library(paths: Sequence[Path], root: Path, ignored: Sequence[str] = ())
     """Return the files with all that they include.
 
     root: relative paths must stay below it. ignored: parameters of models to leave out. An included file that is not
-    there is passed over: it may stand in a section that no corner uses, and else ngspice says so.
+    there is passed over where its name has no folder: it may stand in a section that no corner uses, and else ngspice
+    says so.
 
     Raise InputError, with file and line, for a file that holds commands, is encrypted or no text, that leaves the
     root, or that wants a variable of the shell in a path.
@@ -176,8 +182,14 @@ def _collect(path: Path, root: Path, ignored: tuple[str, ...], sources: dict[Pat
         if not stays_within(name, path.parent, root):
             raise InputError(f"{path}, line {line}: {name} leads out of {root}; give it as an absolute path")
         included = path.parent / name
+        if included.exists() and included.resolve() != _plain(included).resolve():
+            raise InputError(f"{path}, line {line}: {name} goes back through a link; write the path without it")
         if included.is_file():
             _collect(included, root, ignored, sources)
+        elif (
+            "/" in name
+        ):  # ngspice would look for it from the deck's folder too, from which the process's can be reached
+            raise InputError(f"{path}, line {line} includes {name}, which is not there")
 
 
 @functools.lru_cache(maxsize=512)
@@ -188,7 +200,7 @@ def _source(path: Path, modified_ns: int, size_bytes: int, ignored: tuple[str, .
     refuse_commands(path, text)
     includes = tuple(_includes(path, text))
     is_affected = _TO_TRANSLATE.search(text) or any(
-        re.search(rf"\b{word}\s*=", text, re.IGNORECASE) for word in ignored
+        re.search(rf"{re.escape(word)}\s*=", text, re.IGNORECASE) for word in ignored
     )
     readable = _MODEL.sub(lambda model: _for_ngspice(model[0], ignored), text) if is_affected else text
     plain = not data.startswith((_GZIP, *_UTF16, _UTF8)) and _is_utf8(data) and b"\r" not in data.replace(b"\r\n", b"")
@@ -197,6 +209,8 @@ def _source(path: Path, modified_ns: int, size_bytes: int, ignored: tuple[str, .
 
 def _bytes(path: Path) -> bytes:
     try:
+        if not path.is_file():
+            raise InputError(f"{path} is no file" if path.exists() else f"{path} is not there")
         if path.stat().st_size > LARGEST_FILE_bytes:
             raise InputError(f"{path} must have at most {LARGEST_FILE_bytes >> 20} MiB")
         return path.read_bytes()
@@ -209,7 +223,7 @@ def _decoded(path: Path, data: bytes) -> str:
         try:
             with gzip.open(path) as unpacked:
                 data = unpacked.read(LARGEST_FILE_bytes + 1)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path} is a damaged gzip file: {error}") from None
         if len(data) > LARGEST_FILE_bytes:
             raise InputError(f"{path} must unpack to at most {LARGEST_FILE_bytes >> 20} MiB")
@@ -239,6 +253,10 @@ def _includes(path: Path, text: str) -> Iterator[tuple[int, str]]:
             raise InputError(
                 f"{path}, line {line}: {name} holds a variable, which ngspice does not know; write the path"
             )
+        if not _PATH.fullmatch(name):
+            raise InputError(
+                f"{path}, line {line}: a path must hold letters, digits and _ . / + : - only, got {name!r}"
+            )
         yield line, name
 
 
@@ -248,7 +266,9 @@ def _for_ngspice(model: str, ignored: tuple[str, ...]) -> str:
     neutral = {**dict.fromkeys(_BSIM3, _ZERO_IN_BSIM3), **dict.fromkeys(_BSIM4, _ZERO_IN_BOTH)}
     for words, value in ((neutral.get(level[2], ()) if level else (), _ZERO), (ignored, _VALUE)):
         if words:
-            model = re.sub(rf"(?<![\w.])(?:{'|'.join(words)})[ \t]*=[ \t]*{value}", "", model, flags=re.IGNORECASE)
+            model = re.sub(
+                rf"(?<![\w.])(?:{'|'.join(map(re.escape, words))})[ \t]*=[ \t]*{value}", "", model, flags=re.IGNORECASE
+            )
     return _LEVEL.sub(r"\g<1>49", model, count=1) if level and level[2] == "53" else model
 
 

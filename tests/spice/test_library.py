@@ -156,6 +156,10 @@ def test_an_absolute_path_serves(copy, tmp_path):
     [
         (".include ../../outside.lib\n", r"card.lib, line 2: ../../outside.lib leads out of"),
         (".include '$PDK_DIR/x.lib'\n", r"card.lib, line 2: \$PDK_DIR/x.lib holds a variable"),
+        (".include evil.inc;comment\n", r"card.lib, line 2: a path must hold .* got 'evil.inc;comment'"),
+        ('.inc\tevil"x\n', "card.lib, line 2: a path must hold"),
+        (".include ~/evil.inc\n", "card.lib, line 2: a path must hold"),
+        (".include models/card.lib\n", "card.lib, line 2 includes models/card.lib, which is not there"),
         (".prot\nXYZ\n", r"card.lib, line 2: .prot begins an encrypted part"),
         ("\0\n", "card.lib is no text file"),
     ],
@@ -198,7 +202,7 @@ def test_what_ngspice_does_not_know_is_named_with_model_and_file(copy, old, new,
 
 
 def test_a_process_file_may_say_that_a_parameter_is_left_out(copy):
-    toml = copy(("delay_stages", 'ignored_parameters = ["FOO"]\ndelay_stages'))
+    toml = copy(("delay_stages", 'ignored_parameters = ["FOO", "+odd"]\ndelay_stages'))
     cards(toml).write_text(cards(toml).read_text().replace("version=4.8", "foo = {1+2} version=4.8"))
     assert frequency_Hz(toml) == frequency_Hz("generic65")
 
@@ -286,3 +290,15 @@ def test_the_hash_of_a_corner_s_models_covers_what_they_include(copy, tmp_path):
     changed = processes.load(toml).models_sha256("tt")
     (tmp_path / "beside.cards").unlink()
     assert processes.load(toml).models_sha256("tt") == changed
+
+
+def test_a_path_that_goes_back_through_a_link_is_refused(tmp_path):
+    """`link/..` is the folder above the link's target for ngspice, and another one by its letters."""
+    process, elsewhere = tmp_path / "process", tmp_path / "elsewhere/sub"
+    process.mkdir()
+    elsewhere.mkdir(parents=True)
+    for folder in (process, elsewhere.parent):
+        (folder / "inner.lib").write_text(CARD)
+    (process / "link").symlink_to(elsewhere)
+    with pytest.raises(InputError, match=r"card.lib, line 1: link/../inner.lib goes back through a link"):
+        library(process, ".include link/../inner.lib\n")
