@@ -114,7 +114,8 @@ def load(name_or_path: str) -> Installed:
             if not files[model.file].is_file():
                 raise ProcessMissing(f"process {process.name}, corner {corner}: no model file {folder / model.file}")
     library = read_library(tuple(files.values()), root, process.ignored_parameters)
-    replaced = own_cells(process, path.parent.absolute())
+    named_in = next((file for file in described_in if "cells" in read_toml(file)), path)
+    replaced = own_cells(process, named_in.parent.absolute())
     toml_sha256 = sha256(b"".join(file.read_bytes() for file in described_in)).hexdigest()
     return Installed(process, folder, toml_sha256, library, replaced, _compiled_models(process))
 

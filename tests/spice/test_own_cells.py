@@ -26,7 +26,7 @@ def extracted(node_F=0.0):
     folder = shipped.folder("netlists", "cells")
     text = "\n".join((folder / f"{name}.cir").read_text() for name in names)
     text = re.sub(r"^x(\w+) (\S+ \S+ \S+ \S+) ([np])mos (.*)$", r"M\1 \2 \3ch \4", text, flags=re.M)
-    text = text.replace("mult={k}", "m={k}").replace(" 0", " vss").replace("k=1", "vss k=1")
+    text = text.replace("mult=", "m=").replace(" 0", " vss").replace("k=1", "vss k=1")
     text = re.sub(r"^(x.*) (starved_\w+|inv)( k=2)?$", r"\1 vss \2\3", text, flags=re.M)
     text = re.sub(r"^(\.subckt (?:starved|ring)\w* .*)$", r"\1 vss", text, flags=re.M)
     text = text.replace(".subckt ring_cco ib enable y vdd vss", ".SUBCKT RING_5 IB enable y\n+ vdd vss SUB")
@@ -125,3 +125,11 @@ def test_an_extracted_ring_runs_as_the_built_in_one_and_its_wiring_slows_it(own)
 def test_a_process_that_replaces_nothing_has_nothing_to_compare():
     with pytest.raises(InputError, match=r"process generic65 replaces no cell; \[cells\]"):
         compare_cells("generic65")
+
+
+def test_cells_of_a_base_lie_beside_the_base(own, tmp_path):
+    own(CELL)
+    (tmp_path / "derived").mkdir()
+    derived = tmp_path / "derived/process.toml"
+    derived.write_text('name = "derived"\nbase = "../process.toml"\n')
+    assert "ring_cco" in processes.load(str(derived)).own_cells
