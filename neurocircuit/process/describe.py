@@ -32,11 +32,11 @@ class ProcessFacts(Values):
     def __str__(self) -> str:
         state = "installed" if self.installed else "absent"
         lines = [
-            f"{self.name:<12}{state:<11}{self.summary}",
-            f"{'':<12}corners {self.corners}; licence: {self.licence}",
-            f"{'':<12}source: {self.source}",
+            f"{self.name:<20}{state:<11}{self.summary}",
+            f"{'':<20}corners {self.corners}; licence: {self.licence}",
+            f"{'':<20}source: {self.source}",
         ]
-        return "\n".join([*lines, *([f"{'':<12}-> {self.missing}"] if self.missing else [])])
+        return "\n".join([*lines, *([f"{'':<20}-> {self.missing}"] if self.missing else [])])
 
 
 class Processes(Result):
