@@ -389,6 +389,18 @@ published-hard: setup ## The paper's published MNIST weights on the embedded cir
 	@$(BIN)/neurocircuit verify $(HARD)/network.toml --table $(HARD)/table.nc --images 60 --chips 3 --runs 200 \
 	  --jobs 2 --out $(HARD)/replay
 
+# Phase noise and flicker that the devices of generic65's rings have, and what they do to the demonstration network.
+DEVICE_NOISE := reports/published/device-noise
+.PHONY: published-device-noise
+published-device-noise: setup ## Rebuild reports/published/device-noise (about 4 minutes of processor time)
+	@rm -rf $(DEVICE_NOISE)
+	@$(BIN)/neurocircuit characterize --process generic65 --only phase_noise --out $(DEVICE_NOISE)/generic65
+	@for kind in both none white flicker; do out=$(DEVICE_NOISE)/$$kind; mkdir -p $$out && \
+	  $(BIN)/neurocircuit spec >$$out/circuit.toml $$(test $$kind = none || \
+	    echo --device-noise $(DEVICE_NOISE)/generic65/conditions/tt_27C_1V --noise-kind $$kind) && \
+	  $(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 100 --spec $$out/circuit.toml --out $$out/network.toml && \
+	  $(BIN)/neurocircuit verify $$out/network.toml --images 25 --chips 2 --out $$out/replay || exit 1; done
+
 # On the stressed circuit, which has phase noise; the table is of the level that the decks are, so of the same causes.
 DECKS := $(NETWORK)/bsource
 published-decks: setup ## Rebuild the replay of single neurons as ngspice decks (about 11 CPU-minutes)
@@ -399,7 +411,9 @@ published-decks: setup ## Rebuild the replay of single neurons as ngspice decks 
 
 IN_TRANSISTORS := $(NETWORK)/transistor
 published-neurons: setup ## Rebuild the replay of first-layer neurons in transistors (about 8 CPU-minutes)
-	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --spec reports/published/datasheet-generic65/conditions/tt_27C_1V/spec.toml \
+	@mkdir -p build && $(BIN)/neurocircuit spec --without-noise \
+	  --spec reports/published/datasheet-generic65/conditions/tt_27C_1V/spec.toml >build/noise_free.toml
+	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --spec build/noise_free.toml \
 	  --variation training/circuits/no_variation.toml --keep-scale --images 40 --out $(IN_TRANSISTORS)/network.toml || [ $$? = 3 ]
 	@$(BIN)/neurocircuit calibrate $(IN_TRANSISTORS)/network.toml --images 8 --chips 16 --points 100 --headroom 0.9 \
 	  --latest 2.8 --out $(IN_TRANSISTORS)/table.nc

@@ -194,14 +194,26 @@ def _spikes(published: Path) -> Iterator[Row]:
 
 
 def _on_circuits(published: Path) -> Iterator[Row]:
-    for name in ("embedded", "stressed"):
+    for name, noise in (("embedded", "oscillators free of noise"), ("stressed", "assumed phase noise")):
         folder = f"mnist-network/{name}/replay"
         for values in _read(published, folder):
             found = values["images"]
             shares = {key: _interval(found["accuracy"][key]) for key in ("circuit", "noise model")}
-            what = f"{found['images']} whole images on {found['chips']} chips of the {name} circuit"
+            what = f"{found['images']} whole images on {found['chips']} chips of the {name} circuit, {noise}"
             text = f"circuit {shares['circuit']}; noise model {shares['noise model']}"
             yield what, text, f"software {_percent(found['accuracy']['software'][0])}", folder
+
+
+def _device_noise(published: Path) -> Iterator[Row]:
+    accuracy = {}
+    for kind in ("none", "white", "flicker", "both"):
+        for values in _read(published, f"device-noise/{kind}/replay"):
+            found = values["images"]
+            accuracy[kind] = _interval(found["accuracy"]["circuit"])
+    if accuracy:
+        what = f"{found['images']} whole images on {found['chips']} chips of the embedded circuit"
+        text = ", ".join(f"{kind} {share}" for kind, share in accuracy.items())
+        yield f"{what}, noise characterised on the devices of generic65", text, "97 % with both", "device-noise"
 
 
 def _aware(published: Path) -> Iterator[Row]:
@@ -274,6 +286,7 @@ _PARTS: tuple[Callable[[Path], Iterator[Row]], ...] = (
     _jitter,
     _spikes,
     _on_circuits,
+    _device_noise,
     _single_neurons,
     _aware,
     _curves,

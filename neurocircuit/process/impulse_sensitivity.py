@@ -14,7 +14,7 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process import waveforms
-from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, START_s
+from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, START_s, TIMEOUT_s
 from neurocircuit.spice.devices import Device, devices
 from neurocircuit.spice.noise import Spectrum, noise_by_element
 from neurocircuit.spice.transistor_deck import compose_bench, number
@@ -25,7 +25,6 @@ SHIFT_rad = 0.015  # that the charge makes at the current node; the most that an
 NODES_AT_ONCE = 7  # in one run: a tenth of a minute of processor time
 WIDTH_turns = 0.01  # from the begin of a charge to the peak of its triangular current
 HELD = ("0", "vdd", "en")  # nodes of the bench that a voltage source holds
-TIMEOUT_s = 60.0
 _BODY = re.compile(r"\.[mx][np]mos\b.*")  # what stands inside the wrapper of a device
 
 

@@ -139,14 +139,14 @@ def characterised(name: str) -> Path:
 
 
 def default_neuron(level: str) -> NeuronSpec:
-    """Return the neuron of a level where no spec is given: at `transistor` generic65 as characterised, else embedded.
+    """Return the neuron of a level where no spec is given: at `transistor` generic65 without noise, else embedded.
 
     >>> default_neuron("edge").name, default_neuron("transistor").circuit.process
     ('embedded', 'generic65')
     """
     if level != "transistor":
         return NeuronSpec()
-    return NeuronSpec.from_toml(characterised("generic65") / "spec.toml")
+    return NeuronSpec.from_toml(characterised("generic65") / "spec.toml").without_noise()
 
 
 def models_of(process: Process, corner: str) -> tuple[ModelFile, ...]:

@@ -26,6 +26,7 @@ KINDS = (
     "Fig. 2, CIFAR-10",
     "spike-time jitter",
     "whole images on 3 chips of the stressed",
+    "noise characterised on the devices of generic65",
     "noise-aware training on the stressed",
     "base of the curves over 5 circuit quantities, stressed",
     "noise-aware training on the embedded",

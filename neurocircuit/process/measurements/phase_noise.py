@@ -13,11 +13,10 @@ from scipy.constants import zero_Celsius
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.flicker import variance_over_h
 from neurocircuit.process import phase_noise
-from neurocircuit.process.bench import Bench, cpu_s
+from neurocircuit.process.bench import Bench, TIMEOUT_s, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.impulse_sensitivity import (
     Sensitivity,
-    TIMEOUT_s,
     device_densities,
     device_name,
     measure_sensitivity,
