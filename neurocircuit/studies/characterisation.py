@@ -43,7 +43,7 @@ class Characterisation(FolderResult):
 
     def summary(self) -> str:
         """Return the spec files, and what failed."""
-        lines = [f"spec:   {path}" for path in self.specs]
+        lines = [f"spec:   {path}" for path in self.specs] or ["spec:   none, for no kernel was fitted"]
         lines += [f"{item['condition']} {item['measurement']}: failed: {item['reason']}" for item in self.failed]
         return "\n".join([*lines, *([f"report: {self.report}"] if self.report else [])])
 
