@@ -163,7 +163,7 @@ def test_a_ring_near_f1_has_one_line():
 
 
 def test_gf180mcu_has_the_same_devices_at_every_run_until_its_statistics_are_switched_on(tmp_path):
-    """Its library draws them with sw_stat_mismatch = 1, which open_pdks ships; the process file says 0."""
+    """Its library draws them with sw_stat_mismatch = 1; the process file says 0."""
     try:
         installed = processes.load("gf180mcu")
     except processes.ProcessMissing as error:
