@@ -68,15 +68,16 @@ def _text(value: Any) -> str:
 
 def _codesign(published: Path, folder: str = "codesign") -> list[list[str]]:
     result = read_json_object(published / folder / "result.json")
-    header = ["design", "accuracy, whole test images at `edge`", "energy, armed", "energy, spikes"]
+    header = ["design", "accuracy, whole test images at `edge`", "energy, in total", "armed", "energy, spikes"]
     is_windowed = "readout_window" in result["ranges"]
     rows = [[*header, "energy, paper's formula", "latency", *(["T"] if is_windowed else [])]]
     for role, design in sorted(result["recommended"].items()):
         details = design["outcome"]["details"]
         accuracy, low, high = (100 * one for one in design["verification"]["images"]["accuracy"]["circuit"])
         energies = [f"{1e9 * details[key]:.3g} nJ" for key in ("energy_J", "energy_spikes_J", "energy_paper_J")]
+        total = f"{1e9 * sum(details['lines'].values()):.3g} nJ" if "lines" in details else "–"
         interval = f"{accuracy:.1f} % ({low:.1f} … {high:.1f})"
-        rows.append([role, interval, *energies, f"{1e9 * details['latency_s']:.1f} ns"])
+        rows.append([role, interval, total, *energies, f"{1e9 * details['latency_s']:.1f} ns"])
         if is_windowed:
             rows[-1].append(f"{design['values']['readout_window']:.2f} τ")
     return rows

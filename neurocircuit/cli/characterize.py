@@ -30,7 +30,7 @@ from neurocircuit.cli.common import NAMES, NUMBERS, deliver, jobs_option, json_o
 def command(as_json: bool, **options: Any) -> None:
     """Trim and measure the neuron of a process in transistors; write its datasheet and its spec for the fast levels.
 
-    Assumed noise and prediction are measured at the first condition only, which is the nominal one.
+    Assumed noise, prediction, fan-in and power are measured at the first condition only, which is the nominal one.
     Ctrl-C keeps finished measurements. Exit code 3: some measurements failed, the others are written.
     """
     from neurocircuit.studies.characterisation import characterize

@@ -20,7 +20,7 @@ from neurocircuit.spec import FullScale, NeuronSpec, Variation
 @click.option(
     "--largest-fan-in",
     type=click.IntRange(min=1),
-    help="Synapses that a neuron carries (neurocircuit process fan-in); default: any number.",
+    help="Synapses that a neuron carries; default: as many as that of --spec was characterised to, else any number.",
 )
 @click.option("--window", type=float, help="Observation window, units of tau; default: 2 after the latest decision.")
 @click.option(

@@ -44,7 +44,7 @@ def check_command(name: str, corner: str, temperature_C: float, supply_V: float 
 @click.option("--branch", default=0, type=click.IntRange(min=0), help="Synapses on a local node of a tree; 0: no tree.")
 @json_option
 def fan_in_command(name: str, corner: str, branch: int, as_json: bool) -> None:
-    """What idle synapses cost in the process NAME: VCO1's frequency and phase jump with 2, 26, 128 and 801 of them."""
+    """What idle synapses cost in the process NAME in VCO1's frequency and phase jump, and how many it carries."""
     from neurocircuit.process.describe import fan_in_cost
 
     result = fan_in_cost(name, corner=corner, branch=branch)

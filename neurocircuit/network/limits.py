@@ -4,7 +4,8 @@
     no wrap      θ (1 + |v_min|) + guard + ripple < π until the window ends, at quantile `wrap_quantile`; none for a
                  phase counter
     VCO4 swing   θ/(2 a τ) <= 2 f0·ratio (I_L >= 0)
-    fan-in       synapses <= `largest_fan_in`, where it is stated
+    spike width  width <= τ of the layer: a longer input is no kernel of eq. (3)
+    fan-in       synapses <= `largest_fan_in`, where it is stated or characterised
 
 Of a windowed layer currents count until its arming, and membranes from then on: its comparator is blind before. On a
 ramp the XOR no longer drives the membrane, so that it has no ripple and needs no guard.
@@ -31,6 +32,7 @@ from neurocircuit.spec.neuron import ReadoutWindow, XOR_RANGE_rad
 # Nulls the median deviation of firing neurons: published MNIST weights, a 0.09 … 0.16 rad, 15.3 cycles per τ, r = 8,
 # 8 images; at 0.5 they fire early by 0.04 thresholds, at 1.0 late by 0.05.
 GUARD_OVER_RIPPLE = 0.75
+SPIKE_WIDTH = "spike width"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,13 @@ class Choice:
     xor_quantile: float = 0.999
     wrap_quantile: float = 1.0
     use: float = LIMIT_USE  # share of a limit that is used
-    largest_fan_in: int | None = None  # synapses that a neuron carries, bias included
+    largest_fan_in: int | None = None  # synapses that a neuron carries, bias included; None: as characterised
+
+    def carried_by(self, neuron: NeuronSpec) -> int | None:
+        """Return how many synapses a neuron may have: as stated, else as its transistors carry; None: any number."""
+        if self.largest_fan_in is not None or neuron.circuit is None:
+            return self.largest_fan_in
+        return neuron.circuit.largest_fan_in
 
     def __post_init__(self) -> None:
         if self.largest_fan_in is not None and self.largest_fan_in < 1:
@@ -230,18 +238,31 @@ def limits_of(
                 f"membrane at -{least_floor:.3g} thresholds; or a phase counter (θ up to {counter:.3g} rad)",
             ),
         )
-    if choice.largest_fan_in is not None:
-        parts = -(-fan_in // choice.largest_fan_in)
+    if base.spike_width_s > 0:
+        constraints.append(
+            _limit(
+                scale.name,
+                SPIKE_WIDTH,
+                1.0,
+                base.spike_width_s,
+                base.tau_s,
+                float(base.spike_width_s > base.tau_s),
+                f"τ >= {base.spike_width_s:.3g} s, or a shorter input spike",
+            )
+        )
+    largest_fan_in = choice.carried_by(base)
+    if largest_fan_in is not None:
+        parts = -(-fan_in // largest_fan_in)
         constraints.append(
             _limit(
                 scale.name,
                 "fan-in",
                 1.0,
                 float(fan_in),
-                float(choice.largest_fan_in),
-                float(fan_in > choice.largest_fan_in),
+                float(largest_fan_in),
+                float(fan_in > largest_fan_in),
                 f"partial sums of {-(-fan_in // parts)} synapses in {parts} neurons (of a windowed network: "
-                f"`neurocircuit convert --largest-fan-in {choice.largest_fan_in}`), fewer channels or a smaller "
+                f"`neurocircuit convert --largest-fan-in {largest_fan_in}`), fewer channels or a smaller "
                 "kernel, or a tree of synapses (`neurocircuit process fan-in --branch`)",
             )
         )

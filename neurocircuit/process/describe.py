@@ -1,6 +1,7 @@
 """What a user asks of a process before a characterisation: which there are, whether a ring runs, what fan-in costs."""
 
 import time
+from functools import partial
 from typing import ClassVar
 
 from neurocircuit.core.result import Number, Result, Values
@@ -98,12 +99,12 @@ class FanInRow(Values):
 
 
 class FanInCost(Result):
-    """What idle synapses cost in a process; limit: their number at which a loss reaches `largest_loss`."""
+    """What idle synapses cost in a process; limit: the largest number of them within `largest_loss`."""
 
     kind: ClassVar[str] = "fan_in"
 
     process: str
-    limit: Number
+    limit: int
     largest_loss: float
     rows: tuple[FanInRow, ...]
 
@@ -115,7 +116,7 @@ class FanInCost(Result):
             f"      {100 * row.jump_loss:7.2f} %"
             for row in self.rows
         ]
-        return "\n".join([*lines, f"limit (either {100 * self.largest_loss:g} %): {self.limit:.0f} synapses"])
+        return "\n".join([*lines, f"limit (either {100 * self.largest_loss:g} %): {self.limit} synapses"])
 
 
 class CellRow(Values):
@@ -209,15 +210,17 @@ def check_process(
 def fan_in_cost(name: str, *, corner: str = "", branch: int = 0) -> FanInCost:
     """Return what idle synapses cost VCO1 of a process in frequency and phase jump.
 
+    Relative to the number with which neurons are characterised, up to where a loss passes its bound (fan_in.search).
     branch: synapses on a local node of a tree; 0: no tree. Raise InputError for an unknown process or corner.
     """
     installed = processes.load(name)
-    measured = fan_ins.measure(installed, installed.condition(corner), branch=branch)
+    at = partial(fan_ins.measure, installed, installed.condition(corner), branch=branch)
+    limit, measured = fan_ins.search(at)
     columns = (measured.synapses, measured.f1_Hz, measured.frequency_loss, measured.jump_rad, measured.jump_loss)
     names = tuple(FanInRow.model_fields)
     return FanInCost(
         process=installed.process.name,
-        limit=float(measured.limit),
+        limit=limit,
         largest_loss=fan_ins.LARGEST_LOSS,
         rows=tuple(FanInRow(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)),
     )

@@ -5,23 +5,24 @@ takes what they add to VCO1's node (sources there act as sinks: signs are swappe
 each branch instead of those of all synapses.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from neurocircuit.core.arrays import Floats
-from neurocircuit.errors import InputError
+from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.errors import InputError, SimulatorBadOutput
 from neurocircuit.process.ring import check_ring
 from neurocircuit.spec import Condition
 from neurocircuit.spice.phases import rising_edges
 from neurocircuit.spice.process import Installed
+from neurocircuit.spice.saved_states import SYNAPSES
 from neurocircuit.spice.transistor_deck import EDGE_s, code_lines, compose_bench, number, synapse_subcircuit
 from neurocircuit.spice.transistor_run import simulate
 
-FAN_IN = (2, 26, 128, 801)  # 801: the widest layer of the published MNIST network, with its bias
 BITS, SPIKE_s = 4, 1e-9
 LARGEST_LOSS = 0.1  # of the frequency and of the jump, within which a fan-in counts as possible
+ROUND, LARGEST = 4, 5000  # numbers of synapses that a round of the search measures; where it gives up
 START_s = 0.5e-9  # of the rings, whose current nodes stand already
 STANDING_s = 4e-6  # after so long an idle synapse draws what it always will
 _SPIKE, _AFTER, _LAST = 9, 16, 18  # periods after the start: spike, its effect, end of the run
@@ -31,7 +32,7 @@ _SPIKE, _AFTER, _LAST = 9, 16, 18  # periods after the start: spike, its effect,
 class FanIn:
     """By number of synapses [case]: frequency of VCO1 in Hz, and its jump at full scale in rad, all but one idle.
 
-    Where leakage has stopped the ring both are 0.
+    The first case is what losses are relative to. Where leakage has stopped the ring both are 0.
     """
 
     synapses: tuple[int, ...]
@@ -49,20 +50,15 @@ class FanIn:
         return np.asarray(1.0 - self.jump_rad / self.jump_rad[0])
 
     @property
-    def limit(self) -> float:
-        """Synapses at which the larger loss reaches LARGEST_LOSS, straight between the cases; inf: not within them."""
-        loss = np.maximum(np.abs(self.frequency_loss), np.abs(self.jump_loss))
-        beyond = np.flatnonzero(loss > LARGEST_LOSS)
-        if not len(beyond):
-            return float("inf")
-        k = int(beyond[0])
-        return float(np.interp(LARGEST_LOSS, loss[k - 1 : k + 1], np.array(self.synapses[k - 1 : k + 1], dtype=float)))
+    def within(self) -> Bools:
+        """Return whether both losses stay within LARGEST_LOSS; [case]."""
+        return np.asarray(np.maximum(np.abs(self.frequency_loss), np.abs(self.jump_loss)) <= LARGEST_LOSS)
 
 
 def measure(
     installed: Installed,
     condition: Condition,
-    synapses: Sequence[int] = FAN_IN,
+    synapses: Sequence[int],
     *,
     as_copies: bool = True,
     branch: int = 0,
@@ -71,7 +67,9 @@ def measure(
     """Return VCO1 alone, two rings for each number of synapses: in one of them one synapse spikes at full scale.
 
     The jump is what the one has gained on the other 7.5 periods of VCO1 after the spike began: the capacitance of
-    many synapses slows the current node, and a jump that comes later than that counts as lost.
+    many synapses slows the current node, and a jump that comes later than that counts as lost. Each case has a weight
+    reference of its own, as a neuron has: what loads its lines is that case's synapses, and no number depends on which
+    others stand beside it.
 
     as_copies: the idle ones as one synapse of that multiplicity; otherwise drawn one by one. branch: synapses on each
     local node of a tree; 0: no tree. Raise InputError for a tree drawn one by one, SimulatorBadOutput when a ring
@@ -94,6 +92,35 @@ def measure(
     return FanIn(tuple(synapses), frequencies, jumps)
 
 
+def search(measure_cases: Callable[[Sequence[int]], FanIn], reference: int = SYNAPSES) -> tuple[int, FanIn]:
+    """Return the largest number of synapses within LARGEST_LOSS of a neuron with `reference` of them, and all cases.
+
+    measure_cases: frequency and jump by rising numbers, the first of which is the reference: `measure` at a condition.
+    Each round measures ROUND numbers between the last within and the first beyond, until these are neighbours: so the
+    limit depends on no interpolation. Raise SimulatorBadOutput where LARGEST or more still are within.
+    """
+    low, high = reference, 0
+    numbers = [reference * 2**k for k in range(1, ROUND + 1)]
+    cases: dict[int, tuple[float, float]] = {}
+    while not high or high - low > 1:
+        measured = measure_cases((reference, *numbers))
+        rows = zip(measured.synapses, measured.f1_Hz, measured.jump_rad, strict=True)
+        cases |= {number: (float(f1_Hz), float(jump_rad)) for number, f1_Hz, jump_rad in rows}
+        beyond = np.flatnonzero(~measured.within[1:])
+        first = int(beyond[0]) if len(beyond) else len(numbers)
+        low = numbers[first - 1] if first else low
+        high = numbers[first] if first < len(numbers) else high
+        if not high and low >= LARGEST:
+            raise SimulatorBadOutput(f"{low} idle synapses must cost more than {LARGEST_LOSS:.0%}, they do not")
+        if high:
+            numbers = sorted({round(number) for number in np.linspace(low, high, ROUND + 2)} - {low, high})
+        else:
+            numbers = [number * 2**ROUND for number in numbers]
+    synapses = tuple(sorted(cases))
+    f1_Hz, jump_rad = np.array([cases[number] for number in synapses]).T
+    return low, FanIn(synapses, f1_Hz, jump_rad)
+
+
 def _initial(
     installed: Installed,
     condition: Condition,
@@ -110,18 +137,20 @@ def _initial(
     process, high = installed.process, number(condition.supply_V)
     ring_V = check_ring(installed, condition, timeout_s=timeout_s).bias_V
     lines = [f"Vdd vdd 0 {high}", f".ic v(vdd)={high}", synapse_subcircuit(1)]
-    lines += [f"Iw vdd wbn {number(process.nominal.weight_A)}", "xref wbn wbp vdd weight_reference"]
     for k, count in enumerate((0, *synapses)):
         lines += [f"I{k} vdd ib{k} {number(process.nominal.vco1_A)}", f".ic v(ib{k})={number(ring_V)}"]
         lines += [f"xdiode{k} ib{k} ib{k} 0 0 nmos w={{w_tail_n}} l={{l_bias}}"]
         branches = _branches(count, branch)
         lines += _tree(f"{k}", f"y{k}", branches, process.nominal.vco1_A)
-        if count:  # the bit 0 as often as a synapse has units
+        if count:  # the bit 0 as often as a synapse has units; a reference of their own, whose lines their gates load
+            lines += [f"Iw{k} vdd wbn{k} {number(process.nominal.weight_A)}"]
+            lines += [f"xref{k} wbn{k} wbp{k} vdd weight_reference"]
             node, copies = (f"y{k}", branches * min(branch, count)) if branches else (f"ib{k}", count)
-            lines += [f"xi{k} 0 0 0 {node} wbp wbn vdd synapse copies={copies * (2**BITS - 1)}"]
+            lines += [f"xi{k} 0 0 0 {node} wbp{k} wbn{k} vdd synapse copies={copies * (2**BITS - 1)}"]
     inner = [f"v(xi{k}.x0.{node})" for k in range(1, len(synapses) + 1) for node in ("sp", "sn")]
     local = [f"v(y{k})" for k in range(1, len(synapses) + 1)] if branch else []
-    saved = ("v(wbn)", "v(wbp)", *(f"v(ib{k})" for k in range(len(synapses) + 1)), *inner, *local)
+    bias_lines = [f"v({line}{k})" for k in range(1, len(synapses) + 1) for line in ("wbn", "wbp")]
+    saved = (*bias_lines, *(f"v(ib{k})" for k in range(len(synapses) + 1)), *inner, *local)
     deck = compose_bench(
         installed,
         condition,
@@ -135,7 +164,7 @@ def _initial(
     volts = {name: float(vectors[name][-1]) for name in saved}
     conditions = []
     for k, count in enumerate(synapses):
-        nodes = {f"wbn{k}": volts["v(wbn)"], f"wbp{k}": volts["v(wbp)"]}
+        nodes = {f"{line}{k}": volts[f"v({line}{k + 1})"] for line in ("wbn", "wbp")}
         within = {node: volts[f"v(xi{k + 1}.x0.{node})"] for node in ("sp", "sn")}
         within |= {"gp": condition.supply_V, "gm": condition.supply_V}
         for ring in (f"{k}", f"{k}_rest"):

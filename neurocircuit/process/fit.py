@@ -58,6 +58,7 @@ def spec_of(context: Context) -> NeuronSpec:
             lead_rad=physical_rad,
             detector_delay_s=kernel.value("detector_delay"),
             data_pull_s=flip_flop.value("pull"),
+            largest_fan_in=int(context.done["fan_in"].value("limit")) if "fan_in" in context.done else None,
             sink_advance_s=(kernel.value("width") - kernel.value("width_inhibitory")) / 2,
             overlap=synapse.value("overlap_two_sources"),
             overlap_sinks=synapse.value("overlap_two_sinks"),

@@ -24,8 +24,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "kernel": ("trim", "synapse", "flipflop"),
     "prediction": ("trim", "synapse", "flipflop", "kernel"),
     "energy": ("trim", "lock", "synapse", "flipflop", "kernel"),
+    "fan_in": (),
+    "power": ("trim",),
 }
-NOMINAL_ONLY = ("assumed_noise", "prediction")  # made at the first condition: dear, and they say how well others hold
+# Made at the first condition: dear, and they say how well others hold, or what follows in proportion there.
+NOMINAL_ONLY = ("assumed_noise", "prediction", "fan_in", "power")
 TRIM = ("trim", "untrimmed")
 
 

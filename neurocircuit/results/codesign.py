@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, SerializerFunctionWrapHandler, model_serializer
 
 from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.results.characterised_neuron import CharacterisedNeuron
 from neurocircuit.results.inference import InferenceFigures
 from neurocircuit.results.replay import ImagesReplay, LevelDifference
 
@@ -157,6 +158,7 @@ class Codesign(Result):
     study: content of the study file, as it stands there; ranges: of the parameters that vary; base: the base circuit in
     all parameters; between_fidelities: a row for each two successive ones and objective; importance: by objective and
     parameter;
+    neuron: the characterised neuron whose power and limits the designs have; None in studies of before that.
     recommended: by role (accuracy, energy, balanced), empty without the replay.
     """
 
@@ -170,9 +172,18 @@ class Codesign(Result):
     between_fidelities: tuple[FidelityAgreement, ...]
     importance: dict[str, dict[str, Importance]]
     recommended: dict[str, Recommended]
+    neuron: CharacterisedNeuron | None = None
     workers: int
     cpu_s_of_all_trials: float
     _out: Path | None = PrivateAttr(None)
+
+    @model_serializer(mode="wrap")
+    def _without_unknown_neuron(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a study of before the neuron's limits were known as it was."""
+        values: dict[str, Any] = handler(self)
+        if values.get("neuron") is None:
+            values.pop("neuron", None)
+        return values
 
     @property
     def out(self) -> Path | None:
@@ -200,9 +211,9 @@ class Codesign(Result):
         lines = []
         for role, design in self.recommended.items():
             value, low, high = design.verification.images.accuracy["circuit"]
-            reached = design.figures
+            reached, (energy_J, reading) = design.figures, design.figures.energy
             lines.append(
-                f"{role}: {1e9 * reached.energy_J:.3g} nJ, {1e9 * reached.latency_s:.3g} ns; whole images at edge "
+                f"{role}: {1e9 * energy_J:.3g} nJ {reading}, {1e9 * reached.latency_s:.3g} ns; whole images at edge "
                 f"{value:.1%} ({low:.1%} to {high:.1%}); {design.folder}/network.toml"
             )
             lines.append("  " + ", ".join(f"{name} {value:.3g}" for name, value in design.values.items()))

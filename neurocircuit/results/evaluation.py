@@ -126,16 +126,16 @@ class Evaluation(Result):
             f"  layer {layer.name}: {layer.neurons} neurons, {layer.overall:.3f}, {layer.before_decision:.3f}"
             for layer in self.layers
         ]
+        if self.cost is not None:
+            lines.append(f"energy     {self.cost.sentence()}")
         lines += [
-            f"energy     {_joule(self.energy_J)} = {self.spikes:.0f} spikes x {_joule(self.energy_per_spike_J)}; "
-            f"{_joule(self.energy_before_decision_J)} before the decision",
+            f"           {_joule(self.energy_J)} by count: {self.spikes:.0f} spikes x "
+            f"{_joule(self.energy_per_spike_J)}; {_joule(self.energy_before_decision_J)} before the decision",
             f"           {_joule(self.paper_energy_J)} by the paper's formula: "
             f"{self.weights} weights x sparsity x 10 pJ",
             f"latency    {latency.mean_over_tau:.3f} tau mean, {latency.maximum_over_tau:.3f} tau at most; "
             f"{latency.mean_s * 1e9:.4g} ns mean at tau {latency.tau_s * 1e9:.4g} ns",
         ]
-        if self.cost is not None:
-            lines.append(f"on circuit {self.cost.sentence()}")
         if self.exact is not None:
             lines.append(
                 f"exact      {self.exact.same_decisions} of {self.exact.images} images decided alike by the armed rule "
@@ -226,13 +226,14 @@ class ChipEvaluation(AccuracyOnChips, Result):
             f"{layer.false:.2%} false"
             for layer in self.layers
         ]
-        lines.append(
-            f"energy     {self.energy_J * 1e9:.4g} nJ = {self.spikes:.0f} spikes x "
-            f"{self.energy_per_spike_J * 1e12:.4g} pJ; latency {latency.mean_over_tau:.3f} tau = "
-            f"{latency.mean_s * 1e9:.4g} ns mean, {latency.maximum_s * 1e9:.4g} ns at most"
-        )
         if self.cost is not None:
-            lines.append(f"           {self.cost.sentence()}")
+            lines.append(f"energy     {self.cost.sentence()}")
+        lines += [
+            f"           {_joule(self.energy_J)} by count: {self.spikes:.0f} spikes x "
+            f"{_joule(self.energy_per_spike_J)}",
+            f"latency    {latency.mean_over_tau:.3f} tau = {latency.mean_s * 1e9:.4g} ns mean, "
+            f"{latency.maximum_s * 1e9:.4g} ns at most",
+        ]
         if not self.table_is_of_these_weights:
             lines.append("           the noise table was calibrated for other weights: recalibrate for a final number")
         if not self.valid:

@@ -77,7 +77,8 @@ class Pvt(Result):
             if isinstance(row, FailedRow):
                 lines.append(text + row.failed)
                 continue
-            energy = "" if math.isnan(row.energy_J) else f", {1e9 * row.energy_J:.3g} nJ"
+            energy_J, reading = row.energy
+            energy = "" if math.isnan(energy_J) else f", {1e9 * energy_J:.3g} nJ {reading}"
             lines.append(
                 f"{text}{row.accuracy:.1%} ({row.accuracy_low:.1%} to {row.accuracy_high:.1%}), "
                 f"{1e9 * row.latency_s:.3g} ns{energy}, undecided {row.undecided:.1%}"

@@ -142,7 +142,8 @@ def map_network(
         xor_quantile: share of neurons and images that must stay within the XOR's range.
         wrap_quantile: share that must not wrap.
         use: share of each limit that is used.
-        largest_fan_in: synapses that a neuron carries; default: any number.
+        largest_fan_in: synapses that a neuron carries; default: as many as `spec` was characterised to carry, any
+            number without transistors.
         window_over_tau: observation window; default: 2 τ after the latest decision. A windowed network has its own.
         keep_scale: keep phase per weight and lead of `spec` in every layer, and the bank of a characterised circuit.
         full_scale: of the weight bank, one for each "layer" or "neuron"; default: that to which training rounded the

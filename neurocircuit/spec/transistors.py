@@ -108,6 +108,10 @@ class Circuit(Spec):
             "source after a sink; empty: the spike width",
         ),
     ] = ()
+    largest_fan_in: Annotated[
+        int | None,
+        Field(ge=1, strict=True, description="synapses that VCO1 carries (process/fan_in.py); absent: not measured"),
+    ] = None
     standing_V: Annotated[
         tuple[()] | tuple[Volts, Volts, Volts, Volts],
         Field(

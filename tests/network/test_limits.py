@@ -8,6 +8,7 @@ from neurocircuit.network.limits import Choice, Recorded
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.membrane import ripple
 from neurocircuit.spec import Lead, NeuronSpec
+from neurocircuit.spice.process import default_neuron
 
 DEPTH = 3.0
 # The current asks for a small phase per weight, so that the ripple counts; the depth limits the lead.
@@ -62,6 +63,28 @@ def test_the_limit_on_wraps_counts_guard_and_ripple_beside_the_depth():
     assert wrap.value == pytest.approx(expected, rel=1e-3)
     assert wrap.bound == np.pi
     assert limits.largest_depth(layer, base, 0.9) == pytest.approx(DEPTH, abs=0.05)
+
+
+@pytest.mark.parametrize(("width_s", "met"), [(0.0, True), (4.1e-9, True), (20e-9, True), (20.1e-9, False)])
+def test_an_input_spike_fits_into_the_time_constant_of_its_layer(width_s, met):
+    base = NeuronSpec(spike_width_s=width_s)
+    of_width = [one for one in limits.limits_of(layer_of(base), base, DEEP, Choice()) if one.name == "spike width"]
+    assert [(one.value, one.bound, one.met) for one in of_width] == ([(width_s, base.tau_s, met)] if width_s else [])
+    slower = layer_of(base).replace(tau_over_base=2.0)  # a layer of another time constant
+    assert all(one.met for one in limits.limits_of(slower, base, DEEP, Choice()) if one.name == "spike width")
+
+
+@pytest.mark.parametrize(("stated", "bound"), [(None, 60), (100, 100)])
+def test_a_characterised_neuron_carries_so_many_synapses_unless_another_number_is_stated(stated, bound):
+    base = default_neuron("transistor")
+    base = base.replace(circuit=base.circuit.replace(largest_fan_in=60))
+    choice = Choice(largest_fan_in=stated)
+    for fan_in in (bound, bound + 1):
+        layer = layer_of(base, choice=choice)
+        (limit,) = (one for one in limits.limits_of(layer, base, DEEP, choice, fan_in) if one.name == "fan-in")
+        assert (limit.value, limit.bound, limit.met) == (fan_in, bound, fan_in == bound)
+    unknown = NeuronSpec()
+    assert "fan-in" not in {one.name for one in limits.limits_of(layer_of(unknown), unknown, DEEP, Choice(), 1000)}
 
 
 def test_a_comparators_deepest_trajectory_wraps_beyond_the_limit_and_not_within_it():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process import fan_in
 from neurocircuit.process.fan_in import FanIn, measure
 from neurocircuit.spice.process import load
@@ -25,12 +26,47 @@ def test_a_ring_that_stands_still_has_neither_frequency_nor_jump():
     assert fan_in._jump(np.array([1e-9, 2e-9]), np.array([1e-9, 2e-9]), SPIKE_s, PERIOD_s) == (0.0, 0.0)
 
 
-def test_the_limit_is_where_the_larger_loss_reaches_the_bound():
-    found = FanIn((2, 26, 126), np.array([8e8, 8e8, 7.6e8]), np.array([0.5, 0.49, 0.41]))
-    # Losses of the jump 0, 0.02, 0.18: halfway between the last two.
-    assert found.limit == pytest.approx(76)
-    assert FanIn((2, 26), np.array([8e8, 8e8]), np.array([0.5, 0.46])).limit == float("inf")
-    assert FanIn((2, 26), np.array([8e8, 0.0]), np.array([0.5, 0.0])).limit == pytest.approx(2 + 24 * 0.1)
+def rings(loss, frequency_loss=lambda n: 0.0):
+    """A circuit whose jump and frequency fall by known laws of the number of synapses; counts what was measured."""
+    measured = []
+
+    def at(synapses):
+        measured.append(tuple(synapses))
+        losses, slower = (np.array([law(n) for n in synapses]) for law in (loss, frequency_loss))
+        return FanIn(tuple(synapses), 8e8 * (1 - slower), 0.5 * (1 - losses))
+
+    return at, measured
+
+
+@pytest.mark.parametrize(("largest_n"), [6, 7, 11, 12, 49, 58, 95, 96, 97, 300, 1537])
+def test_the_limit_is_the_last_number_within_the_bound_whatever_lies_beside(largest_n):
+    """A loss that bends just before the bound, which an interpolation between far cases would miss."""
+    at, measured = rings(lambda n: -0.03 if 6 < n <= largest_n else 0.0 if n <= largest_n else 0.1001 + n / 1e5)
+    limit, cases = fan_in.search(at)
+    assert limit == largest_n
+    assert all(numbers[0] == 6 for numbers in measured)  # each relative to the neuron as it is characterised
+    assert set(cases.synapses) == {number for numbers in measured for number in numbers}
+    assert list(cases.synapses) == sorted(cases.synapses)
+    assert len(cases.synapses) < 40
+
+
+def test_the_limit_of_the_frequency_counts_too_and_a_ring_that_stands_still_is_beyond():
+    assert fan_in.search(rings(lambda n: 0.0, lambda n: n / 1000)[0])[0] == 105  # 1 - (1 - n/1000)/(1 - 6/1000) <= 0.1
+    assert fan_in.search(rings(lambda n: float(n > 20), lambda n: float(n > 20))[0])[0] == 20
+
+
+def test_a_circuit_without_a_limit_is_told():
+    with pytest.raises(SimulatorBadOutput, match="idle synapses must cost more than 10%"):
+        fan_in.search(rings(lambda n: 0.0)[0])
+
+
+@pytest.mark.long
+@pytest.mark.xdist_group("transistor")
+def test_no_number_depends_on_the_others_in_the_run():
+    """One weight reference for all cases of a run once made the jump of 128 synapses 0.46 or 0.91 rad by them."""
+    installed = load("generic65")
+    alone, beside = (measure(installed, installed.condition(), numbers) for numbers in ((128,), (2, 128, 801)))
+    assert beside.jump_rad[1] == pytest.approx(alone.jump_rad[0], rel=5e-3)
 
 
 @pytest.mark.long

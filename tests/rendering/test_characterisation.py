@@ -152,6 +152,35 @@ def contents(k: int) -> dict[str, str]:
             {},
             ("a remark",),
         ),
+        "fan_in": measurement(
+            {"limit": (70.0, ""), "reference": (6.0, "")},
+            {
+                "fan_in": {
+                    "synapses": [6.0, 70.0, 90.0],
+                    "jump_loss": [0.0, 0.09, 0.14],
+                    "frequency_loss": [0.0, 1e-4, 2e-4],
+                }
+            },
+        ),
+        "power": measurement(
+            {
+                "current": (1e-5, "A"),
+                "frequency": (7.5e8, "Hz"),
+                "scaled": (1.6e-4, "W"),
+                "slope": (-1e-5, "W"),
+                "fixed": (1e-6, "W"),
+                "residual": (0.012, ""),
+            },
+            {
+                "power": {
+                    "scale": [1.0, 0.5, 1.0],
+                    "current_A": [1e-5, 5e-6, 6e-6],
+                    "frequency_Hz": [7.5e8, 7.5e8, 5.2e8],
+                    "power_W": [1.6e-4, 8e-5, 1e-4],
+                    "fitted_W": [1.6e-4, 8.1e-5, 1e-4],
+                }
+            },
+        ),
     }
 
 
@@ -209,6 +238,7 @@ def test_datasheet_of_a_planted_run(run_dir: Path) -> None:
     assert "| label of gain | 43 | 45 | 45 | MHz/µA |" in markdown
     assert "ss_27C_1V, energy: silent" in markdown
     assert "+0.10 ± 1.50 %" in markdown
+    assert "| label of residual | 1.2 | 1.2 | 1.2 | % |" in markdown
     assert (run_dir / "figures" / "synapse_tail.png").exists()
     with (run_dir / "datasheet.csv").open() as stream:
         rows = list(csv.DictReader(stream))

@@ -14,6 +14,7 @@ mapping; here it comes by as many synapses of the circuit's bank at once as its 
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -33,8 +34,7 @@ from neurocircuit.neuron.record import Arming
 from neurocircuit.neuron.sensitivity import drift, wrap_distance
 from neurocircuit.noise import fit
 from neurocircuit.noise.model import NoiseModel
-from neurocircuit.process.fan_in import FAN_IN, LARGEST_LOSS
-from neurocircuit.process.fan_in import measure as measure_fan_in
+from neurocircuit.process import fan_in as fan_ins
 from neurocircuit.results.replay import Case, LayerCheck, TransistorCase
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import process, transistor
@@ -171,7 +171,7 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         left_out=0,
         tail_share=0.0,
         outside_share=0.0,
-        fan_in_limit=None if np.isinf(carried.limit) else carried.limit,
+        fan_in_limit=carried.limit,
         not_run=tuple(left_out),
         worst=tuple(
             _case(points.spec, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], fan_in, float(since[k]))
@@ -251,22 +251,23 @@ def _from_origin(
 
 @dataclass(frozen=True)
 class Carried:
-    """What synapses do to a neuron: factor on its jumps by their number, and how many it carries; inf: all seen."""
+    """What synapses do to a neuron: factor on its jumps by their number, and how many it carries."""
 
     gain: dict[int, float]
-    limit: float
+    limit: int
 
 
 def carries(spec: NeuronSpec, fan_in: tuple[int, ...]) -> Carried:
     """Compare with the few synapses with which the spec was fitted.
 
-    Two rings each (14 CPU-s for four numbers).
+    Two rings each, 14 CPU-s for four numbers; the limit is the circuit's own, searched where it has none.
     """
     built = transistor.circuit_of(spec)
-    counts = sorted({SYNAPSES, *fan_in, *(n for n in FAN_IN if n > SYNAPSES)})
-    rings = measure_fan_in(process.load(built.process), built.condition, counts)
+    at = partial(fan_ins.measure, process.load(built.process), built.condition)
+    counts = sorted({SYNAPSES, *fan_in})
+    rings = at(counts)
     gain = {n: float(jump / rings.jump_rad[0]) for n, jump in zip(counts, rings.jump_rad, strict=True)}
-    return Carried(gain, rings.limit)
+    return Carried(gain, built.largest_fan_in or fan_ins.search(at)[0])
 
 
 def not_run(circuit: Circuit, carried: Carried) -> list[str]:
@@ -274,8 +275,8 @@ def not_run(circuit: Circuit, carried: Carried) -> list[str]:
     sentences = []
     for scale, layer in zip(circuit.mapped.layers[1:], circuit.layers[1:], strict=True):
         why = (
-            f"more than the {carried.limit:.0f} that a neuron carries with VCO1 and its jumps within "
-            f"{LARGEST_LOSS:.0%} (here {1 - carried.gain[layer.fan_in]:.0%} of the jump is lost)"
+            f"more than the {carried.limit} that a neuron carries with VCO1 and its jumps within "
+            f"{fan_ins.LARGEST_LOSS:.0%} (here {1 - carried.gain[layer.fan_in]:.0%} of the jump is lost)"
             if layer.fan_in > carried.limit
             else "which would take hours"
         )

@@ -73,6 +73,11 @@ class CircuitPlant:
 
     def idle(self, bias: Bias, swing_Hz: float) -> Idle:
         """Return the armed neuron with its idle synapses, no input, from power-up."""
+        saved = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fired"))
+        return read_idle(self.run_idle(bias, saved), self.supply_V, swing_Hz)
+
+    def run_idle(self, bias: Bias, saved: tuple[str, ...]) -> dict[str, Floats]:
+        """Return vectors of the armed neuron without input, from power-up to STOP_s; needs rings as `standing`."""
         circuit = Circuit(
             process=self.bench.installed.process.name,
             condition=self.bench.condition,
@@ -85,7 +90,6 @@ class CircuitPlant:
         )
         # A chip's synapses differ; nominal ones are drawn as one.
         inputs = [Input()] * IDLE_SYNAPSES if self.mismatch else []
-        saved = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fired"))
         deck = compose_neuron(
             circuit,
             inputs,
@@ -95,7 +99,7 @@ class CircuitPlant:
             mismatch=self.mismatch,
             extra=idle_synapses(circuit, len(inputs), from_power_up=True),
         )
-        return read_idle(simulate(deck, timeout_s=TIMEOUT_s).vectors, self.supply_V, swing_Hz)
+        return simulate(deck, timeout_s=TIMEOUT_s).vectors
 
     def _at(self, measured: Mapping[tuple[int, float], float], vco: int, current_A: float) -> float:
         """Return what a VCO's ring shows at a current, between those measured."""

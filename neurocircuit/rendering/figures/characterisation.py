@@ -8,6 +8,7 @@ import numpy as np
 
 from neurocircuit.rendering import style
 from neurocircuit.rendering.read.characterisation import Characterised
+from neurocircuit.results.characterised_neuron import power_law_W
 from neurocircuit.results.measurement import Measured
 from neurocircuit.results.phase_noise import VCOS, by_role, vco_noise
 
@@ -291,6 +292,56 @@ def energy(run: Characterised) -> "Figure":
     return figure
 
 
+def power(run: Characterised) -> "Figure":
+    """Draw the power of whole neurons over current, and brought to the nominal current over frequency, with the fit."""
+    figure, (over_current, over_frequency) = style.new_figure(4.8, rows=2)
+    figure.subplots_adjust(left=0.17, right=0.95, top=0.97, bottom=0.1, hspace=0.36)
+    measured = _typical(run, "power")
+    curve, i0_A, f0_Hz = measured.curves["power"], measured.value("current"), measured.value("frequency")
+    law = (measured.value("scaled"), measured.value("slope"), measured.value("fixed"))
+    current_A, frequency_Hz, power_W = curve["current_A"], curve["frequency_Hz"], curve["power_W"]
+    line_A, line_Hz = (np.linspace(values.min(), values.max(), 50) for values in (current_A, frequency_Hz))
+    fitted_W = power_law_W(line_A / i0_A, np.ones(50), *law)
+    over_current.loglog(1e6 * line_A, 1e6 * fitted_W, color="#767676", linewidth=0.8, label="fit at $f_0$")
+    over_current.loglog(1e6 * current_A, 1e6 * power_W, "o", markersize=4, label="neurons, all frequencies")
+    over_current.set(xlabel="bias current of VCO1 (µA)", ylabel="power (µW)")
+    for axis in (over_current.xaxis, over_current.yaxis):
+        style.set_log_plain(axis)
+    over_current.legend(loc="upper left", fontsize=7)
+    for k, scale in enumerate(sorted(set(curve["scale"].tolist()))):
+        here, ratio = curve["scale"] == scale, i0_A / current_A
+        colour, marker = _COLOURS[k % len(_COLOURS)], style.SERIES_MARKERS[k % len(style.SERIES_MARKERS)]
+        over_frequency.plot(
+            frequency_Hz[here] / 1e6,
+            1e6 * (power_W * ratio)[here],
+            linestyle="none",
+            color=colour,
+            marker=marker,
+            label=f"{scale:g} × the widths",
+        )
+    fitted_W = power_law_W(np.ones(50), line_Hz / f0_Hz, *law)
+    over_frequency.plot(line_Hz / 1e6, 1e6 * fitted_W, color="#767676", linewidth=0.8, label="fit at $I_0$")
+    over_frequency.set(xlabel="frequency of VCO1 (MHz)", ylabel=r"power $\times I_0/I$ (µW)")
+    over_frequency.legend(loc="upper right", fontsize=7)
+    return figure
+
+
+def fan_in(run: Characterised) -> "Figure":
+    """Draw how far frequency and phase jump of VCO1 change with its synapses, and the bounds that set the limit."""
+    figure, (axes,) = style.new_figure(2.6)
+    figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.19)
+    measured = _typical(run, "fan_in")
+    curve = measured.curves["fan_in"]
+    for key, label in (("jump_loss", "phase jump at full scale"), ("frequency_loss", "frequency")):
+        axes.plot(curve["synapses"], -100 * curve[key], marker="o", markersize=3, label=label)
+    for bound in (-10.0, 10.0):
+        axes.axhline(bound, color="black", linestyle=":", linewidth=0.9)
+    axes.axvline(measured.value("limit"), color="#767676", linewidth=0.8)
+    axes.set(xlabel="synapses on VCO1", ylabel="change (%)")
+    axes.legend(loc="lower left", fontsize=7)
+    return figure
+
+
 DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
     "f_of_i": f_of_i,
     "phase_noise": phase_noise,
@@ -306,6 +357,8 @@ DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
     "step": step,
     "prediction": prediction,
     "energy": energy,
+    "fan_in": fan_in,
+    "power": power,
 }
 
 

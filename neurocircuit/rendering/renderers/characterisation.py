@@ -30,6 +30,8 @@ TITLES = {
     "kernel": "Membrane kernel and step response of the loop",
     "prediction": "Fast levels against the transistors",
     "energy": "Energy",
+    "fan_in": "Fan-in",
+    "power": "Power over current and frequency",
 }
 PICTURES = {
     "cco": (("f_of_i", "Frequency of the ring over its bias current, and the tangent at VCO1's trimmed current."),),
@@ -59,6 +61,15 @@ PICTURES = {
     ),
     "prediction": (("prediction", "Error of the predicted fire time over the time since the first input."),),
     "energy": (("energy", "Energy of a spike by block and of the lock before it; dotted: the paper's bound."),),
+    "fan_in": (
+        ("fan_in", "Change of VCO1 with idle synapses; dotted: the bounds, vertical: the most that keep to them."),
+    ),
+    "power": (
+        (
+            "power",
+            "Power of whole neurons, armed and idle, each trimmed anew; below brought to the current I0; eq. (P1).",
+        ),
+    ),
 }
 _PREFIXES = (
     (1e9, "G"),
@@ -88,6 +99,7 @@ _PERCENT = {
     "detector": ("offset", "up_low", "up_high", "lock_range_relative"),
     "lock": ("range_low", "range_high"),
     "synapse": ("phase_spread", "phase_spread_inhibitory"),
+    "power": ("residual",),
     "kernel": ("gain_spread", "residual", "worst"),
     "prediction": tuple(
         f"{level}_{what}" for level in ("edge", "crossing", "averaged") for what in ("bias", "std", "worst", "right")

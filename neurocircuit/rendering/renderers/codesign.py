@@ -75,7 +75,8 @@ def _by_roles(result: Codesign) -> dict[str, Recommended]:
 
 
 def _cost(reached: InferenceFigures) -> str:
-    return f"{scaled(reached.energy_J, 1e9)} nJ and {scaled(reached.latency_s, 1e9)} ns"
+    energy_J, reading = reached.energy
+    return f"{scaled(energy_J, 1e9)} nJ {reading} and {scaled(reached.latency_s, 1e9)} ns"
 
 
 def _base_text(result: Codesign) -> str:
@@ -130,6 +131,7 @@ def _recommended(result: Codesign) -> Section:
             "accuracy in the study",
             "accuracy, replayed",
             "eq. (4), same images",
+            "energy, in total (nJ)",
             "energy, armed (nJ)",
             "energy, spikes (nJ)",
             "energy, paper (nJ)",
@@ -176,7 +178,8 @@ def _outcome_row(role: str, design: Recommended) -> tuple[str, ...]:
 
 
 def _energies(reached: InferenceFigures) -> tuple[str, ...]:
-    return tuple(scaled(energy, 1e9) for energy in (reached.energy_J, reached.energy_spikes_J, reached.energy_paper_J))
+    energies_J = reached.total_J, reached.energy_J, reached.energy_spikes_J, reached.energy_paper_J
+    return tuple(scaled(energy_J, 1e9) for energy_J in energies_J)
 
 
 def _retrained_table(designs: dict[str, Recommended]) -> Table | None:
@@ -200,6 +203,7 @@ def _retrained_table(designs: dict[str, Recommended]) -> Table | None:
         "accuracy with the study's weights",
         "retrained",
         "steps",
+        "energy, in total (nJ)",
         "energy, armed (nJ)",
         "energy, spikes (nJ)",
         "energy, paper (nJ)",
@@ -341,26 +345,51 @@ def _between_table(result: Codesign) -> Table | None:
 
 
 def _laws(result: Codesign) -> str:
-    power = result.study["power"]
-    is_windowed = _form(result) == "windowed"
-    ramp = f" While a ramp reads it out it draws {power['ramp_share']:.0%} of that." if is_windowed else ""
     return (
-        f"Power of an armed neuron: {_micro(power['oscillators'])} · I/I₀ + {_micro(power['rest'])} · f0/f0₀ with I₀ "
-        f"= {_micro(power['bias'])} ({power['source']}).{ramp} Phase diffusion of each oscillator: D₀ "
+        f"{_power_law(result)} Phase diffusion of each oscillator: D₀ "
         "(f0/f0₀)² I₀/I, since the jitter κ² of a ring is inverse to its power (McNeill 1997; Hajimiri, Limotyrakis "
         "and Lee 1999) and D = (2π f0)² κ²; widths scale with the current, so that the frequency stays. Trim: a "
-        "residual uniform over one step, σ = step/√12, of each oscillator. More bits and a finer trim cost nothing in "
-        "these objectives: area is not among them. Mismatch of the weights does not follow the current."
+        "residual uniform over one step, σ = step/√12, of each oscillator. More bits of the weights cost nothing in "
+        "these objectives, and a finer trim only bits of its DACs: area is not among them. Mismatch of the weights "
+        "does not follow the current."
+    )
+
+
+def _power_law(result: Codesign) -> str:
+    """Return how power follows a design, and within what limits; of older studies what their file says."""
+    neuron = result.neuron
+    if neuron is None:
+        power = result.study["power"]
+        return (
+            f"Power of an armed neuron, as the study file has it: {_micro(power['oscillators'])} · I/I₀ + "
+            f"{_micro(power['rest'])} · f0/f0₀ with I₀ = {_micro(power['bias'])} ({power['source']})."
+        )
+    base, bias_uA = neuron.base, 1e6 * neuron.bias_A
+    is_windowed = _form(result) == "windowed"
+    width = ", designs have that of the base circuit" if is_windowed else " in every design, at most τ"
+    carried = "" if neuron.largest_fan_in is None else f"; it carries {neuron.largest_fan_in} synapses"
+    assumed = result.study["mapping"].get("largest_fan_in")
+    if assumed is not None:
+        carried += f" (assumed here: {assumed})"
+    return (
+        f"Power of an armed neuron: {scaled(base.power_W, 1e6)} µW · P/P₀, P = ({scaled(neuron.scaled_W, 1e6)} µW + "
+        f"{scaled(neuron.slope_W, 1e6)} µW · (f0/f0₀ − 1)) · I/I₀ + {scaled(neuron.fixed_W, 1e6)} µW · f0/f0₀, with "
+        f"I₀ = {bias_uA:.4g} µA, fitted to neurons in transistors of {neuron.built[0] * bias_uA:.3g} … "
+        f"{neuron.built[1] * bias_uA:.3g} µA at {neuron.at_frequencies[0]:.2g} … {neuron.at_frequencies[-1]:.2g} of "
+        f"the frequency; a design beyond them is refused ({base.source}). While a ramp reads it out it draws "
+        f"{base.ramp_power_W / base.power_W:.0%} of that. Its input spike is {scaled(neuron.spike_width_s, 1e9)} ns "
+        f"wide{width}{carried}."
     )
 
 
 def _energy(result: Codesign) -> str:
     armed = _ARMED[_form(result)]
     return (
-        f"Energy, three readings. Armed: the power of a neuron times the time {armed}; this one is the objective. "
-        "Spikes: of it that of neurons which fired before the decision, that is spikes × energy per spike of the "
-        "circuit. Paper: weights × share of neurons that spike × 10 pJ (paper §4.1), which knows no circuit. The lock "
-        "before arming is in none of them."
+        "Energy, four readings. In total: all that an inference draws; this one is the objective (of studies without "
+        f"it: armed). Armed: the power of a neuron times the time {armed}; beside it stand in the total one lock of "
+        "every neuron, whose time is proportional to τ, and bias generator and trim DACs, which are assumed. Spikes: "
+        "of armed that of neurons which fired before the decision, that is spikes × energy per spike of the "
+        "circuit. Paper: weights × share of neurons that spike × 10 pJ (paper §4.1), which knows no circuit."
     )
 
 

@@ -7,12 +7,12 @@ from neurocircuit.results.inference import InferenceCost
 
 NOTE = (
     "A neuron is on from where its layer begins until its spike, its window's end or the decision; on a ramp VCO1 and "
-    "VCO2 rest. Formulas: docs/windows.md, Energy."
+    "VCO2 rest. Lock: once for every neuron. Bias generator and trim DACs: assumed. Formulas: docs/windows.md, Energy."
 )
 
 
 def cost_rows(cost: InferenceCost) -> list[tuple[str, str]]:
-    """Return energy while neurons are on, of it that of neurons that spike, sparsity and latency."""
+    """Return energy in total and by line, that of neurons that spike, sparsity and latency."""
     power = f"{scaled(cost.power_W, 1e6)} µW"
     if math.isfinite(cost.ramp_power_W):
         power += f", on a ramp {scaled(cost.ramp_power_W, 1e6)} µW"
@@ -22,9 +22,11 @@ def cost_rows(cost: InferenceCost) -> list[tuple[str, str]]:
     return [
         *spiking,
         ("power of a neuron that is on", f"{power} ({cost.power_source})"),
-        ("energy: power × time that neurons are on", f"{scaled(cost.energy_J, 1e9)} nJ"),
+        *([("energy, in total", f"{scaled(cost.total_J, 1e9)} nJ")] if cost.lines else []),
+        ("energy, armed: power × time that neurons are on", f"{scaled(cost.energy_J, 1e9)} nJ"),
+        *((f"energy, {name}", f"{scaled(energy_J, 1e9)} nJ") for name, energy_J in cost.line_values[1:]),
         (
-            "of it by neurons that spike before the decision",
+            "armed, by neurons that spike before the decision",
             f"{scaled(cost.energy_spikes_J, 1e9)} nJ, {scaled(cost.energy_per_spike_J, 1e12)} pJ for each",
         ),
         (

@@ -72,6 +72,7 @@ def _conditions(result: Pvt) -> Table:
             "threshold (weights)",
             "latency (ns)",
             "τ (ns)",
+            "energy, in total (nJ)",
             "energy, armed (nJ)",
             "energy, spikes (nJ)",
             "energy, paper (nJ)",
@@ -89,9 +90,9 @@ def _conditions(result: Pvt) -> Table:
 def _row(row: Row | FailedRow) -> tuple[str, ...]:
     trim = {"mapped": "there, there", "again": "there, nominal", "nominal": "nominal, nominal"}[row.trim]
     if isinstance(row, FailedRow):
-        return (row.label, trim, *(ABSENT for _ in range(11)))
+        return (row.label, trim, *(ABSENT for _ in range(12)))
     vco1, vco2, vco3, vco4 = row.errors
-    times_and_energies = (row.latency_s, row.tau_s, row.energy_J, row.energy_spikes_J, row.energy_paper_J)
+    times_and_energies = (row.latency_s, row.tau_s, row.total_J, row.energy_J, row.energy_spikes_J, row.energy_paper_J)
     return (
         row.label,
         trim,

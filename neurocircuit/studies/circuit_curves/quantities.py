@@ -11,11 +11,10 @@ from math import sqrt
 from neurocircuit.errors import InputError
 from neurocircuit.network.limits import Choice
 from neurocircuit.spec import NeuronSpec, Variation
-from neurocircuit.studies.codesign.design import design_of
-from neurocircuit.studies.codesign.study import Power
+from neurocircuit.studies.codesign.design import circuit_of
 from neurocircuit.units import parse_numbers
 
-_NO_POWER = Power(bias_A=1e-5, oscillators_W=0.0, rest_W=0.0, source="power does not enter")
+_BIAS_A = 1e-5  # of every circuit here: no quantity changes the current
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ class Quantity:
 
 def _designed(parameter: str, factor: float = 1.0) -> Callable[[Setting, float], Setting]:
     def change(setting: Setting, value: float) -> Setting:
-        design = design_of(setting.neuron, setting.variation, _NO_POWER, {parameter: factor * value})
-        return replace(setting, neuron=design.neuron.replace(name=setting.neuron.name), variation=design.variation)
+        neuron, variation = circuit_of(setting.neuron, setting.variation, _BIAS_A, {parameter: factor * value})
+        return replace(setting, neuron=neuron.replace(name=setting.neuron.name), variation=variation)
 
     return change
 

@@ -73,7 +73,7 @@ def codesign(
             check_recipe(problem)
         folder = Path("reports") / f"codesign-{spec.name}" if out is None else Path(out)
         definition = run.Definition(
-            spec, problem.base, problem.variation, problem.checkpoint_sha256, problem.readout_window
+            spec, problem.base, problem.variation, problem.checkpoint_sha256, problem.power, problem.readout_window
         )
         deadline = None if timeout_min is None else time.monotonic() + 60.0 * timeout_min
         prepare = partial(_prepare, spec, files, data_folder)

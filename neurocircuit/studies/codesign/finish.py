@@ -83,6 +83,7 @@ def finish(
         between_fidelities=agreements(study, trials),
         importance=importances(study, trials[0]),
         recommended=recommended,
+        neuron=problem.power,
         workers=workers,
         cpu_s_of_all_trials=round(cpu_s, 1),
         run=clock.record(),
@@ -182,7 +183,7 @@ def _verified(
     }
     if first_role == role and file.exists() and (stored := read_json_object(file))["identity"] == identity:
         return Verification.model_validate(stored["result"])
-    design = design_of(problem.base, problem.variation, study.power, trial.params)
+    design = design_of(problem.base, problem.variation, problem.power, trial.params)
     make_directory(folder)
     problem = problem.at(trial.params).save_weights(folder / "weights.pt")
     mapped = write_design(problem, role, design, folder)

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 from neurocircuit.core.files import make_directory, read_json, write_atomically
 from neurocircuit.core.pool import Progress, open_pool, silent
 from neurocircuit.errors import InputError
+from neurocircuit.results.characterised_neuron import CharacterisedNeuron
 from neurocircuit.results.codesign import Outcome
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.studies.codesign import choose
@@ -38,12 +39,13 @@ class Definition:
     base: NeuronSpec
     variation: Variation
     checkpoint_sha256: str
+    power: CharacterisedNeuron
     readout_window: float | None = None  # of a windowed network, at the base circuit
 
     @property
     def base_values(self) -> dict[str, float]:
         """The base circuit in the parameters that vary, as far as it has them."""
-        values = base_values(self.base, self.variation, self.study.power, self.readout_window)
+        values = base_values(self.base, self.variation, self.power.bias_A, self.readout_window)
         return {name: values[name] for name in self.study.parameters.ranges}
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,6 +59,7 @@ class Definition:
             "circuit": self.base.to_dict(),
             "variation": self.variation.to_dict(),
             "checkpoint_sha256": self.checkpoint_sha256,
+            "power": self.power.model_dump(mode="json"),
         }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from neurocircuit.spec.fields import Amperes, Hertz, Radians, Ratio, Spec, Watts
+from neurocircuit.spec.fields import Amperes, Hertz, Radians, Ratio, Spec
 
 Scale = Literal["linear", "log"]
 Objective = Literal["accuracy", "energy", "latency"]
@@ -117,21 +117,25 @@ class Parameters(Spec):
 
 
 class Power(Spec):
-    """What one neuron draws while it is on, and how that follows the design.
+    """Which characterised neuron says what a design draws, and within what limits.
 
-    P = oscillators · I/I_0 + rest · f0/f0_0, phase diffusion D = D_0 (f0/f0_0)² I_0/I: a ring's jitter κ² is inverse
-    to its power (McNeill, JSSC 32 (1997) 870; Hajimiri, Limotyrakis, Lee, JSSC 34 (1999) 790: κ² = 8/(3η) · kT/P ·
-    V_DD/V_char, without f0), and D = (2π f0)² κ². Widths scale with the current, so that f0 stays, and flicker, which
-    is inverse to the area of the devices: h = h_0 I_0/I.
+    Power follows current and frequency as eq. (P1) of process/measurements/power.py, relative to the neuron's own,
+    within the currents and frequencies that were built; the lock time is proportional to τ. Every design has the input
+    spike of that neuron, of a windowed network that of the base circuit.
+
+    Phase diffusion D = D_0 (f0/f0_0)² I_0/I: a ring's jitter κ² is inverse to its power (McNeill, JSSC 32 (1997) 870;
+    Hajimiri, Limotyrakis, Lee, JSSC 34 (1999) 790: κ² = 8/(3η) · kT/P · V_DD/V_char, without f0), and D = (2π f0)² κ².
+    Widths scale with the current, so that f0 stays, and flicker, which is inverse to the area of the devices:
+    h = h_0 I_0/I.
     """
 
-    bias_A: Annotated[Amperes, Field(alias="bias", gt=0, description="I_0: of each oscillator in the base circuit")]
-    oscillators_W: Annotated[Watts, Field(alias="oscillators", ge=0, description="the four rings together")]
-    rest_W: Annotated[Watts, Field(alias="rest", ge=0, description="detector, flip-flop, weight reference")]
-    ramp_share: Annotated[
-        Ratio, Field(gt=0, le=1, description="of that power, while a ramp reads the membrane out; 1: nothing rests")
-    ] = 1.0
-    source: Annotated[str, Field(min_length=1, description="where these numbers come from")]
+    condition: Annotated[
+        str,
+        Field(
+            description="folder of a condition that `characterize` measured, with its power.json; path from the study "
+            "file; empty: that of the base circuit, of generic65 for one without transistors"
+        ),
+    ] = ""
 
 
 class Fidelity(Spec):
@@ -210,6 +214,10 @@ class Mapping(Spec):
     wrap_quantile: Annotated[Ratio, Field(gt=0, le=1)] = 1.0
     use: Annotated[Ratio, Field(gt=0, le=1)] = 0.9
     split: Split = "train"
+    largest_fan_in: Annotated[
+        int | None,
+        Field(ge=1, strict=True, description="synapses that a neuron is assumed to carry; absent: as characterised"),
+    ] = None
 
 
 class StudySpec(Spec):
@@ -226,7 +234,7 @@ class StudySpec(Spec):
     trials: Annotated[int, Field(ge=1, strict=True, description="designs at the first fidelity")] = 100
     objectives: Annotated[tuple[Objective, ...], Field(min_length=2, max_length=3)] = ("accuracy", "energy", "latency")
     parameters: Parameters
-    power: Power
+    power: Power = Power()
     limits: Limits = Limits()
     mapping: Mapping = Mapping()
     conversion: Annotated[Conversion | None, Field(description="of a ReLU or windowed network; absent: defaults")] = (
@@ -254,17 +262,19 @@ class StudySpec(Spec):
 
 @dataclass(frozen=True)
 class Files:
-    """Files of a study's inputs; None: the embedded circuit or variation, no recipe."""
+    """Files of a study's inputs; None: the embedded circuit or variation, no recipe, the package's own power."""
 
     study: Path
     checkpoint: Path
     circuit: Path | None
     variation: Path | None
     recipe: Path | None = None
+    power: Path | None = None
 
 
 def files_of(path: Path, study: StudySpec) -> Files:
     """Return the inputs of the study that was read from `path`."""
     circuit, variation = (path.parent / name if name else None for name in (study.circuit, study.variation))
     recipe = None if study.retraining is None else path.parent / study.retraining.recipe
-    return Files(path, path.parent / study.checkpoint, circuit, variation, recipe)
+    power = path.parent / study.power.condition if study.power.condition else None
+    return Files(path, path.parent / study.checkpoint, circuit, variation, recipe, power)

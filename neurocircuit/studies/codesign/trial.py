@@ -15,9 +15,11 @@ from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import mapping
 from neurocircuit.network.calibrate import fit_table
 from neurocircuit.network.limits import Choice
-from neurocircuit.network.physical import PhysicalNetwork
+from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit, EncodedImages, input_spikes
-from neurocircuit.network.windowed import WindowedNetwork
+from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
+from neurocircuit.process.power import characterised_neuron, folder_of
+from neurocircuit.results.characterised_neuron import CharacterisedNeuron
 from neurocircuit.results.codesign import Evaluated, NotEvaluated, Outcome
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.conversion import convert
@@ -62,6 +64,8 @@ class Images:
 class Problem:
     """A study with its inputs read: what every trial shares. network: as the checkpoint's, with weights to be set.
 
+    base: with the input spike of the neuron whose power the designs claim, for a free network; power: of that neuron,
+    and its limits.
     windowed: that of the checkpoint, or what became of its ReLU network; None for a free one; pixels
     [image, channel, row, column]: those that set the range of its read-out.
     """
@@ -75,31 +79,43 @@ class Problem:
     files: Files
     data: Path | None
     checkpoint_sha256: str
+    power: CharacterisedNeuron
     windowed: Windowed | None = None
     pixels: Tensor | None = None
 
     @classmethod
     def load(cls, study: StudySpec, files: Files, data: Path | None) -> "Problem":
-        """Read checkpoint and circuits. Raise InputError naming the file."""
+        """Read checkpoint and circuits.
+
+        Raise InputError naming the file, or what a range of the study or the network has that was not characterised.
+        """
         base = NeuronSpec() if files.circuit is None else NeuronSpec.from_toml(files.circuit)
+        power = characterised_neuron(files.power or folder_of(base))
+        _check_ranges(study, power, base)
         variation = EMBEDDED if files.variation is None else Variation.from_toml(files.variation)
         lead_of(base)
         subject, network = checkpoint.load_network(files.checkpoint)
         checkpoint_sha256 = file_sha256(files.checkpoint)
         if isinstance(network, PixelNetwork):
-            return cls._of_pixels(study, base, variation, Model(subject, network), files, data, checkpoint_sha256)
+            model = Model(subject, network)
+            return cls._of_pixels(study, base, variation, model, files, data, checkpoint_sha256, power)
+        # Windows do not wait for the middle of a spike yet: that of a windowed network stays the base circuit's.
+        base = base.replace(spike_width_s=power.spike_width_s)
         if study.parameters.readout_window is not None:
             raise InputError("parameters.readout_window is for windowed networks, and the checkpoint holds a free one")
+        physical = unroll(subject, network)
+        _check_fan_in(study, power, physical)
         return cls(
             study,
             base,
             variation,
             subject,
-            unroll(subject, network),
+            physical,
             inference.network_for_tables(subject, network),
             files,
             data,
             checkpoint_sha256,
+            power,
         )
 
     @classmethod
@@ -112,6 +128,7 @@ class Problem:
         files: Files,
         data: Path | None,
         checkpoint_sha256: str,
+        power: CharacterisedNeuron,
     ) -> "Problem":
         """Return the problem of a windowed network, or of a ReLU network that becomes one."""
         if study.parameters.window is not None:
@@ -128,6 +145,7 @@ class Problem:
         windowed.subject = model.subject.replace(network=NetworkSpec(name="windowed"))
         network = windowed.on_spikes
         physical = unrolled(model.subject, network).physical
+        _check_fan_in(study, power, physical)
         problem = cls(
             study,
             base,
@@ -138,6 +156,7 @@ class Problem:
             files,
             data,
             checkpoint_sha256,
+            power,
             windowed,
             pixels,
         )
@@ -151,7 +170,7 @@ class Problem:
     @property
     def base_values(self) -> dict[str, float]:
         """The base circuit in the parameters of a study."""
-        return base_values(self.base, self.variation, self.study.power, self.readout_window)
+        return base_values(self.base, self.variation, self.power.bias_A, self.readout_window)
 
     def at(self, values: Values) -> "Problem":
         """Return the problem with the network of a design: that of its T."""
@@ -205,12 +224,34 @@ class Problem:
             design.neuron,
             design.variation,
             EncodedImages(images.spikes, images.labels, self.study.mapping.split),
-            Choice(settings.xor_quantile, settings.wrap_quantile, settings.use),
+            Choice(settings.xor_quantile, settings.wrap_quantile, settings.use, settings.largest_fan_in),
             name=self.study.name,
             checkpoint=self.files.checkpoint.name,
             checkpoint_sha256=self.checkpoint_sha256,
             window_over_tau=design.window_over_tau,
             keep_scale=settings.scale == "kept",
+        )
+
+
+def _check_ranges(study: StudySpec, power: CharacterisedNeuron, base: NeuronSpec) -> None:
+    """Raise InputError for a range of current or frequency that reaches beyond the characterised neurons."""
+    bias, f0 = study.parameters.bias, study.parameters.f0
+    for bias_A in (power.bias_A,) if bias is None else (bias.low, bias.high):
+        for f0_Hz in (base.f0_Hz,) if f0 is None else (f0.low, f0.high):
+            try:
+                power.check(bias_A, f0_Hz / base.f0_Hz)
+            except InputError as error:
+                raise InputError(f"parameters.{error}") from None
+
+
+def _check_fan_in(study: StudySpec, power: CharacterisedNeuron, physical: PhysicalNetwork | WindowedNetwork) -> None:
+    """Raise InputError for a network with more synapses on a neuron than the characterised one carries."""
+    layers: tuple[Layer | WindowedLayer, ...] = physical.layers
+    widest = max(layers, key=lambda layer: layer.synapses)
+    if study.mapping.largest_fan_in is None and widest.synapses > (power.largest_fan_in or np.inf):
+        raise InputError(
+            f"checkpoint must have at most {power.largest_fan_in} synapses on a neuron, as many as the characterised "
+            f"one carries, layer {widest.name} has {widest.synapses}; mapping.largest_fan_in assumes another number"
         )
 
 
@@ -230,12 +271,12 @@ class Evaluator:
         began = time.process_time()
         problem, study = self.problem.at(values), self.problem.study
         kept = study.mapping.scale == "kept"
-        constraints = impossible(problem.base, study.power, values, kept)
+        constraints = impossible(problem.base, problem.power, values, kept)
         if max(constraints.values()) > 0:
             return _infeasible(problem, constraints, began, "no such circuit")
         training = self._images(problem, "map", study.mapping.split, self._largest)
         try:
-            design = design_of(problem.base, problem.variation, study.power, values)
+            design = design_of(problem.base, problem.variation, problem.power, values)
             mapping = problem.mapping(design, training.first(fidelity.map_images))
         except SpecError as error:
             return _infeasible(problem, constraints | {"valid circuit": 1.0}, began, str(error))
@@ -266,7 +307,7 @@ class Evaluator:
         )
         return Outcome(
             accuracy=figures.accuracy,
-            energy=figures.energy_J,
+            energy=figures.energy[0],
             latency=figures.latency_s,
             constraints=constraints,
             details=details,
@@ -308,20 +349,17 @@ def _infeasible(
     problem: Problem, constraints: dict[str, float], began: float, reason: str, design: Design | None = None
 ) -> Outcome:
     """Return what a chip costs that never decides: all neurons run until their windows end."""
-    power = problem.study.power
-    power_W = power.oscillators_W + power.rest_W if design is None else design.power.power_W
+    power = problem.power.base if design is None else design.power
     spec = problem.base if design is None else design.neuron
     physical = problem.physical
     if isinstance(physical, WindowedNetwork):
-        running_s = spec.tau_s * sum(
-            (layer.closes_over_tau - layer.origin_over_tau) * layer.neurons for layer in physical.layers
-        )
+        on_over_tau = sum((layer.closes_over_tau - layer.origin_over_tau) * layer.neurons for layer in physical.layers)
         latency_s = spec.tau_s * physical.layers[-1].closes_over_tau
     else:
-        running_s, latency_s = spec.window_s * physical.neurons, spec.window_s
+        on_over_tau, latency_s = spec.window_over_tau * physical.neurons, spec.window_s
     return Outcome(
         accuracy=0.0,
-        energy=power_W * running_s,
+        energy=power.lines(on_over_tau, 0.0, spec.tau_s, physical.neurons).total_J,
         latency=latency_s,
         constraints=constraints,
         details=NotEvaluated(infeasible=reason, cpu_s=time.process_time() - began),

@@ -296,12 +296,12 @@ def test_idle_inputs_change_nothing_under_eq_4(circuit, spikes):
 def test_layers_wider_than_a_neuron_can_carry_are_named(circuit):
     gain = {layer.fan_in: 1.0 - layer.fan_in / 1000 for layer in circuit.physical.layers}
     width = circuit.physical.layers[1].fan_in
-    carried = transistors.Carried(gain, limit=width - 0.5)
+    carried = transistors.Carried(gain, limit=width - 1)
     said = transistors.not_run(circuit, carried)
     assert len(said) == len(circuit.physical.layers) - 1
     name = circuit.mapped.layers[1].name
     assert said[0].startswith(f"Layer {name} was not run: its neurons have {width} synapses, more than the ")
-    roomy = transistors.not_run(circuit, transistors.Carried(carried.gain, limit=np.inf))
+    roomy = transistors.not_run(circuit, transistors.Carried(carried.gain, limit=10**6))
     assert all("would take hours" in one for one in roomy)
     with pytest.raises(InputError, match="--layers must hold 0 at level transistor"):
         single.SingleNeurons(circuit, NoiseTable(None), [], "transistor", runs=1, seed=1, layers=(1,)).replay()

@@ -44,11 +44,8 @@ objectives = ["accuracy", "energy", "latency"]
 [parameters]
 {parameters}
 
-[power]
-bias = "10 uA"
-oscillators = "68 uW"
-rest = "53 uW"
-source = "planted"
+[mapping]
+largest_fan_in = 1000
 
 [limits]
 accuracy_at_least = 0.0
@@ -96,7 +93,7 @@ points = 40
 def study_text(weights):
     parameters = """
 cycles_per_tau = { low = 8.0, high = 20.0 }
-bias = { low = "5 uA", high = "20 uA", scale = "log" }
+bias = { low = "6 uA", high = "20 uA", scale = "log" }
 weight_bits = { low = 3, high = 5 }
 """
     settings = ["network.bias=true", "initial_spread=0.7", "epochs=1", "held_out=1097", "outside=nearest"]
@@ -126,7 +123,7 @@ def mapped(problem, weights):
     """The problem's network on its base circuit, written beside the weights."""
     from neurocircuit.studies.codesign.design import design_of
 
-    design = design_of(problem.base, problem.variation, problem.study.power, {"window": 5.0})
+    design = design_of(problem.base, problem.variation, problem.power, {"window": 5.0})
     mapping = problem.mapping(design, problem.images("train", 3))
     path = weights.parent / "network.toml"
     path.write_text(mapping.mapped.to_toml())

@@ -28,13 +28,17 @@ def finished(study_path, tmp_path_factory):
 
 def test_study_ends_with_report_and_designs(finished):
     out, numbers = finished
-    assert [len(one["trials"]) for one in numbers["fidelities"]] == [4, 2]
+    coarse, fine = (one["trials"] for one in numbers["fidelities"])
+    sources = {row["source"] for row in fine}
+    assert len(coarse) == 4
+    assert len(fine) == len(sources) == len({"trial 0"} | sources)  # the base circuit is among them
+    assert 2 <= len(fine) <= 3  # or beside the two
     assert set(numbers["recommended"]) == {"accuracy", "energy", "balanced"}
     html = (out / "report.html").read_text()
     assert "http" not in html.split("</head>")[1].replace("http://www.w3.org", "")  # offline
     for name in ("front", "values"):
         assert_drawn(out / "figures" / f"{name}.svg")
-    assert len((out / "trials.csv").read_text().splitlines()) == 1 + 4 + 2
+    assert len((out / "trials.csv").read_text().splitlines()) == 1 + 4 + len(fine)
 
 
 def test_recommended_files_are_read_back_and_hold_the_design(finished):
@@ -83,7 +87,7 @@ def test_finished_study_is_not_evaluated_again(finished, study_path):
         ("cycles_per_tau =", "cycles_per_taus =", r"StudySpec\.parameters\.cycles_per_taus is not a known field"),
         ("low = 8.0", "low = 80.0", r"cycles_per_tau\.high must be > low = 80, got 20"),
         ("high = 5 }", "high = 50 }", r"weight_bits\.high must be within 1 … 16, got 50"),
-        ('"5 uA"', '"5 uV"', r"bias\.low must carry the unit A"),
+        ('"6 uA"', '"6 uV"', r"bias\.low must carry the unit A"),
         ("low = 8.0, ", "", r"parameters\.cycles_per_tau\.low is missing"),
         ('["accuracy", "energy", "latency"]', '["energy", "latency"]', "objectives must differ and hold accuracy"),
         ("designs = 2", "", r"fidelities\[1\] must have designs"),
@@ -116,6 +120,36 @@ def test_a_recipe_that_does_not_fit_is_told_before_the_trials(study_text, weight
     with pytest.raises(InputError, match=message):
         invoke(codesign, path, "--out", weights.parent / "wrong")
     assert not (weights.parent / "wrong").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            '"6 uA"',
+            '"5 uA"',
+            r"parameters\.bias must be within 5\.296 … 37\.44 uA, the characterised currents, got 5 uA",
+        ),
+        (
+            '"20 uA"',
+            '"38 uA"',
+            r"parameters\.bias must be within 5\.296 … 37\.44 uA, the characterised currents, got 38",
+        ),
+        (
+            "largest_fan_in = 1000",
+            "",
+            r"checkpoint must have at most 75 synapses on a neuron, .* has \d+; mapping\.largest_fan_in assumes",
+        ),
+    ],
+)
+def test_what_was_not_characterised_is_refused_before_the_trials(study_text, weights, old, new, message):
+    assert old in study_text
+    path = weights.parent / "beyond.toml"
+    path.write_text(study_text.replace(old, new, 1))
+    with pytest.raises(InputError, match=message) as caught:
+        invoke(codesign, path, "--out", weights.parent / "beyond")
+    assert "\n" not in str(caught.value)
+    assert not (weights.parent / "beyond").exists()
 
 
 def test_missing_files_are_named_and_nothing_is_written(study_text, weights, tmp_path):

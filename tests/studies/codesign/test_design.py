@@ -5,18 +5,17 @@ from itertools import product
 
 import pytest
 
-from neurocircuit.errors import SpecError
+from neurocircuit.errors import InputError, SpecError
 from neurocircuit.spec import Flicker, NeuronSpec, Supply, Tone
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies.codesign.design import base_values, design_of, impossible
-from neurocircuit.studies.codesign.study import Power
+from tests.studies.codesign.planted import NEURON as POWER
 
-POWER = Power(bias_A=1e-5, oscillators_W=68e-6, rest_W=53e-6, source="planted")
 BASE = NeuronSpec(phase_noise=(5e4, 5e4, 5e4, 5e4))
 
 
 def test_base_values_give_the_base_circuit():
-    values = base_values(BASE, EMBEDDED, POWER)
+    values = base_values(BASE, EMBEDDED, POWER.bias_A)
     found = design_of(BASE, EMBEDDED, POWER, values)
     for name in ("tau_s", "f0_Hz", "loop_filter_rad_per_s", "phase_per_weight_rad", "window_s", "vco4_swing_Hz"):
         assert getattr(found.neuron, name) == pytest.approx(getattr(BASE, name), rel=1e-12)
@@ -36,6 +35,38 @@ def test_jitter_per_time_is_inverse_to_the_current_and_free_of_the_frequency():
     assert kappa2({"f0": 2 * BASE.f0_Hz}) == pytest.approx(base)
     assert design_of(BASE, EMBEDDED, POWER, {"bias": 2e-5}).power.power_W == pytest.approx(2 * 68e-6 + 53e-6)
     assert design_of(BASE, EMBEDDED, POWER, {"f0": 2 * BASE.f0_Hz}).power.power_W == pytest.approx(68e-6 + 2 * 53e-6)
+
+
+def test_every_part_of_the_power_follows_the_design():
+    base, found = POWER.base, design_of(BASE, EMBEDDED, POWER, {"bias": 2e-5, "cycles_per_tau": 2 * 15.28}).power
+    for part in ("power_W", "ramp_power_W", "lock_power_W"):
+        assert getattr(found, part) / getattr(base, part) == pytest.approx(189 / 121)
+    assert found.lock_over_tau == base.lock_over_tau  # the loop settles in so many τ
+    assert found.generator_W / base.generator_W == found.trim_dac_W / base.trim_dac_W == 2.0
+    steps = {step: design_of(BASE, EMBEDDED, POWER, {"trim_resolution": step}).power.trim_bits for step in (1e-3, 5e-4)}
+    assert steps[5e-4] == steps[1e-3] + 1
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"bias": 5e-6}, "bias must be within 6 … 20 uA, the characterised currents, got 5 uA"),
+        ({"bias": 2.1e-5}, "bias must be within 6 … 20 uA, the characterised currents, got 21 uA"),
+        ({"f0": 2 * BASE.f0_Hz}, "f0 must be within 0.5 … 1.5 of the base circuit's, where neurons were characterised"),
+        # Half the frequency at the same widths is half the current here, so all bounds of the current are.
+        ({"f0": BASE.f0_Hz / 2}, None),
+        ({"f0": BASE.f0_Hz / 2, "bias": 1.1e-5}, "bias must be within 3 … 10 uA"),
+    ],
+)
+def test_a_design_beyond_the_characterised_neurons_is_refused(values, said):
+    neuron = POWER.model_copy(
+        update={"built": (0.6, 2.0), "at_frequencies": (0.5, 1.0, 1.5), "currents": (0.5, 1.0, 1.5)}
+    )
+    if said is None:
+        assert design_of(BASE, EMBEDDED, neuron, values).power.power_W > 0
+        return
+    with pytest.raises(InputError, match=said):
+        design_of(BASE, EMBEDDED, neuron, values)
 
 
 def test_flicker_is_inverse_to_the_current_as_widths_scale_with_it():
@@ -69,6 +100,7 @@ def test_bits_are_those_of_both_signs():
         ({"lead": 3.0, "phase_per_weight": 0.01, "cycles_per_tau": 2.0}, True, {"VCO4 swing": 3 / (0.04 * 2) - 1}),
         ({"lead": 3.0, "phase_per_weight": 0.01, "cycles_per_tau": 2.0}, False, {}),
         ({"bias": 1e-9}, False, {"phase noise within an edge": 5e8 / 7.64e7 - 1}),
+        ({"cycles_per_tau": 0.5 * BASE.spike_width_s * BASE.f0_Hz}, False, {"spike width": 1.0}),
         ({}, True, {}),
     ],
 )

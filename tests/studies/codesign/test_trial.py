@@ -18,7 +18,7 @@ from tests.noise.tables import planted_table
 
 @pytest.fixture(scope="module")
 def circuit(problem):
-    design = design_of(problem.base, problem.variation, problem.study.power, {"window": 5.0})
+    design = design_of(problem.base, problem.variation, problem.power, {"window": 5.0})
     return Circuit.of(problem.mapping(design, problem.images("train", 2)).mapped, problem.physical)
 
 
@@ -90,9 +90,13 @@ def test_trial_is_reproducible_and_energy_follows_the_power(problem):
     first, again = evaluate(values, fidelity), Evaluator(problem)(values, fidelity)
     assert first.feasible
     assert (first.accuracy, first.energy, first.latency) == (again.accuracy, again.energy, again.latency)
-    # the base has no phase noise, so twice the current changes the power alone: (2·68 + 53)/121
+    # the base has no phase noise, so twice the current changes the power alone: by the law, every line in proportion
     twice = evaluate(values | {"bias": 2e-5}, fidelity)
-    assert twice.energy / first.energy == pytest.approx(189 / 121)
+    law = problem.power
+    factor = (2e-5 * law.scaled_W / law.bias_A + law.fixed_W) / (1e-5 * law.scaled_W / law.bias_A + law.fixed_W)
+    assert twice.details.energy_J / first.details.energy_J == pytest.approx(factor)
+    assert twice.details.lines.generator_J / first.details.lines.generator_J == pytest.approx(2.0)
+    assert twice.energy == twice.details.lines.total_J > twice.details.energy_J
     assert twice.latency == first.latency
 
 
@@ -124,5 +128,5 @@ def test_causes_name_what_a_level_lacks(problem):
 def test_base_values_name_every_parameter(problem):
     from neurocircuit.studies.codesign.study import BOUNDS, Parameters
 
-    assert set(base_values(problem.base, problem.variation, problem.study.power, 1.0)) == set(BOUNDS)
+    assert set(base_values(problem.base, problem.variation, problem.power.bias_A, 1.0)) == set(BOUNDS)
     assert set(Parameters.model_fields) == set(BOUNDS)

@@ -1,0 +1,52 @@
+"""What a neuron draws, from the files of a condition."""
+
+import math
+import shutil
+
+import pytest
+
+from neurocircuit.errors import InputError
+from neurocircuit.process import power
+from neurocircuit.results import measurement
+from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec.bias_network import BiasNetwork
+from neurocircuit.spice.process import characterised, default_neuron
+
+FOLDER = characterised("generic65") / "conditions/tt_27C_1V"
+NEURON = default_neuron("transistor")
+
+
+def test_power_of_a_condition_is_what_its_files_hold():
+    draws, energy = power.of_condition(FOLDER), measurement.load(FOLDER / "energy.json")
+    assert (draws.power_W, draws.ramp_power_W) == (energy.value("power"), energy.value("power_ramp"))
+    lock_J = draws.lock_power_W * draws.lock_over_tau * NEURON.tau_s
+    assert lock_J == pytest.approx(energy.value("with_lock") - energy.value("spike"), rel=1e-12)
+    assert draws.trim_bits == BiasNetwork().bits
+    assert 0 < draws.generator_W < draws.trim_dac_W < 0.05 * draws.power_W
+    shared = power.of_condition(FOLDER, bias=BiasNetwork(neurons_per_generator=10))
+    assert shared.generator_W == pytest.approx(draws.generator_W / 10)
+
+
+def test_an_embedded_neuron_draws_what_that_of_generic65_does():
+    assert power.of_neuron(NeuronSpec()) == power.of_neuron(NEURON)
+    assert power.folder_of(NeuronSpec()) == FOLDER
+
+
+def test_the_law_gives_the_base_to_the_digit():
+    neuron = power.characterised_neuron(FOLDER)
+    assert neuron.power(neuron.bias_A, 1.0) == neuron.base
+    assert neuron.spike_width_s == NEURON.spike_width_s
+    assert neuron.largest_fan_in == NEURON.circuit.largest_fan_in
+    low, high = (neuron.bias_A * ratio for ratio in neuron.built)
+    assert neuron.power(low, 1.0).power_W < neuron.base.power_W < neuron.power(high, 1.0).power_W
+    with pytest.raises(InputError, match=r"bias must be within .* uA, the characterised currents, got"):
+        neuron.power(0.99 * low, 1.0)
+
+
+def test_what_is_missing_in_a_folder_is_named(tmp_path):
+    shutil.copy(FOLDER / "energy.json", tmp_path)
+    draws = power.of_condition(tmp_path)
+    assert draws.power_W > 0
+    assert math.isnan(draws.trim_dac_W)  # without a spec its currents are not known
+    with pytest.raises(InputError, match=r"power\.json"):
+        power.characterised_neuron(tmp_path)
