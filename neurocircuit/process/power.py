@@ -31,7 +31,7 @@ def of_condition(folder: Path, source: str = "", bias: BiasNetwork | None = None
     bias = bias or BiasNetwork()
     lock_power_W = measured.value("power_pll", float("nan"))
     lock_s = (measured.value("with_lock", float("nan")) - measured.value("spike", float("nan"))) / lock_power_W
-    tau_s, generator_W, trim_dac_W = _of_spec(folder / SPEC, bias)
+    tau_s, supply_V, generator_W, trim_dac_W = _of_spec(folder / SPEC, bias)
     return NeuronPower(
         power_W=measured.value("power"),
         ramp_power_W=measured.value("power_ramp", float("nan")),
@@ -40,6 +40,7 @@ def of_condition(folder: Path, source: str = "", bias: BiasNetwork | None = None
         generator_W=generator_W,
         trim_dac_W=trim_dac_W,
         trim_bits=bias.bits,
+        supply_V=supply_V,
         source=f"{source or folder}",
     )
 
@@ -66,16 +67,19 @@ def _condition_of(spec: NeuronSpec) -> tuple[str, str]:
     return _EMBEDDED if spec.circuit is None else (spec.circuit.process, slug(spec.circuit.condition))
 
 
-def _of_spec(path: Path, bias: BiasNetwork) -> tuple[float, float, float]:
-    """Return τ of the spec of a condition, and what bias generator and trim DACs draw there, W; nan without a spec."""
+def _of_spec(path: Path, bias: BiasNetwork) -> tuple[float, float, float, float]:
+    """Return τ and supply of the spec of a condition, and what bias generator and trim DACs draw there, W.
+
+    All nan without a spec.
+    """
     if not path.is_file():
-        return float("nan"), float("nan"), float("nan")
+        return float("nan"), float("nan"), float("nan"), float("nan")
     spec = NeuronSpec.from_toml(path)
     if spec.circuit is None:
         raise InputError(f"{path} must hold the circuit that was characterised, it has none")
     nominal, supply_V = describe(spec.circuit.process).nominal, spec.circuit.condition.supply_V
     currents_A = nominal.vco1_A, nominal.vco2_A, nominal.vco3_A, nominal.vco4_A
-    return spec.tau_s, bias.generator_W(currents_A, supply_V), bias.trim_dac_W(currents_A, supply_V)
+    return spec.tau_s, supply_V, bias.generator_W(currents_A, supply_V), bias.trim_dac_W(currents_A, supply_V)
 
 
 def characterised_neuron(folder: Path, source: str = "") -> CharacterisedNeuron:

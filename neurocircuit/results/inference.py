@@ -8,6 +8,8 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from neurocircuit.core.result import Number, Values
 from neurocircuit.neuron.on_time import OnTimes
 
+SUPPLY_Ohm = 0.01  # of package and grid that all neurons share; assumed
+
 
 class NeuronPower(Values):
     """What one neuron draws; nan: not known. source: where all of it comes from.
@@ -15,7 +17,7 @@ class NeuronPower(Values):
     power_W: while it is on; ramp_power_W: while a ramp reads its membrane out; lock_power_W: its loop's, for the
     lock_over_tau, in units of its τ, that it takes to lock before it is armed. generator_W, trim_dac_W: of the bias
     generator and the trim DACs (of trim_bits) beside the currents that they deliver, from the lock on; assumed
-    (spec/bias_network.py).
+    (spec/bias_network.py). supply_V: at which all this was measured.
     """
 
     power_W: Number
@@ -25,6 +27,7 @@ class NeuronPower(Values):
     generator_W: Number = math.nan
     trim_dac_W: Number = math.nan
     trim_bits: int | None = None
+    supply_V: Number = math.nan
     source: str = ""
 
     def on_J(self, on_over_tau: float, ramp_over_tau: float, tau_s: float) -> float:
@@ -41,6 +44,7 @@ class NeuronPower(Values):
             lock_J=self.lock_power_W * lock_s,
             generator_J=self.generator_W * biased_s,
             trim_dac_J=self.trim_dac_W * biased_s,
+            armed_A=self.power_W / self.supply_V * neurons,
         )
 
 
@@ -48,13 +52,20 @@ class EnergyLines(Values):
     """Energy of an inference by line; nan: not known.
 
     armed_J: all neurons while they are on, bias currents included; lock_J: one lock of every neuron before that;
-    generator_J, trim_dac_J: bias generator and trim DACs, assumed.
+    generator_J, trim_dac_J: bias generator and trim DACs, assumed. armed_A: current of all neurons when they are armed
+    at once.
     """
 
     armed_J: Number
     lock_J: Number
     generator_J: Number
     trim_dac_J: Number
+    armed_A: Number = math.nan
+
+    @property
+    def drop_V(self) -> float:
+        """What that current drops in the supply's resistance (SUPPLY_Ohm)."""
+        return self.armed_A * SUPPLY_Ohm
 
     @property
     def total_J(self) -> float:

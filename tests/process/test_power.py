@@ -8,6 +8,7 @@ import pytest
 from neurocircuit.errors import InputError
 from neurocircuit.process import power
 from neurocircuit.results import measurement
+from neurocircuit.results.inference import SUPPLY_Ohm
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.bias_network import BiasNetwork
 from neurocircuit.spice.process import characterised, default_neuron
@@ -23,6 +24,10 @@ def test_power_of_a_condition_is_what_its_files_hold():
     assert lock_J == pytest.approx(energy.value("with_lock") - energy.value("spike"), rel=1e-12)
     assert draws.trim_bits == BiasNetwork().bits
     assert 0 < draws.generator_W < draws.trim_dac_W < 0.05 * draws.power_W
+    # 7066 neurons of 164 uW at 1 V
+    lines = draws.lines(1.0, 0.0, NEURON.tau_s, 7066)
+    assert lines.armed_A == pytest.approx(7066 * energy.value("power") / 1.0)
+    assert lines.drop_V == pytest.approx(SUPPLY_Ohm * lines.armed_A)
     shared = power.of_condition(FOLDER, bias=BiasNetwork(neurons_per_generator=10))
     assert shared.generator_W == pytest.approx(draws.generator_W / 10)
 

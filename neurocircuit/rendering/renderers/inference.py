@@ -3,7 +3,7 @@
 import math
 
 from neurocircuit.rendering.text import scaled
-from neurocircuit.results.inference import InferenceCost
+from neurocircuit.results.inference import InferenceCost, SUPPLY_Ohm
 
 NOTE = (
     "A neuron is on from where its layer begins until its spike, its window's end or the decision; on a ramp VCO1 and "
@@ -25,6 +25,17 @@ def cost_rows(cost: InferenceCost) -> list[tuple[str, str]]:
         *([("energy, in total", f"{scaled(cost.total_J, 1e9)} nJ")] if cost.lines else []),
         ("energy, armed: power × time that neurons are on", f"{scaled(cost.energy_J, 1e9)} nJ"),
         *((f"energy, {name}", f"{scaled(energy_J, 1e9)} nJ") for name, energy_J in cost.line_values[1:]),
+        *(
+            [
+                (
+                    "current of all neurons when armed at once",
+                    f"{scaled(cost.lines.armed_A, 1e3)} mA, a drop of {scaled(cost.lines.drop_V, 1e3)} mV in "
+                    f"{1e3 * SUPPLY_Ohm:g} mΩ of supply (assumed)",
+                )
+            ]
+            if cost.lines and math.isfinite(cost.lines.armed_A)
+            else []
+        ),
         (
             "armed, by neurons that spike before the decision",
             f"{scaled(cost.energy_spikes_J, 1e9)} nJ, {scaled(cost.energy_per_spike_J, 1e12)} pJ for each",
