@@ -204,7 +204,9 @@ def test_base_circuit_is_seen_at_every_fidelity_when_it_is_feasible(tmp_path):
     out = tmp_path / "study"
     parameters = planted.study().to_dict()["parameters"]
     base = NeuronSpec().replace(threshold=Lead(lead_rad=1.15))  # feasible, and dominated
-    definition = run.Definition(planted.study(trials=20, parameters=parameters), base, Variation(), "0" * 64)
+    definition = run.Definition(
+        planted.study(trials=20, parameters=parameters), base, Variation(), "0" * 64, planted.NEURON
+    )
     assert run.run(definition, out, planted.prepare, run.Options())
     fine = [values for values, _, _ in trials_of(out, 1)]
     assert {"lead": 1.15, "bias": 1e-5} in fine
