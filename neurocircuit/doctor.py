@@ -53,8 +53,8 @@ class Check(Values):
 
     def __str__(self) -> str:
         """Return one aligned line, and a second one with what to type where something is amiss."""
-        line = f"{self.name:<16}{self.status:<9}{self.detail}"
-        return f"{line}\n{'':<25}-> {self.remedy}" if self.remedy else line
+        line = f"{self.name:<21}{self.status:<9}{self.detail}"
+        return f"{line}\n{'':<30}-> {self.remedy}" if self.remedy else line
 
 
 class CheckUp(Result):

@@ -57,8 +57,8 @@ def test_healthy_machine(tmp_path: Path) -> None:
 def test_text_has_one_aligned_line_for_each_check(tmp_path: Path) -> None:
     lines = [line for line in doctor(tmp_path).stdout.splitlines() if not line.lstrip().startswith("->")]
     names = [check["name"] for check in json.loads(doctor(tmp_path, "--json").stdout)["checks"]]
-    assert [line[:16].strip() for line in lines] == names
-    assert all(line[16:25].strip() in {"ok", "absent", "problem"} for line in lines)
+    assert [line[:21].strip() for line in lines] == names
+    assert all(line[21:30].strip() in {"ok", "absent", "problem"} for line in lines)
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
