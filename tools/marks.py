@@ -16,6 +16,7 @@ import numpy as np
 
 from neurocircuit.core.files import read_json_object
 from neurocircuit.errors import FileFormatError
+from neurocircuit.results.inference import EnergyLines
 from neurocircuit.spec.reasons import reason_table
 
 _VALUE = re.compile(r"(<!-- = (\S+) (\S+) (?:(\S+)\*)?(\S+) -->).*?(<!-- / -->)", re.DOTALL)
@@ -75,7 +76,7 @@ def _codesign(published: Path, folder: str = "codesign") -> list[list[str]]:
         details = design["outcome"]["details"]
         accuracy, low, high = (100 * one for one in design["verification"]["images"]["accuracy"]["circuit"])
         energies = [f"{1e9 * details[key]:.3g} nJ" for key in ("energy_J", "energy_spikes_J", "energy_paper_J")]
-        total = f"{1e9 * sum(details['lines'].values()):.3g} nJ" if "lines" in details else "–"
+        total = f"{1e9 * EnergyLines(**details['lines']).total_J:.3g} nJ" if "lines" in details else "–"
         interval = f"{accuracy:.1f} % ({low:.1f} … {high:.1f})"
         rows.append([role, interval, total, *energies, f"{1e9 * details['latency_s']:.1f} ns"])
         if is_windowed:

@@ -16,6 +16,7 @@ import numpy as np
 from neurocircuit.core.files import read_json_object, write_atomically
 from neurocircuit.errors import FileFormatError, InputError, NeurocircuitError
 from neurocircuit.rendering import paper
+from neurocircuit.results.inference import EnergyLines
 from neurocircuit.tables import transistor_rows
 from tools.marks import fill
 
@@ -152,7 +153,7 @@ def _energy(cost: dict[str, Any]) -> str:
     lines = cost.get("lines")
     if lines is None:
         return f"{1e9 * cost['energy_J']:.3g} nJ armed"
-    return f"{1e9 * sum(lines.values()):.3g} nJ in total"
+    return f"{1e9 * EnergyLines(**lines).total_J:.3g} nJ in total"
 
 
 def _table4(published: Path) -> Iterator[Row]:

@@ -52,7 +52,7 @@ def of_neuron(spec: NeuronSpec) -> NeuronPower:
     """
     process, condition = _condition_of(spec)
     try:
-        return of_condition(characterised(process) / "conditions" / condition, f"{process}, {condition}")
+        return of_condition(folder_of(spec), f"{process}, {condition}")
     except InputError:
         return NeuronPower(power_W=float("nan"), source=f"{condition} of {process} does not come characterised")
 
@@ -80,6 +80,11 @@ def _of_spec(path: Path, bias: BiasNetwork) -> tuple[float, float, float, float]
     nominal, supply_V = describe(spec.circuit.process).nominal, spec.circuit.condition.supply_V
     currents_A = nominal.vco1_A, nominal.vco2_A, nominal.vco3_A, nominal.vco4_A
     return spec.tau_s, supply_V, bias.generator_W(currents_A, supply_V), bias.trim_dac_W(currents_A, supply_V)
+
+
+def characterised_of(spec: NeuronSpec) -> CharacterisedNeuron:
+    """Read the shipped folder of the condition of `of_neuron`. Raise InputError where the process comes with none."""
+    return characterised_neuron(folder_of(spec), ", ".join(_condition_of(spec)))
 
 
 def characterised_neuron(folder: Path, source: str = "") -> CharacterisedNeuron:

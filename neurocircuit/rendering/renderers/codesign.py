@@ -372,8 +372,8 @@ def _power_law(result: Codesign) -> str:
     if assumed is not None:
         carried += f" (assumed here: {assumed})"
     return (
-        f"Power of an armed neuron: {scaled(base.power_W, 1e6)} µW · P/P₀, P = ({scaled(neuron.scaled_W, 1e6)} µW + "
-        f"{scaled(neuron.slope_W, 1e6)} µW · (f0/f0₀ − 1)) · I/I₀ + {scaled(neuron.fixed_W, 1e6)} µW · f0/f0₀, with "
+        f"Power of an armed neuron: {scaled(base.power_W, 1e6)} µW · P/P₀, P = ({scaled(neuron.scaled_W, 1e6)} µW "
+        f"{_signed_uW(neuron.slope_W)} · (f0/f0₀ − 1)) · I/I₀ {_signed_uW(neuron.fixed_W)} · f0/f0₀, with "
         f"I₀ = {bias_uA:.4g} µA, fitted to neurons in transistors of {neuron.built[0] * bias_uA:.3g} … "
         f"{neuron.built[1] * bias_uA:.3g} µA at {neuron.at_frequencies[0]:.2g} … {neuron.at_frequencies[-1]:.2g} of "
         f"the frequency; a design beyond them is refused ({base.source}). While a ramp reads it out it draws "
@@ -395,6 +395,10 @@ def _energy(result: Codesign) -> str:
 
 def _form(result: Codesign) -> str:
     return "windowed" if "readout_window" in result.base else "free"
+
+
+def _signed_uW(power_W: float) -> str:
+    return f"{'−' if power_W < 0 else '+'} {scaled(abs(power_W), 1e6)} µW"
 
 
 def _micro(quantity: str) -> str:

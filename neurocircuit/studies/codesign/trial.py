@@ -18,7 +18,7 @@ from neurocircuit.network.limits import Choice
 from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit, EncodedImages, input_spikes
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
-from neurocircuit.process.power import characterised_neuron, folder_of
+from neurocircuit.process.power import characterised_neuron, characterised_of
 from neurocircuit.results.characterised_neuron import CharacterisedNeuron
 from neurocircuit.results.codesign import Evaluated, NotEvaluated, Outcome
 from neurocircuit.snn import checkpoint
@@ -90,7 +90,7 @@ class Problem:
         Raise InputError naming the file, or what a range of the study or the network has that was not characterised.
         """
         base = NeuronSpec() if files.circuit is None else NeuronSpec.from_toml(files.circuit)
-        power = characterised_neuron(files.power or folder_of(base))
+        power = characterised_of(base) if files.power is None else characterised_neuron(files.power)
         _check_ranges(study, power, base)
         variation = EMBEDDED if files.variation is None else Variation.from_toml(files.variation)
         lead_of(base)
