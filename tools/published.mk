@@ -18,16 +18,26 @@ reports/published/table3/draws.nc: | setup
 	@$(BIN)/neurocircuit sweep --jitter 1-9% --no-report --out build/table3
 	@cp build/table3/draws.nc build/table3/waveforms.nc $(@D)
 
-# Goes on where it was stopped, and lays what the package ships beside the process's models. Seed 4: prediction cases that no one had seen while the fast levels were made.
+# What the package ships of a datasheet, $(1), beside the models of the process $(2): specs, energies, the power law.
+SHIP_DATASHEET = shipped=netlists/processes/$(2)/characterised && rm -rf $$shipped && \
+	for energy in $(1)/conditions/*/energy.json; do folder=$$(dirname $$energy); \
+	  install -D -m 644 -t $$shipped/conditions/$$(basename $$folder) $$folder/spec.toml $$energy \
+	    $$(ls $$folder/power.json 2>/dev/null) || exit 1; done && \
+	install -m 644 -t $$shipped $(1)/spec.toml
+
+# Goes on where it was stopped. Seed 4: prediction cases that no one had seen while the fast levels were made.
 published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 40 minutes of processor time)
 	@out=reports/published/datasheet-generic65; \
 	if test -e $$out/run.json; then rm -rf $$out; fi; \
 	$(BIN)/neurocircuit characterize --corner tt,ss,ff --temp 0,27,85 --vdd 0.95,1.0,1.05 --one-at-a-time --trim-grid \
-	  --process generic65 --seed 4 --jobs $(JOBS) --out $$out $$(test -e $$out/request.json && echo --resume) && \
-	shipped=netlists/processes/generic65/characterised && rm -rf $$shipped && \
-	for energy in $$out/conditions/*/energy.json; do condition=$$(basename $$(dirname $$energy)); \
-	  install -D -m 644 -t $$shipped/conditions/$$condition $$(dirname $$energy)/spec.toml $$energy || exit 1; done && \
-	install -m 644 -t $$shipped $$out/spec.toml
+	  --process generic65 --seed 4 --jobs $(JOBS) --out $$out $$(test -e $$out/request.json && echo --resume)
+	@$(call SHIP_DATASHEET,reports/published/datasheet-generic65,generic65)
+
+.PHONY: published-low-noise published-neuron-noise
+published-low-noise: setup ## Rebuild the datasheet of the second neuron of generic65, at nominal only (about 20 minutes of processor time)
+	@rm -rf reports/published/datasheet-generic65_low_noise
+	@$(BIN)/neurocircuit characterize --process generic65_low_noise --out reports/published/datasheet-generic65_low_noise
+	@$(call SHIP_DATASHEET,reports/published/datasheet-generic65_low_noise,generic65_low_noise)
 
 published-noise-cost: setup ## Rebuild reports/published/noise-cost: two neurons of generic65 (about 3 minutes of processor time)
 	@rm -rf build/noise-cost
@@ -400,6 +410,18 @@ published-device-noise: setup ## Rebuild reports/published/device-noise (about 4
 	    echo --device-noise $(DEVICE_NOISE)/generic65/conditions/tt_27C_1V --noise-kind $$kind) && \
 	  $(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 100 --spec $$out/circuit.toml --out $$out/network.toml && \
 	  $(BIN)/neurocircuit verify $$out/network.toml --images 25 --chips 2 --out $$out/replay || exit 1; done
+
+# The same network on both neurons of generic65 as they were characterised, with all noise of their devices.
+NEURON_NOISE := reports/published/neuron-noise
+published-neuron-noise: $(NEURON_NOISE)/generic65/replay/result.json $(NEURON_NOISE)/generic65_low_noise/replay/result.json ## Rebuild the demonstration network on both characterised neurons of generic65, with the noise of their devices (about 3 minutes of processor time)
+
+$(NEURON_NOISE)/%/replay/result.json: | setup
+	@mkdir -p $(NEURON_NOISE)/$*
+	@$(BIN)/neurocircuit spec --spec reports/published/datasheet-$*/conditions/tt_27C_1V/spec.toml $$(test $* != generic65 || \
+	  echo --device-noise $(DEVICE_NOISE)/generic65/conditions/tt_27C_1V) >$(NEURON_NOISE)/$*/circuit.toml
+	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 100 --spec $(NEURON_NOISE)/$*/circuit.toml \
+	  --out $(NEURON_NOISE)/$*/network.toml || [ $$? = 3 ]
+	@$(BIN)/neurocircuit verify $(NEURON_NOISE)/$*/network.toml --images 25 --chips 2 --out $(NEURON_NOISE)/$*/replay
 
 # On the stressed circuit, which has phase noise; the table is of the level that the decks are, so of the same causes.
 DECKS := $(NETWORK)/bsource

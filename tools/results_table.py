@@ -223,6 +223,12 @@ def _device_noise(published: Path) -> Iterator[Row]:
         what = f"{found['images']} whole images on {found['chips']} chips of the embedded circuit"
         text = ", ".join(f"{kind} {share}" for kind, share in accuracy.items())
         yield f"{what}, noise characterised on the devices of generic65", text, "97 % with both", "device-noise"
+    for neuron in ("generic65", "generic65_low_noise"):
+        for values in _read(published, f"neuron-noise/{neuron}/replay"):
+            found = values["images"]
+            what = f"{found['images']} whole images on {found['chips']} chips of the characterised neuron of {neuron}"
+            shown = _interval(found["accuracy"]["circuit"])
+            yield f"{what}, all noise of its devices", shown, "97 %", f"neuron-noise/{neuron}"
 
 
 def _aware(published: Path) -> Iterator[Row]:

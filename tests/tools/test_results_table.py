@@ -27,6 +27,7 @@ KINDS = (
     "spike-time jitter",
     "whole images on 3 chips of the stressed",
     "noise characterised on the devices of generic65",
+    "characterised neuron of generic65_low_noise, all noise of its devices",
     "noise-aware training on the stressed",
     "base of the curves over 5 circuit quantities, stressed",
     "noise-aware training on the embedded",
