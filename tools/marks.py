@@ -119,8 +119,8 @@ def _windowed(published: Path) -> list[list[str]]:
     return rows
 
 
-def _spikes(published: Path) -> list[list[str]]:
-    found = read_json_object(published / "robustness/spikes/result.json")["studies"]["spikes"]
+def _spikes(published: Path, folder: str = "spikes") -> list[list[str]]:
+    found = read_json_object(published / f"robustness/{folder}/result.json")["studies"]["spikes"]
     columns = [("jittered", found["jitter_over_tau"], value, f"jitter of {value:g} τ") for value in (0.02, 0.05)]
     columns += [("lost", found["missed"], value, f"{100 * value:g} % missed") for value in (0.01, 0.1)]
     errors = found["threshold_error"]
@@ -240,6 +240,7 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "embedded_circuit": _embedded_circuit,
     "networks": _networks,
     "spikes": _spikes,
+    "spikes_fashion": partial(_spikes, folder="spikes-fashion"),
     "windowed": _windowed,
     "windowed_beside": _windowed_beside,
     "windowed_chips": _windowed_chips,

@@ -312,6 +312,13 @@ published-spikes: setup ## Rebuild reports/published/robustness/spikes: jitter, 
 	  --beside "ramp, fine-tuned" $(WINDOWED)/mnist-ramp-tuned.pt \
 	  --beside "ramp, under 0.02 τ" $(WINDOWED)/mnist-ramp-jitter.pt && rm -rf $(ROBUST)/spikes/tasks
 
+.PHONY: published-spikes-fashion
+published-spikes-fashion: setup ## The same on Fashion-MNIST: reports/published/robustness/spikes-fashion (some minutes of one thread)
+	@rm -rf $(ROBUST)/spikes-fashion
+	@$(BIN)/neurocircuit study robustness spikes --weights reports/published/networks/fashion-seed1/weights.pt \
+	  --recipe fashion_finetune --draws 2 --images 2000 --threads 1 --out $(ROBUST)/spikes-fashion \
+	  --beside "ramp, fine-tuned" $(FASHION_WINDOWED)/tuned.pt && rm -rf $(ROBUST)/spikes-fashion/tasks
+
 published-windowed-bits: setup ## Table 4 and Fig. 2 of the windowed MNIST network, retrained (about 10 minutes of one thread)
 	@$(MAKE) published-table4 published-fig2 STUDY_SUFFIX=-windowed STUDIED=$(WINDOWED)/mnist-ramp-tuned.pt \
 	  STUDIED_BY=training/mnist_windowed_finetune.toml

@@ -133,6 +133,7 @@ def replay_figure(layers: list[dict[str, Any]]) -> "Figure":
             )
         panel.set_ylabel(label)
     axes[-1].set_xticks(x, [f"layer {layer['name']}" for layer in layers])
+    axes[-1].set_xlim(-0.3, len(layers) - 0.7)  # centred, and room for the last layer's name, with a model or without
     if len(layers) > _LABELS_BESIDE:
         axes[-1].tick_params("x", rotation=35)
         for text in axes[-1].get_xticklabels():
