@@ -420,15 +420,14 @@ published-device-noise: setup ## Rebuild reports/published/device-noise (about 4
 
 # The same network on both neurons of generic65 as they were characterised, with all noise of their devices.
 NEURON_NOISE := reports/published/neuron-noise
-published-neuron-noise: $(NEURON_NOISE)/generic65/replay/result.json $(NEURON_NOISE)/generic65_low_noise/replay/result.json ## Rebuild the demonstration network on both characterised neurons of generic65, with the noise of their devices (about 3 minutes of processor time)
-
-$(NEURON_NOISE)/%/replay/result.json: | setup
-	@mkdir -p $(NEURON_NOISE)/$*
-	@$(BIN)/neurocircuit spec --spec reports/published/datasheet-$*/conditions/tt_27C_1V/spec.toml $$(test $* != generic65 || \
-	  echo --device-noise $(DEVICE_NOISE)/generic65/conditions/tt_27C_1V) >$(NEURON_NOISE)/$*/circuit.toml
-	@$(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 100 --spec $(NEURON_NOISE)/$*/circuit.toml \
-	  --out $(NEURON_NOISE)/$*/network.toml || [ $$? = 3 ]
-	@$(BIN)/neurocircuit verify $(NEURON_NOISE)/$*/network.toml --images 25 --chips 2 --out $(NEURON_NOISE)/$*/replay
+published-neuron-noise: setup ## Rebuild the demonstration network on both characterised neurons of generic65, with the noise of their devices (about 3 minutes of processor time)
+	@rm -rf $(NEURON_NOISE)
+	@for process in generic65 generic65_low_noise; do out=$(NEURON_NOISE)/$$process; mkdir -p $$out && \
+	  $(BIN)/neurocircuit spec --spec reports/published/datasheet-$$process/conditions/tt_27C_1V/spec.toml >$$out/circuit.toml \
+	    $$(test $$process != generic65 || echo --device-noise $(DEVICE_NOISE)/generic65/conditions/tt_27C_1V) && \
+	  { $(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 100 --spec $$out/circuit.toml --out $$out/network.toml || \
+	    [ $$? = 3 ]; } && \
+	  $(BIN)/neurocircuit verify $$out/network.toml --images 25 --chips 2 --out $$out/replay || exit 1; done
 
 # On the stressed circuit, which has phase noise; the table is of the level that the decks are, so of the same causes.
 DECKS := $(NETWORK)/bsource

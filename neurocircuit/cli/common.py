@@ -62,6 +62,11 @@ def split_option(default: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+corner_option = click.option("--corner", default="", help="Corner; default: the process's first.")
+temperature_option = click.option(
+    "--temp", "temperature_C", type=float, default=27.0, show_default=True, help="Temperature, °C."
+)
+supply_option = click.option("--vdd", "supply_V", type=float, help="Supply, V; default: the process's nominal one.")
 data_option = click.option("--data", type=PATH, help="Folder of the data sets; default: NEUROCIRCUIT_DATA.")
 device_option = click.option(
     "--device", type=click.Choice(("cpu", "cuda")), default="cpu", show_default=True, help="Where torch computes."

@@ -2,7 +2,7 @@
 
 import click
 
-from neurocircuit.cli.common import deliver, json_option
+from neurocircuit.cli.common import corner_option, deliver, json_option, supply_option, temperature_option
 
 
 @click.group("process")
@@ -22,9 +22,9 @@ def list_command(as_json: bool) -> None:
 
 @command.command("check")
 @click.argument("name")
-@click.option("--corner", default="", help="Corner; default: the process's first.")
-@click.option("--temp", "temperature_C", type=float, default=27.0, show_default=True, help="Temperature, °C.")
-@click.option("--vdd", "supply_V", type=float, help="Supply, V; default: the process's nominal one.")
+@corner_option
+@temperature_option
+@supply_option
 @json_option
 def check_command(name: str, corner: str, temperature_C: float, supply_V: float | None, as_json: bool) -> None:
     """Run one ring of the process NAME (or of a process.toml) at its nominal current, in a small deck.
@@ -40,7 +40,7 @@ def check_command(name: str, corner: str, temperature_C: float, supply_V: float 
 
 @command.command("fan-in")
 @click.argument("name")
-@click.option("--corner", default="", help="Corner; default: the process's first.")
+@corner_option
 @click.option("--branch", default=0, type=click.IntRange(min=0), help="Synapses on a local node of a tree; 0: no tree.")
 @json_option
 def fan_in_command(name: str, corner: str, branch: int, as_json: bool) -> None:
@@ -53,9 +53,9 @@ def fan_in_command(name: str, corner: str, branch: int, as_json: bool) -> None:
 
 @command.command("cells")
 @click.argument("name")
-@click.option("--corner", default="", help="Corner; default: the process's first.")
-@click.option("--temp", "temperature_C", type=float, default=27.0, show_default=True, help="Temperature, °C.")
-@click.option("--vdd", "supply_V", type=float, help="Supply, V; default: the process's nominal one.")
+@corner_option
+@temperature_option
+@supply_option
 @json_option
 def cells_command(name: str, corner: str, temperature_C: float, supply_V: float | None, as_json: bool) -> None:
     """Measure each cell that the process NAME replaces by the user's own, alone, beside the built-in one."""

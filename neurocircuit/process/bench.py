@@ -69,7 +69,7 @@ class Bench:
         stop_s = START_s + (SKIPPED_PERIODS + 6) * self._period_s(min(currents_A))
         lines = [self.enable()]
         for k, current in enumerate(currents_A):
-            lines += [f"I{k} vdd ib{k} {number(current)}", f"xring{k} ib{k} en o{k} vdd ring_cco"]
+            lines += ring_lines(f"{k}", current)
         saved = [f"v(o{k})" for k in range(len(currents_A))] + [f"v(ib{k})" for k in range(len(currents_A))]
         shifts = {
             f"m.xring{k}{below}": shift for k in range(len(currents_A)) for below, shift in (mismatch or {}).items()
@@ -127,6 +127,14 @@ class Bench:
         """Return a generous guess of a ring's period: the nominal one, longer for less current, and half again."""
         process = self.installed.process
         return 1.4 / process.f1_Hz * max(1.0, process.nominal.vco1_A / current_A)
+
+
+def ring_lines(tag: str, current_A: float, supply: str = "vdd") -> list[str]:
+    """Return a ring on the nodes `supply` and en; its name and its nodes ib and o end with `tag`.
+
+    Its bias current is an ideal one, from vdd.
+    """
+    return [f"Ib{tag} vdd ib{tag} {number(current_A)}", f"xring{tag} ib{tag} en o{tag} {supply} ring_cco"]
 
 
 def step(node: str, at_s: float, before_V: float, after_V: float) -> str:

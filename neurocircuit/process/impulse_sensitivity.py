@@ -14,7 +14,7 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process import waveforms
-from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, START_s, TIMEOUT_s
+from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, START_s, TIMEOUT_s, ring_lines
 from neurocircuit.spice.devices import Device, devices
 from neurocircuit.spice.noise import Spectrum, noise_by_element
 from neurocircuit.spice.transistor_deck import compose_bench, number
@@ -117,11 +117,6 @@ def ring_devices(bench: Bench) -> tuple[Device, ...]:
     body = "\n".join([f"Vdd vdd 0 {number(bench.supply_V)}", bench.enable(), *ring_lines("", 1e-6)])
     listed = devices(compose_bench(bench.installed, bench.condition, body, ("v(o)",), stop_s=1e-9))
     return tuple(device for device in listed if device.nodes[0] != device.nodes[2])
-
-
-def ring_lines(tag: str, current_A: float) -> list[str]:
-    """Return a ring on the nodes vdd and en; its name and its nodes ib and o end with `tag`."""
-    return [f"Ib{tag} vdd ib{tag} {number(current_A)}", f"xring{tag} ib{tag} en o{tag} vdd ring_cco"]
 
 
 def device_name(path: str) -> str:

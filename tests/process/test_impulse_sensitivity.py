@@ -10,7 +10,7 @@ from scipy.constants import Boltzmann
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.process import waveforms
-from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, START_s
+from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, START_s, ring_lines
 from neurocircuit.process.diffusion import diffusion
 from neurocircuit.process.impulse_sensitivity import (
     HELD,
@@ -18,7 +18,6 @@ from neurocircuit.process.impulse_sensitivity import (
     device_densities,
     measure_sensitivity,
     ring_devices,
-    ring_lines,
 )
 from neurocircuit.process.measurements.phase_noise import at_bias_node, drivers, noise_of
 from neurocircuit.results import measurement

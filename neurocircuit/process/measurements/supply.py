@@ -11,7 +11,7 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process import waveforms
-from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, START_s, cpu_s
+from neurocircuit.process.bench import SKIPPED_PERIODS, Bench, START_s, cpu_s, ring_lines
 from neurocircuit.process.context import Context
 from neurocircuit.process.stored import trimmed
 from neurocircuit.results.measurement import Measured, Quantity
@@ -68,15 +68,15 @@ def _frequencies_Hz(context: Context, bias: Bias, supply_V: float, length_s: flo
     series, half = number(parts.r1_Ohm + parts.r2_Ohm), number(supply_V / 2)
     lines = [
         bench.enable(),
-        *_ring("1", bias.vco1_A),
-        *_ring("2", bias.vco2_A),
+        *ring_lines("1", bias.vco1_A),
+        *ring_lines("2", bias.vco2_A),
         f"Vhalf half 0 {half}",
         f"Rf half ib2 {series}",
-        *_ring("3", bias.vco3_A),
+        *ring_lines("3", bias.vco3_A),
     ]
     for k, level in enumerate((0.0, supply_V)):
         lines += [
-            *_ring(f"4{k}", bias.vco4_A),
+            *ring_lines(f"4{k}", bias.vco4_A),
             f"Vup{k} up{k} 0 {number(level)}",
             f"xu{k} up{k} ib4{k} vdd up_switch r4={number(parts.r4_Ohm)}",
         ]
@@ -100,11 +100,11 @@ def _pulled(bench: Bench, bias: Bias, length_s: float) -> _Pulled:
     lines = [
         bench.enable(),
         f"Ralone vdd alone {number(SHARED_Ohm)}",
-        *_ring("1", bias.vco1_A, "alone"),
+        *ring_lines("1", bias.vco1_A, "alone"),
         f"Rshared vdd shared {number(SHARED_Ohm)}",
-        *_ring("2", bias.vco1_A, "shared"),
+        *ring_lines("2", bias.vco1_A, "shared"),
         "Vmeter shared metered 0.0",
-        *_ring("3", bias.vco3_A, "metered"),
+        *ring_lines("3", bias.vco3_A, "metered"),
     ]
     stop_s = START_s + length_s
     vectors = bench.run("\n".join(lines), ("v(o1)", "v(o2)", "v(o3)", "i(vmeter)"), stop_s)
@@ -112,11 +112,6 @@ def _pulled(bench: Bench, bias: Bias, length_s: float) -> _Pulled:
     edge_s = waveforms.edges(vectors["time"], vectors["v(o3)"], bench.supply_V / 2)[SKIPPED_PERIODS:]
     current_A = waveforms.mean_between(vectors["time"], vectors["i(vmeter)"], float(edge_s[0]), float(edge_s[-1]))
     return _Pulled(beside_Hz / alone_Hz - 1, -SHARED_Ohm * current_A, current_A)
-
-
-def _ring(tag: str, current_A: float, supply: str = "vdd") -> list[str]:
-    """Return a ring with its bias current, which the supply itself gives."""
-    return [f"I{tag} vdd ib{tag} {number(current_A)}", f"xring{tag} ib{tag} en o{tag} {supply} ring_cco"]
 
 
 def _frequency_Hz(vectors: dict[str, Floats], name: str, level_V: float) -> float:
