@@ -147,7 +147,7 @@ def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
         "readout q": spec.readout == "q",
         "phase noise": any(spec.phase_noise),
         "flicker": spec.flicker is not None,
-        "supply ripple": spec.supply is not None,
+        "supply ripple": spec.ripple is not None,
         "wrap modulo 2π": spec.comparator == "modulo_2pi",
         "membrane floor": spec.membrane_floor_rad is not None,
         "frequency errors": any(spec.frequency_error.in_force),

@@ -224,11 +224,11 @@ def _with_ripple(
     spec: NeuronSpec, errors: NeuronErrors | None, noise_seed: NDArray[np.uint64], supply_rad: Floats | None
 ) -> NeuronErrors | None:
     """Return the errors with the ripple that each trial meets; as they are where the supply has none."""
-    if spec.supply is None:
+    if spec.ripple is None:
         return errors
     trials = len(noise_seed)
     phase_rad = supply.phases(spec, noise_seed) if supply_rad is None else supply_rad
-    ripple = supply.met(spec, spec.supply, np.broadcast_to(phase_rad, (len(phase_rad), trials)))
+    ripple = supply.met(spec, spec.ripple, np.broadcast_to(phase_rad, (len(phase_rad), trials)))
     # each trial meets its own: errors that are alike become one for each
     apart = (NeuronErrors.none() if errors is None else errors).with_frequencies(np.zeros((4, trials)))
     return replace(apart, ripple=ripple)

@@ -94,16 +94,16 @@ def loop_response(loop_ratio: float, omega: Floats) -> Floats:
 
 def tones(spec: NeuronSpec) -> int:
     """Return how many tones the supply has; 0 without ripple."""
-    return 0 if spec.supply is None else len(spec.supply.tones)
+    return 0 if spec.ripple is None else len(spec.ripple.tones)
 
 
 def course(spec: NeuronSpec) -> Course:
     """Return the membrane that the ripple of a spec makes; of no tones without one."""
-    if spec.supply is None:
+    if spec.ripple is None:
         none = np.zeros(0)
         return Course(none, none, none, np.inf)
-    s1, s2, s3, s4 = spec.supply.sensitivity_per_V
-    omega, amplitude_V = _tones(spec, spec.supply)
+    s1, s2, s3, s4 = spec.ripple.sensitivity_per_V
+    omega, amplitude_V = _tones(spec, spec.ripple)
     cycles = 2 * np.pi * spec.cycles_per_tau
     looped = cycles * (s1 - s2) / spec.phase_per_weight_rad * loop_response(spec.loop_ratio, omega) * amplitude_V
     free = cycles * (s4 - s3) * spec.threshold_vco_ratio / spec.fixed_lead_rad * amplitude_V
@@ -120,9 +120,9 @@ def phases(spec: NeuronSpec, seeds: Seeds) -> Floats:
 
 def later(spec: NeuronSpec, phase_rad: Floats, after_s: float) -> Floats:
     """Return phases [tone, ...] of the tones so long after they were `phase_rad`."""
-    if spec.supply is None:
+    if spec.ripple is None:
         return phase_rad
-    turned = np.array([2 * np.pi * tone.frequency_Hz * after_s for tone in spec.supply.tones])
+    turned = np.array([2 * np.pi * tone.frequency_Hz * after_s for tone in spec.ripple.tones])
     return np.asarray(phase_rad + turned.reshape(-1, *(1 for _ in phase_rad.shape[1:])))
 
 

@@ -148,12 +148,12 @@ class NoiseModel:
     ) -> "_EventDrift":
         """Return what flicker and ripple of the events take; numbers are drawn whatever the causes."""
         flicker = None if spec.flicker is None else generator.standard_normal(neurons)
-        if spec.supply is not None and supply_rad is None:
+        if spec.ripple is not None and supply_rad is None:
             supply_rad = 2.0 * np.pi * generator.random((tones(spec), neurons))
         return _EventDrift(
             spec,
             flicker if "flicker" in self.causes else None,
-            supply_rad if spec.supply is not None and "supply" in self.causes else None,
+            supply_rad if spec.ripple is not None and "supply" in self.causes else None,
         )
 
     def _first_passages(

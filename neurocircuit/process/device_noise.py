@@ -1,4 +1,4 @@
-"""Phase noise that `characterize` measured on devices, in the spec of a neuron."""
+"""Phase noise and supply sensitivity that `characterize` measured on devices, in the spec of a neuron."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,10 +7,10 @@ from neurocircuit.core.files import read_json_object
 from neurocircuit.errors import InputError
 from neurocircuit.results import measurement
 from neurocircuit.results.measurement import Measured
-from neurocircuit.spec import Flicker, NeuronSpec
+from neurocircuit.spec import Flicker, NeuronSpec, Supply
 
 Kind = Literal["both", "white", "flicker"]
-FILE = "phase_noise.json"
+FILE, SUPPLY = "phase_noise.json", "supply.json"
 RINGS = (("vco1", "vco3"), ("vco2", "vco4"))  # with an undriven bias node, as VCO1 and VCO3, and with a driven one
 LARGEST_OFFSET = 0.1  # of a VCO from the ring whose noise it gets, relative: noise goes with the current
 
@@ -30,13 +30,25 @@ def with_noise(spec: NeuronSpec, measured: Measured, source: str) -> NeuronSpec:
     return spec.replace(phase_noise=white, flicker=flicker, noise_source=source, locked_under_noise=True)
 
 
+def with_supply(spec: NeuronSpec, measured: Measured, source: str) -> NeuronSpec:
+    """Return the spec with the supply sensitivities of a measurement; its ripple, if any, stays.
+
+    source: what measured them.
+    """
+    s1, s2, s3, s4 = (measured.value(f"vco{k}") for k in range(1, 5))
+    tones = () if spec.supply is None else spec.supply.tones
+    return spec.replace(supply=Supply(sensitivity_per_V=(s1, s2, s3, s4), source=source, tones=tones))
+
+
 def with_noise_of(spec: NeuronSpec, folder: Path) -> NeuronSpec:
     """Return the spec with the noise of a condition that `characterize` measured, from the condition's folder.
 
-    Raise InputError, FileFormatError naming the file.
+    With its supply sensitivities too where they were measured. Raise InputError, FileFormatError naming the file.
     """
     measured, request = measurement.load(folder / FILE), read_json_object(folder / "../../request.json")
-    return with_noise(spec, measured, source_of(str(request.get("process")), folder.resolve().name))
+    source = source_of(str(request.get("process")), folder.resolve().name)
+    noisy = with_noise(spec, measured, source)
+    return with_supply(noisy, measurement.load(folder / SUPPLY), source) if (folder / SUPPLY).exists() else noisy
 
 
 def source_of(process: str, condition: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.process.context import Context
-from neurocircuit.process.device_noise import source_of, with_noise
+from neurocircuit.process.device_noise import source_of, with_noise, with_supply
 from neurocircuit.process.request import slug
 from neurocircuit.process.stored import trimmed, trimmed_circuit
 from neurocircuit.spec import Bank, FrequencyError, Lead, NeuronSpec, Sensitivity, WeightBank
@@ -16,8 +16,9 @@ WINDOW_over_tau = 8.0  # inputs within 3 τ, and five more until a neuron counts
 
 
 def spec_of(context: Context) -> NeuronSpec:
-    """Return the spec of a condition from its trim, synapse, flip-flop and kernel, with its phase noise if measured.
+    """Return the spec of a condition from its trim, synapse, flip-flop and kernel.
 
+    With its phase noise and supply sensitivities if measured; the supply has no ripple, which a user states.
     Threshold at weight 1, readout Q, trimmed.
 
     Raise SpecError where a measured value breaks a field's bound.
@@ -68,10 +69,12 @@ def spec_of(context: Context) -> NeuronSpec:
             ),
         ),
     )
-    noise = context.done.get("phase_noise")
-    if noise is None:
-        return spec
-    return with_noise(spec, noise, source_of(context.installed.process.name, slug(circuit.condition)))
+    source = source_of(context.installed.process.name, slug(circuit.condition))
+    if (noise := context.done.get("phase_noise")) is not None:
+        spec = with_noise(spec, noise, source)
+    if (supply := context.done.get("supply")) is not None:
+        spec = with_supply(spec, supply, source)
+    return spec
 
 
 def sensitivities(

@@ -116,14 +116,17 @@ class Supply(Spec):
     """Supply ripple, and how far the frequency of each VCO follows it (supply pushing).
 
     All VCOs of a chip meet the same ripple; what two of them have alike cancels in their difference
-    (neuron/supply.py).
+    (neuron/supply.py). Without tones the supply has no ripple, and the sensitivities wait for one.
     """
 
     sensitivity_per_V: Annotated[
         tuple[PUSHING, PUSHING, PUSHING, PUSHING],
         Field(alias="sensitivity", description="of VCO1 … VCO4: relative change of the frequency per volt"),
     ]
-    tones: Annotated[tuple[Tone, ...], Field(min_length=1, max_length=32, description="one, or a spectrum")]
+    source: Annotated[
+        str | None, Field(min_length=1, description="what characterised the sensitivity on devices; absent: assumed")
+    ] = None
+    tones: Annotated[tuple[Tone, ...], Field(max_length=32, description="one, or a spectrum; absent: no ripple")] = ()
 
     @property
     def largest(self) -> float:
@@ -295,7 +298,7 @@ class NeuronSpec(Spec):
     ] = None
     supply: Annotated[
         Supply | None,
-        Field(description="supply ripple and how far VCO1 … VCO4 follow it; absent: a supply without ripple"),
+        Field(description="how far VCO1 … VCO4 follow the supply, and its ripple; absent: a supply without ripple"),
     ] = None
     frequency_error: Annotated[
         FrequencyError,
@@ -363,12 +366,12 @@ class NeuronSpec(Spec):
             )
         if self.noise_source is not None and not any(self.phase_noise) and self.flicker is None:
             raise ValueError(f"noise_source must stand beside phase_noise or flicker, got {self.noise_source!r} alone")
-        if self.supply is not None:
-            if self.supply.largest > LARGEST_PUSHED:
+        if self.ripple is not None:
+            if self.ripple.largest > LARGEST_PUSHED:
                 raise ValueError(
-                    f"supply must move frequencies by <= {LARGEST_PUSHED:g} at most, got {self.supply.largest:g}"
+                    f"supply must move frequencies by <= {LARGEST_PUSHED:g} at most, got {self.ripple.largest:g}"
                 )
-            fastest_Hz = max(tone.frequency_Hz for tone in self.supply.tones)
+            fastest_Hz = max(tone.frequency_Hz for tone in self.ripple.tones)
             if fastest_Hz > self.f0_Hz / 4:
                 raise ValueError(
                     f"supply.tones must have frequencies <= f0/4, here {self.f0_Hz / 4:g} Hz, got {fastest_Hz:g} Hz"
@@ -426,7 +429,12 @@ class NeuronSpec(Spec):
     @property
     def is_noisy(self) -> bool:
         """Whether two events of one neuron differ by noise of its oscillators or by ripple of the supply."""
-        return any(self.phase_noise) or self.flicker is not None or self.supply is not None
+        return any(self.phase_noise) or self.flicker is not None or self.ripple is not None
+
+    @property
+    def ripple(self) -> Supply | None:
+        """The supply where it has tones, None where it has not."""
+        return self.supply if self.supply is not None and self.supply.tones else None
 
     def replace(self, **values: Any) -> "NeuronSpec":
         """Return a validated copy with some fields changed; a noise that is given without its source is assumed."""
@@ -436,7 +444,8 @@ class NeuronSpec(Spec):
 
     def without_noise(self) -> "NeuronSpec":
         """Return the spec of silent oscillators on a supply without ripple, as a transient of transistors has them."""
-        return self.replace(phase_noise=(0.0, 0.0, 0.0, 0.0), flicker=None, locked_under_noise=False, supply=None)
+        supply = None if self.supply is None else self.supply.replace(tones=())
+        return self.replace(phase_noise=(0.0, 0.0, 0.0, 0.0), flicker=None, locked_under_noise=False, supply=supply)
 
     @property
     def observed_s(self) -> float:

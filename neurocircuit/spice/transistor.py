@@ -166,7 +166,7 @@ def not_modelled(spec: NeuronSpec) -> tuple[str, ...]:
     effects = {
         "phase noise": any(spec.phase_noise),
         "flicker": spec.flicker is not None,
-        "supply ripple": spec.supply is not None,
+        "supply ripple": spec.ripple is not None,
         "spikes without width": spec.spike_width_s == 0,
     }
     return tuple(name for name, active in effects.items() if active)

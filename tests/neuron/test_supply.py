@@ -114,6 +114,17 @@ def test_equal_sensitivities_cancel_and_unlike_ones_leave_their_difference(level
     np.testing.assert_allclose(of_difference.fire_time_over_tau, unlike, atol=1e-9 if level == "averaged" else 0.05)
 
 
+@pytest.mark.parametrize("level", ["averaged", "edge"])
+def test_sensitivities_without_a_tone_move_nothing(level):
+    spec, t, w = spec_of(tones=()), np.tile([0.3, 0.6], (4, 1)), np.tile([0.9, 0.9], (4, 1))
+    assert (spec.ripple, spec.is_noisy, spec.without_noise()) == (None, False, spec)
+    assert NeuronSpec.from_dict(spec.to_dict()) == spec
+    assert supply.course(spec).spread(np.array([1.0]))[0] == 0.0
+    known, without = (levels.evaluate(level, each, t, w) for each in (spec, spec.replace(supply=None)))
+    np.testing.assert_array_equal(known.fire_time_over_tau, without.fire_time_over_tau)
+    assert "supply ripple" not in levels.not_modelled("ideal", spec)
+
+
 @pytest.mark.parametrize("tone", [(2e6, 3e-3), (1.5e7, 1e-2), (8e7, 3e-2)])
 @pytest.mark.parametrize("sensitivity", [LOOP, COMPARED])
 def test_the_averaged_level_follows_the_equation(sensitivity, tone):

@@ -8,8 +8,8 @@ import pytest
 from neurocircuit.core.taskstore import TaskStore
 from neurocircuit.errors import InputError
 from neurocircuit.process.device_noise import Kind, with_chosen_noise, with_noise
-from neurocircuit.spec import Flicker, NeuronSpec
-from tests.process.planted import planted_noise
+from neurocircuit.spec import Flicker, NeuronSpec, Supply, Tone
+from tests.process.planted import SENSITIVITY_per_V, planted_noise, planted_supply
 
 KINDS: tuple[Kind, ...] = ("white", "flicker")
 MEASURED = planted_noise(f0_Hz=(750e6, 940e6))
@@ -55,3 +55,17 @@ def test_noise_of_a_folder_or_none(tmp_path: Path) -> None:
     assert with_chosen_noise(with_flicker, None, "both", False) == with_flicker
     with pytest.raises(InputError, match="--device-noise and --without-noise exclude each other"):
         with_chosen_noise(NeuronSpec(), folder, "both", True)
+
+
+def test_a_folder_gives_supply_sensitivities_too_and_a_ripple_stays(tmp_path: Path) -> None:
+    store, folder = TaskStore(tmp_path / "conditions"), tmp_path / "conditions" / "tt_27C_1V"
+    for name, measured in (("phase_noise", MEASURED), ("supply", planted_supply())):
+        store.put(f"tt_27C_1V/{name}", "key", measured.to_dict())
+    (tmp_path / "request.json").write_text(json.dumps({"process": "planted"}), encoding="utf-8")
+    tones = (Tone(frequency_Hz=1e7, amplitude_V=1e-3),)
+    rippled = NeuronSpec(supply=Supply(sensitivity_per_V=(1.0, 0.0, 0.0, 0.0), tones=tones))
+    source = "neurocircuit characterize, devices of planted, tt_27C_1V"
+    spec = with_chosen_noise(rippled, folder, "both", False)
+    assert spec.supply == Supply(sensitivity_per_V=SENSITIVITY_per_V, tones=tones, source=source)
+    assert spec.noise_source == source
+    assert spec.without_noise().supply == Supply(sensitivity_per_V=SENSITIVITY_per_V, source=source)

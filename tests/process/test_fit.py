@@ -15,7 +15,7 @@ from neurocircuit.process.trimming import Step, TrimResult
 from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Bias, Lead, NeuronSpec
 from neurocircuit.spice.process import load
-from tests.process.planted import planted_noise
+from tests.process.planted import SENSITIVITY_per_V, planted_noise, planted_supply
 
 TRIM = TrimResult(
     bias=Bias(vco1_A=10e-6, vco2_A=10.2e-6, vco3_A=15.5e-6, vco4_A=14.1e-6, weight_A=1e-6),
@@ -116,6 +116,16 @@ def test_spec_has_the_noise_of_the_devices_where_it_was_measured() -> None:
     assert (spec.flicker.shared_vco1_vco2, spec.flicker.shared_vco3_vco4) == (0.25, 0.75)
     assert spec.noise_source == "neurocircuit characterize, devices of generic65, tt_27C_1V"
     assert spec.without_noise() == spec_of(given)
+
+
+def test_spec_has_the_supply_sensitivities_where_they_were_measured_and_no_ripple() -> None:
+    given = context()
+    spec = spec_of(replace(given, done={**given.done, "supply": planted_supply()}))
+    assert spec.supply is not None
+    assert spec.supply.sensitivity_per_V == SENSITIVITY_per_V
+    assert spec.supply.source == "neurocircuit characterize, devices of generic65, tt_27C_1V"
+    assert (spec.supply.tones, spec.ripple, spec.is_noisy) == ((), None, False)
+    assert spec.replace(supply=None) == spec_of(given)
 
 
 def test_residuals_of_trim_come_back_in_the_averaged_level() -> None:

@@ -77,5 +77,8 @@ def test_supply_ripple_is_told_where_there_is_one() -> None:
     tones = (Tone(frequency_Hz=1e7, amplitude_V=1e-3), Tone(frequency_Hz=3.1e7, amplitude_V=3e-4))
     spec = NeuronSpec(supply=Supply(sensitivity_per_V=(1.16, 1.18, 1.71, 1.84), tones=tones))
     told = "; supply ripple of 1 mV at 10 MHz, 300 uV at 31 MHz, which VCO1 … VCO4 follow by 1.16, 1.18, 1.71, 1.84 per"
-    assert told in " ".join(neuron_sentences(spec))
-    assert "supply" not in " ".join(neuron_sentences(NeuronSpec()))
+    assert f"{told} volt (assumed)" in " ".join(neuron_sentences(spec))
+    known = spec.replace(supply=spec.supply.replace(source="planted"))
+    assert f"{told} volt (characterised: planted)" in " ".join(neuron_sentences(known))
+    for steady in (NeuronSpec(), known.without_noise()):
+        assert "supply" not in " ".join(neuron_sentences(steady))

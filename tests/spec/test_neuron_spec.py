@@ -91,8 +91,8 @@ def test_sensitivities_move_their_field_only():
         ("threshold = { kind = 'lead', lead = '4 rad' }", "NeuronSpec.threshold.lead must be < 3.14"),
         ("threshold = { kind = 'x' }", "NeuronSpec.threshold must have a 'kind' among 'lead', 'ramp'"),
         (
-            'supply = {sensitivity = ["1 1/V", "0 1/V", "0 1/V", "0 1/V"], tones = []}',
-            "NeuronSpec.supply.tones must have at least 1",
+            'supply = {tones = [{frequency = "1 MHz", amplitude = "10 mV"}]}',
+            "NeuronSpec.supply.sensitivity is missing",
         ),
         (
             'supply = {sensitivity = ["1 1/V", "0 1/V", "0 1/V", "-9 1/V"], tones = [{frequency = "1 MHz", '

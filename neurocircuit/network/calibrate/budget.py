@@ -72,8 +72,8 @@ def budget(
         if points.spec.flicker is not None:
             flickering = quiet.replace(flicker=points.spec.flicker, start_phases=StartPhases())
             cases["flicker"] = replace(points, spec=flickering), Variation(), 0
-        if points.spec.supply is not None:
-            rippled = quiet.replace(supply=points.spec.supply, start_phases=StartPhases())
+        if points.spec.ripple is not None:
+            rippled = quiet.replace(supply=points.spec.ripple, start_phases=StartPhases())
             cases["supply"] = replace(points, spec=rippled), Variation(), 0
         for name, (these, which, event) in cases.items():
             runs = [ChipRun(these, 20_000 + c, level, event, which) for c in range(chip_count)]
@@ -107,6 +107,6 @@ def _first_order(points: Points, variation: Variation, fired: NDArray[np.bool_],
     sigma["event: phase noise"] = phase_noise_spread(points.spec, points.point.at)
     if points.spec.flicker is not None:
         sigma["event: flicker"] = flicker_spread(points.spec, points.point.at)
-    if points.spec.supply is not None:
+    if points.spec.ripple is not None:
         sigma["event: supply"] = supply.course(points.spec).spread(points.point.at)
     return {name: float(np.median(value[fired] / s[fired])) for name, value in sigma.items()}

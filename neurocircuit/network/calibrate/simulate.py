@@ -119,5 +119,5 @@ def simulate_points(
     terms = membrane_terms(spec, points.point, chip_layer, term)
     offsets = None if spec.flicker is None else flicker.draw(spec, seeds)
     by_component = np.stack([terms.of(name) for name in COMPONENTS])
-    supply_rad = None if spec.supply is None else supply.phases(spec, seeds)
+    supply_rad = None if spec.ripple is None else supply.phases(spec, seeds)
     return Simulated(record.by_itself_over_tau, by_component, record.false_fire, offsets, supply_rad)

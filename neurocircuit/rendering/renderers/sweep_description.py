@@ -63,14 +63,15 @@ def noise_text(spec: NeuronSpec) -> str:
 
 
 def _supply(spec: NeuronSpec) -> str:
-    if spec.supply is None:
+    if spec.ripple is None:
         return ""
     tones = ", ".join(
         f"{format_quantity(tone.amplitude_V, 'V')} at {format_quantity(tone.frequency_Hz, 'Hz')}"
-        for tone in spec.supply.tones
+        for tone in spec.ripple.tones
     )
-    sensitivity = ", ".join(f"{value:g}" for value in spec.supply.sensitivity_per_V)
-    return f"; supply ripple of {tones}, which VCO1 … VCO4 follow by {sensitivity} per volt"
+    sensitivity = ", ".join(f"{value:g}" for value in spec.ripple.sensitivity_per_V)
+    origin = "assumed" if spec.ripple.source is None else f"characterised: {spec.ripple.source}"
+    return f"; supply ripple of {tones}, which VCO1 … VCO4 follow by {sensitivity} per volt ({origin})"
 
 
 def _circuit(spec: NeuronSpec) -> list[str]:

@@ -91,7 +91,7 @@ class NoisyNetwork(NetworkOnChips):
         self._largest = first_passage_neurons
         self._flicker_per_tau = [0.0] * len(layers)
         self._specs = [neuron] * len(layers)
-        if neuron.flicker is not None or neuron.supply is not None:
+        if neuron.flicker is not None or neuron.ripple is not None:
             mapped = MappedNetwork.from_dict(described)
             self._specs = [mapped.neuron_of(k) for k in range(len(layers))]
             self._flicker_per_tau = [float(flicker_spread(spec, np.ones(1))[0]) for spec in self._specs]

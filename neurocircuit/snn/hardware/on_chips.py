@@ -140,7 +140,7 @@ class NetworkOnChips(nn.Module):
 
         All layers of an image meet the same one, drawn at the first, whatever the causes.
         """
-        if spec.supply is None:
+        if spec.ripple is None:
             return None
         if k == 0 or self._began_rad is None:
             turns = self.draws(k, (len(self._chips.numbers), images, tones(spec)))
