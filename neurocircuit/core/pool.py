@@ -212,6 +212,23 @@ def open_pool(jobs: int = 1, scheduler: str | None = None, preload: Sequence[str
             yield Pool(executor, jobs, _SUBMITTED_PER_SLOT * jobs)
 
 
+class _Workers(ProcessPoolExecutor):
+    """Worker processes that begin nothing more once they were told to leave."""
+
+    def submit(self, fn: Callable[P, Value], /, *args: P.args, **kwargs: P.kwargs) -> Future[Value]:
+        """Return the future of a task."""
+        return super().submit(_unless_leaving, fn, *args, **kwargs)
+
+
+_leaving = threading.Event()  # of this worker
+
+
+def _unless_leaving(function: Callable[P, Value], /, *args: P.args, **kwargs: P.kwargs) -> Value:
+    if _leaving.is_set():  # the executor has caught the SystemExit of the task before
+        os._exit(1)
+    return function(*args, **kwargs)
+
+
 @contextmanager
 def _processes(jobs: int, preload: Sequence[str]) -> Iterator[ProcessPoolExecutor]:
     """Workers that end with this process; when the block is left by an exception, what they are at is broken off."""
@@ -219,7 +236,7 @@ def _processes(jobs: int, preload: Sequence[str]) -> Iterator[ProcessPoolExecuto
     context.set_forkserver_preload(list(preload))
     # This end is the life of the workers: it closes when we leave, and when this process is killed.
     worker_end, main_end = context.Pipe(duplex=False)
-    executor = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(worker_end,))
+    executor = _Workers(jobs, mp_context=context, initializer=_start, initargs=(worker_end,))
     clean = False
     with interrupted_once():
         try:
@@ -245,6 +262,7 @@ def _start(life: Connection) -> None:
 
 
 def _leave(number: int, frame: object) -> None:
+    _leaving.set()
     raise SystemExit(1)
 
 

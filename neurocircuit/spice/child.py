@@ -5,8 +5,11 @@ import select
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from neurocircuit.core.interrupt import deferred_signals
 
 LARGEST_LOG_bytes = 4 << 20
 _CHUNK_bytes = 1 << 16
@@ -33,24 +36,37 @@ def run_child(arguments: list[str], directory: Path, environment: dict[str, str]
     LARGEST_LOG_bytes, and when an exception such as KeyboardInterrupt comes through here.
     Raise OSError when it cannot be started.
     """
-    child = subprocess.Popen(  # noqa: S603 - an argument list, no shell
-        arguments,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    assert child.stdout is not None  # noqa: S101 - PIPE was asked for
+    child = None
     try:
+        # An exception within Popen would leave a child that nobody knows.
+        with deferred_signals():
+            child = subprocess.Popen(  # noqa: S603 - an argument list, no shell
+                arguments,
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        assert child.stdout is not None  # noqa: S101 - PIPE was asked for
         log, timed_out, flooded = _follow(child.pid, child.stdout.fileno(), time.monotonic() + timeout_s)
     finally:
-        # The child is not reaped before this line, so its id cannot belong to another group yet.
-        os.killpg(child.pid, signal.SIGKILL)
-        child.stdout.close()
-        exit_code = child.wait()
+        exit_code = _end(child)
     return Ended(None if timed_out or flooded else exit_code, log.decode("utf-8", "replace"), timed_out, flooded)
+
+
+def _end(child: subprocess.Popen[bytes] | None) -> int | None:
+    """Kill a child with its process group and return its exit code; None where it was never started."""
+    if child is None:
+        return None
+    # The child is not reaped before this line, so its id cannot belong to another group yet. It has no group where the
+    # Ctrl-C of a terminal killed it between fork and setsid.
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    if child.stdout is not None:
+        child.stdout.close()
+    return child.wait()
 
 
 def _follow(pid: int, pipe: int, deadline: float) -> tuple[bytes, bool, bool]:

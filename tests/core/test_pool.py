@@ -3,14 +3,17 @@
 import io
 import os
 import signal
+import time
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
 
 from neurocircuit.core import pool as pools
 from neurocircuit.core.pool import InProcess, Pool, WorkerLost, open_pool, shown
 from neurocircuit.errors import InputError
+from tests.command_line import PATIENCE_s, wait_until
 
 
 class Slow(Executor):
@@ -155,3 +158,22 @@ def test_on_a_terminal_a_bar_shows_the_share_and_the_label():
         progress(1, 2, "another part")
     assert "50%" in stream.getvalue()
     assert "another part" in stream.getvalue()
+
+
+def hang(path):
+    Path(path).touch()
+    time.sleep(PATIENCE_s)
+
+
+def interrupt_at_the_first(pool: Pool, tasks: list[Path]) -> None:
+    for task in tasks:
+        pool.submit(hang, task)
+    wait_until(lambda: all(task.exists() for task in tasks[: pool.slots]))
+    raise KeyboardInterrupt
+
+
+def test_a_worker_that_is_told_to_leave_begins_no_other_task(tmp_path):
+    tasks = [tmp_path / f"{k}" for k in range(4)]
+    with pytest.raises(KeyboardInterrupt), open_pool(2) as pool:
+        interrupt_at_the_first(pool, tasks)
+    assert sorted(tmp_path.iterdir()) == tasks[:2]

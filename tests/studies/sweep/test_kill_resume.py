@@ -66,14 +66,24 @@ def test_kill_9_at_random_moments_of_a_sweep_and_resume_gives_the_same_bytes(com
     assert record["computed_batches"] > 0
 
 
+# Hangs once three batches are stored, so that a sweep is never at its end before it is interrupted.
+HANGING_LATER = """#!/bin/sh
+[ "$(ls {ledger}/*/*.json 2>/dev/null | wc -l)" -ge 3 ] && exec sleep 1000
+exec {ngspice} "$@"
+"""
+
+
 @pytest.mark.parametrize(("jobs", "presses"), [("1", 1), ("2", 1), ("1", 2), ("2", 3)])
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(command_line, undisturbed, jobs, presses):
-    process = command_line.start(*SWEEP, "--out", "run", "--jobs", jobs)
+    fake = command_line.directory / "ngspice"
+    fake.write_text(HANGING_LATER.format(ngspice=shutil.which("ngspice"), ledger=command_line.ledger))
+    fake.chmod(0o755)
+    process = command_line.start(*SWEEP, "--out", "run", "--jobs", jobs, NEUROCIRCUIT_NGSPICE=str(fake))
     wait_until(lambda: stored(command_line.ledger) >= 3, process)
     for _ in range(presses):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes of the job
     out, err = process.communicate(timeout=PATIENCE_s)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert out == ""
     wait_until(lambda: not command_line.processes())
     *lines_of_progress, last = err.splitlines()
