@@ -4,7 +4,8 @@ Edge n of an oscillator is phase 2π n. Between two of its edges VCO3 is steady,
 
     φ4(t) = 2π (n + share of the period) + 2π swing (∫UP dt - its straight line between the two edges),
 
-UP as VCO4 answers to it, that is later than at its node by what the XOR leaves of the detector's whole delay.
+UP as VCO4 answers to it, that is later than at its node by what the XOR leaves of the detector's whole delay. Behind
+its last edge before Q, VCO4 goes on at the pace of its last period and follows UP on.
 """
 
 from dataclasses import dataclass
@@ -71,26 +72,39 @@ class Course:
 
     def phase_rad(self, name: str) -> Floats:
         """Return the phase of an oscillator at the known points, 0 at its first edge; [point]."""
-        edges, time = self.edges_s[name], self.time_s[self.known]
-        turns = np.interp(time, edges, np.arange(len(edges)))
-        # VCO3's last edge may come just before VCO4's: it goes on at the same pace.
-        late = time > edges[-1]
-        turns[late] = len(edges) - 1 + (time[late] - edges[-1]) / (edges[-1] - edges[-2])
-        return np.asarray(2 * pi * turns)
+        return _phase_rad(self.edges_s[name], self.time_s[self.known])
 
     @cached_property
     def membrane_rad(self) -> Floats:
         """Phase of VCO4 less that of VCO3 at the known points; [point]."""
-        time, up, known = self.time_s, self.up, self.known
+        return self._membrane_rad(self.known, self.edges_s["o3"], self.edges_s["o4"])
+
+    def _membrane_rad(self, points: slice, edges3_s: Floats, edges4_s: Floats) -> Floats:
+        """Return the phase of VCO4 less that of VCO3 at some points from the first known one on; [point]."""
+        time, up = self.time_s, self.up
         if self.constant_duty is not None:
             up = np.where(time < self.armed_s, up, self.constant_duty)
         area = np.concatenate([[0.0], np.cumsum(np.diff(time) * (up[1:] + up[:-1]) / 2)])
         area = np.interp(time - self._switch_delay_s, time, area)
-        edges = self.edges_s["o4"]
-        straight = np.interp(time, edges, np.interp(edges, time, area))
-        membrane = self.phase_rad("o4") + 2 * pi * self.swing_Hz * (area - straight)[known] - self.phase_rad("o3")
+        straight = _extended(time[points], edges4_s, np.interp(edges4_s, time, area))
+        ripple_rad = 2 * pi * self.swing_Hz * (area[points] - straight)
+        membrane = _phase_rad(edges4_s, time[points]) + ripple_rad - _phase_rad(edges3_s, time[points])
         turns = np.round((membrane[0] - self.start_membrane_rad) / (2 * pi))
         return np.asarray(membrane - 2 * pi * turns)
+
+    @cached_property
+    def _compared(self) -> tuple[Floats, Floats]:
+        """Times and membrane that the flip-flop compares: from the first known point to Q, or to VCO4's last edge.
+
+        Q stops VCO3 and VCO4, and the run: what is known of VCO1 and VCO2 may end a period before.
+        """
+        q_s = self.q_s()
+        edges3_s, edges4_s = (self.edges_s[name][self.edges_s[name] < q_s] for name in ("o3", "o4"))
+        last_s = q_s if q_s < inf else float(edges4_s[-1])
+        points = slice(self.known.start, int(np.searchsorted(self.time_s, last_s, side="right")))
+        if min(len(edges3_s), len(edges4_s)) < 2 or points.start >= points.stop:
+            raise SimulatorBadOutput(f"the oscillators must run before Q, which rose at {q_s:g} s")
+        return self.time_s[points], self._membrane_rad(points, edges3_s, edges4_s)
 
     @cached_property
     def phase_error_rad(self) -> Floats:
@@ -106,10 +120,10 @@ class Course:
         A flip-flop that sees VCO4 a little after VCO3's edge fires before the phases have met: that edge counts then.
         Raise SimulatorBadOutput where Q rises with the phases further apart.
         """
-        membrane, q_s = self.membrane_rad, self.q_s()
+        (time, membrane), q_s = self._compared, self.q_s()
         met_s = inf
         if self.armed_s > 0:  # the membrane has moved before anybody compared
-            at_arming = float(np.interp(self.armed_s, self.time_s[self.known], membrane))
+            at_arming = float(np.interp(self.armed_s, time, membrane))
             turns = 2 * pi * np.floor((at_arming + pi) / (2 * pi))
             met_s = self.armed_s if at_arming - turns >= self.setup_rad else inf
             membrane = membrane - turns
@@ -117,7 +131,7 @@ class Course:
         if q_s == inf or met_s <= q_s:
             return met_s
         seen_s = float(self.edges_s["o3"][self.edges_s["o3"] < q_s][-1])
-        apart = float(np.interp(seen_s, self.time_s[self.known], self.membrane_rad))
+        apart = float(np.interp(seen_s, *self._compared))
         if abs(apart - 2 * pi * round(apart / (2 * pi))) > _LARGEST_SETUP_rad:
             raise SimulatorBadOutput(f"Q rose at {q_s:g} s with VCO4 {apart:.2g} rad from VCO3")
         return seen_s
@@ -136,10 +150,9 @@ class Course:
 
     def is_false_fire(self, at_s: float) -> bool:
         """Return whether the phases met modulo 2π only: the membrane fell, or was a half turn ahead at the arming."""
-        time = self.time_s[self.known]
         if at_s == inf:
             return False
-        membrane = float(np.interp(at_s, time, self.membrane_rad))
+        membrane = float(np.interp(at_s, *self._compared))
         return membrane < -pi / 2 or (self.armed_s > 0 and membrane >= pi)
 
     @property
@@ -161,13 +174,25 @@ class Course:
         return self.detector_delay_s - xor_s
 
     def _enters(self, gap: Floats) -> float:
-        """Return the first instant from the arming on at which a gap [known point] rises through 0.
+        """Return the first instant from the arming on at which a gap [compared point] rises through 0.
 
         Inf when it does not.
         """
-        edges = rising_edges(self.time_s[self.known], gap, 0.0)
+        edges = rising_edges(self._compared[0], gap, 0.0)
         edges = edges[edges >= self.armed_s]
         return float(edges[0]) if len(edges) else inf
 
 
 _RINGS = ("o1", "o2", "o3", "o4")
+
+
+def _phase_rad(edges_s: Floats, time_s: Floats) -> Floats:
+    """Return the phase of an oscillator, 0 at its first edge, [point]; behind the last edge at the last pace."""
+    return np.asarray(2 * pi * _extended(time_s, edges_s, np.arange(len(edges_s), dtype=np.float64)))
+
+
+def _extended(x: Floats, known_x: Floats, known_y: Floats) -> Floats:
+    """Return y at x [point] by straight lines between the known points; behind the last one the last line goes on."""
+    y, late = np.interp(x, known_x, known_y), x > known_x[-1]
+    y[late] = known_y[-1] + (x[late] - known_x[-1]) * (known_y[-1] - known_y[-2]) / (known_x[-1] - known_x[-2])
+    return np.asarray(y)

@@ -76,6 +76,21 @@ def test_the_crossing_is_where_the_planted_membrane_meets_zero():
     assert course.headroom(expected) == pytest.approx(1.0 / (pi / 2), abs=0.05)
 
 
+@pytest.mark.parametrize("error_rad", [0.96, 1.12, 1.22])
+def test_a_run_that_q_ends_knows_the_crossing_up_to_q(error_rad):
+    """VCO1's last edge may come a whole period before Q, in which the membrane still rises by 0.2 rad."""
+    course, membrane, _ = planted(error_rad)
+    clock_s = course.edges_s["o3"]
+    seen_s = clock_s[(np.interp(clock_s, TIME, membrane) >= 0) & (clock_s > 0)][0]
+    ended = seen_s + 0.45e-9 >= TIME
+    vectors = {name: wave[ended] for name, wave in course.vectors.items()}
+    vectors["v(q)"] = (seen_s + 0.4e-9 <= TIME[ended]).astype(float)
+    run = Course(TIME[ended], vectors, 1.0, SWING, -LEAD)
+    expected = TIME[np.flatnonzero((membrane >= 0) & (TIME >= 0))[0]]
+    assert run.time_s[run.known.stop - 1] < expected < seen_s
+    assert run.crossing_s() == pytest.approx(expected, abs=10e-12)
+
+
 def test_a_silent_neuron_never_crosses():
     course = planted(error_rad=0.1)[0]
     assert (course.crossing_s(), course.q_s()) == (inf, inf)
