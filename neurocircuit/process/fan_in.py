@@ -25,7 +25,9 @@ LARGEST_LOSS = 0.1  # of the frequency and of the jump, within which a fan-in co
 ROUND, LARGEST = 4, 5000  # numbers of synapses that a round of the search measures; where it gives up
 START_s = 0.5e-9  # of the rings, whose current nodes stand already
 STANDING_s = 4e-6  # after so long an idle synapse draws what it always will
-_SPIKE, _AFTER, _LAST = 9, 16, 18  # periods after the start: spike, its effect, end of the run
+# Nominal periods after the start: spike, its effect, end of the run. Both rings have an edge after the last instant at
+# which the lead is looked at, half a period before _AFTER + 2, as long as they lose less than a third of the frequency.
+_SPIKE, _AFTER, _LAST = 9, 16, 19
 
 
 @dataclass(frozen=True)

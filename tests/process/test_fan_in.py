@@ -22,6 +22,17 @@ def test_the_jump_is_the_phase_that_the_spiked_ring_has_gained():
     assert jump_rad == pytest.approx(2 * np.pi * 0.6, rel=1e-6)
 
 
+@pytest.mark.parametrize("speed", [0.9, 1.0, 1.05])
+@pytest.mark.parametrize("phase", [0.0, 0.2, 0.4, 0.6, 0.8])
+def test_the_jump_does_not_depend_on_where_the_last_edges_of_the_run_lie(phase, speed):
+    stop_s = fan_in.START_s + fan_in._LAST * PERIOD_s
+    time_s = np.linspace(0.0, stop_s, 40_001)
+    rest = phase + speed * time_s / PERIOD_s
+    jump = 0.2 * (time_s > SPIKE_s + PERIOD_s)
+    edges = [np.interp(np.arange(1.0, turns[-1]), turns, time_s) for turns in (rest + jump, rest)]
+    assert fan_in._jump(*edges, SPIKE_s, PERIOD_s)[1] == pytest.approx(2 * np.pi * 0.2, rel=1e-6)
+
+
 def test_a_ring_that_stands_still_has_neither_frequency_nor_jump():
     assert fan_in._jump(np.array([1e-9, 2e-9]), np.array([1e-9, 2e-9]), SPIKE_s, PERIOD_s) == (0.0, 0.0)
 
