@@ -29,6 +29,8 @@ _TROUBLE = re.compile(
     r"|\babort|source step|timestep too small|iteration limit|convergence|trouble with|interrupted|can't find",
     re.IGNORECASE,
 )
+# Where ngspice 46 says what is wrong with a line of the deck, some lines below.
+_DECK_LINE = re.compile(r"Error in netlist line no\. \d+, new internal line no\. \d+:\s*", re.IGNORECASE)
 # What it says of a model: name and text stand behind the line "Model issue", the rest wherever stderr meets stdout.
 _MODEL = re.compile(r"Model issue on line \d+ :\s*\.model\s+(\S+)")
 _NO_COMMAND = re.compile(r"^[^\n]*: no such command available in ngspice", re.MULTILINE)
@@ -278,10 +280,14 @@ def _check_end(ended: Ended, directory: Path, timeout_s: float, expected: re.Pat
         raise SimulatorBadOutput(f"ngspice printed more than {LARGEST_LOG_bytes >> 20} MiB and was killed")
     complaint = _complaint(ended.log.replace(str(directory), "."), expected)
     if ended.exit_code != 0:
-        how = f"exit code {ended.exit_code}" if (ended.exit_code or 0) > 0 else f"signal {-(ended.exit_code or 0)}"
-        raise SimulatorBadOutput(f"ngspice ended with {how}" + (f": {complaint}" if complaint else ""))
+        raise SimulatorBadOutput(f"ngspice ended with {_end_of(ended)}" + (f": {complaint}" if complaint else ""))
     if complaint:
         raise SimulatorBadOutput(f"ngspice did not simply solve the circuit: {complaint}")
+
+
+def _end_of(ended: Ended) -> str:
+    code = ended.exit_code or 0
+    return f"exit code {code}" if code > 0 else f"signal {-code}"
 
 
 def _text(path: Path) -> str:
@@ -310,7 +316,7 @@ def _complaint(log: str, expected: re.Pattern[str] | None) -> str:
     issues = dict.fromkeys(" ".join(issue.split()) for issue in _MODEL_ISSUE.findall(log))
     if issues and (model := _MODEL.search(log)):
         return f"model {model[1]}: {'; '.join(issues)}"[:_LONGEST_COMPLAINT]
-    for line in log.splitlines():
+    for line in _DECK_LINE.sub("", log).splitlines():
         if expected is not None and expected.fullmatch(line.strip()):
             continue
         if _TROUBLE.search(line) and not _QUOTED.fullmatch(line):
@@ -326,6 +332,11 @@ def _version(executable: Path, modified_ns: int, size_bytes: int) -> NgspiceVers
     if ended.timed_out:
         raise SimulatorTimeout(f"ngspice did not say its version within {_VERSION_TIMEOUT_s:g} s")
     number = re.search(r"\bngspice-([0-9][0-9.+]*)", ended.log)
+    if number is None and ended.exit_code:
+        raise SimulatorBadOutput(
+            f"{executable} cannot say its version: it ended with {_end_of(ended)}; where two versions are installed, "
+            "set SPICE_LIB_DIR to the folder of this one's scripts/spinit, which loads its code models"
+        )
     if number is None:
         raise SimulatorBadOutput("ngspice does not say its version")
     return NgspiceVersion(number[1], openmp="OpenMP multithreading" in ended.log, xspice="XSPICE ext" in ended.log)

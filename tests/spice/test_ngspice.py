@@ -254,6 +254,23 @@ def test_the_version_is_asked_once_for_each_state_of_the_file(fake_ngspice, tmp_
     assert ngspice.version() == ngspice.NgspiceVersion("44.2", openmp=True, xspice=False)
 
 
+def test_what_ngspice_46_says_of_a_line_of_the_deck_is_its_reason_and_not_its_number(fake_ngspice):
+    fake_ngspice("""
+        print("Error in netlist line no. 4, new internal line no. 3:\\n\\nUndefined parameter [nope]")
+        sys.exit(1)
+    """)
+    with pytest.raises(SimulatorBadOutput, match=r"^ngspice ended with exit code 1: Undefined parameter \[nope\];"):
+        run()
+
+
+def test_an_ngspice_that_dies_of_code_models_of_another_one_is_told_with_what_to_set(fake_ngspice):
+    path = fake_ngspice("")
+    path.write_text(path.read_text().replace('if "version -f" in deck:', "if True:\n    os.kill(os.getpid(), 11)"))
+    message = f"^{path} cannot say its version: it ended with signal 11; .* set SPICE_LIB_DIR"
+    with pytest.raises(SimulatorBadOutput, match=message):
+        ngspice.version()
+
+
 def test_a_missing_or_unusable_executable(monkeypatch, tmp_path):
     monkeypatch.setenv("NEUROCIRCUIT_NGSPICE", str(tmp_path / "absent"))
     with pytest.raises(SimulatorMissing, match=r"NEUROCIRCUIT_NGSPICE must name an executable file, got '.*absent'"):
