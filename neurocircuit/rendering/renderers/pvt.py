@@ -17,8 +17,9 @@ TRIMS: dict[Trim, str] = {
 _SHORT: dict[Trim, str] = {"mapped": "mapped there", "again": "trimmed there", "nominal": "nominal only"}
 _HOW = (
     "Each condition changes τ, f0, loop filter, spike width, "
-    "lead, swing and the jump of each weight by the ratio of its characterised spec to the nominal one; codes, window, "
-    "bias delays and input times stay in seconds. Trimmed at nominal only, the frequency errors are those of the "
+    "lead, swing and the jump of each weight by the ratio of its characterised spec to the nominal one, noise and "
+    "supply sensitivities too where the network's neuron and both specs have them; codes, window, bias delays and "
+    "input times stay in seconds. Trimmed at nominal only, the frequency errors are those of the "
     "nominal currents at the condition, to first order in the trim's change of the currents; all else is as measured "
     "with the condition's own trim. Mapped at the condition: phase per weight, lead and swing of each layer are chosen "
     "anew for its circuit, phase per weight and lead up to the base circuit's times the condition's ratios, the "

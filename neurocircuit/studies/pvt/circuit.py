@@ -2,8 +2,10 @@
 
 What moves with the condition is taken as a ratio of its characterised spec to the nominal one, so that the mapping may
 be on any base circuit: τ, f0, w_lf, spike width and output delay; lead and ripple guard; the swing of VCO4; the phase
-jump of each weight by sign, a · weight at full scale. The threshold is then no longer 1. What does not: codes, window
-and bias delays in seconds, and the times of the input spikes in seconds (their clock is no part of the neuron).
+jump of each weight by sign, a · weight at full scale. The threshold is then no longer 1. Phase noise, flicker and
+supply sensitivities that the network's neuron has move too, VCO by VCO, where both specs have them. What does not move:
+codes, window and bias delays in seconds, and the times of the input spikes in seconds (their clock is no part of the
+neuron), and the ripple.
 
 Frequencies: trimmed again, the errors that the condition's trim left. Trimmed at nominal only, with e the untrimmed
 errors of the same currents at both conditions: left at nominal + (1 + e)/(1 + e_nominal) - 1. That holds to first order
@@ -18,6 +20,9 @@ Windowed networks: arming and windows stay in seconds too, but mapped there the 
 input is set for the condition's τ: all of them keep their length in τ. The constant current that reads a membrane out
 goes through VCO4 as UP does, so its ramp follows VCO4's swing, in phase; mapped there, it is chosen anew.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import InputError
@@ -54,6 +59,7 @@ def at_condition(
         spike_width_s=nominal_neuron.spike_width_s * ratio("spike_width_s"),
         output_delay_s=nominal_neuron.output_delay_s * ratio("output_delay_s"),
         frequency_error=FrequencyError(after_trim=errors(a.frequency_error, b.frequency_error, trim)),
+        **_noise(nominal_neuron, a, b),
     )
     layers = tuple(
         layer.replace(
@@ -135,6 +141,24 @@ def errors(nominal: FrequencyError, condition: FrequencyError, trim: Trim) -> tu
         for left, now, before in zip(nominal.after_trim, condition.before_trim, nominal.before_trim, strict=True)
     )
     return error1, error2, error3, error4
+
+
+def _noise(neuron: NeuronSpec, a: NeuronSpec, b: NeuronSpec) -> dict[str, Any]:
+    """Return the fields of a neuron's noise that a condition changes, times the ratios of b to a."""
+    changed: dict[str, Any] = {}
+    if all(any(spec.phase_noise) for spec in (neuron, a, b)):
+        changed["phase_noise"] = _times(neuron.phase_noise, a.phase_noise, b.phase_noise)
+    if neuron.flicker and a.flicker and b.flicker:
+        changed["flicker"] = neuron.flicker.replace(h=_times(neuron.flicker.h, a.flicker.h, b.flicker.h))
+    if neuron.supply and a.supply and b.supply:
+        sensitivities = (spec.supply.sensitivity_per_V for spec in (neuron, a, b) if spec.supply)
+        changed["supply"] = neuron.supply.replace(sensitivity_per_V=_times(*sensitivities))
+    return changed | ({"noise_source": neuron.noise_source} if changed else {})
+
+
+def _times(values: Sequence[float], before: Sequence[float], now: Sequence[float]) -> tuple[float, ...]:
+    """Return the values of VCO1 … VCO4 times those of now over those of before, where these are not 0."""
+    return tuple(value * y / x if x else value for value, x, y in zip(values, before, now, strict=True))
 
 
 def _lead(spec: NeuronSpec) -> float:

@@ -10,7 +10,7 @@ from neurocircuit.network import limits
 from neurocircuit.network.run import Circuit as Replayed
 from neurocircuit.results.pvt import FailedRow, Row
 from neurocircuit.snn.unroll import load_mapped
-from neurocircuit.spec import Bias, Circuit, Components, Condition, FrequencyError, NeuronSpec, Supply, Tone
+from neurocircuit.spec import Bias, Circuit, Components, Condition, Flicker, FrequencyError, NeuronSpec, Supply, Tone
 from neurocircuit.studies.pvt import circuit, conditions, run
 
 PARTS = Components(r1_Ohm=1e4, c_F=1e-13, r2_Ohm=1e5, r4_Ohm=1e5)
@@ -62,6 +62,38 @@ def test_the_network_meets_its_supply_ripple_at_every_condition(loaded, tmp_path
     rippled = network.replace(neuron=network.neuron.replace(supply=ripple))
     nominal, every = conditions.read(write(tmp_path, spec("tt"), spec("ss", tau_s=25e-9)))
     assert all(circuit.at_condition(rippled, nominal, each, "again")[0].neuron.supply == ripple for each in every)
+
+
+def test_noise_and_supply_sensitivities_move_with_the_condition_where_all_have_them(loaded, tmp_path):
+    network, _ = loaded
+    nominal_noise = {
+        "phase_noise": (1e5, 2e5, 0.0, 4e5),
+        "flicker": Flicker(h=(1e-8, 2e-8, 3e-8, 4e-8)),
+        "supply": Supply(sensitivity_per_V=(1.0, 1.0, 2.0, 2.0)),
+        "noise_source": "planted",
+    }
+    there_noise = {
+        "phase_noise": (2e5, 6e5, 5e5, 4e5),
+        "flicker": Flicker(h=(3e-8, 2e-8, 3e-8, 2e-8)),
+        "supply": Supply(sensitivity_per_V=(2.0, 1.0, 1.0, 3.0)),
+        "noise_source": "planted",
+    }
+    nominal, every = conditions.read(write(tmp_path, spec("tt", **nominal_noise), spec("ss", **there_noise)))
+    tones = (Tone(frequency_Hz=1e7, amplitude_V=1e-3),)
+    noisy = network.neuron.replace(
+        phase_noise=(5e4,) * 4,
+        flicker=Flicker(h=(1e-9,) * 4, since_trim_s=0.1),
+        supply=Supply(sensitivity_per_V=(1.2, 1.2, 1.8, 1.8), tones=tones),
+        noise_source="mine",
+    )
+    moved = circuit.at_condition(network.replace(neuron=noisy), nominal, every[1], "again")[0].neuron
+    assert moved.phase_noise == pytest.approx((1e5, 1.5e5, 5e4, 5e4))
+    assert moved.flicker.h == pytest.approx((3e-9, 1e-9, 1e-9, 5e-10))
+    assert moved.supply.sensitivity_per_V == pytest.approx((2.4, 1.2, 0.9, 2.7))
+    assert (moved.flicker.since_trim_s, moved.supply.tones, moved.noise_source) == (0.1, tones, "mine")
+    assert not circuit.at_condition(network, nominal, every[1], "again")[0].neuron.is_noisy
+    white = network.replace(neuron=noisy.replace(flicker=None, supply=None))
+    assert circuit.at_condition(white, nominal, every[1], "again")[0].neuron.flicker is None
 
 
 def test_ratios_reach_every_layer(loaded, tmp_path):
