@@ -24,7 +24,14 @@ from neurocircuit.spec.reasons import reason_table
     show_default=True,
     help="Of --device-noise: white noise, flicker, or both.",
 )
-@click.option("--without-noise", is_flag=True, help="Take phase noise and flicker out, as for level transistor.")
+@click.option("--without-noise", is_flag=True, help="Take phase noise, flicker, ripple out, as for level transistor.")
+@click.option(
+    "--ripple",
+    type=(str, str),
+    multiple=True,
+    metavar="FREQUENCY AMPLITUDE",
+    help='A tone of supply ripple, "10 MHz" "1 mV", amplitude is its peak; may be repeated.',
+)
 @click.option("--table", "as_table", is_flag=True, help="Print each field with its default and the reason (Markdown).")
 @json_option
 def command(
@@ -32,13 +39,14 @@ def command(
     device_noise: Path | None,
     noise_kind: Literal["both", "white", "flicker"],
     without_noise: bool,
+    ripple: tuple[tuple[str, str], ...],
     as_table: bool,
     as_json: bool,
 ) -> None:
     """Print the embedded circuit as TOML to start from, or check and print the spec of --spec FILE."""
     from neurocircuit.process.device_noise import with_chosen_noise
 
-    chosen = with_chosen_noise(spec or NeuronSpec(), device_noise, noise_kind, without_noise)
+    chosen = with_chosen_noise(spec or NeuronSpec(), device_noise, noise_kind, without_noise, ripple)
     if as_json:
         echo_json(chosen.to_dict())
     elif as_table:

@@ -1,5 +1,6 @@
 """Phase noise and supply sensitivity that `characterize` measured on devices, in the spec of a neuron."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -56,11 +57,17 @@ def source_of(process: str, condition: str) -> str:
     return f"neurocircuit characterize, devices of {process}, {condition}"
 
 
-def with_chosen_noise(spec: NeuronSpec, folder: Path | None, kind: Kind, without: bool) -> NeuronSpec:
-    """Return the spec with the noise of a folder, of this kind, or without any, or as it is.
+def with_chosen_noise(
+    spec: NeuronSpec, folder: Path | None, kind: Kind, without: bool, ripple: Sequence[tuple[str, str]] = ()
+) -> NeuronSpec:
+    """Return the spec with the noise of a folder, of this kind, or without any, or as it is; with tones of a ripple.
 
     Raise InputError when asked for both.
     """
+    return with_ripple(_with_noise_of_kind(spec, folder, kind, without), ripple)
+
+
+def _with_noise_of_kind(spec: NeuronSpec, folder: Path | None, kind: Kind, without: bool) -> NeuronSpec:
     if folder is not None and without:
         raise InputError("--device-noise and --without-noise exclude each other")
     if folder is None:
@@ -71,6 +78,22 @@ def with_chosen_noise(spec: NeuronSpec, folder: Path | None, kind: Kind, without
     if kind == "flicker":
         return noisy.without_noise().replace(flicker=noisy.flicker, noise_source=noisy.noise_source)
     return noisy
+
+
+def with_ripple(spec: NeuronSpec, tones: Sequence[tuple[str, str]]) -> NeuronSpec:
+    """Return the spec with supply ripple of these tones, frequency and amplitude as text with unit; none: as it is.
+
+    Raise InputError where the spec has no supply sensitivities, SpecError naming a tone's field.
+    """
+    if not tones:
+        return spec
+    if spec.supply is None:
+        raise InputError(
+            "--ripple must stand beside supply sensitivities: a --spec with [supply], or --device-noise of a condition "
+            "whose supply was measured"
+        )
+    given = [{"frequency": frequency, "amplitude": amplitude} for frequency, amplitude in tones]
+    return NeuronSpec.from_dict({**spec.to_dict(), "supply": {**spec.supply.to_dict(), "tones": given}})
 
 
 def _nearest(measured: Measured, rings: tuple[str, ...], f_Hz: float) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from neurocircuit.core.taskstore import TaskStore
-from neurocircuit.errors import InputError
-from neurocircuit.process.device_noise import Kind, with_chosen_noise, with_noise
+from neurocircuit.errors import InputError, SpecError
+from neurocircuit.process.device_noise import Kind, with_chosen_noise, with_noise, with_ripple
 from neurocircuit.spec import Flicker, NeuronSpec, Supply, Tone
 from tests.process.planted import SENSITIVITY_per_V, planted_noise, planted_supply
 
@@ -69,3 +69,17 @@ def test_a_folder_gives_supply_sensitivities_too_and_a_ripple_stays(tmp_path: Pa
     assert spec.supply == Supply(sensitivity_per_V=SENSITIVITY_per_V, tones=tones, source=source)
     assert spec.noise_source == source
     assert spec.without_noise().supply == Supply(sensitivity_per_V=SENSITIVITY_per_V, source=source)
+
+
+def test_a_ripple_is_stated_on_top_of_the_sensitivities() -> None:
+    known = NeuronSpec(supply=Supply(sensitivity_per_V=SENSITIVITY_per_V, source="planted"))
+    spec = with_ripple(known, [("10 MHz", "1 mV"), ("31 MHz", "0.3 mV")])
+    tones = (Tone(frequency_Hz=1e7, amplitude_V=1e-3), Tone(frequency_Hz=3.1e7, amplitude_V=3e-4))
+    assert spec == known.replace(supply=Supply(sensitivity_per_V=SENSITIVITY_per_V, source="planted", tones=tones))
+    assert with_ripple(NeuronSpec(), []) == NeuronSpec()
+    with pytest.raises(InputError, match=r"--ripple must stand beside supply sensitivities: .* --device-noise"):
+        with_ripple(NeuronSpec(), [("10 MHz", "1 mV")])
+    with pytest.raises(SpecError, match=r"supply\.tones\[0\]\.frequency must carry the unit Hz"):
+        with_ripple(known, [("10 ns", "1 mV")])
+    with pytest.raises(SpecError, match=r"supply\.tones must have frequencies <= f0/4"):
+        with_ripple(known, [("1 GHz", "1 mV")])
