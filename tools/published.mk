@@ -22,7 +22,7 @@ reports/published/table3/draws.nc: | setup
 SHIP_DATASHEET = shipped=netlists/processes/$(2)/characterised && rm -rf $$shipped && \
 	for energy in $(1)/conditions/*/energy.json; do folder=$$(dirname $$energy); \
 	  install -D -m 644 -t $$shipped/conditions/$$(basename $$folder) $$folder/spec.toml $$energy \
-	    $$(ls $$folder/power.json 2>/dev/null) || exit 1; done && \
+	    $$(ls $$folder/power.json $$folder/noise_law.json 2>/dev/null) || exit 1; done && \
 	install -m 644 -t $$shipped $(1)/spec.toml
 
 # Goes on where it was stopped. Seed 4: prediction cases that no one had seen while the fast levels were made.

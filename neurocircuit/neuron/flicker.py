@@ -12,6 +12,17 @@ flicker frequency noise (IEEE Std 1139). One event takes one offset: the means o
 4 ln 2 h, 10 % of the variance at s = 1 s, T_m = 100 µs, T_w = 200 ns. Events of one trim share what is slower than the
 time between them, which no draw here knows: over many events of one chip the spread is that of many trims.
 
+Auto-zero: for a time T just before each arming the loop is in lock, and VCO3 and VCO4 run beside each other. The mean
+of the phase error that VCO1 and VCO2 keep in lock, times the loop gain, is their frequency difference, and so is the
+phase that VCO4 gains on VCO3, over T. Both are nulled for the event. What is left is the flicker's variance above with
+s = 0 and T_m = T, and the white noise of the measurement: the phase difference walks by (D1 + D2) T meanwhile, so
+
+    Var = (D1 + D2)/T,    relative to 2π f0 squared, of each pair                                                 (A1)
+
+(a loop that measures by its phase error sees less by (τ/T)(1 - e^{-T/τ}), which is left out). What a trim left of
+static errors would be nulled as well; here it stays. In an inference of length t it adds t/T of the phase variance that
+white noise makes anyway, so it must last about as long as an inference, and costs as much energy.
+
 VCOs on one bias have a share c of the variance in common: Var(y1 - y2) = Var1 + Var2 - 2 c sqrt(Var1 Var2).
 """
 
@@ -51,19 +62,43 @@ def spreads(spec: NeuronSpec) -> Vcos:
     """Return the standard deviation of an event's relative frequency offset of VCO1 … VCO4; 0 without flicker."""
     if spec.flicker is None:
         return (0.0, 0.0, 0.0, 0.0)
-    over_h = variance_over_h(spec.flicker.trim_time_s, spec.flicker.since_trim_s, spec.observed_s)
+    measured_s, since_s = spec.flicker.trim_time_s, spec.flicker.since_trim_s
+    if spec.flicker.auto_zero_s is not None:
+        measured_s, since_s = spec.flicker.auto_zero_s, 0.0
+    over_h = variance_over_h(measured_s, since_s, spec.observed_s)
     s1, s2, s3, s4 = (float(np.sqrt(h * over_h)) for h in spec.flicker.h)
     return s1, s2, s3, s4
 
 
+def auto_zero_spreads(spec: NeuronSpec) -> Vcos:
+    """Return the standard deviation by white noise of VCO1 … VCO4 in an auto-zero, relative; 0 without. Eq. (A1)."""
+    if spec.flicker is None or spec.flicker.auto_zero_s is None:
+        return (0.0, 0.0, 0.0, 0.0)
+    f1_Hz, f3_Hz = spec.f0_Hz, spec.f0_Hz * spec.threshold_vco_ratio
+    s1, s2, s3, s4 = (
+        float(np.sqrt(d / spec.flicker.auto_zero_s) / (2.0 * np.pi * f_Hz))
+        for d, f_Hz in zip(spec.phase_noise, (f1_Hz, f1_Hz, f3_Hz, f3_Hz), strict=True)
+    )
+    return s1, s2, s3, s4
+
+
 def difference_spreads(spec: NeuronSpec) -> tuple[float, float]:
-    """Return the standard deviations of the offsets of VCO1 less VCO2 and of VCO4 less VCO3; 0 without flicker."""
+    """Return the standard deviations of the offsets of VCO1 less VCO2 and of VCO4 less VCO3; 0 without flicker.
+
+    >>> from neurocircuit.spec import Flicker
+    >>> white, flicker = (204e3,) * 4, Flicker(h=(1.73e-8,) * 4)  # of generic65's VCO1
+    >>> neuron = NeuronSpec(f0_Hz=750e6, phase_noise=white, flicker=flicker)
+    >>> nulled = [neuron.replace(flicker=flicker.replace(auto_zero_s=t)) for t in (20e-9, 100e-9, 500e-9)]
+    >>> [f"{difference_spreads(spec)[0]:.2e}" for spec in (neuron, *nulled)]
+    ['9.78e-04', '1.02e-03', '5.32e-04', '3.72e-04']
+    """
     if spec.flicker is None:
         return 0.0, 0.0
     s1, s2, s3, s4 = spreads(spec)
     both = ((s1, s2, spec.flicker.shared_vco1_vco2), (s3, s4, spec.flicker.shared_vco3_vco4))
     looped, compared = (float(np.sqrt((a - b) ** 2 + 2.0 * (1.0 - shared) * a * b)) for a, b, shared in both)
-    return looped, compared
+    m1, m2, m3, m4 = auto_zero_spreads(spec)
+    return float(np.hypot(looped, np.hypot(m1, m2))), float(np.hypot(compared, np.hypot(m3, m4)))
 
 
 def draw(spec: NeuronSpec, seeds: Seeds) -> Floats:
@@ -75,4 +110,8 @@ def draw(spec: NeuronSpec, seeds: Seeds) -> Floats:
     separate, common = normal[:4], normal[[4, 4, 5, 5]]
     pairs = (spec.flicker.shared_vco1_vco2, spec.flicker.shared_vco3_vco4)
     shared = np.repeat(pairs, 2)[:, None]
-    return np.asarray((np.sqrt(shared) * common + np.sqrt(1.0 - shared) * separate) * np.array(spreads(spec))[:, None])
+    of_each, measured = (np.array(values)[:, None] for values in (spreads(spec), auto_zero_spreads(spec)))
+    offsets = (np.sqrt(shared) * common + np.sqrt(1.0 - shared) * separate) * of_each
+    # The measurement's noise is of each VCO alone, as what it does not share: one number draws both.
+    alone = np.sqrt(1.0 - shared) * of_each
+    return np.asarray(offsets + (np.hypot(alone, measured) - alone) * separate)

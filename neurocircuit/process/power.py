@@ -1,7 +1,8 @@
 """What a neuron draws: the one home of it, for `evaluate`, `verify`, `pvt` and `codesign` alike.
 
 All of it is read from the folder of a condition that `characterize` measured: power while on, on a ramp and in lock
-from energy.json, condition and fan-in from spec.toml, and how power follows current and frequency from power.json.
+from energy.json, condition and fan-in from spec.toml, how power follows current and frequency from power.json, and how
+phase noise does from noise_law.json, which may be missing.
 """
 
 from pathlib import Path
@@ -13,11 +14,12 @@ from neurocircuit.process.request import slug
 from neurocircuit.results import measurement
 from neurocircuit.results.characterised_neuron import CharacterisedNeuron
 from neurocircuit.results.inference import NeuronPower
+from neurocircuit.results.noise_law import NoiseLaw
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.bias_network import BiasNetwork
 from neurocircuit.spice.process import characterised, describe
 
-ENERGY, LAW, SPEC = "energy.json", "power.json", "spec.toml"
+ENERGY, LAW, NOISE, SPEC = "energy.json", "power.json", "noise_law.json", "spec.toml"
 _TRIMMED = 0.01  # within which neurons of a power measurement are at the same frequency
 _EMBEDDED = "generic65", "tt_27C_1V"  # whose rings the embedded circuit has: f0 at 10 µA
 
@@ -52,9 +54,15 @@ def of_neuron(spec: NeuronSpec) -> NeuronPower:
     """
     process, condition = _condition_of(spec)
     try:
-        return of_condition(folder_of(spec), f"{process}, {condition}")
+        return with_auto_zero(of_condition(folder_of(spec), f"{process}, {condition}"), spec)
     except InputError:
         return NeuronPower(power_W=float("nan"), source=f"{condition} of {process} does not come characterised")
+
+
+def with_auto_zero(power: NeuronPower, spec: NeuronSpec) -> NeuronPower:
+    """Return the power of a neuron that also draws for the time of the spec's auto-zero, if it has one."""
+    auto_zero_s = 0.0 if spec.flicker is None else spec.flicker.auto_zero_s or 0.0
+    return power.model_copy(update={"auto_zero_s": auto_zero_s})
 
 
 def folder_of(spec: NeuronSpec) -> Path:
@@ -94,6 +102,7 @@ def characterised_neuron(folder: Path, source: str = "") -> CharacterisedNeuron:
     alike, scaled = curve["scale"] == 1.0, np.isclose(curve["frequency_Hz"], f0_Hz, rtol=_TRIMMED)
     order = np.argsort(curve["frequency_Hz"][alike])
     built_A = curve["current_A"][scaled]
+    noise = NoiseLaw.of(measurement.load(folder / NOISE)) if (folder / NOISE).exists() else None
     return CharacterisedNeuron(
         base=of_condition(folder, source),
         bias_A=bias_A,
@@ -105,4 +114,5 @@ def characterised_neuron(folder: Path, source: str = "") -> CharacterisedNeuron:
         currents=tuple((curve["current_A"][alike][order] / bias_A).tolist()),
         spike_width_s=spec.spike_width_s,
         largest_fan_in=None if spec.circuit is None else spec.circuit.largest_fan_in,
+        noise=noise,
     )

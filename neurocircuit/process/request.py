@@ -26,9 +26,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "energy": ("trim", "lock", "synapse", "flipflop", "kernel"),
     "fan_in": (),
     "power": ("trim",),
+    "noise_law": ("trim",),
 }
 # Made at the first condition: dear, and they say how well others hold, or what follows in proportion there.
-NOMINAL_ONLY = ("assumed_noise", "prediction", "fan_in", "power")
+NOMINAL_ONLY = ("assumed_noise", "prediction", "fan_in", "power", "noise_law")
 TRIM = ("trim", "untrimmed")
 
 

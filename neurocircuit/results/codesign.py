@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping
+from math import nan
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,13 +28,26 @@ class ParameterRange(Values):
 
 
 class Evaluated(InferenceFigures):
-    """A design that was run; layers: phase per weight and lead of each, rad; phase_noise: the largest, rad²/s."""
+    """A design that was run; layers: phase per weight and lead of each, rad.
+
+    phase_noise: the largest, rad²/s; flicker: the largest h, nan without; gates_m2: gate area of a neuron without its
+    synapses, nan: not known.
+    """
 
     tau_s: float
     f0_Hz: float
     phase_noise: float
+    flicker: Number = nan
+    gates_m2: Number = nan
     layers: tuple[tuple[float, float], ...]
     cpu_s: float
+
+    @model_serializer(mode="wrap")
+    def _without_unknown(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a design of before noise by device was known as it was."""
+        values: dict[str, Any] = handler(self)
+        unknown = [name for name in ("flicker", "gates_m2", "lines") if values.get(name) is None]
+        return {name: value for name, value in values.items() if name not in unknown}
 
 
 class NotEvaluated(Values):

@@ -17,7 +17,8 @@ class NeuronPower(Values):
     power_W: while it is on; ramp_power_W: while a ramp reads its membrane out; lock_power_W: its loop's, for the
     lock_over_tau, in units of its τ, that it takes to lock before it is armed. generator_W, trim_dac_W: of the bias
     generator and the trim DACs (of trim_bits) beside the currents that they deliver, from the lock on; assumed
-    (spec/bias_network.py). supply_V: at which all this was measured.
+    (spec/bias_network.py). supply_V: at which all this was measured. auto_zero_s: before each arming, with all
+    oscillators on, to null their frequency differences (neuron/flicker.py).
     """
 
     power_W: Number
@@ -28,7 +29,16 @@ class NeuronPower(Values):
     trim_dac_W: Number = math.nan
     trim_bits: int | None = None
     supply_V: Number = math.nan
+    auto_zero_s: float = 0.0
     source: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write the power of a neuron without an auto-zero as before there was one."""
+        values: dict[str, Any] = handler(self)
+        if not values.get("auto_zero_s"):
+            values.pop("auto_zero_s", None)
+        return values
 
     def on_J(self, on_over_tau: float, ramp_over_tau: float, tau_s: float) -> float:
         """Return the energy of neurons that are on for so long together, on a ramp beside. Eq. (E1)."""
@@ -37,13 +47,14 @@ class NeuronPower(Values):
 
     def lines(self, on_over_tau: float, ramp_over_tau: float, tau_s: float, neurons: int) -> "EnergyLines":
         """Return every line of the energy of an inference, each of its neurons locked once. Eq. (E2)."""
-        lock_s = tau_s * self.lock_over_tau * neurons
-        biased_s = tau_s * (on_over_tau + ramp_over_tau) + lock_s
+        lock_s, auto_zero_s = tau_s * self.lock_over_tau * neurons, self.auto_zero_s * neurons
+        biased_s = tau_s * (on_over_tau + ramp_over_tau) + lock_s + auto_zero_s
         return EnergyLines(
             armed_J=self.on_J(on_over_tau, ramp_over_tau, tau_s),
             lock_J=self.lock_power_W * lock_s,
             generator_J=self.generator_W * biased_s,
             trim_dac_J=self.trim_dac_W * biased_s,
+            auto_zero_J=self.power_W * auto_zero_s if auto_zero_s else 0.0,
             armed_A=self.power_W / self.supply_V * neurons,
         )
 
@@ -52,15 +63,24 @@ class EnergyLines(Values):
     """Energy of an inference by line; nan: not known.
 
     armed_J: all neurons while they are on, bias currents included; lock_J: one lock of every neuron before that;
-    generator_J, trim_dac_J: bias generator and trim DACs, assumed. armed_A: current of all neurons when they are armed
-    at once.
+    generator_J, trim_dac_J: bias generator and trim DACs, assumed; auto_zero_J: all oscillators of every neuron for the
+    time of an auto-zero. armed_A: current of all neurons when they are armed at once.
     """
 
     armed_J: Number
     lock_J: Number
     generator_J: Number
     trim_dac_J: Number
+    auto_zero_J: Number = 0.0
     armed_A: Number = math.nan
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write the energy of neurons without an auto-zero as before there was one."""
+        values: dict[str, Any] = handler(self)
+        if values.get("auto_zero_J") == 0.0:
+            values.pop("auto_zero_J")
+        return values
 
     @property
     def drop_V(self) -> float:
@@ -70,7 +90,7 @@ class EnergyLines(Values):
     @property
     def total_J(self) -> float:
         """The sum of all lines."""
-        return self.armed_J + self.lock_J + self.generator_J + self.trim_dac_J
+        return self.armed_J + self.lock_J + self.generator_J + self.trim_dac_J + self.auto_zero_J
 
 
 class InferenceCost(Values):
@@ -148,6 +168,8 @@ class InferenceCost(Values):
         if self.lines is None:
             return ()
         names = {"armed_J": "armed", "lock_J": "lock", "generator_J": "bias generator", "trim_dac_J": "trim DACs"}
+        if self.lines.auto_zero_J:
+            names["auto_zero_J"] = "auto-zero"
         return tuple((name, getattr(self.lines, field)) for field, name in names.items())
 
     def sentence(self) -> str:

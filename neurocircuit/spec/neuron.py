@@ -103,6 +103,15 @@ class Flicker(Spec):
             description="over which the trim measures a frequency; a counter needs 66 µs for 2e-5 of 764 MHz",
         ),
     ] = 1e-4
+    auto_zero_s: Annotated[
+        Seconds | None,
+        Field(
+            alias="auto_zero",
+            gt=0,
+            description="for which the differences of VCO1 and VCO2 and of VCO3 and VCO4 are measured just before "
+            "each arming, and then nulled; absent: they stay as since the trim",
+        ),
+    ] = None
 
 
 class Tone(Spec):

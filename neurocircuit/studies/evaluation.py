@@ -12,7 +12,7 @@ import torch
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
-from neurocircuit.process.power import of_condition, of_neuron
+from neurocircuit.process.power import of_condition, of_neuron, with_auto_zero
 from neurocircuit.results import measurement as measurements
 from neurocircuit.results.evaluation import (
     AccuracyOnChips,
@@ -116,7 +116,9 @@ def evaluate(
         neuron = spec or NeuronSpec()
         with torch_threads(threads):
             counts = count(network, images, model.subject, window_over_tau=neuron.window_over_tau)
-        accuracy_and_energy = of_counts(counts, energy_J, power or of_neuron(neuron), neuron.tau_s)
+        accuracy_and_energy = of_counts(
+            counts, energy_J, with_auto_zero(power or of_neuron(neuron), neuron), neuron.tau_s
+        )
         return Evaluation(**about, **accuracy_and_energy, run=clock.record())
     table = noise if isinstance(noise, NoiseTable) else NoiseTable.load(Path(noise))
     mapped = MappedNetwork.from_dict(table.provenance["network"])
@@ -136,7 +138,12 @@ def evaluate(
         )
     return ChipEvaluation(
         **about,
-        **of_chips(on_chips, energy_J, power or of_neuron(mapped.neuron), mapped.neuron.tau_s),
+        **of_chips(
+            on_chips,
+            energy_J,
+            with_auto_zero(power or of_neuron(mapped.neuron), mapped.neuron),
+            mapped.neuron.tau_s,
+        ),
         seed=seed or 0,
         first_passage_neurons=neurons,
         noise_sha256=str(table.dataset.attrs.get("content_sha256", "")),

@@ -84,6 +84,79 @@ def test_draws_have_the_stated_spreads_and_shares():
     np.testing.assert_array_equal(flicker.draw(spec, seeds(3, 100)), drawn[:, 100:103])
 
 
+def test_an_auto_zero_leaves_the_white_noise_of_its_measurement():
+    """2000 type-I loops in lock, each averaged over T = 20 τ: the mean phase error is the frequency difference.
+
+    e' = Δ - y + white, y' = r (e - y), times in τ, white of density q = (D1 + D2) τ. The average of e lacks
+    e(T) - e(0) and what the filter holds, some τ/T of the variance: less than 8 % here. Planted: the noise of VCO1
+    alone, and that of half the time.
+    """
+    rng, r, q, difference, step, length, runs = np.random.default_rng(5), 8.0, 0.002, 0.03, 0.01, 20.0, 2000
+    error = y = np.full(runs, difference)
+    total = np.zeros(runs)
+    for k in range(round((length + 8.0) / step)):
+        noise = rng.standard_normal(runs) * np.sqrt(q / step)
+        error, y = error + step * (difference - y + noise), y + step * r * (error - y)
+        total += step * error * (k >= round(8.0 / step))
+    measured = total / length
+    assert abs(measured.mean() - difference) < 5.3 * np.sqrt(q / length / runs)
+    spec = NeuronSpec(phase_noise=(q / 2 / 20e-9,) * 4, flicker=Flicker(h=(0.0,) * 4, auto_zero_s=length * 20e-9))
+    by_model = flicker.difference_spreads(spec)[0] * 2 * np.pi * spec.cycles_per_tau
+    low, high = allowed(runs)
+    for factor, holds in ((1.0, True), (0.5, False), (2.0, False)):
+        ratio = np.var(measured, ddof=1) / (factor * by_model**2)
+        assert (0.92 * low < ratio < high) == holds
+
+
+def test_an_auto_zero_takes_the_flicker_since_the_trim_and_adds_its_own_noise():
+    """20000 events: variances by chi-square at 1e-7; what two VCOs share they still share."""
+    n, measured_s = 20000, 1e-7
+    kept = spec_of((1e-8, 4e-8, 2e-9, 2e-9), shared_vco1_vco2=0.8).replace(phase_noise=(2e5, 1e5, 0.0, 0.0))
+    nulled = kept.replace(flicker=kept.flicker.replace(auto_zero_s=measured_s))
+    low, high = allowed(n)
+    over_h = flicker.variance_over_h(measured_s, 0.0, kept.observed_s)
+    white = np.array([2e5, 1e5, 0.0, 0.0]) / measured_s / (2 * np.pi * kept.f0_Hz) ** 2
+    expected = np.array(kept.flicker.h) * over_h + white
+    drawn = flicker.draw(nulled, seeds(n))
+    ratio = drawn.var(axis=1, ddof=1) / expected
+    assert np.all((ratio > low) & (ratio < high))
+    assert np.all(drawn.var(axis=1, ddof=1) < 0.5 * flicker.draw(kept, seeds(n)).var(axis=1, ddof=1))
+    of_pair = over_h * (1e-8 + 4e-8 - 2 * 0.8 * 2e-8) + white[0] + white[1]
+    assert flicker.difference_spreads(nulled)[0] ** 2 == pytest.approx(of_pair)
+    ratio = np.var(drawn[0] - drawn[1], ddof=1) / of_pair
+    assert low < ratio < high
+    assert not low < 1.1 * ratio < high
+
+
+@pytest.mark.parametrize(
+    ("white", "h", "f0_Hz", "pays_from_s"), [(204e3, 1.73e-8, 750e6, 22e-9), (61.5e3, 1.087e-9, 600e6, 155e-9)]
+)
+def test_an_auto_zero_pays_where_its_time_is_long_enough(white, h, f0_Hz, pays_from_s):
+    """Both neurons of generic65: a measurement of a tenth less time has more noise than the flicker that it takes."""
+    neuron = NeuronSpec(f0_Hz=f0_Hz, phase_noise=(white,) * 4, flicker=Flicker(h=(h,) * 4))
+    for factor, pays in ((0.9, False), (1.1, True)):
+        nulled = neuron.replace(flicker=neuron.flicker.replace(auto_zero_s=factor * pays_from_s))
+        assert (flicker.difference_spreads(nulled)[0] < flicker.difference_spreads(neuron)[0]) == pays
+
+
+@pytest.mark.parametrize(
+    ("white", "h", "f0_Hz", "short_s", "long_s"),
+    [(204e3, 1.73e-8, 750e6, 30e-9, 45e-9), (61.5e3, 1.087e-9, 600e6, 450e-9, 650e-9)],
+)
+def test_at_equal_energy_an_auto_zero_pays_in_long_inferences(white, h, f0_Hz, short_s, long_s):
+    """Variance of the phase times energy: of 50 ns of lock, measurement and inference; current trades them."""
+
+    def product(inference_s, measured_s):
+        flickering = Flicker(h=(h,) * 4, auto_zero_s=measured_s)
+        neuron = NeuronSpec(f0_Hz=f0_Hz, phase_noise=(white,) * 4, flicker=flickering, window_s=inference_s)
+        offset = flicker.difference_spreads(neuron)[0] * 2 * np.pi * f0_Hz * inference_s
+        return (2 * white * inference_s + offset**2) * (50e-9 + inference_s + (measured_s or 0.0))
+
+    for inference_s, pays in ((short_s, False), (long_s, True)):
+        best = min(product(inference_s, float(measured_s)) for measured_s in np.geomspace(1e-8, 1e-5, 40))
+        assert (best < product(inference_s, None)) == pays
+
+
 def test_all_of_a_shared_bias_cancels_exactly():
     spec = spec_of(shared_vco1_vco2=1.0, shared_vco3_vco4=1.0)
     one, two, three, four = flicker.draw(spec, seeds(50))

@@ -1,9 +1,13 @@
 """Measurements with known values."""
 
+import numpy as np
+
+from neurocircuit.process.measurements.noise_law import Case, Noise
 from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.results.phase_noise import VCOS
 
 SENSITIVITY_per_V = (1.16, 1.18, 1.71, 1.84)
+BIAS_A = (1.0e-5, 1.1e-5, 1.5e-5, 1.4e-5)
 
 
 def planted_noise(f0_Hz: tuple[float, float], h: float = 1e-8) -> Measured:
@@ -17,3 +21,20 @@ def planted_noise(f0_Hz: tuple[float, float], h: float = 1e-8) -> Measured:
 def planted_supply() -> Measured:
     """Supply sensitivities of VCO1 … VCO4."""
     return Measured(tuple(Quantity(f"vco{k}", "", value, "1/V") for k, value in enumerate(SENSITIVITY_per_V, 1)))
+
+
+def planted_ring(case: Case, width_exponent: float = 1.0) -> Noise:
+    """A ring whose current is in proportion to frequency and widths; the exponent is 1 by the law."""
+    x, of_bias = case.ratio, 1.6e-8 * case.ratio**-1.5 / case.area**0.85
+    rest = 1.2e-9 * case.ratio**0.4
+    thinner = 1 / case.scale**width_exponent
+    return Noise(
+        case=case,
+        current_A=1e-5 * case.scale * x * case.area**0.3,
+        f_Hz=7.5e8 * x,
+        white=2e5 * x ** (-0.8 - 0.9 * np.log(x)) * thinner,
+        flicker=(of_bias + rest) * thinner,
+        of_bias=of_bias * thinner,
+        of_common=0.0,
+        pushing_per_V=1.16 * x**1.7,
+    )

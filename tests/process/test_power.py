@@ -9,7 +9,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.process import power
 from neurocircuit.results import measurement
 from neurocircuit.results.inference import SUPPLY_Ohm
-from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec import Flicker, NeuronSpec
 from neurocircuit.spec.bias_network import BiasNetwork
 from neurocircuit.spice.process import characterised, default_neuron
 
@@ -30,6 +30,19 @@ def test_power_of_a_condition_is_what_its_files_hold():
     assert lines.drop_V == pytest.approx(SUPPLY_Ohm * lines.armed_A)
     shared = power.of_condition(FOLDER, bias=BiasNetwork(neurons_per_generator=10))
     assert shared.generator_W == pytest.approx(draws.generator_W / 10)
+
+
+def test_an_auto_zero_is_a_line_of_the_energy():
+    flicker = Flicker(h=(1e-8,) * 4, auto_zero_s=1e-7)
+    draws, without = power.of_neuron(NEURON.replace(flicker=flicker)), power.of_neuron(NEURON)
+    lines, plain = (one.lines(1.0, 0.0, NEURON.tau_s, 7) for one in (draws, without))
+    assert lines.auto_zero_J == pytest.approx(7 * 1e-7 * draws.power_W)
+    assert plain.auto_zero_J == 0.0
+    assert lines.armed_J == plain.armed_J
+    beside_J = 7 * 1e-7 * (draws.generator_W + draws.trim_dac_W)
+    assert lines.total_J - plain.total_J == pytest.approx(lines.auto_zero_J + beside_J)
+    assert "auto_zero_J" in lines.model_dump()
+    assert "auto_zero_J" not in plain.model_dump()
 
 
 def test_an_embedded_neuron_draws_what_that_of_generic65_does():

@@ -191,7 +191,13 @@ def test_long_measurements_are_made_once(request_of_two: Request) -> None:
     everything = Request(**{**vars(request_of_two), "measurements": tuple(NEEDS)})
     tt, ss = everything.conditions
     assert everything.at(tt) == tuple(NEEDS)
-    assert set(everything.at(tt)) - set(everything.at(ss)) == {"assumed_noise", "prediction", "fan_in", "power"}
+    assert set(everything.at(tt)) - set(everything.at(ss)) == {
+        "assumed_noise",
+        "prediction",
+        "fan_in",
+        "power",
+        "noise_law",
+    }
     trimmed = replace(everything, trim_only=(ss,))
     assert trimmed.at(ss) == ("trim", "untrimmed")
     assert trimmed.at(tt) == tuple(NEEDS)

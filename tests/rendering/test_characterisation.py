@@ -10,12 +10,14 @@ from click.testing import CliRunner
 
 from neurocircuit.cli.report import command
 from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.process.measurements.noise_law import cases, fitted
 from neurocircuit.rendering import style, write_report
 from neurocircuit.rendering.read import characterisation as reading
 from neurocircuit.rendering.renderers import characterisation as datasheet
 from neurocircuit.results.measurement import Quantity
 from neurocircuit.results.phase_noise import VCOS
 from neurocircuit.spec import Condition
+from tests.process.planted import BIAS_A, planted_ring
 
 CONDITIONS = [
     Condition(corner=corner, temperature_C=temperature, supply_V=1.0)
@@ -180,6 +182,9 @@ def contents(k: int) -> dict[str, str]:
                     "fitted_W": [1.6e-4, 8.1e-5, 1e-4],
                 }
             },
+        ),
+        "noise_law": json.dumps(
+            fitted([planted_ring(case) for case in cases(1.25)], BIAS_A, (5e-12, 1e-12), 1.0).to_dict()
         ),
     }
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.rendering import style
 from neurocircuit.rendering.read.characterisation import Characterised
 from neurocircuit.results.characterised_neuron import power_law_W
 from neurocircuit.results.measurement import Measured
+from neurocircuit.results.noise_law import NoiseLaw
 from neurocircuit.results.phase_noise import VCOS, by_role, vco_noise
 
 if TYPE_CHECKING:
@@ -326,6 +328,56 @@ def power(run: Characterised) -> "Figure":
     return figure
 
 
+def noise_law(run: Characterised) -> "Figure":
+    """Draw white noise and flicker of rings over frequency, current and area of the bias devices, with eq. (N1)."""
+    figure, axes = style.new_figure(6.4, rows=3)
+    figure.subplots_adjust(left=0.15, right=0.97, top=0.98, bottom=0.075, hspace=0.4)
+    measured = _typical(run, "noise_law")
+    curve, law = measured.curves["noise_law"], NoiseLaw.of(measured)
+    first = (curve["scale"] == 1) & (curve["area"] == 1)
+    is_base = first & (np.abs(curve["frequency_Hz"] / measured.value("frequency") - 1) < 1e-9)
+    x, area = np.linspace(law.lowest, law.highest, 60), np.linspace(1.0, law.largest_area, 60)
+    current_A = curve["current_A"][is_base | (curve["scale"] != 1)]
+    over_current = np.geomspace(current_A.min(), current_A.max(), 60) / curve["current_A"][is_base]
+    inverse, ones = 1 / over_current, np.ones(60)
+    panels: tuple[tuple[str, Floats, Floats, Floats, tuple[Floats, Floats]], ...] = (
+        (
+            "frequency (MHz), nominal sizes",
+            1e-6 * curve["frequency_Hz"],
+            first,
+            1e-6 * measured.value("frequency") * x,
+            (np.array([law.white(f) for f in x]), np.array([law.flicker(f) / law.flicker(1.0) for f in x])),
+        ),
+        (
+            "bias current (µA), widths in proportion",
+            1e6 * curve["current_A"],
+            is_base | (curve["scale"] != 1),
+            1e6 * over_current * curve["current_A"][is_base],
+            (inverse, inverse),
+        ),
+        (
+            "area of the bias devices over the nominal one",
+            curve["area"],
+            is_base | (curve["area"] != 1),
+            area,
+            (ones, np.array([law.flicker(1.0, a) / law.flicker(1.0) for a in area])),
+        ),
+    )
+    series = (("white noise", "white_rad2_per_s", "o", "-"), ("flicker", "flicker", "s", "--"))
+    for axis, (label, at, shown, line_at, lines) in zip(axes, panels, strict=True):
+        for k, (name, column, marker, dashes) in enumerate(series):
+            relative = curve[column] / curve[column][is_base]
+            axis.plot(line_at, lines[k], dashes, color="#767676", linewidth=0.9)
+            axis.plot(at[shown], relative[shown], marker, color=_COLOURS[k], markersize=4, label=name)
+        axis.set(xlabel=label, ylabel="over VCO1's")
+    axes[1].set(xscale="log", yscale="log")
+    for scaled_axis in (axes[1].xaxis, axes[1].yaxis):
+        style.set_log_plain(scaled_axis)
+    axes[0].legend(loc="upper right", fontsize=7)
+    axes[2].set_ylim(bottom=0.0)
+    return figure
+
+
 def fan_in(run: Characterised) -> "Figure":
     """Draw how far frequency and phase jump of VCO1 change with its synapses, and the bounds that set the limit."""
     figure, (axes,) = style.new_figure(2.6)
@@ -359,6 +411,7 @@ DRAW: dict[str, Callable[[Characterised], "Figure"]] = {
     "energy": energy,
     "fan_in": fan_in,
     "power": power,
+    "noise_law": noise_law,
 }
 
 

@@ -32,6 +32,7 @@ TITLES = {
     "energy": "Energy",
     "fan_in": "Fan-in",
     "power": "Power over current and frequency",
+    "noise_law": "Phase noise over current, frequency and area",
 }
 PICTURES = {
     "cco": (("f_of_i", "Frequency of the ring over its bias current, and the tangent at VCO1's trimmed current."),),
@@ -70,6 +71,13 @@ PICTURES = {
             "Power of whole neurons, armed and idle, each trimmed anew; below brought to the current I0; eq. (P1).",
         ),
     ),
+    "noise_law": (
+        (
+            "noise_law",
+            "White noise and flicker of rings over frequency at the nominal sizes, over the current with all widths in "
+            "proportion, and over the area of the bias devices; lines: eq. (N1).",
+        ),
+    ),
 }
 _PREFIXES = (
     (1e9, "G"),
@@ -89,6 +97,7 @@ _OWN_SCALE = {
     "1/F": (1e13, "%/fF"),
     "1/V": (1e-2, "%/V"),
     "rad²/s": (1e3, "krad²/s"),
+    "m²": (1e-12, "µm²"),
 }
 # Ratios that are shares or errors, by measurement; all others are plain numbers, whatever their size.
 _PERCENT = {
@@ -100,6 +109,9 @@ _PERCENT = {
     "lock": ("range_low", "range_high"),
     "synapse": ("phase_spread", "phase_spread_inhibitory"),
     "power": ("residual",),
+    "noise_law": tuple(
+        f"{what}_residual_{of}" for what in ("white", "flicker", "pushing") for of in ("frequency", "scale", "area")
+    ),
     "kernel": ("gain_spread", "residual", "worst"),
     "prediction": tuple(
         f"{level}_{what}" for level in ("edge", "crossing", "averaged") for what in ("bias", "std", "worst", "right")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import partial
+from math import isnan
 from pathlib import Path
 
 from neurocircuit.rendering.document import Bullets, Document, Section, Table, draw, section
@@ -10,6 +11,7 @@ from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import ABSENT, interval, is_number, scaled
 from neurocircuit.results.codesign import Codesign, Evaluated, Importance, ParameterRange, Recommended
 from neurocircuit.results.inference import InferenceFigures
+from neurocircuit.results.noise_law import LogCurve
 
 _SHOWN = {"A": (1e6, "µA"), "Hz": (1e-6, "MHz"), "rad": (1.0, "rad"), "τ": (1.0, "τ"), "": (1.0, "")}
 _LATENCY = {
@@ -144,6 +146,20 @@ def _recommended(result: Codesign) -> Section:
         tuple(_outcome_row(role, design) for role, design in designs.items()),
         note="Energies and latency: of the last fidelity. Replayed: images and chips that no trial saw; 95 %.",
     )
+    noise = Table(
+        "Noise and size of their oscillators",
+        ("design", "white noise (krad²/s)", "flicker h (10⁻⁹)", "gates of a neuron (µm²)"),
+        tuple(
+            (
+                role,
+                scaled(design.figures.phase_noise, 1e-3),
+                ABSENT if isnan(design.figures.flicker) else scaled(design.figures.flicker, 1e9),
+                scaled(design.figures.gates_m2, 1e12),
+            )
+            for role, design in designs.items()
+        ),
+        note="White noise and flicker: of the noisiest oscillator. Gates: without the synapses.",
+    )
     labels = {name: _label(name, parameter) for name, parameter in ranges.items()}
     figure = draw(
         "values",
@@ -157,6 +173,7 @@ def _recommended(result: Codesign) -> Section:
         outcome,
         _retrained_table(designs),
         settings,
+        None if any(isnan(design.figures.gates_m2) for design in designs.values()) else noise,
         _replay_tables(designs),
     )
 
@@ -346,12 +363,31 @@ def _between_table(result: Codesign) -> Table | None:
 
 def _laws(result: Codesign) -> str:
     return (
-        f"{_power_law(result)} Phase diffusion of each oscillator: D₀ "
-        "(f0/f0₀)² I₀/I, since the jitter κ² of a ring is inverse to its power (McNeill 1997; Hajimiri, Limotyrakis "
-        "and Lee 1999) and D = (2π f0)² κ²; widths scale with the current, so that the frequency stays. Trim: a "
+        f"{_power_law(result)} {_noise_law(result)} Trim: a "
         "residual uniform over one step, σ = step/√12, of each oscillator. More bits of the weights cost nothing in "
         "these objectives, and a finer trim only bits of its DACs: area is not among them. Mismatch of the weights "
         "does not follow the current."
+    )
+
+
+def _noise_law(result: Codesign) -> str:
+    """Return how phase noise follows a design; of studies of before it was measured what they had."""
+    law = None if result.neuron is None else result.neuron.noise
+    if law is None:
+        return (
+            "Phase diffusion of each oscillator: D₀ (f0/f0₀)² I₀/I, since the jitter κ² of a ring is inverse to its "
+            "power (McNeill 1997; Hajimiri, Limotyrakis and Lee 1999) and D = (2π f0)² κ²; widths scale with the "
+            "current, so that the frequency stays."
+        )
+    share = law.h_bias / (law.h_bias + law.h_rest)
+    return (
+        "Phase diffusion D and flicker h of each oscillator are those of the base circuit times 1/s, s = I/I₀ at its "
+        "frequency: widths scale with the current, so that voltages, times and the share of the supply that a "
+        "frequency follows stay. Over the frequency they follow rings that were measured: "
+        f"{_log_curve(law.white)} for D, {_log_curve(law.flicker_bias)} for the flicker of the bias diode, mirror and "
+        "load, which is "
+        f"{share:.0%} of h of VCO1 and falls with their area as A^−{law.area_exponent:.2f}, while the bias current "
+        f"rises as A^{law.current_exponent:.2f}."
     )
 
 
@@ -395,6 +431,12 @@ def _energy(result: Codesign) -> str:
 
 def _form(result: Codesign) -> str:
     return "windowed" if "readout_window" in result.base else "free"
+
+
+def _log_curve(curve: LogCurve) -> str:
+    """Return x^(p + q ln x) with its numbers."""
+    text = f"x^({curve.slope:.2f} {'-' if curve.curvature < 0 else '+'} {abs(curve.curvature):.2f} ln x)"
+    return text.replace("-", "−")
 
 
 def _signed_uW(power_W: float) -> str:

@@ -14,8 +14,6 @@ from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.studies.codesign.design import circuit_of
 from neurocircuit.units import parse_numbers
 
-_BIAS_A = 1e-5  # of every circuit here: no quantity changes the current
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -45,7 +43,7 @@ class Quantity:
 
 def _designed(parameter: str, factor: float = 1.0) -> Callable[[Setting, float], Setting]:
     def change(setting: Setting, value: float) -> Setting:
-        neuron, variation = circuit_of(setting.neuron, setting.variation, _BIAS_A, {parameter: factor * value})
+        neuron, variation = circuit_of(setting.neuron, setting.variation, {parameter: factor * value})
         return replace(setting, neuron=neuron.replace(name=setting.neuron.name), variation=variation)
 
     return change

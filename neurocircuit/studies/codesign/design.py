@@ -1,26 +1,33 @@
 """A design: the values of a trial as NeuronSpec, variation and power, and the limits that no circuit may break."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import pi, sqrt
+from math import nan, pi, sqrt
+from typing import Any
 
 from neurocircuit.errors import InputError
 from neurocircuit.network.limits import SPIKE_WIDTH
+from neurocircuit.process.power import with_auto_zero
 from neurocircuit.results.characterised_neuron import CharacterisedNeuron
 from neurocircuit.results.inference import NeuronPower
 from neurocircuit.spec import Lead, NeuronSpec, Variation
+from neurocircuit.spec.neuron import Vcos
 
 Values = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Design:
-    """A circuit; power: of a neuron; window_over_tau: None leaves the window to the mapping."""
+    """A circuit; power: of a neuron; window_over_tau: None leaves the window to the mapping.
+
+    gates_m2: gate area of a neuron without its synapses; nan: not known.
+    """
 
     neuron: NeuronSpec
     variation: Variation
     power: NeuronPower
     window_over_tau: float | None
+    gates_m2: float = nan
 
 
 def base_values(
@@ -30,18 +37,22 @@ def base_values(
 
     bias_A: current of its VCO1; readout_window: T of a windowed network.
     """
-    values = {
+    values = _circuit_values(base, variation) | {"bias": bias_A, "bias_area": 1.0}
+    return values if readout_window is None else values | {"readout_window": readout_window}
+
+
+def _circuit_values(base: NeuronSpec, variation: Variation) -> dict[str, float]:
+    """Return the parameters that power and noise do not come from."""
+    return {
         "cycles_per_tau": base.cycles_per_tau,
         "f0": base.f0_Hz,
         "loop_ratio": base.loop_ratio,
         "phase_per_weight": base.phase_per_weight_rad,
         "lead": lead_of(base),
         "weight_bits": base.weight_bank.excitatory.bits,
-        "bias": bias_A,
         "trim_resolution": max(variation.neuron.frequency) * sqrt(12.0),
         "window": base.window_over_tau,
     }
-    return values if readout_window is None else values | {"readout_window": readout_window}
 
 
 def lead_of(base: NeuronSpec) -> float:
@@ -64,7 +75,7 @@ def impossible(base: NeuronSpec, power: CharacterisedNeuron, values: Values, kep
     swing_Hz = full["lead"] / (2.0 * full["phase_per_weight"] * tau_s)
     if kept:
         excess["VCO4 swing"] = swing_Hz / (2.0 * full["f0"] * ratio) - 1.0
-    noise = max(base.phase_noise) * _noise_factor(base, power.bias_A, full)
+    noise = max(white_of(base, power, full))
     excess["phase noise within an edge"] = noise / (0.1 * full["f0"]) - 1.0
     excess[SPIKE_WIDTH] = base.spike_width_s / tau_s - 1.0
     return excess
@@ -73,29 +84,29 @@ def impossible(base: NeuronSpec, power: CharacterisedNeuron, values: Values, kep
 def design_of(base: NeuronSpec, variation: Variation, power: CharacterisedNeuron, values: Values) -> Design:
     """Return the circuit with these values, by the scaling laws of study.Power.
 
-    Raise SpecError for an impossible one, InputError for a current or a frequency that was not characterised.
+    Raise SpecError for an impossible one, InputError for a current, a frequency or an area of bias devices that was not
+    characterised.
     """
-    neuron, variation = circuit_of(base, variation, power.bias_A, values)
-    draws = power.power(values.get("bias", power.bias_A), neuron.f0_Hz / base.f0_Hz, values.get("trim_resolution"))
-    return Design(neuron, variation, draws, values.get("window"))
+    full = base_values(base, variation, power.bias_A) | dict(values)
+    neuron, variation = circuit_of(base, variation, values)
+    f_over_base = neuron.f0_Hz / base.f0_Hz
+    check_noise(base, power, f_over_base, full["bias_area"])
+    draws = power.power(full["bias"], f_over_base, values.get("trim_resolution"), full["bias_area"])
+    gates_m2 = nan
+    if power.noise is not None:
+        gates_m2 = power.noise.gates_m2(full["bias"] / power.own_A(f_over_base), full["bias_area"])
+    neuron = with_noise(neuron, base, power, full)
+    return Design(neuron, variation, with_auto_zero(draws, neuron), values.get("window"), gates_m2)
 
 
-def circuit_of(base: NeuronSpec, variation: Variation, bias_A: float, values: Values) -> tuple[NeuronSpec, Variation]:
-    """Return neuron and variation of a design, whatever it draws; bias_A: current of the base's VCO1. Raise SpecError.
-
-    Scaling laws of study.Power.
-    """
-    full = base_values(base, variation, bias_A) | dict(values)
+def circuit_of(base: NeuronSpec, variation: Variation, values: Values) -> tuple[NeuronSpec, Variation]:
+    """Return neuron and variation of a design, with the noise of the base. Raise SpecError."""
+    full = _circuit_values(base, variation) | dict(values)
     f0_Hz = full["f0"]
     tau_s = full["cycles_per_tau"] / f0_Hz
     lead_rad, a = full["lead"], full["phase_per_weight"]
     # Each layer gets its own swing from the mapping; the base one only has to be valid.
     swing_Hz = min(lead_rad / (2.0 * a * tau_s), 2.0 * f0_Hz * base.threshold_vco_ratio)
-    d1, d2, d3, d4 = (value * _noise_factor(base, bias_A, full) for value in base.phase_noise)
-    flicker = base.flicker
-    if flicker is not None:
-        h1, h2, h3, h4 = (h * bias_A / full["bias"] for h in flicker.h)
-        flicker = flicker.replace(h=(h1, h2, h3, h4))
     neuron = base.replace(
         name="codesign",
         tau_s=tau_s,
@@ -105,8 +116,6 @@ def circuit_of(base: NeuronSpec, variation: Variation, bias_A: float, values: Va
         threshold=Lead(lead_rad=lead_rad),
         vco4_swing_Hz=swing_Hz,
         weight_bank=base.weight_bank.with_bits(int(full["weight_bits"])),
-        phase_noise=(d1, d2, d3, d4),
-        flicker=flicker,
         window_s=full["window"] * tau_s,
     )
     if "trim_resolution" in values:
@@ -116,5 +125,68 @@ def circuit_of(base: NeuronSpec, variation: Variation, bias_A: float, values: Va
     return neuron, variation
 
 
-def _noise_factor(base: NeuronSpec, bias_A: float, full: Values) -> float:
-    return (full["f0"] / base.f0_Hz) ** 2 * bias_A / full["bias"]
+def check_noise(base: NeuronSpec, power: CharacterisedNeuron, f_over_base: float, bias_area: float) -> None:
+    """Raise InputError for a frequency or an area at which the noise of the base was not characterised."""
+    law = power.noise
+    if law is not None:
+        for x in {1.0, base.threshold_vco_ratio}:
+            law.check(x * f_over_base, bias_area)
+    elif bias_area != 1.0 or (f_over_base != 1.0 and (any(base.phase_noise) or base.flicker or base.supply)):
+        name = "bias_area" if bias_area != 1.0 else "f0"
+        raise InputError(
+            f"{name} must stay at the base's: the condition {power.base.source} has no noise_law.json; "
+            "`neurocircuit characterize --only noise_law` measures it"
+        )
+
+
+def with_noise(neuron: NeuronSpec, base: NeuronSpec, power: CharacterisedNeuron, full: Values) -> NeuronSpec:
+    """Return a neuron with the phase noise, flicker and supply sensitivity that the base has at these values.
+
+    full: of all parameters. Eq. (N1) of process/measurements/noise_law.py; without that law the base's frequency.
+    """
+    law, area, over_scale = power.noise, full["bias_area"], _over_scale(base, power, full)
+    changes: dict[str, Any] = {"phase_noise": white_of(base, power, full), "noise_source": base.noise_source}
+    if law is not None and base.noise_source is not None and changes["phase_noise"] != base.phase_noise:
+        changes["noise_source"] = f"{base.noise_source}; scaled by noise_law.json of {power.base.source}"
+    if base.flicker is not None:
+        h, (shared_12, shared_34) = base.flicker.h, (base.flicker.shared_vco1_vco2, base.flicker.shared_vco3_vco4)
+        factors = (1.0, 1.0, 1.0, 1.0)
+        if law is not None:
+            pairs = _frequencies(base, full)
+            factors = _four(law.flicker(x, area) / law.flicker(x_base) for x, x_base in pairs)
+            # What two VCOs share is flicker of their bias devices.
+            common = _four(law.bias_flicker_factor(x, area) / law.flicker_bias(x_base) for x, x_base in pairs)
+            shared_12 = min(shared_12 * common[0] / factors[0], 1.0)
+            shared_34 = min(shared_34 * common[2] / factors[2], 1.0)
+        h = _four(value * factor * over_scale for value, factor in zip(h, factors, strict=True))
+        changes["flicker"] = base.flicker.replace(h=h, shared_vco1_vco2=shared_12, shared_vco3_vco4=shared_34)
+    if base.supply is not None and law is not None:
+        ratios = (law.pushing(x) / law.pushing(x_base) for x, x_base in _frequencies(base, full))
+        pushed = _four(s * ratio for s, ratio in zip(base.supply.sensitivity_per_V, ratios, strict=True))
+        changes["supply"] = base.supply.replace(sensitivity_per_V=pushed)
+    return neuron.replace(**changes)
+
+
+def white_of(base: NeuronSpec, power: CharacterisedNeuron, full: Values) -> Vcos:
+    """Return the phase diffusion of VCO1 … VCO4 that the base has at these values, rad²/s. Eq. (N1)."""
+    law, over_scale = power.noise, _over_scale(base, power, full)
+    if law is None:
+        return _four(d * over_scale for d in base.phase_noise)
+    ratios = (law.white(x) / law.white(x_base) for x, x_base in _frequencies(base, full))
+    return _four(d * ratio * over_scale for d, ratio in zip(base.phase_noise, ratios, strict=True))
+
+
+def _over_scale(base: NeuronSpec, power: CharacterisedNeuron, full: Values) -> float:
+    """Return 1/s: the current of the base's widths at the design's frequency over the design's."""
+    return power.own_A(full["f0"] / base.f0_Hz) / full["bias"]
+
+
+def _frequencies(base: NeuronSpec, full: Values) -> tuple[tuple[float, float], ...]:
+    """Return the frequencies of VCO1 … VCO4 in the design and in the base, over VCO1's in the base."""
+    ratio, f_over_base = base.threshold_vco_ratio, full["f0"] / base.f0_Hz
+    return tuple((x * f_over_base, x) for x in (1.0, 1.0, ratio, ratio))
+
+
+def _four(values: Iterable[float]) -> Vcos:
+    first, second, third, fourth = values
+    return first, second, third, fourth

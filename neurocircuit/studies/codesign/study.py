@@ -64,6 +64,7 @@ BOUNDS: dict[str, tuple[float, float, str]] = {
     "lead": (1e-2, 100.0, "rad"),
     "weight_bits": (1, 16, ""),
     "bias": (1e-8, 1e-2, "A"),
+    "bias_area": (1.0, 100.0, ""),
     "trim_resolution": (1e-8, 0.1, ""),
     "window": (1.0, 50.0, "τ"),
     "readout_window": (0.05, 5.0, "τ"),
@@ -82,6 +83,10 @@ class Parameters(Spec):
     lead: Annotated[RadiansRange | None, Field(description="θ: the mapping may lower it by layer")] = None
     weight_bits: Annotated[CountRange | None, Field(description="bits of the bank's magnitude, both signs")] = None
     bias: Annotated[AmperesRange | None, Field(description="current of each oscillator: power and phase noise")] = None
+    bias_area: Annotated[
+        RatioRange | None,
+        Field(description="area of bias diodes, mirrors and loads over the base's, at the same current: flicker"),
+    ] = None
     trim_resolution: Annotated[
         RatioRange | None, Field(description="relative frequency step of the trim; leaves σ = step/√12 for each VCO")
     ] = None
@@ -123,10 +128,10 @@ class Power(Spec):
     within the currents and frequencies that were built; the lock time is proportional to τ. Every design has the input
     spike of that neuron, of a windowed network that of the base circuit.
 
-    Phase diffusion D = D_0 (f0/f0_0)² I_0/I: a ring's jitter κ² is inverse to its power (McNeill, JSSC 32 (1997) 870;
-    Hajimiri, Limotyrakis, Lee, JSSC 34 (1999) 790: κ² = 8/(3η) · kT/P · V_DD/V_char, without f0), and D = (2π f0)² κ².
-    Widths scale with the current, so that f0 stays, and flicker, which is inverse to the area of the devices:
-    h = h_0 I_0/I.
+    Phase diffusion D, flicker h and supply sensitivity follow current, frequency and the area of the bias devices as
+    eq. (N1) of process/measurements/noise_law.py, relative to the base circuit's, within the rings that were measured:
+    widths scale with the current, so that D and h are inverse to it (as a ring's jitter is to its power: McNeill,
+    JSSC 32 (1997) 870), and sensitivities stay. A condition without noise_law.json allows another current alone.
     """
 
     condition: Annotated[

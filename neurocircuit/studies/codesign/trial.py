@@ -2,6 +2,8 @@
 
 import time
 from dataclasses import dataclass, replace
+from itertools import product
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +38,15 @@ from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies import inference
-from neurocircuit.studies.codesign.design import Design, Values, base_values, design_of, impossible, lead_of
+from neurocircuit.studies.codesign.design import (
+    Design,
+    Values,
+    base_values,
+    check_noise,
+    design_of,
+    impossible,
+    lead_of,
+)
 from neurocircuit.studies.codesign.study import Conversion, Fidelity, Files, StudySpec
 
 # With less than this share of the spikes that eq. (4) gives a layer, there is nothing to calibrate.
@@ -234,14 +244,18 @@ class Problem:
 
 
 def _check_ranges(study: StudySpec, power: CharacterisedNeuron, base: NeuronSpec) -> None:
-    """Raise InputError for a range of current or frequency that reaches beyond the characterised neurons."""
-    bias, f0 = study.parameters.bias, study.parameters.f0
-    for bias_A in (power.bias_A,) if bias is None else (bias.low, bias.high):
-        for f0_Hz in (base.f0_Hz,) if f0 is None else (f0.low, f0.high):
-            try:
-                power.check(bias_A, f0_Hz / base.f0_Hz)
-            except InputError as error:
-                raise InputError(f"parameters.{error}") from None
+    """Raise InputError for a range of current, frequency or area that reaches beyond the characterised neurons."""
+    bias, f0, area = study.parameters.bias, study.parameters.f0, study.parameters.bias_area
+    for bias_A, f0_Hz, bias_area in product(
+        (power.bias_A,) if bias is None else (bias.low, bias.high),
+        (base.f0_Hz,) if f0 is None else (f0.low, f0.high),
+        (1.0,) if area is None else (area.low, area.high),
+    ):
+        try:
+            power.check(bias_A, f0_Hz / base.f0_Hz)
+            check_noise(base, power, f0_Hz / base.f0_Hz, bias_area)
+        except InputError as error:
+            raise InputError(f"parameters.{error}") from None
 
 
 def _check_fan_in(study: StudySpec, power: CharacterisedNeuron, physical: PhysicalNetwork | WindowedNetwork) -> None:
@@ -302,6 +316,8 @@ class Evaluator:
             tau_s=design.neuron.tau_s,
             f0_Hz=design.neuron.f0_Hz,
             phase_noise=max(design.neuron.phase_noise),
+            flicker=nan if design.neuron.flicker is None else max(design.neuron.flicker.h),
+            gates_m2=design.gates_m2,
             layers=tuple((layer.phase_per_weight_rad, layer.lead_rad) for layer in mapping.mapped.layers),
             cpu_s=time.process_time() - began,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from neurocircuit.results.characterised_neuron import CharacterisedNeuron
 from neurocircuit.results.codesign import Evaluated, Outcome
 from neurocircuit.results.inference import NeuronPower
+from neurocircuit.results.noise_law import LogCurve, NoiseLaw
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.studies.codesign import run
 from neurocircuit.studies.codesign.study import StudySpec
@@ -26,6 +27,7 @@ NEURON = CharacterisedNeuron(
         lock_over_tau=2.0,
         generator_W=1e-6,
         trim_dac_W=2e-6,
+        supply_V=1.0,
         source="planted",
     ),
     bias_A=1e-5,
@@ -36,6 +38,28 @@ NEURON = CharacterisedNeuron(
     at_frequencies=(0.1, 10.0),
     currents=(1.0, 1.0),
     spike_width_s=1e-9,
+)
+# White noise with the square of the frequency, flicker of bias devices inverse to it, four fifths of all at f0.
+NOISY = NEURON.model_copy(
+    update={
+        "noise": NoiseLaw(
+            white=LogCurve(slope=2.0, curvature=0.0),
+            flicker_bias=LogCurve(slope=-1.0, curvature=0.0),
+            flicker_rest=LogCurve(slope=0.0, curvature=0.0),
+            pushing=LogCurve(slope=1.0, curvature=0.5),
+            h_bias=8e-9,
+            h_rest=2e-9,
+            lowest=0.4,
+            highest=4.0,
+            largest_area=4.0,
+            area_exponent=0.5,
+            current_exponent=0.25,
+            bias_A=4e-5,
+            loop_bias_A=2e-5,
+            area_m2=5e-12,
+            bias_area_m2=1e-12,
+        )
+    }
 )
 
 

@@ -10,6 +10,7 @@ from neurocircuit.spec import Flicker, NeuronSpec, Supply, Tone
 from neurocircuit.spec.variation import EMBEDDED
 from neurocircuit.studies.codesign.design import base_values, design_of, impossible
 from tests.studies.codesign.planted import NEURON as POWER
+from tests.studies.codesign.planted import NOISY
 
 BASE = NeuronSpec(phase_noise=(5e4, 5e4, 5e4, 5e4))
 
@@ -24,17 +25,73 @@ def test_base_values_give_the_base_circuit():
     assert found.power.power_W == pytest.approx(121e-6)
 
 
-def test_jitter_per_time_is_inverse_to_the_current_and_free_of_the_frequency():
-    # kappa² = D/(2π f0)², the variance of time per time
+def test_noise_is_inverse_to_the_current_and_follows_the_frequency_by_the_law():
+    # kappa² = D/(2π f0)², the variance of time per time; the planted law has D with f².
     def kappa2(values):
-        neuron = design_of(BASE, EMBEDDED, POWER, values).neuron
+        neuron = design_of(BASE, EMBEDDED, NOISY, values).neuron
         return neuron.phase_noise[0] / (2 * math.pi * neuron.f0_Hz) ** 2
 
     base = kappa2({})
     assert kappa2({"bias": 2e-5}) == pytest.approx(base / 2)
     assert kappa2({"f0": 2 * BASE.f0_Hz}) == pytest.approx(base)
-    assert design_of(BASE, EMBEDDED, POWER, {"bias": 2e-5}).power.power_W == pytest.approx(2 * 68e-6 + 53e-6)
-    assert design_of(BASE, EMBEDDED, POWER, {"f0": 2 * BASE.f0_Hz}).power.power_W == pytest.approx(68e-6 + 2 * 53e-6)
+    assert design_of(BASE, EMBEDDED, NOISY, {"bias": 2e-5}).power.power_W == pytest.approx(2 * 68e-6 + 53e-6)
+    assert design_of(BASE, EMBEDDED, NOISY, {"f0": 2 * BASE.f0_Hz}).power.power_W == pytest.approx(68e-6 + 2 * 53e-6)
+
+
+def test_base_values_leave_the_noise_as_it_is_to_the_last_bit():
+    base = BASE.replace(
+        threshold_vco_ratio=1.25,
+        phase_noise=(5e4, 6e4, 7e4, 8e4),
+        flicker=Flicker(h=(1e-8, 2e-8, 3e-8, 4e-8), shared_vco1_vco2=0.03, shared_vco3_vco4=0.07),
+        supply=Supply(sensitivity_per_V=(1.2, 1.2, 1.7, 1.8), tones=(Tone(frequency_Hz=1e7, amplitude_V=1e-3),)),
+        noise_source="planted",
+    )
+    found = design_of(base, EMBEDDED, NOISY, {"bias": NOISY.bias_A, "bias_area": 1.0}).neuron
+    for name in ("phase_noise", "flicker", "supply", "noise_source"):
+        assert getattr(found, name) == getattr(base, name)
+
+
+def test_flicker_and_supply_sensitivity_follow_current_frequency_and_area_of_the_bias_devices():
+    ripple = Supply(sensitivity_per_V=(1.2, 1.2, 1.7, 1.8), tones=(Tone(frequency_Hz=1e7, amplitude_V=1e-3),))
+    base = BASE.replace(
+        threshold_vco_ratio=1.5,
+        flicker=Flicker(h=(1e-8, 1e-8, 3e-8, 3e-8), shared_vco1_vco2=0.1, shared_vco3_vco4=0.2),
+        supply=ripple,
+    )
+    found = design_of(base, EMBEDDED, NOISY, {"bias": 2e-5, "f0": 2 * BASE.f0_Hz, "bias_area": 4.0})
+    # h = (8/(x √A) + 2)/s: of VCO1 10 and (8/4 + 2)/2 at x = 1 and 2, of VCO3 8/1.5 + 2 and (8/6 + 2)/2 at 1.5 and 3.
+    first, third = 2 / 10, (8 / 6 + 2) / 2 / (8 / 1.5 + 2)
+    assert found.neuron.flicker.h == pytest.approx((1e-8 * first, 1e-8 * first, 3e-8 * third, 3e-8 * third))
+    # What is shared is flicker of the bias devices: it falls by 2 · √4 · s, so its share by that over all of h.
+    assert found.neuron.flicker.shared_vco1_vco2 == pytest.approx(0.1 / 8 / first)
+    assert found.neuron.flicker.shared_vco3_vco4 == pytest.approx(0.2 / 8 / third)
+    grown = 2.0 ** (1 + 0.5 * math.log(2))  # x ln-curve: of VCO3 from 1.5 to 3
+    of_vco3 = 2.0 * math.exp(0.5 * (math.log(3) ** 2 - math.log(1.5) ** 2))
+    assert found.neuron.supply.sensitivity_per_V == pytest.approx(
+        (1.2 * grown, 1.2 * grown, 1.7 * of_vco3, 1.8 * of_vco3)
+    )
+    assert found.neuron.phase_noise == pytest.approx([5e4 * 4 / 2] * 4)
+    # A bias current of 2 · 4^(1/4) times 40 uA, where that of the nominal area would be 2 · 40 uA.
+    narrow = design_of(base, EMBEDDED, NOISY, {"bias": 2e-5, "f0": 2 * BASE.f0_Hz})
+    assert found.power.power_W - narrow.power.power_W == pytest.approx(2 * 40e-6 * (4**0.25 - 1) * NOISY.base.supply_V)
+    assert found.power.lock_power_W - narrow.power.lock_power_W == pytest.approx(2 * 20e-6 * (4**0.25 - 1))
+    assert found.power.generator_W / narrow.power.generator_W == pytest.approx(4**0.25)
+    # Twice the widths, and four times the area of the bias devices beside.
+    assert found.gates_m2 == pytest.approx(2 * (4e-12 + 4 * 1e-12))
+
+
+@pytest.mark.parametrize(
+    ("neuron", "values", "said"),
+    [
+        (NOISY, {"bias_area": 5.0}, "bias_area must be within 1 … 4, where noise was characterised, got 5"),
+        (NOISY, {"f0": 4.1 * BASE.f0_Hz}, "f0 must give every VCO 0.4 … 4 of the base circuit's frequency"),
+        (POWER, {"bias_area": 2.0}, "bias_area must stay at the base's: the condition planted has no noise_law.json"),
+        (POWER, {"f0": 2 * BASE.f0_Hz}, "f0 must stay at the base's"),
+    ],
+)
+def test_noise_beyond_what_was_characterised_is_refused(neuron, values, said):
+    with pytest.raises(InputError, match=said):
+        design_of(BASE, EMBEDDED, neuron, values)
 
 
 def test_every_part_of_the_power_follows_the_design():
@@ -59,7 +116,7 @@ def test_every_part_of_the_power_follows_the_design():
     ],
 )
 def test_a_design_beyond_the_characterised_neurons_is_refused(values, said):
-    neuron = POWER.model_copy(
+    neuron = NOISY.model_copy(
         update={"built": (0.6, 2.0), "at_frequencies": (0.5, 1.0, 1.5), "currents": (0.5, 1.0, 1.5)}
     )
     if said is None:
