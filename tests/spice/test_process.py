@@ -15,7 +15,7 @@ GENERIC, DEVICES = "generic65", "[devices]"
 
 
 def test_every_embedded_process_is_described_and_comes_back_from_its_toml():
-    assert processes.names() == ("freepdk45", "generic65", "generic65_low_noise", "gf180mcu", "sky130")
+    assert processes.names() == ("freepdk45", "generic65", "generic65_low_noise", "gf180mcu", "sg13g2", "sky130")
     for name in processes.names():
         process = processes.describe(name)
         assert process.name == name
@@ -32,7 +32,9 @@ def test_the_ring_of_generic65_runs_in_every_corner(corner):
     assert 1e-5 < ring.power_W < 1e-4
 
 
-@pytest.mark.parametrize(("name", "f_Hz"), [("freepdk45", 0.9e9), ("gf180mcu", 0.4e9), ("sky130", 0.45e9)])
+@pytest.mark.parametrize(
+    ("name", "f_Hz"), [("freepdk45", 0.9e9), ("gf180mcu", 0.4e9), ("sg13g2", 0.45e9), ("sky130", 0.45e9)]
+)
 def test_the_ring_of_a_foreign_process_runs_where_it_is_installed(name, f_Hz):
     try:
         installed = processes.load(name)

@@ -45,7 +45,7 @@ def test_trim_works_in_crossed_and_in_passive_corners(corner: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["freepdk45", "gf180mcu", "sky130"])
+@pytest.mark.parametrize("name", ["freepdk45", "gf180mcu", "sg13g2", "sky130"])
 def test_trim_works_at_nominal_of_the_other_processes(name: str) -> None:
     try:
         corner = load(name).process.nominal_corner
