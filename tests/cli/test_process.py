@@ -31,7 +31,7 @@ def test_list_names_each_process_with_its_models_or_how_to_get_them(neurocircuit
     assert found["generic65"]["installed"]
     for row in found.values():
         assert row["installed"] == (row["missing"] == "") == bool(row["folder"])
-        assert row["installed"] or f"type: {processes.describe(row['process']).install}" in row["missing"]
+        assert row["installed"] or f"type: {processes.describe(row['name']).install}" in row["missing"]
         assert row["source"]
         assert row["licence"]
     text = neurocircuit("process", "list").stdout
