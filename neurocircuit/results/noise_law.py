@@ -10,50 +10,62 @@ from neurocircuit.errors import InputError
 from neurocircuit.results.measurement import Measured
 
 _ROUNDING = 1e-6  # relative, of values that a file holds as text
-CURVES = ("white", "flicker_bias", "flicker_rest", "pushing")
+SCALINGS = ("white", "flicker_bias", "flicker_rest", "flicker_common", "pushing")
 
 
-class LogCurve(Values):
-    """x^(slope + curvature ln x): 1 at x = 1.
+class Scaling(Values):
+    """x^(slope + curvature ln x) s^-scale_exponent A^-area_exponent: 1 at x = s = A = 1.
 
-    >>> LogCurve(slope=-1.0, curvature=0.0)(2.0)
-    0.5
+    >>> Scaling(slope=-1.0, curvature=0.0, scale_exponent=1.0, area_exponent=0.5)(1.0, scale=2.0, area=4.0)
+    0.25
     """
 
     slope: float
     curvature: float
+    scale_exponent: float
+    area_exponent: float
 
-    def __call__(self, x: float) -> float:
-        """Return the value at x > 0."""
-        return exp((self.slope + self.curvature * log(x)) * log(x))
+    def __call__(self, x: float, scale: float = 1.0, area: float = 1.0) -> float:
+        """Return the value at x, s and A, all > 0."""
+        over_frequency = exp((self.slope + self.curvature * log(x)) * log(x))
+        return over_frequency * pow(scale, -self.scale_exponent) * pow(area, -self.area_exponent)
 
     @classmethod
-    def fitted(cls, x: Floats, values: Floats) -> tuple["LogCurve", float]:
-        """Return the curve through values over x, up to a factor, by least squares of the logarithm, and the factor."""
-        curvature, slope, level = np.polyfit(np.log(x), np.log(values), 2)
-        return cls(slope=float(slope), curvature=float(curvature)), float(np.exp(level))
+    def fitted(cls, x: Floats, scale: Floats, area: Floats, values: Floats) -> tuple["Scaling", float]:
+        """Return the scaling of values, and the value at x = s = A = 1: least squares of the logarithm."""
+        log_x = np.log(x)
+        terms = np.stack([np.ones_like(x), log_x, log_x**2, -np.log(scale), -np.log(area)], axis=1)
+        level, slope, curvature, scale_exponent, area_exponent = np.linalg.lstsq(terms, np.log(values), rcond=None)[0]
+        scaling = cls(
+            slope=float(slope),
+            curvature=float(curvature),
+            scale_exponent=float(scale_exponent),
+            area_exponent=float(area_exponent),
+        )
+        return scaling, float(np.exp(level))
 
 
 class NoiseLaw(Values):
     """Eq. (N1) of process/measurements/noise_law.py.
 
-    white: g_D; flicker_bias, flicker_rest: g of the flicker of the bias devices, and of the others; pushing: of the
-    supply sensitivity. h_bias, h_rest: those two parts of h at f0, at the nominal widths. lowest, highest: x = f/f0 of
-    the rings that were measured, VCO3's among them; largest_area: A that were, from 1 on; area_exponent,
-    current_exponent: m and k. bias_A, loop_bias_A: bias currents of VCO1 … VCO4, and of VCO1 and VCO2, at A = 1.
-    area_m2, bias_area_m2: gates of a neuron without its synapses, and of its bias devices among them.
+    white: of D; flicker_bias, flicker_rest: of the flicker of the bias devices, and of the others; flicker_common: of
+    those of them that serve two VCOs, None where each has all of its own; pushing: of the supply sensitivity. h_bias,
+    h_rest: the two parts of h at f0, at the nominal sizes. lowest, highest: x = f/f0 of the rings that were measured,
+    VCO3's among them; largest_area: A that were, from 1 on; current_exponent: k. bias_A, loop_bias_A: bias currents of
+    VCO1 … VCO4, and of VCO1 and VCO2, at A = 1. area_m2, bias_area_m2: gates of a neuron without its synapses, and of
+    its bias devices among them.
     """
 
-    white: LogCurve
-    flicker_bias: LogCurve
-    flicker_rest: LogCurve
-    pushing: LogCurve
+    white: Scaling
+    flicker_bias: Scaling
+    flicker_rest: Scaling
+    flicker_common: Scaling | None
+    pushing: Scaling
     h_bias: float
     h_rest: float
     lowest: float
     highest: float
     largest_area: float
-    area_exponent: float
     current_exponent: float
     bias_A: float
     loop_bias_A: float
@@ -63,12 +75,14 @@ class NoiseLaw(Values):
     @classmethod
     def of(cls, measured: Measured) -> "NoiseLaw":
         """Return the law that a measurement `noise_law` holds. Raise InputError for a quantity that it lacks."""
-        curves = {
-            name: LogCurve(slope=measured.value(f"{name}_slope"), curvature=measured.value(f"{name}_curvature"))
-            for name in CURVES
+        has_common = any(quantity.key == "flicker_common_slope" for quantity in measured.quantities)
+        scalings = {
+            name: Scaling(**{part: measured.value(f"{name}_{part}") for part in Scaling.model_fields})
+            for name in SCALINGS
+            if name != "flicker_common" or has_common
         }
-        numbers = {name: measured.value(name) for name in cls.model_fields if name not in CURVES}
-        return cls(**curves, **numbers)
+        numbers = {name: measured.value(name) for name in cls.model_fields if name not in SCALINGS}
+        return cls(**{"flicker_common": None} | scalings, **numbers)
 
     def check(self, x: float, bias_area: float) -> None:
         """Raise InputError for a frequency of a VCO or an area that no measured ring has, naming bound and value."""
@@ -82,13 +96,9 @@ class NoiseLaw(Values):
                 f"bias_area must be within 1 … {self.largest_area:g}, where noise was characterised, got {bias_area:g}"
             )
 
-    def flicker(self, x: float, bias_area: float = 1.0) -> float:
-        """Return h at the nominal widths. Eq. (N1)."""
-        return self.h_bias * self.bias_flicker_factor(x, bias_area) + self.h_rest * self.flicker_rest(x)
-
-    def bias_flicker_factor(self, x: float, bias_area: float) -> float:
-        """Return the flicker of the bias devices over that at f0 and their nominal area."""
-        return self.flicker_bias(x) * pow(bias_area, -self.area_exponent)
+    def flicker(self, x: float, scale: float = 1.0, area: float = 1.0) -> float:
+        """Return h. Eq. (N1)."""
+        return self.h_bias * self.flicker_bias(x, scale, area) + self.h_rest * self.flicker_rest(x, scale, area)
 
     def current_factor(self, bias_area: float) -> float:
         """Return the bias current at a frequency over that of the nominal area."""

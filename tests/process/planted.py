@@ -23,18 +23,17 @@ def planted_supply() -> Measured:
     return Measured(tuple(Quantity(f"vco{k}", "", value, "1/V") for k, value in enumerate(SENSITIVITY_per_V, 1)))
 
 
-def planted_ring(case: Case, width_exponent: float = 1.0) -> Noise:
-    """A ring whose current is in proportion to frequency and widths; the exponent is 1 by the law."""
-    x, of_bias = case.ratio, 1.6e-8 * case.ratio**-1.5 / case.area**0.85
-    rest = 1.2e-9 * case.ratio**0.4
-    thinner = 1 / case.scale**width_exponent
+def planted_ring(case: Case) -> Noise:
+    """A ring whose current is in proportion to frequency and widths, its noise to powers of these."""
+    x, s, area = case.ratio, case.scale, case.area
+    of_bias, rest = 1.6e-8 * x**-1.5 * s**-0.95 / area**0.85, 1.2e-9 * x**0.4 / s
     return Noise(
         case=case,
-        current_A=1e-5 * case.scale * x * case.area**0.3,
+        current_A=1e-5 * s * x * area**0.3,
         f_Hz=7.5e8 * x,
-        white=2e5 * x ** (-0.8 - 0.9 * np.log(x)) * thinner,
-        flicker=(of_bias + rest) * thinner,
-        of_bias=of_bias * thinner,
-        of_common=0.0,
+        white=2e5 * x ** (-0.8 - 0.9 * np.log(x)) * s**-0.9,
+        flicker=of_bias + rest,
+        of_bias=of_bias,
+        of_common=3e-11 * x / s,
         pushing_per_V=1.16 * x**1.7,
     )

@@ -1,18 +1,18 @@
 """Phase noise of a ring over current, frequency and the area of its bias devices: rings of other sizes, each measured.
 
-With all widths, capacitances and currents times s (measurements/power.py: `scaled`), voltages and times stay. The noise
-currents of s devices in parallel are independent, so their densities are times s; a charge moves the phase by 1/s of
-what it did, so D and h, which are <Γ² S>, are times 1/s. The frequency moves by the current, at fixed sizes. The
-flicker of bias diode, mirror and load falls with their area A at a fixed ratio of width to length (S_I ~ gm²/(W L)),
-their white noise hardly does. Hence, with x = f/f0 and s = I/I1(f), where I1(f) is the current of the nominal widths at
-that frequency,
+With all widths, capacitances and currents times s (measurements/power.py: `scaled`), voltages and times stay. If
+devices of s times the width are s devices in parallel, their noise currents are independent, so the densities are times
+s; a charge moves the phase by 1/s of what it did, so D and h, which are <Γ² S>, are times 1/s. The frequency moves by
+the current, at fixed sizes. The flicker of bias diode, mirror and load falls with their area A at a fixed ratio of
+width to length: S_I ~ gm²/(W L). What rings of the devices have is, with x = f/f0 and s = I/I1(f), where I1(f) is the
+current of the nominal widths at that frequency,
 
-    D = D0 g_D(x)/s,    h = (h_b g_b(x) A^-m + h_r g_r(x))/s,    g(x) = x^(p + q ln x)                            (N1)
+    D = D0 G_D,    h = h_b G_b + h_r G_r,    G = x^(p + q ln x) s^-n A^-m                                        (N1)
 
-with h_b the flicker of those devices and h_r that of all others, at f0. The supply sensitivity is g_v(x) times that at
-f0, whatever s. The bias current at a frequency is times A^k: larger devices of another length mirror it by another
-ratio. p, q, m and k are fitted, p and q to rings of the nominal widths between the lowest frequency of VCO1 and the
-highest of VCO3; what other rings deviate by says how far the derived factor 1/s holds.
+with h_b the flicker of those devices and h_r that of all others, and exponents of its own for each G: n near 1, m near
+1 for G_b. The supply sensitivity, which would stay with s, and what two VCOs share of the flicker have such a G too.
+The bias current at a frequency is times A^k: devices of another length mirror it by another ratio. All exponents are
+fitted to the logarithm of all rings together, which reach from the lowest frequency of VCO1 to the highest of VCO3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from neurocircuit.process.measurements.power import scaled
 from neurocircuit.process.measurements.supply import STEP
 from neurocircuit.process.stored import trimmed, trimmed_circuit
 from neurocircuit.results.measurement import Measured, Quantity
-from neurocircuit.results.noise_law import LogCurve, NoiseLaw
+from neurocircuit.results.noise_law import NoiseLaw, Scaling
 from neurocircuit.spec import Process
 from neurocircuit.spec.neuron import Vcos
 from neurocircuit.spice.devices import devices
@@ -39,7 +39,6 @@ from neurocircuit.spice.transistor_deck import compose_neuron
 BIAS_DEVICES = ("xdiode", "xmirror", "xload")
 SCALES, AREAS = (0.5, 2.0, 4.0), (2.0, 4.0)  # of rings on f1
 FREQUENCIES = (0.7, 0.85, 1.0, 1.1)  # of VCO1 over f1, as of the neurons of measurements/power.py
-WORDS = {"white": "white noise", "flicker": "flicker", "pushing": "supply sensitivity"}
 SEARCHED = np.geomspace(0.45, 2.2, 9)  # of VCO1's current: rings among which that of a frequency is looked for
 
 
@@ -93,114 +92,99 @@ def fitted(rings: Sequence[Noise], bias_A: Vcos, gates_m2: tuple[float, float], 
     bias_A: of VCO1 … VCO4; gates_m2: of the neuron, and of its bias devices among them.
     """
     base = rings[0]
-    nominal = [ring for ring in rings if ring.case.scale == ring.case.area == 1]
-    x = np.array([ring.f_Hz / base.f_Hz for ring in nominal])
+    x, area = np.array([ring.f_Hz / base.f_Hz for ring in rings]), np.array([ring.case.area for ring in rings])
+    scale = _scales(rings)
     columns = {
-        "white": [ring.white for ring in nominal],
-        "flicker_bias": [ring.of_bias for ring in nominal],
-        "flicker_rest": [ring.flicker - ring.of_bias for ring in nominal],
-        "pushing": [ring.pushing_per_V for ring in nominal],
+        "white": np.array([ring.white for ring in rings]),
+        "flicker_bias": np.array([ring.of_bias for ring in rings]),
+        "flicker_rest": np.array([ring.flicker - ring.of_bias for ring in rings]),
+        "flicker_common": np.array([ring.of_common for ring in rings]),
+        "pushing": np.array([ring.pushing_per_V for ring in rings]),
     }
-    fits = {name: LogCurve.fitted(x, np.array(column)) for name, column in columns.items()}
+    fits = {name: Scaling.fitted(x, scale, area, column) for name, column in columns.items() if column.any()}
     larger = [ring for ring in rings if ring.case.area != 1]
     log_area = np.log([ring.case.area for ring in larger])
-    area_exponent, current_exponent = (
-        float(log_area @ np.log(over_base) / (log_area @ log_area))
-        for over_base in (
-            [base.of_bias / ring.of_bias for ring in larger],
-            [ring.current_A / base.current_A for ring in larger],
-        )
-    )
+    log_current = np.log([ring.current_A / base.current_A for ring in larger])
     law = NoiseLaw(
-        **{name: curve for name, (curve, _) in fits.items()},
+        **{"flicker_common": None} | {name: scaling for name, (scaling, _) in fits.items()},
         h_bias=fits["flicker_bias"][1],
         h_rest=fits["flicker_rest"][1],
         lowest=float(x.min()),
         highest=float(x.max()),
-        largest_area=max(ring.case.area for ring in rings),
-        area_exponent=area_exponent,
-        current_exponent=current_exponent,
+        largest_area=float(area.max()),
+        current_exponent=float(log_area @ log_current / (log_area @ log_area)),
         bias_A=sum(bias_A),
         loop_bias_A=sum(bias_A[:2]),
         area_m2=gates_m2[0],
         bias_area_m2=gates_m2[1],
     )
-    in_order = sorted(nominal, key=lambda ring: ring.f_Hz)
-    nominal_A = np.interp(
-        [ring.f_Hz for ring in rings], [ring.f_Hz for ring in in_order], [ring.current_A for ring in in_order]
-    )
-    # Larger bias devices mirror the current by another ratio, at the same widths.
-    has_other_widths = np.array([ring.case.scale != 1 for ring in rings])
-    scale = np.where(has_other_widths, np.array([ring.current_A for ring in rings]) / nominal_A, 1.0)
-    white = np.array([fits["white"][1] * law.white(ring.f_Hz / base.f_Hz) for ring in rings]) / scale
-    flicker = np.array([law.flicker(ring.f_Hz / base.f_Hz, ring.case.area) for ring in rings]) / scale
-    pushing = np.array([fits["pushing"][1] * law.pushing(ring.f_Hz / base.f_Hz) for ring in rings])
+    at = list(zip(x.tolist(), scale.tolist(), area.tolist(), strict=True))
     curve = {
         "scale": np.array([ring.case.scale for ring in rings]),
-        "area": np.array([ring.case.area for ring in rings]),
+        "area": area,
         "current_A": np.array([ring.current_A for ring in rings]),
         "frequency_Hz": np.array([ring.f_Hz for ring in rings]),
-        "white_rad2_per_s": np.array([ring.white for ring in rings]),
-        "white_fitted_rad2_per_s": white,
+        "white_rad2_per_s": columns["white"],
+        "white_fitted_rad2_per_s": np.array([fits["white"][1] * law.white(*where) for where in at]),
         "flicker": np.array([ring.flicker for ring in rings]),
-        "flicker_fitted": flicker,
-        "flicker_of_bias": np.array([ring.of_bias for ring in rings]),
-        "flicker_in_common": np.array([ring.of_common for ring in rings]),
-        "pushing_per_V": np.array([ring.pushing_per_V for ring in rings]),
-        "pushing_fitted_per_V": pushing,
+        "flicker_fitted": np.array([law.flicker(*where) for where in at]),
+        "flicker_of_bias": columns["flicker_bias"],
+        "flicker_in_common": columns["flicker_common"],
+        "pushing_per_V": columns["pushing"],
+        "pushing_fitted_per_V": np.array([fits["pushing"][1] * law.pushing(*where) for where in at]),
     }
     return Measured(_quantities(law, fits, curve, base), {"noise_law": curve}, cpu_s=took_s)
 
 
+def _scales(rings: Sequence[Noise]) -> Floats:
+    """Return s of each ring: 1 at the nominal widths, whose currents say what another frequency takes."""
+    nominal = sorted((ring for ring in rings if ring.case.scale == ring.case.area == 1), key=lambda ring: ring.f_Hz)
+    usual_A = np.interp(
+        [ring.f_Hz for ring in rings], [ring.f_Hz for ring in nominal], [ring.current_A for ring in nominal]
+    )
+    has_other_widths = np.array([ring.case.scale != 1 for ring in rings])
+    return np.where(has_other_widths, np.array([ring.current_A for ring in rings]) / usual_A, 1.0)
+
+
 def _quantities(
-    law: NoiseLaw, fits: Mapping[str, tuple[LogCurve, float]], curve: Mapping[str, Floats], base: Noise
+    law: NoiseLaw, fits: Mapping[str, tuple[Scaling, float]], curve: Mapping[str, Floats], base: Noise
 ) -> tuple[Quantity, ...]:
-    texts = {
-        "white": "White noise D",
-        "flicker_bias": "Flicker h of the bias devices",
-        "flicker_rest": "Flicker h of the other devices",
-        "pushing": "Supply sensitivity",
-    }
     levels = {
-        "white": Quantity("white", "White noise D of a ring at f0, by the fit", fits["white"][1], "rad²/s"),
-        "flicker_bias": Quantity("h_bias", "Flicker h of its bias devices", law.h_bias, ""),
-        "flicker_rest": Quantity("h_rest", "Flicker h of its other devices", law.h_rest, ""),
-        "pushing": Quantity("pushing", "Supply sensitivity", fits["pushing"][1], "1/V"),
+        "white": ("white", "White noise D of a ring", "rad²/s"),
+        "flicker_bias": ("h_bias", "Flicker h of its bias devices", ""),
+        "flicker_rest": ("h_rest", "Flicker h of its other devices", ""),
+        "flicker_common": ("h_common", "Flicker h of devices that serve two VCOs", ""),
+        "pushing": ("pushing", "Supply sensitivity", "1/V"),
     }
     rows = [Quantity("frequency", "Frequency of VCO1, f0", base.f_Hz, "Hz")]
-    for name, text in texts.items():
+    for name, (scaling, level) in fits.items():
+        key, text, unit = levels[name]
         rows += [
-            levels[name],
-            Quantity(f"{name}_slope", f"{text}: exponent p of f/f0", fits[name][0].slope, ""),
-            Quantity(f"{name}_curvature", f"{text}: change q of the exponent", fits[name][0].curvature, ""),
+            Quantity(key, text, level, unit),
+            Quantity(f"{name}_slope", "its exponent of f/f0, p", scaling.slope, ""),
+            Quantity(f"{name}_curvature", "change of that with ln f/f0, q", scaling.curvature, ""),
+            Quantity(
+                f"{name}_scale_exponent", "exponent of 1/s, widths and current times s, n", scaling.scale_exponent, ""
+            ),
+            Quantity(
+                f"{name}_area_exponent", "exponent of 1/A, area of the bias devices, m", scaling.area_exponent, ""
+            ),
         ]
-    nominal, is_scaled, is_larger = (
-        (curve["scale"] == 1) & (curve["area"] == 1),
-        curve["scale"] != 1,
-        curve["area"] != 1,
-    )
-    for key, text, which in (
-        ("frequency", "at the nominal sizes", nominal),
-        ("scale", "with other widths", is_scaled),
-        ("area", "with larger bias devices", is_larger),
+    for what, label, values, fitted_values in (
+        ("white", "white noise", curve["white_rad2_per_s"], curve["white_fitted_rad2_per_s"]),
+        ("flicker", "flicker", curve["flicker"], curve["flicker_fitted"]),
+        ("pushing", "supply sensitivity", curve["pushing_per_V"], curve["pushing_fitted_per_V"]),
     ):
-        for what, values, fitted_values in (
-            ("white", curve["white_rad2_per_s"], curve["white_fitted_rad2_per_s"]),
-            ("flicker", curve["flicker"], curve["flicker_fitted"]),
-            ("pushing", curve["pushing_per_V"], curve["pushing_fitted_per_V"]),
-        ):
-            worst = float(np.abs(values[which] / fitted_values[which] - 1).max())
-            label = f"Largest deviation of a ring {text} from the law: {WORDS[what]}"
-            rows.append(Quantity(f"{what}_residual_{key}", label, worst, ""))
+        worst = float(np.abs(values / fitted_values - 1).max())
+        rows.append(Quantity(f"{what}_residual", f"Largest deviation of a ring from the fit: {label}", worst, ""))
     return (
         *rows,
         Quantity("lowest", "Lowest frequency of a measured ring over f0", law.lowest, ""),
         Quantity("highest", "Highest frequency over f0", law.highest, ""),
-        Quantity("area_exponent", "Flicker of bias devices over their area: -exponent, m", law.area_exponent, ""),
+        Quantity("largest_area", "Largest area of bias devices over the nominal one", law.largest_area, ""),
         Quantity("current_exponent", "Bias current over that area: exponent k", law.current_exponent, ""),
         Quantity("bias_A", "Bias currents of VCO1 … VCO4 together", law.bias_A, "A"),
         Quantity("loop_bias_A", "of VCO1 and VCO2", law.loop_bias_A, "A"),
-        Quantity("largest_area", "Largest area of bias devices over the nominal one", law.largest_area, ""),
         Quantity("area_m2", "Gate area of a neuron without its synapses", law.area_m2, "m²"),
         Quantity("bias_area_m2", "of it bias diodes, mirrors and loads", law.bias_area_m2, "m²"),
     )

@@ -339,35 +339,37 @@ def noise_law(run: Characterised) -> "Figure":
     x, area = np.linspace(law.lowest, law.highest, 60), np.linspace(1.0, law.largest_area, 60)
     current_A = curve["current_A"][is_base | (curve["scale"] != 1)]
     over_current = np.geomspace(current_A.min(), current_A.max(), 60) / curve["current_A"][is_base]
-    inverse, ones = 1 / over_current, np.ones(60)
-    panels: tuple[tuple[str, Floats, Floats, Floats, tuple[Floats, Floats]], ...] = (
+    panels: tuple[tuple[str, Floats, Floats, Floats, list[tuple[float, float, float]]], ...] = (
         (
             "frequency (MHz), nominal sizes",
             1e-6 * curve["frequency_Hz"],
             first,
             1e-6 * measured.value("frequency") * x,
-            (np.array([law.white(f) for f in x]), np.array([law.flicker(f) / law.flicker(1.0) for f in x])),
+            [(value, 1.0, 1.0) for value in x.tolist()],
         ),
         (
             "bias current (µA), widths in proportion",
             1e6 * curve["current_A"],
             is_base | (curve["scale"] != 1),
             1e6 * over_current * curve["current_A"][is_base],
-            (inverse, inverse),
+            [(1.0, value, 1.0) for value in over_current.tolist()],
         ),
         (
             "area of the bias devices over the nominal one",
             curve["area"],
             is_base | (curve["area"] != 1),
             area,
-            (ones, np.array([law.flicker(1.0, a) / law.flicker(1.0) for a in area])),
+            [(1.0, 1.0, value) for value in area.tolist()],
         ),
     )
-    series = (("white noise", "white_rad2_per_s", "o", "-"), ("flicker", "flicker", "s", "--"))
-    for axis, (label, at, shown, line_at, lines) in zip(axes, panels, strict=True):
-        for k, (name, column, marker, dashes) in enumerate(series):
-            relative = curve[column] / curve[column][is_base]
-            axis.plot(line_at, lines[k], dashes, color="#767676", linewidth=0.9)
+    series = (
+        ("white noise", "white_rad2_per_s", "o", "-", lambda *where: measured.value("white") * law.white(*where)),
+        ("flicker", "flicker", "s", "--", law.flicker),
+    )
+    for axis, (label, at, shown, line_at, wheres) in zip(axes, panels, strict=True):
+        for k, (name, column, marker, dashes, by_law) in enumerate(series):
+            relative, line = curve[column] / curve[column][is_base], np.array([by_law(*where) for where in wheres])
+            axis.plot(line_at, line / curve[column][is_base], dashes, color="#767676", linewidth=0.9)
             axis.plot(at[shown], relative[shown], marker, color=_COLOURS[k], markersize=4, label=name)
         axis.set(xlabel=label, ylabel="over VCO1's")
     axes[1].set(xscale="log", yscale="log")

@@ -109,9 +109,7 @@ _PERCENT = {
     "lock": ("range_low", "range_high"),
     "synapse": ("phase_spread", "phase_spread_inhibitory"),
     "power": ("residual",),
-    "noise_law": tuple(
-        f"{what}_residual_{of}" for what in ("white", "flicker", "pushing") for of in ("frequency", "scale", "area")
-    ),
+    "noise_law": ("white_residual", "flicker_residual", "pushing_residual"),
     "kernel": ("gain_spread", "residual", "worst"),
     "prediction": tuple(
         f"{level}_{what}" for level in ("edge", "crossing", "averaged") for what in ("bias", "std", "worst", "right")

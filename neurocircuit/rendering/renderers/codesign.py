@@ -11,7 +11,7 @@ from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import ABSENT, interval, is_number, scaled
 from neurocircuit.results.codesign import Codesign, Evaluated, Importance, ParameterRange, Recommended
 from neurocircuit.results.inference import InferenceFigures
-from neurocircuit.results.noise_law import LogCurve
+from neurocircuit.results.noise_law import Scaling
 
 _SHOWN = {"A": (1e6, "µA"), "Hz": (1e-6, "MHz"), "rad": (1.0, "rad"), "τ": (1.0, "τ"), "": (1.0, "")}
 _LATENCY = {
@@ -381,13 +381,12 @@ def _noise_law(result: Codesign) -> str:
         )
     share = law.h_bias / (law.h_bias + law.h_rest)
     return (
-        "Phase diffusion D and flicker h of each oscillator are those of the base circuit times 1/s, s = I/I₀ at its "
-        "frequency: widths scale with the current, so that voltages, times and the share of the supply that a "
-        "frequency follows stay. Over the frequency they follow rings that were measured: "
-        f"{_log_curve(law.white)} for D, {_log_curve(law.flicker_bias)} for the flicker of the bias diode, mirror and "
-        "load, which is "
-        f"{share:.0%} of h of VCO1 and falls with their area as A^−{law.area_exponent:.2f}, while the bias current "
-        f"rises as A^{law.current_exponent:.2f}."
+        "Phase diffusion D and flicker h of each oscillator are those of the base circuit, scaled as rings that were "
+        "measured: over their frequency x = f/f0₀, over the current with all widths in proportion, s = I/I₀ at that "
+        f"frequency, and over the area A of the bias devices. D goes as {_scaling(law.white)}, the flicker of bias "
+        f"diode, mirror and load, {share:.0%} of h of VCO1, as {_scaling(law.flicker_bias)}, that of the others as "
+        f"{_scaling(law.flicker_rest)}, supply sensitivities as {_scaling(law.pushing)}. Larger bias devices take "
+        f"A^{law.current_exponent:.2f} of the bias current."
     )
 
 
@@ -433,10 +432,11 @@ def _form(result: Codesign) -> str:
     return "windowed" if "readout_window" in result.base else "free"
 
 
-def _log_curve(curve: LogCurve) -> str:
-    """Return x^(p + q ln x) with its numbers."""
-    text = f"x^({curve.slope:.2f} {'-' if curve.curvature < 0 else '+'} {abs(curve.curvature):.2f} ln x)"
-    return text.replace("-", "−")
+def _scaling(scaling: Scaling) -> str:
+    """Return x^(p + q ln x) s^-n A^-m with its numbers."""
+    sign = "-" if scaling.curvature < 0 else "+"
+    text = f"x^({scaling.slope:.2f} {sign} {abs(scaling.curvature):.2f} ln x)"
+    return f"{text} s^{-scaling.scale_exponent:.2f} A^{-scaling.area_exponent:.2f}".replace("-", "−")
 
 
 def _signed_uW(power_W: float) -> str:

@@ -94,7 +94,7 @@ def design_of(base: NeuronSpec, variation: Variation, power: CharacterisedNeuron
     draws = power.power(full["bias"], f_over_base, values.get("trim_resolution"), full["bias_area"])
     gates_m2 = nan
     if power.noise is not None:
-        gates_m2 = power.noise.gates_m2(full["bias"] / power.own_A(f_over_base), full["bias_area"])
+        gates_m2 = power.noise.gates_m2(_scale(base, power, full), full["bias_area"])
     neuron = with_noise(neuron, base, power, full)
     return Design(neuron, variation, with_auto_zero(draws, neuron), values.get("window"), gates_m2)
 
@@ -142,43 +142,44 @@ def check_noise(base: NeuronSpec, power: CharacterisedNeuron, f_over_base: float
 def with_noise(neuron: NeuronSpec, base: NeuronSpec, power: CharacterisedNeuron, full: Values) -> NeuronSpec:
     """Return a neuron with the phase noise, flicker and supply sensitivity that the base has at these values.
 
-    full: of all parameters. Eq. (N1) of process/measurements/noise_law.py; without that law the base's frequency.
+    full: of all parameters. Eq. (N1) of process/measurements/noise_law.py; without that law noise is inverse to the
+    current, at the frequency of the base.
     """
-    law, area, over_scale = power.noise, full["bias_area"], _over_scale(base, power, full)
+    law, scale, area = power.noise, _scale(base, power, full), full["bias_area"]
     changes: dict[str, Any] = {"phase_noise": white_of(base, power, full), "noise_source": base.noise_source}
     if law is not None and base.noise_source is not None and changes["phase_noise"] != base.phase_noise:
         changes["noise_source"] = f"{base.noise_source}; scaled by noise_law.json of {power.base.source}"
+    pairs = _frequencies(base, full)
     if base.flicker is not None:
-        h, (shared_12, shared_34) = base.flicker.h, (base.flicker.shared_vco1_vco2, base.flicker.shared_vco3_vco4)
-        factors = (1.0, 1.0, 1.0, 1.0)
-        if law is not None:
-            pairs = _frequencies(base, full)
-            factors = _four(law.flicker(x, area) / law.flicker(x_base) for x, x_base in pairs)
-            # What two VCOs share is flicker of their bias devices.
-            common = _four(law.bias_flicker_factor(x, area) / law.flicker_bias(x_base) for x, x_base in pairs)
-            shared_12 = min(shared_12 * common[0] / factors[0], 1.0)
-            shared_34 = min(shared_34 * common[2] / factors[2], 1.0)
-        h = _four(value * factor * over_scale for value, factor in zip(h, factors, strict=True))
+        ratios = _four(1.0 / scale if law is None else law.flicker(x, scale, area) / law.flicker(x0) for x, x0 in pairs)
+        h = _four(value * ratio for value, ratio in zip(base.flicker.h, ratios, strict=True))
+        shared_12, shared_34 = base.flicker.shared_vco1_vco2, base.flicker.shared_vco3_vco4
+        if law is not None and law.flicker_common is not None:
+            common = _four(law.flicker_common(x, scale, area) / law.flicker_common(x0) for x, x0 in pairs)
+            shared_12 = min(shared_12 * common[0] / ratios[0], 1.0)
+            shared_34 = min(shared_34 * common[2] / ratios[2], 1.0)
         changes["flicker"] = base.flicker.replace(h=h, shared_vco1_vco2=shared_12, shared_vco3_vco4=shared_34)
     if base.supply is not None and law is not None:
-        ratios = (law.pushing(x) / law.pushing(x_base) for x, x_base in _frequencies(base, full))
-        pushed = _four(s * ratio for s, ratio in zip(base.supply.sensitivity_per_V, ratios, strict=True))
+        pushed = _four(
+            s * (law.pushing(x, scale, area) / law.pushing(x0))
+            for s, (x, x0) in zip(base.supply.sensitivity_per_V, pairs, strict=True)
+        )
         changes["supply"] = base.supply.replace(sensitivity_per_V=pushed)
     return neuron.replace(**changes)
 
 
 def white_of(base: NeuronSpec, power: CharacterisedNeuron, full: Values) -> Vcos:
     """Return the phase diffusion of VCO1 … VCO4 that the base has at these values, rad²/s. Eq. (N1)."""
-    law, over_scale = power.noise, _over_scale(base, power, full)
+    law, scale, area = power.noise, _scale(base, power, full), full["bias_area"]
     if law is None:
-        return _four(d * over_scale for d in base.phase_noise)
-    ratios = (law.white(x) / law.white(x_base) for x, x_base in _frequencies(base, full))
-    return _four(d * ratio * over_scale for d, ratio in zip(base.phase_noise, ratios, strict=True))
+        return _four(d / scale for d in base.phase_noise)
+    pairs = zip(base.phase_noise, _frequencies(base, full), strict=True)
+    return _four(d * (law.white(x, scale, area) / law.white(x0)) for d, (x, x0) in pairs)
 
 
-def _over_scale(base: NeuronSpec, power: CharacterisedNeuron, full: Values) -> float:
-    """Return 1/s: the current of the base's widths at the design's frequency over the design's."""
-    return power.own_A(full["f0"] / base.f0_Hz) / full["bias"]
+def _scale(base: NeuronSpec, power: CharacterisedNeuron, full: Values) -> float:
+    """Return s: the design's current over that of the base's widths at the design's frequency."""
+    return full["bias"] / power.own_A(full["f0"] / base.f0_Hz)
 
 
 def _frequencies(base: NeuronSpec, full: Values) -> tuple[tuple[float, float], ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from neurocircuit.results.characterised_neuron import CharacterisedNeuron
 from neurocircuit.results.codesign import Evaluated, Outcome
 from neurocircuit.results.inference import NeuronPower
-from neurocircuit.results.noise_law import LogCurve, NoiseLaw
+from neurocircuit.results.noise_law import NoiseLaw, Scaling
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.studies.codesign import run
 from neurocircuit.studies.codesign.study import StudySpec
@@ -39,20 +39,26 @@ NEURON = CharacterisedNeuron(
     currents=(1.0, 1.0),
     spike_width_s=1e-9,
 )
+
+
+def scaling(slope, curvature=0.0, scale_exponent=1.0, area_exponent=0.0):
+    return Scaling(slope=slope, curvature=curvature, scale_exponent=scale_exponent, area_exponent=area_exponent)
+
+
 # White noise with the square of the frequency, flicker of bias devices inverse to it, four fifths of all at f0.
 NOISY = NEURON.model_copy(
     update={
         "noise": NoiseLaw(
-            white=LogCurve(slope=2.0, curvature=0.0),
-            flicker_bias=LogCurve(slope=-1.0, curvature=0.0),
-            flicker_rest=LogCurve(slope=0.0, curvature=0.0),
-            pushing=LogCurve(slope=1.0, curvature=0.5),
+            white=scaling(2.0),
+            flicker_bias=scaling(-1.0, area_exponent=0.5),
+            flicker_rest=scaling(0.0),
+            flicker_common=scaling(-1.0, area_exponent=0.5),
+            pushing=scaling(1.0, 0.5, scale_exponent=0.0),
             h_bias=8e-9,
             h_rest=2e-9,
             lowest=0.4,
             highest=4.0,
             largest_area=4.0,
-            area_exponent=0.5,
             current_exponent=0.25,
             bias_A=4e-5,
             loop_bias_A=2e-5,
