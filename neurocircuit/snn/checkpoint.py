@@ -108,7 +108,10 @@ def new_network(subject: Subject, generator: torch.Generator, initial: str = "")
             raise SpecError(f"encoding.kind must be linear for {name}, got {subject.encoding.kind}")
         if name == "relu_vgg16":
             return relu.build_vgg16(subject.encoding, data.shape, data.classes, generator)
-        return relu.build_compact(subject.encoding, subject.network.widths, data.shape, data.classes, generator)
+        network = subject.network
+        return relu.build_compact(
+            subject.encoding, network.widths, data.shape, data.classes, generator, network.largest_fan_in
+        )
     return build(subject.network, data.shape, data.classes, generator)
 
 

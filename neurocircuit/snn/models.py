@@ -81,6 +81,10 @@ class NetworkSpec(Spec):
         tuple[int, int, int],
         Field(description="channels of the three groups of relu_compact, a ReLU network that is then converted"),
     ] = (64, 256, 256)
+    largest_fan_in: Annotated[
+        int | None,
+        Field(gt=9, description="synapses of a neuron of relu_compact: its 3x3 layers are grouped for it; absent: any"),
+    ] = None
 
     @model_validator(mode="after")
     def _above_threshold(self) -> "NetworkSpec":

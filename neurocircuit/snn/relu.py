@@ -9,10 +9,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from neurocircuit.errors import SpecError
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.models import VGG16_GROUPS, VGG16_NEURONS
 
 WHITENING_EPSILON = 5e-4  # added to the variances of patches, which pixel noise would else rule
+BIAS_SPIKES = 2  # synapses that a windowed neuron has beside its inputs
 MOMENTUM = 0.4  # of batch norms: short schedules need young statistics
 WHITENED_PATCHES = 5000  # images whose patches set the first layer
 
@@ -80,11 +82,18 @@ class WhitenedNetwork(ReluNetwork):
 
 
 def build_compact(
-    encoding: Encoding, widths: tuple[int, int, int], shape: tuple[int, int, int], classes: int, rng: torch.Generator
+    encoding: Encoding,
+    widths: tuple[int, int, int],
+    shape: tuple[int, int, int],
+    classes: int,
+    rng: torch.Generator,
+    largest_fan_in: int | None = None,
 ) -> WhitenedNetwork:
     """Return the compact network: whitening 2x2, then [3x3, pool, 3x3] for each width, pool, linear; weights drawn.
 
-    3x3 layers start as identities for as many channels as they take in.
+    3x3 layers start as identities for as many channels as they take in. largest_fan_in: synapses of a neuron, its two
+    bias spikes among them; 3x3 layers take in as many groups as that asks for. Raise SpecError naming what is in the
+    way where none does.
     """
     channels, rows, columns = shape
     first = nn.Conv2d(channels, 8 * channels, 2)
@@ -94,9 +103,15 @@ def build_compact(
     for width in widths:
         kernel = min(2, size)
         size //= kernel
-        layers += [_conv(before, width, rng), nn.MaxPool2d(kernel), _norm(width), nn.ReLU()]
-        layers += [_conv(width, width, rng), _norm(width), nn.ReLU()]
+        first_groups, second_groups = (_groups(inputs, width, largest_fan_in) for inputs in (before, width))
+        layers += [_conv(before, width, rng, first_groups), nn.MaxPool2d(kernel), _norm(width), nn.ReLU()]
+        layers += [_conv(width, width, rng, second_groups), _norm(width), nn.ReLU()]
         before = width
+    if largest_fan_in is not None and before + BIAS_SPIKES > largest_fan_in:
+        raise SpecError(
+            f"network.widths: the last must be <= {largest_fan_in - BIAS_SPIKES} for network.largest_fan_in, "
+            f"got {before}"
+        )
     last = nn.Linear(before * (size // min(3, size)) ** 2, classes, bias=False)
     _draw(last.weight, rng)
     layers += [nn.MaxPool2d(min(3, size)), nn.Flatten(), last]
@@ -127,12 +142,25 @@ def build_vgg16(encoding: Encoding, shape: tuple[int, int, int], classes: int, r
     return ReluNetwork.of(layers[:-1], encoding)
 
 
-def _conv(inputs: int, outputs: int, rng: torch.Generator) -> nn.Conv2d:
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+def _conv(inputs: int, outputs: int, rng: torch.Generator, groups: int = 1) -> nn.Conv2d:
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False, groups=groups)
     _draw(conv.weight, rng)
     with torch.no_grad():
-        nn.init.dirac_(conv.weight[: min(inputs, outputs)])
+        for of_group in conv.weight.chunk(groups):
+            nn.init.dirac_(of_group[: min(inputs, outputs) // groups])
     return conv
+
+
+def _groups(inputs: int, outputs: int, largest_fan_in: int | None) -> int:
+    """Return the fewest groups of a 3x3 layer with which a neuron has so many synapses at most."""
+    if largest_fan_in is None:
+        return 1
+    for groups in range(1, inputs + 1):
+        if inputs % groups == outputs % groups == 0 and 9 * inputs // groups + BIAS_SPIKES <= largest_fan_in:
+            return groups
+    raise SpecError(
+        f"network.largest_fan_in must let some groups of {inputs} channels make {outputs}, got {largest_fan_in}"
+    )
 
 
 def _linear(inputs: int, outputs: int, rng: torch.Generator) -> nn.Linear:

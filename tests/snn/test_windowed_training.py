@@ -78,7 +78,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(ramp, tmp_path):
             SpecError,
             r"hardware\.mode transfer is for free networks only",
         ),
-        (("loss.margin=1.0",), SpecError, r"loss\.margin must be 0 for a ReLU or windowed network, got 1"),
+        (("loss.l2=1.0",), SpecError, r"loss\.l2 must be 0 for a windowed network, got 1"),
         (("alpha=1.0",), FileFormatError, r"for the recipe's encoding, .*e\^1.*: it was trained with .*e\^0\.5"),
     ],
 )

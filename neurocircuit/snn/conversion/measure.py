@@ -1,24 +1,18 @@
 """What a conversion did to each layer, measured on the images that chose X."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as dense
 
 from neurocircuit.neuron import windows
 from neurocircuit.results.conversion import AccuracyComparison, Conversion, LayerConversion
-from neurocircuit.snn import functional
 from neurocircuit.snn.conversion.values import Normalisation
+from neurocircuit.snn.currents import largest_currents
 from neurocircuit.snn.data.augment import Augmentation, for_evaluation
 from neurocircuit.snn.data.sets import Dataset
-from neurocircuit.snn.functional.geometry import Padding
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.windowed import Synapses, WindowedNetwork
 
-INSTANTS = 16  # of a window, at which the largest partial current is measured
 CURRENT_IMAGES = 4  # on which it is
 TEST_BATCH = 50
 
@@ -79,43 +73,3 @@ def compare(
     return AccuracyComparison(
         split=test.split, images=len(test), right_before=right_before, right_after=right_after, same_decisions=same
     )
-
-
-def largest_currents(network: WindowedNetwork, pixels: Tensor) -> Iterator[tuple[str, float]]:
-    """Yield each layer's max |Σ w e^-(t - ti)| over neurons, images and instants from its first input to its arming.
-
-    Partial sums at `INSTANTS` moments with all that came until then, units of the threshold.
-    """
-    values = network.activations(pixels)
-    graph = network.graph
-    for node in graph.layers:
-        layer = network.layer(node)
-        synapses = Synapses(layer)
-        scale = synapses.scale(layer.form, node).to(pixels)
-        largest = 0.0
-        for at in np.linspace(synapses.z_first, 1.0, INSTANTS + 1)[1:]:
-            total: Any = synapses.bias.first.to(pixels).view(1, -1) * synapses.z_first
-            if at == 1.0 and graph.form == "forced":
-                total = total + synapses.bias.last.to(pixels).view(1, -1)
-            for term, per_slope in zip(node.terms, synapses.per_slope, strict=True):
-                code = network.codes[term.source]
-                x = values[term.source]
-                each = (1, -1, *(1 for _ in x.shape[2:]))
-                age_of = np.exp(code.end_over_tau - synapses.arming_over_tau)
-                columns = (code.largest, windows.window_share(code.window_over_tau), age_of)
-                X, share, age = (torch.from_numpy(np.array(column)).to(x).view(each) for column in columns)
-                z = (1.0 - share * x / X) * age
-                silent = z >= age if graph.form == "ramp" else torch.zeros_like(z, dtype=torch.bool)
-                charge = torch.where((z <= at) & ~silent, z, 0.0)
-                level = windows.spike_z(code.padding, code.largest, code.window_over_tau) * age_of
-                level = np.where(level <= at, level, 0.0) if graph.form == "forced" else level * 0
-                if term.kind == "linear":
-                    part = charge.flatten(1) @ per_slope.to(x).t()
-                else:
-                    padded = functional.pad(charge, Padding(*term.padding), torch.from_numpy(level))
-                    part = dense.conv2d(padded, per_slope.to(x), None, term.stride, 0, term.dilation)
-                part = part * scale.view(1, -1, *(1 for _ in part.shape[2:]))
-                total = total.view(1, -1, *(1 for _ in part.shape[2:])) if total.dim() < part.dim() else total
-                total = total + part
-            largest = max(largest, float((total / at).abs().max()))
-        yield node.name, largest

@@ -16,6 +16,7 @@ from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn import checkpoint
+from neurocircuit.snn.currents import WindowedMargins
 from neurocircuit.snn.data import library
 from neurocircuit.snn.data.augment import MIRROR, check_fits, for_evaluation, for_training
 from neurocircuit.snn.data.images import DRAWS, ImageSource, Indices
@@ -87,9 +88,11 @@ class Trainer:
             checkpoint.put_initial(self.network, recipe, Path(recipe.initial))
         self._layers = spiking_layers(self.network)
         loss = recipe.loss
-        for name in ("weight_sum", "l2", "margin"):
-            if not self._layers and getattr(loss, name):
-                raise SpecError(f"loss.{name} must be 0 for a ReLU or windowed network, got {getattr(loss, name):g}")
+        windowed = windowed_in(self.network)
+        for name, is_for in (("weight_sum", ""), ("l2", ""), ("margin", "windowed")):
+            if not self._layers and getattr(loss, name) and not (windowed and is_for):
+                kind = "windowed" if windowed else "ReLU"
+                raise SpecError(f"loss.{name} must be 0 for a {kind} network, got {getattr(loss, name):g}")
         self.margins_rng = torch.Generator().manual_seed(self._torch_seed("margins"))
         decay = recipe.optimiser.averaging
         self._averaging = AveragedWeights(self.network, decay) if decay else None
@@ -98,7 +101,11 @@ class Trainer:
             raise InputError(f"[hardware] is for training in one process, got {self.processes.world}")
         self.conditions = Conditions(recipe.hardware, recipe.seed, self.network, self.evaluated)
         limits = self.conditions.margins or (loss.largest_current, loss.largest_depth, loss.margin_window_over_tau)
-        self._margins = Margins(self.network, *limits) if loss.margin else None
+        self._margins: Margins | WindowedMargins | None = None
+        if loss.margin:
+            self._margins = (
+                WindowedMargins(windowed, loss.largest_current) if windowed else Margins(self.network, *limits)
+            )
         self.optimiser = new_optimiser(self.network, recipe.optimiser)
         self.totals = Totals()
         self.step = 0
@@ -220,6 +227,8 @@ class Trainer:
         self.conditions.before_step(self.step, self.steps)
         halved = self.recipe.optimiser.precision == "bfloat16"
         with parametrize.cached(), torch.autocast(self.device.type, torch.bfloat16, enabled=halved):
+            if isinstance(self._margins, WindowedMargins):
+                self._margins.pixels = self.network[0](z)
             z_out = self._forward(z)
             loss = self._loss(z_out, target)
         self.optimiser.zero_grad()
