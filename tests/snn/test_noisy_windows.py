@@ -28,6 +28,7 @@ from neurocircuit.spec import Flicker, NeuronSpec, Supply, Tone, Variation
 from neurocircuit.spec.neuron import FrequencyError
 from tests.network.test_windowed import random_network
 from tests.network.test_windowed_circuit import OnCircuit, mapped
+from tests.neuron.test_pulse_overlap import spec as overlapping
 from tests.snn.conversion import networks
 from tests.snn.digits_recipe import PLAIN_DIGITS, relu_network
 
@@ -105,6 +106,22 @@ def test_a_bias_spike_with_the_charge_of_an_ideal_loop_is_seen(monkeypatch: pyte
     """The planted wrong answer."""
     monkeypatch.setattr(noisy_windows._Ramp, "_bias", lambda layer: layer._module.bias + 0.0 * layer.node.largest)
     assert largest_difference(1, DEFAULT) > 1e-3
+
+
+OVERLAPPING = DEFAULT.replace(circuit=overlapping(0.4).circuit)
+
+
+def test_membranes_where_pulses_overlap_are_those_of_the_noise_model() -> None:
+    """What pairs of pulses lose is not in the membranes, on a ramp, but in the bias of the table."""
+    assert largest_difference(1, OVERLAPPING) < 1e-7
+
+
+def test_what_overlapping_pulses_lose_is_in_the_bias_of_the_table() -> None:
+    biases = []
+    for spec in (DEFAULT, OVERLAPPING):
+        table = table_of(*mapped("ramp", spec))
+        biases.append([float(np.mean(fit.first_passage.bias)) for fit in table.layers])
+    assert np.max(np.abs(np.subtract(*biases))) > 0.01
 
 
 def test_without_causes_it_is_the_network_and_chips_differ() -> None:

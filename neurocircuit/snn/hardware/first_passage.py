@@ -50,7 +50,7 @@ class PassageCells:
         passage_fit = fit.first_passage
         assert passage_fit is not None  # noqa: S101
         self.causes = causes
-        self.overlap, self.half_width = PulseOverlap.of(spec), spec.spike_width_s / (2.0 * spec.tau_s)
+        self.half_width = spec.spike_width_s / (2.0 * spec.tau_s)
         fast, slow = (float(np.real(pole)) for pole in loop_poles(spec.loop_ratio))
         self.poles = (fast, slow)
         slopes, times = passage_fit.n.shape[:2]
@@ -84,7 +84,7 @@ class FirstPassages(PassageCells):
         """As `PassageCells`."""
         super().__init__(fit, spec, causes)
         grid = grid_of(spec, STEP_over_tau)
-        self.step, self.window = float(grid[1]), spec.window_over_tau
+        self.step, self.window, self.overlap = float(grid[1]), spec.window_over_tau, PulseOverlap.of(spec)
         lag = np.subtract.outer(np.arange(len(grid)), np.arange(len(grid))) * self.step
         decay = [np.where(lag >= 0, np.exp(-pole * np.maximum(lag, 0.0)), 0.0) for pole in self.poles]
         self.grid, self.g, self.drift, *self.decay = (

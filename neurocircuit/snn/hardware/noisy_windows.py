@@ -182,10 +182,6 @@ class _Ramp:
         if not PassageCells.fits(fit, spec):
             raise InputError(f"layer {node.name}: the noise table must have first passages, and the loop real poles")
         self.passages = PassageCells(fit, spec, causes)
-        if not self.passages.overlap.is_none:
-            raise InputError(
-                f"layer {node.name}: pulses of the circuit must not act on each other in windowed training"
-            )
         self.rise = slope * node.window_over_tau  # r T
         self.spec, self._armed, self.origin_s = spec, armed, origin * spec.tau_s
         self._is_systematic = "systematic" in causes
