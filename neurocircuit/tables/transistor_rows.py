@@ -8,22 +8,24 @@ from typing import Any
 
 from neurocircuit.errors import FileFormatError, InputError
 
+CONTROL_VARIATE, PLAIN = "control variate", "plain Monte Carlo"
+
 
 @dataclass(frozen=True)
 class ControlledRow:
     """One disturbed row, ratios: the reported mean of |Δ|/t, plain Monte Carlo with its 95 % interval, the controls.
 
-    ci_low, ci_high: of the reported mean where that is the plain one; a controlled mean has none (control_variate.py).
+    ci_low, ci_high: of the reported mean.
     correlation: with the controls together, and with each of them; edge_mean: that control's mean over edge_n other
-    draws at the same phases, with its standard error. difference: plain mean less edge_mean, with the interval of both.
-    floor: how far |Δ|/t itself moves when the time step is halved, over floor_n draws.
+    draws at the same phases, with its standard error. difference: mean less edge_mean, with the interval of both.
+    floor: how far Δ/t moves when the time step is halved, the median over floor_n draws.
     nan where there is none, as intervals where draws are too few; the names are the columns of the file.
     """
 
     half: str
     row: float
     n: int
-    method: str  # "control variate" or "plain Monte Carlo"
+    method: str  # CONTROL_VARIATE or PLAIN
     mean: float
     ci_low: float
     ci_high: float

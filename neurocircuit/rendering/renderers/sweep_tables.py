@@ -118,6 +118,8 @@ def main_table(run: Run, half: str) -> Table:
         f"{run.table.metric} of |Δ|/t, t counted from {run.testbench.time_origin.replace('-', ' ')}. "
         f"Interval: {run.table.dataset.attrs['interval_method'].replace('delta', 'Δ')}."
     )
+    if run.table.provenance.get("control_variate"):
+        note += f" Means of level {run.main} are those with the control variate, intervals as in its own table below."
     note = f"{note} {unresolved_text(run.table, half)}".rstrip()
     return Table(f"Table 3, {HALF_TITLE[half].lower()}: output jitter", header, tuple(rows), note, (4,))
 

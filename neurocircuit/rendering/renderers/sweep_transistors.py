@@ -9,7 +9,7 @@ from neurocircuit.rendering.document import Table
 from neurocircuit.rendering.read.sweep import Run
 from neurocircuit.tables import percent_text
 from neurocircuit.tables.render import row_text
-from neurocircuit.tables.transistor_rows import ControlledRow
+from neurocircuit.tables.transistor_rows import CONTROL_VARIATE, ControlledRow
 
 NOT_RESOLVED = "not resolved"
 _HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}
@@ -37,7 +37,7 @@ def _beside(rows: tuple[ControlledRow, ...]) -> Table:
     header = (_HEADING[half], "transistor (%)", "95 % interval (%)", "edge (%)", "transistor − edge (points)", "agree")
     note = (
         f"Mean of |Δ|/t. Edge: mean over {rows[0].edge_n} draws at the phases that the transistor level can start "
-        "from; difference: plain Monte Carlo less edge, with its 95 % interval; they agree where that holds 0."
+        "from; difference with its 95 % interval: the levels agree where that holds 0."
     )
     return Table("Transistors beside edges: output jitter", header, tuple(lines), note)
 
@@ -69,9 +69,11 @@ def _estimated(rows: tuple[ControlledRow, ...]) -> Table:
     )
     note = (
         "ρ: correlation of |Δ|/t with that of the fast levels over the same draws and phases; variance ÷: by which "
-        "both together divide the variance, with coefficients from the other four of five folds. Below ρ = 0.7 plain "
-        f"Monte Carlo is reported. Floor: mean change of Δ/t over {rows[0].floor_n} draws with both runs repeated at "
-        "half the time step (2.5 for 5 ps); a row below three floors is not resolved."
+        "both together divide the variance, with coefficients from the other four of five folds. Intervals of "
+        "controlled means: Student t, joined with the mid-P chance that a draw differs by a pulse, where few do. Of "
+        "too few draws for that, plain Monte Carlo is reported. "
+        f"Floor: median change of Δ/t over {rows[0].floor_n} draws with both runs repeated at half the time step "
+        "(2.5 for 5 ps); a row below three floors is not resolved."
     )
     return Table("How the transistor rows were estimated", header, tuple(lines), note, (6,))
 
@@ -98,7 +100,7 @@ def sentence(rows: tuple[ControlledRow, ...]) -> str:
     unresolved = [row_text(row.half, row.row) for row in rows if not row.resolved]
     if unresolved:
         parts.append(f"rows {', '.join(unresolved)} are not resolved by the time step")
-    used = sum(row.method == "control variate" for row in rows)
+    used = sum(row.method == CONTROL_VARIATE for row in rows)
     parts.append(f"the control variate serves {used} of {len(rows)} rows")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."

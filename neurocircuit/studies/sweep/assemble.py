@@ -1,7 +1,7 @@
 """From finished batches to fire times, statistics and the data files of a run; all reductions in trial order."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import xarray as xr
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.provenance import versions
+from neurocircuit.core.stats import half_width
 from neurocircuit.core.taskstore import sha256_of
 from neurocircuit.errors import SimulatorError
 from neurocircuit.neuron import levels as neuron_levels
@@ -23,6 +24,7 @@ from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, Half, Row, Swee
 from neurocircuit.studies.sweep.worker import BatchResult, inputs
 from neurocircuit.tables import TransferTable
 from neurocircuit.tables.jitter import curve_exponent, output_jitter, relative_error
+from neurocircuit.tables.transistor_rows import CONTROL_VARIATE, ControlledRow
 
 _SENSITIVITY_COLUMNS = "interpretation,what,row_kind,row_value,output_percent,ci_low_percent,ci_high_percent,fired,n"
 
@@ -59,7 +61,9 @@ class Fires:
     def floor(self, level: str, row: Row) -> float:
         """Return the mean |Δ|/t when only the numerics of the level are refined; nan when no draw fires.
 
-        A level that refines every row tells how far Δ/t itself moves; one that does not, how far the clean run does.
+        A level that refines every row tells how far Δ/t itself moves, in the median: one draw of few may move to
+        another pulse, and since start phases are drawn evenly, as many move back. One that does not refine every row
+        tells how far the clean run moves.
         """
         half = row.half
         clean, refined = self._rows[level, Row(half, "clean")], self._rows[level, Row(half, "floor")]
@@ -69,7 +73,8 @@ class Fires:
             fine = self._rows[level, Row(half, "floor", row.value)]
             moved = relative_error(refined, fine, origin) - relative_error(clean, self.measured(level, row), origin)
         moved = np.abs(moved[np.isfinite(moved)])
-        return float(moved.mean()) if moved.size else math.nan
+        average = np.median if level == COSTLY_LEVEL else np.mean
+        return float(average(moved)) if moved.size else math.nan
 
     def statistics(self, level: str, row: Row) -> dict[str, float]:
         """Return `output_jitter` of a disturbed row."""
@@ -105,15 +110,28 @@ class Fires:
         return draws.origin_over_tau(request.testbench)
 
 
-def transfer_table(fires: Fires, environment: Environment) -> TransferTable:
-    """Return the table, the testbench's own level first."""
+def transfer_table(fires: Fires, environment: Environment, controlled: Sequence[ControlledRow] = ()) -> TransferTable:
+    """Return the table, the testbench's own level first; controlled: rows of the costly level, and their estimates."""
     request = fires.request
     levels = sorted(request.levels, key=lambda level: level != request.testbench.level)
     rows = {
         half: {(level, row.value): fires.statistics(level, row) for level in levels for row in request.disturbed(half)}
         for half in ("jitter", "bits")
     }
+    used = {(row.half, row.row): row for row in controlled if row.method == CONTROL_VARIATE}
+    disturbed = [row for half in request.halves for row in request.disturbed(half)]
+    estimated = {row: used[row.half, row.value] for row in disturbed if (row.half, row.value) in used}
+    for row, found in estimated.items():
+        rows[row.half][COSTLY_LEVEL, row.value] |= {
+            "mean": found.mean,
+            "standard_error": (found.ci_high - found.mean) / half_width(1.0, found.n - 1),
+            "ci_low": found.ci_low,
+            "ci_high": found.ci_high,
+        }
     exponents = {level: fires.exponent(level) for level in levels} if request.sweep.jitter else {}
+    shortages = {level: _without_interval(fires, level) for level in levels}
+    for row in estimated:
+        shortages[COSTLY_LEVEL].pop(row.name, None)
     provenance = {
         **request.to_dict(),
         "seed": request.sweep.seed,
@@ -122,7 +140,8 @@ def transfer_table(fires: Fires, environment: Environment) -> TransferTable:
         "engines": {level: environment.engines[level] for level in levels},
         "not_modelled": {level: list(neuron_levels.not_modelled(level, request.effective_spec)) for level in levels},
         "versions": versions(),
-        "no_interval": {level: _without_interval(fires, level) for level in levels},
+        "no_interval": shortages,
+        **({"control_variate": [row.name for row in estimated]} if estimated else {}),
     }
     return TransferTable.from_statistics(rows["jitter"], rows["bits"], exponents, provenance)
 

@@ -7,13 +7,14 @@ import numpy as np
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.stats import separated_difference, student_interval
 from neurocircuit.neuron import levels
+from neurocircuit.studies.sweep import resolution
 from neurocircuit.studies.sweep.assemble import Fires
 from neurocircuit.studies.sweep.control_variate import estimate
 from neurocircuit.studies.sweep.draws import draw
 from neurocircuit.studies.sweep.plan import COSTLY_LEVEL, Batch, Row, SweepRequest
 from neurocircuit.studies.sweep.worker import inputs
 from neurocircuit.tables.jitter import relative_error
-from neurocircuit.tables.transistor_rows import ControlledRow
+from neurocircuit.tables.transistor_rows import CONTROL_VARIATE, PLAIN, ControlledRow
 
 CONTROL_LEVELS = ("edge", "ideal")  # phases and pulses; and the jitter itself, whatever the pulses make of it
 CONTROL_DRAWS = 100_000  # behind the controls' means
@@ -37,26 +38,35 @@ def _controlled(fires: Fires, row: Row, paired: Floats, others: Floats) -> Contr
     count = others.shape[1]
     means = others.mean(axis=1) if count else np.full(len(others), math.nan)
     edge, edge_low, edge_high = student_interval(others[0])
-    estimated, floor = estimate(costly, paired, means), fires.floor(COSTLY_LEVEL, row)
+    estimated, floor = estimate(costly, paired, means, _pulse(fires, row)), fires.floor(COSTLY_LEVEL, row)
     statistics = fires.statistics(COSTLY_LEVEL, row)
     plain = (statistics["mean"], statistics["ci_low"], statistics["ci_high"])
+    reported = (estimated.mean, estimated.low, estimated.high) if estimated.used else plain
     return ControlledRow(
         row.half,
         row.value,
         estimated.n,
-        "control variate" if estimated.used else "plain Monte Carlo",
-        *((estimated.mean, math.nan, math.nan) if estimated.used else plain),
+        CONTROL_VARIATE if estimated.used else PLAIN,
+        *reported,
         *plain,
         estimated.correlation,
         estimated.correlations[0],
         estimated.correlations[1],
         estimated.variance_reduction,
         *(edge, float(others[0].std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan, count),
-        *separated_difference(plain, (edge, edge_low, edge_high)),
+        *separated_difference(reported, (edge, edge_low, edge_high)),
         floor,
         fires.request.draws(COSTLY_LEVEL, Row(row.half, "floor", row.value)),
         bool(estimated.mean >= RESOLVED_FLOORS * floor),
     )
+
+
+def _pulse(fires: Fires, row: Row) -> float:
+    """Return what one pulse of the membrane changes in |Δ|/t, at the mean clean fire time."""
+    clean = fires.desired(COSTLY_LEVEL, row.half) - fires.origin[: fires.request.levels[COSTLY_LEVEL]]
+    clean = clean[np.isfinite(clean)]
+    spacing = resolution.pulse_spacing_over_tau(fires.request.effective_spec, COSTLY_LEVEL)
+    return spacing / float(clean.mean()) if clean.size else math.nan
 
 
 def control_errors(request: SweepRequest, first: int, count: int) -> dict[Row, Floats]:

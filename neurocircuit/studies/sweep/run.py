@@ -196,14 +196,15 @@ def _write_data(
 ) -> tuple[TransferTable, list[dict[str, Any]]]:
     """Write table, draws, sensitivity and waveforms; return the table, and the waveforms that failed."""
     fires = assemble.Fires(request, work.results, environment)
-    table = assemble.transfer_table(fires, environment)
+    controlled = control.controlled_rows(fires) if COSTLY_LEVEL in request.levels else []
+    table = assemble.transfer_table(fires, environment, controlled)
     table.save(out / "table.nc")
     write_atomically(out / "table.csv", table.to_csv())
     write_atomically(out / "draws.nc", dataset_bytes(assemble.draws_dataset(fires)))
     small = {name: assemble.Fires(variant, work.results, environment) for name, variant in variants.items()}
     write_atomically(out / "sensitivity.csv", assemble.sensitivity_csv(small))
-    if COSTLY_LEVEL in request.levels:
-        write_atomically(out / "transistor.csv", transistor_rows.to_csv(control.controlled_rows(fires)))
+    if controlled:
+        write_atomically(out / "transistor.csv", transistor_rows.to_csv(controlled))
     waveforms, failed = assemble.waveforms_dataset(fires)
     write_atomically(out / "waveforms.nc", dataset_bytes(waveforms))
     return table, failed

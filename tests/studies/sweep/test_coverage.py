@@ -4,6 +4,8 @@ A pool of draws of the shipped testbench is made once for each level; small swee
 the truth. Counts of hits are judged by the binomial law: a coverage of 93 … 97 % fails by chance once in a million.
 """
 
+import functools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -117,14 +119,15 @@ SURROGATES = {  # for transistors, which are too slow: the costly level, and the
 }
 
 
-def _surrogate(name):
-    """|Δ|/t of a costly level and of its controls, and which spikes moved, at 9 % jitter; both [..., trial].
+@functools.cache
+def _surrogate(name, jitter=0.09):
+    """|Δ|/t of a costly level and of its controls, and which spikes moved, in a row; both [..., trial].
 
     The costly level's start phases differ from those of its controls by normal errors of some rad: transistors start
     where their saved states let them.
     """
     level, phase_error_rad, controls = SURROGATES[name]
-    made, rows = _request("paper"), (Row("jitter", "clean"), Row("jitter", "disturbed", 0.09))
+    made, rows = _request("paper"), (Row("jitter", "clean"), Row("jitter", "disturbed", jitter))
     shifts = phase_error_rad * np.random.default_rng(3).standard_normal((POOL, 2))
 
     def fires(level, row, shift_rad):
@@ -155,18 +158,40 @@ def test_intervals_beside_controlled_means_cover(name):
         assert covers(hits_of(difference, truth, costly, n, moved))
 
 
-def test_students_t_of_a_controlled_mean_does_not_cover_so_it_has_no_interval():
-    """Where pulses nearly agree (ρ = 0.94) the few draws in which they do not carry the spread: 56 % are covered."""
-    costly, beside, _ = _surrogate("the same pulses")
-    n = least_draws(_request("paper"), "transistor", Row("jitter", "disturbed", 0.09))
+def _controlled_hits(name, n, jitter, known=control_variate.MOVES_KNOWN, biased_by=0.0):
+    """How many of the sweeps of n draws have the truth in the interval of their controlled mean.
 
-    def controlled(sizes, *beside_sizes):
-        x = np.stack(beside_sizes)
-        moved_by = np.sum(control_variate._cross_fitted(sizes, x) * (x - beside.mean(axis=1)[:, None]), axis=0)
-        return student_interval(sizes - moved_by)
+    biased_by: planted error of the controls' mean, a ratio. A clean spike comes at about 1.1 τ.
+    """
+    costly, beside, _ = _surrogate(name, jitter)
+    spec = _request("paper").effective_spec
+    pulse = resolution.pulse_spacing_over_tau(spec, "transistor") / 1.1
+    generator, hits, means = np.random.default_rng(n), 0, beside.mean(axis=1) * (1 + biased_by)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(control_variate, "MOVES_KNOWN", known)
+        for _ in range(SWEEPS):
+            chosen = generator.integers(0, POOL, n)
+            found = control_variate.estimate(costly[chosen], beside[:, chosen], means, pulse)
+            hits += found.low <= costly.mean() <= found.high
+    return hits
 
-    assert np.corrcoef(beside[0], costly)[0, 1] > 0.9
-    assert not covers(hits_of(controlled, costly.mean(), costly, n, *beside))
+
+@pytest.mark.parametrize("jitter", [0.01, 0.09])
+@pytest.mark.parametrize("n", [control_variate.LEAST_DRAWS, 160])
+@pytest.mark.parametrize("name", SURROGATES)
+def test_intervals_of_controlled_means_cover_at_least(name, n, jitter):
+    assert _controlled_hits(name, n, jitter) >= stats.binom.ppf(5e-7, SWEEPS, 0.93)
+
+
+def test_what_the_draws_do_not_show_is_in_the_interval_of_a_controlled_mean():
+    """Where pulses nearly agree, the few draws in which they do not carry the spread: Student's t alone misses."""
+    alone = _controlled_hits("the same pulses", control_variate.LEAST_DRAWS, 0.09, known=0)
+    assert alone < stats.binom.ppf(5e-7, SWEEPS, 0.93)
+
+
+@pytest.mark.parametrize("name", ["the same pulses", "neighbouring pulses"])
+def test_a_wrong_mean_of_the_controls_is_missed_by_the_interval(name):
+    assert _controlled_hits(name, 160, 0.09, biased_by=0.2) < SWEEPS / 2
 
 
 def test_heavy_tails_have_no_interval_at_any_number_of_draws():
