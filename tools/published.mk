@@ -220,10 +220,10 @@ published-transistor: setup ## Rebuild reports/published/transistor from the dat
 	@$(BIN)/neurocircuit sweep --level transistor --jitter 1-9% \
 	  --trials 160 --cross-trials 8 --out reports/published/transistor
 
-published-mc: setup ## Chips with mismatch, each trimmed: rebuild reports/published/transistor-mc (about 15 minutes of processor time)
+published-mc: setup ## Chips with mismatch, each trimmed: rebuild reports/published/transistor-mc (about 25 minutes of processor time)
 	@rm -rf reports/published/transistor-mc
-	@$(BIN)/neurocircuit sweep --level transistor --mc 3 \
-	  --jitter 1,5,9% --trials 12 --cross-trials 2 --out reports/published/transistor-mc
+	@$(BIN)/neurocircuit sweep --level transistor --mc 10 \
+	  --jitter 1,5,9% --trials 10 --cross-trials 2 --out reports/published/transistor-mc
 
 # The demonstration network (training/mnist_mapped.toml) on the embedded and on the stressed circuit: mapping, noise
 # table with its budget, and the replay of neurons and of IMAGES whole images on three chips. About 12 CPU-minutes each.

@@ -101,9 +101,9 @@ class Bench:
         return wbn, wbp, source, sink
 
     def weight_currents(
-        self, circuit: Circuit, vco1_V: float, inputs: int, mismatch: Mapping[str, DeviceShift]
+        self, circuit: Circuit, vco1_V: float, codes: Sequence[int], mismatch: Mapping[str, DeviceShift]
     ) -> Floats:
-        """Return the currents of so many synapses into VCO1's node, held on at full scale, [synapse], A.
+        """Return the currents of synapses into VCO1's node, each held on at its signed code, [synapse], A.
 
         mismatch: as of the neuron, whose names the synapses and their reference have here.
         """
@@ -114,12 +114,12 @@ class Bench:
             f"Vt t 0 {number(self.supply_V)}",
             synapse_subcircuit(bits),
         ]
-        for k in range(inputs):
-            codes = code_lines(circuit.largest_code, bits, "vdd")
-            body += [f"Vib{k} ib{k} 0 {number(vco1_V)}", f"xw{k} t {codes} ib{k} wbp wbn vdd synapse"]
-        here = ("m.xref.", *(f"m.xw{k}." for k in range(inputs)))
+        for k, code in enumerate(codes):
+            lines = code_lines(code, bits, "vdd")
+            body += [f"Vib{k} ib{k} 0 {number(vco1_V)}", f"xw{k} t {lines} ib{k} wbp wbn vdd synapse"]
+        here = ("m.xref.", *(f"m.xw{k}." for k in range(len(codes))))
         shifts_here = {path: shift for path, shift in mismatch.items() if path.startswith(here)}
-        saved = [f"i(vib{k})" for k in range(inputs)]
+        saved = [f"i(vib{k})" for k in range(len(codes))]
         vectors = self.run("\n".join(body), saved, HELD_s, HELD_s / 1000, shifts_here)
         return np.array([vectors[name][-1] for name in saved])
 

@@ -34,9 +34,7 @@ def spec_of(context: Context) -> NeuronSpec:
     synapse = context.done["synapse"]
     jumps = synapse.curves["jumps"]
     lag = kernel.value("idle_lag")
-    # A lag beside π/2 drifts VCO4 by the swing; what is left of the drift is VCO4's own.
-    own_drift = kernel.value("drift") - 2 * swing_Hz * lag
-    after = (0.0, -lag / (2 * pi * f1_Hz * tau_s), 0.0, own_drift / (2 * pi * f3_Hz))
+    after = after_trim(lag, kernel.value("drift"), swing_Hz, tau_s, f1_Hz, f3_Hz)
     spec = NeuronSpec(
         name=f"{context.installed.process.name} {circuit.condition.corner}",
         tau_s=tau_s,
@@ -75,6 +73,15 @@ def spec_of(context: Context) -> NeuronSpec:
     if (supply := context.done.get("supply")) is not None:
         spec = with_supply(spec, supply, source)
     return spec
+
+
+def after_trim(
+    lag_rad: float, drift_rad_per_s: float, swing_Hz: float, tau_s: float, f1_Hz: float, f3_Hz: float
+) -> tuple[float, float, float, float]:
+    """Return the relative frequency errors of VCO1 … VCO4 behind an idle neuron's lag beside π/2 and membrane drift."""
+    # The lag drifts VCO4 by the swing; what is left of the drift is VCO4's own.
+    own_drift = drift_rad_per_s - 2 * swing_Hz * lag_rad
+    return 0.0, -lag_rad / (2 * pi * f1_Hz * tau_s), 0.0, own_drift / (2 * pi * f3_Hz)
 
 
 def sensitivities(

@@ -1,5 +1,6 @@
 """Chips of a Monte Carlo run: the same circuit with mismatch drawn for each, and each trimmed as a user would."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import pi
@@ -12,11 +13,12 @@ from neurocircuit.errors import InputError, SimulatorBadOutput
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.process.bench import Bench
 from neurocircuit.process.conditions import cache_folder
+from neurocircuit.process.fit import after_trim
 from neurocircuit.process.measurements import trim
 from neurocircuit.process.run import identity
 from neurocircuit.process.stored import trim_from_dict, trim_to_dict
-from neurocircuit.process.trimming import TrimResult
-from neurocircuit.spec import Bias, Circuit, NeuronSpec
+from neurocircuit.process.trimming import CHIP_ARM_s, TrimResult
+from neurocircuit.spec import Bias, Circuit, FrequencyError, NeuronSpec
 from neurocircuit.spice import ngspice
 from neurocircuit.spice.mismatch import draw_components, shifts_of
 from neurocircuit.spice.process import describe, load
@@ -33,12 +35,12 @@ class Chips:
     lost: dict[str, str]
 
 
-def chips(spec: NeuronSpec, count: int, seed: int, inputs: int) -> Chips:
+def chips(spec: NeuronSpec, count: int, seed: int, weights: Sequence[float]) -> Chips:
     """Return `count` chips of a neuron with transistors: its spec with mismatch, trimmed.
 
     Chip k depends on (seed, k) alone.
 
-    inputs: synapses that the draws use.
+    weights: those of the synapses that the draws use.
 
     A chip that cannot be trimmed is a loss of yield: a neuron that does not lock, or fires by itself, is not drawn.
     Raise InputError for a spec without circuit, SimulatorBadOutput when no chip can be trimmed, SimulatorMissing,
@@ -53,12 +55,7 @@ def chips(spec: NeuronSpec, count: int, seed: int, inputs: int) -> Chips:
         except SimulatorBadOutput as error:
             lost[chip.name] = ngspice.reason_of(error)
             continue
-        measured = {"f1_Hz": trimmed_chip.f1_Hz, "f3_Hz": trimmed_chip.f3_Hz, "lead_rad": trimmed_chip.lead_rad}
-        trimmed.append(
-            spec_as_measured(
-                chip, circuit.replace(bias=trimmed_chip.bias, standing_V=trimmed_chip.standing_V, **measured), inputs
-            )
-        )
+        trimmed.append(spec_as_measured(chip, circuit, trimmed_chip, weights))
     if not trimmed:
         name, reason = next(iter(lost.items()))
         raise SimulatorBadOutput(f"none of {count} chips can be trimmed; {name}: {reason}")
@@ -89,29 +86,41 @@ def built(circuit: Circuit) -> Circuit:
 class Measured:
     """What an instrument tells of a circuit in lock.
 
-    gain_Hz_per_A: tuning gains of VCO1 … VCO4. swing_Hz: of VCO4 between UP = 0 and 1, static. weight_A: mean current
-    of the first synapses at full scale, held on.
+    gain_Hz_per_A: tuning gains of VCO1 … VCO4. swing_Hz: of VCO4 between UP = 0 and 1, static. weight_A: mean currents
+    of the synapses in use, each held on at its code, [synapse].
     """
 
     gain_Hz_per_A: Floats
     swing_Hz: float
-    weight_A: float
+    weight_A: Floats
 
 
-def spec_as_measured(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec:
+def spec_as_measured(spec: NeuronSpec, built_chip: Circuit, trim: TrimResult, weights: Sequence[float]) -> NeuronSpec:
     """Return the spec of a trimmed chip by what an instrument can tell of it; spec: with the circuit before trim.
 
     As ratios to the nominal devices: τ by VCO2's gain and resistors, w_lf by R1 and C, the swing of VCO4, the phase
     jump by VCO1's gain and by that part of a jump which the synapses' current makes (the rest is the charge of their
-    nodes); frequencies and lead are those of the trim. One weight stands for all `inputs` synapses; the gain of the XOR
-    and the sinks are left nominal.
+    nodes); frequencies and lead are those of the trim, and what it leaves of lag and drift is added to the frequency
+    errors. One jump stands for all synapses: that of those in use at their weights. The gain of the XOR is left
+    nominal. The chip is armed when its loop has settled, as it is trimmed.
     """
     nominal_chip = circuit_of(spec).replace(chip_seed=None)
-    measured, nominal = _measured(chip, nominal_chip.bias, inputs), _measured(nominal_chip, nominal_chip.bias, inputs)
+    chip = built_chip.replace(
+        bias=trim.bias,
+        standing_V=trim.standing_V,
+        f1_Hz=trim.f1_Hz,
+        f3_Hz=trim.f3_Hz,
+        lead_rad=trim.lead_rad,
+        arming_s=CHIP_ARM_s,
+    )
+    on_codes = spec.weight_bank.quantise(np.asarray(weights, dtype=np.float64))
+    codes = tuple(spec.weight_bank.codes(on_codes).tolist())
+    measured, nominal = (_measured(circuit, nominal_chip.bias, codes) for circuit in (chip, nominal_chip))
     gain = measured.gain_Hz_per_A / nominal.gain_Hz_per_A
-    full_scale_rad = spec.phase_per_weight_rad * spec.weight_bank.excitatory.max_weight
-    charge = (measured.weight_A - nominal.weight_A) * nominal_chip.spike_width_s
-    jump = gain[0] * (1 + 2 * pi * nominal.gain_Hz_per_A[0] * charge / full_scale_rad)
+    charge_C = (measured.weight_A - nominal.weight_A) * nominal_chip.spike_width_s
+    jumps_rad = spec.phase_per_weight_rad * on_codes
+    moved_rad = jumps_rad + 2 * pi * nominal.gain_Hz_per_A[0] * charge_C
+    jump = gain[0] * (np.abs(moved_rad).sum() / np.abs(jumps_rad).sum() if np.any(jumps_rad) else 1.0)
     lead = chip.lead_rad / nominal_chip.lead_rad - 1
     parts, usual = chip.components, nominal_chip.components
     series = (parts.r1_Ohm + parts.r2_Ohm) / (usual.r1_Ohm + usual.r2_Ohm)
@@ -119,6 +128,15 @@ def spec_as_measured(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec
     changed = NeuronErrors(series / gain[1] - 1, measured.swing_Hz / nominal.swing_Hz - 1, lead, (0.0,) * 4).spec_of(
         spec, 0
     )
+    left = after_trim(
+        trim.lag_residual_rad,
+        trim.drift_rad_per_s,
+        changed.vco4_swing_Hz,
+        changed.tau_s,
+        chip.f1_Hz,
+        chip.f3_Hz,
+    )
+    in_force = tuple(usual + own for usual, own in zip(spec.frequency_error.in_force, left, strict=True))
     return changed.replace(
         loop_filter_rad_per_s=changed.loop_filter_rad_per_s * corner * series,
         f0_Hz=spec.f0_Hz * chip.f1_Hz / nominal_chip.f1_Hz,
@@ -126,12 +144,13 @@ def spec_as_measured(spec: NeuronSpec, chip: Circuit, inputs: int) -> NeuronSpec
         * (chip.f3_Hz / nominal_chip.f3_Hz)
         / (chip.f1_Hz / nominal_chip.f1_Hz),
         phase_per_weight_rad=spec.phase_per_weight_rad * float(jump),
+        frequency_error=FrequencyError(before_trim=in_force, after_trim=in_force),
         circuit=chip,
     )
 
 
 @lru_cache(maxsize=64)
-def _measured(circuit: Circuit, nominal: Bias, inputs: int) -> Measured:
+def _measured(circuit: Circuit, nominal: Bias, codes: tuple[int, ...]) -> Measured:
     shifts = shifts_of(circuit, trim.IDLE_SYNAPSES)
     bench = Bench(load(circuit.process), circuit.condition)
     plant, bias = trim.CircuitPlant(bench, circuit.components, shifts), circuit.bias
@@ -145,8 +164,8 @@ def _measured(circuit: Circuit, nominal: Bias, inputs: int) -> Measured:
     rings = [plant.rings([0.97 * i, i, 1.03 * i], vco) for vco, i in enumerate(in_lock_A, 1)]
     gains = np.array([np.ptp(ring.frequency_Hz[[0, 2]]) / (0.06 * i) for ring, i in zip(rings, in_lock_A, strict=True)])
     swing_Hz = gains[3] * (plant.supply_V - rings[3].bias_V[1]) / circuit.components.r4_Ohm
-    weight_A = np.mean(bench.weight_currents(circuit, float(rings[0].bias_V[1]), inputs, shifts))
-    return Measured(gains, float(swing_Hz), float(weight_A))
+    weight_A = bench.weight_currents(circuit, float(rings[0].bias_V[1]), codes, shifts)
+    return Measured(gains, float(swing_Hz), weight_A)
 
 
 def _trimmed(circuit: Circuit) -> TrimResult:

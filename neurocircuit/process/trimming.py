@@ -19,6 +19,9 @@ LARGEST_IDLE_RUNS = 6
 LEAST_GAIN_RATIO = 0.4
 DERATINGS = (1.0, 0.9, 0.8, 0.7)  # of the nominal f1
 ARM_s = 20e-9  # of idle runs and of the trimmed circuit: from standing lines the loop is within 5 mrad of lock by then
+# Of a chip with mismatch: its VCOs start further apart, the first chips by up to 0.4 rad, so wait two time constants
+# more. Trimmed at ARM_s such a chip had a mean lag of π/2 while it was still settling, and 28 mrad beside it in lock.
+CHIP_ARM_s = 60e-9
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,15 @@ from neurocircuit.process.bench import Bench, TIMEOUT_s, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.ring_tuning import Rings
 from neurocircuit.process.stored import trim_to_dict
-from neurocircuit.process.trimming import DEFAULT_RESOLUTION, ARM_s, Idle, TrimResult, residual_bound, trim_plant
+from neurocircuit.process.trimming import (
+    DEFAULT_RESOLUTION,
+    ARM_s,
+    CHIP_ARM_s,
+    Idle,
+    TrimResult,
+    residual_bound,
+    trim_plant,
+)
 from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Bias, Circuit, Components, Condition
 from neurocircuit.spice.devices import DeviceShift
@@ -24,7 +32,8 @@ from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import simulate
 
 # Lag and drift are read where evaluations run: from states saved some 9 ns after arming (spice/saved_states.py).
-READ_s, STOP_s = ARM_s + 6e-9, ARM_s + 34e-9
+_READ_AFTER_s, _STOP_AFTER_s = 6e-9, 34e-9
+READ_s, STOP_s = ARM_s + _READ_AFTER_s, ARM_s + _STOP_AFTER_s
 IDLE_SYNAPSES = SYNAPSES  # attached while trimming: their leakage is part of VCO1's current
 
 
@@ -48,6 +57,11 @@ class CircuitPlant:
     def alike(self) -> bool:
         """Whether the four rings are one and the same."""
         return not self.mismatch
+
+    @property
+    def arm_s(self) -> float:
+        """When idle runs are armed."""
+        return ARM_s if self.alike else CHIP_ARM_s
 
     def rings(self, currents_A: Sequence[float], vco: int = 1) -> Rings:
         """Return the free rings at these bias currents, with the devices of the VCO of that number."""
@@ -74,10 +88,13 @@ class CircuitPlant:
     def idle(self, bias: Bias, swing_Hz: float) -> Idle:
         """Return the armed neuron with its idle synapses, no input, from power-up."""
         saved = tuple(f"v({node})" for node in ("o1", "o2", "o3", "o4", "up", "q", "fired"))
-        return read_idle(self.run_idle(bias, saved), self.supply_V, swing_Hz)
+        return read_idle(self.run_idle(bias, saved), self.supply_V, swing_Hz, self.arm_s)
 
     def run_idle(self, bias: Bias, saved: tuple[str, ...]) -> dict[str, Floats]:
-        """Return vectors of the armed neuron without input, from power-up to STOP_s; needs rings as `standing`."""
+        """Return vectors of the armed neuron without input, from power-up until lag and drift have been read.
+
+        Needs rings as `standing`.
+        """
         circuit = Circuit(
             process=self.bench.installed.process.name,
             condition=self.bench.condition,
@@ -86,14 +103,14 @@ class CircuitPlant:
             f1_Hz=self._at(self.frequency_Hz, 1, bias.vco1_A),
             f3_Hz=self._at(self.frequency_Hz, 3, bias.vco3_A),
             standing_V=self.standing(bias),
-            arming_s=ARM_s,
+            arming_s=self.arm_s,
         )
         # A chip's synapses differ; nominal ones are drawn as one.
         inputs = [Input()] * IDLE_SYNAPSES if self.mismatch else []
         deck = compose_neuron(
             circuit,
             inputs,
-            stop_s=STOP_s,
+            stop_s=self.arm_s + _STOP_AFTER_s,
             saved=saved,
             installed=self.bench.installed,
             mismatch=self.mismatch,
@@ -138,34 +155,34 @@ def trim(
     return replace(result, standing_V=plant.standing(result.bias), cpu_s=cpu_s() - began)
 
 
-def read_idle(vectors: dict[str, Floats], supply_V: float, swing_Hz: float) -> Idle:
-    """Return what an idle run from power-up shows, lag and drift as means over READ_s … STOP_s.
+def read_idle(vectors: dict[str, Floats], supply_V: float, swing_Hz: float, arm_s: float = ARM_s) -> Idle:
+    """Return what an idle run from power-up, armed at arm_s, shows; lag and drift as means over the 28 ns of reading.
 
     Nan for what it does not.
 
     The loop and the nodes behind the switches go on settling for long, by less and less: what a fit would find at
     infinity is not what a neuron meets after arming.
     """
-    time, level = vectors["time"], supply_V / 2
+    time, level, read_s = vectors["time"], supply_V / 2, arm_s + _READ_AFTER_s
     fired = waveforms.edges(time, vectors["v(fired)"], level)
-    fired = fired[fired > ARM_s + 2e-9]
+    fired = fired[fired > arm_s + 2e-9]
     end_s = float(fired[0]) if len(fired) else float(time[-1])
     e1, e2 = (waveforms.edges(time, vectors[f"v({node})"], level) for node in ("o1", "o2"))
-    e3, e4 = (_after(waveforms.edges(time, vectors[f"v({node})"], level), ARM_s, end_s) for node in ("o3", "o4"))
-    late1, late2 = (edge[edge > READ_s] for edge in (e1, e2))
+    e3, e4 = (_after(waveforms.edges(time, vectors[f"v({node})"], level), arm_s, end_s) for node in ("o3", "o4"))
+    late1, late2 = (edge[edge > read_s] for edge in (e1, e2))
     frequency = tuple(waveforms.frequency_Hz(edge) for edge in (late1, late2, e3[1:], e4[1:]))
     missing = Idle((frequency[0], frequency[1], frequency[2], frequency[3]), nan, nan, nan)
     if min(len(late1), len(late2)) < 8:
         return missing
-    lag = _lock(*lag_of(e1, e2))
+    lag = _lock(*lag_of(e1, e2), read_s)
     # A membrane that leaves its range before it can be read: VCO4 is far off, and its frequency says by how much.
     if not isfinite(lag) or min(len(e3), len(e4)) < 10:
         return replace(missing, lag_rad=lag)
-    armed = slice(int(np.searchsorted(time, ARM_s)), int(np.searchsorted(time, end_s)))
+    armed = slice(int(np.searchsorted(time, arm_s)), int(np.searchsorted(time, end_s)))
     course = Course(time[armed], {name: wave[armed] for name, wave in vectors.items()}, supply_V, swing_Hz, -pi / 2)
     at_s, membrane = settled_membrane(course, 1.0 / missing.frequency_Hz[0])
-    late = at_s > (READ_s if end_s > READ_s + 8e-9 else 0.0)
-    slope, start = np.polyfit(at_s[late] - ARM_s, membrane[late], 1)
+    late = at_s > (read_s if end_s > read_s + 8e-9 else 0.0)
+    slope, start = np.polyfit(at_s[late] - arm_s, membrane[late], 1)
     return replace(missing, lag_rad=lag, drift_rad_per_s=float(slope), lead_rad=-float(start))
 
 
@@ -193,12 +210,12 @@ def _after(edge_s: Floats, begin_s: float, end_s: float) -> Floats:
     return edge_s[(edge_s > begin_s) & (edge_s < end_s)]
 
 
-def _lock(time_s: Floats, lag_rad: Floats) -> float:
-    """Return the mean lag after READ_s.
+def _lock(time_s: Floats, lag_rad: Floats, read_s: float) -> float:
+    """Return the mean lag after read_s.
 
     Nan when the loop slips: the XOR's range is 0 … π, a slipping loop turns by 2π.
     """
-    late = lag_rad[time_s > READ_s]
+    late = lag_rad[time_s > read_s]
     return float(late.mean()) if np.ptp(late) < pi and 0 < late[-1] < pi and 0 < late.mean() < pi else nan
 
 

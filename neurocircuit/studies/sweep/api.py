@@ -14,7 +14,7 @@ from neurocircuit.process.monte_carlo import chips as trimmed_chips
 from neurocircuit.process.monte_carlo import drawn
 from neurocircuit.process.request import conditions as combined
 from neurocircuit.process.request import slug
-from neurocircuit.spec import Condition, NeuronSpec, Testbench
+from neurocircuit.spec import Condition, NeuronSpec, Testbench, Uniform
 from neurocircuit.spice.process import load, models_of
 from neurocircuit.studies.sweep import estimate as estimates
 from neurocircuit.studies.sweep import ledger as ledgers
@@ -158,7 +158,11 @@ def _chips(
     """Return the chips that can be trimmed, or all untrimmed for an estimate; and why not, by name, told too."""
     if dry_run:
         return drawn(request.spec, count, request.sweep.seed), {}
-    chips = trimmed_chips(request.spec, count, request.sweep.seed, len(request.testbench.weights))
+    weights = [
+        (weight.low + weight.high) / 2 if isinstance(weight, Uniform) else weight
+        for weight in request.testbench.weights
+    ]
+    chips = trimmed_chips(request.spec, count, request.sweep.seed, weights)
     for number, (name, reason) in enumerate(chips.lost.items(), 1):
         progress(number, count, f"{name} cannot be trimmed and is left out: {reason}")
     return chips.trimmed, chips.lost
