@@ -121,12 +121,12 @@ def transfer_table(fires: Fires, environment: Environment, controlled: Sequence[
     used = {(row.half, row.row): row for row in controlled if row.method == CONTROL_VARIATE}
     disturbed = [row for half in request.halves for row in request.disturbed(half)]
     estimated = {row: used[row.half, row.value] for row in disturbed if (row.half, row.value) in used}
-    for row, found in estimated.items():
+    for row, estimate in estimated.items():
         rows[row.half][COSTLY_LEVEL, row.value] |= {
-            "mean": found.mean,
-            "standard_error": (found.ci_high - found.mean) / half_width(1.0, found.n - 1),
-            "ci_low": found.ci_low,
-            "ci_high": found.ci_high,
+            "mean": estimate.mean,
+            "standard_error": (estimate.ci_high - estimate.mean) / half_width(1.0, estimate.n - 1),
+            "ci_low": estimate.ci_low,
+            "ci_high": estimate.ci_high,
         }
     exponents = {level: fires.exponent(level) for level in levels} if request.sweep.jitter else {}
     shortages = {level: _without_interval(fires, level) for level in levels}
