@@ -26,24 +26,28 @@ SHIP_DATASHEET = shipped=netlists/processes/$(2)/characterised && rm -rf $$shipp
 	install -m 644 -t $$shipped $(1)/spec.toml
 
 # Goes on where it was stopped. Seed 4: prediction cases that no one had seen while the fast levels were made.
-published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 70 minutes of processor time)
+published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 50 minutes of processor time)
 	@out=reports/published/datasheet-generic65; \
 	if test -e $$out/run.json; then rm -rf $$out; fi; \
-	$(BIN)/neurocircuit characterize --corner tt,ss,ff,sf,fs,tt_rcmin,tt_rcmax --temp 0,27,85 --vdd 0.95,1.0,1.05 \
+	$(BIN)/neurocircuit characterize --corner tt,ss,ff --temp 0,27,85 --vdd 0.95,1.0,1.05 \
 	  --one-at-a-time --trim-grid --process generic65 --seed 4 --jobs $(JOBS) --out $$out $$(test -e $$out/request.json && echo --resume)
 	@$(call SHIP_DATASHEET,reports/published/datasheet-generic65,generic65)
 
-.PHONY: published-low-noise published-neuron-noise
+# What a trim and the rings alone tell of processes whose models a package brings.
+OTHER_PROCESSES ?= freepdk45 gf180mcu
+.PHONY: published-datasheet-others published-low-noise published-neuron-noise
+published-datasheet-others: setup ## Rings of OTHER_PROCESSES="freepdk45 gf180mcu": reports/published/datasheet-PROCESS (about 4 minutes of processor time)
+	@for process in $(OTHER_PROCESSES); do out=reports/published/datasheet-$$process; rm -rf $$out && \
+	  $(BIN)/neurocircuit characterize --process $$process --only cco,phase_noise,supply,wiring --out $$out || exit 1; done
+
 published-low-noise: setup ## Rebuild the datasheet of the second neuron of generic65, at nominal only (about 20 minutes of processor time)
 	@rm -rf reports/published/datasheet-generic65_low_noise
 	@$(BIN)/neurocircuit characterize --process generic65_low_noise --out reports/published/datasheet-generic65_low_noise
 	@$(call SHIP_DATASHEET,reports/published/datasheet-generic65_low_noise,generic65_low_noise)
 
-published-noise-cost: setup ## Rebuild reports/published/noise-cost: two neurons of generic65 (about 3 minutes of processor time)
-	@rm -rf build/noise-cost
-	@for process in generic65 generic65_low_noise; do \
-	  $(BIN)/neurocircuit characterize --process $$process --only phase_noise --no-report --out build/noise-cost/$$process || exit 1; done
-	@$(BIN)/neurocircuit study noise-cost build/noise-cost/generic65 build/noise-cost/generic65_low_noise --out reports/published/noise-cost
+published-noise-cost: setup ## Rebuild reports/published/noise-cost: the two neurons of generic65, from their datasheets
+	@$(BIN)/neurocircuit study noise-cost reports/published/datasheet-generic65 reports/published/datasheet-generic65_low_noise \
+	  --out reports/published/noise-cost
 	@$(BIN)/neurocircuit report reports/published/noise-cost
 
 published-network: setup ## Train RECIPE=mnist with SEEDS="1 2 3" and read its test set once: reports/published/networks
@@ -423,8 +427,7 @@ NEURON_NOISE := reports/published/neuron-noise
 published-neuron-noise: setup ## Rebuild the demonstration network on both characterised neurons of generic65, with the noise of their devices (about 3 minutes of processor time)
 	@rm -rf $(NEURON_NOISE)
 	@for process in generic65 generic65_low_noise; do out=$(NEURON_NOISE)/$$process; mkdir -p $$out && \
-	  $(BIN)/neurocircuit spec --spec reports/published/datasheet-$$process/conditions/tt_27C_1V/spec.toml >$$out/circuit.toml \
-	    $$(test $$process != generic65 || echo --device-noise $(DEVICE_NOISE)/generic65/conditions/tt_27C_1V) && \
+	  $(BIN)/neurocircuit spec --spec reports/published/datasheet-$$process/conditions/tt_27C_1V/spec.toml >$$out/circuit.toml && \
 	  { $(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 100 --spec $$out/circuit.toml --out $$out/network.toml || \
 	    [ $$? = 3 ]; } && \
 	  $(BIN)/neurocircuit verify $$out/network.toml --images 25 --chips 2 --out $$out/replay || exit 1; done

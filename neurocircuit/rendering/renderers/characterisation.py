@@ -282,7 +282,7 @@ def _without_vco(key: str) -> str:
 
 def _remarks(run: Characterised, name: str) -> list[str]:
     by_condition = run.measured[name]
-    if len(by_condition) == 1:
+    if len({measured.remarks for measured in by_condition.values()}) == 1:
         return list(next(iter(by_condition.values())).remarks)
     return [
         f"{condition_text(condition)}: {text}"
