@@ -92,8 +92,8 @@ def with_ripple(spec: NeuronSpec, tones: Sequence[tuple[str, str]]) -> NeuronSpe
             "--ripple must stand beside supply sensitivities: a --spec with [supply], or --device-noise of a condition "
             "whose supply was measured"
         )
-    given = [{"frequency": frequency, "amplitude": amplitude} for frequency, amplitude in tones]
-    return NeuronSpec.from_dict({**spec.to_dict(), "supply": {**spec.supply.to_dict(), "tones": given}})
+    stated = [{"frequency": frequency, "amplitude": amplitude} for frequency, amplitude in tones]
+    return NeuronSpec.from_dict({**spec.to_dict(), "supply": {**spec.supply.to_dict(), "tones": stated}})
 
 
 def _nearest(measured: Measured, rings: tuple[str, ...], f_Hz: float) -> str:
