@@ -237,6 +237,7 @@ def _embedded_circuit(published: Path) -> list[list[str]]:
 TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "codesign": _codesign,
     "codesign_windowed": partial(_codesign, folder="codesign-windowed"),
+    "codesign_device_noise": partial(_codesign, folder="codesign-device-noise"),
     "embedded_circuit": _embedded_circuit,
     "networks": _networks,
     "spikes": _spikes,

@@ -261,6 +261,13 @@ published-codesign: setup ## Search the circuit of the demonstration network: re
 	$(BIN)/neurocircuit study codesign training/codesign/mnist.toml --workers $(JOBS) --out $$out && \
 	rm -rf $$out/study.db $$out/study.lock $$out/workers
 
+.PHONY: published-codesign-device-noise
+published-codesign-device-noise: setup ## The same under the noise of the devices, with the rings of the low-noise neuron: reports/published/codesign-device-noise (about 5 minutes of processor time)
+	@out=reports/published/codesign-device-noise; \
+	test -e $$out/study.db || rm -rf $$out; \
+	$(BIN)/neurocircuit study codesign training/codesign/mnist_device_noise.toml --workers $(JOBS) --out $$out && \
+	rm -rf $$out/study.db $$out/study.lock $$out/workers
+
 published-codesign-windowed: setup ## The same for the windowed MNIST network, its window T among the parameters: reports/published/codesign-windowed (some minutes of processor time)
 	@out=reports/published/codesign-windowed; \
 	test -e $$out/study.db || rm -rf $$out; \

@@ -280,7 +280,8 @@ def _pvt(published: Path) -> Iterator[Row]:
 
 
 def _codesign(published: Path) -> Iterator[Row]:
-    for folder, network in (("codesign", ""), ("codesign-windowed", " in windows")):
+    studies = {"codesign": "", "codesign-windowed": " in windows", "codesign-device-noise": " under device noise"}
+    for folder, network in studies.items():
         for values in _read(published, folder):
             for role, one in values["recommended"].items():
                 details = one["outcome"]["details"]

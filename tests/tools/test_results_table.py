@@ -92,5 +92,7 @@ def test_a_marked_number_follows_its_file(tmp_path):
     assert marks.fill(f"now {mark}9<!-- / --> %", tmp_path) == f"now {mark}25.0<!-- / --> %"
     with pytest.raises(FileFormatError, match="leads nowhere at kind=y"):
         marks.fill("<!-- = a.json rows[kind=y].v.0 .1f -->9<!-- / -->", tmp_path)
-    with pytest.raises(FileFormatError, match="must be among codesign, codesign_windowed, embedded_circuit"):
+    with pytest.raises(
+        FileFormatError, match="must be among codesign, codesign_windowed, codesign_device_noise, embedded_circuit"
+    ):
         marks.fill("<!-- table other --><!-- / -->", tmp_path)

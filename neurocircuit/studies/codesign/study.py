@@ -130,8 +130,8 @@ class Power(Spec):
 
     Phase diffusion D, flicker h and supply sensitivity follow current, frequency and the area of the bias devices as
     eq. (N1) of process/measurements/noise_law.py, relative to the base circuit's, within the rings that were measured:
-    widths scale with the current, so that D and h are inverse to it (as a ring's jitter is to its power: McNeill,
-    JSSC 32 (1997) 870), and sensitivities stay. A condition without noise_law.json allows another current alone.
+    widths scale with the current, so that D and h are about inverse to it, as a ring's jitter is to its power (McNeill,
+    JSSC 32 (1997) 870). A condition without noise_law.json allows another current alone, with D and h inverse to it.
     """
 
     condition: Annotated[

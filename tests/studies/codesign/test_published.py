@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[3]
 PUBLISHED = ROOT / "reports/published"
 FOLDER = PUBLISHED / "codesign"
 CONDITION = PUBLISHED / "datasheet-generic65/conditions/tt_27C_1V"
-STUDIES = {"codesign": "mnist", "codesign-windowed": "mnist_windowed"}
+ASSUMED = {"codesign": "mnist", "codesign-windowed": "mnist_windowed"}  # with an assumed phase noise
+STUDIES = ASSUMED | {"codesign-device-noise": "mnist_device_noise"}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_study_file_is_the_published_one(folder):
     assert len(numbers["fidelities"][0]["trials"]) == study.trials
 
 
-@pytest.mark.parametrize("name", STUDIES.values())
+@pytest.mark.parametrize("name", ASSUMED.values())
 def test_ranges_of_the_study_are_characterised(name):
     study = StudySpec.from_toml(ROOT / f"training/codesign/{name}.toml")
     base, neuron = NeuronSpec.from_toml(ROOT / "training/codesign/codesign_base.toml"), characterised_neuron(CONDITION)
@@ -78,6 +79,53 @@ def test_ranges_of_the_study_are_characterised(name):
     )  # stated as an assumption, since it is not characterised
     noise = measurements.load(CONDITION / "assumed_noise.json")
     assert noise.value("low") < max(base.phase_noise) < noise.value("high")
+
+
+def test_the_study_under_device_noise_has_what_was_characterised():
+    """Base and ranges: noise and supply sensitivities of the low-noise neuron, within the rings that were measured."""
+    path = ROOT / "training/codesign/mnist_device_noise.toml"
+    study, base = StudySpec.from_toml(path), NeuronSpec.from_toml(path.with_name("low_noise_base.toml"))
+    condition = (path.parent / study.power.condition).resolve()
+    neuron, own = characterised_neuron(condition), NeuronSpec.from_toml(condition / "spec.toml")
+    assert base.phase_noise == pytest.approx(own.phase_noise, rel=1e-3)
+    assert base.flicker.h == pytest.approx(own.flicker.h, rel=1e-3)
+    shared = [(spec.flicker.shared_vco1_vco2, spec.flicker.shared_vco3_vco4) for spec in (base, own)]
+    assert shared[0] == pytest.approx(shared[1], abs=1e-4)
+    pushing = measurements.load(condition / "supply.json")
+    assert base.supply.sensitivity_per_V == pytest.approx([pushing.value(f"vco{k}") for k in range(1, 5)], rel=1e-3)
+    assert (base.f0_Hz, base.threshold_vco_ratio) == pytest.approx((own.f0_Hz, own.threshold_vco_ratio), rel=5e-3)
+    assert base.locked_under_noise
+    for bias_A in (study.parameters.bias.low, study.parameters.bias.high):
+        neuron.check(bias_A, 1.0)
+    for x in (1.0, base.threshold_vco_ratio):
+        neuron.noise.check(x, study.parameters.bias_area.high)
+
+
+def test_recommended_designs_have_the_noise_that_the_law_gives_them():
+    """Each design's circuit file against D, h and shares by the law, from its current and area alone."""
+    numbers = numbers_of("codesign-device-noise")
+    base = NeuronSpec.from_toml(ROOT / "training/codesign/low_noise_base.toml")
+    study = StudySpec.from_toml(ROOT / "training/codesign/mnist_device_noise.toml")
+    neuron = characterised_neuron(ROOT / "training/codesign" / study.power.condition)
+    law = neuron.noise
+    for one in numbers["recommended"].values():
+        values = one["values"]
+        circuit = NeuronSpec.from_toml(PUBLISHED / "codesign-device-noise" / one["folder"] / "circuit.toml")
+        s, area = values["bias"] / neuron.bias_A, values["bias_area"]
+
+        def factor(scaling, s=s, area=area):
+            return s**-scaling.scale_exponent * area**-scaling.area_exponent
+
+        assert circuit.phase_noise == pytest.approx([d * factor(law.white) for d in base.phase_noise])
+        of_bias = law.h_bias / (law.h_bias + law.h_rest)
+        left = of_bias * factor(law.flicker_bias) + (1 - of_bias) * factor(law.flicker_rest)
+        assert circuit.flicker.h[0] == pytest.approx(base.flicker.h[0] * left)
+        shared = base.flicker.shared_vco1_vco2 * factor(law.flicker_common) / left
+        assert circuit.flicker.shared_vco1_vco2 == pytest.approx(shared)
+        pushed = [sensitivity * factor(law.pushing) for sensitivity in base.supply.sensitivity_per_V]
+        assert circuit.supply.sensitivity_per_V == pytest.approx(pushed)
+        assert circuit.supply.tones == base.supply.tones
+        assert circuit.locked_under_noise
 
 
 @pytest.mark.parametrize("folder", STUDIES)
