@@ -96,7 +96,10 @@ def characterised_of(spec: NeuronSpec) -> CharacterisedNeuron:
 
 
 def characterised_neuron(folder: Path, source: str = "") -> CharacterisedNeuron:
-    """Read the folder of a condition. Raise InputError, FileFormatError naming what is missing there."""
+    """Read the folder of a condition; source: in words, by default those of its spec.
+
+    Raise InputError, FileFormatError naming what is missing there.
+    """
     measured, spec = measurement.load(folder / LAW), NeuronSpec.from_toml(folder / SPEC)
     curve, bias_A, f0_Hz = measured.curves["power"], measured.value("current"), measured.value("frequency")
     alike, scaled = curve["scale"] == 1.0, np.isclose(curve["frequency_Hz"], f0_Hz, rtol=_TRIMMED)
@@ -104,7 +107,7 @@ def characterised_neuron(folder: Path, source: str = "") -> CharacterisedNeuron:
     built_A = curve["current_A"][scaled]
     noise = NoiseLaw.of(measurement.load(folder / NOISE)) if (folder / NOISE).exists() else None
     return CharacterisedNeuron(
-        base=of_condition(folder, source),
+        base=of_condition(folder, source or ", ".join(_condition_of(spec))),
         bias_A=bias_A,
         scaled_W=measured.value("scaled"),
         slope_W=measured.value("slope"),

@@ -53,6 +53,7 @@ def test_an_embedded_neuron_draws_what_that_of_generic65_does():
 def test_the_law_gives_the_base_to_the_digit():
     neuron = power.characterised_neuron(FOLDER)
     assert neuron.power(neuron.bias_A, 1.0) == neuron.base
+    assert neuron.base.source == "generic65, tt_27C_1V"
     assert neuron.spike_width_s == NEURON.spike_width_s
     assert neuron.largest_fan_in == NEURON.circuit.largest_fan_in
     low, high = (neuron.bias_A * ratio for ratio in neuron.built)

@@ -407,8 +407,12 @@ def causes_of(fidelity: Fidelity, base: NeuronSpec, is_windowed: bool = False) -
 
     lacking = ", ".join(levels.not_modelled(fidelity.level, base)) or "nothing that the spec can say"
     inside = (
-        "die, neuron and synapse errors of each chip, phase noise, systematic lateness, missed spikes, "
-        "rounded weights" + ("" if is_windowed else ", bias delays") + (", supply ripple" if base.ripple else "")
+        "die, neuron and synapse errors of each chip, phase noise, "
+        + ("the lock under it, " if base.locked_under_noise else "")
+        + ("flicker, " if base.flicker else "")
+        + "systematic lateness, missed spikes, rounded weights"
+        + ("" if is_windowed else ", bias delays")
+        + (", supply ripple" if base.ripple else "")
     )
     if fidelity.level == "edge":
         inside += ", start phases, the XOR's ripple and range, sampling"

@@ -10,6 +10,7 @@ from neurocircuit.neuron.on_time import OnTimes
 from neurocircuit.results.codesign import NotEvaluated
 from neurocircuit.results.inference import NeuronPower
 from neurocircuit.snn.trace import trace
+from neurocircuit.spec import Flicker
 from neurocircuit.studies import inference
 from neurocircuit.studies.codesign.design import base_values, design_of
 from neurocircuit.studies.codesign.trial import Evaluator, causes_of
@@ -123,6 +124,9 @@ def test_causes_name_what_a_level_lacks(problem):
     assert "phase noise" in held
     assert "XOR range" in lacking
     assert "XOR" not in causes_of(edge, problem.base).split("not:")[1]
+    assert "flicker" not in held
+    noisy = problem.base.replace(locked_under_noise=True, flicker=Flicker(h=(1e-9,) * 4))
+    assert "phase noise, the lock under it, flicker, " in causes_of(edge, noisy)
 
 
 def test_base_values_name_every_parameter(problem):
