@@ -136,7 +136,7 @@ def spec_as_measured(spec: NeuronSpec, built_chip: Circuit, trim: TrimResult, we
         chip.f1_Hz,
         chip.f3_Hz,
     )
-    in_force = tuple(usual + own for usual, own in zip(spec.frequency_error.in_force, left, strict=True))
+    in_force = tuple(usual + error for usual, error in zip(spec.frequency_error.in_force, left, strict=True))
     return changed.replace(
         loop_filter_rad_per_s=changed.loop_filter_rad_per_s * corner * series,
         f0_Hz=spec.f0_Hz * chip.f1_Hz / nominal_chip.f1_Hz,
