@@ -28,6 +28,7 @@ KINDS = {
     "pvt": "neurocircuit.results.pvt:Pvt",
     "compare": "neurocircuit.results.compare:Comparison",
     "noise_cost": "neurocircuit.results.noise_cost:NoiseCost",
+    "noise_coverage": "neurocircuit.results.noise_coverage:NoiseCoverage",
     "conversion": "neurocircuit.results.conversion:Conversion",
 }
 

@@ -429,6 +429,16 @@ published-device-noise: setup ## Rebuild reports/published/device-noise (about 4
 	  $(BIN)/neurocircuit map $(NETWORK)/weights.pt --images 100 --spec $$out/circuit.toml --out $$out/network.toml && \
 	  $(BIN)/neurocircuit verify $$out/network.toml --images 25 --chips 2 --out $$out/replay || exit 1; done
 
+# Goes on where it was stopped; finished runs are needed no longer at the end.
+NOISE_COVERAGE := reports/published/noise-coverage
+.PHONY: published-noise-coverage
+published-noise-coverage: setup ## Rebuild reports/published/noise-coverage: transistor neurons with the noise of their devices drawn (about 16 minutes of processor time)
+	@test -d $(NOISE_COVERAGE)/tasks || rm -rf $(NOISE_COVERAGE)
+	@mkdir -p build && $(BIN)/neurocircuit spec --device-noise $(DEVICE_NOISE)/generic65/conditions/tt_27C_1V \
+	  --spec reports/published/datasheet-generic65/conditions/tt_27C_1V/spec.toml >build/noisy.toml
+	@$(BIN)/neurocircuit study noise-coverage --spec build/noisy.toml --jobs $(JOBS) --out $(NOISE_COVERAGE) && \
+	  rm -rf $(NOISE_COVERAGE)/tasks
+
 # The same network on both neurons of generic65 as they were characterised, with all noise of their devices.
 NEURON_NOISE := reports/published/neuron-noise
 published-neuron-noise: setup ## Rebuild the demonstration network on both characterised neurons of generic65, with the noise of their devices (about 3 minutes of processor time)

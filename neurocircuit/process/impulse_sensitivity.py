@@ -33,6 +33,7 @@ class Sensitivity:
     """A ring at a bias current: its devices, its nodes, and both over one period.
 
     gain_Hz_per_A: tuning gain, counted at nearby currents. phase_rad_per_C, node_V: [node, phase], at the same phases.
+    rise_turns: phase at which the output rises.
     """
 
     current_A: float
@@ -42,6 +43,7 @@ class Sensitivity:
     nodes: tuple[str, ...]
     phase_rad_per_C: Floats
     node_V: Floats
+    rise_turns: float = 0.0
 
     def of_device(self, device: Device) -> Floats:
         """Return the phase for a charge through a device, from drain to source, rad/C [phase]."""
@@ -78,7 +80,9 @@ def measure_sensitivity(bench: Bench, current_A: float) -> Sensitivity:
         shifts_rad += [_shifts(vectors, output, at_s, between_s, f_Hz, bench.supply_V / 2) for output in outputs]
         voltages_V += [np.interp(at_s, vectors["time"], vectors[f"v({node})"]) for node in group]
     phase_rad_per_C = np.stack(shifts_rad) / charges_C
-    return Sensitivity(current_A, f_Hz, gain, all_devices, nodes, phase_rad_per_C, np.stack(voltages_V))
+    clean_s = waveforms.edges(vectors["time"], vectors["v(o)"], bench.supply_V / 2)
+    rise_turns = float(f_Hz * (clean_s[SKIPPED_PERIODS + 1] - at_s[0]) % 1.0)
+    return Sensitivity(current_A, f_Hz, gain, all_devices, nodes, phase_rad_per_C, np.stack(voltages_V), rise_turns)
 
 
 def device_densities(bench: Bench, ring: Sensitivity) -> Mapping[str, Spectrum]:

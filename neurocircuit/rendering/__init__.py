@@ -33,6 +33,7 @@ KINDS = (
     "pvt",
     "codesign",
     "noise_cost",
+    "noise_coverage",
 )
 _RECORD = "run.json"  # the last file of a sweep and of a characterisation
 

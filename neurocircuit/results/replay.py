@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import PrivateAttr
 
 from neurocircuit.core.result import Number, Result, Values
-from neurocircuit.core.stats import random_effects
+from neurocircuit.core.stats import binomial_p_value, exact_interval, random_effects, smallest_detectable_shortfall
 from neurocircuit.results.inference import InferenceCost
+
+SIGNIFICANCE = 0.05  # of a coverage that is rejected
 
 Interval = tuple[Number, Number, Number]  # value, and the ends of its 95 % interval
 
@@ -105,6 +107,25 @@ class Coverage(Values):
     p_value: float
     rejected: bool
     detectable: Number
+
+    @classmethod
+    def counted(cls, nominal: float, inside: int, runs: int, independent_runs: int | None = None) -> Self:
+        """Return the coverage of so many of the runs, by default all independent. P is two-sided."""
+        independent, share = independent_runs or runs, inside / runs
+        count = round(share * independent)
+        low, high = exact_interval(count, independent)
+        p_value = binomial_p_value(count, independent, nominal)
+        return cls(
+            nominal=nominal,
+            share=share,
+            inside=inside,
+            independent_runs=independent,
+            low=low,
+            high=high,
+            p_value=p_value,
+            rejected=p_value < SIGNIFICANCE,
+            detectable=smallest_detectable_shortfall(independent, nominal, SIGNIFICANCE),
+        )
 
 
 class Case(Values):

@@ -80,7 +80,7 @@ def saved_states(
     """
     mismatch = shifts_of(circuit, inputs)
     window = _LATER if windowed else None
-    lock = _lock_deck(circuit, inputs, mismatch, attached, window)
+    lock = lock_deck(circuit, inputs, mismatch, attached, window)
     key = key_of({"states": STATES, "ngspice": ngspice.version().number, "deck": lock.identity})
     path = Path(platformdirs.user_cache_dir("neurocircuit")) / "states" / f"{key[:32]}.json"
     states = _read(path)
@@ -109,9 +109,14 @@ def idle(circuit: Circuit, inputs: int, from_power_up: bool = False, attached: i
     return "\n".join(lines)
 
 
-def _lock_deck(
-    circuit: Circuit, inputs: int, mismatch: Mapping[str, DeviceShift], attached: int, window: Window | None
+def lock_deck(
+    circuit: Circuit,
+    inputs: int,
+    mismatch: Mapping[str, DeviceShift] | None = None,
+    attached: int = SYNAPSES,
+    window: Window | None = None,
 ) -> TransistorDeck:
+    """Return a run from power-up to lock, which saves the state at circuit.arming_s; arguments as of `saved_states`."""
     return compose_neuron(
         circuit,
         [Input()] * inputs,

@@ -9,6 +9,7 @@ SECTIONS = {
         "compare": "What noise-aware training wins back of the accuracy that a circuit costs.",
         "pvt": "Accuracy, energy and latency of a mapped network at characterised corners.",
         "noise-cost": "Phase noise by device, power and gate area of neurons, from their datasheets.",
+        "noise-coverage": "Transistor neurons with drawn device noise against what their spec predicts.",
         "codesign": "Search circuit parameters for accuracy, energy and latency; recommend designs.",
     },
 }

@@ -15,7 +15,6 @@ from scipy.special import ndtri
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.pool import IN_PROCESS, Pool, Progress, silent
-from neurocircuit.core.stats import binomial_p_value, exact_interval, smallest_detectable_shortfall
 from neurocircuit.core.stats.clustered import clustered_error, design_effect
 from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import ChipRun, Points, collect, simulate_chips
@@ -29,7 +28,6 @@ from neurocircuit.spec import NeuronSpec, Variation
 
 DRAWS = 600
 INTERVALS = (0.5, 0.95)
-SIGNIFICANCE = 0.05
 FIRST_CHIP = 50_000
 
 
@@ -128,24 +126,8 @@ def coverage(runs: Runs) -> tuple[Coverage, ...]:
     rows = []
     for nominal in INTERVALS:
         inside = np.abs(runs.pit_value - 0.5) <= nominal / 2
-        share = float(inside.mean())
         independent = max(round(len(inside) / design_effect(inside, runs.chip, runs.image)), 1)
-        count = round(share * independent)
-        low, high = exact_interval(count, independent)
-        p_value = binomial_p_value(count, independent, nominal)
-        rows.append(
-            Coverage(
-                nominal=nominal,
-                share=share,
-                inside=int(inside.sum()),
-                independent_runs=independent,
-                low=low,
-                high=high,
-                p_value=p_value,
-                rejected=p_value < SIGNIFICANCE,
-                detectable=smallest_detectable_shortfall(independent, nominal, SIGNIFICANCE),
-            )
-        )
+        rows.append(Coverage.counted(nominal, int(inside.sum()), len(inside), independent))
     return tuple(rows)
 
 

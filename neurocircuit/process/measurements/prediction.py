@@ -112,13 +112,13 @@ def simulated(spec: NeuronSpec, cases: Cases, store: TaskStore | None) -> FireRe
 
 def _simulate(spec: NeuronSpec, t: Floats, w: Floats, start: Floats) -> dict[str, Any]:
     """Return a case's fire time, None where the neuron keeps silent, and why the run failed, "" when it did not."""
-    inputs = _drawn(t)
+    inputs = synapses_drawn(t)
     record = levels.evaluate("transistor", spec, t[:inputs], w[:inputs], start_rad=start[None], timeout_s=TIMEOUT_s)
     time = float(record.fire_time_over_tau[0])
     return {"fire_time_over_tau": time if np.isfinite(time) else None, "failed": record.failures.get(0, "")}
 
 
-def _drawn(t_over_tau: Floats) -> int:
+def synapses_drawn(t_over_tau: Floats) -> int:
     """Return the synapses of a case that are drawn one by one, an even number.
 
     The idle ones beyond cost less as one.
@@ -130,7 +130,7 @@ def _drawn(t_over_tau: Floats) -> int:
 def _arming(spec: NeuronSpec, cases: Cases) -> Arming:
     """Return the arming behind each case: its phases [case, 2], and the time from it to the origin [case]."""
     made = [
-        levels.arming("transistor", spec, start[None], _drawn(t))
+        levels.arming("transistor", spec, start[None], synapses_drawn(t))
         for t, start in zip(cases.t_over_tau, cases.start_rad, strict=True)
     ]
     return Arming(
@@ -147,7 +147,7 @@ def _key(spec: NeuronSpec, t: Floats, w: Floats, start: Floats) -> str:
     free |= {"sink_advance_s": 0.0, "overlap": 0.0, "overlap_sinks": None, "overlap_both": None}
     inputs = {
         "engine": levels.engine("transistor"),
-        "files": levels.identity("transistor", spec, _drawn(t)),
+        "files": levels.identity("transistor", spec, synapses_drawn(t)),
         "circuit": spec.circuit.replace(**free).to_toml() if spec.circuit else "",
         "spikes_s": [repr(time) for time in (t * spec.tau_s).tolist()],
         "codes": spec.weight_bank.codes(w).tolist(),

@@ -29,6 +29,7 @@ EXAMPLES = {
     "pvt": "pvt",
     "codesign": "codesign",
     "noise_cost": "noise-cost",
+    "noise_coverage": "noise-coverage",
 }
 
 
@@ -79,6 +80,7 @@ CHANGED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "circuit_curves": (("rows", 0, "accuracy"), 0.4321, "43.2%"),
     "pvt": (("rows", 0, "undecided"), 0.4321, "43.2%"),
     "noise_cost": (("neurons", 1, "area_m2"), 12.3e-12, "12.3"),
+    "noise_coverage": (("spread", "ratio"), 4.321, "4.32"),
     "codesign": (("recommended", "energy", "verification", "images", "accuracy", "circuit", 0), 0.4321, "43.2%"),
 }
 
