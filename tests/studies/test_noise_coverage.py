@@ -152,7 +152,9 @@ def test_noise_that_its_devices_do_not_have_is_refused(monkeypatch: pytest.Monke
 
 
 def test_the_command_names_what_is_wrong_in_a_line(tmp_path: Path) -> None:
-    tried = call("study", "noise-coverage", "--spec", PUBLISHED, "--out", tmp_path / "out")
+    quiet = tmp_path / "quiet.toml"
+    quiet.write_text(noisy_spec().without_noise().to_toml())
+    tried = call("study", "noise-coverage", "--spec", quiet, "--out", tmp_path / "out")
     assert tried.returncode == 2
     assert "must have phase noise or flicker" in tried.stderr
     assert not (tmp_path / "out" / "result.json").exists()
