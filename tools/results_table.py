@@ -229,6 +229,23 @@ def _device_noise(published: Path) -> Iterator[Row]:
             what = f"{found['images']} whole images on {found['chips']} chips of the characterised neuron of {neuron}"
             shown = _interval(found["accuracy"]["circuit"])
             yield f"{what}, all noise of its devices", shown, "97 %", f"neuron-noise/{neuron}"
+    for neuron in ("generic65", "generic65_low_noise"):
+        for values in _read(published, f"all-noise/{neuron}/replay"):
+            found = values["images"]
+            what = f"{found['images']} whole images on {found['chips']} chips of the characterised neuron of {neuron}"
+            shares = [
+                f"{key} {_interval(found['accuracy'][key])}"
+                for key in ("circuit", "noise model")
+                if key in found["accuracy"]
+            ]
+            each_pJ = 1e12 * EnergyLines(**found["cost"]["lines"]).total_J / found["cost"]["neurons"]
+            shown = "; ".join([*shares, f"{each_pJ:.1f} pJ a neuron"])
+            yield (
+                f"{what}, in windows, all noise and ripple, trained for the second",
+                shown,
+                "97 %, 10 pJ",
+                f"all-noise/{neuron}",
+            )
 
 
 def _aware(published: Path) -> Iterator[Row]:
