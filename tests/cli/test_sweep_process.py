@@ -114,7 +114,11 @@ def test_chips_differ_by_seed_are_trimmed_and_the_untrimmable_are_lost_yield(cal
 
     seen: list[int] = []
     monkeypatch.setattr(monte_carlo, "_trimmed", trimmed)
-    monkeypatch.setattr(monte_carlo, "spec_as_measured", lambda spec, circuit, inputs: spec.replace(circuit=circuit))
+    monkeypatch.setattr(
+        monte_carlo,
+        "spec_as_measured",
+        lambda spec, circuit, trim, weights: spec.replace(circuit=circuit.replace(bias=trim.bias)),
+    )
     options = ("--level", "transistor", "--process", "generic65", "--mc", "3", "--out", "run")
     code, err, [(request, _)] = call(*options)
     assert code == 0

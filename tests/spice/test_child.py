@@ -45,5 +45,5 @@ def test_a_child_that_died_before_it_had_a_group_of_its_own_is_no_error(monkeypa
         return popen(*arguments, **options | {"start_new_session": False})
 
     monkeypatch.setattr("subprocess.Popen", without_group)
-    ended = run_child(["sh", "-c", "kill -INT $$"], tmp_path, dict(os.environ), timeout_s=100.0)
-    assert ended.exit_code == -signal.SIGINT
+    ended = run_child(["sh", "-c", "kill -TERM $$"], tmp_path, dict(os.environ), timeout_s=100.0)
+    assert ended.exit_code == -signal.SIGTERM
