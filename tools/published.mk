@@ -219,10 +219,10 @@ published-windowed-vgg16: setup ## Rebuild reports/published/windowed-vgg16: 54 
 	@$(BIN)/neurocircuit evaluate build/windowed-vgg16/forced.pt --threads 1 --json >$(VGG16_WINDOWED)/forced.evaluation.json
 	@$(BIN)/neurocircuit report $(VGG16_WINDOWED)
 
-published-transistor: setup ## Rebuild reports/published/transistor from the datasheet's spec (about 40 minutes of processor time; goes on where it stopped)
+published-transistor: setup ## Rebuild reports/published/transistor from the datasheet's spec (about 60 minutes of processor time; goes on where it stopped)
 	@rm -rf reports/published/transistor
 	@$(BIN)/neurocircuit sweep --level transistor --jitter 1-9% \
-	  --trials 80 --cross-trials 8 --out reports/published/transistor
+	  --trials 120 --cross-trials 8 --out reports/published/transistor
 
 published-mc: setup ## Chips with mismatch, each trimmed: rebuild reports/published/transistor-mc (about 25 minutes of processor time)
 	@rm -rf reports/published/transistor-mc
