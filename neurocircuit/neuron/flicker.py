@@ -14,7 +14,7 @@ time between them, which no draw here knows: over many events of one chip the sp
 
 Auto-zero: for a time T just before each arming the loop is in lock, and VCO3 and VCO4 run beside each other. The mean
 of the phase error that VCO1 and VCO2 keep in lock, times the loop gain, is their frequency difference, and so is the
-phase that VCO4 gains on VCO3, over T. Both are nulled for the event. What is left is the flicker's variance above with
+phase that VCO4 gains on VCO3, over T. Both are nulled for the event. Two errors remain: the flicker's variance with
 s = 0 and T_m = T, and the white noise of the measurement: the phase difference walks by (D1 + D2) T meanwhile, so
 
     Var = (D1 + D2)/T,    relative to 2π f0 squared, of each pair                                                 (A1)

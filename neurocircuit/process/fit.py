@@ -79,7 +79,7 @@ def after_trim(
     lag_rad: float, drift_rad_per_s: float, swing_Hz: float, tau_s: float, f1_Hz: float, f3_Hz: float
 ) -> tuple[float, float, float, float]:
     """Return the relative frequency errors of VCO1 … VCO4 behind an idle neuron's lag beside π/2 and membrane drift."""
-    # The lag drifts VCO4 by the swing; what is left of the drift is VCO4's own.
+    # The lag makes VCO4 drift by the swing; the rest of the drift is VCO4's own.
     own_drift = drift_rad_per_s - 2 * swing_Hz * lag_rad
     return 0.0, -lag_rad / (2 * pi * f1_Hz * tau_s), 0.0, own_drift / (2 * pi * f3_Hz)
 

@@ -89,8 +89,8 @@ class Trainer:
         self._layers = spiking_layers(self.network)
         loss = recipe.loss
         windowed = windowed_in(self.network)
-        for name, is_for in (("weight_sum", ""), ("l2", ""), ("margin", "windowed")):
-            if not self._layers and getattr(loss, name) and not (windowed and is_for):
+        for name in ("weight_sum", "l2") if windowed else ("weight_sum", "l2", "margin"):
+            if not self._layers and getattr(loss, name):
                 kind = "windowed" if windowed else "ReLU"
                 raise SpecError(f"loss.{name} must be 0 for a {kind} network, got {getattr(loss, name):g}")
         self.margins_rng = torch.Generator().manual_seed(self._torch_seed("margins"))
