@@ -30,9 +30,18 @@ def read_dataset(path: Path) -> xr.Dataset:
         raise FileFormatError(f"{path} must be a netCDF 3 file, got one that starts with {data[:8]!r}")
     try:
         with xr.open_dataset(io.BytesIO(data), engine="scipy", decode_times=False, mask_and_scale=False) as dataset:
-            return dataset.load()
+            return _without_fill_values(dataset.load())
     except Exception as error:  # a damaged header makes the parser raise nearly anything
         raise FileFormatError(f"{path} is damaged or cut short ({len(data)} bytes): {error}") from error
+
+
+def _without_fill_values(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the dataset without the fill value nan that xarray gives to floats when it saves: it fills nothing."""
+    for variable in dataset.variables.values():
+        fill = variable.attrs.get("_FillValue")
+        if isinstance(fill, float | np.floating) and np.isnan(fill):
+            del variable.attrs["_FillValue"]
+    return dataset
 
 
 def dataset_bytes(dataset: xr.Dataset) -> bytes:

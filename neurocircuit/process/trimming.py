@@ -17,6 +17,10 @@ DEFAULT_RESOLUTION = 1e-4  # of the nominal current: 1 nA at 10 µA, a 14-bit DA
 LARGEST_IDLE_RUNS = 6
 # generic65 tt has 0.59; ss at 85 °C and 750 MHz has 0.14, where no input fires the neuron.
 LEAST_GAIN_RATIO = 0.4
+# What a trim may leave: so many times what half a step of its currents does (the published ones: at most 1.0 of it),
+# and what an idle run, read over 28 ns while it settles, does not tell.
+LARGEST_RESIDUAL = 5.0
+READING_rad, READING_s = 3e-3, 28e-9
 DERATINGS = (1.0, 0.9, 0.8, 0.7)  # of the nominal f1
 ARM_s = 20e-9  # of idle runs and of the trimmed circuit: from standing lines the loop is within 5 mrad of lock by then
 # Of a chip with mismatch: its VCOs start further apart, the first chips by up to 0.4 rad, so wait two time constants
@@ -140,6 +144,21 @@ def _tuned(plant: Plant, nominal: Bias, f1_Hz: float, ratio: float, resolution: 
         f"VCO3 must keep {LEAST_GAIN_RATIO:g} of VCO1's tuning gain, it has "
         f"{kept:.2g} of it at {DERATINGS[-1]:g} of the nominal frequencies"
     )
+
+
+def check_residuals(result: TrimResult, components: Components, supply_V: float, nominal: Bias) -> None:
+    """Raise SimulatorBadOutput where more is left than steps of the trim currents and the reading explain."""
+    lag, drift = residual_bound(result, components, supply_V, nominal)
+    for name, left, bound, read, unit in (
+        ("the phase of VCO1 over VCO2, less pi/2,", result.lag_residual_rad, lag, READING_rad, "rad"),
+        ("the drift of the idle membrane", result.drift_rad_per_s, drift, READING_rad / READING_s, "rad/s"),
+    ):
+        if abs(left) > LARGEST_RESIDUAL * bound + read:
+            raise SimulatorBadOutput(
+                f"the trim did not reach its aim: {name} is {left:.3g} {unit} after {result.idle_runs} runs, half a "
+                f"step of the trim currents leaves {bound:.2g}; see whether the rings run alike and the loop settles "
+                "within the idle run (components, nominal currents, enable)"
+            )
 
 
 def residual_bound(result: TrimResult, components: Components, supply_V: float, nominal: Bias) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import pytest
 
 from neurocircuit.errors import InputError, SimulatorBadOutput
 from neurocircuit.process.ring_tuning import Rings
-from neurocircuit.process.trimming import Idle, residual_bound, trim_plant
+from neurocircuit.process.trimming import Idle, check_residuals, residual_bound, trim_plant
 from neurocircuit.spec import Bias, Components
 
 COMPONENTS = Components(r1_Ohm=300e3, r2_Ohm=1.5e6, c_F=10e-15, r4_Ohm=170e3)
@@ -78,6 +78,20 @@ def test_the_rings_of_a_chip_are_counted_each(off: tuple[float, float, float, fl
     assert result.f3_Hz == pytest.approx(1.25 * 750e6, rel=5e-4)
     assert np.isfinite(result.steps[0].lag_rad)  # counted, it locks at once
     assert result.untrimmed[:2] == pytest.approx(off[:2], rel=0.3)  # of VCO2 by its gain: curvature is left out
+
+
+@pytest.mark.parametrize(
+    ("off", "message"),
+    [
+        ({"lag_residual_rad": 19 * 2.8e-3}, r"the phase of VCO1 over VCO2, less pi/2, is 0.0532 rad after \d runs"),
+        ({"drift_rad_per_s": -440 * 1e5}, r"the drift of the idle membrane is -4.4e\+07 rad/s after"),
+    ],
+)
+def test_a_trim_that_leaves_more_than_its_steps_explain_has_failed(off: dict[str, float], message: str) -> None:
+    result = trim_plant(SyntheticPlant(), NOMINAL, COMPONENTS, 750e6, 1.25, 1e-4)
+    check_residuals(result, COMPONENTS, 1.0, NOMINAL)
+    with pytest.raises(SimulatorBadOutput, match=message):
+        check_residuals(replace(result, **off), COMPONENTS, 1.0, NOMINAL)
 
 
 def test_currents_stand_on_the_grid() -> None:

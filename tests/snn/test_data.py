@@ -64,6 +64,14 @@ def test_one_idx_file_is_enough_with_its_labels_beside_it(tmp_path, rng):
     assert len(source) == len(pixels)
 
 
+def test_idx_files_of_kaggle_have_a_dot_in_their_names(tmp_path, rng):
+    pixels, _ = write_mnist(tmp_path, rng, pack=bytes, suffix="")
+    for path in tmp_path.iterdir():
+        path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+    assert np.array_equal(library.load(DataSpec(name="mnist"), "train", tmp_path).batch(np.arange(7))[0][:, 0], pixels)
+    assert len(library.load(DataSpec(name="mnist"), "test", tmp_path / "t10k-images.idx3-ubyte")) == 7
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -104,12 +112,18 @@ def python_batch(pixels, labels):
     return pickle.dumps({b"data": pixels, b"labels": labels.tolist(), b"batch_label": b"x"}, protocol=2)
 
 
+def python3_batch(pixels, labels):
+    """As Python 3 writes it in its latest protocol, keys as text."""
+    return pickle.dumps({"data": pixels, "labels": labels.tolist()}, protocol=5)
+
+
 @pytest.mark.parametrize(
     ("pack", "form", "name"),
     [
         (bytes, binary_batch, "data_batch_{}.bin"),
         (lzma.compress, binary_batch, "data_batch_{}.bin.xz"),
         (bytes, python_batch, "data_batch_{}"),
+        (bytes, python3_batch, "data_batch_{}"),
     ],
 )
 def test_cifar10_batches_come_back_in_order(tmp_path, rng, pack, form, name):
@@ -142,6 +156,16 @@ def test_cifar10_archives_come_back(tmp_path, rng, form, archive, member):
     source = cifar10.read_directory(tmp_path, train=False)
 
     assert np.array_equal(source.batch(np.arange(4))[0], pixels[0].reshape(4, 3, 32, 32))
+
+
+def test_a_batch_with_other_keys_is_refused_by_the_keys_that_it_has(tmp_path):
+    """CIFAR-100 has fine_labels in the place of labels."""
+    content = {b"data": np.zeros((1, 3072), np.uint8), b"fine_labels": [3]}
+    (tmp_path / "test_batch").write_bytes(pickle.dumps(content))
+    with pytest.raises(
+        FileFormatError, match=r"test_batch must be .* with the keys data and labels, got data, fine_la"
+    ):
+        cifar10.read_directory(tmp_path, train=False)
 
 
 class Evil:

@@ -190,6 +190,18 @@ def test_edited_data_and_a_missing_axis_are_refused(path: Path) -> None:
         TransferTable.load(path)
 
 
+def test_a_table_that_xarray_opened_and_saved_is_unchanged(path: Path, tmp_path: Path) -> None:
+    make_table().save(path)
+    with xr.open_dataset(path) as opened:
+        opened.to_netcdf(tmp_path / "saved.nc", engine="scipy")
+        edited = opened.load().copy(deep=True)
+    assert TransferTable.load(tmp_path / "saved.nc").to_csv() == make_table().to_csv()
+    edited["jitter_mean"][0, 0] = 0.5
+    edited.to_netcdf(tmp_path / "edited.nc", engine="scipy")
+    with pytest.raises(FileFormatError, match="was changed after it was written"):
+        TransferTable.load(tmp_path / "edited.nc")
+
+
 def test_csv_holds_every_digit() -> None:
     table = make_table()
     lines = list(csv.DictReader(io.StringIO(table.to_csv())))

@@ -18,6 +18,7 @@ from neurocircuit.process.trimming import (
     CHIP_ARM_s,
     Idle,
     TrimResult,
+    check_residuals,
     residual_bound,
     trim_plant,
 )
@@ -224,6 +225,7 @@ def measure(context: Context) -> Measured:
     trimmed = trim(context.installed, context.condition, resolution=context.request.resolution)
     nominal = context.installed.process.nominal
     parts = context.installed.process.components_at(context.condition.corner)
+    check_residuals(trimmed, parts, context.condition.supply_V, nominal)
     lag_bound, drift_bound = residual_bound(trimmed, parts, context.condition.supply_V, nominal)
     steps = trimmed.steps
     return Measured(

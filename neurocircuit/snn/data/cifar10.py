@@ -91,6 +91,11 @@ def _empty_array(kind: type, shape: tuple[int, ...], code: bytes) -> NDArray[np.
     return np.ndarray((0,), np.uint8)
 
 
+def _array_from_buffer(buffer: bytes, dtype: Any, shape: tuple[int, ...], order: str) -> NDArray[Any]:
+    """Return the array of a pickle of protocol 5, which holds it as bytes."""
+    return np.frombuffer(buffer, dtype).reshape(shape, order="F" if order == "F" else "C")
+
+
 def _latin1(text: str, encoding: str) -> bytes:
     """Return the bytes as Python 3 puts them into a pickle of protocol 2."""
     return text.encode("latin1")
@@ -104,6 +109,8 @@ class _ArrayUnpickler(pickle.Unpickler):
         ("numpy", "dtype"): np.dtype,
         ("numpy.core.multiarray", "_reconstruct"): _empty_array,
         ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+        ("numpy.core.numeric", "_frombuffer"): _array_from_buffer,
+        ("numpy._core.numeric", "_frombuffer"): _array_from_buffer,
         ("_codecs", "encode"): _latin1,
     }
 
@@ -117,9 +124,13 @@ class _ArrayUnpickler(pickle.Unpickler):
 def _parse_python(name: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
     try:
         batch = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
-        pixels, labels = batch[b"data"], np.asarray(batch[b"labels"])
+        entries = {key.decode("latin1") if isinstance(key, bytes) else str(key): batch[key] for key in batch}
     except Exception as error:  # a hostile or damaged pickle may raise anything
         raise FileFormatError(f"{name} must be a python batch of CIFAR-10: {error}") from None
+    if not {"data", "labels"} <= entries.keys():
+        found = ", ".join(sorted(entries)) or "none"
+        raise FileFormatError(f"{name} must be a python batch of CIFAR-10 with the keys data and labels, got {found}")
+    pixels, labels = entries["data"], np.asarray(entries["labels"])
     shaped = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape == (len(labels), 3072)
     if not shaped or labels.dtype.kind not in "iu":
         raise FileFormatError(f"{name} must hold uint8 data of shape ({len(labels)}, 3072) and whole-number labels")

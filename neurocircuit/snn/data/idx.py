@@ -1,6 +1,7 @@
 """MNIST and Fashion-MNIST: the idx format, plain or gzipped."""
 
 import math
+import re
 import struct
 from pathlib import Path
 
@@ -46,19 +47,25 @@ def read_directory(directory: Path, train: bool) -> ImagesInMemory:
     part = "train" if train else "t10k"
     paths = []
     for name in (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"):
-        path = packed.find(directory, name)
+        path = packed.find(directory, name) or packed.find(directory, _with_dot(name))
         if path is None:
-            raise InputError(f"{directory} must hold {name}, plain or .gz")
+            raise InputError(f"{directory} must hold {name} or {_with_dot(name)}, plain or .gz")
         paths.append(path)
     return read_pair(paths[0], paths[1])
+
+
+def _with_dot(name: str) -> str:
+    """Return train-images.idx3-ubyte for train-images-idx3-ubyte: some unpackers, and Kaggle's copy, name it so."""
+    return name.replace("-idx", ".idx")
 
 
 def read_images_file(path: Path) -> ImagesInMemory:
     """Return one idx3 file with its labels beside it under the canonical name."""
     stem = path.name.removesuffix(".gz").removesuffix(".xz")
-    if "images-idx3" not in stem:
+    if not re.search("images[-.]idx3", stem):
         raise InputError(f"{path} must be named …-images-idx3-ubyte, so that its labels can be found beside it")
-    labels = packed.find(path.parent, stem.replace("images-idx3", "labels-idx1"))
+    name = re.sub("images([-.])idx3", r"labels\1idx1", stem)
+    labels = packed.find(path.parent, name)
     if labels is None:
-        raise InputError(f"{path} must have its labels beside it: {stem.replace('images-idx3', 'labels-idx1')}")
+        raise InputError(f"{path} must have its labels beside it: {name}")
     return read_pair(path, labels)
