@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from neurocircuit.core.suggest import nearest
 from neurocircuit.errors import Stopped
 
 
@@ -32,6 +33,14 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named; an unknown name is told with the nearest command."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            raise click.UsageError(f"No such command {args[0]!r}{nearest(args[0], self.list_commands(ctx))}", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a Ctrl-C keeps the words with which it was passed on, which click would drop."""

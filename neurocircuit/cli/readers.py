@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
+import click
+
 from neurocircuit import units
 from neurocircuit.spec import NeuronSpec, Variation
+from neurocircuit.spec.derived import remarks
 
 
 def spec(text: str, field: str) -> NeuronSpec:
-    """Return the neuron spec of a TOML file; "embedded" is the embedded circuit."""
-    return NeuronSpec() if text == "embedded" else NeuronSpec.from_toml(Path(text))
+    """Return the neuron spec of a TOML file; "embedded" is the embedded circuit. What is unlikely is told on stderr."""
+    neuron = NeuronSpec() if text == "embedded" else NeuronSpec.from_toml(Path(text))
+    for remark in remarks(neuron):
+        click.echo(f"remark on {text}: {remark}", err=True)
+    return neuron
 
 
 def variation(text: str, field: str) -> Variation:

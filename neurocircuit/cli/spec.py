@@ -7,6 +7,7 @@ import click
 
 from neurocircuit.cli.common import PATH, echo_json, json_option, spec_option
 from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec.derived import annotated_toml
 from neurocircuit.spec.reasons import reason_table
 
 
@@ -43,7 +44,10 @@ def command(
     as_table: bool,
     as_json: bool,
 ) -> None:
-    """Print the embedded circuit as TOML to start from, or check and print the spec of --spec FILE."""
+    """Print the embedded circuit as TOML to start from, or check and print the spec of --spec FILE.
+
+    Below it, as comments, what follows from its fields: threshold, cycles per tau, loop ratio, and what keeps each.
+    """
     from neurocircuit.process.device_noise import with_chosen_noise
 
     chosen = with_chosen_noise(spec or NeuronSpec(), device_noise, noise_kind, without_noise, ripple)
@@ -52,4 +56,4 @@ def command(
     elif as_table:
         click.echo(reason_table())
     else:
-        click.echo(chosen.to_toml(), nl=False)
+        click.echo(annotated_toml(chosen), nl=False)

@@ -118,7 +118,7 @@ class Result(Values):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise FileFormatError(f"{file}: {one_line(cls.__name__, error)}") from None
+            raise FileFormatError(f"{file}: {one_line(cls, error)}") from None
 
 
 class FolderResult(Result):

@@ -3,6 +3,7 @@
 import importlib.resources
 from pathlib import Path
 
+from neurocircuit.core.suggest import nearest
 from neurocircuit.errors import InputError
 
 
@@ -31,5 +32,8 @@ def toml_path(what: str, shipped: Path, name_or_path: Path | str) -> Path:
         return path
     names = sorted(file.stem for file in shipped.glob("*.toml"))
     if path.name not in names:
-        raise InputError(f"{what} must be a TOML file or one of {', '.join(names)}, got {str(name_or_path)!r}")
+        raise InputError(
+            f"{what} must be a TOML file or one of {', '.join(names)}, got {str(name_or_path)!r}"
+            + nearest(path.name, names)
+        )
     return shipped / f"{path.name}.toml"

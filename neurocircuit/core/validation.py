@@ -1,16 +1,26 @@
 """One line for what pydantic refuses: field, bound and value."""
 
-from pydantic import ValidationError
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from neurocircuit.core.suggest import nearest
 
 
-def one_line(owner: str, error: ValidationError) -> str:
-    """Return the first complaint of a validation error as one line that names field, bound and value."""
+def one_line(owner: type[BaseModel], error: ValidationError) -> str:
+    """Return the first complaint of a validation error as one line that names field, bound and value.
+
+    owner: the model that was refused. An unknown field is told with the known one that is nearest to it.
+    """
     errors = error.errors(include_url=False)
     # Of a union's complaints the last one speaks of the table form, the first one of the plain value.
     first = errors[-1] if isinstance(errors[0]["input"], dict) else errors[0]
+    if first["type"] == "missing":  # a mistyped name is both missing and unknown
+        first = next((error for error in errors if error["type"] == "extra_forbidden"), first)
     fields = [part for part in first["loc"] if isinstance(part, int) or (part[:1].islower() and "[" not in part)]
     fields = [part for k, part in enumerate(fields) if k == 0 or part != fields[k - 1]]
-    where = owner + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fields)
+    where = owner.__name__ + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fields)
     bound = {
         "greater_than": "must be > {gt}",
         "greater_than_equal": "must be >= {ge}",
@@ -29,7 +39,32 @@ def one_line(owner: str, error: ValidationError) -> str:
     text = bound.format(**first.get("ctx", {})) if bound else _plain(first["msg"])
     text = f"{where} {text}" if fields else f"{where}.{text}"
     complete = not fields or first["type"] == "missing" or ", got " in text
-    return text if complete else f"{text}, got {_short(first['input'])}"
+    text = text if complete else f"{text}, got {_short(first['input'])}"
+    *path, name = first["loc"] or ("",)
+    return text + (nearest(str(name), known_fields(owner, tuple(path))) if first["type"] == "extra_forbidden" else "")
+
+
+def known_fields(model: type[BaseModel], path: tuple[int | str, ...] = ()) -> list[str]:
+    """Return the names, as files have them, of the fields that a model has at a path of fields, indices and tags."""
+    models = [model]
+    for part in path:
+        # An index and the tag of a union name no field: what stands below them is of the same models.
+        models = [below for upper in models for below in _below(upper, part)] or models
+    return [field.alias or name for upper in models for name, field in upper.model_fields.items()]
+
+
+def _below(model: type[BaseModel], part: int | str) -> Iterator[type[BaseModel]]:
+    for name, field in model.model_fields.items():
+        if part in (name, field.alias):
+            yield from _models(field.annotation)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Give the models that an annotation holds, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
 
 
 def _plain(message: str) -> str:

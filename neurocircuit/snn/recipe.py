@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from neurocircuit.core import shipped
+from neurocircuit.core.suggest import nearest
 from neurocircuit.errors import InputError
 from neurocircuit.snn.data.augment import Augmentation
 from neurocircuit.snn.data.library import DataSpec
@@ -146,7 +147,8 @@ def _full_name(name: str) -> str:
     ]
     if len(matches) != 1:
         hint = f"one of {', '.join(matches)}" if matches else "a field of the recipe"
-        raise InputError(f"--set must name {hint}, got {name!r}")
+        known = [field for kind in sections.values() for field in getattr(kind, "model_fields", ())]
+        raise InputError(f"--set must name {hint}, got {name!r}" + ("" if matches else nearest(name, known)))
     return matches[0]
 
 

@@ -78,7 +78,7 @@ class Spec(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SpecError(one_line(type(self).__name__, error)) from None
+            raise SpecError(one_line(type(self), error)) from None
 
     # Without this mark pydantic sends nested models through __init__, which would cut the path from their errors.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -89,7 +89,7 @@ class Spec(BaseModel):
         try:
             return cls.model_validate(values, context=FROM_FILE)
         except ValidationError as error:
-            raise SpecError(one_line(cls.__name__, error)) from None
+            raise SpecError(one_line(cls, error)) from None
 
     @classmethod
     def from_toml(cls, path: Path | str) -> Self:

@@ -1,7 +1,7 @@
 """Every field of the embedded circuit with its default and the reason for it, as README shows them."""
 
+from neurocircuit.spec.derived import derived
 from neurocircuit.spec.neuron import NeuronSpec
-from neurocircuit.units import format_quantity
 
 
 def reason_table() -> str:
@@ -11,14 +11,10 @@ def reason_table() -> str:
     for name, field in NeuronSpec.model_fields.items():
         key = field.alias or name
         rows.append(f"| `{key}` | {_cell(values.get(key))} | {field.description} |")
-    spec = NeuronSpec()
-    derived = {
-        "f0·tau": (f"{spec.cycles_per_tau:g}", "cycles per τ"),
-        "r": (f"{spec.loop_ratio:g}", "loop-filter ratio w_lf·τ"),
-        "threshold": (f"{spec.threshold_weight:g}", "lead/(2·vco4_swing·phase_per_weight·τ), units of weight"),
-        "K": (format_quantity(1 / spec.tau_s, "rad/s"), "loop gain kpd·kvco; may stand in place of `tau`"),
-    }
-    rows += [f"| {name} (derived) | {value} | {meaning} |" for name, (value, meaning) in derived.items()]
+    rows += [
+        f"| {quantity.name} (derived) | {f'{quantity.value:.4g} {quantity.unit}'.strip()} | {quantity.meaning} |"
+        for quantity in derived(NeuronSpec())
+    ]
     return "\n".join(rows)
 
 

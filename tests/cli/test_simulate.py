@@ -125,3 +125,17 @@ def test_spec_prints_a_file_that_reads_back(neurocircuit, tmp_path):
     printed = neurocircuit("spec", "--spec", "mine.toml")
     (tmp_path / "again.toml").write_text(printed.stdout)
     assert NeuronSpec.from_toml(tmp_path / "again.toml") == NeuronSpec.from_toml(tmp_path / "mine.toml")
+
+
+def test_a_spec_says_what_follows_from_it_and_what_is_unlikely(neurocircuit, tmp_path):
+    (tmp_path / "mine.toml").write_text('tau = "30 ns"\n')
+    printed = neurocircuit("spec", "--spec", "mine.toml")
+    assert "# threshold = 0.6667 in units of weight" in printed.stdout
+    remark = (
+        'remark on mine.toml: threshold is 0.667 in units of weight, where eq. (3) has 1; vco4_swing = "50 MHz" puts'
+    )
+    assert remark in printed.stderr
+    (tmp_path / "mine.toml").write_text('tau = "20 us"\n')
+    silent = neurocircuit("simulate", "--inputs", "0.16", "--weights", "2", "--spec", "mine.toml", "--level", "ideal")
+    assert silent.returncode == 0
+    assert "so that they are silent; window =" in silent.stderr

@@ -78,7 +78,11 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("wsim",), "wsim"),
+        (("wsim",), "No such command 'wsim'"),
+        (("swep",), "No such command 'swep'; did you mean sweep?"),
+        (("study", "codesing"), "No such command 'codesing'; did you mean codesign?"),
+        (("train", "mnis"), "got 'mnis'; did you mean mnist?"),
+        (("train", "mnist", "--set", "epoch=1", "--out", "none/run"), "got 'epoch'; did you mean epochs?"),
         (("--jitter", "1%"), "--jitter"),
         (("sweep", "--jiter", "1%"), "--jiter"),
         (("spec", "extra"), "extra"),

@@ -43,6 +43,7 @@ BESIDE = {
     "check_options",
     "picture_path",
     "NeuronSpec",
+    "annotated_toml",
     "reason_table",
 }
 OF_THE_API = re.compile(r"neurocircuit\.(?!cli|errors)")

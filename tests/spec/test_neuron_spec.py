@@ -86,7 +86,21 @@ def test_sensitivities_move_their_field_only():
         ("tau = '20 ns'\nK = '50 Mrad/s'", "NeuronSpec.K must not stand beside tau"),
         ("K = '-1 rad/s'", "NeuronSpec.K must be > 0"),
         ("cycles_per_tau = 'many'", "NeuronSpec.cycles_per_tau must be a finite number"),
-        ("foo = 1", "NeuronSpec.foo is not a known field"),
+        ("foo = 1", "NeuronSpec.foo is not a known field, got 1"),
+        ("treshold = 1", "NeuronSpec.treshold is not a known field, got 1; did you mean threshold?"),
+        (
+            "threshold = { kind = 'lead', leed = '1 rad' }",
+            "NeuronSpec.threshold.leed is not a known field, got '1 rad'; did you mean lead?",
+        ),
+        (
+            "threshold = { kind = 'ramp', offsett = '1 Hz' }",
+            "NeuronSpec.threshold.offsett is not a known field, got '1 Hz'; did you mean offset?",
+        ),
+        (
+            "supply = {sensitivity = ['1 1/V', '0 1/V', '0 1/V', '0 1/V'], tones = [{frequency = '1 MHz', "
+            "amplitud = '1 mV'}]}",
+            "NeuronSpec.supply.tones[0].amplitud is not a known field, got '1 mV'; did you mean amplitude?",
+        ),
         ("readout = 'x'", "NeuronSpec.readout must be 'continuous' or 'q', got 'x'"),
         ("threshold = { kind = 'lead', lead = '4 rad' }", "NeuronSpec.threshold.lead must be < 3.14"),
         ("threshold = { kind = 'x' }", "NeuronSpec.threshold must have a 'kind' among 'lead', 'ramp'"),

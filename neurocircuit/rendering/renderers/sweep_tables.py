@@ -10,7 +10,9 @@ from neurocircuit.rendering.read.agreement import Agreement
 from neurocircuit.rendering.read.result import record_rows
 from neurocircuit.rendering.read.sweep import Interpretation, Run
 from neurocircuit.rendering.renderers.sweep_description import level_text
+from neurocircuit.rendering.text import capitalised
 from neurocircuit.spec import Uniform
+from neurocircuit.spec.derived import remarks as unlikely
 from neurocircuit.tables import percent_text
 from neurocircuit.tables.render import interval_text, is_unresolved, row_text, unresolved_text, value_text
 
@@ -62,6 +64,7 @@ def remarks(run: Run) -> list[str]:
             "Noise of the oscillators is on: but at ideal and transistor every row holds its spread too, which stays "
             "when the input jitter is 0."
         )
+    texts += [f"{capitalised(remark)}." for remark in unlikely(run.spec)]
     texts += _saturation(run)
     if run.record.get("status") != "complete":
         texts.append("Some points failed (listed at the end); the statistics leave them out.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from neurocircuit.core.result import FolderResult
+from neurocircuit.spec.derived import derived_line
 from neurocircuit.studies.sweep import rundir
 from neurocircuit.tables import TransferTable
 from neurocircuit.tables.render import run_rows
@@ -58,14 +59,16 @@ class SweepRun(FolderResult):
         batches = self.reused_batches + self.computed_batches
         wall_s = self.run.wall_s if self.run is not None else None
         time = "" if wall_s is None else f"; {wall_s:.1f} s"
+        request = rundir.read_request(self.out)
         lines = [
             self.table.to_text() + "\n",
+            f"neuron {request.spec.name}: {derived_line(request.spec)}",
             f"{batches} batches, {self.reused_batches} of them from the ledger{time}",
             f"table:  {self.out / 'table.csv'}",
         ]
         if self.report is not None:
             lines.append(f"report: {self.report}")
-        lines += [f"{name} cannot be trimmed and is left out: {why}" for name, why in self.lost.items()]
+        lines += [f"{name} cannot be trimmed and is left out: {why}" for name, why in request.lost.items()]
         failed = sum(len(group["trials"]) for group in self.failed)
         if failed:
             lines.append(f"{failed} evaluations failed; reasons in {self.out / rundir.RUN}")
