@@ -255,16 +255,65 @@ struct Neuron {
     }
     return false;
   }
+
+  void take_pulse(const EdgeCorner& corner) {
+    pulses += corner.pulses;
+    pulse = pulses == 0 ? 0.0 : pulse + corner.rate;  // no residue after the last one
+  }
 };
+
+// A neuron whose comparator is off, and what it has done since the arming.
+struct Trace {
+  Neuron neuron;
+  std::vector<EdgeSample>& samples;
+  double half2 = 0.0;              // edges of VCO2
+  double phase3 = neuron.s.phase3;
+  double up = neuron.s.up;         // of the last sample
+  double cycles = neuron.s.cycles; // at the arming
+
+  EdgeSample sample() const {
+    const EdgeState& s = neuron.s;
+    const double phase1 = (s.cycles - cycles + half2) * kPi + s.phase1;
+    return {s.t, phase1, phase1 - neuron.error() - kPi / 2, s.filter, s.up, s.membrane, phase3};
+  }
+
+  void note() {
+    EdgeSample after = sample();
+    if (after.up != up) {
+      samples.push_back(after);
+      samples.back().up = up;
+    }
+    samples.push_back(after);
+    up = after.up;
+  }
+
+  void step(double limit) {
+    const double before = neuron.s.t, speed3 = neuron.c.omega[2] + neuron.g[2], cycles_before = neuron.s.cycles;
+    neuron.step(limit);
+    phase3 += speed3 * (neuron.s.t - before);
+    if (neuron.s.phase2 == 0.0 && neuron.s.cycles < cycles_before) half2 += 1.0;
+  }
+
+  // The sample at `limit` is left to the corner there, if one comes.
+  void run_until(double limit, bool corner) {
+    while (neuron.s.t < limit) {
+      step(limit);
+      if (neuron.s.t < limit || !corner) note();
+    }
+  }
+};
+
+bool is_noisy(const EdgeConstants& c) {
+  return std::any_of(c.noise, c.noise + 4, [](double sigma) { return sigma > 0; });
+}
 
 }  // namespace
 
 EdgeDecision edge_fire(const EdgeConstants& constants, EdgeState state, const double* t, const double* w,
                        std::size_t n, std::uint64_t seed, EdgeInputs& inputs) {
   collect_corners(constants, t, w, n, inputs);
-  const bool noisy = std::any_of(constants.noise, constants.noise + 4, [](double sigma) { return sigma > 0; });
   const bool comparing = !constants.waits_for_input && !(constants.armed > 0);
-  Neuron neuron{constants, state, seed, noisy, comparing, 1.0 / constants.r};
+  Neuron neuron{constants, state, seed, is_noisy(constants), comparing, 1.0 / constants.r};
   neuron.draw(0);
   neuron.draw(1);
   neuron.watch();
@@ -273,11 +322,29 @@ EdgeDecision edge_fire(const EdgeConstants& constants, EdgeState state, const do
     if (corner.arms && corner.t < constants.window && neuron.fires_when_armed()) return neuron.decision;
     neuron.jump(corner.phase);
     if (!neuron.on_ramp) neuron.watch();
-    neuron.pulses += corner.pulses;
-    neuron.pulse = neuron.pulses == 0 ? 0.0 : neuron.pulse + corner.rate;  // no residue after the last one
+    neuron.take_pulse(corner);
   }
   neuron.run_until(constants.window);
   return neuron.decision;
+}
+
+void edge_trace(const EdgeConstants& constants, EdgeState state, const double* t, const double* w, std::size_t n,
+                std::uint64_t seed, EdgeInputs& inputs, std::vector<EdgeSample>& samples) {
+  collect_corners(constants, t, w, n, inputs);
+  samples.clear();
+  Trace trace{Neuron{constants, state, seed, is_noisy(constants), false, 1.0 / constants.r}, samples};
+  trace.neuron.draw(0);
+  trace.neuron.draw(1);
+  trace.samples.push_back(trace.sample());
+  for (const EdgeCorner& corner : inputs.corners) {
+    if (!(corner.t < constants.window)) break;
+    trace.run_until(corner.t, true);
+    if (corner.arms) trace.neuron.on_ramp = !std::isnan(constants.ramp);
+    trace.neuron.jump(corner.phase);
+    trace.neuron.take_pulse(corner);
+    trace.note();
+  }
+  trace.run_until(constants.window, false);
 }
 
 }  // namespace neurocircuit

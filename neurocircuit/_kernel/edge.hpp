@@ -65,4 +65,13 @@ struct EdgeInputs {
 EdgeDecision edge_fire(const EdgeConstants& constants, EdgeState state, const double* t, const double* w,
                        std::size_t n, std::uint64_t seed, EdgeInputs& inputs);
 
+// What a trace shows at an instant; phases are total ones.
+struct EdgeSample {
+  double t, phase1, phase2, filter, up, membrane, phase3;
+};
+
+// The same neuron to the window's end with its comparator ignored: a sample at both sides of every event.
+void edge_trace(const EdgeConstants& constants, EdgeState state, const double* t, const double* w, std::size_t n,
+                std::uint64_t seed, EdgeInputs& inputs, std::vector<EdgeSample>& samples);
+
 }  // namespace neurocircuit

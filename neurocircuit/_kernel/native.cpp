@@ -4,9 +4,11 @@
 #include <nanobind/stl/pair.h>
 
 #include <bit>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "causal_bindings.hpp"
 #include "edge.hpp"
@@ -23,12 +25,23 @@ using Seeds = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::de
 
 namespace {
 
+constexpr std::size_t kConstants = 19, kTone = 6, kSample = 7;
+
+bool are_constants(std::size_t columns) { return columns >= kConstants && (columns - kConstants) % kTone == 0; }
+
+neurocircuit::EdgeConstants constants_from(const double* k, std::size_t columns) {
+  return {k[0], k[1], {k[2], k[3], k[4], k[5]}, k[6], k[7], k[8], {k[9], k[10], k[11], k[12]}, k[13] != 0.0,
+          k[14] != 0.0, k[15] != 0.0, k[16], k[17], k[18], k + kConstants, (columns - kConstants) / kTone};
+}
+
+neurocircuit::EdgeState state_from(const double* s) { return {s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]}; }
+
 // constants: [trial or 1, 19], and 6 more for each tone of the supply's ripple (EdgeConstants::ripple): r, phase per weight, 4 omega, swing, spike width, window, 4 noise, readout q, waits for
 // input, counts turns, membrane floor, armed, ramp. state: [trial, 8] in the order of EdgeState. t, w: [trial, input]. Results: [trial].
 void edge_fire(In2 constants, In2 state, In2 t, In2 w, Seeds seeds, Out fire_time, Out headroom, Flags false_fire) {
   const std::size_t trials = t.shape(0), inputs = t.shape(1);
   const std::size_t columns = constants.shape(1);
-  if (columns < 19 || (columns - 19) % 6 != 0 || (constants.shape(0) != 1 && constants.shape(0) != trials) || state.shape(0) != trials || state.shape(1) != 8 || w.shape(0) != trials ||
+  if (!are_constants(columns) || (constants.shape(0) != 1 && constants.shape(0) != trials) || state.shape(0) != trials || state.shape(1) != 8 || w.shape(0) != trials ||
       w.shape(1) != inputs || seeds.shape(0) != trials || fire_time.shape(0) != trials ||
       headroom.shape(0) != trials || false_fire.shape(0) != trials)
     throw std::invalid_argument("edge_fire: shapes do not fit");
@@ -37,17 +50,32 @@ void edge_fire(In2 constants, In2 state, In2 t, In2 w, Seeds seeds, Out fire_tim
   neurocircuit::EdgeInputs memory;
   for (std::size_t i = 0; i < trials; ++i) {
     const double* k = constants.data() + own * i;
-    const neurocircuit::EdgeConstants c{k[0], k[1],  {k[2], k[3], k[4], k[5]}, k[6],         k[7],         k[8],
-                                        {k[9], k[10], k[11], k[12]}, k[13] != 0.0, k[14] != 0.0, k[15] != 0.0, k[16], k[17], k[18],
-                                        k + 19, (columns - 19) / 6};
-    const double* s = state.data() + 8 * i;
-    const neurocircuit::EdgeState start{s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]};
+    const neurocircuit::EdgeConstants c = constants_from(k, columns);
+    const neurocircuit::EdgeState start = state_from(state.data() + 8 * i);
     const auto decision = neurocircuit::edge_fire(c, start, t.data() + i * inputs, w.data() + i * inputs, inputs,
                                                   seeds.data()[i], memory);
     fire_time.data()[i] = decision.fire_time;
     headroom.data()[i] = decision.headroom;
     false_fire.data()[i] = decision.false_fire;
   }
+}
+
+// Arguments as those of edge_fire for one trial. Returns [sample, 7]: t, total phases of VCO1 and VCO2, filter, UP,
+// membrane, total phase of VCO3, at both sides of every event.
+nb::ndarray<nb::numpy, double, nb::ndim<2>> edge_trace(In2 constants, In2 state, In2 t, In2 w, Seeds seeds) {
+  const std::size_t columns = constants.shape(1);
+  if (!are_constants(columns) || constants.shape(0) != 1 || state.shape(0) != 1 || state.shape(1) != 8 ||
+      t.shape(0) != 1 || w.shape(0) != 1 || w.shape(1) != t.shape(1) || seeds.shape(0) != 1)
+    throw std::invalid_argument("edge_trace: shapes do not fit");
+  static_assert(sizeof(neurocircuit::EdgeSample) == kSample * sizeof(double));
+  auto samples = std::make_unique<std::vector<neurocircuit::EdgeSample>>();
+  neurocircuit::EdgeInputs memory;
+  neurocircuit::edge_trace(constants_from(constants.data(), columns), state_from(state.data()), t.data(), w.data(),
+                           t.shape(1), seeds.data()[0], memory, *samples);
+  double* values = reinterpret_cast<double*>(samples->data());
+  const std::size_t rows = samples->size();
+  nb::capsule owner(samples.release(), [](void* p) noexcept { delete static_cast<std::vector<neurocircuit::EdgeSample>*>(p); });
+  return {values, {rows, kSample}, owner};
 }
 
 // t, w: [neuron, input]; out: [neuron, column].
@@ -123,6 +151,7 @@ NB_MODULE(_native, m) {
   using nb::literals::operator""_a;
   m.doc() = "compiled kernels of neurocircuit";
   m.def("edge_fire", &edge_fire);
+  m.def("edge_trace", &edge_trace);
   m.def("operate", &operate);
   m.def("operate_in_window", &operate_in_window);
   m.def("noise_move", &noise_move, "slope"_a.none(), "time"_a.none(), "ranges"_a, "disturbance"_a, "shift"_a,

@@ -102,9 +102,7 @@ def waveforms(
     beside = start_of_loop(spec, seeds, ripple=ripple)
     state = start_state(constants, t_over_tau[None], start_rad[None], may_skip=False, beside=beside)
     fired_at = fire(spec, t_over_tau[None], weights[None], start_rad[None], seeds, errors).fire_time_over_tau[0]
-    time, phase1, phase2, duty, up, membrane, phase3 = edge_numpy.trace(
-        constants, state, t_over_tau[None], weights[None], seeds
-    )
+    time, phase1, phase2, duty, up, membrane, phase3 = _trace(constants, state, t_over_tau[None], weights[None], seeds)
     base = 2 * np.pi * spec.cycles_per_tau
     vco3 = phase3 - base * spec.threshold_vco_ratio * time
     threshold = constants.lead or spec.membrane_gain_rad
@@ -116,6 +114,16 @@ def waveforms(
         membrane=1.0 + membrane / threshold,
         q=(time >= fired_at).astype(float),
     )
+
+
+def _trace(
+    constants: Constants, state: Floats, t_over_tau: Floats, weights: Floats, seeds: NDArray[np.uint64]
+) -> tuple[Floats, ...]:
+    """Return what `edge_numpy.trace` does; a kernel that was built before it could trace leaves it to numpy."""
+    if native is None or not hasattr(native, "edge_trace"):
+        return edge_numpy.trace(constants, state, t_over_tau, weights, seeds)
+    arrays = (np.ascontiguousarray(array, dtype=np.float64) for array in (state, t_over_tau, weights))
+    return tuple(native.edge_trace(constants.as_array(), *arrays, seeds).T)
 
 
 def engine() -> str:

@@ -46,6 +46,7 @@ def trace(constants: Constants, state: Floats, t_over_tau: Floats, weights: Floa
     rows = [batch.sample()]
     while batch.t[0] < constants.window:
         before = batch.up[0]
+        batch.comparing[:] = False
         batch.step()
         after = batch.sample()
         if batch.up[0] != before:

@@ -5,9 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
+from neurocircuit._kernel import native
 from neurocircuit.neuron import edge, edge_numpy, edge_state, levels
 from neurocircuit.neuron.phase_noise import normal_pair
 from neurocircuit.spec import FrequencyError, NeuronSpec, Ramp
+from neurocircuit.spec.neuron import ReadoutWindow, Supply, Tone
 from tests.neuron.conftest import fire_times_by_small_steps
 
 TAU = 20e-9
@@ -59,6 +61,24 @@ def test_kernel_and_numpy_agree(rng, monkeypatch, fields):
         np.testing.assert_allclose(compiled.fire_time_over_tau, plain.fire_time_over_tau, atol=1e-10)
         np.testing.assert_allclose(compiled.headroom, plain.headroom, atol=1e-9)
         np.testing.assert_array_equal(compiled.false_fire, plain.false_fire)
+
+
+TRACED = SPECS | {
+    "ripple": {"supply": Supply(sensitivity_per_V=(1, 0.5, -1, 2), tones=(Tone(frequency_Hz=30e6, amplitude_V=5e-3),))},
+    "readout window": {"readout_window": ReadoutWindow(form="ramp", armed_s=TAU, length_s=TAU, slope=1.0)},
+}
+
+
+@pytest.mark.skipif(not hasattr(native, "edge_trace"), reason="the kernel is not compiled")
+@pytest.mark.parametrize("fields", TRACED.values(), ids=TRACED)
+def test_traces_of_kernel_and_numpy_agree(rng, monkeypatch, fields):
+    spec = NeuronSpec(**fields, window_s=4 * TAU)
+    t, w, start, seed = rng.uniform(0, 3, 9), rng.normal(0.2, 0.5, 9), rng.uniform(0, 6, 2), 5
+    compiled = levels.waveforms("edge", spec, t, w, start, seed)
+    monkeypatch.setattr(edge, "native", None)
+    plain = levels.waveforms("edge", spec, t, w, start, seed)
+    for name in ("time_over_tau", "vco_rad", "up", "loop_filter", "membrane", "q"):
+        np.testing.assert_allclose(getattr(compiled, name), getattr(plain, name), atol=1e-8)
 
 
 def phase_error_between(spec, before, after, points=400):
