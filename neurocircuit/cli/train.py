@@ -42,6 +42,11 @@ from neurocircuit.cli.common import (
     type=click.IntRange(min=2),
     help="Training images on which --recalibrate chooses scales; the deepest membrane of all sets the lead.",
 )
+@click.option(
+    "--allow-code",
+    is_flag=True,
+    help='Run the code that the recipe names: network = "package.module:function". Only if you trust it.',
+)
 @click.option("--initial", metavar="WEIGHTS", help="Start from the weights of this file instead of random ones.")
 @data_option
 @device_option

@@ -276,19 +276,21 @@ def window_of(images: list[list[Operating]], tau_over_base: float = 1.0) -> floa
 def with_delays(mapped: MappedNetwork, physical: PhysicalNetwork, spikes: list[Floats]) -> MappedNetwork:
     """Return the network with each layer's bias spike as late as the layers before it are at `edge`, nothing varied."""
     for k in range(1, len(mapped.layers)):
-        if not physical.layers[k].has_bias:
+        before = physical.before(k)
+        if not physical.layers[k].has_bias or not before:
             continue
         circuit = Circuit.of(mapped, physical)
         perfect = circuit.chip(0, 0, Variation())
         lateness = []
         for number, image in enumerate(spikes):
-            ideal = spikes_of(circuit.ideal(image)[k - 1])
-            fired = perfect.run(image, number, "edge", until=k)[k - 1].t_over_tau
+            points, runs = circuit.ideal(image), perfect.run(image, number, "edge", until=k)
+            ideal = np.concatenate([spikes_of(points[j]) for j in before])
+            fired = np.concatenate([runs[j].t_over_tau for j in before])
             both = np.isfinite(ideal) & np.isfinite(fired)
             lateness.append(fired[both] - ideal[both])
         together = np.concatenate(lateness)  # empty where a broken scale silences a whole layer
         latency = max(float(np.median(together)), 0.0) if len(together) else 0.0
-        delay = float(f"{latency:.3g}") * mapped.neuron_of(k - 1).tau_s
+        delay = float(f"{latency:.3g}") * mapped.neuron_of(before[0]).tau_s  # which all have
         layers = [layer.replace(bias_delay_s=delay) if i == k else layer for i, layer in enumerate(mapped.layers)]
         mapped = mapped.replace(layers=tuple(layers))
     return mapped

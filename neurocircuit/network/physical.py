@@ -1,9 +1,11 @@
 """The physical network: every position of a convolution its own neuron, its inputs by number.
 
 It is made from a plain description of the layers (`Convolution`, `Dense`, `EarliestPooling`), which snn/unroll.py reads
-off a torch network. A stage is a layer of neurons or a pooling gate (the earliest spike of a window: an OR gate).
+off a torch network. A stage is a layer of neurons or a pooling gate (the earliest spike of a window: an OR gate). It
+reads the stage before, or the channels of several stages side by side.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,10 +18,12 @@ from neurocircuit.errors import InputError
 from neurocircuit.spec import LayerMapping
 
 BIAS, SILENT = -2, -1  # numbers of the bias spike and of padding among a stage's inputs
+IMAGE = -1  # number of the image's own spikes among the stages that a stage reads
 Answer = TypeVar("Answer")
 Neurons = slice | NDArray[np.integer]  # some neurons of a layer
 Shape = tuple[int, int, int]  # channel, row, column
 Sides = tuple[int, int, int, int]  # silent pixels added left, right, at the top, at the bottom
+Reads = tuple[int, ...]  # stages, by number, whose channels stand side by side; IMAGE
 
 
 @dataclass(frozen=True)
@@ -132,9 +136,11 @@ class Pool:
 
 @dataclass(frozen=True)
 class PhysicalNetwork:
-    """Stages from input to output."""
+    """Stages from input to output, the spikes of an image that the first ones read, and what each stage reads."""
 
     stages: tuple[Layer | Pool, ...]
+    inputs: int
+    reads: tuple[Reads, ...]
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -146,6 +152,22 @@ class PhysicalNetwork:
         """Of all layers."""
         return sum(layer.neurons for layer in self.layers)
 
+    @property
+    def is_chain(self) -> bool:
+        """Whether each stage reads the one before and nothing else."""
+        return self.reads == tuple((number - 1,) for number in range(len(self.stages)))
+
+    def before(self, k: int) -> tuple[int, ...]:
+        """Return the layers, by number, whose spikes reach layer k, through pooling gates too; () for the image's."""
+        numbers = [number for number, stage in enumerate(self.stages) if isinstance(stage, Layer)]
+
+        def layers_of(read: int) -> set[int]:
+            if read == IMAGE:
+                return set()
+            return {numbers.index(read)} if read in numbers else set().union(*map(layers_of, self.reads[read]))
+
+        return tuple(sorted(set().union(*map(layers_of, self.reads[numbers[k]]))))
+
     def propagate(
         self,
         spikes: Floats,
@@ -154,40 +176,71 @@ class PhysicalNetwork:
     ) -> list[Answer]:
         """Return the answer of every layer of neurons (or of the first `until`) to input spikes [number].
 
-        layer_step(k, spikes): what layer k makes of the previous stage's spikes [number]: its answer, and its own
-        spikes [neuron], which the next stage receives. Pooling gates pass the earliest spike of their window in
-        between.
+        layer_step(k, spikes): what layer k makes of the spikes [number] that it reads: its answer, and its own spikes
+        [neuron], which later stages read. Pooling gates pass the earliest spike of their window in between.
+
+        Raise InputError for another number of input spikes than the network has inputs.
         """
+        if spikes.shape != (self.inputs,):
+            raise InputError(f"an image must have {self.inputs} input spikes, as the network reads, got {spikes.size}")
         answers: list[Answer] = []
-        for stage in self.stages:
+        fired = {IMAGE: spikes}
+        for number, (stage, reads) in enumerate(zip(self.stages, self.reads, strict=True)):
+            received = fired[reads[0]] if len(reads) == 1 else np.concatenate([fired[read] for read in reads])
             if isinstance(stage, Pool):
-                spikes = stage.earliest(spikes)
+                fired[number] = stage.earliest(received)
                 continue
             if len(answers) == until:
                 break
-            answer, spikes = layer_step(len(answers), spikes)
+            answer, fired[number] = layer_step(len(answers), received)
             answers.append(answer)
         return answers
 
 
-def unroll(shape: Shape, stages: Sequence[Convolution | Dense | EarliestPooling]) -> PhysicalNetwork:
-    """Follow the numbers of the spikes of images [channel, row, column] = shape through the stages."""
+def unroll(
+    shape: Shape, stages: Sequence[Convolution | Dense | EarliestPooling], reads: Sequence[Reads] | None = None
+) -> PhysicalNetwork:
+    """Follow the numbers of the spikes of images [channel, row, column] = shape through the stages.
+
+    reads: of each stage the stages whose channels it takes side by side; default: the one before.
+    Raise InputError naming a layer whose weights are for another number of inputs than it reads.
+    """
+    reads = [(number - 1,) for number in range(len(stages))] if reads is None else reads
     made: list[Layer | Pool] = []
-    for stage in stages:
+    shapes = {IMAGE: shape}
+    for number, (stage, before) in enumerate(zip(stages, reads, strict=True)):
+        shape = _side_by_side([shapes[read] for read in before])
         if isinstance(stage, EarliestPooling):
-            pool, shape = pool_over(shape, (stage.size, stage.size), (stage.stride, stage.stride), stage.padding)
+            pool, shapes[number] = pool_over(shape, (stage.size,) * 2, (stage.stride,) * 2, stage.padding)
             made.append(pool)
             continue
         if isinstance(stage, Convolution):
+            if stage.weight.shape[1] != shape[0]:
+                raise InputError(
+                    f"layer {stage.name} must read {stage.weight.shape[1]} channels, got {shape[0]} of images "
+                    f"{list(shapes[IMAGE])}"
+                )
             stride = (stage.stride, stage.stride)
             positions, size = receptive_fields(shape, stage.weight.shape[2:], stride, stage.padding)
         else:
             positions, size = numbered(shape).reshape(1, -1), (1, 1)
+            if stage.weight.shape[1] != positions.shape[1]:
+                raise InputError(
+                    f"layer {stage.name} must read {stage.weight.shape[1]} spikes, got {positions.shape[1]} of images "
+                    f"{list(shapes[IMAGE])}"
+                )
         index = np.tile(positions, (len(stage.weight), 1))
         row = np.repeat(np.arange(len(stage.weight), dtype=np.int32), len(positions))
         made.append(_layer(stage, index, row))
-        shape = (len(stage.weight), *size)
-    return PhysicalNetwork(tuple(made))
+        shapes[number] = (len(stage.weight), *size)
+    return PhysicalNetwork(tuple(made), math.prod(shapes[IMAGE]), tuple(reads))
+
+
+def _side_by_side(shapes: Sequence[Shape]) -> Shape:
+    """Return the shape of several stages' channels; of stages of different sizes that of their spikes in a row."""
+    if len({shape[1:] for shape in shapes}) == 1:
+        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
+    return (sum(math.prod(shape) for shape in shapes), 1, 1)
 
 
 def numbered(shape: tuple[int, ...]) -> NDArray[np.int32]:
@@ -197,8 +250,6 @@ def numbered(shape: tuple[int, ...]) -> NDArray[np.int32]:
 
 def _layer(stage: Convolution | Dense, index: NDArray[np.int32], row: NDArray[np.int32]) -> Layer:
     kernel = stage.weight.reshape(len(stage.weight), -1)
-    if kernel.shape[1] != index.shape[1]:
-        raise InputError(f"layer {stage.name} must have weights for {index.shape[1]} inputs, got {kernel.shape[1]}")
     if stage.bias is not None:
         kernel = np.concatenate([kernel, stage.bias[:, None]], axis=1)
         index = np.concatenate([index, np.full_like(index[:, :1], BIAS)], axis=1)

@@ -224,6 +224,9 @@ class WindowedNetwork:
         layer_step(k, spikes): what layer k makes of the spikes [number] that reach it, from its origin, as its `inputs`
         takes them: its answer, and its spikes [neuron] from there; inf: silent.
         """
+        pixels = math.prod(self.graph.shape)
+        if spikes.shape != (pixels,):
+            raise InputError(f"an image must have {pixels} input spikes, as the network reads, got {spikes.size}")
         fired = {INPUT: spikes}
         answers: list[Answer] = []
         for node in self.graph.nodes:

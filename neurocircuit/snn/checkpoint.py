@@ -10,7 +10,8 @@ from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn import relu, weights_file
 from neurocircuit.snn.data.library import DATA_SETS
-from neurocircuit.snn.models import build
+from neurocircuit.snn.layer_graph import LayerGraphNetwork
+from neurocircuit.snn.models import NetworkSpec, build
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.weights_file import read_content as load
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
@@ -62,7 +63,7 @@ def stored(network: nn.Module) -> nn.Module:
     return windowed_in(network) or network
 
 
-def load_network(path: Path) -> tuple[Subject, nn.Sequential]:
+def load_network(path: Path) -> tuple[Subject, nn.Module]:
     """Return what the weights are for, and the network that holds them.
 
     Raise FileFormatError naming what does not fit, InputError for a windowed network without a data set.
@@ -70,7 +71,7 @@ def load_network(path: Path) -> tuple[Subject, nn.Sequential]:
     return network_of(load(path), path)
 
 
-def network_of(content: dict[str, Any], path: Path) -> tuple[Subject, nn.Sequential]:
+def network_of(content: dict[str, Any], path: Path) -> tuple[Subject, nn.Module]:
     """Return what `load_network` does, from the content of the file."""
     if content.get("graph") is not None:
         windowed = WindowedNetwork.of(content, path).float()
@@ -90,7 +91,7 @@ def _subject(content: dict[str, Any], path: Path) -> Subject:
     return subject
 
 
-def new_network(subject: Subject, generator: torch.Generator, initial: str = "") -> nn.Sequential:
+def new_network(subject: Subject, generator: torch.Generator, initial: str = "") -> nn.Module:
     """Return the subject's network with weights drawn from `generator`; of a windowed one with the graph of `initial`.
 
     Raise SpecError for a windowed network without that file.
@@ -103,6 +104,8 @@ def new_network(subject: Subject, generator: torch.Generator, initial: str = "")
         return windowed.on_spikes
     data = DATA_SETS[subject.data.name]
     name = subject.network.name
+    if name == "own":
+        return _of_graph(subject, generator)
     if name in ("relu_compact", "relu_vgg16"):
         if subject.encoding.kind != "linear":
             raise SpecError(f"encoding.kind must be linear for {name}, got {subject.encoding.kind}")
@@ -113,6 +116,52 @@ def new_network(subject: Subject, generator: torch.Generator, initial: str = "")
             subject.encoding, network.widths, data.shape, data.classes, generator, network.largest_fan_in
         )
     return build(subject.network, data.shape, data.classes, generator)
+
+
+def _of_graph(subject: Subject, generator: torch.Generator) -> nn.Module:
+    """Return the network of the subject's graph, weights drawn as its layers draw them."""
+    graph, data = subject.network.graph, DATA_SETS[subject.data.name]
+    if graph is None:
+        raise SpecError(f"network.code {subject.network.code} was not run: --allow-code runs it")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        network = LayerGraphNetwork(graph)
+    if graph.shape != data.shape:
+        raise InputError(
+            f"the network takes images {list(graph.shape)}, those of {subject.data.name} are {list(data.shape)}"
+        )
+    if network.classes != data.classes:
+        raise InputError(f"the network has {network.classes} outputs, {subject.data.name} has {data.classes} classes")
+    if graph.is_spiking:
+        return network
+    if subject.encoding.kind != "linear":
+        raise SpecError(f"encoding.kind must be linear for a ReLU network, got {subject.encoding.kind}")
+    return relu.ReluNetwork.of([network], subject.encoding)
+
+
+def traced_in(network: nn.Module) -> LayerGraphNetwork | None:
+    """Return the network of one's own inside what training and `Model` have; None for another network."""
+    return next((module for module in network.modules() if isinstance(module, LayerGraphNetwork)), None)
+
+
+def of_module(subject: Subject, module: nn.Module) -> tuple[Subject, nn.Module]:
+    """Return a module of one's own as a network for the subject's data, with its present weights, and what it is for.
+
+    Raise InputError naming what has no meaning here, and where module, data and encoding do not fit.
+    """
+    traced = LayerGraphNetwork.of(module, DATA_SETS[subject.data.name].shape)
+    network = NetworkSpec(name="own", code=subject.network.code, graph=traced.graph, parameterisation="free")
+    subject = subject.replace(network=network)
+    made = new_network(subject, torch.Generator().manual_seed(0))
+    put_traced(made, traced)
+    return subject, made
+
+
+def put_traced(network: nn.Module, traced: nn.Module) -> None:
+    """Copy the weights of a network of one's own into one that training or `Model` has."""
+    inner = traced_in(network)
+    assert inner is not None  # noqa: S101
+    inner.load_state_dict(traced.state_dict())
 
 
 def put_initial(network: nn.Module, subject: Subject, path: Path) -> None:

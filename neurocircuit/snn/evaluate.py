@@ -18,7 +18,7 @@ from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.models import count_weights, spiking_layers
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.trace import Spikes, trace
-from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
+from neurocircuit.snn.windowed import WindowedNetwork, pixels_of, windowed_in
 from neurocircuit.spec import NeuronSpec
 
 EXACT_IMAGES = 10  # whose windowed neurons are also evaluated by the armed rule
@@ -86,7 +86,7 @@ def accuracy(network: nn.Module, source: ImageSource, subject: Subject, batch_si
 
 @torch.no_grad()
 def evaluate(
-    network: nn.Sequential,
+    network: nn.Module,
     source: ImageSource,
     subject: Subject,
     batch_size: int = 100,
@@ -110,7 +110,7 @@ def evaluate(
     for z, labels in batches(source, subject, batch_size, device):
         spikes = trace(network, z)
         if windowed is not None and exact is None:
-            exact = against_exact(windowed, network[0](z[:EXACT_IMAGES]))
+            exact = against_exact(windowed, pixels_of(network, z[:EXACT_IMAGES]))
         decision, decided = first_spike(spikes.z_out)
         right += int((decision == labels).sum())
         at = spikes.t_over_tau[-1].amin(dim=1)

@@ -53,6 +53,7 @@ def import_weights(
         network=spec,
     )
     built = checkpoint.new_network(subject, torch.Generator().manual_seed(0))
+    assert isinstance(built, nn.Sequential)  # noqa: S101
     shapes = _input_shapes(built, DATA_SETS[subject.data.name].shape)
     layers, paths = spiking_layers(built), numbered_files(directory)
     if len(paths) != len(layers):

@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from neurocircuit.core.files import make_directory, write_atomically
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
@@ -15,10 +17,10 @@ from neurocircuit.network.run import Circuit, EncodedImages
 from neurocircuit.snn import unroll
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.model import Model, as_model
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.unroll import Unrolled
-from neurocircuit.snn.windowed import WindowedNetwork
 from neurocircuit.spec import FullScale, MappedNetwork, NeuronSpec, Variation
 from neurocircuit.spec.network import LIMIT_USE
 from neurocircuit.spec.variation import EMBEDDED
@@ -115,10 +117,11 @@ class NetworkOnCircuit:
 
 
 def map_network(
-    model: Model | WindowedNetwork | Path | str,
+    model: Model | nn.Module | Path | str,
     spec: NeuronSpec | None = None,
     *,
     images: Dataset | EncodedImages,
+    encoding: Encoding | None = None,
     variation: Variation | None = None,
     xor_quantile: float = 0.999,
     wrap_quantile: float = 1.0,
@@ -135,9 +138,10 @@ def map_network(
     share 1 - `use` of each limit and the quantiles beyond `xor_quantile` and `wrap_quantile`; training images serve.
 
     Args:
-        model: the trained or windowed network, or the file of its weights.
+        model: the trained or windowed network, a torch module of one's own, or the file of its weights.
         spec: the circuit; default: the embedded one.
         images: images of the network's data set; the deepest membrane of all sets the lead, so hundreds are better.
+        encoding: of a module of one's own: how a pixel becomes a spike time.
         variation: how chips differ; default: the embedded numbers.
         xor_quantile: share of neurons and images that must stay within the XOR's range.
         wrap_quantile: share that must not wrap.
@@ -157,7 +161,7 @@ def map_network(
     """
     clock = RunClock()
     choice = Choice(xor_quantile, wrap_quantile, use, largest_fan_in)
-    model = as_model(model)
+    model = as_model(model, images, encoding)
     unrolled = unroll.unrolled(model.subject, model.network)
     fit = build(
         unrolled.physical,

@@ -8,9 +8,14 @@ from pathlib import Path
 from torch import nn
 
 from neurocircuit.core.files import file_sha256
+from neurocircuit.errors import InputError
 from neurocircuit.snn import checkpoint
+from neurocircuit.snn._module import SpikingLayer
 from neurocircuit.snn.data import sets
+from neurocircuit.snn.data.augment import Augmentation
+from neurocircuit.snn.data.library import DataSpec
 from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.windowed import WindowedNetwork
@@ -26,7 +31,7 @@ class Model:
     """
 
     subject: Subject
-    network: nn.Sequential
+    network: nn.Module
     path: Path | None = None
     full_scale: FullScale | None = None
 
@@ -46,6 +51,43 @@ class Model:
         """Return one split of the data set that the weights are for."""
         return sets.load(self.subject.data, split, data)
 
+    @classmethod
+    def of(
+        cls,
+        module: nn.Module,
+        images: Dataset | DataSpec,
+        encoding: Encoding | None = None,
+        *,
+        augmentation: Augmentation | None = None,
+        name: str = "own",
+    ) -> "Model":
+        """Return a torch module of one's own as a model: its layers as traced, with its present weights.
+
+        Args:
+            module: of the layers of `nc.snn.layers`, from spikes z [image, channel, row, column] to spikes
+                [image, class]; or a ReLU network from pixels 0 … 1, to be converted (`nc.snn.convert`).
+            images: of the data set that it is for.
+            encoding: how a pixel becomes a spike time; it must be given for spiking layers.
+            augmentation: what is done to pixels; default: nothing.
+            name: a label.
+
+        Raise InputError naming an operation that has no meaning here, its place in the module and what would serve,
+        and where module and images do not fit.
+
+        >>> from neurocircuit.snn.data.sets import digits
+        >>> from neurocircuit.snn.layers import SpikingLinear
+        >>> module = nn.Sequential(nn.Flatten(), SpikingLinear(64, 10))
+        >>> Model.of(module, digits("test"), Encoding(kind="bright_first", alpha=2.0)).weights
+        650
+        """
+        data = DataSpec(name=images.name) if isinstance(images, Dataset) else images
+        if encoding is None:
+            if any(isinstance(layer, SpikingLayer) for layer in module.modules()):
+                raise InputError("encoding must be given with a module: nc.snn.Encoding(kind=..., alpha=...)")
+            encoding = Encoding(kind="linear", alpha=0.5)
+        subject = Subject(name=name, data=data, encoding=encoding, augmentation=augmentation or Augmentation())
+        return cls(*checkpoint.of_module(subject, module))
+
     def save(self, path: Path | str) -> "Model":
         """Write the weights into a checkpoint and return the model with its path. Raise InputError naming the path."""
         checkpoint.save(Path(path), self.subject, self.network, full_scale=self.full_scale)
@@ -63,11 +105,18 @@ def load(path: Path | str) -> Model:
     return Model(*checkpoint.network_of(content, path), path, content.get("full_scale"))
 
 
-def as_model(network: Model | WindowedNetwork | Path | str) -> Model:
-    """Return a trained or windowed network, or that of a checkpoint, as a model.
+def as_model(network: Model | nn.Module | Path | str, images: object = None, encoding: Encoding | None = None) -> Model:
+    """Return a trained or windowed network, a module of one's own, or the network of a checkpoint, as a model.
 
-    Raise as `load`; InputError for a windowed network that names no data set.
+    images, encoding: of a module, as in `Model.of`. Raise as `load` and `Model.of`; InputError for a windowed network
+    that names no data set, and for an encoding beside a network that has one.
     """
+    if isinstance(network, nn.Module) and not isinstance(network, WindowedNetwork):
+        if not isinstance(images, Dataset):
+            raise InputError("a module needs images of a data set, or nc.snn.Model.of(module, images, encoding)")
+        return Model.of(network, images, encoding)
+    if encoding is not None:
+        raise InputError("encoding must be left out: the network names its own")
     if isinstance(network, Model):
         return network
     if not isinstance(network, WindowedNetwork):

@@ -1,7 +1,7 @@
 """The networks of Table 1 and the small CIFAR-10 network: z [image, channel, row, column] -> z [image, class]."""
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -11,6 +11,7 @@ from neurocircuit.snn import layers
 from neurocircuit.snn.parameterise import draw_weights
 from neurocircuit.snn.retime import Retime
 from neurocircuit.spec.fields import Ratio, Spec
+from neurocircuit.spec.layer_graph import LayerGraph
 
 NetworkName = Literal[
     "mnist_scnn",
@@ -20,6 +21,7 @@ NetworkName = Literal[
     "relu_compact",
     "relu_vgg16",
     "windowed",
+    "own",
 ]
 Shape = tuple[int, int, int]
 
@@ -43,7 +45,8 @@ class NetworkSpec(Spec):
     name: Annotated[
         NetworkName,
         Field(
-            description="architecture, Table 1; relu_compact, relu_vgg16: to be converted; windowed: that of `initial`"
+            description="architecture, Table 1; relu_compact, relu_vgg16: to be converted; windowed: that of "
+            "`initial`; own: that of `graph`, or what `code` returns"
         ),
     ] = "mnist_scnn"
     bias: Annotated[
@@ -85,6 +88,27 @@ class NetworkSpec(Spec):
         int | None,
         Field(gt=9, description="synapses of a neuron of relu_compact: its 3x3 layers are grouped for it; absent: any"),
     ] = None
+
+    code: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+            description="of an own network: package.module:function that returns a torch module; --allow-code runs it",
+        ),
+    ] = None
+    graph: Annotated[LayerGraph | None, Field(description="layers of an own network, as traced")] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, values: Any) -> Any:
+        """Take network = "package.module:function" for its table."""
+        return {"name": "own", "code": values} if isinstance(values, str) else values
+
+    @model_validator(mode="after")
+    def _of_graph(self) -> "NetworkSpec":
+        if (self.name == "own") != (self.code is not None or self.graph is not None):
+            raise ValueError("name must be own where, and only where, there is code or graph")
+        return self
 
     @model_validator(mode="after")
     def _above_threshold(self) -> "NetworkSpec":

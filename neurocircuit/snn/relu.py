@@ -48,6 +48,16 @@ class PixelNetwork(nn.Sequential):
         """The network from pixels to y."""
         return self[1]
 
+    @property
+    def pixels_of(self) -> nn.Module:
+        """From input spikes to pixels."""
+        return self[0]
+
+    @property
+    def spikes_of(self) -> nn.Module:
+        """From y to output spikes."""
+        return self[2]
+
 
 class ReluNetwork(PixelNetwork):
     """A ReLU network, which is converted."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
+from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime, first_over_tau
-from neurocircuit.snn.windowed import Carried, WindowedSum, windowed_in
+from neurocircuit.snn.windowed import Carried, WindowedSum, pixels_of, windowed_in
 
 
 @dataclass
@@ -32,9 +32,9 @@ class _Clock:
         self._offset: Tensor | float = 0.0
         self._scale = 1.0
         self._handles = [
-            module.register_forward_hook(self._retimed if isinstance(module, Retime) else self._spiked(name))
+            module.register_forward_hook(self._retimed if isinstance(module, Retime | Rebase) else self._spiked(name))
             for name, module in network.named_modules()
-            if isinstance(module, Retime | SpikingConv2d | SpikingLinear)
+            if isinstance(module, Retime | Rebase | SpikingConv2d | SpikingLinear)
         ]
 
     def remove(self) -> None:
@@ -42,9 +42,8 @@ class _Clock:
             handle.remove()
 
     def _retimed(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        assert isinstance(module, Retime)  # noqa: S101
         self._offset = self._offset + first_over_tau(inputs[0]).flatten()[:, None] * self._scale
-        self._scale /= float(module.gain)
+        self._scale /= float(module.gain) if isinstance(module, Retime) else 1.0
 
     def _spiked(self, name: str):  # type: ignore[no-untyped-def]
         def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -55,14 +54,14 @@ class _Clock:
 
 
 @torch.no_grad()
-def trace(network: nn.Sequential, z: Tensor) -> Spikes:
+def trace(network: nn.Module, z: Tensor) -> Spikes:
     """Return the spikes of every layer for input spikes z [image, channel, row, column].
 
     Of a windowed network those before their window's end; the input's windows open at 0.
     """
     windowed = windowed_in(network)
     if windowed is not None:
-        times = windowed.times_over_tau(windowed.activations(network[0](z)))
+        times = windowed.times_over_tau(windowed.activations(pixels_of(network, z)))
         each = [t.flatten(1) for t in times.values()]
         return Spikes(list(times), each, torch.exp(each[-1]))
     clock = _Clock(network)
@@ -80,7 +79,9 @@ class SpikedFraction:
     def __init__(self, network: nn.Module) -> None:
         """Watches all layers of neurons from here on."""
         self._last: dict[str, Tensor] = {}
-        others = [module for module in network.modules() if isinstance(module, nn.ReLU | WindowedSum | Carried)]
+        others = [
+            module for module in network.modules() if isinstance(module, nn.ReLU | nn.Hardtanh | WindowedSum | Carried)
+        ]
         hidden = [module for module in others if not (isinstance(module, WindowedSum) and module.node.is_readout)]
         watched = [*spiking_layers(network), *hidden]
         for name, layer in enumerate(watched):
@@ -95,4 +96,4 @@ class SpikedFraction:
     def fraction(self) -> float:
         """Of all neurons and images of that pass."""
         fired = sum(int((torch.isfinite(z) & (z > 0)).sum()) for z in self._last.values())
-        return fired / sum(z.numel() for z in self._last.values())
+        return fired / max(sum(z.numel() for z in self._last.values()), 1)

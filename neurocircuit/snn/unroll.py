@@ -24,14 +24,17 @@ from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 from neurocircuit.snn.inputs import spikes_and_labels
-from neurocircuit.snn.layers import AveragePool2d, EarliestPool2d, LatestPool2d, Rebase, SpikingConv2d, SpikingLinear
+from neurocircuit.snn.layer_graph import check_clocks, stages_of
+from neurocircuit.snn.layers import AveragePool2d, EarliestPool2d, LatestPool2d, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import ReluNetwork
-from neurocircuit.snn.retime import Retime, tau_of_layers
+from neurocircuit.snn.retime import tau_of_layers
 from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import MappedNetwork
+from neurocircuit.spec.layer_graph import INPUT
 
 _TAU_TOLERANCE = 1e-6  # relative, of a mapped layer's time constant
+_BUILT = ("earliest_pool2d", "rebase", "retime", "flatten", "identity", "cat")
 _NOT_FREE = "the network must be free, of causal sets without windows, got a windowed one"
 
 
@@ -69,7 +72,7 @@ def load(path: Path) -> Unrolled:
     return unrolled(*checkpoint.load_network(path))
 
 
-def unrolled(subject: Subject, network: nn.Sequential) -> Unrolled:
+def unrolled(subject: Subject, network: nn.Module) -> Unrolled:
     """Return the neurons of a network, free or windowed. Raise InputError for what the circuit cannot build."""
     windowed = windowed_in(network)
     if windowed is None:
@@ -101,55 +104,70 @@ def load_mapped(path: Path) -> tuple[MappedNetwork, Unrolled]:
     return mapped, network
 
 
-def unroll(subject: Subject, network: nn.Sequential) -> PhysicalNetwork:
+def unroll(subject: Subject, network: nn.Module) -> PhysicalNetwork:
     """Return the neurons of a free network. Raise InputError for what the circuit cannot build."""
     if windowed_in(network) is not None:
         raise InputError(_NOT_FREE)
     check_mappable(subject, network)
     shape = DATA_SETS[subject.data.name].shape
-    return physical.unroll(shape, describe(network, shape))
+    return physical.unroll(shape, *describe(network, shape))
 
 
-def check_mappable(subject: Subject, network: nn.Sequential) -> None:
+def check_mappable(subject: Subject, network: nn.Module) -> None:
     """Raise InputError naming the field or the stage of a network that the circuit cannot build, and what it can."""
     if windowed_in(network) is not None:
         return
     if isinstance(network, ReluNetwork):
         raise InputError("a ReLU network has no circuit: convert it first (nc.snn.convert)")
-    for position, stage in enumerate(network):
-        if isinstance(stage, LatestPool2d | AveragePool2d):
+    stages = stages_of(network)
+    for stage in stages:
+        if isinstance(stage.module, LatestPool2d | AveragePool2d) and subject.network.name != "own":
             raise InputError(f"network.pooling must be earliest to be mapped, got {subject.network.pooling}")
-        if not isinstance(stage, SpikingLinear | SpikingConv2d | EarliestPool2d | Rebase | Retime | nn.Flatten):
-            kind = type(stage).__name__
+        if not (stage.kind in _BUILT or stage.is_layer):
             raise InputError(
-                f"network stage {position} ({kind}) has no circuit; a converted ReLU network may have branches"
+                f"network stage {stage.path} ({stage.kind}) has no circuit; what would serve: EarliestPool2d, or a "
+                "converted ReLU network"
             )
+        if stage.is_layer and (at := stage.module.bias_z) != 1.0:  # type: ignore[union-attr]
+            raise InputError(f"{stage.path}.bias_z must be 1 on a circuit, whose bias spike comes at t = 0, got {at}")
+    check_clocks(stages)
 
 
 @torch.no_grad()
 def describe(
-    network: nn.Sequential, shape: tuple[int, int, int]
-) -> list[physical.Convolution | physical.Dense | physical.EarliestPooling]:
-    """Return the stages of a network for images [channel, row, column] = shape, weights in double precision."""
-    stages: list[physical.Convolution | physical.Dense | physical.EarliestPooling] = []
-    image, taus = shape[1:], iter(tau_of_layers(network))
-    for position, stage in enumerate(network):
-        if isinstance(stage, SpikingLinear):
-            stages.append(physical.Dense(f"{position}", _double(stage.weight), _bias(stage), next(taus)))
-            image = (1, 1)
-        elif isinstance(stage, SpikingConv2d | EarliestPool2d):
-            size = stage.weight.shape[2:] if isinstance(stage, SpikingConv2d) else (stage.kernel_size,) * 2
+    network: nn.Module, shape: tuple[int, int, int]
+) -> tuple[list[physical.Convolution | physical.Dense | physical.EarliestPooling], list[physical.Reads]]:
+    """Return the stages of a network for images [channel, row, column] = shape, and which of them each reads.
+
+    Weights are in double precision. What only reshapes spikes or moves their clock vanishes.
+    """
+    built: list[physical.Convolution | physical.Dense | physical.EarliestPooling] = []
+    reads: list[physical.Reads] = []
+    taus = iter(tau_of_layers(network))
+    numbers: dict[str, physical.Reads] = {INPUT: (physical.IMAGE,)}
+    images = {INPUT: shape[1:]}
+    for stage in stages_of(network):
+        read = tuple(number for source in stage.sources for number in numbers[source])
+        image, layer = images[stage.sources[0]], stage.module
+        numbers[stage.name], images[stage.name] = (len(built),), image
+        if isinstance(layer, SpikingLinear):
+            built.append(physical.Dense(stage.name, _double(layer.weight), _bias(layer), next(taus)))
+            images[stage.name] = (1, 1)
+        elif isinstance(layer, SpikingConv2d | EarliestPool2d):
+            size = layer.weight.shape[2:] if isinstance(layer, SpikingConv2d) else (layer.kernel_size,) * 2
             kernel = (int(size[0]), int(size[1]))
-            sides = resolve_padding(stage.padding, image, kernel, stage.stride)
-            image = output_size(image, kernel, stage.stride, sides)
-            stages.append(
-                physical.Convolution(
-                    f"{position}", _double(stage.weight), _bias(stage), stage.stride, sides, next(taus)
-                )
-                if isinstance(stage, SpikingConv2d)
-                else physical.EarliestPooling(stage.kernel_size, stage.stride, sides)
+            sides = resolve_padding(layer.padding, image, kernel, layer.stride)
+            images[stage.name] = output_size(image, kernel, layer.stride, sides)
+            built.append(
+                physical.Convolution(stage.name, _double(layer.weight), _bias(layer), layer.stride, sides, next(taus))
+                if isinstance(layer, SpikingConv2d)
+                else physical.EarliestPooling(layer.kernel_size, layer.stride, sides)
             )
-    return stages
+        else:
+            numbers[stage.name] = read
+            continue
+        reads.append(read)
+    return built, reads
 
 
 def _bias(stage: SpikingConv2d | SpikingLinear) -> Floats | None:

@@ -453,6 +453,13 @@ def windowed_in(network: nn.Module) -> WindowedNetwork | None:
     return inner if isinstance(inner, WindowedNetwork) else None
 
 
+def pixels_of(network: nn.Module, z: Tensor) -> Tensor:
+    """Return the pixels that the windowed network inside another gets from its input spikes z."""
+    assert isinstance(network, PixelNetwork)  # noqa: S101
+    pixels: Tensor = network.pixels_of(z)
+    return pixels
+
+
 def max_pool(x: Tensor, node: MaxNode) -> Tensor:
     """Return the largest of each window [N, channel, row, column]: of activations, which is the earliest spike."""
     return dense.max_pool2d(x, node.kernel, node.stride, node.padding, ceil_mode=node.ceil)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
@@ -24,6 +25,7 @@ from neurocircuit.results.evaluation import (
 from neurocircuit.results.inference import InferenceCost, NeuronPower
 from neurocircuit.snn.data import library, sets
 from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
 from neurocircuit.snn.evaluate import Evaluation as Counts
 from neurocircuit.snn.evaluate import evaluate as count
@@ -31,15 +33,16 @@ from neurocircuit.snn.hardware.evaluate import FIRST_PASSAGE_NEURONS, HardwareAc
 from neurocircuit.snn.hardware.quantise import Rounding, round_once
 from neurocircuit.snn.model import Model, as_model
 from neurocircuit.snn.training.parallel import device_of_process
-from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
+from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import FullScale, MappedNetwork, NeuronSpec, WeightBank
 from neurocircuit.units import parse_quantity
 
 
 def evaluate(
-    model: Model | WindowedNetwork | Path | str,
+    model: Model | nn.Module | Path | str,
     images: Dataset | str = "test",
     *,
+    encoding: Encoding | None = None,
     first: int | None = None,
     data: Path | str | None = None,
     noise: NoiseTable | Path | str | None = None,
@@ -58,8 +61,9 @@ def evaluate(
 ) -> Evaluation | ChipEvaluation:
     """Return accuracy with its 95 % interval, spikes, energy (J) and latency of a trained network on images.
 
-    model: of `nc.snn.load`, `nc.snn.train` or `nc.snn.convert`, or the path of a checkpoint. images: a data set, or the
-    name of a split of the model's own (test: images that training never saw), read from `data`; first: only so many.
+    model: of `nc.snn.load`, `nc.snn.train` or `nc.snn.convert`, the path of a checkpoint, or a torch module of one's
+    own, which needs a data set and the encoding of its pixels. images: a data set, or the name of a split of the
+    model's own (test: images that training never saw), read from `data`; first: only so many.
     bits: weights are rounded to the circuit's bank of so many bits for each sign, with one full scale for each layer
     or neuron (default: as in training, layer where it did not round). spec: gives tau without a noise table; default
     the embedded circuit. energy_per_spike: J, text ("10 pJ"), or the folder of a condition that `characterize`
@@ -83,7 +87,7 @@ def evaluate(
     if noise is not None and bits is not None:
         raise InputError("bits must be left out beside a noise table: weights are rounded to the table's bank")
     energy_J, power = _energy_J(energy_per_spike), _power(energy_per_spike)
-    model = as_model(model)
+    model = as_model(model, images, encoding)
     if windowed_in(model.network) is not None:
         for name, value in (("outside", outside), ("first-passage-neurons", first_passage_neurons)):
             if value is not None:

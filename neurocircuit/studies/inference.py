@@ -96,7 +96,7 @@ def on_circuit(
 
 def under_table(
     circuit: Circuit,
-    network: nn.Sequential,
+    network: nn.Module,
     table: NoiseTable,
     z: Tensor,
     labels: Tensor,
@@ -124,7 +124,7 @@ def under_table(
     return _gathered(rows, circuit.latest_over_tau, noisy.count.share)
 
 
-def network_for_tables(subject: Subject, network: nn.Sequential) -> nn.Sequential:
+def network_for_tables(subject: Subject, network: nn.Module) -> nn.Module:
     """Return a network that `as_built` can copy: a free one with weights that are set there, a windowed one itself."""
     if windowed_in(network) is not None:
         return network.eval()
@@ -132,7 +132,7 @@ def network_for_tables(subject: Subject, network: nn.Sequential) -> nn.Sequentia
     return checkpoint.new_network(free, torch.Generator().manual_seed(0)).eval()
 
 
-def as_built(network: nn.Sequential, circuit: Circuit) -> nn.Sequential:
+def as_built(network: nn.Module, circuit: Circuit) -> nn.Module:
     """Return a copy of the network with the weights that the circuit's banks make, and its bias spikes at their delays.
 
     The network must hold its weights free: a parametrization cannot be removed from a copy alone.

@@ -147,7 +147,7 @@ class Study:
         self.store = TaskStore(folder.parent / "tasks")
         self.beside: dict[str, Path] = {}
 
-    def network_beside(self, name: str) -> nn.Sequential:
+    def network_beside(self, name: str) -> nn.Module:
         """Return a network of `beside`. Raise InputError for one of other data."""
         subject, network = checkpoint.load_network(self.beside[name])
         if subject.data.name != self.subject.data.name:
@@ -258,7 +258,7 @@ def _test_images(subject: Subject, data: Path | None, first: int | None) -> Imag
     return sets.load(subject.data, "test", data).first(first)
 
 
-def _disturbed(network: nn.Sequential, case: Case) -> JitteredNetwork | SpikeErrorsNetwork | JitteredWindows:
+def _disturbed(network: nn.Module, case: Case) -> JitteredNetwork | SpikeErrorsNetwork | JitteredWindows:
     if windowed_in(network) is not None:
         return JitteredWindows(network, case.jitter_over_tau, case.missed, case.threshold)
     if case.jitter:

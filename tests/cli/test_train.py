@@ -120,3 +120,41 @@ def test_imported_weights_are_evaluated(neurocircuit, tmp_path):
     assert values["images"]["n"] == 5
     assert values["accuracy"] == 0.2  # class 0, the lowest of equal outputs
     assert values["images"]["canonical"] is False
+
+
+def test_a_network_of_ones_own_runs_its_code_only_where_that_was_allowed(neurocircuit, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from pathlib import Path\n"
+        "from torch import nn\n"
+        "from neurocircuit.snn.layers import SpikingLinear\n"
+        "Path('ran').touch()\n"
+        "def build():\n"
+        "    return nn.Sequential(nn.Flatten(), SpikingLinear(64, 20), SpikingLinear(20, 10))\n"
+    )
+    before, after = Path(DIGITS).read_text().split("[network]")
+    recipe = f'network = "mine:build"\n{before}[loss]{after.split("[loss]")[1]}'
+    (tmp_path / "mine.toml").write_text(recipe)
+    call = ("train", "mine.toml", *QUICK, "--out", "run")
+
+    refused = neurocircuit(*call)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "network.code mine:build is code that training would run: give --allow-code" in refused.stderr
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "run").exists()
+
+    done = neurocircuit(*call, "--allow-code")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "mine.py").unlink()  # neither files nor commands need it from here on
+    done = neurocircuit("evaluate", "run/weights.pt", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["network"] == "own"
+    done = neurocircuit("map", "run/weights.pt", "--images", "30", "--out", "net.toml")
+    assert done.returncode in (0, 3), done.stderr
+
+    for text, said in (("mine:other", "has no attribute"), ("math:pi", "not callable"), ("os:getcwd", "must return")):
+        (tmp_path / "mine.toml").write_text(recipe.replace("mine:build", text))
+        refused = neurocircuit(*call, "--allow-code")
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+        assert said in refused.stderr
+    (tmp_path / "mine.toml").write_text(recipe.replace("mine:build", "not a name"))
+    assert "network.code" in neurocircuit(*call).stderr

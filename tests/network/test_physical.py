@@ -52,7 +52,7 @@ def test_what_has_no_circuit_is_named(trained):
     average = subject.replace(network=subject.network.replace(pooling="average"))
     with pytest.raises(InputError, match=r"network\.pooling must be earliest to be mapped, got average"):
         unroll.unroll(average, torch.nn.Sequential(layers.AveragePool2d(2)))
-    with pytest.raises(InputError, match=r"network stage 0 \(Sigmoid\) has no circuit"):
+    with pytest.raises(InputError, match=r"0 \(Sigmoid\) has no meaning here; what would serve: ReLU"):
         unroll.unroll(subject, torch.nn.Sequential(torch.nn.Sigmoid()))
 
 

@@ -18,6 +18,7 @@ from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.result import Number, Result
 from neurocircuit.core.stats import robust_spread, wilson_interval
 from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.network.physical import PhysicalNetwork
 from neurocircuit.network.run import Circuit, OnCircuit, decide, spikes_of
 from neurocircuit.neuron.operating_points import operate
 from neurocircuit.spec import MappedNetwork
@@ -77,6 +78,9 @@ def transfer_jitter(
         raise InputError(f"input jitter must be within 0 … 1, got {input_jitter:g}")
     mapped = network.circuit.mapped
     mapped.check_free("the jitter of a transfer table")
+    physical = network.circuit.physical
+    if isinstance(physical, PhysicalNetwork) and not physical.is_chain:
+        raise InputError(f"the jitter of a transfer table grows from layer to layer of a chain: {mapped.name} branches")
     table = curve if isinstance(curve, TransferTable) else TransferTable.load(Path(curve))
     where = "the transfer table" if isinstance(curve, TransferTable) else f"{curve}"
     jitter, extrapolated = jitter_by_layer(table, input_jitter, len(mapped.layers), where)

@@ -32,7 +32,7 @@ class Conditions:
     Noise is drawn anew at each step from a generator of its own; a chip is known by its number, that of the step.
     """
 
-    def __init__(self, spec: HardwareSpec, seed: int, network: nn.Sequential, evaluated: nn.Sequential) -> None:
+    def __init__(self, spec: HardwareSpec, seed: int, network: nn.Module, evaluated: nn.Module) -> None:
         """Reads the noise table, if any. Raise InputError or FileFormatError naming what does not fit."""
         self.spec, self.seed = spec, seed
         _check(spec, windowed_in(network) is not None)

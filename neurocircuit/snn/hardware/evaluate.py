@@ -83,7 +83,7 @@ class HardwareAccuracy:
 
 @torch.no_grad()
 def evaluate_on_chips(
-    network: nn.Sequential,
+    network: nn.Module,
     source: ImageSource,
     subject: Subject,
     table: NoiseTable,
@@ -148,7 +148,7 @@ def evaluate_on_chips(
 
 def _table_variance(
     run: "_Run",
-    network: nn.Sequential,
+    network: nn.Module,
     table: NoiseTable,
     causes: tuple[str, ...],
     options: dict[str, Any],

@@ -8,6 +8,7 @@ layers the same. Chips, operating points and silence do not enter. Where each la
 there is no time since the image's start: a study may then take that since the layer's earliest input.
 """
 
+import itertools
 from collections.abc import Hashable, Sequence
 
 import torch
@@ -19,10 +20,12 @@ from neurocircuit.snn import functional
 from neurocircuit.snn.functional import rows as matrix_rows
 from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 from neurocircuit.snn.functional.windowed import jittered, jittered_readout
-from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
+from neurocircuit.snn.layer_graph import Stage, run_stages, stages_of
+from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.relu import PixelNetwork
 from neurocircuit.snn.retime import Retime
-from neurocircuit.snn.windowed import Synapses, WindowedSum, windowed_in
+from neurocircuit.snn.windowed import Synapses, WindowedSum, pixels_of, windowed_in
 from neurocircuit.spec.windowed import LayerNode
 
 _LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds
@@ -30,28 +33,28 @@ _LATEST_OVER_TAU = 80.0  # e^80 is the largest round value that float32 holds
 
 def has_own_clocks(network: nn.Module) -> bool:
     """Return whether the times of a layer count from that layer's earliest input."""
-    return any(isinstance(module, Retime) for module in network.modules())
+    return any(isinstance(module, Retime | Rebase) for module in network.modules())
 
 
 class _DisturbedNetwork(nn.Module):
     """A free network whose input and layers of neurons pass their spikes through `_disturbed`, anew at every call."""
 
-    def __init__(self, network: nn.Sequential) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        self.network, self._stages = network, stages_of(network)
         self.event_rng = torch.Generator().manual_seed(0)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
-        k = 0
-        z = self._disturbed(k, z)
-        for stage in self.network:
-            if isinstance(stage, SpikingConv2d | SpikingLinear):
-                k += 1
-                z = self._disturbed(k, self._fired(k, stage, z))
-            else:
-                z = stage(z)
-        return z
+        numbers = itertools.count(1)
+
+        def step(stage: Stage, values: Sequence[Tensor]) -> Tensor:
+            if not isinstance(stage.module, SpikingConv2d | SpikingLinear):
+                return stage(values)
+            k = next(numbers)
+            return self._disturbed(k, self._fired(k, stage.module, values[0]))
+
+        return run_stages(self._stages, self._disturbed(0, z), step)
 
     def _fired(self, k: int, stage: SpikingConv2d | SpikingLinear, z: Tensor) -> Tensor:
         """Return the spikes of the k-th layer of neurons from those that it receives."""
@@ -66,7 +69,7 @@ class _DisturbedNetwork(nn.Module):
 class JitteredNetwork(_DisturbedNetwork):
     """A network whose input and layers of neurons have the given relative jitters, drawn anew at every call."""
 
-    def __init__(self, network: nn.Sequential, jitter: Sequence[float], own_clocks: bool = False) -> None:
+    def __init__(self, network: nn.Module, jitter: Sequence[float], own_clocks: bool = False) -> None:
         """jitter: of the input, then of each layer of neurons. own_clocks: allow times that count from a layer's start.
 
         Raise InputError.
@@ -116,9 +119,7 @@ class SpikeErrorsNetwork(_DisturbedNetwork):
     the first call.
     """
 
-    def __init__(
-        self, network: nn.Sequential, jitter_over_tau: float, missed: float = 0.0, threshold: float = 0.0
-    ) -> None:
+    def __init__(self, network: nn.Module, jitter_over_tau: float, missed: float = 0.0, threshold: float = 0.0) -> None:
         """network: as `build` in snn/models.py makes it."""
         super().__init__(network)
         self.jitter_over_tau, self.missed, self._thresholds = jitter_over_tau, missed, _Thresholds(threshold)
@@ -166,13 +167,12 @@ class JitteredWindows(nn.Module):
     that are lost, as if the neurons were silent. threshold: as of `SpikeErrorsNetwork`.
     """
 
-    def __init__(
-        self, network: nn.Sequential, jitter_over_tau: float, missed: float = 0.0, threshold: float = 0.0
-    ) -> None:
+    def __init__(self, network: nn.Module, jitter_over_tau: float, missed: float = 0.0, threshold: float = 0.0) -> None:
         """network: as `WindowedNetwork.on_spikes` has it."""
         super().__init__()
         windowed = windowed_in(network)
         assert windowed is not None  # noqa: S101
+        assert isinstance(network, PixelNetwork)  # noqa: S101
         self.network, self._windowed, self.jitter_over_tau = network, [windowed], jitter_over_tau
         self.missed, self._thresholds = missed, _Thresholds(threshold)
         self.event_rng = torch.Generator().manual_seed(0)
@@ -181,8 +181,8 @@ class JitteredWindows(nn.Module):
         """Return the output spikes [image, class] from input spikes z [image, channel, row, column]."""
         (windowed,) = self._windowed  # in a list: its weights are those of `network`
         at_thresholds = self._at_thresholds if self._thresholds.spread else None
-        y = windowed.activations(self.network[0](z), self._moved, at_thresholds)[windowed.graph.nodes[-1].name]
-        spikes: Tensor = self.network[2](y)
+        y = windowed.activations(pixels_of(self.network, z), self._moved, at_thresholds)[windowed.graph.nodes[-1].name]
+        spikes: Tensor = self.network.spikes_of(y)
         return spikes
 
     def _at_thresholds(self, layer: WindowedSum, y: Tensor) -> Tensor:

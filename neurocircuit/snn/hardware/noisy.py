@@ -13,6 +13,7 @@ few neurons (`first_passage_neurons`), as outputs are, where decisions fall, fol
 (first_passage.py). Without causes the spikes come back untouched.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,10 +32,12 @@ from neurocircuit.snn.hardware.first_passage import FirstPassages
 from neurocircuit.snn.hardware.lookup import NoiseLookup
 from neurocircuit.snn.hardware.move import Moved, Received, move, placed
 from neurocircuit.snn.hardware.on_chips import NetworkOnChips
-from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
+from neurocircuit.snn.layer_graph import Stage, run_stages, stages_of
+from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.retime import Retime, tau_of_layers
 from neurocircuit.spec import MappedNetwork, NeuronSpec
+from neurocircuit.spec.layer_graph import INPUT
 
 OUTSIDE = ("error", "ideal", "nearest")
 _TAU_TOLERANCE = 1e-6  # relative
@@ -46,7 +49,7 @@ class NoisyNetwork(NetworkOnChips):
 
     def __init__(
         self,
-        network: nn.Sequential,
+        network: nn.Module,
         table: NoiseTable,
         causes: tuple[str, ...] = CAUSES,
         outside: str = "error",
@@ -82,6 +85,7 @@ class NoisyNetwork(NetworkOnChips):
                     f"layer {k}: tau over the network's must be {there:g} as in the noise table, got {ratio:g}"
                 )
         self.network, self.outside, self.gradient = network, outside, gradient
+        self._stages = stages_of(network)
         self.window_over_tau = window_over_tau if window_over_tau is not None else neuron.window_over_tau
         self._windows = [self.window_over_tau / ratio for ratio in self._taus]  # in units of each layer's tau
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
@@ -131,33 +135,42 @@ class NoisyNetwork(NetworkOnChips):
         The chips of `new_chips` come one after another; what they share is computed once. Times count from the arming,
         of every layer in units of its own tau.
         """
-        k = 0
+        numbers = itertools.count()
+        chips = len(self._chips.numbers)
+        shared = {INPUT}  # stages whose values all chips have in common, [image, ...]
         if self.heard is not None:
             self.heard.clear()
-        for stage in self.network:
-            if isinstance(stage, Retime):
-                z = stage.from_arming(z)
-                continue
-            if not isinstance(stage, SpikingConv2d | SpikingLinear):
-                z = stage(z)
-                continue
-            if not self.causes:
-                z = stage(z)
-                continue
-            kept, stage.keep_slope = stage.keep_slope, True
-            received, z = z, stage(z)
-            stage.keep_slope = kept
-            assert stage.slope is not None  # noqa: S101
-            z = self._circuit(k, stage, received, z, stage.slope)
-            k += 1
-        return z
 
-    def _circuit(self, k: int, stage: Any, received: Tensor, z: Tensor, slope: Tensor) -> Tensor:
-        """Layer k's spikes on all chips, [chip · image, ...], from eq. (4)'s [image or chip · image, ...]."""
+        def step(stage: Stage, values: Sequence[Tensor]) -> Tensor:
+            common = [source in shared for source in stage.sources]
+            if all(common) and not (stage.is_layer and self.causes):
+                shared.add(stage.name)
+            elif chips > 1 and any(common) and not all(common):
+                pairs = zip(values, common, strict=True)
+                values = [v.repeat(chips, *(1 for _ in v.shape[1:])) if alike else v for v, alike in pairs]
+            if isinstance(stage.module, Retime):
+                return stage.module.from_arming(values[0])
+            if isinstance(stage.module, Rebase):
+                return values[0]
+            if not isinstance(stage.module, SpikingConv2d | SpikingLinear) or not self.causes:
+                return stage(values)
+            layer, received = stage.module, values[0]
+            kept, layer.keep_slope = layer.keep_slope, True
+            spikes = layer(received)
+            layer.keep_slope = kept
+            assert layer.slope is not None  # noqa: S101
+            return self._circuit(next(numbers), layer, received, spikes, layer.slope, chips > 1 and all(common))
+
+        return run_stages(self._stages, z, step)
+
+    def _circuit(self, k: int, stage: Any, received: Tensor, z: Tensor, slope: Tensor, shared: bool) -> Tensor:
+        """Layer k's spikes on all chips, [chip · image, ...], from eq. (4)'s [image if shared, else chip · image, ...].
+
+        shared: all chips have what it receives in common.
+        """
         chips = len(self._chips.numbers)
         latest = float(np.exp(self._windows[k]))
         term = self._chip_term(k, z)
-        shared = chips > 1 and k == 0
         images = len(z) if shared else len(z) // chips
         lead = (1 if shared else chips, images)
         z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])

@@ -85,11 +85,11 @@ class NoisyWindows(NetworkOnChips):
         if not self.causes:
             software: Tensor = self.network(z)
             return software
-        y = self._readout(self.network[0](z))
+        y = self._readout(self.network.pixels_of(z))
         if not self.network.training:
             node = self._layers[-1].node
             y = y.clamp(max=node.offset + node.largest).masked_fill(y < node.offset, -torch.inf)
-        spikes: Tensor = self.network[2](y)
+        spikes: Tensor = self.network.spikes_of(y)
         return spikes
 
     def decision_over_tau(self, z_out: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ class NoisyWindows(NetworkOnChips):
 Noisy = NoisyNetwork | NoisyWindows
 
 
-def on_chips(network: nn.Sequential, table: NoiseTable, causes: tuple[str, ...] = CAUSES, **options: Any) -> Noisy:
+def on_chips(network: nn.Module, table: NoiseTable, causes: tuple[str, ...] = CAUSES, **options: Any) -> Noisy:
     """Return a network as chips of the table's circuit have it, windowed or free; options: of `NoisyNetwork`.
 
     Raise InputError where network and table do not fit.

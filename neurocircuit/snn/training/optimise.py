@@ -80,9 +80,9 @@ def keep_freed_memory() -> None:
 class AveragedWeights:
     """A copy of a network whose weights and buffers follow the trained ones: a <- d a + (1 - d) w after each step."""
 
-    def __init__(self, network: nn.Sequential, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         """Start as a copy; d = min(decay, (1 + step)/(10 + step)), so that the start fades."""
-        self.network: nn.Sequential = copy.deepcopy(network)
+        self.network: nn.Module = copy.deepcopy(network)
         self._decay = decay
         averaged, trained = self.network.state_dict(), network.state_dict()
         names = [name for name, value in averaged.items() if value.is_floating_point()]

@@ -44,7 +44,7 @@ from neurocircuit.snn.training.optimise import (
 )
 from neurocircuit.snn.training.parallel import Processes
 from neurocircuit.snn.training.runlog import LogRow, Totals
-from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
+from neurocircuit.snn.windowed import WindowedNetwork, pixels_of, windowed_in
 
 READOUT_IMAGES = 500  # by which the read-out of a windowed network keeps its winners within its window
 CHECKPOINT, BEST, FINAL = "checkpoint.pt", "best.pt", runlog.FINAL
@@ -66,6 +66,7 @@ class Trainer:
     data: Path | None
     device: torch.device
     processes: Processes = field(default_factory=Processes)
+    start: nn.Module | None = None  # a network of one's own with the weights to start from
 
     def __post_init__(self) -> None:
         self._clock = RunClock()
@@ -80,6 +81,8 @@ class Trainer:
         self.delay_rng = torch.Generator().manual_seed(self._torch_seed("delay"))
         weights_rng = torch.Generator().manual_seed(self._torch_seed("weights"))
         self.network = checkpoint.new_network(recipe, weights_rng, recipe.initial).to(self.device)
+        if self.start is not None:
+            checkpoint.put_traced(self.network, self.start)
         if isinstance(self.network, WhitenedNetwork):
             self.network.whiten(self._plain_pixels(WHITENED_PATCHES))
         mirror_rng = np.random.default_rng([recipe.seed, _STREAMS["mirror"]])
@@ -228,7 +231,7 @@ class Trainer:
         halved = self.recipe.optimiser.precision == "bfloat16"
         with parametrize.cached(), torch.autocast(self.device.type, torch.bfloat16, enabled=halved):
             if isinstance(self._margins, WindowedMargins):
-                self._margins.pixels = self.network[0](z)
+                self._margins.pixels = pixels_of(self.network, z)
             z_out = self._forward(z)
             loss = self._loss(z_out, target)
         self.optimiser.zero_grad()

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from neurocircuit.core.files import make_directory
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.result import RUN
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
+from neurocircuit.snn import checkpoint
 from neurocircuit.snn.model import Model
 from neurocircuit.snn.recipe import Recipe, load_recipe
 from neurocircuit.snn.training import parallel
+from neurocircuit.snn.training.own_code import module_of
 from neurocircuit.snn.training.recalibrate import recalibrate
 from neurocircuit.snn.training.run import CHECKPOINT, Trainer
 from neurocircuit.snn.training.runlog import Trained
@@ -24,6 +27,7 @@ from neurocircuit.snn.unroll import check_mappable
 def train(
     recipe: Recipe | Path | str,
     *,
+    network: nn.Module | None = None,
     initial: Model | Path | str | None = None,
     noise: NoiseTable | Path | str | None = None,
     settings: Sequence[str] = (),
@@ -32,21 +36,23 @@ def train(
 ) -> Model:
     """Return the network that a recipe trains; its files stay in `out` (default: reports/NAME-HASH).
 
-    recipe: a `Recipe`, the TOML file of one, or the name of one that ships, such as "mnist". initial: weights to start
-    from; noise: noise table under which it trains, gradients through eq. (4) with the noise held constant. settings:
-    changes such as "schedule.lr=1e-3". Further options are those of `train_run`: data, device, threads, resume, chips,
-    mode, bits, recalibrate, mapped_images, progress.
+    recipe: a `Recipe`, the TOML file of one, or the name of one that ships, such as "mnist". network: a torch module of
+    one's own instead of the recipe's network; training starts from its present weights and leaves it as it is. initial:
+    weights to start from; noise: noise table under which it trains, gradients through eq. (4) with the noise held
+    constant. settings: changes such as "schedule.lr=1e-3". Further options are those of `train_run`: data, device,
+    threads, resume, chips, mode, bits, recalibrate_chips, mapped_images, allow_code, progress.
 
     Raise SpecError naming field and bound, InputError where `out` holds another run.
 
     >>> train("digits", settings=["epochs=1"], out="run").sha256  # doctest: +SKIP
     """
-    return train_run(recipe, initial=initial, noise=noise, settings=settings, out=out, **options).model
+    return train_run(recipe, network=network, initial=initial, noise=noise, settings=settings, out=out, **options).model
 
 
 def train_run(
     recipe: Recipe | Path | str,
     *,
+    network: nn.Module | None = None,
     initial: Model | Path | str | None = None,
     noise: NoiseTable | Path | str | None = None,
     mode: str | None = None,
@@ -60,13 +66,15 @@ def train_run(
     data: Path | str | None = None,
     device: str = "cpu",
     threads: int | None = None,
+    allow_code: bool = False,
     progress: Progress = silent,
 ) -> Trained:
     """Train as `train` does and return the whole run.
 
     mode, chips, bits: of the recipe's [hardware] section. resume: go on from the last checkpoint in `out`.
     recalibrate_chips: afterwards map the weights onto the table's circuit, scales from `mapped_images` training images,
-    and calibrate it on so many chips. Several processes of torchrun train together.
+    and calibrate it on so many chips. allow_code: run the code that the recipe's network names. Several processes of
+    torchrun train together.
     """
     folder = None if out is None else Path(out)
     requested = {"hardware.mode": mode, "hardware.chips": chips, "hardware.bits": bits}
@@ -74,12 +82,13 @@ def train_run(
         requested[name] = None if value is None else str(_file(value, folder, name))
     changes = (*settings, *(f"{name}={json.dumps(value)}" for name, value in requested.items() if value is not None))
     recipe = load_recipe(recipe, changes) if not isinstance(recipe, Recipe) else _changed(recipe, changes)
+    recipe, start = _with_network(recipe, network, allow_code)
     if recalibrate_chips is not None and (not recipe.hardware.noise or recipe.hardware.mode != "calibrated"):
         raise InputError("--recalibrate needs the noise table of a mapped network: give --noise TABLE")
     folder = folder or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
     data = None if data is None else Path(data)
     try:
-        trained = _train(recipe, folder, resume, data, device, threads, progress)
+        trained = _train(recipe, start, folder, resume, data, device, threads, progress)
     finally:
         parallel.leave()
     if recalibrate_chips is None or not trained.leads:
@@ -124,8 +133,23 @@ def _changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
     return Recipe.from_dict(put_settings(recipe.to_dict(), changes))
 
 
+def _with_network(recipe: Recipe, network: nn.Module | None, allow_code: bool) -> tuple[Recipe, nn.Module | None]:
+    """Return the recipe with the layers of a network of one's own, and the network with the weights to start from.
+
+    None without one: the weights are drawn.
+    """
+    described = recipe.network
+    if network is None and described.name == "own" and described.graph is None:
+        network = module_of(str(described.code), allow_code, recipe.seed)
+    if network is None:
+        return recipe, None
+    subject, made = checkpoint.of_module(recipe.subject, network)
+    return recipe.replace(network=subject.network), checkpoint.traced_in(made)
+
+
 def _train(
     recipe: Recipe,
+    start: nn.Module | None,
     out: Path,
     resume: bool,
     data: Path | None,
@@ -138,7 +162,7 @@ def _train(
     try:
         process_device = parallel.device_of_process(device)
         processes = parallel.join(process_device)
-        trainer = Trainer(recipe, out, data, process_device, processes)
+        trainer = Trainer(recipe, out, data, process_device, processes, start)
         _prepare(trainer, resume)
         if processes.leads:
             Trained.of(trainer.identity() | {"finished": False}, out).write(out / RUN)

@@ -120,7 +120,7 @@ class Network:
         return mapped, broken
 
     @cached_property
-    def torch_network(self) -> nn.Sequential:
+    def torch_network(self) -> nn.Module:
         """The network that runs under noise tables."""
         return inference.network_for_tables(*checkpoint.load_network(self.path))
 

@@ -85,7 +85,7 @@ class Problem:
     variation: Variation
     subject: Subject
     physical: PhysicalNetwork | WindowedNetwork
-    network: nn.Sequential
+    network: nn.Module
     files: Files
     data: Path | None
     checkpoint_sha256: str
