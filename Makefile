@@ -12,7 +12,7 @@ ifneq ($(wildcard ../shared/data),)
 export NEUROCIRCUIT_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel results clean distclean
+.PHONY: help setup demo test check lint format test-long test-browser test-triton bench wheel docs results clean distclean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/' | expand -t 28
@@ -64,8 +64,12 @@ wheel: setup ## Build dist/neurocircuit-*.whl
 
 include tools/published.mk
 
+docs: setup ## Build the documentation as a site: build/site
+	@$(BIN)/sphinx-build -q -W --keep-going -b html -c docs . build/site
+	@echo "documentation: build/site/docs/index.html"
+
 results: setup ## Fill the marked tables and numbers of README.md, training/README.md and docs/ from the published results
-	@$(BIN)/python -m tools.results_table reports/published --into README.md training/README.md docs/*.md
+	@$(BIN)/python -m tools.results_table reports/published --into README.md training/README.md docs/*.md docs/*/*.md
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

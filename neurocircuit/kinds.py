@@ -1,10 +1,12 @@
-"""Every kind of result by its name: `load` reads any run."""
+"""Every kind of result by its name: `load` reads any run. Every kind of TOML file by its name, for its JSON Schema."""
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from neurocircuit.core.result import Result, kind_of
-from neurocircuit.errors import FileFormatError
+from neurocircuit.errors import FileFormatError, InputError
+from neurocircuit.spec.json_schema import json_schema
 
 KINDS = {
     "simulation": "neurocircuit.studies.simulate:Simulation",
@@ -31,6 +33,27 @@ KINDS = {
     "noise_coverage": "neurocircuit.results.noise_coverage:NoiseCoverage",
     "conversion": "neurocircuit.results.conversion:Conversion",
 }
+
+TOML_FILES = {
+    "circuit": "neurocircuit.spec:NeuronSpec",
+    "variation": "neurocircuit.spec:Variation",
+    "testbench": "neurocircuit.spec:Testbench",
+    "network": "neurocircuit.spec:MappedNetwork",
+    "process": "neurocircuit.spec.process:Process",
+    "recipe": "neurocircuit.snn.recipe:Recipe",
+}
+
+
+def schema(file: str) -> dict[str, Any]:
+    """Return the JSON Schema of a kind of TOML file, one of TOML_FILES. Raise InputError for another.
+
+    >>> schema("circuit")["properties"]["f0"]["default"]
+    '764 MHz'
+    """
+    if file not in TOML_FILES:
+        raise InputError(f"file must be one of {', '.join(TOML_FILES)}, got {file!r}")
+    module, _, name = TOML_FILES[file].partition(":")
+    return json_schema(getattr(import_module(module), name))
 
 
 def load(path: Path | str) -> Result:

@@ -1,11 +1,13 @@
-"""The table of results of the README, from the files in reports/published alone. What is not there has no row.
+"""The tables of results in README.md and docs/results.md, from the files in reports/published alone.
 
-`python -m tools.results_table reports/published --into README.md training/README.md` puts it between its marks, and
-fills every other marked number of these files (tools/marks.py).
+What is not there has no row. `python -m tools.results_table reports/published --into README.md docs/results.md` puts
+them between their marks, and fills every other marked number of these files (tools/marks.py).
 """
 
 import argparse
 import csv
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,14 @@ from tools.marks import fill
 
 Row = tuple[str, str, str, str]  # what, ours, the paper's or the aim, folder below reports/published
 BEGIN, END = "<!-- results: made by `make results`, do not edit -->", "<!-- end of results -->"
+BEGIN_MAIN = "<!-- main results: made by `make results`, do not edit -->"
+# What the main rows tell of: Table 3, software, a circuit free of noise, both characterised neurons with everything on.
+MAIN = (
+    r"Table 3, input jitter of .*",
+    r"accuracy, MNIST, .* seeds",
+    r"1000 whole images on 3 chips of the embedded circuit, .*",
+    r".* of the characterised neuron of .*, in windows, all noise and ripple.*",
+)
 HEADER = ("what", "here", "paper, or aim")
 _DATA = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10, small network"}
 _WINDOWED = {"mnist": "MNIST in windows", "fashion_mnist": "Fashion-MNIST in windows", "cifar10": "CIFAR-10 in windows"}
@@ -36,23 +46,28 @@ _AWARE = {
 _PAPER_ACCURACY = {"mnist": "99.33 %", "cifar10": "-", "fashion_mnist": "-"}
 
 
-def into(readme: Path, published: Path) -> None:
-    """Fill every mark of a README. Raise InputError or FileFormatError naming what is missing."""
+def into(file: Path, published: Path) -> None:
+    """Fill every mark of a text. Raise InputError or FileFormatError naming what is missing."""
     try:
-        text = readme.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot read {readme}: {error.strerror}") from None
-    write_atomically(readme, filled(text, published))
+        raise InputError(f"cannot read {file}: {error.strerror}") from None
+    write_atomically(file, filled(text, published, os.path.relpath(published, file.parent)))
 
 
-def filled(text: str, published: Path) -> str:
-    """Return the text of a README with the table of results, where it has its marks, and every other marked number."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if begin and not end:
-        raise FileFormatError(f"the text must hold the line {END} after {BEGIN}")
-    with_table = f"{before}{BEGIN}\n\n{table(published)}\n{END}{after}" if begin else text
-    return fill(with_table, published)
+def filled(text: str, published: Path, link: str = "reports/published") -> str:
+    """Return a text with the tables of results where it has their marks, and every other marked number.
+
+    link: from the text's folder to the published results.
+    """
+    for mark, chosen in ((BEGIN, (".*",)), (BEGIN_MAIN, MAIN)):
+        before, begin, rest = text.partition(mark)
+        _, end, after = rest.partition(END)
+        if begin and not end:
+            raise FileFormatError(f"the text must hold the line {END} after {mark}")
+        if begin:
+            text = f"{before}{begin}\n\n{table(published, link, chosen)}\n{END}{after}"
+    return fill(text, published)
 
 
 def rows(published: Path) -> list[Row]:
@@ -63,9 +78,13 @@ def rows(published: Path) -> list[Row]:
     return found
 
 
-def table(published: Path) -> str:
-    """Its rows as Markdown, what was measured linked to its folder."""
-    shown = ((f"[{what}](reports/published/{folder})", ours, theirs) for what, ours, theirs, folder in rows(published))
+def table(published: Path, link: str = "reports/published", chosen: tuple[str, ...] = (".*",)) -> str:
+    """Return the rows that one of the expressions fits as Markdown, what was measured linked to its folder."""
+    shown = (
+        (f"[{what}]({link}/{folder})", ours, theirs)
+        for what, ours, theirs, folder in rows(published)
+        if any(re.fullmatch(expression, what) for expression in chosen)
+    )
     lines = [HEADER, ("---",) * 3, *shown]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 

@@ -35,6 +35,7 @@ SECTIONS = {
     },
     "Every run": {
         "report": "Write the HTML and Markdown report of a finished run of any kind.",
+        "schema": "Print the JSON Schema of a TOML file, for an editor's completion.",
         "doctor": "Check Python, ngspice and the levels of the neuron.",
     },
 }

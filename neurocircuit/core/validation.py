@@ -20,6 +20,8 @@ def one_line(owner: type[BaseModel], error: ValidationError) -> str:
         first = next((error for error in errors if error["type"] == "extra_forbidden"), first)
     fields = [part for part in first["loc"] if isinstance(part, int) or (part[:1].islower() and "[" not in part)]
     fields = [part for k, part in enumerate(fields) if k == 0 or part != fields[k - 1]]
+    if first["type"] == "extra_forbidden":
+        fields = _without_tags(owner, fields)
     where = owner.__name__ + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fields)
     bound = {
         "greater_than": "must be > {gt}",
@@ -42,6 +44,18 @@ def one_line(owner: type[BaseModel], error: ValidationError) -> str:
     text = text if complete else f"{text}, got {_short(first['input'])}"
     *path, name = first["loc"] or ("",)
     return text + (nearest(str(name), known_fields(owner, tuple(path))) if first["type"] == "extra_forbidden" else "")
+
+
+def _without_tags(owner: type[BaseModel], path: list[int | str]) -> list[int | str]:
+    """Return the path to a field without the tags of unions in it: below a tag there are the union's own fields."""
+    kept: list[int | str] = []
+    models = [owner]
+    for part in path[:-1]:
+        below = [one for upper in models for one in _below(upper, part)]
+        if below or isinstance(part, int):
+            kept.append(part)
+        models = below or models
+    return [*kept, path[-1]]
 
 
 def known_fields(model: type[BaseModel], path: tuple[int | str, ...] = ()) -> list[str]:

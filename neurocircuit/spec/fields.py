@@ -1,6 +1,7 @@
 """Field types of all specs: SI floats in Python, text with a unit in files; one-line errors."""
 
 import tomllib
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -11,10 +12,13 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     PlainSerializer,
     ValidationError,
     ValidationInfo,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from neurocircuit import units
 from neurocircuit.core.validation import one_line
@@ -42,8 +46,19 @@ def _finite(value: float) -> float:
     return value
 
 
+@dataclass(frozen=True)
+class _InJsonSchema:
+    """Puts the unit beside the bounds of a quantity in a JSON Schema, for `spec/json_schema.py`."""
+
+    unit: str
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(core), "unit": self.unit}
+
+
 def _quantity(unit: str) -> Any:
     return (
+        *([_InJsonSchema(unit)] if unit else []),
         BeforeValidator(partial(_read, unit=unit)),
         AfterValidator(_finite),
         PlainSerializer(partial(units.format_quantity, unit=unit) if unit else float, when_used="json"),

@@ -3,7 +3,7 @@
 from math import inf, pi
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import SpecError, UnitError
@@ -182,8 +182,21 @@ class Sensitivity(Spec):
     source: Annotated[str, Field(min_length=1, description="where the two coefficients come from")]
 
 
+def _with_alternatives(schema: dict[str, Any]) -> None:
+    """Add to a JSON Schema the fields that a file may have in the place of others."""
+    loop_gain = {
+        "type": "string",
+        "description": "loop gain kpd·kvco = 1/τ, in the place of tau",
+        "examples": ["50 Mrad/s"],
+    }
+    cycles = {"type": "number", "description": "f0·tau, in the place of f0", "minimum": 1}
+    schema["properties"] |= {"K": loop_gain, "cycles_per_tau": cycles}
+
+
 class NeuronSpec(Spec):
     """Phase-domain n-LIF neuron (paper §3.1, Fig. 1, eq. 1-3). Python takes SI values, files take text with units."""
+
+    model_config = ConfigDict(json_schema_extra=_with_alternatives)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.+-]{0,63}$", description="a label")] = "embedded"
     tau_s: Annotated[

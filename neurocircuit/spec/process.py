@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from neurocircuit.spec.fields import Farads, Hertz, Metres, Ratio, Seconds, Spec, VoltMetres, Volts
 from neurocircuit.spec.transistors import Bias, Components, Current
@@ -171,8 +171,16 @@ class Passives(Spec):
     )
 
 
+def _with_base(schema: dict[str, Any]) -> None:
+    """Add to a JSON Schema what the reader takes out of a file before it is checked."""
+    base = {"type": "string", "description": "process whose fields stand where this file has none"}
+    schema["properties"] |= {"base": base}
+
+
 class Process(Spec):
     """All that the neuron's decks take from a process; one TOML file (netlists/README.md: how to add one)."""
+
+    model_config = ConfigDict(json_schema_extra=_with_base)
 
     name: Name
     summary: Text

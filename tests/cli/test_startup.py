@@ -47,7 +47,7 @@ def leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple
 def test_every_command_has_help_and_json(path: tuple[str, ...]) -> None:
     done = CliRunner().invoke(group, [*path, "--help"])
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "--json" in done.stdout
+    assert "--json" in done.stdout or path == ("schema",)  # it prints nothing but JSON
 
 
 @pytest.mark.parametrize("path", [(), ("study",), ("table",), ("process",)], ids=" ".join)

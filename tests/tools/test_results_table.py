@@ -1,6 +1,7 @@
 """README's table of results is what the published files say, each kind of result has a row, a change shows."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -36,9 +37,21 @@ KINDS = (
 )
 
 
-def test_readme_holds_the_table_of_the_published_files():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text.partition(results.BEGIN)[2].partition(results.END)[0].strip() == results.table(PUBLISHED).strip()
+@pytest.mark.parametrize("file", ["README.md", "docs/results.md"])
+def test_texts_hold_the_tables_of_the_published_files(file, tmp_path):
+    path = ROOT / file
+    text = path.read_text(encoding="utf-8")
+    assert results.BEGIN in text or results.BEGIN_MAIN in text
+    assert results.filled(text, PUBLISHED, os.path.relpath(PUBLISHED, path.parent)) == text
+
+
+def test_the_main_table_has_both_neurons_with_everything_on_and_says_what_is_free_of_noise():
+    table = results.table(PUBLISHED, chosen=results.MAIN)
+    assert 5 <= table.count("\n") - 2 <= 6
+    assert "neuron of generic65, in windows, all noise" in table
+    assert "neuron of generic65_low_noise, in windows, all noise" in table
+    assert "oscillators free of noise" in table
+    assert set(table.splitlines()) < set(results.table(PUBLISHED).splitlines())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,7 +82,7 @@ def test_the_command_replaces_what_stands_between_the_marks(tmp_path):
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith(f"{results.END}\nafter\n")
-    assert results.table(PUBLISHED) in text
+    assert results.table(PUBLISHED, os.path.relpath(PUBLISHED, tmp_path)) in text
     assert "old\n" not in text
     readme.write_text(f"{results.BEGIN}\nno end\n")
     assert results.main([str(PUBLISHED), "--into", str(readme)]) == 2

@@ -243,7 +243,7 @@ def _described(circuit: Circuit, table: NoiseTable, samples: list[fit.Samples]) 
         fired = met.point.fired & np.isfinite(met.t_over_tau)
         spec, late = circuit.mapped.neuron_of(k), (met.t_over_tau - met.point.at)[fired]
         free = spec.readout_window is None
-        along = (np.log(met.point.slope) if free else window_share_of(spec, met.point))[fired]
+        along = np.log(met.point.slope[fired]) if free else window_share_of(spec, met.point)[fired]
         edges = np.quantile(along, np.linspace(0, 1, 13))
         each = [late[(along >= low) & (along <= high)] for low, high in pairwise(edges)]
         kept = np.array([len(group) > 0 for group in each])  # few points leave some between them empty

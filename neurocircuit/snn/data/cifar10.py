@@ -128,8 +128,8 @@ def _parse_python(name: str, content: bytes) -> tuple[NDArray[np.uint8], NDArray
     except Exception as error:  # a hostile or damaged pickle may raise anything
         raise FileFormatError(f"{name} must be a python batch of CIFAR-10: {error}") from None
     if not {"data", "labels"} <= entries.keys():
-        found = ", ".join(sorted(entries)) or "none"
-        raise FileFormatError(f"{name} must be a python batch of CIFAR-10 with the keys data and labels, got {found}")
+        keys = ", ".join(sorted(entries)) or "none"
+        raise FileFormatError(f"{name} must be a python batch of CIFAR-10 with the keys data and labels, got {keys}")
     pixels, labels = entries["data"], np.asarray(entries["labels"])
     shaped = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape == (len(labels), 3072)
     if not shaped or labels.dtype.kind not in "iu":
