@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn import relu, weights_file
-from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.layer_graph import LayerGraphNetwork
 from neurocircuit.snn.models import NetworkSpec, build
 from neurocircuit.snn.recipe import Subject
@@ -102,7 +101,7 @@ def new_network(subject: Subject, generator: torch.Generator, initial: str = "")
         windowed = WindowedNetwork.load(initial).float()
         windowed.subject = subject
         return windowed.on_spikes
-    data = DATA_SETS[subject.data.name]
+    shape, classes = subject.data.shape, subject.data.class_count
     name = subject.network.name
     if name == "own":
         return _of_graph(subject, generator)
@@ -110,28 +109,24 @@ def new_network(subject: Subject, generator: torch.Generator, initial: str = "")
         if subject.encoding.kind != "linear":
             raise SpecError(f"encoding.kind must be linear for {name}, got {subject.encoding.kind}")
         if name == "relu_vgg16":
-            return relu.build_vgg16(subject.encoding, data.shape, data.classes, generator)
+            return relu.build_vgg16(subject.encoding, shape, classes, generator)
         network = subject.network
-        return relu.build_compact(
-            subject.encoding, network.widths, data.shape, data.classes, generator, network.largest_fan_in
-        )
-    return build(subject.network, data.shape, data.classes, generator)
+        return relu.build_compact(subject.encoding, network.widths, shape, classes, generator, network.largest_fan_in)
+    return build(subject.network, shape, classes, generator)
 
 
 def _of_graph(subject: Subject, generator: torch.Generator) -> nn.Module:
     """Return the network of the subject's graph, weights drawn as its layers draw them."""
-    graph, data = subject.network.graph, DATA_SETS[subject.data.name]
+    graph, data = subject.network.graph, subject.data
     if graph is None:
         raise SpecError(f"network.code {subject.network.code} was not run: --allow-code runs it")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         network = LayerGraphNetwork(graph)
     if graph.shape != data.shape:
-        raise InputError(
-            f"the network takes images {list(graph.shape)}, those of {subject.data.name} are {list(data.shape)}"
-        )
-    if network.classes != data.classes:
-        raise InputError(f"the network has {network.classes} outputs, {subject.data.name} has {data.classes} classes")
+        raise InputError(f"the network takes images {list(graph.shape)}, those of {data.name} are {list(data.shape)}")
+    if network.classes != data.class_count:
+        raise InputError(f"the network has {network.classes} outputs, {data.name} has {data.class_count} classes")
     if graph.is_spiking:
         return network
     if subject.encoding.kind != "linear":
@@ -149,7 +144,7 @@ def of_module(subject: Subject, module: nn.Module) -> tuple[Subject, nn.Module]:
 
     Raise InputError naming what has no meaning here, and where module, data and encoding do not fit.
     """
-    traced = LayerGraphNetwork.of(module, DATA_SETS[subject.data.name].shape)
+    traced = LayerGraphNetwork.of(module, subject.data.shape)
     network = NetworkSpec(name="own", code=subject.network.code, graph=traced.graph, parameterisation="free")
     subject = subject.replace(network=network)
     made = new_network(subject, torch.Generator().manual_seed(0))

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn.data import sets
-from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.data.sets import Data, Dataset
+from neurocircuit.snn.data.spec import DataSpec
 
 CLASSES = 1000
 _OF_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -146,9 +147,9 @@ class ImageNetNetwork:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def images(self, split: str, data: Path | str | None = None) -> Dataset:
+    def images(self, split: str, data: Data | None = None) -> Dataset:
         """Return one split of a folder of pictures; their classes are numbered in the order of their names."""
-        return sets.image_folder(split, data=data)  # type: ignore[arg-type]  # another name is refused there
+        return sets.load(DataSpec(name="image_folder", size_px=(224, 224), channels=3, framing="imagenet"), split, data)
 
 
 def load(architecture: str, path: Path | str) -> ImageNetNetwork:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.snn import checkpoint
-from neurocircuit.snn.data.library import DATA_SETS, DataSpec
+from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import PUBLISHED, Encoding, EncodingName
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.model import Model
@@ -21,7 +21,7 @@ _DATA_OF_NETWORK: dict[str, DataSpec] = {
     "mnist_scnn": DataSpec(name="mnist"),
     "cifar10_scnn_small": DataSpec(name="cifar10"),
     "spiking_vgg16": DataSpec(name="cifar10"),
-    "spiking_googlenet": DataSpec(name="image_folder"),
+    "spiking_googlenet": DataSpec(name="image_folder", size_px=(224, 224), channels=3, framing="imagenet"),
 }
 
 
@@ -54,7 +54,7 @@ def import_weights(
     )
     built = checkpoint.new_network(subject, torch.Generator().manual_seed(0))
     assert isinstance(built, nn.Sequential)  # noqa: S101
-    shapes = _input_shapes(built, DATA_SETS[subject.data.name].shape)
+    shapes = _input_shapes(built, subject.data.shape)
     layers, paths = spiking_layers(built), numbered_files(directory)
     if len(paths) != len(layers):
         raise InputError(

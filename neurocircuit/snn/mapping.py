@@ -16,7 +16,8 @@ from neurocircuit.network.mapping import Mapping, build
 from neurocircuit.network.run import Circuit, EncodedImages
 from neurocircuit.snn import unroll
 from neurocircuit.snn.data import sets
-from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.data.sets import Data, Dataset
+from neurocircuit.snn.data.torch_sets import MapStyle
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.model import Model, as_model
 from neurocircuit.snn.recipe import Subject
@@ -66,11 +67,11 @@ class NetworkOnCircuit:
         """Whether every limit is met."""
         return self._fit.met
 
-    def images(self, split: str, data: Path | str | None = None) -> Dataset:
+    def images(self, split: str, data: Data | None = None) -> Dataset:
         """Return one split of the data set that the network was trained for."""
         return sets.load(self.subject.data, split, data)
 
-    def encoded(self, images: Dataset | EncodedImages) -> EncodedImages:
+    def encoded(self, images: Dataset | MapStyle | EncodedImages) -> EncodedImages:
         """Return images as input spikes. Raise InputError for images of another data set."""
         return images if isinstance(images, EncodedImages) else unroll.encoded(self.subject, images)
 
@@ -120,7 +121,7 @@ def map_network(
     model: Model | nn.Module | Path | str,
     spec: NeuronSpec | None = None,
     *,
-    images: Dataset | EncodedImages,
+    images: Dataset | MapStyle | EncodedImages,
     encoding: Encoding | None = None,
     variation: Variation | None = None,
     xor_quantile: float = 0.999,

@@ -13,8 +13,9 @@ from neurocircuit.snn import checkpoint
 from neurocircuit.snn._module import SpikingLayer
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.augment import Augmentation
-from neurocircuit.snn.data.library import DataSpec
-from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.data.sets import Data, Dataset
+from neurocircuit.snn.data.spec import DataSpec
+from neurocircuit.snn.data.torch_sets import MapStyle
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import Subject
@@ -47,7 +48,7 @@ class Model:
         """Number of synapses: weights and bias weights of all layers."""
         return count_weights(self.network)
 
-    def images(self, split: str, data: Path | str | None = None) -> Dataset:
+    def images(self, split: str, data: Data | None = None) -> Dataset:
         """Return one split of the data set that the weights are for."""
         return sets.load(self.subject.data, split, data)
 
@@ -80,7 +81,7 @@ class Model:
         >>> Model.of(module, digits("test"), Encoding(kind="bright_first", alpha=2.0)).weights
         650
         """
-        data = DataSpec(name=images.name) if isinstance(images, Dataset) else images
+        data = images.data if isinstance(images, Dataset) else images
         if encoding is None:
             if any(isinstance(layer, SpikingLayer) for layer in module.modules()):
                 raise InputError("encoding must be given with a module: nc.snn.Encoding(kind=..., alpha=...)")
@@ -112,6 +113,8 @@ def as_model(network: Model | nn.Module | Path | str, images: object = None, enc
     that names no data set, and for an encoding beside a network that has one.
     """
     if isinstance(network, nn.Module) and not isinstance(network, WindowedNetwork):
+        if isinstance(images, MapStyle) and not isinstance(images, Dataset | str):
+            images = sets.load(DataSpec(name="own"), "train", images)
         if not isinstance(images, Dataset):
             raise InputError("a module needs images of a data set, or nc.snn.Model.of(module, images, encoding)")
         return Model.of(network, images, encoding)

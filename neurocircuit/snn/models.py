@@ -22,6 +22,7 @@ NetworkName = Literal[
     "relu_vgg16",
     "windowed",
     "own",
+    "mlp",
 ]
 Shape = tuple[int, int, int]
 
@@ -45,8 +46,8 @@ class NetworkSpec(Spec):
     name: Annotated[
         NetworkName,
         Field(
-            description="architecture, Table 1; relu_compact, relu_vgg16: to be converted; windowed: that of "
-            "`initial`; own: that of `graph`, or what `code` returns"
+            description="architecture, Table 1; mlp: fully connected; relu_compact, relu_vgg16: to be converted; "
+            "windowed: that of `initial`; own: that of `graph`, or what `code` returns"
         ),
     ] = "mnist_scnn"
     bias: Annotated[
@@ -89,6 +90,10 @@ class NetworkSpec(Spec):
         Field(gt=9, description="synapses of a neuron of relu_compact: its 3x3 layers are grouped for it; absent: any"),
     ] = None
 
+    hidden: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=65536, strict=True)], ...] | None,
+        Field(description="neurons of each hidden layer of mlp; absent: 64; none: [], one layer of the classes"),
+    ] = None
     code: Annotated[
         str | None,
         Field(
@@ -116,6 +121,8 @@ class NetworkSpec(Spec):
             raise ValueError(f"initial_sum must be > 1 (the threshold) for fixed_sum, got {self.initial_sum:g}")
         if self.clock != "absolute" and self.bias:
             raise ValueError("bias must be false unless clock is absolute: a bias spike has an absolute time, got True")
+        if self.hidden is not None and self.name != "mlp":
+            raise ValueError(f"hidden must be left out for {self.name}")
         return self
 
 
@@ -167,9 +174,10 @@ def build(spec: NetworkSpec, shape: Shape, classes: int, generator: torch.Genera
     """Return the network for images [channel, row, column] = shape; weights drawn from `generator`."""
     builder = Builder(spec, shape, generator)
     stages = list(_STAGES[spec.name](builder, classes))
-    clocked = [stages[0]]
-    for stage in stages[1:]:
-        before = builder.clock() if spiking_layers(stage) else []
+    clocked: list[nn.Module] = []
+    for stage in stages:
+        behind_neurons = any(spiking_layers(earlier) for earlier in clocked)
+        before = builder.clock() if behind_neurons and spiking_layers(stage) else []
         clocked += [*before, stage]
     return nn.Sequential(*clocked)
 
@@ -197,6 +205,13 @@ def _mnist_scnn(make: Builder, classes: int) -> Iterator[nn.Module]:
     yield make.conv(16, 5, 2)
     yield nn.Flatten()
     yield make.linear(classes)
+
+
+def _mlp(make: Builder, classes: int) -> Iterator[nn.Module]:
+    """Yield FC(hidden …) -> FC(classes) on the flattened image, or on the features of a table."""
+    yield nn.Flatten()
+    for neurons in (*((64,) if make.spec.hidden is None else make.spec.hidden), classes):
+        yield make.linear(neurons)
 
 
 def _cifar10_scnn_small(make: Builder, classes: int) -> Iterator[nn.Module]:
@@ -278,4 +293,5 @@ _STAGES: dict[str, Callable[[Builder, int], Iterator[nn.Module]]] = {
     "cifar10_scnn_small": _cifar10_scnn_small,
     "spiking_vgg16": _spiking_vgg16,
     "spiking_googlenet": _spiking_googlenet,
+    "mlp": _mlp,
 }

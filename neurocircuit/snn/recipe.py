@@ -13,7 +13,7 @@ from neurocircuit.core import shipped
 from neurocircuit.core.suggest import nearest
 from neurocircuit.errors import InputError
 from neurocircuit.snn.data.augment import Augmentation
-from neurocircuit.snn.data.library import DataSpec
+from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import LossSpec

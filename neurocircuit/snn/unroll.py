@@ -20,8 +20,8 @@ from neurocircuit.network.run import EncodedImages
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import sets
-from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.data.torch_sets import MapStyle
 from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 from neurocircuit.snn.inputs import spikes_and_labels
 from neurocircuit.snn.layer_graph import check_clocks, stages_of
@@ -60,10 +60,9 @@ class Unrolled:
         return encoded(self.subject, sets.load(self.subject.data, split, data).first(count))
 
 
-def encoded(subject: Subject, images: Dataset) -> EncodedImages:
+def encoded(subject: Subject, images: Dataset | MapStyle) -> EncodedImages:
     """Return images as input spikes by the subject's encoding. Raise InputError for another data set's images."""
-    if images.name != subject.data.name:
-        raise InputError(f"images must be of {subject.data.name}, which the network was trained for, got {images.name}")
+    images = sets.images_for(subject.data, images)
     return EncodedImages(*spikes_and_labels(subject, images), images.split)
 
 
@@ -109,7 +108,7 @@ def unroll(subject: Subject, network: nn.Module) -> PhysicalNetwork:
     if windowed_in(network) is not None:
         raise InputError(_NOT_FREE)
     check_mappable(subject, network)
-    shape = DATA_SETS[subject.data.name].shape
+    shape = subject.data.shape
     return physical.unroll(shape, *describe(network, shape))
 
 

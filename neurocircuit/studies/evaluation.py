@@ -24,7 +24,8 @@ from neurocircuit.results.evaluation import (
 )
 from neurocircuit.results.inference import InferenceCost, NeuronPower
 from neurocircuit.snn.data import library, sets
-from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.data.sets import Data, Dataset
+from neurocircuit.snn.data.torch_sets import MapStyle
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.evaluate import PAPER_ENERGY_PER_SPIKE_J
 from neurocircuit.snn.evaluate import Evaluation as Counts
@@ -40,11 +41,11 @@ from neurocircuit.units import parse_quantity
 
 def evaluate(
     model: Model | nn.Module | Path | str,
-    images: Dataset | str = "test",
+    images: Dataset | MapStyle | str = "test",
     *,
     encoding: Encoding | None = None,
     first: int | None = None,
-    data: Path | str | None = None,
+    data: Data | None = None,
     noise: NoiseTable | Path | str | None = None,
     chips: int | None = None,
     repeats: int | None = None,
@@ -62,8 +63,8 @@ def evaluate(
     """Return accuracy with its 95 % interval, spikes, energy (J) and latency of a trained network on images.
 
     model: of `nc.snn.load`, `nc.snn.train` or `nc.snn.convert`, the path of a checkpoint, or a torch module of one's
-    own, which needs a data set and the encoding of its pixels. images: a data set, or the name of a split of the
-    model's own (test: images that training never saw), read from `data`; first: only so many.
+    own, which needs a data set and the encoding of its pixels. images: a data set (one of torch too), or the name of a
+    split of the model's own (test: images that training never saw), read from `data`; first: only so many.
     bits: weights are rounded to the circuit's bank of so many bits for each sign, with one full scale for each layer
     or neuron (default: as in training, layer where it did not round). spec: gives tau without a noise table; default
     the embedded circuit. energy_per_spike: J, text ("10 pJ"), or the folder of a condition that `characterize`
@@ -94,10 +95,9 @@ def evaluate(
                 raise InputError(
                     f"{name} is for free networks: every windowed neuron follows its membrane, at any time"
                 )
-    if not isinstance(images, Dataset):
+    if isinstance(images, str):
         images = sets.load(model.subject.data, images, data)
-    elif images.name != model.subject.data.name:
-        raise InputError(f"images must be of {model.subject.data.name}, as the model's, got {images.name}")
+    images = sets.images_for(model.subject.data, images)
     images = images.first(first)
     network = model.network.to(device_of_process(device))
     about: dict[str, Any] = {

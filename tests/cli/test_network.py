@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     from neurocircuit.snn import checkpoint
-    from neurocircuit.snn.data.library import DataSpec
+    from neurocircuit.snn.data.spec import DataSpec
     from neurocircuit.snn.models import NetworkSpec
     from neurocircuit.snn.recipe import Subject
 

@@ -18,8 +18,8 @@ from neurocircuit.snn.data import augment, cifar10, idx, library
 from neurocircuit.snn.data.augment import Augmentation
 from neurocircuit.snn.data.folder import ImageFolder
 from neurocircuit.snn.data.images import DRAWS, ImagesInMemory
-from neurocircuit.snn.data.library import DataSpec
 from neurocircuit.snn.data.sampler import EpochSampler
+from neurocircuit.snn.data.spec import DataSpec
 
 GIVEN = os.environ.get(library.VARIABLE)
 needs_data = pytest.mark.skipif(GIVEN is None, reason=f"{library.VARIABLE} names no folder of data sets")
@@ -231,10 +231,9 @@ def test_image_folder_reads_classes_in_order_and_crops_as_drawn(tmp_path):
         (tmp_path / "val" / name).mkdir(parents=True)
         image.new("L", (40, 30), grey).save(tmp_path / "val" / name / "1.png")
 
-    source = library.load(DataSpec(name="image_folder"), "test", tmp_path)
+    source = ImageFolder(tmp_path / "val", size_px=(224, 224), channels=3, framing="imagenet")
     pixels, labels = source.batch(np.arange(2), np.full((2, DRAWS), 0.5))
 
-    assert isinstance(source, ImageFolder)
     assert pixels.shape == (2, 3, 224, 224)
     assert labels.tolist() == [0, 1]
     assert pixels[:, 0, 0, 0].tolist() == [50, 200]

@@ -12,7 +12,7 @@ from torch import nn
 
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.data import library
-from neurocircuit.snn.data.library import DataSpec
+from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import Encoding, encode
 from neurocircuit.snn.loss import LossSpec, spike_loss
 from neurocircuit.snn.models import Builder, NetworkSpec, spiking_layers

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neurocircuit.errors import SpecError
-from neurocircuit.snn.data.library import DATA_SETS
+from neurocircuit.snn.data.spec import DATA_SETS
 from neurocircuit.snn.models import PAPER_WEIGHTS, NetworkSpec, build, count_weights, spiking_layers
 from neurocircuit.snn.retime import Retime
 from neurocircuit.snn.trace import trace

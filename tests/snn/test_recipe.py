@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from neurocircuit.errors import InputError, SpecError
-from neurocircuit.snn.data.library import DATA_SETS
+from neurocircuit.snn.data.spec import DATA_SETS
 from neurocircuit.snn.recipe import Recipe, Subject, load_recipe
 
 TRAINING = Path(__file__).parents[2] / "training"

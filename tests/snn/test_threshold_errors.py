@@ -13,7 +13,7 @@ from neurocircuit.network.windowed import WindowedNetwork
 from neurocircuit.neuron import levels, windows
 from neurocircuit.neuron.chip import NeuronErrors
 from neurocircuit.snn import checkpoint
-from neurocircuit.snn.data.library import DataSpec
+from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.hardware.jitter import JitteredWindows, SpikeErrorsNetwork
 from neurocircuit.snn.models import NetworkSpec

@@ -10,7 +10,7 @@ from neurocircuit.network.run import Circuit, EncodedImages, spikes_of
 from neurocircuit.network.verify.images import predict
 from neurocircuit.noise.model import NoiseModel
 from neurocircuit.snn import checkpoint
-from neurocircuit.snn.data.library import DataSpec
+from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.hardware.noisy import NoisyNetwork
 from neurocircuit.snn.mapping import NetworkOnCircuit, map_network
 from neurocircuit.snn.model import Model

@@ -42,7 +42,7 @@ SETTINGS = ["data.name=digits", "data.held_out=1097", "hardware.full_scale=layer
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """relu.pt: a ReLU network of digits, random weights; ramp.pt: it at T = 0.5."""
     import neurocircuit as nc
-    from neurocircuit.snn.data.library import DataSpec
+    from neurocircuit.snn.data.spec import DataSpec
     from neurocircuit.snn.encode import Encoding
     from neurocircuit.snn.model import Model
     from neurocircuit.snn.models import NetworkSpec

@@ -16,7 +16,6 @@ from neurocircuit.snn.conversion.measure import compare, measure
 from neurocircuit.snn.conversion.reader import read
 from neurocircuit.snn.conversion.values import Normalisation
 from neurocircuit.snn.data.augment import for_evaluation
-from neurocircuit.snn.data.library import DataSpec
 from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.imagenet import ImageNetNetwork
@@ -161,5 +160,5 @@ def _subject(module: nn.Module | Model | ImageNetNetwork, images: Tensor | Datas
         )
     if isinstance(images, Dataset):
         name = module.architecture.replace("_", "-") if isinstance(module, ImageNetNetwork) else "converted"
-        return Subject(name=name, data=DataSpec(name=images.name), encoding=encoding, network=network)
+        return Subject(name=name, data=images.data, encoding=encoding, network=network)
     return None

@@ -16,6 +16,7 @@ from neurocircuit.spec.fields import Ratio, Spec
 Floats32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 _SMALLEST_CONTRAST = 1 / 255
+_OF_PICTURES = ("shift_px", "flip", "rotate_deg", "zoom")
 MIRROR, _TURN, _STRETCH = 2, 7, slice(8, 10)  # columns of the draws; those before belong to shift, flip and the readers
 
 
@@ -78,7 +79,13 @@ def for_training(pixels: Pixels, spec: Augmentation, draws: Draws) -> Floats32:
 
 
 def check_fits(spec: Augmentation, shape: tuple[int, ...]) -> None:
-    """Raise InputError where images of this shape [channel, row, column] are smaller than their cutout."""
+    """Raise InputError where images of this shape [channel, row, column] are smaller than their cutout.
+
+    Rows of a table have no neighbours: what moves pixels is refused for them.
+    """
+    moved = [name for name in _OF_PICTURES if getattr(spec, name)]
+    if shape[1] == 1 and moved:
+        raise InputError(f"augmentation.{moved[0]} must be left out for images of one row, as tables have")
     if spec.cutout_px > min(shape[1:]):
         raise InputError(f"augmentation.cutout_px must be at most the image's {min(shape[1:])}, got {spec.cutout_px}")
 
@@ -133,4 +140,5 @@ def whiten(pixels: Floats32) -> Floats32:
 
 
 def _scaled(pixels: Pixels) -> Floats32:
-    return pixels.astype(np.float32) / np.float32(255)
+    scaled = pixels.astype(np.float32)
+    return scaled if pixels.dtype == np.float32 else scaled / np.float32(255)

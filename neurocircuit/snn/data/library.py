@@ -1,24 +1,20 @@
-"""The data sets by name: where their files are looked for, how to get them, and what is kept out of training."""
+"""The splits of a data set: where its files are looked for, how to get them, and what is kept out of training."""
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import get_args
 
 import numpy as np
-from pydantic import Field
 
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn.data import cifar10, idx
 from neurocircuit.snn.data.digits import read_digits
-from neurocircuit.snn.data.folder import ImageFolder
-from neurocircuit.snn.data.images import ImageSource, Section
-from neurocircuit.spec.fields import Spec
-
-VARIABLE = "NEUROCIRCUIT_DATA"
-DataName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "image_folder"]
-SplitName = Literal["train", "held_out", "test", "official"]
+from neurocircuit.snn.data.images import ImageSource, section
+from neurocircuit.snn.data.spec import DATA_SETS, VARIABLE, DataName, DataSpec, SplitName
+from neurocircuit.snn.data.torch_sets import TorchData
+from neurocircuit.snn.data.users_splits import FromPython, InPlace, read_own
 
 CANONICAL_SHA256 = {
     "mnist": {
@@ -43,91 +39,66 @@ CANONICAL_SHA256 = {
     },
 }
 
-
-class DataSpec(Spec):
-    """Which images, and which of them training never sees."""
-
-    name: Annotated[DataName, Field(description="data set")] = "digits"
-    held_out: Annotated[
-        int,
-        Field(ge=0, strict=True, description="training images kept out to choose by: the last ones before the test"),
-    ] = 0
-    test_from_training: Annotated[
-        int,
-        Field(ge=0, strict=True, description="last training images that serve as the test set; 0: the official one"),
-    ] = 0
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """One data set: shape [channel, row, column] and classes of its images, its folders, how to get it."""
-
-    shape: tuple[int, int, int]
-    classes: int
-    folders: tuple[str, ...] = ()
-    how_to_get: str = ""
-
-
-DATA_SETS: dict[str, DataSet] = {
-    "digits": DataSet((1, 8, 8), 10),
-    "mnist": DataSet(
-        (1, 28, 28),
-        10,
-        ("mnist", "MNIST/raw"),
-        "download the four idx files from https://ossci-datasets.s3.amazonaws.com/mnist/",
-    ),
-    "fashion_mnist": DataSet(
-        (1, 28, 28),
-        10,
-        ("fashion_mnist", "fashion-mnist", "FashionMNIST/raw", "/usr/share/datasets/fashion-mnist"),
-        "apt-get install dataset-fashion-mnist, or download the four idx files from https://github.com/zalandoresearch/fashion-mnist",
-    ),
-    "cifar10": DataSet(
-        (3, 32, 32),
-        10,
-        ("cifar10", "cifar-10", "cifar-10-batches-bin", "cifar-10-batches-py"),
-        "download cifar-10-binary.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html",
-    ),
-    "image_folder": DataSet(
-        (3, 224, 224),
-        1000,
-        ("imagenet",),
-        "make a folder with train/ and val/, each with one folder of pictures per class",
-    ),
-}
 _READERS: dict[str, Callable[[Path, bool], ImageSource]] = {
     "mnist": idx.read_directory,
     "fashion_mnist": idx.read_directory,
     "cifar10": cifar10.read_directory,
-    "image_folder": lambda directory, train: ImageFolder(directory / ("train" if train else "val")),
 }
 
 
-def load(spec: DataSpec, split: str, path: Path | None = None) -> ImageSource:
+def load(spec: DataSpec, split: str, data: Path | TorchData | None = None) -> ImageSource:
     """Return one split of a data set: train, held_out and test never overlap; `official` is the published test set.
 
-    path: a directory, or for a test one data file; without it the directory named by NEUROCIRCUIT_DATA.
-    Raise InputError in one line that says where was looked and how to get the data.
+    data: a directory, for a test one data file, or data sets given from Python; without it the directory named by
+    NEUROCIRCUIT_DATA. Raise InputError in one line that says where was looked and how to get the data.
     """
-    if split not in get_args(SplitName):
-        raise InputError(f"the split must be one of {', '.join(get_args(SplitName))}, got {split!r}")
-    if path is not None and not path.exists():
-        raise InputError(f"--data must exist, got {path}")
-    if path is not None and path.is_file():
-        return _data_file(spec, split, path)
-    if split == "official" or (split == "test" and not spec.test_from_training):
-        return _whole(spec.name, False, path)
-    whole = _whole(spec.name, True, path)
-    kept_for_test = len(whole) - spec.test_from_training
-    trained = kept_for_test - spec.held_out
-    if trained <= 0:
-        raise SpecError(
-            f"data.held_out + data.test_from_training must be < {len(whole)} images, got {len(whole) - trained}"
-        )
-    if split == "held_out" and not spec.held_out:
-        raise SpecError("data.held_out must be > 0 to evaluate on held-out images, got 0")
-    bounds = {"train": (0, trained), "held_out": (trained, kept_for_test), "test": (kept_for_test, len(whole))}
-    return Section(whole, *bounds[split])
+    return Splits(spec, data).split(split)
+
+
+class Splits:
+    """The splits of one data set; what the data of a user say of themselves is read once and stands in `spec`."""
+
+    def __init__(self, spec: DataSpec, data: Path | TorchData | None = None, progress: Progress = silent) -> None:
+        """Raise InputError where the data are not there, or are wrong; progress: hears of pictures that are read."""
+        self.spec, self._data = spec, data
+        self._own: FromPython | InPlace | None = None
+        if isinstance(data, TorchData):
+            self._own = FromPython(spec, data)
+        elif data is not None and not data.exists():
+            raise InputError(f"--data must exist, got {data}")
+        elif spec.name == "own":
+            raise InputError("data own were given from Python: give them there again, data=nc.data.from_torch(…)")
+        elif spec.is_own:
+            self._own = read_own(spec, _location_of(spec, data), progress)
+        if self._own is not None:
+            self.spec = self._own.spec
+
+    def split(self, name: str) -> ImageSource:
+        """Return one split. Raise as `load`."""
+        if name not in get_args(SplitName):
+            raise InputError(f"the split must be one of {', '.join(get_args(SplitName))}, got {name!r}")
+        spec = self.spec
+        if self._own is None and isinstance(self._data, Path) and self._data.is_file():
+            return _data_file(spec, name, self._data)
+        if name == "official" or (name == "test" and not spec.test_from_training):
+            return self._whole(train=False)
+        whole = self._whole(train=True)
+        kept_for_test = len(whole) - spec.test_from_training
+        trained = kept_for_test - spec.held_out
+        if trained <= 0:
+            raise SpecError(
+                f"data.held_out + data.test_from_training must be < {len(whole)} images, got {len(whole) - trained}"
+            )
+        if name == "held_out" and not spec.held_out:
+            raise SpecError("data.held_out must be > 0 to evaluate on held-out images, got 0")
+        bounds = {"train": (0, trained), "held_out": (trained, kept_for_test), "test": (kept_for_test, len(whole))}
+        return section(whole, *bounds[name])
+
+    def _whole(self, train: bool) -> ImageSource:
+        if self._own is not None:
+            return self._own.training if train else self._own.official
+        assert not isinstance(self._data, TorchData)  # noqa: S101
+        return _whole(self.spec.name, train, self._data)
 
 
 def is_canonical(name: str, source: ImageSource) -> bool | None:
@@ -143,6 +114,15 @@ def _whole(name: DataName, train: bool, path: Path | None) -> ImageSource:
         return read_digits(train)
     directory = _directory(name, path)
     return _checked(name, _READERS[name](directory, train), str(directory))
+
+
+def _location_of(spec: DataSpec, data: Path | None) -> Path:
+    """Return the folder or file of a user's data: the given one, that of the recipe, or that of the variable."""
+    if data is None and spec.path is not None:
+        if not Path(spec.path).exists():
+            raise InputError(f"data.path must exist, got {spec.path}; --data names another location")
+        return Path(spec.path)
+    return data if data is not None and data.is_file() else _directory(spec.name, data)
 
 
 def _data_file(spec: DataSpec, split: str, path: Path) -> ImageSource:

@@ -6,6 +6,7 @@ from pathlib import Path
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.network.calibrate import calibrate
 from neurocircuit.noise import NoiseTable
+from neurocircuit.snn.data.torch_sets import TorchData
 from neurocircuit.snn.mapping import map_network
 from neurocircuit.snn.model import load
 from neurocircuit.spec import MappedNetwork
@@ -25,7 +26,13 @@ class Recalibrated:
 
 
 def recalibrate(
-    weights: Path, noise: Path, data: Path | None, *, chips: int, mapped_images: int, progress: Progress = silent
+    weights: Path,
+    noise: Path,
+    data: Path | TorchData | None,
+    *,
+    chips: int,
+    mapped_images: int,
+    progress: Progress = silent,
 ) -> Recalibrated:
     """Write network.toml and table.nc beside `weights`.
 

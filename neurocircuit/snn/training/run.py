@@ -21,6 +21,8 @@ from neurocircuit.snn.data import library
 from neurocircuit.snn.data.augment import MIRROR, check_fits, for_evaluation, for_training
 from neurocircuit.snn.data.images import DRAWS, ImageSource, Indices
 from neurocircuit.snn.data.sampler import EpochSampler
+from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.data.torch_sets import TorchData
 from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.evaluate import accuracy
 from neurocircuit.snn.functional import implementation_used
@@ -63,17 +65,19 @@ class Trainer:
 
     recipe: Recipe
     directory: Path
-    data: Path | None
+    data: Path | TorchData | library.Splits | None
     device: torch.device
     processes: Processes = field(default_factory=Processes)
     start: nn.Module | None = None  # a network of one's own with the weights to start from
 
     def __post_init__(self) -> None:
         self._clock = RunClock()
-        recipe = self.recipe
-        check_fits(recipe.augmentation, library.DATA_SETS[recipe.data.name].shape)
-        self.train_images: ImageSource = library.load(recipe.data, "train", self.data)
-        self.held_out = library.load(recipe.data, "held_out", self.data) if recipe.data.held_out else None
+        data = self.data
+        splits = data if isinstance(data, library.Splits) else library.Splits(self.recipe.data, data)
+        recipe = self.recipe = self.recipe.replace(data=splits.spec)
+        check_fits(recipe.augmentation, recipe.data.shape)
+        self.train_images: ImageSource = splits.split("train")
+        self.held_out = splits.split("held_out") if recipe.data.held_out else None
         self.sampler = EpochSampler(len(self.train_images), recipe.schedule.batch_size, recipe.seed)
         self.steps = self.sampler.steps_per_epoch * recipe.schedule.epochs
         self._share = self.processes.share(recipe.schedule.batch_size)
@@ -184,6 +188,15 @@ class Trainer:
             "device": self.device.type,
         }
 
+    @property
+    def data_summary(self) -> str:
+        """What was read, in a line for each split."""
+        data = self.recipe.data
+        summary = Dataset(data.name, "train", self.train_images, data).summary
+        if self.held_out is None:
+            return summary
+        return f"{summary}\n{Dataset(data.name, 'held_out', self.held_out, data).counts}"
+
     def identity(self) -> dict[str, Any]:
         """Return what determines the result, and the record of the run until now, for run.json."""
         return {
@@ -193,6 +206,7 @@ class Trainer:
             "initial_sha256": file_sha256(Path(self.recipe.initial)) if self.recipe.initial else None,
             **self._ran(),
             "data_canonical": library.is_canonical(self.recipe.data.name, self.train_images),
+            "data_summary": self.data_summary,
             "images": len(self.train_images),
             "held_out_images": self.recipe.data.held_out,
             "weights": count_weights(self.network),

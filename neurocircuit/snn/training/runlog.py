@@ -23,8 +23,9 @@ LOG, FINAL = "log.csv", "weights.pt"
 class Trained(FolderResult):
     """A training run: its network, what determines it, and what it reached.
 
-    recipe: as in its file. data_canonical: whether the files are the published ones; None: of a set without. resumed:
-    what differs from how an interrupted run began. leads: False in a process that another one leads.
+    recipe: as in its file. data_canonical: whether the files are the published ones; None: of a set without.
+    data_summary: what was read. resumed: what differs from how an interrupted run began. leads: False in a process that
+    another one leads.
     """
 
     kind: ClassVar[str] = "training"
@@ -34,6 +35,7 @@ class Trained(FolderResult):
     noise_sha256: str | None = None
     initial_sha256: str | None = None
     data_sha256: dict[str, str]
+    data_summary: str = ""
     data_canonical: bool | None
     threads: int
     processes: int

@@ -14,6 +14,9 @@ from neurocircuit.core.result import RUN
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
 from neurocircuit.snn import checkpoint
+from neurocircuit.snn.data import sets
+from neurocircuit.snn.data.library import Splits
+from neurocircuit.snn.data.sets import Data
 from neurocircuit.snn.model import Model
 from neurocircuit.snn.recipe import Recipe, load_recipe
 from neurocircuit.snn.training import parallel
@@ -63,7 +66,7 @@ def train_run(
     resume: bool = False,
     recalibrate_chips: int | None = None,
     mapped_images: int = 300,
-    data: Path | str | None = None,
+    data: Data | None = None,
     device: str = "cpu",
     threads: int | None = None,
     allow_code: bool = False,
@@ -71,10 +74,11 @@ def train_run(
 ) -> Trained:
     """Train as `train` does and return the whole run.
 
-    mode, chips, bits: of the recipe's [hardware] section. resume: go on from the last checkpoint in `out`.
-    recalibrate_chips: afterwards map the weights onto the table's circuit, scales from `mapped_images` training images,
-    and calibrate it on so many chips. allow_code: run the code that the recipe's network names. Several processes of
-    torchrun train together.
+    data: folder of the data, or data sets of your own (`nc.data.from_torch`, or one of torch), which take the place of
+    those that the recipe names. mode, chips, bits: of the recipe's [hardware] section. resume: go on from the last
+    checkpoint in `out`. recalibrate_chips: afterwards map the weights onto the table's circuit, scales from
+    `mapped_images` training images, and calibrate it on so many chips. allow_code: run the code that the recipe's
+    network names. Several processes of torchrun train together.
     """
     folder = None if out is None else Path(out)
     requested = {"hardware.mode": mode, "hardware.chips": chips, "hardware.bits": bits}
@@ -82,13 +86,13 @@ def train_run(
         requested[name] = None if value is None else str(_file(value, folder, name))
     changes = (*settings, *(f"{name}={json.dumps(value)}" for name, value in requested.items() if value is not None))
     recipe = load_recipe(recipe, changes) if not isinstance(recipe, Recipe) else _changed(recipe, changes)
-    recipe, start = _with_network(recipe, network, allow_code)
     if recalibrate_chips is not None and (not recipe.hardware.noise or recipe.hardware.mode != "calibrated"):
         raise InputError("--recalibrate needs the noise table of a mapped network: give --noise TABLE")
+    splits = Splits(recipe.data, data_or_path := sets.as_data(data), progress)
+    recipe, start = _with_network(recipe.replace(data=splits.spec), network, allow_code)
     folder = folder or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
-    data = None if data is None else Path(data)
     try:
-        trained = _train(recipe, start, folder, resume, data, device, threads, progress)
+        trained = _train(recipe, start, folder, resume, splits, device, threads, progress)
     finally:
         parallel.leave()
     if recalibrate_chips is None or not trained.leads:
@@ -96,7 +100,7 @@ def train_run(
     recalibrated = recalibrate(
         trained.checkpoint,
         Path(recipe.hardware.noise),
-        data,
+        data_or_path,
         chips=recalibrate_chips,
         mapped_images=mapped_images,
         progress=progress,
@@ -152,7 +156,7 @@ def _train(
     start: nn.Module | None,
     out: Path,
     resume: bool,
-    data: Path | None,
+    data: Splits,
     device: str,
     threads: int | None,
     progress: Progress,
@@ -167,8 +171,10 @@ def _train(
         if processes.leads:
             Trained.of(trainer.identity() | {"finished": False}, out).write(out / RUN)
         progress = progress if processes.leads else silent
+        if trainer.recipe.data.is_own:
+            progress(0, trainer.steps - trainer.step, trainer.data_summary)
         try:
-            check_mappable(recipe, trainer.network)
+            check_mappable(trainer.recipe, trainer.network)
         except InputError as error:  # known now, not after hours
             progress(0, trainer.steps - trainer.step, f"`map` will refuse this network: {error}")
         trainer.run(progress)

@@ -34,7 +34,6 @@ from neurocircuit.network.physical import Layer, PhysicalNetwork
 from neurocircuit.network.run import Circuit, EncodedImages, decide, spikes_of
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.snn import checkpoint, unroll
-from neurocircuit.snn.data.library import DATA_SETS
 from neurocircuit.snn.encode import first_spike
 from neurocircuit.snn.unroll import Unrolled
 from neurocircuit.spec import LayerMapping, MappedNetwork, Variation
@@ -126,7 +125,7 @@ class Network:
 
     def z(self, images: EncodedImages) -> Tensor:
         """Return images [image, channel, row, column] as a torch network receives them."""
-        z = np.exp(np.stack(images.spikes)).reshape(-1, *DATA_SETS[self.unrolled.subject.data.name].shape)
+        z = np.exp(np.stack(images.spikes)).reshape(-1, *self.unrolled.subject.data.shape)
         return torch.from_numpy(z).float()
 
     @torch.no_grad()

@@ -14,6 +14,8 @@ from tests.snn.conversion.networks import settle
 
 CLASSES = 3
 
+OF_IMAGENET = {"size_px": (224, 224), "framing": "imagenet"}
+
 
 def small_googlenet():
     return imagenet.GoogLeNet(classes=CLASSES, over=16)
@@ -47,7 +49,7 @@ def weights(tmp_path, pictures):
     """A file of random weights, with what training leaves beside them; and the network."""
     torch.manual_seed(0)
     network = small_googlenet()
-    pixels = torch.from_numpy(image_folder("train", data=pictures).pixels).float() / 255
+    pixels = torch.from_numpy(image_folder("train", data=pictures, **OF_IMAGENET).pixels).float() / 255
     settle(network, (pixels - 0.5) / 0.5, torch.Generator().manual_seed(0))
     path = tmp_path / "weights.pth"
     state = {name: value.float() for name, value in network.state_dict().items() if "num_batches" not in name}
@@ -74,7 +76,7 @@ def test_layout_is_that_of_torchvision(name, parameters, key):
 def test_one_call_gives_accuracy_before_and_after(pictures, weights):
     path, network = weights
     converted = convert_file(path, architecture="googlenet", images=6, test=9, data=pictures, form="forced")
-    test = image_folder("test", data=pictures)
+    test = image_folder("test", data=pictures, **OF_IMAGENET)
     pixels = torch.from_numpy(test.pixels).float() / 255
     with torch.no_grad():
         decided = network((pixels - 0.5) / 0.5).argmax(1).numpy()

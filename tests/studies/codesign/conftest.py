@@ -14,7 +14,7 @@ pytest.importorskip("optuna")
 def weights(tmp_path_factory):
     """A checkpoint of a small network on 8x8 digits, absolute clock, bias; random weights that fire."""
     from neurocircuit.snn import checkpoint
-    from neurocircuit.snn.data.library import DataSpec
+    from neurocircuit.snn.data.spec import DataSpec
     from neurocircuit.snn.models import NetworkSpec
     from neurocircuit.snn.recipe import Subject
 

@@ -1,0 +1,181 @@
+"""Training and test images of a user's own data, and what they say of themselves: classes, shape, features.
+
+Their classes take turns (`in_turns`), so that held-out images, a test taken from training and the first images of any
+split are stratified samples, whatever the order of the files.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from neurocircuit.core.pool import Progress
+from neurocircuit.errors import InputError, SpecError
+from neurocircuit.snn.data import packed, table
+from neurocircuit.snn.data.folder import ImageFolder
+from neurocircuit.snn.data.images import Chosen, ImageSource, Indices, Labels, in_turns
+from neurocircuit.snn.data.spec import DataSpec
+from neurocircuit.snn.data.torch_sets import TorchData, check_like
+
+
+class FromPython:
+    """Data sets given from Python."""
+
+    def __init__(self, spec: DataSpec, data: TorchData) -> None:
+        """Raise InputError for images of another shape or number of classes than the description's."""
+        self._data = data
+        channels, rows, columns = data.shape
+        self.spec = DataSpec(
+            name="own",
+            held_out=spec.held_out,
+            test_from_training=spec.test_from_training,
+            split_seed=spec.split_seed,
+            size_px=(rows, columns),
+            channels=channels,
+            classes=data.classes,
+        )
+        known = spec.name == "own" and spec.size_px is not None
+        if known and (self.spec.shape, self.spec.classes) != (spec.shape, spec.classes):
+            raise InputError(
+                f"images must be of shape {spec.shape} in the classes {', '.join(spec.classes or ())}, got "
+                f"{self.spec.shape} in {', '.join(data.classes)}"
+            )
+
+    @property
+    def training(self) -> ImageSource:
+        """All training images."""
+        return _in_turns(self._data.train, self.spec)
+
+    @property
+    def official(self) -> ImageSource:
+        """The test set. Raise InputError where none was given."""
+        if self._data.test is None:
+            raise InputError(
+                "a test set must be given: nc.data.from_torch(train, test), or data.test_from_training > 0"
+            )
+        check_like(self._data.test, self.spec.shape, self.spec.class_count)
+        return _in_turns(self._data.test, self.spec)
+
+
+class _Kind(Protocol):
+    """How one kind of data stands in files."""
+
+    @property
+    def parts(self) -> str:
+        """Parts in which a test set stands apart, in words."""
+
+    def training_part(self, location: Path) -> Path | None:
+        """Return where training images are, None where only a test is there."""
+
+    def test_part(self, location: Path) -> Path | None:
+        """Return where test images stand apart, None where they do not."""
+
+    def read(self, spec: DataSpec, path: Path, progress: Progress) -> tuple[DataSpec, ImageSource]:
+        """Return images, and the description with what they say."""
+
+
+class _Pictures:
+    parts = "test/ or val/"
+
+    def training_part(self, location: Path) -> Path | None:
+        if (location / "train").is_dir():
+            return location / "train"
+        return location if self.test_part(location) is None else None
+
+    def test_part(self, location: Path) -> Path | None:
+        return next((location / part for part in ("test", "val") if (location / part).is_dir()), None)
+
+    def read(self, spec: DataSpec, path: Path, progress: Progress) -> tuple[DataSpec, ImageSource]:
+        folder = ImageFolder(
+            path, spec.classes or (), spec.size_px, spec.channels, spec.framing or "centre", progress=progress
+        )
+        return spec.replace(size_px=folder.size_px, channels=folder.channels, classes=folder.classes), folder
+
+
+class _Rows:
+    parts = "test.csv or test.npz"
+
+    def training_part(self, location: Path) -> Path | None:
+        return location if location.is_file() else self._file(location, "train")
+
+    def test_part(self, location: Path) -> Path | None:
+        return None if location.is_file() else self._file(location, "test")
+
+    def read(self, spec: DataSpec, path: Path, progress: Progress) -> tuple[DataSpec, ImageSource]:
+        rows = table.read(path, spec.label, spec.ignored or ())
+        classes = spec.classes or rows.classes
+        if (features := spec.features) is None:  # the ranges of the rows that are no test
+            numbers = {name: k for k, name in enumerate(classes)}
+            labels = np.array([numbers.get(label, 0) for label in rows.labels])  # strangers are refused below
+            features = rows.features(_order(labels, spec)[: len(labels) - spec.test_from_training])
+        source = table.scaled(rows, features, classes)
+        read_there = {"features": features, "classes": classes, "label": rows.label, "channels": 1}
+        return spec.replace(**read_there, size_px=(1, len(features))), source
+
+    def _file(self, folder: Path, part: str) -> Path | None:
+        return next((path for end in table.SUFFIXES if (path := packed.find(folder, f"{part}{end}"))), None)
+
+
+_KINDS: dict[str, _Kind] = {"image_folder": _Pictures(), "table": _Rows()}
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """Data in files; spec: with all that the first part that was read says, `source` of it."""
+
+    spec: DataSpec
+    location: Path
+    source: ImageSource
+    progress: Progress
+
+    @cached_property
+    def training(self) -> ImageSource:
+        """All training images. Raise InputError where there are none, SpecError where no test would be left."""
+        part = self._kind.training_part(self.location)
+        if part is None:
+            raise InputError(f"{self.location} must hold training images")
+        if part == self.location and not self.spec.test_from_training:
+            raise SpecError(
+                f"data.test_from_training must be > 0 to train on {self.location}: no {self._kind.parts} stands there"
+            )
+        return _in_turns(self.source, self.spec)
+
+    @cached_property
+    def official(self) -> ImageSource:
+        """The test images that stand apart, or all of a file or folder without parts."""
+        part, training = self._kind.test_part(self.location), self._kind.training_part(self.location)
+        if part is None and training not in (None, self.location):
+            raise InputError(
+                f"{self.location} must hold {self._kind.parts} to test with, or data.test_from_training say how many "
+                "training images are kept for it"
+            )
+        if part is None or training is None:
+            return _in_turns(self.source, self.spec)
+        return _in_turns(self._kind.read(self.spec, part, self.progress)[1], self.spec)
+
+    @property
+    def _kind(self) -> _Kind:
+        return _KINDS[self.spec.name]
+
+
+def read_own(spec: DataSpec, location: Path, progress: Progress) -> InPlace:
+    """Return the data of a folder or file: its training images are read, or its test where only that is there.
+
+    Raise InputError for what is no such data, FileFormatError naming what cannot be read.
+    """
+    kind = _KINDS[spec.name]
+    part = kind.training_part(location) or kind.test_part(location)
+    if part is None:
+        raise InputError(f"{location} must be a CSV or npz file, or hold train.csv or train.npz")
+    resolved, source = kind.read(spec, part, progress)
+    return InPlace(resolved, location, source, progress)
+
+
+def _in_turns(source: ImageSource, spec: DataSpec) -> Chosen:
+    return Chosen(source, _order(source.labels, spec))
+
+
+def _order(labels: Labels, spec: DataSpec) -> Indices:
+    return in_turns(labels, 1 if spec.split_seed is None else spec.split_seed)
