@@ -35,9 +35,11 @@ PUBLIC = {
     "evaluate": "neurocircuit.studies.evaluation:evaluate",
     "load": "neurocircuit.kinds:load",
     "map": "neurocircuit.snn.mapping:map_network",
+    "new_project": "neurocircuit.studies.loop.project:new_project",
     "pvt": "neurocircuit.studies.pvt.study:pvt",
     "report": "neurocircuit.rendering:write_report",
     "robustness": "neurocircuit.studies.robustness:robustness",
+    "run": "neurocircuit.studies.loop.api:run",
     "simulate": "neurocircuit.studies.simulate:simulate",
     "snn": "neurocircuit.snn",
     "sweep": "neurocircuit.studies.sweep.api:sweep",
@@ -63,6 +65,8 @@ if TYPE_CHECKING:
     from neurocircuit.studies.codesign.api import codesign
     from neurocircuit.studies.compare import compare
     from neurocircuit.studies.evaluation import evaluate
+    from neurocircuit.studies.loop.api import run
+    from neurocircuit.studies.loop.project import new_project
     from neurocircuit.studies.pvt.study import pvt
     from neurocircuit.studies.robustness import robustness
     from neurocircuit.studies.simulate import simulate
@@ -90,9 +94,11 @@ __all__ = [
     "evaluate",
     "load",
     "map",
+    "new_project",
     "pvt",
     "report",
     "robustness",
+    "run",
     "simulate",
     "snn",
     "sweep",

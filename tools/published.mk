@@ -50,6 +50,15 @@ published-noise-cost: setup ## Rebuild reports/published/noise-cost: the two neu
 	  --out reports/published/noise-cost
 	@$(BIN)/neurocircuit report reports/published/noise-cost
 
+# Only what says what was found: weights, tables and the reports of the stages are made again by this.
+.PHONY: published-loop
+published-loop: setup ## Rebuild reports/published/loop-digits: from the embedded circuit to accuracy on the digits (about a minute of processor time)
+	@rm -rf build/loop-digits reports/published/loop-digits
+	@$(BIN)/neurocircuit new build/loop-digits
+	@$(BIN)/neurocircuit run build/loop-digits/loop.toml
+	@install -D -m 644 -t reports/published/loop-digits build/loop-digits/run/result.json build/loop-digits/run/circuit.toml
+	@$(BIN)/neurocircuit report reports/published/loop-digits
+
 published-network: setup ## Train RECIPE=mnist with SEEDS="1 2 3" and read its test set once: reports/published/networks
 	@for seed in $(SEEDS); do \
 	  out=reports/published/networks/$(RECIPE)-seed$$seed; \

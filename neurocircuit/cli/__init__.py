@@ -11,6 +11,10 @@ from neurocircuit.core.interrupt import interrupted_once
 from neurocircuit.errors import NeurocircuitError
 
 SECTIONS = {
+    "From circuit to accuracy": {
+        "new": "Start a project: circuit, recipes and loop, each field explained.",
+        "run": "Go from circuit to accuracy with one report: sweep, train, map, calibrate, verify; resumable.",
+    },
     "Neuron": {
         "simulate": "Simulate one neuron at any level and draw it.",
         "sweep": "Sweep input jitter and weight bits; write the transfer table and a report like Table 3.",

@@ -34,6 +34,7 @@ KINDS = (
     "codesign",
     "noise_cost",
     "noise_coverage",
+    "loop",
 )
 _RECORD = "run.json"  # the last file of a sweep and of a characterisation
 

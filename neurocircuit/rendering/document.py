@@ -66,6 +66,13 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Links:
+    """Pages beside this one: (path from here, what it is)."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a source says, as a that-clause and in its words, the verdict on it, and the numbers behind the verdict."""
 
@@ -75,7 +82,7 @@ class Verdict:
     evidence: tuple[str, ...]
 
 
-Block = str | Bullets | Definitions | Table | Figure | Verdict
+Block = str | Bullets | Definitions | Table | Figure | Links | Verdict
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,7 @@ def section(heading: str, *blocks: Block | Sequence[Block] | None) -> Section:
     """Return a section of blocks and of sequences of blocks; None and "" are left out."""
     flat: list[Block] = []
     for block in blocks:
-        if isinstance(block, str | Bullets | Definitions | Table | Figure | Verdict):
+        if isinstance(block, str | Bullets | Definitions | Table | Figure | Links | Verdict):
             flat += [block] if block != "" else []
         elif block is not None:
             flat += block

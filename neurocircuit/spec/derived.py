@@ -85,10 +85,15 @@ def ripple_rad(spec: NeuronSpec) -> float:
 
 def annotated_toml(spec: NeuronSpec) -> str:
     """Return the TOML of a neuron, with its derived quantities and remarks as comments below it."""
+    return spec.to_toml() + derived_comments(spec)
+
+
+def derived_comments(spec: NeuronSpec) -> str:
+    """Return the derived quantities and remarks as comments, to stand below the TOML."""
     lines = ["", "# What follows from these values (`neurocircuit spec --spec FILE` prints it anew):"]
     lines += [f"# {quantity}" for quantity in derived(spec)]
     lines += [f"# REMARK: {remark}" for remark in remarks(spec)]
-    return spec.to_toml() + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def remarks(spec: NeuronSpec) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ EXAMPLES = {
     "codesign": "codesign",
     "noise_cost": "noise-cost",
     "noise_coverage": "noise-coverage",
+    "loop": "loop-digits",
 }
 
 

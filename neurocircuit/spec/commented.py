@@ -1,0 +1,123 @@
+"""The TOML of any spec with a comment at each field: its unit, its bounds, and what its description says."""
+
+import json
+import textwrap
+from collections.abc import Iterator
+from enum import Enum
+from functools import partial
+from typing import Any, Literal, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel, PlainSerializer
+from pydantic.fields import FieldInfo
+
+from neurocircuit.spec.fields import Spec
+
+_WIDTH = 110
+_SIGNS = {annotated_types.Gt: ">", annotated_types.Ge: ">=", annotated_types.Lt: "<", annotated_types.Le: "<="}
+_ATTRIBUTES = {annotated_types.Gt: "gt", annotated_types.Ge: "ge", annotated_types.Lt: "lt", annotated_types.Le: "le"}
+
+
+def commented_toml(spec: Spec) -> str:
+    """Return TOML that reads back to an equal spec, each field below a comment: what it is, its unit, its bounds.
+
+    A field that is absent stands there as a comment.
+
+    >>> from neurocircuit.spec import Tone
+    >>> print(commented_toml(Tone(frequency_Hz=1e6, amplitude_V=1e-3)))
+    frequency = "1 MHz"  # Hz; > 0
+    # peak, not peak to peak
+    amplitude = "1 mV"  # V; >= 0, < 1
+    <BLANKLINE>
+    """
+    return "\n".join(_table(spec, spec.to_dict(), ())) + "\n"
+
+
+def _table(spec: BaseModel, values: dict[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    """Give the lines of a table: plain values first, as TOML asks for, then the tables below it."""
+    below: list[tuple[str, FieldInfo, Any, Any]] = []
+    for name, field in type(spec).model_fields.items():
+        key, value = field.alias or name, getattr(spec, name)
+        if _is_table(value):
+            below.append((key, field, value, values[key]))
+            continue
+        yield from _commented(field.description)
+        told = "; ".join(filter(None, (_unit(field), _bounds(field), _choices(field))))
+        text = f"# {key}: absent" if value is None else f"{key} = {_text(values[key])}"
+        yield f"{text}  # {told}" if told else text
+    for key, field, value, content in below:
+        where = (*path, key)
+        yield ""
+        yield from _commented(field.description or _first_sentence(value))
+        if isinstance(value, BaseModel):
+            yield f"[{'.'.join(where)}]"
+            yield from _table(value, content, where)
+            continue
+        for item, item_content in zip(value, content, strict=True):
+            yield f"[[{'.'.join(where)}]]"
+            yield from _table(item, item_content, where)
+
+
+def _is_table(value: Any) -> bool:
+    items = value if isinstance(value, tuple) else (value,)
+    return bool(items) and all(isinstance(item, BaseModel) for item in items)
+
+
+def _commented(text: str | None) -> Iterator[str]:
+    for line in textwrap.wrap(text or "", _WIDTH, break_on_hyphens=False):
+        yield f"# {line}"
+
+
+def _first_sentence(value: BaseModel | tuple[BaseModel, ...]) -> str:
+    """Return the first line of what a table's type says of itself."""
+    model = type(value[0] if isinstance(value, tuple) else value)
+    return (model.__doc__ or "").split("\n", 1)[0].removesuffix(".")
+
+
+def _text(value: Any) -> str:
+    """Return a value of a file as TOML in one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_text(item)}' for key, item in value.items())} }}"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)  # the escapes of JSON are TOML's too
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Give what an annotation is made of, at any depth: types, and the metadata of `Annotated`."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
+
+
+def _metadata(field: FieldInfo) -> Iterator[Any]:
+    """Give the metadata of a field and, in what `Annotated` and `Field` nest, below it."""
+    for part in (*field.metadata, *_parts(field.annotation)):
+        yield part
+        if isinstance(part, FieldInfo):
+            yield from _metadata(part)
+
+
+def _unit(field: FieldInfo) -> str:
+    for part in _metadata(field):
+        if isinstance(part, PlainSerializer) and isinstance(part.func, partial):
+            return str(part.func.keywords["unit"])
+    return ""
+
+
+def _bounds(field: FieldInfo) -> str:
+    bounds = [
+        f"{sign} {getattr(part, _ATTRIBUTES[kind]):g}"
+        for part in _metadata(field)
+        for kind, sign in _SIGNS.items()
+        if isinstance(part, kind)
+    ]
+    return ", ".join(dict.fromkeys(bounds))
+
+
+def _choices(field: FieldInfo) -> str:
+    choices = [choice for part in _parts(field.annotation) if get_origin(part) is Literal for choice in get_args(part)]
+    texts = [str(choice.value if isinstance(choice, Enum) else choice) for choice in choices]
+    return f"one of {', '.join(texts)}" if len(texts) > 1 else ""
