@@ -42,9 +42,9 @@ def _table(spec: BaseModel, values: dict[str, Any], path: tuple[str, ...]) -> It
             below.append((key, field, value, values[key]))
             continue
         yield from _commented(field.description)
-        told = "; ".join(filter(None, (_unit(field), _bounds(field), _choices(field))))
+        notes = "; ".join(filter(None, (_unit(field), _bounds(field), _choices(field))))
         text = f"# {key}: absent" if value is None else f"{key} = {_text(values[key])}"
-        yield f"{text}  # {told}" if told else text
+        yield f"{text}  # {notes}" if notes else text
     for key, field, value, content in below:
         where = (*path, key)
         yield ""

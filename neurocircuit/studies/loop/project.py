@@ -147,7 +147,7 @@ _RECIPE = """\
 """
 _RECIPES = {
     "finetune.toml": "# Of the converted network; the loop names it as `initial`.\n",
-    "noise_aware.toml": "# Under the circuit's noise; the loop sets `initial` and `noise`, `bits`, `full_scale` below.\n",
+    "noise_aware.toml": "# Under the circuit's noise; the loop sets `initial`, `noise`, `bits` and `full_scale`.\n",
 }
 _LOOP = """\
 # From circuit to accuracy: `neurocircuit run loop.toml`. Each field: what it is, then its value, then its bounds.
