@@ -222,13 +222,17 @@ def _spikes(published: Path) -> Iterator[Row]:
 
 
 def _on_circuits(published: Path) -> Iterator[Row]:
-    for name, noise in (("embedded", "oscillators free of noise"), ("stressed", "assumed phase noise")):
-        folder = f"mnist-network/{name}/replay"
+    for folder_name, name, noise in (
+        ("embedded", "embedded", "oscillators free of noise"),
+        ("stressed", "stressed", "assumed phase noise"),
+        ("stressed_locked", "stressed", "assumed phase noise, also before the arming"),
+    ):
+        folder = f"mnist-network/{folder_name}/replay"
         for values in _read(published, folder):
             found = values["images"]
-            shares = {key: _interval(found["accuracy"][key]) for key in ("circuit", "noise model")}
+            of = ((key, found["accuracy"].get(key)) for key in ("circuit", "noise model"))
             what = f"{found['images']} whole images on {found['chips']} chips of the {name} circuit, {noise}"
-            text = f"circuit {shares['circuit']}; noise model {shares['noise model']}"
+            text = "; ".join(f"{key} {_interval(share)}" for key, share in of if share)
             yield what, text, f"software {_percent(found['accuracy']['software'][0])}", folder
 
 
