@@ -28,7 +28,8 @@ SECTIONS = {
     "Network": {
         "train": "Train a network by a recipe; resumable.",
         "convert": "Turn a trained ReLU network into neurons that spike in windows.",
-        "import-weights": "Read published numpy weights into a checkpoint.",
+        "import-weights": "Read published numpy weights, or a NIR graph, into a checkpoint.",
+        "export": "Write a trained or mapped network as a NIR graph for other frameworks.",
         "evaluate": "Accuracy, sparsity, energy and latency of trained weights, in software or on chips.",
         "map": "Lay a trained network onto the circuit; say what it costs and what does not fit.",
         "calibrate": "Make the noise table of a mapped network at its own operating points.",

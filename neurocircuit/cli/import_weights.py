@@ -1,22 +1,23 @@
-"""neurocircuit import-weights: published numpy weights into a checkpoint."""
+"""neurocircuit import-weights: published numpy weights, or a NIR graph, into a checkpoint."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from neurocircuit.cli.common import echo_json, json_option
-from neurocircuit.errors import InputError
+from neurocircuit.cli.common import PATH, echo_json, json_option
 
 if TYPE_CHECKING:
     from neurocircuit.snn.encode import EncodingName
 
 
 @click.command("import-weights")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--network", required=True, help="Architecture, such as mnist_scnn.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
-@click.option("--alpha", default=3.0, show_default=True, help="Latest input spike, units of tau.")
+@click.argument("source", metavar="SOURCE", type=PATH)
+@click.option("--network", help="Architecture of a directory's weights, such as mnist_scnn.")
+@click.option("--data-set", help="What the network of another writer's NIR graph is for, such as digits.")
+@click.option("--out", required=True, type=PATH, help="File to write.")
+@click.option("--circuit", type=PATH, help="Also write the mapped network of a NIR graph that has one (.toml).")
+@click.option("--alpha", type=float, help="Latest input spike, units of tau. Default: 3.")
 @click.option(
     "--encoding",
     type=click.Choice(("bright_first", "dark_first")),
@@ -24,21 +25,33 @@ if TYPE_CHECKING:
 )
 @json_option
 def command(
-    directory: Path, network: str, out: Path, alpha: float, encoding: "EncodingName | None", as_json: bool
+    source: Path,
+    network: str | None,
+    data_set: str | None,
+    out: Path,
+    circuit: Path | None,
+    alpha: float | None,
+    encoding: "EncodingName | None",
+    as_json: bool,
 ) -> None:
-    """Read one .npy file per layer from DIR, ordered by the number that ends its name, and write a checkpoint.
+    """Write a checkpoint from SOURCE: a directory with one .npy file per layer, or a NIR graph (.nir).
 
-    Rows are the inputs of a neuron in (row, column, channel) order, the last row is the bias spike at z = 1. MNIST's
-    networks are fed t = alpha (1 - p), those of CIFAR-10 and ImageNet t = alpha p.
+    Files of a directory are ordered by the number that ends their names. Rows are the inputs of a neuron in (row,
+    column, channel) order, the last row is the bias spike at z = 1. MNIST's networks are fed t = alpha (1 - p), those
+    of CIFAR-10 and ImageNet t = alpha p.
+
+    A graph that `export` wrote comes back to the bit. Of another writer's, LI and IF behind weights are n-LIF neurons
+    (give --encoding and --data-set), IF behind weights is a ReLU by its spike rate, to be converted (--data-set);
+    other nodes are named.
     """
-    if not out.parent.is_dir():
-        raise InputError(f"--out must lie in an existing directory, got {str(out)!r}")
+    from neurocircuit.snn.import_file import import_file
 
-    from neurocircuit.snn.importer import import_weights
-
-    model = import_weights(directory, network, alpha=alpha, encoding=encoding).save(out)
+    model = import_file(
+        source, out, network=network, data_set=data_set, circuit=circuit, alpha=alpha, encoding=encoding
+    )
+    name = model.subject.network.name
     if as_json:
-        echo_json({"out": str(out), "network": network, "weights": model.weights, "subject": model.subject.to_dict()})
+        echo_json({"out": str(out), "network": name, "weights": model.weights, "subject": model.subject.to_dict()})
     else:
         fed = f"{model.subject.data.name} fed as {model.subject.encoding.formula}"
-        click.echo(f"{model.weights} weights of {network}, {fed}: {out}")
+        click.echo(f"{model.weights} weights of {name}, {fed}: {out}")

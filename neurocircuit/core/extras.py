@@ -9,6 +9,8 @@ PACKAGES = {
     "PIL": ("pillow", "data"),
     "distributed": ("distributed", "dask"),
     "optuna": ("optuna", "codesign"),
+    "nir": ("nir", "nir"),
+    "onnx": ("onnx", "onnx"),
 }
 
 

@@ -185,11 +185,15 @@ class LayerGraphNetwork(nn.Module):
                     self.add_module(node.name, _MODULES[node.kind][0](**node.options))
                 except (TypeError, ValueError, KeyError, RuntimeError, InputError) as error:
                     raise InputError(f"network node {node.name} ({node.kind}): {str(error).splitlines()[0]}") from None
+        if graph.is_spiking:
+            check_clocks(self.stages)
         self._check_shapes()
 
     @classmethod
-    def of(cls, module: nn.Module, shape: tuple[int, int, int]) -> "LayerGraphNetwork":
+    def of(cls, module: nn.Module, shape: tuple[int, int, int], *, baked: bool = False) -> "LayerGraphNetwork":
         """Return a module's layers and present weights, for images [channel, row, column] = shape.
+
+        baked: of parametrised weights too, which then are free.
 
         Raise InputError naming an operation that has no meaning here, its place in the module and what would serve,
         a layer that does not fit what it reads, and an output that is not [image, class].
@@ -215,7 +219,7 @@ class LayerGraphNetwork(nn.Module):
             for stage in traced
         )
         for stage in traced:
-            if stage.module is not None and parametrize.is_parametrized(stage.module):
+            if not baked and stage.module is not None and parametrize.is_parametrized(stage.module):
                 raise InputError(
                     f"{stage.path}: its weight is parametrised, which a file cannot hold; "
                     "torch.nn.utils.parametrize.remove_parametrizations keeps the present one"
@@ -224,7 +228,8 @@ class LayerGraphNetwork(nn.Module):
         network.to(next((p.dtype for p in module.parameters()), torch.float32))
         for stage in traced:
             if stage.module is not None:
-                network.get_submodule(names[stage.name]).load_state_dict(stage.module.state_dict())
+                layer = network.get_submodule(names[stage.name])
+                layer.load_state_dict({name: getattr(stage.module, name) for name in layer.state_dict()})
         network._check_against(module)
         network.train(module.training)
         return network

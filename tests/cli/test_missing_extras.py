@@ -21,6 +21,7 @@ COMMANDS = {
         ("study", "codesign", "s.toml"),
     ],
     "optuna": [("study", "codesign", "s.toml")],
+    "nir": [("export", "w.pt", "--out", "n.nir"), ("import-weights", "n.nir", "--out", "w.pt")],
 }
 SCRIPT = """
 import sys

@@ -158,3 +158,37 @@ def test_a_network_of_ones_own_runs_its_code_only_where_that_was_allowed(neuroci
         assert said in refused.stderr
     (tmp_path / "mine.toml").write_text(recipe.replace("mine:build", "not a name"))
     assert "network.code" in neurocircuit(*call).stderr
+
+
+def test_a_network_goes_to_nir_and_back(neurocircuit, trained):
+    pytest.importorskip("nir")
+    done = neurocircuit("map", "run/weights.pt", "--images", "20", "--out", "net.toml")
+    assert done.returncode in (0, 3), done.stderr
+    done = neurocircuit("export", "net.toml", "--out", "net.nir")
+    assert (done.returncode, done.stdout) == (0, "net.toml as a NIR graph: net.nir\n")
+    done = neurocircuit("import-weights", "net.nir", "--out", "again.pt", "--circuit", "again.toml")
+    assert done.returncode == 0, done.stderr
+    first, second = (neurocircuit("evaluate", path, "--json") for path in ("run/weights.pt", "again.pt"))
+    one, other = json.loads(first.stdout), json.loads(second.stdout)
+    assert (one["accuracy"], one["spikes"]) == (other["accuracy"], other["spikes"])
+    done = neurocircuit("calibrate", "again.toml", "--images", "3", "--chips", "10", "--points", "60", "--out", "t.nc")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("import-weights", "x.nir", "--network", "mnist_scnn", "--out", "w.pt"), "--network must be left out"),
+        (("import-weights", "x.nir", "--out", "w.pt"), "cannot read x.nir"),
+        (("import-weights", ".", "--out", "w.pt"), "--network must name the architecture"),
+        (("import-weights", ".", "--circuit", "n.toml", "--out", "w.pt"), "--circuit is for a .nir file, got ."),
+        (("export", "none.pt", "--out", "net.nir"), "cannot read none.pt"),
+        (("export", "none.pt", "--out", "net.h5"), "--out must be a .nir file"),
+    ],
+)
+def test_what_does_not_fit_nir_is_one_line(neurocircuit, tmp_path, arguments, said):
+    pytest.importorskip("nir")
+    done = neurocircuit(*arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert said in done.stderr
+    assert list(tmp_path.iterdir()) == []
