@@ -12,8 +12,8 @@ import torch
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn import checkpoint, unroll
-from neurocircuit.snn.data.library import DataSpec
 from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.exchange.nir_parts import metadata_of, narrowed
 from neurocircuit.snn.functional.geometry import resolve_padding
@@ -67,7 +67,7 @@ def from_nir(
         return _as_written(graph, content)
     if images is None:
         raise InputError("images must name the data set that the network is for: the NIR graph does not say")
-    data = DataSpec(name=images if isinstance(images, str) else images.name)
+    data = DataSpec(name=images) if isinstance(images, str) else images.data
     shape = data.shape
     return Model.of(_Reader(graph, shape).network(), data, encoding, name="nir")
 
