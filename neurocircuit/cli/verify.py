@@ -40,6 +40,13 @@ from neurocircuit.cli.common import (
     help="What reaches single neurons: spikes of whole images on chips, or, for many images, those of eq. (4).",
 )
 @click.option("--layers", type=NAMES, help="Layers of the single neurons, by name: 0,1. Default: all.")
+@click.option(
+    "--without",
+    type=NAMES,
+    help="Causes without which whole images run again, one after another, on the same chips with the same events: "
+    "white, flicker, lock, supply, die, neuron, synapse, mismatch (these three), noise (all of these), overlap, "
+    "rounding.",
+)
 @click.option("--no-images", is_flag=True, help="Single neurons only.")
 @click.option(
     "--transfer",
@@ -68,6 +75,7 @@ def command(
     runs: int,
     inputs: Literal["chips", "ideal"],
     layers: tuple[str, ...] | None,
+    without: tuple[str, ...] | None,
     no_images: bool,
     transfer_path: Path | None,
     power: Path | None,
@@ -88,7 +96,7 @@ def command(
     from neurocircuit.noise import NoiseTable
     from neurocircuit.snn.mapping import NetworkOnCircuit
 
-    check_options(level, runs, table_path is not None, not no_images)  # before files are read
+    check_options(level, runs, table_path is not None, not no_images, without or ())  # before files are read
     network = NetworkOnCircuit.load(network_path)
     with shown() as progress:
         result = verify(
@@ -101,6 +109,7 @@ def command(
             inputs=inputs,
             layers=layers,
             whole=not no_images,
+            without=without or (),
             transfer=None if transfer_path is None else TransferJitter.load(transfer_path),
             power=power,
             seed=seed,

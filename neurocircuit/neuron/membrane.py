@@ -77,8 +77,7 @@ class Membranes:
 def membranes(spec: NeuronSpec, t_over_tau: Floats, weights: Floats, step_over_tau: float = STEP_over_tau) -> Membranes:
     """Of neurons that receive spikes t [neuron, input] (units of tau) with weights [neuron, input]."""
     grid = grid_of(spec, step_over_tau)
-    if spec.ramp_slope is None:  # on a ramp a dense layer gives all charges at once; what pairs lose is calibrated
-        t_over_tau, weights = acting_times(spec, t_over_tau, weights), overlapping_weights(spec, t_over_tau, weights)
+    t_over_tau, weights = acting_times(spec, t_over_tau, weights), overlapping_weights(spec, t_over_tau, weights)
     if spec.readout_window is not None:
         return Membranes(grid, _after_arming(spec, t_over_tau, weights, grid), event_scale(spec, grid))
     window, step, count = spec.window_over_tau, grid[1], len(grid)

@@ -12,6 +12,7 @@ from neurocircuit.core.arrays import Floats
 from neurocircuit.core.files import write_atomically
 from neurocircuit.core.netcdf import check_sealed, dataset_bytes, read_dataset, seal
 from neurocircuit.errors import FileFormatError
+from neurocircuit.neuron.pulse_overlap import PulseOverlap
 from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise.curves import APPROACH_EDGES, QUANTILES, WRAP_EDGES
 from neurocircuit.noise.first_passage import FirstPassageFit
@@ -19,7 +20,9 @@ from neurocircuit.noise.fit import AXES, LayerFit
 from neurocircuit.spec import MappedNetwork
 
 CONVENTION = "neurocircuit NoiseTable"
-SCHEMA_VERSION = 3  # 1: neither terms that all chips have in common nor wraps nor tails; 2: no first passages
+# 1: neither terms that all chips have in common nor wraps nor tails; 2: no first passages; 3: on a ramp what
+# overlapping pulses take was in the cells, not in the membranes
+SCHEMA_VERSION = 4
 _COORDINATES = {
     "slope": "ln(W_C - 1)",
     "time": "time since arming of the ideal spike, units of tau",
@@ -160,13 +163,22 @@ class NoiseTable:
         path = Path(path)
         dataset = read_dataset(path)
         version = dataset.attrs.get("schema_version")
-        version = int(version) if version in (1, 2) else SCHEMA_VERSION
+        version = int(version) if version in (1, 2, 3) else SCHEMA_VERSION
         check_sealed(dataset, path, CONVENTION, "a noise table", version, ("layer", "component", "quantile"))
         for k in range(len(dataset["layer"])):
             for name in AXES:
                 if f"edges{k}_{name}" not in dataset:
                     raise FileFormatError(f"{path} lacks the axis {name} of layer {k}")
-        return cls(dataset)
+        table = cls(dataset)
+        if version == 3 and table._overlaps_on_a_ramp:
+            raise FileFormatError(f"{path} has what overlapping pulses take in its cells, as before: calibrate it anew")
+        return table
+
+    @property
+    def _overlaps_on_a_ramp(self) -> bool:
+        """Whether the neurons read their membranes out on a ramp, and their pulses overlap."""
+        spec = MappedNetwork.from_dict(self.provenance["network"]).neuron_of(0)
+        return spec.ramp_slope is not None and not PulseOverlap.of(spec).is_none
 
     @cached_property
     def provenance(self) -> dict[str, Any]:

@@ -35,11 +35,19 @@ class LayerReplay(Values):
     model_false: Interval | None = None
 
 
+class WithoutCause(Values):
+    """The same images on the same chips, with the same events, without one cause; gain: in accuracy, pair by pair."""
+
+    cause: str
+    accuracy: Interval
+    gain: Interval
+
+
 class ImagesReplay(Values):
     """Whole images on chips: accuracies and agreements by name, with intervals over images and, of five on, chips.
 
     outside: operating points beyond the noise table, of `points`; valid: whether they are few enough to predict. cost:
-    in energy and time.
+    in energy and time. without: what they do without a cause; None: not asked for.
     """
 
     images: int
@@ -57,6 +65,7 @@ class ImagesReplay(Values):
     valid: bool
     accuracy_difference: Interval | None = None
     cost: InferenceCost | None = None
+    without: tuple[WithoutCause, ...] | None = None
 
 
 class LevelDifference(Values):
@@ -256,6 +265,10 @@ class Replay(Result):
             lines.append(f"  95 % intervals {random_effects.scope(chips)}")
             for kind, shares in (("accuracy", self.images.accuracy), ("agreement", self.images.agreement)):
                 lines += [f"  {kind} {name}: {_percent(value)}" for name, value in shares.items()]
+            lines += [
+                f"  without {item.cause}: accuracy {_percent(item.accuracy)}, gain {100 * item.gain[0]:+.1f} points"
+                for item in self.images.without or ()
+            ]
             lines += [
                 f"  layer {layer.name}: latency {layer.latency[0]:.4f}, deviation {layer.deviation[0]:.4f} tau, missed "
                 f"{layer.missed[0]:.2%}, false {layer.false[0]:.2%}, wrapped {layer.wrapped[0]:.3%}"

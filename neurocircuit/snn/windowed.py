@@ -125,14 +125,7 @@ class WindowedSum(nn.Module):
         levels = self._levels if levels is None else levels
         for term, x, v, level in zip(self.node.terms, inputs, self.in_force(), levels, strict=True):
             bias = None if y is not None else self.bias if bias_of_layer is None else bias_of_layer
-            if term.kind == "linear":
-                part = dense.linear(x.flatten(1), v, bias)
-            else:
-                left, right, top, bottom = term.padding
-                padding: tuple[int, int] = (top, left)
-                if level is not None or left != right or top != bottom:
-                    x, padding = functional.pad(x, Padding(*term.padding), 0.0 if level is None else level), (0, 0)
-                part = dense.conv2d(x, v, bias, term.stride, padding, term.dilation, term.groups)
+            part = weighted(term, x, v, bias, level)
             y = part if y is None else y + part
         assert y is not None  # noqa: S101
         return y
@@ -458,6 +451,17 @@ def pixels_of(network: nn.Module, z: Tensor) -> Tensor:
     assert isinstance(network, PixelNetwork)  # noqa: S101
     pixels: Tensor = network.pixels_of(z)
     return pixels
+
+
+def weighted(term: Term, x: Tensor, v: Tensor, bias: Tensor | None = None, level: Tensor | None = None) -> Tensor:
+    """Return Σ v x + bias over the inputs of a term, [N, out, h, w] or [N, out]; level [channel]: of its padding."""
+    if term.kind == "linear":
+        return dense.linear(x.flatten(1), v, bias)
+    left, right, top, bottom = term.padding
+    padding: tuple[int, int] = (top, left)
+    if level is not None or left != right or top != bottom:
+        x, padding = functional.pad(x, Padding(*term.padding), 0.0 if level is None else level), (0, 0)
+    return dense.conv2d(x, v, bias, term.stride, padding, term.dilation, term.groups)
 
 
 def max_pool(x: Tensor, node: MaxNode) -> Tensor:

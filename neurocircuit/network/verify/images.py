@@ -25,7 +25,7 @@ from neurocircuit.neuron.sensitivity import membrane_terms, synapse_term
 from neurocircuit.noise.model import Count, NoiseModel
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.results.inference import InferenceCost, NeuronPower
-from neurocircuit.results.replay import ImagesReplay, Interval, LayerReplay
+from neurocircuit.results.replay import ImagesReplay, Interval, LayerReplay, WithoutCause
 
 # The fields of `results.replay.LayerReplay`, in their order.
 LAYER_COLUMNS = ("latency", "deviation", "late_05", "late_95", "missed", "false", "wrapped", "beyond_xor")
@@ -185,10 +185,12 @@ def to_csv(rows: Rows) -> str:
     return stream.getvalue()
 
 
-def summary(rows: Rows, circuit: Circuit, power: NeuronPower) -> ImagesReplay:
+def summary(
+    rows: Rows, circuit: Circuit, power: NeuronPower, without: tuple[WithoutCause, ...] | None = None
+) -> ImagesReplay:
     """Return accuracies, agreements and layers, each as value, low, high (95 %), clustered by image and by chip.
 
-    power: of a neuron of the circuit, for the energy.
+    power: of a neuron of the circuit, for the energy; without: the same images without a cause.
     """
     mapped = circuit.mapped
     has_model = bool((rows.predicted != -2).any())
@@ -205,8 +207,8 @@ def summary(rows: Rows, circuit: Circuit, power: NeuronPower) -> ImagesReplay:
     return ImagesReplay(
         images=len(np.unique(rows.image)),
         chips=len(np.unique(rows.chip)),
-        accuracy={name: _share(value, rows) for name, value in right.items()},
-        agreement={name: _share(value, rows) for name, value in agree.items()},
+        accuracy={name: share_of(value, rows) for name, value in right.items()},
+        agreement={name: share_of(value, rows) for name, value in agree.items()},
         by_chip={str(chip): float(circuit_right[rows.chip == chip].mean()) for chip in np.unique(rows.chip)},
         undecided=int((rows.decided == -1).sum()),
         decision_over_tau=_mean(rows.decision_over_tau, rows),
@@ -218,6 +220,7 @@ def summary(rows: Rows, circuit: Circuit, power: NeuronPower) -> ImagesReplay:
         tail_share=rows.count.tail / max(rows.count.points, 1),
         valid=rows.count.valid,
         accuracy_difference=_mean(circuit_right.astype(float) - model_right, rows) if has_model else None,
+        without=without,
     )
 
 
@@ -232,7 +235,7 @@ def _layer(rows: Rows, k: int, name: str, has_model: bool) -> LayerReplay:
     return LayerReplay(name=name, **columns)
 
 
-def _share(values: NDArray[np.bool_], rows: Rows) -> Interval:
+def share_of(values: NDArray[np.bool_], rows: Rows) -> Interval:
     """Return a share with its interval, over images and, of five on, chips."""
     right = random_effects.by_chip_and_image(values.astype(float), rows.chip, rows.image)
     low, high = random_effects.accuracy_interval(right, random_effects.components(right))

@@ -11,6 +11,7 @@ from neurocircuit.network.verify import images as whole_images
 from neurocircuit.network.verify import transfer as paper
 from neurocircuit.network.verify.single import Inputs, SingleNeurons
 from neurocircuit.network.verify.transfer import TransferJitter
+from neurocircuit.network.verify.without import check_names, circuits_without, compared
 from neurocircuit.neuron import levels
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.process.power import of_condition, of_neuron, with_auto_zero
@@ -32,6 +33,7 @@ def verify(
     layers: tuple[str, ...] | None = None,
     inputs: Inputs = "chips",
     whole: bool = True,
+    without: tuple[str, ...] = (),
     transfer: TransferJitter | None = None,
     power: NeuronPower | Path | None = None,
     seed: int = 1,
@@ -54,6 +56,8 @@ def verify(
             most; ideal: those of eq. (4), of all images, in a fraction of the time.
         layers: of the single neurons, by name. None: all.
         whole: whether whole images run.
+        without: causes of `without.CAUSES`: whole images run once more without each, on the same chips with the same
+            events. Such a run takes as long as the first.
         power: of a neuron, for the energy, or the folder of a condition that `characterize` measured; None: that of the
             package's own characterisation.
         transfer: jitters of `transfer_jitter`: also what the paper's simpler reading says.
@@ -70,7 +74,8 @@ def verify(
     clock = RunClock()
     circuit = network.circuit
     mapped = circuit.mapped
-    check_options(level, runs, table is not None, whole)
+    check_options(level, runs, table is not None, whole, without)
+    others = circuits_without(circuit, without)
     names = tuple(layer.name for layer in mapped.layers)
     for name in layers or ():
         if name not in names:
@@ -98,8 +103,21 @@ def verify(
                 pool=pool,
                 progress=progress,
             )
+            others_rows = {
+                name: whole_images.run(
+                    other,
+                    encoded.spikes,
+                    encoded.labels,
+                    chips=chips,
+                    level=level,
+                    seed=seed,
+                    pool=pool,
+                    progress=progress,
+                )
+                for name, other in others.items()
+            }
             of_images, images_csv = (
-                whole_images.summary(rows, circuit, power),
+                whole_images.summary(rows, circuit, power, compared(rows, others_rows) or None),
                 whole_images.to_csv(rows),
             )
         if transfer is not None:
@@ -136,11 +154,14 @@ def verify(
     return replay
 
 
-def check_options(level: str, runs: int, table: bool, whole: bool) -> None:
+def check_options(level: str, runs: int, table: bool, whole: bool, without: tuple[str, ...] = ()) -> None:
     """Raise InputError for options of `verify` that do not go together."""
     if level not in levels.LEVELS:
         raise InputError(f"level must be among {', '.join(levels.LEVELS)}, got {level!r}")
     if runs and not table:
         raise InputError("runs must come with a table: single neurons are held against a noise table")
+    check_names(without)
+    if without and not whole:
+        raise InputError("without must come with whole images: single neurons are not compared")
     if whole and level == "transistor":
         raise InputError("level transistor must run single neurons only: whole images would take days")

@@ -53,7 +53,24 @@ def _images_answer(values: dict[str, Any]) -> list[str]:
             f"The noise model says {interval(images['accuracy']['noise model'])} for the same chips: {verdict} "
             f"(circuit less model {points(difference)}, 95 % interval)."
         )
+    if images.get("without"):
+        best = max(images["without"], key=lambda item: item["gain"][0])
+        texts.append(f"Without {best['cause']} it gains most, {points(best['gain'])}.")
     return texts
+
+
+def _without(images: dict[str, Any]) -> list[Table]:
+    """Return the table of accuracies without one cause; [] where no cause was switched off."""
+    if not images.get("without"):
+        return []
+    rows = [("none: everything on", interval(images["accuracy"]["circuit"]), ABSENT)]
+    rows += [(item["cause"], interval(item["accuracy"]), points(item["gain"])) for item in images["without"]]
+    note = (
+        "The same images on the same chips with the same events; mismatch: die, neuron and synapse; noise: white, "
+        "flicker, lock, supply and mismatch together. Training makes up for what every neuron has (overlap, rounding): "
+        "a network that was trained under it loses without it."
+    )
+    return [Table("What each cause costs", ("switched off", "accuracy", "gain"), tuple(rows), note=note)]
 
 
 def _neurons_answer(neurons: dict[str, Any]) -> str:
@@ -97,7 +114,7 @@ def _images(images: dict[str, Any]) -> Section:
         note="Latency accumulates from layer to layer; deviation is what differs between neurons of one layer.",
     )
     cost = images.get("cost")
-    tables = [shares, times]
+    tables = [shares, *_without(images), times]
     if cost is not None:
         costs = tuple(cost_rows(InferenceCost.model_validate(cost)))
         tables.append(Table("Energy and latency of an inference", ("", ""), costs, note=NOTE))

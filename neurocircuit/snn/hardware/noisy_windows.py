@@ -2,9 +2,9 @@
 
 Between layers go the times before the window's end, s = T u. A spike that came x before the arming has the charge h(x)
 of the circuit's own loop (neuron/membrane.py) instead of 1 - e^-x, so a layer receives X h(x)/(a b) for its x of eq.
-(W7), its bias spike has the charge h too, and
+(W7), its bias spike has the charge h too, and with what overlapping pulses take (windowed_overlap.py)
 
-    V(1) = 1 - r T (1 - y/X),   m = shift + b(cell) + g(t) ξ + drift(t),   y' = y - X m/(r T)
+    V(1) = 1 - r T (1 - y/X),   m = shift + overlap + b(cell) + g(t) ξ + drift(t),   y' = y - X m/(r T)
 
 m is a constant of the graph: gradients go through y. On a straight line a disturbance moves every crossing alike, so
 missed and false spikes need no model of their own: y' <= 0 is silence, y' >= X a spike at the arming.
@@ -22,15 +22,19 @@ from neurocircuit.errors import InputError
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.membrane import event_scale
 from neurocircuit.neuron.on_time import Span
+from neurocircuit.neuron.pulse_overlap import PulseOverlap
 from neurocircuit.neuron.sensitivity import drift, flicker_spread
 from neurocircuit.noise.fit import LayerFit
 from neurocircuit.noise.model import CAUSES
 from neurocircuit.noise.table import NoiseTable
+from neurocircuit.snn import functional
+from neurocircuit.snn.functional.geometry import Padding
 from neurocircuit.snn.hardware.first_passage import PassageCells
 from neurocircuit.snn.hardware.noisy import NoisyNetwork
 from neurocircuit.snn.hardware.on_chips import NetworkOnChips
+from neurocircuit.snn.hardware.windowed_overlap import Received, WindowedOverlap
 from neurocircuit.snn.relu import PixelNetwork
-from neurocircuit.snn.windowed import Carried, WindowedNetwork, max_pool, windowed_in
+from neurocircuit.snn.windowed import Carried, Synapses, WindowedNetwork, max_pool, windowed_in
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 from neurocircuit.spec.windowed import INPUT, ConcatNode, LayerNode, MaxNode
 
@@ -113,7 +117,7 @@ class NoisyWindows(NetworkOnChips):
             else:
                 layer = self._layers[k]
                 y = layer.received(ahead)
-                m = self._disturbance(k, y)
+                m = self._disturbance(k, y, layer.overlapping(ahead))
                 if node.is_readout:
                     y = y - layer.per_threshold * m
                 else:
@@ -124,12 +128,14 @@ class NoisyWindows(NetworkOnChips):
                 k += 1
         return y
 
-    def _disturbance(self, k: int, y: Tensor) -> Tensor:
-        """Return m [chip · image, ...] of layer k at values y of that shape, thresholds."""
+    def _disturbance(self, k: int, y: Tensor, overlapping: Tensor | None = None) -> Tensor:
+        """Return m [chip · image, ...] of layer k at values y of that shape, thresholds, with what overlap takes."""
         layer, chips = self._layers[k], len(self._chips.numbers)
         with torch.no_grad():
             uniform = self.draws(k, (chips, len(y) // chips, *y.shape[1:]))
             m = layer.disturbance(y.detach(), _laid_out_as(y, uniform.to(y.device).view(y.shape)))
+            if overlapping is not None:
+                m = m + overlapping
             flicker = self._flicker(k, uniform.shape, float(layer.flickers))
             if flicker is not None:
                 m = m + layer.flicker_spread(y.detach()) * _laid_out_as(y, flicker.to(y.device).view(y.shape))
@@ -189,6 +195,8 @@ class _Ramp:
         self._events = self._tabulated(at, drifts=self._is_systematic)
         self._flicker = torch.from_numpy(flicker_spread(spec, at).astype(np.float32))
         self.flickers = spec.flicker is not None
+        is_met = self._is_systematic and not PulseOverlap.of(spec).is_none
+        self._overlap = WindowedOverlap(spec, self.charge) if is_met else None
 
     @property
     def node(self) -> LayerNode:
@@ -223,6 +231,31 @@ class _Ramp:
             level = self.charge(torch.from_numpy(padded)) * torch.from_numpy(np.asarray(gain))
             levels.append(level.to(s.device) if bool(level.any()) else None)
         return self._module.affine(inputs, levels, self._bias())
+
+    def overlapping(self, ahead: dict[str, Tensor]) -> Tensor | None:
+        """Return what overlap of pulses and early sinks take from the membranes [N, ...], thresholds; None: nothing.
+
+        From the times before the window's end of each source, [N, channel, ...].
+        """
+        if self._overlap is None:
+            return None
+        with torch.no_grad():
+            weights = self._module.in_force()
+            synapses = Synapses(self._module, weights)
+            per_v = synapses.scale("ramp", self.node)
+            received = []
+            for term, v, gain in zip(self.node.terms, weights, synapses.gains, strict=True):
+                code, x = self._codes[term.source], ahead[term.source]
+                late = self.arming_over_tau - code.end_over_tau
+                if np.any(late > _TOLERANCE):
+                    x = x + _like(late, x).view(1, -1, *(1 for _ in x.shape[2:]))
+                level = late - np.log1p(-windows.window_share(code.window_over_tau) * code.padding / code.largest)
+                if term.kind == "conv" and np.any(level > _TOLERANCE):
+                    x = functional.pad(x, Padding(*term.padding), _like(level, x))
+                    term = term.replace(padding=(0, 0, 0, 0))
+                w = v * gain * per_v.view(-1, *(1 for _ in v.shape[1:]))
+                received.append(Received(term, x, w.to(x)))
+            return self._overlap.taken(received, synapses.bias.first.to(received[0].x))
 
     def _bias(self) -> Tensor:
         """Return what stands for c: by the charge that the bias spike really has."""
