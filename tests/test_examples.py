@@ -24,6 +24,16 @@ def test_researcher(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypa
     assert "trained under noise:  accuracy" in capsys.readouterr().out
 
 
+def test_team(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("sklearn")
+    pytest.importorskip("torch")
+    run_path(str(ROOT / "examples/team.py"))["main"](["--quick", "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr().out
+    assert "noisy: On the circuit noisy the network mnist_scnn has" in printed
+    assert "phase_noise 100000, aware" in printed
+    assert (tmp_path / "out/curves/report.html").exists()
+
+
 def commands_of(text: str) -> list[str]:
     """Return the commands of neurocircuit in the code blocks of a text, continued lines joined."""
     blocks = ["".join(groups).replace("\\\n", " ") for groups in BLOCK.findall(text)]
