@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     type=click.Choice(("vgg16", "vgg16_bn", "googlenet")),
     help="CHECKPOINT is a state dict of torchvision's layout, and --data a folder of ImageNet's pictures.",
 )
+@click.option("--data-set", help="What an ONNX file (.onnx) in CHECKPOINT is for, such as digits or image_folder.")
 @click.option(
     "--test",
     type=click.IntRange(min=1),
@@ -64,6 +65,7 @@ def command(
     relay_after: float,
     count: int,
     architecture: str | None,
+    data_set: str | None,
     test: int | None,
     split: str,
     data: Path | None,
@@ -72,8 +74,9 @@ def command(
     """Convert the ReLU network in CHECKPOINT, of a recipe such as mnist_windowed, into neurons that spike in windows.
 
     Writes the windowed network, which `evaluate`, `map` and `train --initial` take, and beside it OUT.conversion.json
-    with the share of images decided as before and what became of each layer, and a report. Networks of one's own in
-    torch: nc.snn.convert in Python. A windowed network in CHECKPOINT gets another --window, weights and X as they are.
+    with the share of images decided as before and what became of each layer, and a report. Networks of one's own: an
+    ONNX file (.onnx) with --data-set, or nc.snn.convert in Python. A windowed network in CHECKPOINT gets another
+    --window, weights and X as they are.
 
     Of a network for ImageNet: convert --architecture googlenet WEIGHTS --data IMAGENET --images 50 --test 5000, where
     IMAGENET has train/ and val/, each with one folder of pictures per class.
@@ -85,6 +88,7 @@ def command(
     network = convert_file(
         checkpoint,
         architecture=architecture,
+        data_set=data_set,
         images=count,
         split=split,
         test=test,

@@ -19,7 +19,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.pooling import AveragePool2d, AverageTimePool2d, EarliestPool2d, LatestPool2d
 from neurocircuit.snn.retime import Retime
-from neurocircuit.spec.layer_graph import INPUT, RELU, SPIKING, LayerGraph, Node, Option
+from neurocircuit.spec.layer_graph import INPUT, RELU, SPIKING, Kind, LayerGraph, Node, Option
 
 _POOL = ("kernel_size", "stride", "padding")
 _SHAPES: dict[str, Callable[[Any], dict[str, Option]]] = {
@@ -140,6 +140,8 @@ _OF_SPIKES = {  # what serves among spiking layers instead of a layer of a ReLU 
     "dropout2d": "noise in training (hardware.jitter_over_tau): z = 0 is no silence",
     "add": "torch.cat of both: a neuron adds what its synapses receive",
 }
+
+_RESERVED = {*dir(nn.Module), INPUT, "graph", "stages", "classes", "of"}  # no names of layers
 
 
 @dataclass(frozen=True)
@@ -287,6 +289,34 @@ class LayerGraphNetwork(nn.Module):
             raise InputError(f"the network must give [image, class], got {['image', *y.shape[1:]]}".replace("'", ""))
         self._classes = int(y.shape[1])
         self.train()
+
+
+class GraphMaker:
+    """Collects the layers of a network that a file describes, and its weights by name."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.weights: dict[str, Tensor] = {}
+
+    def add(self, name: str, kind: Kind, sources: Sequence[str], options: dict[str, Any] | None = None) -> str:
+        """Add a node, named after a foreign name as far as that may be, and return its name."""
+        clean = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)[-56:]
+        clean = clean if clean[:1].isalpha() else f"n{clean}"
+        taken = {node.name for node in self.nodes} | _RESERVED
+        unique = next(n for n in (clean, *(f"{clean}_{k}" for k in range(2, len(taken) + 3))) if n not in taken)
+        self.nodes.append(Node(name=unique, kind=kind, sources=tuple(sources), options=options or {}))
+        return unique
+
+    def network(self, shape: tuple[int, int, int], output: str) -> LayerGraphNetwork:
+        """Return the network that ends with a node, weights of their own type. Raise InputError where it does not."""
+        if not self.nodes or self.nodes[-1].name != output:
+            raise InputError("the graph must end with its output")
+        if self.nodes[-1].kind == "relu":
+            self.nodes.pop()  # the largest value decides, with it or without
+        network = LayerGraphNetwork(LayerGraph(shape=shape, nodes=tuple(self.nodes)))
+        network.to(next(iter(self.weights.values())).dtype)
+        network.load_state_dict(self.weights)
+        return network.eval()
 
 
 def stages_of(network: nn.Module) -> list[Stage]:
@@ -437,10 +467,14 @@ def _where(node: fx.Node) -> str:
     return str(next(reversed(stack), "")) if stack else ""
 
 
+def serving(operation: str) -> str:
+    """Return "; what would serve: …" for an operation that has no meaning here."""
+    serves = _SERVES.get(operation)
+    return f"; what would serve: {serves}" if serves else "; nc.snn.layers has what a spiking network is made of"
+
+
 def _refusal(path: str, shown: str) -> InputError:
-    serves = _SERVES.get(shown)
-    hint = f"; what would serve: {serves}" if serves else "; nc.snn.layers has what a spiking network is made of"
-    return InputError(f"{path} ({shown}) has no meaning here{hint}")
+    return InputError(f"{path} ({shown}) has no meaning here{serving(shown)}")
 
 
 def _options(module: nn.Module, kind: str) -> dict[str, Option]:
@@ -470,7 +504,7 @@ def _check_kinds(stages: list[Stage]) -> None:
 
 def _node_names(stages: list[Stage]) -> Iterator[str]:
     """Yield names for the nodes of a graph: paths without dots, which attributes of a module can be."""
-    taken = set(dir(nn.Module)) | {INPUT, "graph", "stages", "classes", "of"}
+    taken = set(_RESERVED)
     for stage in stages:
         name = stage.name.replace(".", "_")
         if name[0].isdigit():

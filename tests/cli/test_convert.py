@@ -173,3 +173,25 @@ def test_ctrl_c_leaves_nothing(neurocircuit, tmp_path, relu, monkeypatch):
     assert done.returncode == 130
     assert done.stderr == "neurocircuit: stopped\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_onnx_file_is_converted(neurocircuit, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    import numpy as np
+
+    weights = np.random.default_rng(0).normal(size=(64, 10)).astype(np.float32)
+    nodes = [onnx.helper.make_node("Flatten", ["x"], ["f"]), onnx.helper.make_node("Gemm", ["f", "w"], ["y"])]
+    inputs, outputs = (
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)]
+        for name, shape in (("x", ["N", 1, 8, 8]), ("y", ["N", 10]))
+    )
+    graph = onnx.helper.make_graph(nodes, "g", inputs, outputs, [onnx.numpy_helper.from_array(weights, "w")])
+    onnx.save(onnx.helper.make_model(graph), "net.onnx")
+    call = ("convert", "net.onnx", "--images", "40", "--form", "forced", "--out", "w.pt")
+    refused = neurocircuit(*call)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "data_set must be given for an .onnx file" in refused.stderr
+    assert not (tmp_path / "w.pt").exists()
+    done = neurocircuit(*call, "--data-set", "digits", "--test", "50")
+    assert done.returncode == 0, done.stderr
+    assert neurocircuit("evaluate", "w.pt", "--json").returncode == 0

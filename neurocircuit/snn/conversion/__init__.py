@@ -15,12 +15,15 @@ from neurocircuit.snn.conversion.build import Builder
 from neurocircuit.snn.conversion.measure import compare, measure
 from neurocircuit.snn.conversion.reader import read
 from neurocircuit.snn.conversion.values import Normalisation
+from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.imagenet import ImageNetNetwork
 from neurocircuit.snn.model import Model, load
 from neurocircuit.snn.models import NetworkSpec
+from neurocircuit.snn.onnx_file import read_onnx
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
@@ -35,6 +38,7 @@ def convert_file(
     checkpoint: Path | str,
     *,
     architecture: str | None = None,
+    data_set: str | None = None,
     images: int = 500,
     split: str = "train",
     test: int | None = None,
@@ -44,8 +48,10 @@ def convert_file(
     """Return the ReLU network of a file as windowed neurons.
 
     Args:
-        checkpoint: of a recipe such as mnist_windowed; with `architecture` a state dict in torchvision's layout.
+        checkpoint: of a recipe such as mnist_windowed; with `architecture` a state dict in torchvision's layout; an
+            ONNX file (.onnx).
         architecture: vgg16, vgg16_bn or googlenet, for a folder of ImageNet's pictures.
+        data_set: that an ONNX file is for, such as digits or image_folder.
         images: how many of `split` choose X.
         split: of the network's data set.
         test: on how many test images both networks' accuracy is compared; default: none.
@@ -54,13 +60,20 @@ def convert_file(
 
     Raise InputError or FileFormatError for a file that does not fit.
     """
+    if (Path(checkpoint).suffix == ".onnx") != (data_set is not None):
+        raise InputError(f"data_set must be given for an .onnx file, and for that alone, got {checkpoint}")
+    if data_set is not None:
+        spec = DataSpec.from_dict({"name": data_set})
+        chosen = sets.load(spec, split, data).first(images)
+        test_images = None if test is None else sets.load(chosen.data, "test", data).first(test)
+        return convert(checkpoint, chosen, test=test_images, **options)
     source = load(checkpoint) if architecture is None else imagenet.load(architecture, checkpoint)
     test_images = None if test is None else source.images("test", data).first(test)
     return convert(source, source.images(split, data).first(images), test=test_images, **options)
 
 
 def convert(
-    module: nn.Module | Model | ImageNetNetwork,
+    module: nn.Module | Model | ImageNetNetwork | Path | str,
     images: Tensor | Dataset,
     *,
     window: float = 0.5,
@@ -85,7 +98,7 @@ def convert(
     Args:
         module: convolutions, linear layers, batch norms, ReLU (ReLU6, Hardtanh from 0), max, average and adaptive
             average pooling, flatten, dropout, concatenation of channels, addition; weights are copied. A `Model` of
-            a ReLU network is one, and what `imagenet.load` gives.
+            a ReLU network is one, and what `imagenet.load` gives. Or an ONNX file of such layers.
         images: pixels [N, channel, row, column] in 0 … 1, or a data set; they choose X: training images serve.
         window: T of every layer and of the pixels, units of tau.
         form: ramp: currents end at the arming; forced: silent neurons spike at their window's end.
@@ -115,6 +128,11 @@ def convert(
     if not relay_after >= 0:
         raise InputError(f"relay_after must be >= 0, got {relay_after!r}")
     clock = RunClock()
+    if isinstance(module, Path | str):
+        size = images.data.shape if isinstance(images, Dataset) else tuple(images.shape[1:])
+        if len(size) != 3:
+            raise InputError(f"images must be [N, channel, row, column], got {['N', *size]}".replace("'", ""))
+        module = read_onnx(module, (size[0], size[1], size[2]))
     subject = _subject(module, images, window)
     if isinstance(module, ImageNetNetwork):
         mean, std, module = module.mean, module.std, module.module

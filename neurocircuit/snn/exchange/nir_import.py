@@ -17,14 +17,14 @@ from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.exchange.nir_parts import metadata_of, narrowed
 from neurocircuit.snn.functional.geometry import resolve_padding
-from neurocircuit.snn.layer_graph import LayerGraphNetwork, run_stages
+from neurocircuit.snn.layer_graph import GraphMaker, LayerGraphNetwork, run_stages
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.mapping import NetworkOnCircuit
 from neurocircuit.snn.model import Model
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.retime import Retime
 from neurocircuit.spec import MappedNetwork
-from neurocircuit.spec.layer_graph import INPUT, LayerGraph, Node
+from neurocircuit.spec.layer_graph import INPUT, Kind
 
 _SAME_TAU = 1e-9  # relative
 _NO_LEAK = "the membrane of n-LIF has no leak; what would serve: LI followed by IF"
@@ -190,8 +190,7 @@ class _Reader:
                 if end not in graph.nodes:
                     raise InputError(f"NIR edge {source} → {target} must join nodes of the graph, {end} is none")
             self._before[target].append(source)
-        self._made: list[Node] = []
-        self._weights: dict[str, torch.Tensor] = {}
+        self._made = GraphMaker()
         self._values: dict[str, str | _Sum] = {}
         self._tau_s: dict[str, float] = {}  # of the neurons whose spikes a node of ours gives
         self._has_input = False
@@ -307,8 +306,8 @@ class _Reader:
                 made.append(source)
                 continue
             clock = self._add(f"{name}_clock", "retime", [source], {"spread_over_tau": 1.0})
-            self._weights[f"{clock}.spread_so_far"] = torch.tensor(float(tau.flat[0]) / before)
-            self._weights[f"{clock}.batches"] = torch.ones(())
+            self._made.weights[f"{clock}.spread_so_far"] = torch.tensor(float(tau.flat[0]) / before)
+            self._made.weights[f"{clock}.batches"] = torch.ones(())
             made.append(clock)
         return made
 
@@ -342,7 +341,7 @@ class _Reader:
                 "kernel_size": weight.shape[2:],
                 "in_channels": weight.shape[1] * groups,
             }
-            kind = "conv2d"
+            kind: Kind = "conv2d"
             if spiking:
                 kind, options = "spiking_conv2d", options | self._of_spiking(weighted[0][0], first, weight)
             else:
@@ -352,9 +351,9 @@ class _Reader:
             options = {"in_features": weight.shape[1], "out_features": len(weight)}
         layer = self._add(name, kind, [read], options | {"bias": not spiking})
         scaled = weight * factor.reshape(-1, *(1 for _ in weight.shape[1:]))
-        self._weights[f"{layer}.weight"] = torch.from_numpy(np.asarray(scaled, dtype=weight.dtype))
+        self._made.weights[f"{layer}.weight"] = torch.from_numpy(np.asarray(scaled, dtype=weight.dtype))
         if not spiking:
-            self._weights[f"{layer}.bias"] = torch.from_numpy(np.asarray(bias * factor, dtype=weight.dtype))
+            self._made.weights[f"{layer}.bias"] = torch.from_numpy(np.asarray(bias * factor, dtype=weight.dtype))
         return layer
 
     def _of_spiking(self, name: str, node: nir.Conv2d, weight: Floats) -> dict[str, Any]:
@@ -382,12 +381,8 @@ class _Reader:
             raise InputError(f"NIR node {name} (IF) must have one r and one v_threshold for each channel")
         return np.asarray(by_row[:, 0])
 
-    def _add(self, name: str, kind: str, sources: Sequence[str], options: dict[str, Any] | None = None) -> str:
-        clean = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
-        clean = f"n{clean}" if not clean[:1].isalpha() else clean
-        taken = {node.name for node in self._made} | {INPUT, *dir(torch.nn.Module)}
-        unique = next(n for n in (clean, *(f"{clean}_{k}" for k in range(2, len(taken) + 3))) if n not in taken)
-        self._made.append(Node(name=unique, kind=kind, sources=tuple(sources), options=options or {}))
+    def _add(self, name: str, kind: Kind, sources: Sequence[str], options: dict[str, Any] | None = None) -> str:
+        unique = self._made.add(name, kind, sources, options)
         if sources and sources[0] in self._tau_s and kind in ("flatten", "cat", "retime"):
             self._tau_s[unique] = self._tau_s[sources[0]]
         return unique
@@ -398,15 +393,9 @@ class _Reader:
             sources = [self._spikes(name) for name, _ in weighted]
             read = sources[0] if len(sources) == 1 else self._add("last_inputs", "cat", sources)
             output = self._layer(weighted[0][0], weighted, read, np.ones(1), False)
-        if output is None or isinstance(output, _Sum) or not self._made:
+        if output is None or isinstance(output, _Sum):
             raise InputError("the NIR graph must end in neurons (IF) and an Output")
-        if self._made[-1].kind == "relu" and self._made[-1].name == output:
-            self._made.pop()  # the largest value decides, with it or without
-        network = LayerGraphNetwork(LayerGraph(shape=self._shape, nodes=tuple(self._made)))
-        dtype = next(iter(self._weights.values())).dtype
-        network.to(dtype)
-        network.load_state_dict(self._weights)
-        return network.eval()
+        return self._made.network(self._shape, output)
 
 
 def _pair(value: Any) -> tuple[int, int]:
