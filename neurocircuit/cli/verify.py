@@ -47,6 +47,7 @@ from neurocircuit.cli.common import (
     "white, flicker, lock, supply, die, neuron, synapse, mismatch (these three), noise (all of these), overlap, "
     "rounding.",
 )
+@click.option("--without-images", type=click.IntRange(min=1), help="Images that run without each cause. Default: all.")
 @click.option("--no-images", is_flag=True, help="Single neurons only.")
 @click.option(
     "--transfer",
@@ -76,6 +77,7 @@ def command(
     inputs: Literal["chips", "ideal"],
     layers: tuple[str, ...] | None,
     without: tuple[str, ...] | None,
+    without_images: int | None,
     no_images: bool,
     transfer_path: Path | None,
     power: Path | None,
@@ -110,6 +112,7 @@ def command(
             layers=layers,
             whole=not no_images,
             without=without or (),
+            without_images=without_images,
             transfer=None if transfer_path is None else TransferJitter.load(transfer_path),
             power=power,
             seed=seed,

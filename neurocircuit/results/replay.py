@@ -36,10 +36,15 @@ class LayerReplay(Values):
 
 
 class WithoutCause(Values):
-    """The same images on the same chips, with the same events, without one cause; gain: in accuracy, pair by pair."""
+    """The first so many images on the same chips, with the same events, without one cause.
+
+    with_it: accuracy on these images with everything on; gain: of accuracy over it, pair by pair.
+    """
 
     cause: str
+    images: int
     accuracy: Interval
+    with_it: Interval
     gain: Interval
 
 
@@ -266,7 +271,8 @@ class Replay(Result):
             for kind, shares in (("accuracy", self.images.accuracy), ("agreement", self.images.agreement)):
                 lines += [f"  {kind} {name}: {_percent(value)}" for name, value in shares.items()]
             lines += [
-                f"  without {item.cause}: accuracy {_percent(item.accuracy)}, gain {100 * item.gain[0]:+.1f} points"
+                f"  without {item.cause}, {item.images} images: accuracy {_percent(item.accuracy)}, with it "
+                f"{_percent(item.with_it)}"
                 for item in self.images.without or ()
             ]
             lines += [

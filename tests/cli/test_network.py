@@ -56,11 +56,19 @@ def test_the_whole_way(neurocircuit, tmp_path, weights):
         "40",
         "--layers",
         "0",
+        "--without",
+        "mismatch,rounding",
+        "--without-images",
+        "1",
         "--out",
         "replay",
     )
     assert done.returncode == 0, done.stderr
     assert "agreement circuit and noise model" in done.stdout
+    assert "without mismatch, 1 images: accuracy" in done.stdout
+    report = (tmp_path / "replay/report.md").read_text()
+    assert "| cause | images | accuracy with it | without it | gain |" in report
+    assert "| rounding | 1 |" in report
     for name in ("net.mapping", "t.calibration", "replay/report"):
         html, markdown = ((tmp_path / f"{name}{suffix}").read_text() for suffix in (".html", ".md"))
         assert html.count("<h1>") == 1
@@ -93,6 +101,8 @@ def test_a_broken_limit_is_exit_code_3_and_says_what_helps(neurocircuit, tmp_pat
         (("calibrate", "none.toml", "--out", "t.nc"), "cannot read none.toml"),
         (("verify", "none.toml", "--level", "x"), "level must be among"),
         (("verify", "none.toml", "--runs", "5"), "runs must come with a table"),
+        (("verify", "none.toml", "--without", "thermal"), "without must name causes among white, flicker"),
+        (("verify", "none.toml", "--without", "die", "--no-images"), "without must come with whole images"),
         (("verify", "none.toml"), "cannot read none.toml"),
         (("verify", "none.toml", "--level", "transistor"), "level transistor must run single neurons only"),
         (("calibrate", "none.toml", "--out", "t.json", "--mode", "transfer"), "--curve must be given with --mode"),

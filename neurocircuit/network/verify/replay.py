@@ -34,6 +34,7 @@ def verify(
     inputs: Inputs = "chips",
     whole: bool = True,
     without: tuple[str, ...] = (),
+    without_images: int | None = None,
     transfer: TransferJitter | None = None,
     power: NeuronPower | Path | None = None,
     seed: int = 1,
@@ -58,6 +59,7 @@ def verify(
         whole: whether whole images run.
         without: causes of `without.CAUSES`: whole images run once more without each, on the same chips with the same
             events. Such a run takes as long as the first.
+        without_images: so many of the first images run without each cause. None: all.
         power: of a neuron, for the energy, or the folder of a condition that `characterize` measured; None: that of the
             package's own characterisation.
         transfer: jitters of `transfer_jitter`: also what the paper's simpler reading says.
@@ -75,6 +77,8 @@ def verify(
     circuit = network.circuit
     mapped = circuit.mapped
     check_options(level, runs, table is not None, whole, without)
+    if without_images is not None and (without_images < 1 or not without):
+        raise InputError(f"without_images must be >= 1 and come with causes, got {without_images}")
     others = circuits_without(circuit, without)
     names = tuple(layer.name for layer in mapped.layers)
     for name in layers or ():
@@ -106,8 +110,8 @@ def verify(
             others_rows = {
                 name: whole_images.run(
                     other,
-                    encoded.spikes,
-                    encoded.labels,
+                    encoded.spikes[:without_images],
+                    encoded.labels[:without_images],
                     chips=chips,
                     level=level,
                     seed=seed,

@@ -90,17 +90,22 @@ def circuits_without(circuit: Circuit, causes: tuple[str, ...]) -> dict[str, Cir
 
 
 def compared(rows: Rows, without: dict[str, Rows]) -> tuple[WithoutCause, ...]:
-    """Return the accuracy without each cause, and what it gains over `rows`, which has all, pair by pair."""
-    right = rows.decided == rows.label
+    """Return the accuracy without each cause, and what it gains over `rows`, which has all, pair by pair.
+
+    without: rows of the first images of `rows`, or of all.
+    """
     results = []
     for cause, others in without.items():
+        right = (rows.decided == rows.label)[: len(others.label)]
         right_without = others.decided == others.label
         gain = right_without.astype(float) - right
         results.append(
             WithoutCause(
                 cause=cause,
-                accuracy=share_of(right_without, rows),
-                gain=clustered_interval(gain, rows.image, rows.chip),
+                images=len(np.unique(others.image)),
+                accuracy=share_of(right_without, others),
+                with_it=share_of(right, others),
+                gain=clustered_interval(gain, others.image, others.chip),
             )
         )
     return tuple(results)

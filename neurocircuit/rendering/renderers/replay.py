@@ -63,14 +63,23 @@ def _without(images: dict[str, Any]) -> list[Table]:
     """Return the table of accuracies without one cause; [] where no cause was switched off."""
     if not images.get("without"):
         return []
-    rows = [("none: everything on", interval(images["accuracy"]["circuit"]), ABSENT)]
-    rows += [(item["cause"], interval(item["accuracy"]), points(item["gain"])) for item in images["without"]]
+    rows = [
+        (
+            item["cause"],
+            f"{item['images']}",
+            interval(item["with_it"]),
+            interval(item["accuracy"]),
+            points(item["gain"]),
+        )
+        for item in images["without"]
+    ]
     note = (
         "The same images on the same chips with the same events; mismatch: die, neuron and synapse; noise: white, "
         "flicker, lock, supply and mismatch together. Training makes up for what every neuron has (overlap, rounding): "
         "a network that was trained under it loses without it."
     )
-    return [Table("What each cause costs", ("switched off", "accuracy", "gain"), tuple(rows), note=note)]
+    header = ("cause", "images", "accuracy with it", "without it", "gain")
+    return [Table("What each cause costs", header, tuple(rows), note=note)]
 
 
 def _neurons_answer(neurons: dict[str, Any]) -> str:

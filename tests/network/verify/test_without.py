@@ -71,6 +71,9 @@ def test_what_a_cause_costs_is_counted_pair_by_pair(noisy, spikes) -> None:
     assert lost > 0  # else nothing is tested
     (same,) = without.compared(rows, {"white": rows})
     assert same.gain[0] == 0.0
+    (fewer,) = without.compared(rows, {"noise": decided(others["noise"], spikes[:2])})
+    assert fewer.images == 2
+    assert fewer.with_it[0] == pytest.approx(float(np.mean((rows.decided == rows.label)[:4])))
 
 
 @pytest.mark.parametrize(
