@@ -43,8 +43,9 @@ format: setup ## Put the sources in shape
 test-long: setup ## Run the decks and studies that take minutes
 	@$(PYTEST) -m long $(PYTEST_ARGS)
 
-test-browser: ## Open the report in headless Chromium (installs Debian's chromium when root)
+test-browser: ## Open report and explore's page in headless Chromium (installs Debian's chromium when root, and NiceGUI)
 	@.ci/setup chromium
+	@$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt nicegui
 	@$(PYTEST) -m browser $(PYTEST_ARGS)
 
 # 290 MB unpacked, for these tests alone: a folder of its own keeps it out of the development environment.

@@ -20,6 +20,7 @@ SECTIONS = {
         "sweep": "Sweep input jitter and weight bits; write the transfer table and a report like Table 3.",
         "table": "Show and compare transfer tables.",
         "spec": "Print the embedded circuit, or check and print a spec file.",
+        "explore": "Open a local page: sliders for the circuit, accuracy of a network under noise.",
     },
     "Process": {
         "process": "List the semiconductor processes; run a ring in one.",

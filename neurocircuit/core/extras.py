@@ -11,6 +11,7 @@ PACKAGES = {
     "optuna": ("optuna", "codesign"),
     "nir": ("nir", "nir"),
     "onnx": ("onnx", "onnx"),
+    "nicegui": ("nicegui", "explore"),
 }
 
 

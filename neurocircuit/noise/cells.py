@@ -149,6 +149,16 @@ def redrawn_cells(fit: Any, prefix: str, bias_luck: Floats, spread_luck: Floats)
     }
 
 
+def scaled_cells(fit: Any, prefix: str, bias: float, event: float) -> dict[str, Any]:
+    """Return the bias, spread and quantiles of a fit's cells, so many times as large."""
+    ends = ("", "_low", "_high")
+    return (
+        {f"{prefix}bias{end}": getattr(fit, f"{prefix}bias{end}") * bias for end in ends}
+        | {f"{prefix}spread{end}": getattr(fit, f"{prefix}spread{end}") * event for end in ends}
+        | {f"{prefix}quantiles": getattr(fit, f"{prefix}quantiles") * event}
+    )
+
+
 def cell_statistics(
     residual: Floats,
     missed: NDArray[np.bool_],

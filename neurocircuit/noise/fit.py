@@ -19,6 +19,7 @@ A neuron that stays silent has the probability to fire by its closest approach t
 neuron wraps, and fires at once, with a probability by how close its lowest membrane comes to that (wrap_distance).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,13 +28,21 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Bools, Floats
 from neurocircuit.neuron.membrane import Membranes
 from neurocircuit.neuron.operating_points import Operating
-from neurocircuit.neuron.sensitivity import common_shift, common_terms, drift, drift_term
+from neurocircuit.neuron.sensitivity import COMPONENTS, common_shift, common_terms, drift, drift_term
 from neurocircuit.neuron.supply import course
 from neurocircuit.noise import curves
 from neurocircuit.noise.cells import AXES as AXES
 from neurocircuit.noise.cells import BINS as BINS
 from neurocircuit.noise.cells import LEAST_SAMPLES as LEAST_SAMPLES
-from neurocircuit.noise.cells import REACH, cell_statistics, choose_axes, edges_of, interval_error, redrawn_cells
+from neurocircuit.noise.cells import (
+    REACH,
+    cell_statistics,
+    choose_axes,
+    edges_of,
+    interval_error,
+    redrawn_cells,
+    scaled_cells,
+)
 from neurocircuit.noise.cells import cells_of as cells_of
 from neurocircuit.noise.cells import features as features
 from neurocircuit.noise.curves import QUANTILES as QUANTILES  # users of the cells need them
@@ -137,6 +146,25 @@ class LayerFit:
             false_fire=self._redrawn_share("false", self.false_fire, generator),
             wrap_fire=self._redrawn_share("wrap", self.wrap_fire, generator),
             first_passage=None if first_passage is None else first_passage.redrawn(generator, kappa_luck),
+        )
+
+    def scaled(self, factors: Mapping[str, float]) -> "LayerFit":
+        """Return the fit with the causes so many times as large; see `NoiseTable.scaled`."""
+        bias, event = factors.get("systematic", 1.0), factors.get("event", 1.0)
+        by_component = np.array([factors.get(name, 1.0) for name in COMPONENTS])
+        first_passage = self.first_passage
+        return replace(
+            self,
+            **scaled_cells(self, "", bias, event),
+            **scaled_cells(self, "rest_", bias, event),
+            term_kappa=self.term_kappa * bias,
+            kappa=self.kappa * by_component,
+            component_spread=self.component_spread * by_component,
+            first_passage=None
+            if first_passage is None
+            else replace(
+                first_passage, **scaled_cells(first_passage, "", bias, event), kappa=first_passage.kappa * by_component
+            ),
         )
 
     def _redrawn_share(self, name: str, share: Floats, generator: np.random.Generator) -> Floats:

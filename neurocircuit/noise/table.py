@@ -1,6 +1,7 @@
 """NoiseTable: the cells of every layer in one sealed netCDF file, by the conventions of the table package."""
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +12,7 @@ import xarray as xr
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.files import write_atomically
 from neurocircuit.core.netcdf import check_sealed, dataset_bytes, read_dataset, seal
-from neurocircuit.errors import FileFormatError
+from neurocircuit.errors import FileFormatError, InputError
 from neurocircuit.neuron.pulse_overlap import PulseOverlap
 from neurocircuit.neuron.sensitivity import COMPONENTS, TERMS
 from neurocircuit.noise.curves import APPROACH_EDGES, QUANTILES, WRAP_EDGES
@@ -23,6 +24,7 @@ CONVENTION = "neurocircuit NoiseTable"
 # 1: neither terms that all chips have in common nor wraps nor tails; 2: no first passages; 3: on a ramp what
 # overlapping pulses take was in the cells, not in the membranes
 SCHEMA_VERSION = 4
+SCALABLE = ("systematic", *COMPONENTS, "event")  # causes whose size the cells hold
 _COORDINATES = {
     "slope": "ln(W_C - 1)",
     "time": "time since arming of the ideal spike, units of tau",
@@ -225,6 +227,20 @@ class NoiseTable:
     def redrawn(self, generator: np.random.Generator) -> "NoiseTable":
         """Return the table as another calibration of the same size could have given it, within its own errors."""
         return NoiseTable.from_fits([fit.redrawn(generator) for fit in self.layers], self.provenance)
+
+    def scaled(self, factors: Mapping[str, float]) -> "NoiseTable":
+        """Return the table with some causes so many times as large; those that are not named stay.
+
+        systematic: the bias of the cells; die, neuron, synapse: a chip's responses; event: the event's quantiles. The
+        probabilities of false, early and wrapped spikes stay, which layers without first passages have. Raise
+        InputError for another cause or a factor that is not >= 0.
+        """
+        for cause, factor in factors.items():
+            if cause not in SCALABLE:
+                raise InputError(f"cause must be among {', '.join(SCALABLE)}, got {cause!r}")
+            if not 0 <= factor < np.inf:
+                raise InputError(f"factor of {cause} must be >= 0, got {factor:g}")
+        return NoiseTable.from_fits([fit.scaled(factors) for fit in self.layers], self.provenance)
 
     def axes(self, layer: int) -> tuple[str, ...]:
         """Return the axes with more than one cell."""

@@ -29,6 +29,7 @@ XOR_RANGE_rad = pi / 2  # phase error up to which the XOR is linear, either way 
 SMALL_ERROR = Annotated[Ratio, Field(gt=-0.5, lt=0.5)]
 FLICKER = Annotated[Ratio, Field(ge=0, le=1e-5)]  # up to some 3 % of the frequency over any interval
 PUSHING = Annotated[PerVolt, Field(ge=-100, le=100)]
+LARGEST_NOISE_over_f0 = 0.1  # rad²/s of phase noise for each Hz of f0
 LARGEST_PUSHED = 0.03  # of a frequency, by all tones together: beyond it no VCO follows in proportion
 SHARE = Annotated[Ratio, Field(ge=0, le=1)]
 
@@ -381,9 +382,10 @@ class NeuronSpec(Spec):
             raise ValueError(f"membrane_floor must be <= -lead = {-lead_rad:g} rad, got {self.membrane_floor_rad:g}")
         if min(self.phase_noise) < 0:
             raise ValueError(f"phase_noise must be >= 0, got {min(self.phase_noise):g}")
-        if max(self.phase_noise) > 0.1 * self.f0_Hz:
+        if max(self.phase_noise) > LARGEST_NOISE_over_f0 * self.f0_Hz:
+            largest = LARGEST_NOISE_over_f0 * self.f0_Hz
             raise ValueError(
-                f"phase_noise must be <= 0.1·f0 rad²/s (edges keep their order), here {0.1 * self.f0_Hz:g}, "
+                f"phase_noise must be <= 0.1·f0 rad²/s (edges keep their order), here {largest:g}, "
                 f"got {max(self.phase_noise):g}"
             )
         if self.noise_source is not None and not any(self.phase_noise) and self.flicker is None:

@@ -45,21 +45,69 @@ class Page:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
 
-    def open(self, path: Path, width: int, dark: bool = False) -> None:
-        """Load the file at this width, as a phone when it is narrow."""
+    def open(self, page: Path | str, width: int, dark: bool = False) -> None:
+        """Load the file or the address at this width, as a phone when it is narrow."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
         self._call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
         )
         self.events.clear()
-        self._call("Page.navigate", url=path.as_uri())
+        self._call("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         self._wait(lambda: any(event["method"] == "Page.loadEventFired" for event in self.events))
 
     def evaluate(self, expression: str) -> Any:
         result = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
+
+    def wait_for(self, expression: str, patience_s: float = _PATIENCE_S) -> Any:
+        """Return the value of an expression as soon as it is true; of an element True."""
+        end = time.monotonic() + patience_s
+        while not (value := self.evaluate(f"(value => value instanceof Node ? true : value)({expression})")):
+            assert time.monotonic() < end, f"never true: {expression}"
+            time.sleep(0.02)
+        return value
+
+    def press(self, selector: str, share: float = 0.5) -> None:
+        """Press and release the mouse on the element, at a share of its width."""
+        at = self._place(selector, share)
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
+
+    def drag(self, selector: str, shares: list[float]) -> None:
+        """Hold the mouse on the element and move it along the shares of its width."""
+        self._call(
+            "Input.dispatchMouseEvent",
+            type="mousePressed",
+            button="left",
+            clickCount=1,
+            **self._place(selector, shares[0]),
+        )
+        for share in shares[1:]:
+            self._call("Input.dispatchMouseEvent", type="mouseMoved", button="left", **self._place(selector, share))
+        self._call(
+            "Input.dispatchMouseEvent",
+            type="mouseReleased",
+            button="left",
+            clickCount=1,
+            **self._place(selector, shares[-1]),
+        )
+
+    def enter(self, selector: str, text: str) -> None:
+        """Replace the text of an input and press Enter."""
+        self.evaluate(f"document.querySelector({selector!r}).focus(); document.querySelector({selector!r}).select()")
+        self._call("Input.insertText", text=text)
+        for kind in ("keyDown", "keyUp"):
+            self._call(
+                "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r"
+            )
+
+    def _place(self, selector: str, share: float) -> dict[str, float]:
+        where = f"document.querySelector({selector!r})"
+        self.evaluate(f"{where}.scrollIntoView({{block: 'nearest'}})")
+        x, y, width, height = self.evaluate(f"(r => [r.x, r.y, r.width, r.height])({where}.getBoundingClientRect())")
+        return {"x": x + share * width, "y": y + height / 2}
 
     def screenshot(self) -> bytes:
         import base64

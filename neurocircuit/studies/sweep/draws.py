@@ -68,13 +68,16 @@ def draw(spec: NeuronSpec, testbench: Testbench, seed: int, first: int, count: i
     )
 
 
+@lru_cache(maxsize=64)
 def noise_seeds(seed: int, row: int, first: int, count: int) -> NDArray[np.uint64]:
     """Return the seeds of the phase noise by (root, row, trial), [trial]."""
     states = [
         np.random.SeedSequence(seed, spawn_key=(trial, _NOISE_STREAM, row)).generate_state(1, np.uint64)[0]
         for trial in range(first, first + count)
     ]
-    return np.array(states, dtype=np.uint64)
+    seeds = np.array(states, dtype=np.uint64)
+    seeds.setflags(write=False)
+    return seeds
 
 
 @lru_cache(maxsize=64)
