@@ -30,7 +30,8 @@ PUBLIC = {
     "characterize": "neurocircuit.studies.characterisation:characterize",
     "circuit_curves": "neurocircuit.studies.circuit_curves.study:circuit_curves",
     "codesign": "neurocircuit.studies.codesign.api:codesign",
-    "compare": "neurocircuit.studies.compare:compare",
+    "compare": "neurocircuit.studies.compare_circuits:compare_circuits",
+    "compare_networks": "neurocircuit.studies.compare_networks:compare_networks",
     "data": "neurocircuit.snn.data.sets",
     "evaluate": "neurocircuit.studies.evaluation:evaluate",
     "load": "neurocircuit.kinds:load",
@@ -63,7 +64,8 @@ if TYPE_CHECKING:
     from neurocircuit.studies.characterisation import characterize
     from neurocircuit.studies.circuit_curves.study import circuit_curves
     from neurocircuit.studies.codesign.api import codesign
-    from neurocircuit.studies.compare import compare
+    from neurocircuit.studies.compare_circuits import compare_circuits as compare
+    from neurocircuit.studies.compare_networks import compare_networks
     from neurocircuit.studies.evaluation import evaluate
     from neurocircuit.studies.loop.api import run
     from neurocircuit.studies.loop.project import new_project
@@ -90,6 +92,7 @@ __all__ = [
     "circuit_curves",
     "codesign",
     "compare",
+    "compare_networks",
     "data",
     "evaluate",
     "load",

@@ -31,6 +31,7 @@ KINDS = {
     "compare": "neurocircuit.results.compare:Comparison",
     "noise_cost": "neurocircuit.results.noise_cost:NoiseCost",
     "noise_coverage": "neurocircuit.results.noise_coverage:NoiseCoverage",
+    "circuit_comparison": "neurocircuit.results.circuit_comparison:CircuitComparison",
     "loop": "neurocircuit.results.loop:LoopRun",
     "conversion": "neurocircuit.results.conversion:Conversion",
 }

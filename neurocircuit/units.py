@@ -110,6 +110,21 @@ def format_quantity(value: float, unit: str) -> str:
     return f"{float(value)!r} {unit}"
 
 
+def rounded_quantity(text: str, digits: int = 4) -> str:
+    """Return a quantity in so many digits, with the shortest SI prefix; text that is none as it is.
+
+    >>> rounded_quantity("2.0040308695702582e-08 s"), rounded_quantity("random")
+    ('20.04 ns', 'random')
+    """
+    for unit in _SPELLINGS:
+        try:
+            value = parse_quantity(text, unit, "it")
+        except UnitError:
+            continue
+        return format_quantity(float(f"{value:.{digits}g}"), unit)
+    return text
+
+
 def parse_percentages(text: str, field: str = "--jitter") -> tuple[float, ...] | None:
     """Return the ratios from "1-9%" (steps of 2 %, as in the paper), "1-9%:1", "1,3,5%", "3%"; None from "none".
 

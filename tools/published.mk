@@ -59,6 +59,11 @@ published-loop: setup ## Rebuild reports/published/loop-digits: from the embedde
 	@install -D -m 644 -t reports/published/loop-digits build/loop-digits/run/result.json build/loop-digits/run/circuit.toml
 	@$(BIN)/neurocircuit report reports/published/loop-digits
 
+.PHONY: published-comparison
+published-comparison: setup ## Rebuild reports/published/circuit-comparison: the embedded circuit, and that with another tau alone
+	@printf 'name = "slower"\ntau = "30 ns"\n' >build/slower.toml
+	@$(BIN)/neurocircuit compare embedded build/slower.toml --out reports/published/circuit-comparison
+
 published-network: setup ## Train RECIPE=mnist with SEEDS="1 2 3" and read its test set once: reports/published/networks
 	@for seed in $(SEEDS); do \
 	  out=reports/published/networks/$(RECIPE)-seed$$seed; \
@@ -172,7 +177,7 @@ published-cifar-windowed: $(CIFAR_WINDOWED)/embedded/aware/neurons/result.json $
 published-cifar-windowed-stressed: $(CIFAR_WINDOWED)/stressed/compare/result.json ## The same on the stressed circuit, a narrower network (about 2 hours of one thread)
 
 $(CIFAR_WINDOWED)/%/compare/result.json: $(CIFAR_WINDOWED)/%/clean/replay/result.json $(CIFAR_WINDOWED)/%/aware/replay/result.json
-	@$(BIN)/neurocircuit study compare --threads 1 --rounded --images 500 --chips 5 --tables 3 --out $(@D) \
+	@$(BIN)/neurocircuit study compare-networks --threads 1 --rounded --images 500 --chips 5 --tables 3 --out $(@D) \
 	  --clean $(CIFAR_CHIPS)/$*/clean/weights.pt $(CIFAR_CHIPS)/$*/clean/table.nc --replay $(CIFAR_WINDOWED)/$*/clean/replay \
 	  --trained $(CIFAR_CHIPS)/$*/aware/weights.pt $(CIFAR_CHIPS)/$*/aware/table.nc --replay $(CIFAR_WINDOWED)/$*/aware/replay
 
@@ -382,14 +387,14 @@ JUDGED = --clean $(NETWORK)/weights.pt $(NETWORK)/$(CIRCUIT)/table.nc $(foreach 
 	--control $(AWARE)/control$(seed)/weights.pt $(AWARE)/control$(seed)/table.nc)
 
 published-aware: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## What noise-aware training wins back on CIRCUIT=stressed: reports/published/robustness/aware-CIRCUIT
-	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 10 --tables 3 --first-passage-neurons 128 --out $(AWARE) $(JUDGED)
+	@$(BIN)/neurocircuit study compare-networks --threads 1 --images 1000 --chips 10 --tables 3 --first-passage-neurons 128 --out $(AWARE) $(JUDGED)
 
 published-aware-membranes: $(foreach seed,1 2 3,$(AWARE)/seed$(seed)/table.nc $(AWARE)/control$(seed)/table.nc) ## The same with every layer's membranes followed, on five chips (about 30 minutes of processor time)
-	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 5 --tables 3 --out $(AWARE)-membranes $(JUDGED)
+	@$(BIN)/neurocircuit study compare-networks --threads 1 --images 1000 --chips 5 --tables 3 --out $(AWARE)-membranes $(JUDGED)
 
 # On the images and chips of the clean network's own replay, every neuron at level edge (about 4 minutes of processor time).
 published-circuit-aware: $(ROBUST)/aware-stressed/seed1/replay/result.json ## Clean and noise-aware network as whole images in the stressed circuit
-	@$(BIN)/neurocircuit study compare --threads 1 --images 300 --chips 3 --tables 0 --out $(ROBUST)/circuit-aware \
+	@$(BIN)/neurocircuit study compare-networks --threads 1 --images 300 --chips 3 --tables 0 --out $(ROBUST)/circuit-aware \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/stressed/table.nc --replay $(NETWORK)/stressed/replay \
 	  --trained $(ROBUST)/aware-stressed/seed1/weights.pt $(ROBUST)/aware-stressed/seed1/table.nc \
 	  --replay $(ROBUST)/aware-stressed/seed1/replay
@@ -412,7 +417,7 @@ $(AWARE)/%/replay/result.json: $(AWARE)/%/table.nc
 # The networks that know the stressed circuit's noise, mapped on the embedded circuit.
 ON_EMBEDDED := $(ROBUST)/embedded-aware
 published-embedded-aware: $(foreach seed,1 2 3,$(ON_EMBEDDED)/seed$(seed)/table.nc) ## The noise-aware networks on the embedded circuit (about 3 minutes of processor time)
-	@$(BIN)/neurocircuit study compare --threads 1 --images 1000 --chips 3 --tables 0 --first-passage-neurons 128 --out $(ON_EMBEDDED) \
+	@$(BIN)/neurocircuit study compare-networks --threads 1 --images 1000 --chips 3 --tables 0 --first-passage-neurons 128 --out $(ON_EMBEDDED) \
 	  --clean $(NETWORK)/weights.pt $(NETWORK)/embedded/table.nc $(foreach seed,1 2 3,\
 	    --trained $(ROBUST)/aware-stressed/seed$(seed)/weights.pt $(ON_EMBEDDED)/seed$(seed)/table.nc)
 

@@ -14,6 +14,7 @@ SECTIONS = {
     "From circuit to accuracy": {
         "new": "Start a project: circuit, recipes and loop, each field explained.",
         "run": "Go from circuit to accuracy with one report: sweep, train, map, calibrate, verify; resumable.",
+        "compare": "Compare two circuits: rows of Table 3, limits, latency, energy, accuracy.",
     },
     "Neuron": {
         "simulate": "Simulate one neuron at any level and draw it.",
@@ -37,7 +38,7 @@ SECTIONS = {
         "verify": "Run a mapped network on the circuit, against eq. (4) and the noise table.",
     },
     "Study": {
-        "study": "robustness, compare, pvt, codesign, circuit-curves: what networks and circuits do to each other.",
+        "study": "robustness, codesign, pvt, compare-networks, …: what networks and circuits do to each other.",
     },
     "Every run": {
         "report": "Write the HTML and Markdown report of a finished run of any kind.",

@@ -35,6 +35,7 @@ KINDS = (
     "noise_cost",
     "noise_coverage",
     "loop",
+    "circuit_comparison",
 )
 _RECORD = "run.json"  # the last file of a sweep and of a characterisation
 

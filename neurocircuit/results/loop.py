@@ -9,6 +9,7 @@ from pydantic import PrivateAttr
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.results.compare import InCircuit, Recovery
 from neurocircuit.results.inference import InferenceCost
+from neurocircuit.tables import TransferTable
 
 
 class StageRun(Values):
@@ -33,6 +34,15 @@ class TransferRow(Values):
     mean: Number
     low: Number
     high: Number
+
+    @classmethod
+    def of(cls, table: TransferTable, level: str) -> "tuple[TransferRow, ...]":
+        """Return the rows of a transfer table at a level."""
+        rows = [(half, value, table.row(half, level, value)) for half in table.halves for value in table.rows(half)]
+        return tuple(
+            cls(half=half, value=float(value), mean=row["mean"], low=row["ci_low"], high=row["ci_high"])
+            for half, value, row in rows
+        )
 
 
 class LoopRun(Result):

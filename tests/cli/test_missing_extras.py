@@ -16,7 +16,7 @@ COMMANDS = {
         ("verify", "n.toml"),
         ("study", "robustness", "fig2", "--weights", "w.pt", "--recipe", "digits", "--out", "o"),
         ("study", "circuit-curves", "--clean", "w.pt", "--out", "o"),
-        ("study", "compare", "--clean", "w.pt", "t.nc", "--trained", "w.pt", "t.nc", "--out", "o"),
+        ("study", "compare-networks", "--clean", "w.pt", "t.nc", "--trained", "w.pt", "t.nc", "--out", "o"),
         ("study", "pvt", "n.toml"),
         ("study", "codesign", "s.toml"),
     ],

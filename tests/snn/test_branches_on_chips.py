@@ -11,7 +11,7 @@ from torch.nn import functional as dense
 
 import neurocircuit as nc
 from neurocircuit.results.robustness import SpikeErrors
-from neurocircuit.studies.compare import compare
+from neurocircuit.studies.compare_networks import compare_networks
 from tests.snn.digits_recipe import PLAIN_DIGITS
 
 SETTINGS = (*PLAIN_DIGITS, "jitter_over_tau=0", "epochs=5", "averaging=0.9", "lr=0.004")
@@ -100,7 +100,7 @@ def _in_studies(folder: Path) -> None:
         least, *_, most = (np.mean(draws) for draws in curve["clean"])
         assert study.zero["clean"] >= least - 0.05 > most
     pairs = (tuned, folder / "clean.nc"), [(aware, folder / "aware.nc")]
-    comparison = compare(*pairs, chips=2, first=40, tables=0, threads=1)
+    comparison = compare_networks(*pairs, chips=2, first=40, tables=0, threads=1)
     assert min(comparison.recovery.clean[0], comparison.recovery.trained[0]) > 0.5
 
 

@@ -93,7 +93,7 @@ def _result(project: Project, out: Path, done: list[Done], clock: RunClock) -> L
         images=project.evaluated_images,
         chips=project.spec.evaluation.chips,
         level=level,
-        transfer=tuple(_rows(table, level)),
+        transfer=TransferRow.of(table, level),
         broken=tuple(_broken(out)),
         recovery=comparison.recovery,
         in_circuit=comparison.in_circuit,
@@ -102,16 +102,6 @@ def _result(project: Project, out: Path, done: list[Done], clock: RunClock) -> L
         stages=tuple(_stage(out, one) for one in done),
         run=clock.record(),
     )
-
-
-def _rows(table: TransferTable, level: str) -> list[TransferRow]:
-    rows = []
-    for half in table.halves:
-        for value in table.rows(half):
-            row = table.row(half, level, value)
-            mean, low, high = (float(row[name]) for name in ("mean", "ci_low", "ci_high"))
-            rows.append(TransferRow(half=half, value=float(value), mean=mean, low=low, high=high))
-    return rows
 
 
 def _broken(out: Path) -> list[str]:

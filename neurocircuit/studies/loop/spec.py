@@ -69,7 +69,7 @@ class VerificationStage(Spec):
 
 
 class EvaluationStage(Spec):
-    """Many images by the noise tables, clean against noise-aware, as `neurocircuit study compare` does it."""
+    """Many images by the noise tables, clean against noise-aware, as `neurocircuit study compare-networks` does it."""
 
     images: Annotated[int, Field(ge=0, strict=True, description="test images; 0: all")] = 0
     chips: Annotated[int, Field(ge=2, strict=True, description="that each image meets")] = 10

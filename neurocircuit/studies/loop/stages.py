@@ -21,7 +21,7 @@ from neurocircuit.snn.training.run import CHECKPOINT, FINAL
 from neurocircuit.snn.training.train import train_run
 from neurocircuit.spec import NeuronSpec, Variation
 from neurocircuit.spec.variation import EMBEDDED
-from neurocircuit.studies.compare import compare
+from neurocircuit.studies.compare_networks import compare_networks
 from neurocircuit.studies.loop.cache import RECORDS, Stage
 from neurocircuit.studies.loop.spec import LoopSpec
 from neurocircuit.studies.sweep import rundir
@@ -325,7 +325,7 @@ def _run_comparison(
     progress: Progress,
 ) -> None:
     settings, out = project.spec.evaluation, folder.parent
-    comparison: Comparison = compare(
+    comparison: Comparison = compare_networks(
         (out.joinpath(*weights), out / "calibrate" / TABLE),
         [(out.joinpath(*aware_weights), out / "aware-calibrate" / TABLE)],
         replays=[out / "verify", out / "aware-verify"],

@@ -31,6 +31,7 @@ EXAMPLES = {
     "noise_cost": "noise-cost",
     "noise_coverage": "noise-coverage",
     "loop": "loop-digits",
+    "circuit_comparison": "circuit-comparison",
 }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neurocircuit.studies.compare import Network, recovery
+from neurocircuit.studies.compare_networks import Network, recovery
 
 
 def planted(rng, accuracies, chips=10, n=300):

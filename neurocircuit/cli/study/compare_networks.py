@@ -1,4 +1,4 @@
-"""neurocircuit study compare: what noise-aware training wins back of the accuracy that a circuit costs."""
+"""neurocircuit study compare-networks: what noise-aware training wins back of the accuracy that a circuit costs."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import click
 from neurocircuit.cli.common import PATH, data_option, deliver, first_passage_option, json_option, threads_option
 
 
-@click.command("compare")
+@click.command("compare-networks")
 @click.option("--clean", required=True, nargs=2, type=PATH, metavar="WEIGHTS TABLE", help="The network as it was.")
 @click.option(
     "--trained",
@@ -61,7 +61,7 @@ def command(out: Path, as_json: bool, **options: Any) -> None:
     chips, training seeds and calibrations. --control: networks that had as many steps without the noise. --replay: the
     same in the circuit itself, of its own images and chips.
     """
-    from neurocircuit.studies.compare import compare
+    from neurocircuit.studies.compare_networks import compare_networks
 
-    result = compare(**options)
+    result = compare_networks(**options)
     deliver(result, as_json, out)

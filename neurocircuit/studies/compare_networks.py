@@ -40,7 +40,7 @@ class Network:
     table_error: float = 0.0
 
 
-def compare(
+def compare_networks(
     clean: Pair,
     trained: Sequence[Pair],
     control: Sequence[Pair] = (),
@@ -65,7 +65,7 @@ def compare(
 
     Raise InputError where a table is of other weights, and for replays that do not fit.
 
-    >>> compare(("clean.pt", "clean.nc"), [("aware.pt", "aware.nc")]).recovery.share  # doctest: +SKIP
+    >>> compare_networks(("clean.pt", "clean.nc"), [("aware.pt", "aware.nc")]).recovery.share  # doctest: +SKIP
     """
     clock = RunClock()
     names = ["clean", *(f"trained {k + 1}" for k in range(len(trained)))]
