@@ -39,7 +39,7 @@ def test_what_the_noise_is_worth_is_counted_against_the_control():
 
 def test_intervals_of_the_gain_cover(monkeypatch):
     """60 designs at nominal 95 %, the training seeds alike: at least 50 cover (false alarm 1e-3)."""
-    from neurocircuit.studies import compare as module
+    from neurocircuit.studies import compare_networks as module
 
     monkeypatch.setattr(module, "DRAWS", 300)
     draws = np.random.default_rng(2).standard_normal(400_000) * np.hypot(1, 0.3)

@@ -31,8 +31,8 @@ def render(file: Path) -> Document:
 
 def _answer(result: CircuitComparison) -> str:
     """Return what moved, in a sentence or two."""
-    said = [result.rows_sentence(), result.limits_sentence(), *map(str, result.measured)]
-    return f"A is {result.label_a}, B is {result.label_b}. {'. '.join(map(capitalised, filter(None, said)))}."
+    sentences = [result.rows_sentence(), result.limits_sentence(), *map(str, result.measured)]
+    return f"A is {result.label_a}, B is {result.label_b}. {'. '.join(map(capitalised, filter(None, sentences)))}."
 
 
 def _rows(result: CircuitComparison) -> Table:
