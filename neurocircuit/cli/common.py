@@ -48,6 +48,8 @@ NUMBERS = Reads("numbers", "neurocircuit.units:parse_numbers")
 PERCENTAGES = Reads("percentages", "neurocircuit.cli.readers:percentages")
 INTEGERS = Reads("integers", "neurocircuit.cli.readers:integers")
 NAMES = Reads("names", "neurocircuit.cli.readers:names")
+VOLTS = Reads("volts", "neurocircuit.cli.readers:volts")
+METRES = Reads("metres", "neurocircuit.cli.readers:metres")
 PATH = click.Path(path_type=Path)
 SPLITS = ("train", "held_out", "test", "official")
 

@@ -1,13 +1,25 @@
 """neurocircuit process: which semiconductor processes are here, and whether a ring runs in one."""
 
+from typing import Any
+
 import click
 
-from neurocircuit.cli.common import corner_option, deliver, json_option, supply_option, temperature_option
+from neurocircuit.cli.common import (
+    METRES,
+    PATH,
+    VOLTS,
+    corner_option,
+    deliver,
+    json_option,
+    progress,
+    supply_option,
+    temperature_option,
+)
 
 
 @click.group("process")
 def command() -> None:
-    """List the processes for the level transistor, or run a ring oscillator in one."""
+    """List the processes for the level transistor, start one of your own, or run a ring oscillator in one."""
 
 
 @command.command("list")
@@ -17,6 +29,30 @@ def list_command(as_json: bool) -> None:
     from neurocircuit.process.describe import list_processes
 
     result = list_processes()
+    deliver(result, as_json)
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--card", required=True, type=PATH, help="File of SPICE models, or a library with sections for corners.")
+@click.option("--supply", "supply_V", type=VOLTS, help='Nominal supply, "1.1 V"; default: usual for the gate oxide.')
+@click.option("--length", "shortest_channel_m", type=METRES, help='Shortest channel, "45 nm"; default: by the card.')
+@click.option("--nmos", help="Model or subcircuit; default: that of the shortest name.")
+@click.option("--pmos", help="Model or subcircuit; default: the one most like the NMOS in name.")
+@click.option("--reference", is_flag=True, help="Name the models where they are instead of copying them.")
+@click.option("--out", type=PATH, help="Folder to make. Default: NAME.")
+@json_option
+def new_command(name: str, as_json: bool, **options: Any) -> None:
+    """Write a process file NAME/process.toml for a model card: fields explained, a first sizing, what to type next.
+
+    The card tells transistors, corners and, by its gate oxide, supply and shortest channel; a sweep of one ring
+    sizes frequencies, resistors, capacitor and currents in the proportions of generic65. Mismatch and wiring are
+    assumed. Exit code 3 when the ring does not run: the file stands, with guesses.
+    """
+    from neurocircuit.process.new import new_process
+
+    with progress() as on_progress:
+        result = new_process(name, progress=on_progress, **options)
     deliver(result, as_json)
 
 

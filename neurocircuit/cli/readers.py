@@ -37,3 +37,13 @@ def percentages(text: str, field: str) -> tuple[float, ...]:
 def integers(text: str, field: str) -> tuple[int, ...]:
     """Return whole numbers of "4,8"; none of them for "none"."""
     return units.parse_integers(text, field) or ()
+
+
+def volts(text: str, field: str) -> float:
+    """Return the value of "1.1 V", V."""
+    return units.parse_quantity(text, "V", field)
+
+
+def metres(text: str, field: str) -> float:
+    """Return the value of "45 nm", m."""
+    return units.parse_quantity(text, "m", field)

@@ -60,13 +60,17 @@ class Devices(Spec):
     A model is called by an M line, a subcircuit by an X line with the ports d g s b and l w ad as pd ps.
     """
 
-    kind: Literal["model", "subcircuit"]
-    nmos: Name
-    pmos: Name
+    kind: Annotated[
+        Literal["model", "subcircuit"], Field(description="model: called by an M line; subcircuit: by an X line")
+    ]
+    nmos: Annotated[Name, Field(description="as the card calls it")]
+    pmos: Annotated[Name, Field(description="as the card calls it")]
     synapse_nmos: Annotated[
         str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,64}$", description="in synapses, such as high Vth; empty: as nmos")
     ] = ""
-    synapse_pmos: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,64}$")] = ""
+    synapse_pmos: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_.+-]{0,64}$", description="in synapses; empty: as pmos")
+    ] = ""
     length_unit_m: Annotated[Metres, Field(alias="length_unit", gt=0, description="of w, l on its lines")] = 1.0
 
     @property
@@ -93,15 +97,15 @@ class Sizes(Spec):
     l_bias: Annotated[Length, Field(description="current sources of the rings")]
     l_weight: Annotated[Length, Field(description="current sources of the synapses")]
     l_diffusion: Annotated[Length, Field(description="length of drain and source, for their areas")]
-    w_logic_n: Length
-    w_logic_p: Length
+    w_logic_n: Annotated[Length, Field(description="NMOS of inverters and gates")]
+    w_logic_p: Annotated[Length, Field(description="PMOS of inverters and gates")]
     w_series_n: Annotated[Length, Field(description="two NMOS in series")]
     w_series_p: Annotated[Length, Field(description="two PMOS in series")]
     w_hold: Annotated[Length, Field(description="PMOS that holds a stopped ring")]
-    w_xor_n: Length
-    w_xor_p: Length
-    w_tail_n: Annotated[Length, Field(description="current source of a ring stage")]
-    w_tail_p: Length
+    w_xor_n: Annotated[Length, Field(description="NMOS of the XOR")]
+    w_xor_p: Annotated[Length, Field(description="PMOS of the XOR")]
+    w_tail_n: Annotated[Length, Field(description="current source of a ring stage to ground")]
+    w_tail_p: Annotated[Length, Field(description="current source of a ring stage to the supply")]
     ring_fingers: Annotated[
         int, Field(ge=1, le=64, strict=True, description="of each device of a ring stage: power, and 1/white noise")
     ] = 1
@@ -141,11 +145,13 @@ class SharedBias(Spec):
 class Mismatch(Spec):
     """Pelgrom: σ(ΔVth) = A_vt/√(W L), σ(Δβ/β) = A_beta/√(W L), of one device, W L the area of all its fingers."""
 
-    a_vt_n: Annotated[VoltMetres, Field(ge=0)]
-    a_vt_p: Annotated[VoltMetres, Field(ge=0)]
-    a_beta_n: Annotated[Metres, Field(ge=0, description="relative times metre: 1 % µm is 10 nm")]
-    a_beta_p: Annotated[Metres, Field(ge=0)]
-    source: Text
+    a_vt_n: Annotated[VoltMetres, Field(ge=0, description="of the threshold of NMOS; 3.5e-9 V*m is 3.5 mV um")]
+    a_vt_p: Annotated[VoltMetres, Field(ge=0, description="of PMOS")]
+    a_beta_n: Annotated[
+        Metres, Field(ge=0, description="of the current factor of NMOS, relative times metre: 1 % µm is 10 nm")
+    ]
+    a_beta_p: Annotated[Metres, Field(ge=0, description="of PMOS")]
+    source: Annotated[Text, Field(description="where these numbers come from")]
 
 
 class PassiveCorner(Spec):
@@ -182,8 +188,8 @@ class Process(Spec):
 
     model_config = ConfigDict(json_schema_extra=_with_base)
 
-    name: Name
-    summary: Text
+    name: Annotated[Name, Field(description="by which results know the process")]
+    summary: Annotated[Text, Field(description="in a line")]
     source: Annotated[Text, Field(description="where the models come from")]
     licence: Annotated[Text, Field(description="of the models")]
     install: Annotated[str, Field(max_length=200, description="what to type to get the models; empty: here")] = ""
@@ -199,7 +205,7 @@ class Process(Spec):
         tuple[Name, ...],
         Field(description="parameters of the cards to leave out, since ngspice does not know them"),
     ] = ()
-    supply_V: Annotated[Volts, Field(alias="supply", gt=0, lt=6)]
+    supply_V: Annotated[Volts, Field(alias="supply", gt=0, lt=6, description="nominal supply of the whole neuron")]
     f1_Hz: Annotated[Hertz, Field(alias="f1", gt=0, description="target of trim for VCO1 and VCO2")]
     threshold_vco_ratio: Annotated[
         Ratio, Field(gt=0.5, le=2, description="f3/f1; 1.25 keeps UP, at 2·f1, from pulling VCO4")
@@ -209,7 +215,7 @@ class Process(Spec):
         Field(alias="enable", gt=0, lt=10e-9, description="VCO1 starts so long after power-up with standing voltages"),
     ] = 0.3e-9
     delay_stages: Annotated[Literal[2, 4], Field(description="stages of the replica delay: the lead")] = 2
-    devices: Devices
+    devices: Annotated[Devices, Field(description="the two transistors of the cells")]
     corners: Annotated[dict[Name, tuple[ModelFile, ...]], Field(min_length=1, description="the first is nominal")]
     parameters: Annotated[
         dict[
@@ -221,9 +227,9 @@ class Process(Spec):
         ),
     ] = Field(default_factory=dict)
     cells: Annotated[Cells, Field(description="of the user's own, in place of those of netlists/cells")] = Cells()
-    sizes: Sizes
+    sizes: Annotated[Sizes, Field(description="lengths, widths and capacitances of the cells in netlists/cells")]
     shared_bias: Annotated[SharedBias | None, Field(description="absent: each ring has the whole of its bias")] = None
-    components: Components
+    components: Annotated[Components, Field(description="resistors and capacitor of the neuron")]
     nominal: Annotated[Bias, Field(description="bias currents of the nominal corner, where trim starts")]
     bias_lines_V: Annotated[
         tuple[Volts, Volts],
@@ -231,8 +237,10 @@ class Process(Spec):
             alias="bias_lines", description="near which wbn and wbp of the weight reference settle; decks start there"
         ),
     ]
-    mismatch: Mismatch
-    passives: Passives = Passives()
+    mismatch: Annotated[Mismatch, Field(description="of single transistors, for chips (--mc)")]
+    passives: Annotated[
+        Passives, Field(description="where resistors, capacitors and wiring come from, and how they spread")
+    ] = Passives()
 
     @model_validator(mode="after")
     def _shared_bias_of_built_in_rings(self) -> "Process":

@@ -21,11 +21,11 @@ class Components(Spec):
 class Bias(Spec):
     """Bias currents of the four oscillators and of the weight reference, which is 8 unit currents."""
 
-    vco1_A: Annotated[Current, Field(alias="vco1")]
-    vco2_A: Annotated[Current, Field(alias="vco2")]
-    vco3_A: Annotated[Current, Field(alias="vco3")]
-    vco4_A: Annotated[Current, Field(alias="vco4")]
-    weight_A: Annotated[Current, Field(alias="weight")]
+    vco1_A: Annotated[Current, Field(alias="vco1", description="VCO1, which synapses drive")]
+    vco2_A: Annotated[Current, Field(alias="vco2", description="VCO2, which the loop locks to VCO1")]
+    vco3_A: Annotated[Current, Field(alias="vco3", description="VCO3, the threshold")]
+    vco4_A: Annotated[Current, Field(alias="vco4", description="VCO4, the membrane")]
+    weight_A: Annotated[Current, Field(alias="weight", description="reference of the weights, 8 unit currents")]
 
 
 class Condition(Spec):

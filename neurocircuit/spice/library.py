@@ -69,6 +69,11 @@ class Library:
     _sources: Mapping[Path, _Source] = field(default_factory=dict)
 
     @property
+    def texts_by_file(self) -> dict[Path, str]:
+        """Text of each file as ngspice reads it, those of the process first."""
+        return {path: source.text for path, source in self._sources.items()}
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All files, those of the process first."""
         return tuple(self._sources)

@@ -241,9 +241,13 @@ def _shipped_processes() -> Path:
 def _toml_path(name_or_path: str) -> Path:
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
+    if name_or_path not in names() and (Path(name_or_path) / _TOML).is_file():
+        return Path(name_or_path) / _TOML
     if name_or_path not in names():
         known = ", ".join(names())
-        raise InputError(f"process must be one of {known}, or the path of a TOML file, got {name_or_path!r}")
+        raise InputError(
+            f"process must be one of {known}, or the path of a TOML file or of its folder, got {name_or_path!r}"
+        )
     return _shipped_processes() / name_or_path / _TOML
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from neurocircuit.core import shipped
 from neurocircuit.process import fan_in
 from neurocircuit.spice import process as processes
 
@@ -87,3 +88,22 @@ def test_fan_in_is_a_table_with_its_limit(neurocircuit, monkeypatch):
     read = json.loads(neurocircuit("process", "fan-in", "generic65", "--json").stdout)
     assert read["limit"] == 76
     assert read["rows"][1]["jump_rad"] == pytest.approx(0.49)
+
+
+def test_new_writes_a_process_that_check_finds(neurocircuit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cards = shipped.folder("netlists", "processes", "generic65") / "generic65.lib"
+    done = neurocircuit(
+        "process", "new", "mine", "--card", str(cards), "--length", "60 nm", "--supply", "1.05 V", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert (made["supply_V"], made["supply_from"], made["corners"][0]) == (1.05, "given", "tt")
+    checked = json.loads(neurocircuit("process", "check", "mine", "--json").stdout)
+    assert checked["f_Hz"] == pytest.approx(made["f1_Hz"], rel=0.02)
+    again = neurocircuit("process", "new", "mine", "--card", str(cards))
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "--out must be a new folder, got mine" in again.stderr
+    wrong = neurocircuit("process", "new", "other", "--card", str(cards), "--supply", "1.05")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "supply must be" in wrong.stderr

@@ -16,7 +16,7 @@ from neurocircuit.network.run import Circuit, spikes_of
 from neurocircuit.neuron.operating_points import operate
 from neurocircuit.noise.model import CAUSES
 from neurocircuit.snn import checkpoint, layers
-from neurocircuit.snn.data.library import DataSpec
+from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import Encoding, encode
 from neurocircuit.snn.hardware.noisy import NoisyNetwork
 from neurocircuit.snn.hardware.on_chips import NetworkOnChips

@@ -96,9 +96,9 @@ def test_accuracies_are_those_of_the_rounded_weights(run):
     found = json.loads(done["table4"].stdout)["studies"]["table4"]
     subject, network = checkpoint.load_network(folder / "start" / FINAL)
     images = library.load(subject.data, "test")
-    from neurocircuit.snn.data.images import Section
+    from neurocircuit.snn.data.images import section
 
-    first = Section(images, 0, IMAGES)
+    first = section(images, 0, IMAGES)
     assert found["unrounded"] == accuracy(network, first, subject)
     for kind, rows in found["quantisers"].items():
         for row in rows:
