@@ -22,8 +22,8 @@ _ATTRIBUTES = {annotated_types.Gt: "gt", annotated_types.Ge: "ge", annotated_typ
 def commented_toml(spec: Spec, remarks: Mapping[str, str] | None = None) -> str:
     """Return TOML that reads back to an equal spec, each field below a comment: what it is, its unit, its bounds.
 
-    A field that is absent stands there as a comment. remarks: what more is to be said of a field or a table, by its path
-    ("sizes.l_min").
+    A field that is absent stands there as a comment. remarks: what more is to be said of a field or a table, by its
+    path ("sizes.l_min").
 
     >>> from neurocircuit.spec import Tone
     >>> print(commented_toml(Tone(frequency_Hz=1e6, amplitude_V=1e-3)))

@@ -106,4 +106,4 @@ def test_new_writes_a_process_that_check_finds(neurocircuit, tmp_path, monkeypat
     assert "--out must be a new folder, got mine" in again.stderr
     wrong = neurocircuit("process", "new", "other", "--card", str(cards), "--supply", "1.05")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
-    assert "supply must be" in wrong.stderr
+    assert "--supply must carry the unit V" in wrong.stderr
