@@ -109,15 +109,19 @@ class Calibration(Result):
         return self.write(path.with_suffix(".calibration.json"))
 
     def summary(self) -> str:
-        """Return a line for each layer."""
+        """Return what was simulated, and a line for each layer: how far each cause spreads its membranes."""
         of = f"{self.images} {self.split or 'given'} images"
-        lines = [f"calibrated at level {self.level} with the neurons of {of} on {self.chips} chips"]
+        lines = [
+            f"calibrated at level {self.level} with the neurons of {of} on {self.chips} chips",
+            "standard deviation of the membrane at the spike, in units of its threshold; what differs between dies, "
+            "neurons and synapses stays as it is on a chip, an event is another at each spike",
+        ]
         for layer in self.layers:
             passage = layer.passage
-            kappa = ", ".join(f"{name} {value:.2f}" for name, value in passage.kappa.items())
+            of_chip = ", ".join(f"{name} {value:.2g}" for name, value in layer.component_spread.items())
             lines.append(
-                f"layer {layer.name}: axes {', '.join(passage.axes) or 'none'}; event spread "
-                f"{passage.event_spread:.3g} thresholds at {passage.at:.2f} tau; kappa {kappa}; {layer.samples} samples"
+                f"layer {layer.name}: event {passage.event_spread:.2g} at {passage.at:.2f} tau, {of_chip}; "
+                f"{100 * layer.missed:.2g} % of its spikes missed; {layer.samples} samples"
             )
         return "\n".join(lines)
 
