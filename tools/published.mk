@@ -474,7 +474,8 @@ published-neuron-noise: setup ## Rebuild the demonstration network on both chara
 
 # MNIST in windows on both characterised neurons with everything on: noise of the devices, lock under noise, supply ripple,
 # mismatch. A network within the fan-in of the second neuron, its currents kept small; trained under the noise of the second
-# neuron in three rounds, each at the operating points of the network before, and replayed on both.
+# neuron in four rounds, each at the operating points of the network before, and replayed on both. The first three of the
+# published weights ran while overlap of pulses was in the noise table, not yet in the layers: another run differs.
 ALL_NOISE := reports/published/all-noise
 ALL_NOISE_BUILD := build/all-noise
 ALL_NOISE_FINETUNE = $(BIN)/neurocircuit train mnist_windowed_finetune --set encoding.alpha=1 --set loss.margin=10 \
@@ -484,7 +485,7 @@ ALL_NOISE_ROUND = $(BIN)/neurocircuit map $< --images 100 --spec $(ALL_NOISE)/ge
 	$(BIN)/neurocircuit calibrate $(@D)/before.toml --images 40 --chips 40 --points 300 --out $(@D)/before.nc && \
 	$(ALL_NOISE_FINETUNE) --initial $< --noise $(@D)/before.nc --set hardware.bits=4 --set hardware.full_scale=layer $(1)
 .PHONY: published-all-noise
-published-all-noise: $(ALL_NOISE)/generic65/replay/result.json $(ALL_NOISE)/generic65_low_noise/replay/result.json ## Rebuild reports/published/all-noise: MNIST in windows on both neurons of generic65, everything on (about 45 minutes of one thread)
+published-all-noise: $(ALL_NOISE)/generic65/replay/result.json $(ALL_NOISE)/generic65_low_noise/replay/result.json ## Rebuild reports/published/all-noise: MNIST in windows on both neurons of generic65, everything on (about two hours of one thread)
 
 $(ALL_NOISE_BUILD)/relu/weights.pt: | setup
 	@$(BIN)/neurocircuit train mnist_windowed --set "network.widths=[8, 16, 32]" --set network.largest_fan_in=78 \
@@ -508,15 +509,20 @@ $(ALL_NOISE_BUILD)/second/weights.pt: $(ALL_NOISE_BUILD)/first/weights.pt
 $(ALL_NOISE_BUILD)/third/weights.pt: $(ALL_NOISE_BUILD)/second/weights.pt
 	@mkdir -p $(@D)
 	@$(call ALL_NOISE_ROUND,--set schedule.epochs=6 --set rotate_deg=4 --set zoom=0.04 --set schedule.lr=1e-3)
+$(ALL_NOISE_BUILD)/fourth/weights.pt: $(ALL_NOISE_BUILD)/third/weights.pt
+	@mkdir -p $(@D)
+	@$(call ALL_NOISE_ROUND,--set schedule.epochs=2 --set rotate_deg=4 --set zoom=0.04 --set schedule.lr=1e-3)
 
-$(ALL_NOISE)/generic65_low_noise/replay/result.json: $(ALL_NOISE_BUILD)/third/weights.pt
+$(ALL_NOISE)/generic65_low_noise/replay/result.json: $(ALL_NOISE_BUILD)/fourth/weights.pt
 	@cp $< $(ALL_NOISE)/generic65_low_noise/weights.pt
 	@$(BIN)/neurocircuit map $(ALL_NOISE)/generic65_low_noise/weights.pt --images 100 \
 	  --spec $(ALL_NOISE)/generic65_low_noise/circuit.toml --out $(ALL_NOISE)/generic65_low_noise/network.toml
 	@$(BIN)/neurocircuit calibrate $(ALL_NOISE)/generic65_low_noise/network.toml --images 40 --chips 40 --points 300 \
 	  --out $(ALL_NOISE_BUILD)/table.nc
-	@$(BIN)/neurocircuit verify $(ALL_NOISE)/generic65_low_noise/network.toml --table $(ALL_NOISE_BUILD)/table.nc \
-	  --images 300 --chips 3 --out $(@D)
+	@$(BIN)/neurocircuit evaluate $(ALL_NOISE)/generic65_low_noise/weights.pt --noise $(ALL_NOISE_BUILD)/table.nc \
+	  --images 300 --chips 20 --threads 1 --out $(ALL_NOISE)/generic65_low_noise/model
+	@$(BIN)/neurocircuit verify $(ALL_NOISE)/generic65_low_noise/network.toml --images 300 --chips 3 \
+	  --without noise,mismatch,white --without-images 100 --out $(@D)
 
 # Three synapses more than this neuron carries; what that costs is not in the fast levels.
 $(ALL_NOISE)/generic65/replay/result.json: $(ALL_NOISE)/generic65_low_noise/replay/result.json $(ALL_NOISE)/generic65/circuit.toml

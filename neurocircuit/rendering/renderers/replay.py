@@ -55,7 +55,11 @@ def _images_answer(values: dict[str, Any]) -> list[str]:
         )
     if images.get("without"):
         best = max(images["without"], key=lambda item: item["gain"][0])
-        texts.append(f"Without {best['cause']} it gains most, {points(best['gain'])}.")
+        _, low, _ = best["gain"]
+        if is_number(low) and low > 0:
+            texts.append(f"Of the causes {best['cause']} costs most: without it {points(best['gain'])}.")
+        else:
+            texts.append(f"No cause costs more than chance may do: without {best['cause']} {points(best['gain'])}.")
     return texts
 
 
