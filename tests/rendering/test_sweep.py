@@ -103,6 +103,17 @@ def test_table_3_stands_beside_the_paper(written_run: Path) -> None:
     assert "bsource (%)" in text
 
 
+def test_another_testbench_has_no_claims_of_the_paper(make_run: RunMaker) -> None:
+    from neurocircuit.rendering import write_report
+
+    text = write_report(make_run(name="own")).with_suffix(".md").read_text()
+    title, answer = text.splitlines()[0], text.splitlines()[2]
+    assert title == "# Output jitter of embedded on own"
+    assert "input jitter gives" in answer
+    assert "paper" not in answer
+    assert "The paper's claims" not in text
+
+
 def test_the_answer_is_two_sentences(written_run: Path) -> None:
     (answer,) = re.findall(r'<p class="answer">(.*?)</p>', (written_run / "report.html").read_text())
     assert len(re.findall(r"\.(?: |$)", answer)) == 2

@@ -27,7 +27,8 @@ from neurocircuit.rendering.text import capitalised
 def render(file: Path) -> Document:
     """Return the report of the sweep whose folder holds `file`."""
     run = read_run(file.parent)
-    judged, compared = claims.claims(run), agreements(run)
+    is_papers, compared = run.testbench.name in paper.TESTBENCHES, agreements(run)
+    judged = claims.claims(run) if is_papers else []
     halves = run.table.halves
     sections = (
         section(
@@ -48,20 +49,24 @@ def render(file: Path) -> Document:
         ),
         section("The testbench", Definitions(tuple(description.testbench_sentences(run.testbench)))),
         _interpretations(run),
-        section(
-            "The paper's claims",
-            "Each verdict is computed from the numbers of this run.",
-            [Verdict(capitalised(claim.title), claim.paper_says, claim.verdict, claim.evidence) for claim in judged],
-        ),
+        *([_claims(judged)] if is_papers else []),
         section("Versions, seed, command", tables.record_table(run)),
         section("Failed points", tables.failed_table(run) or "None."),
     )
     return Document(
-        "Table 3, from the circuit",
+        "Table 3, from the circuit" if is_papers else f"Output jitter of {run.spec.name} on {run.testbench.name}",
         tables.answer(run, judged),
         sections,
         tuple(tables.remarks(run)),
         {"table.tex": run.table.to_latex(paper.TABLE_3)},
+    )
+
+
+def _claims(judged: list[claims.Claim]) -> Section:
+    return section(
+        "The paper's claims",
+        "Each verdict is computed from the numbers of this run.",
+        [Verdict(capitalised(claim.title), claim.paper_says, claim.verdict, claim.evidence) for claim in judged],
     )
 
 

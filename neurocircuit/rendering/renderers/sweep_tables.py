@@ -21,8 +21,10 @@ HALF_TITLE = {"jitter": "Input jitter", "bits": "Weight quantisation"}
 
 
 def answer(run: Run, claims: list[Claim]) -> str:
-    """Return two sentences: what was measured against Table 3, and what becomes of the paper's claims."""
+    """Return what was measured, and under the paper's testbench beside Table 3, and what becomes of its claims."""
     parts = [_half_answer(run, half) for half in run.table.halves]
+    if not claims:
+        return f"At level {run.main}, {'; '.join(parts)}."
     leads = {
         SUPPORTED: "supports that",
         PARTLY: "partly supports that",
@@ -42,7 +44,7 @@ def _half_answer(run: Run, half: str) -> str:
     known = [row for row in rows if not is_unresolved(run.table.row(half, run.main, row))] or list(rows)
     ends = [known[0], known[-1]] if len(known) > 1 else [known[0]]
     measured = " … ".join(value_text(run.table.row(half, run.main, row), run.table.metric) for row in ends)
-    printed_values = [paper.value(half, row) for row in ends]
+    printed_values = [paper.value(half, row) for row in ends if run.testbench.name in paper.TESTBENCHES]
     named = " … ".join(row_text(half, row) for row in ends)
     what = f"{named} % input jitter gives" if half == "jitter" else f"weights of {named} bit give"
     values = " … ".join(percent_text(value) for value in printed_values if value is not None)
