@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from neurocircuit.cli.common import PATH, VARIATION, data_option, deliver, json_option, spec_option, split_option
+from neurocircuit.cli.common import (
+    PATH,
+    VARIATION,
+    data_option,
+    deliver,
+    json_option,
+    progress,
+    spec_option,
+    split_option,
+)
 from neurocircuit.spec import FullScale, NeuronSpec, Variation
 
 
@@ -64,18 +73,20 @@ def command(
 
     check_output(out, ".toml")
     model = load(checkpoint)
-    network = map_network(
-        model,
-        spec,
-        images=model.images(split, data).first(count),
-        variation=variation,
-        xor_quantile=xor_quantile,
-        wrap_quantile=wrap_quantile,
-        use=use,
-        largest_fan_in=largest_fan_in,
-        window_over_tau=window,
-        keep_scale=keep_scale,
-        full_scale=full_scale,
-        name=out.stem,
-    )
+    with progress() as report_progress:
+        network = map_network(
+            model,
+            spec,
+            images=model.images(split, data).first(count),
+            variation=variation,
+            xor_quantile=xor_quantile,
+            wrap_quantile=wrap_quantile,
+            use=use,
+            largest_fan_in=largest_fan_in,
+            window_over_tau=window,
+            keep_scale=keep_scale,
+            full_scale=full_scale,
+            name=out.stem,
+            progress=report_progress,
+        )
     deliver(network, as_json, out)

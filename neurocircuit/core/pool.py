@@ -33,6 +33,7 @@ Value = TypeVar("Value")
 _CONNECT_TIMEOUT = "10s"
 _GRACE_s = 2.0  # that a worker has to kill its simulator before it is ended itself
 _LINE_EVERY_s = 60.0  # where no bar can be drawn
+_FIRST_LINE_s = 5.0  # so that who waits knows early for how long
 _SUBMITTED_PER_SLOT = 2  # so that no slot waits for this process
 
 
@@ -68,8 +69,8 @@ def part_of(progress: Progress, k: int, parts: int) -> Progress:
 def shown(stream: TextIO | None = None, line_every_s: float = _LINE_EVERY_s) -> Iterator[Progress]:
     """Return a Progress for a user: a bar with an estimate on a terminal, elsewhere a plain line now and then.
 
-    stream: default stderr. line_every_s: without a terminal, the shortest time between two lines, and before the first;
-    a label at 0 is told at once.
+    stream: default stderr. line_every_s: without a terminal, the shortest time between two lines; before the first 5 s
+    are enough. A label at 0 is told at once.
     """
     stream = stream or sys.stderr
     if not stream.isatty():
@@ -99,8 +100,8 @@ def shown(stream: TextIO | None = None, line_every_s: float = _LINE_EVERY_s) -> 
 
 
 def _lines(stream: TextIO, every_s: float) -> Progress:
-    began_s = last_s = time.monotonic()
-    last_done = 0.0
+    began_s = time.monotonic()
+    last_s, last_done = began_s - max(every_s - _FIRST_LINE_s, 0.0), 0.0
 
     def line(done: float, total: float, label: str = "") -> None:
         nonlocal began_s, last_s, last_done
@@ -115,10 +116,14 @@ def _lines(stream: TextIO, every_s: float) -> Progress:
             return
         last_s = now_s
         left_s = (now_s - began_s) * (total / done - 1.0) if done else float("nan")
-        remaining = "" if left_s != left_s else f", about {left_s / 60.0:.0f} min to go"
+        remaining = "" if left_s != left_s else f", about {_duration(left_s)} to go"
         print(f"{done / total:.0%}{remaining}" + (f"; {label}" if label else ""), file=stream, flush=True)
 
     return line
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def default_jobs() -> int:

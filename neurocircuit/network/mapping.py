@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.pool import Progress, part_of, silent
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.errors import InputError
 from neurocircuit.network import limits
@@ -180,6 +181,7 @@ def build(
     window_over_tau: float | None = None,
     keep_scale: bool = False,
     full_scale: FullScale = "layer",
+    progress: Progress = silent,
 ) -> Mapping:
     """Choose window, scales, banks and bias delays on images.
 
@@ -210,15 +212,18 @@ def build(
     if closing:
         window_over_tau = max(closing)
     elif window_over_tau is None:
-        window_over_tau = window_of(_ideal(network(base, neutral), physical, images), stages[-1].tau_over_base)
+        window_over_tau = window_of(
+            _ideal(network(base, neutral), physical, images, part_of(progress, 0, 3)), stages[-1].tau_over_base
+        )
     base = base.replace(window_s=window_over_tau * base.tau_s)
-    exact = _ideal(network(base, neutral), physical, images)
+    exact = _ideal(network(base, neutral), physical, images, part_of(progress, 1, 3))
     recorded = [Recorded.of([points[k] for points in exact]) for k in range(len(stages))]
     layers = tuple(
         choose(stage, base, trajectories, choice, keep_scale, full_scale)
         for stage, trajectories in zip(stages, recorded, strict=True)
     )
     mapped = network(base, layers)
+    rounded = _ideal(mapped, physical, images, part_of(progress, 2, 3), exact=False)
     if isinstance(physical, PhysicalNetwork):
         mapped = with_delays(mapped, physical, images.spikes[:LATENCY_IMAGES])
     return Mapping(
@@ -234,7 +239,7 @@ def build(
         ),
         layers=tuple(_layer_fit(k, mapped, stages[k], exact, recorded[k]) for k in range(len(stages))),
         accuracy_exact_weights=_accuracy(exact, images),
-        accuracy_rounded_weights=_accuracy(_ideal(mapped, physical, images, exact=False), images),
+        accuracy_rounded_weights=_accuracy(rounded, images),
         network=mapped,
     )
 
@@ -297,11 +302,18 @@ def with_delays(mapped: MappedNetwork, physical: PhysicalNetwork, spikes: list[F
 
 
 def _ideal(
-    mapped: MappedNetwork, physical: PhysicalNetwork | WindowedNetwork, images: EncodedImages, exact: bool = True
+    mapped: MappedNetwork,
+    physical: PhysicalNetwork | WindowedNetwork,
+    images: EncodedImages,
+    progress: Progress,
+    exact: bool = True,
 ) -> list[list[Operating]]:
     """Return the operating points [image][layer] under eq. (4)."""
-    circuit = Circuit.of(mapped, physical)
-    return [circuit.ideal(image, exact_weights=exact) for image in images.spikes]
+    circuit, operating = Circuit.of(mapped, physical), []
+    for k, image in enumerate(images.spikes):
+        operating.append(circuit.ideal(image, exact_weights=exact))
+        progress(k + 1, len(images), f"image {k + 1} of {len(images)} by eq. (4)")
+    return operating
 
 
 def _accuracy(operating: list[list[Operating]], images: EncodedImages) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from neurocircuit.core.files import make_directory, write_atomically
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.network.limits import Choice, Limit
@@ -132,6 +133,7 @@ def map_network(
     keep_scale: bool = False,
     full_scale: FullScale | None = None,
     name: str = "network",
+    progress: Progress = silent,
 ) -> NetworkOnCircuit:
     """Lay a trained network onto a circuit: phase per weight, lead, bank and bias delay of each layer.
 
@@ -154,6 +156,7 @@ def map_network(
         full_scale: of the weight bank, one for each "layer" or "neuron"; default: that to which training rounded the
             weights, a layer's where it did not. The bias spikes of windowed layers have one for each layer.
         name: of the mapped network.
+        progress: hears how far it is.
 
     Returns:
         The network on the circuit; `met` says whether every limit is met, `limits` how closely.
@@ -176,6 +179,7 @@ def map_network(
         window_over_tau=window_over_tau,
         keep_scale=keep_scale,
         full_scale=full_scale or model.full_scale or "layer",
+        progress=progress,
     )
     return NetworkOnCircuit(
         fit.mapped,

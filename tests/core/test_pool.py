@@ -132,8 +132,20 @@ def test_without_a_terminal_lines_come_now_and_then():
         progress(0, 2)
     lines = stream.getvalue().splitlines()
     assert [line.split("%")[0] for line in lines] == ["25", "100", "0"]
-    assert lines[0].endswith("min to go; first")
+    assert lines[0].endswith("0 s to go; first")
     assert "to go" not in lines[2]  # nothing is known yet
+
+
+def test_the_first_line_comes_after_five_seconds_and_estimates_in_seconds_or_minutes(monkeypatch):
+    clock = iter((0.0, 4.9, 5.1, 30.0, 66.0))
+    monkeypatch.setattr("neurocircuit.core.pool.time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    with shown(stream) as progress:
+        progress(1, 100)  # at 4.9 s: too early
+        progress(1, 1000, "slow")  # at 5.1 s
+        progress(20, 40)  # at 30 s: the last line is less than a minute old
+        progress(22, 40)  # at 66 s
+    assert stream.getvalue().splitlines() == ["0%, about 85 min to go; slow", "55%, about 54 s to go"]
 
 
 def test_what_is_about_to_be_done_is_told_at_once():

@@ -77,6 +77,19 @@ def test_a_phase_counter_lifts_the_wrap_limit(physical, spikes, mapping):
         assert one.lead_rad >= two.lead_rad
 
 
+def test_mapping_tells_how_far_it_is_and_progress_changes_nothing(physical, spikes):
+    images, heard = EncodedImages(spikes, np.zeros(3, dtype=int)), []
+
+    def build(**options):
+        names = {"name": "told", "checkpoint": "x", "checkpoint_sha256": "0" * 64}
+        return build_module.build(physical, NeuronSpec(), Variation(), images, limits.Choice(), **names, **options)
+
+    assert build(progress=lambda done, total, label="": heard.append(done / total)) == build()
+    assert heard == sorted(heard)
+    assert heard[-1] == pytest.approx(1.0)
+    assert len(heard) == 3 * len(images)
+
+
 def test_no_neuron_wraps_and_edge_follows_eq_4(circuit, spikes):
     """Perfect chip: every layer's median deviation from eq. (4) on its own inputs stays below 0.1 τ."""
     chip = circuit.chip(1, 0, Variation())

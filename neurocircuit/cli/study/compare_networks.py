@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from neurocircuit.cli.common import PATH, data_option, deliver, first_passage_option, json_option, threads_option
+from neurocircuit.cli.common import (
+    PATH,
+    data_option,
+    deliver,
+    first_passage_option,
+    json_option,
+    progress,
+    threads_option,
+)
 
 
 @click.command("compare-networks")
@@ -63,5 +71,6 @@ def command(out: Path, as_json: bool, **options: Any) -> None:
     """
     from neurocircuit.studies.compare_networks import compare_networks
 
-    result = compare_networks(**options)
+    with progress() as report_progress:
+        result = compare_networks(progress=report_progress, **options)
     deliver(result, as_json, out)

@@ -266,6 +266,7 @@ def _run_mapping(project: Project, weights: tuple[str, str], folder: Path, resum
         variation=project.variation,
         full_scale=project.spec.mapping.full_scale,
         name=project.spec.name,
+        progress=progress,
     )
     write_report(network.save(folder / NETWORK))
 
@@ -334,5 +335,6 @@ def _run_comparison(
         tables=settings.tables,
         data=project.data,
         threads=project.spec.threads,
+        progress=progress,
     )
     write_report(comparison.save(folder))
