@@ -336,6 +336,7 @@ def test_a_folder_trains_by_a_small_recipe_and_is_read_again(pictures, tmp_path)
     model = nc.snn.train(recipe, out=tmp_path / "run")
     assert model.subject.data.classes == ("ant", "bee", "cat")
     assert model.subject.data.shape == (3, 10, 12)
+    assert "9 images of 3 x 10 x 12; 3 classes: ant (3)" in nc.report(tmp_path / "run").with_suffix(".md").read_text()
     again = nc.snn.load(tmp_path / "run/weights.pt")
     assert len(again.images("test")) == 6
     assert nc.evaluate(again).images.n == 6

@@ -78,11 +78,13 @@ def _table(epochs: list[Epoch]) -> Table:
 
 
 def _data(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    lines = [line.partition(": ") for line in values.get("data_summary", "").splitlines()]
     digests = [(f"sha256 of {name}", digest) for name, digest in values["data_sha256"].items()]
     return (
         ("images", f"{values['images']}"),
         ("held out", f"{values['held_out_images']}"),
         ("published files", "yes" if values["data_canonical"] else "no"),
+        *((name, facts) for name, _, facts in lines),
         *digests,
     )
 
