@@ -38,12 +38,14 @@ PUBLIC = {
     "map": "neurocircuit.snn.mapping:map_network",
     "new_project": "neurocircuit.studies.loop.project:new_project",
     "pvt": "neurocircuit.studies.pvt.study:pvt",
+    "register_cause": "neurocircuit.noise.causes:register_cause",
     "report": "neurocircuit.rendering:write_report",
     "robustness": "neurocircuit.studies.robustness:robustness",
     "run": "neurocircuit.studies.loop.api:run",
     "simulate": "neurocircuit.studies.simulate:simulate",
     "snn": "neurocircuit.snn",
     "sweep": "neurocircuit.studies.sweep.api:sweep",
+    "unregister_cause": "neurocircuit.noise.causes:unregister_cause",
     "verify": "neurocircuit.network.verify:verify",
     "waveforms": "neurocircuit.neuron.levels:waveforms",
 }
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from neurocircuit.network.calibrate import calibrate
     from neurocircuit.network.verify import verify
     from neurocircuit.neuron.levels import waveforms
+    from neurocircuit.noise.causes import register_cause, unregister_cause
     from neurocircuit.noise.table import NoiseTable
     from neurocircuit.rendering import write_report as report
     from neurocircuit.snn.data import sets as data
@@ -99,12 +102,14 @@ __all__ = [
     "map",
     "new_project",
     "pvt",
+    "register_cause",
     "report",
     "robustness",
     "run",
     "simulate",
     "snn",
     "sweep",
+    "unregister_cause",
     "verify",
     "waveforms",
 ]

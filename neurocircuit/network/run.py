@@ -22,6 +22,7 @@ from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels, supply
 from neurocircuit.neuron.on_time import OnTimes, Span, on_times
 from neurocircuit.neuron.operating_points import Operating, concatenate, operate, operate_rows_in_window
+from neurocircuit.noise.causes import Cause, CircuitLayer, registered, threshold_errors, total
 from neurocircuit.spec import MappedNetwork, Variation
 
 _LARGEST_ARRAY = 2**21  # synapses of neurons that are computed together
@@ -81,13 +82,14 @@ class Circuit:
     mapped: MappedNetwork
     physical: PhysicalNetwork | WindowedNetwork
     weights: tuple[Floats, ...]  # [row, input] of each layer, in force
+    causes: tuple[Cause, ...] = ()  # of one's own, which its chips have
 
     @classmethod
     def of(cls, mapped: MappedNetwork, physical: PhysicalNetwork | WindowedNetwork) -> "Circuit":
         """Round each layer's weights to its bank."""
         layers: tuple[Layer | WindowedLayer, ...] = physical.layers
         weights = tuple(layer.in_force(scale) for scale, layer in zip(mapped.layers, layers, strict=True))
-        return cls(mapped, physical, weights)
+        return cls(mapped, physical, weights, registered())
 
     @property
     def layers(self) -> tuple[Layer | WindowedLayer, ...]:
@@ -146,7 +148,8 @@ class Circuit:
         return on_times([t[None] for t in times], self.spans, self.latest_over_tau)
 
     def chip(self, seed: int, number: int, variation: Variation | None = None) -> "Chip":
-        """Return chip number `number` of the network's variation, or of another one."""
+        """Return chip number `number` of the network's variation, or of another one and without causes of one's own."""
+        causes = self.causes if variation is None else ()
         variation = self.mapped.variation if variation is None else variation
         layers = []
         for k, layer in enumerate(self.layers):
@@ -156,7 +159,11 @@ class Circuit:
             layers.append(
                 replace(drawn, synapse=drawn.synapse[layer.row]) if shared and len(drawn.synapse) > 1 else drawn
             )
-        return Chip(self, seed, number, tuple(layers), variation.is_zero)
+        return Chip(self, seed, number, tuple(layers), variation.is_zero, causes)
+
+    def layer_of_causes(self, k: int) -> CircuitLayer:
+        """Return layer k as a cause of one's own sees it."""
+        return CircuitLayer(k, self.mapped.layers[k].name, self.layers[k].neurons, self.mapped.neuron_of(k))
 
     def received(self, k: int, spikes: Floats, neurons: Neurons = slice(None)) -> tuple[Floats, Floats]:
         """Return times and weights in force [neuron, input] that layer k receives, from spikes [number], in its τ.
@@ -215,6 +222,13 @@ class Chip:
     number: int
     layers: tuple[chips.ChipLayer, ...]
     perfect: bool
+    causes: tuple[Cause, ...] = ()
+
+    def taken(self, k: int, image: int) -> Floats | None:
+        """Return what causes of one's own take from the membranes of layer k, [neuron], thresholds; None without."""
+        if not self.causes:
+            return None
+        return total(self.causes, self.number, self.circuit.layer_of_causes(k), image)
 
     def run(self, spikes: Floats, image: int, level: str, until: int | None = None) -> list[LayerRun]:
         """Return all layers or the first `until` at a level, from input spikes [number]; `image` numbers the event."""
@@ -233,6 +247,7 @@ class Chip:
         layer, spec = circuit.layers[k], circuit.mapped.neuron_of(k)
         start, seeds = chips.draw_event(spec, self.seed, self.number, image, k, layer.neurons)
         supply_rad = self.supply_rad(k, image)
+        taken = self.taken(k, image)
         numbers = np.arange(layer.neurons) if neurons is None else neurons
         t, headroom = np.empty(len(numbers)), np.empty(len(numbers))
         false_fire = np.empty(len(numbers), dtype=bool)
@@ -247,7 +262,9 @@ class Chip:
                 weights = chip_layer.weights(
                     weights, _taken(of_synapses, which, synapses) if len(of_synapses) > 1 else of_synapses
                 )
-            errors = None if self.perfect else chip_layer.neurons.take(which)
+            errors = None if self.perfect and taken is None else chip_layer.neurons.take(which)
+            if errors is not None and taken is not None:
+                errors = replace(errors, threshold=errors.threshold + threshold_errors(spec, taken[which]))
             record = levels.evaluate(
                 level,
                 spec,

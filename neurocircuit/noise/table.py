@@ -96,6 +96,11 @@ class NoiseTable:
         """Wrap a sealed dataset; use `from_fits` or `load`."""
         self.dataset = dataset
 
+    @property
+    def own_causes(self) -> list[str]:
+        """Names of the causes of one's own that were registered when it was calibrated (noise/causes.py)."""
+        return list(self.provenance.get("own_causes", []))
+
     @classmethod
     def from_fits(cls, fits: list[LayerFit], provenance: dict[str, Any]) -> Self:
         """`provenance` must be what JSON can hold; layers have variables of their own, as their cells differ."""

@@ -13,6 +13,7 @@ from neurocircuit.network.run import Circuit
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import flicker, levels, supply
 from neurocircuit.neuron.sensitivity import COMPONENTS, membrane_terms, synapse_term
+from neurocircuit.noise.causes import Cause, threshold_errors, total
 from neurocircuit.spec import StartPhases, Variation
 
 _EVENT = 10**6  # events of the calibration: beyond the numbers of images
@@ -35,13 +36,17 @@ class Simulated(NamedTuple):
 
 @dataclass(frozen=True)
 class ChipRun:
-    """Points on one chip in one event, as `simulate_points` takes them; variation None: the network's."""
+    """Points on one chip in one event, as `simulate_points` takes them; variation None: the network's.
+
+    cause: of one's own that acts too.
+    """
 
     points: Points
     chip: int
     level: str
     event: int | None = 0
     variation: Variation | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True)
@@ -88,17 +93,26 @@ def _simulate(task: _Task) -> list[Simulated]:
             run.chip,
             run.level,
             run.event,
+            run.cause,
         )
         for run in task.runs
     ]
 
 
 def simulate_points(
-    circuit: Circuit, points: Points, variation: Variation, seed: int, chip: int, level: str, event: int | None = 0
+    circuit: Circuit,
+    points: Points,
+    variation: Variation,
+    seed: int,
+    chip: int,
+    level: str,
+    event: int | None = 0,
+    cause: Cause | None = None,
 ) -> Simulated:
     """Return what one chip makes of points.
 
-    event: its number; None: all oscillators start at 0 and have no noise.
+    event: its number; None: all oscillators start at 0 and have no noise. cause: of one's own that acts too, in event 0
+    without a number.
 
     Terms are first order at the ideal operating point, that of the synapses exact in each weight's error.
     """
@@ -112,9 +126,11 @@ def simulate_points(
     start, seeds = chips.draw_event(spec, seed, chip, _EVENT + (event or 0), k, len(points.neuron))
     chip_layer = replace(drawn, neuron_errors=drawn.neuron_errors.take(points.neuron))
     weights = chip_layer.weights(points.weights, synapse)
-    record = levels.evaluate(
-        level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=chip_layer.neurons
-    )
+    errors = chip_layer.neurons
+    if cause is not None:
+        taken = total((cause,), chip, circuit.layer_of_causes(k), event or 0)[points.neuron]
+        errors = replace(errors, threshold=errors.threshold + threshold_errors(spec, taken))
+    record = levels.evaluate(level, spec, points.times, weights, start_rad=start, noise_seed=seeds, errors=errors)
     term = synapse_term(spec, points.point, points.times, points.weights, synapse)
     terms = membrane_terms(spec, points.point, chip_layer, term)
     offsets = None if spec.flicker is None else flicker.draw(spec, seeds)

@@ -73,4 +73,6 @@ def fit_table(
         "images": len(images),
         "not_modelled": list(levels.not_modelled(level, circuit.mapped.neuron_of(0))),
     }
+    if circuit.causes:
+        provenance["own_causes"] = [cause.name for cause in circuit.causes]
     return NoiseTable.from_fits(fits, provenance), all_points, samples

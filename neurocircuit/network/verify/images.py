@@ -7,7 +7,7 @@ means over rows have intervals clustered by image and by chip.
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from neurocircuit.neuron.membrane import Membranes, membranes
 from neurocircuit.neuron.on_time import OnTimes
 from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.neuron.sensitivity import membrane_terms, synapse_term
+from neurocircuit.noise.causes import check_same
 from neurocircuit.noise.model import Count, NoiseModel
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.results.inference import InferenceCost, NeuronPower
@@ -75,6 +76,8 @@ def run(
     progress: Progress = silent,
 ) -> Rows:
     """Return all images on all chips; what a row is does not depend on the pool."""
+    if table is not None:
+        check_same(table.own_causes, circuit.causes)
     tasks = [
         _Task(circuit, table, images[k : k + _PER_TASK], labels[k : k + _PER_TASK], k, chips, seed, level)
         for k in range(0, len(images), _PER_TASK)
@@ -153,6 +156,9 @@ def predict(chip: Chip, model: NoiseModel, spikes: Floats, image: int) -> list[F
             synapse[some] = synapse_term(spec, point.take(which), inputs, weights, errors.astype(np.float64))
             parts.append(membranes(spec, inputs, weights))
         terms = membrane_terms(spec, point, chip_layer, synapse)
+        taken = chip.taken(k, image)
+        if taken is not None:
+            terms = replace(terms, neuron=terms.neuron + taken)
         event = np.random.default_rng([chip.seed, 14, chip.number, image, k])
         joined = Membranes(parts[0].grid, np.concatenate([part.v for part in parts]), parts[0].g)
         times = model.times(k, spec, point, terms, event, joined, chip.supply_rad(k, image))

@@ -125,7 +125,8 @@ class FirstPassages(PassageCells):
             v = v.view(len(z), -1, *v.shape[1:])
             drifts = None if rate is None else rate[:, part]
             taken = None if of_ripple is None else of_ripple[:, part]
-            parts.append(self.move(v, z_[:, part], s_[:, part], uniform_[:, part], term, drifts, taken))
+            shifts = term[:, part] if term is not None and term.shape[1] > 1 else term
+            parts.append(self.move(v, z_[:, part], s_[:, part], uniform_[:, part], shifts, drifts, taken))
         return torch.cat(parts, dim=1).view(uniform.shape)
 
     def membranes(self, stage: Any, received: Tensor) -> Tensor:

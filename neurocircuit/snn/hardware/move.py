@@ -42,9 +42,9 @@ class Moved:
 class Received:
     """Spikes of eq. (4) and what moves them.
 
-    z, slope: [1 or chip, image, neuron ...], uniform: draws in 0 … 1, [chip, image, neuron ...]; term: of the chip,
-    [1 or chip, 1, neuron ...], or None; flicker: thresholds that it takes in each τ, like `uniform`, or None; ripple:
-    what the supply's takes, or None; latest: z at the window's end.
+    z, slope: [1 or chip, image, neuron ...], uniform: draws in 0 … 1, [chip, image, neuron ...]; term: of the chip
+    (and of the event), [1 or chip, 1 or image, neuron ...], or None; flicker: thresholds that it takes in each τ, like
+    `uniform`, or None; ripple: what the supply's takes, or None; latest: z at the window's end.
     """
 
     z: Tensor
@@ -60,6 +60,7 @@ class Received:
 def move(lookup: NoiseLookup, received: Received, ideal_outside: bool, through_slope: bool) -> Moved:
     """Move spikes by the table. ideal_outside: those beyond it stay; else its nearest cell moves them."""
     steady = received.flicker is None and received.ripple is None
+    steady &= received.term is None or received.term.shape[1] == 1
     native_fits = received.z.dtype == torch.float32 and received.z.device.type == "cpu" and steady
     if native is not None and native_fits:
         return _natively(lookup, received, ideal_outside, through_slope)

@@ -51,6 +51,8 @@ class NoisyWindows(NetworkOnChips):
         """windowed: the network inside `network`. Raise InputError where network, table and circuit do not fit."""
         super().__init__(causes)
         graph, mapped = windowed.graph, MappedNetwork.from_dict(table.provenance["network"])
+        if table.own_causes and tuple(causes) == CAUSES:
+            raise InputError(f"causes of one's own ({', '.join(table.own_causes)}) are for free networks in torch")
         if graph.form != "ramp":
             raise InputError(f"the form of the windows must be ramp under a noise table, got {graph.form}")
         if len(graph.layers) != len(table.layers) or not mapped.is_windowed:
