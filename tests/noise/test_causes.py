@@ -99,7 +99,7 @@ def test_table_budget_report_and_verification_have_it(model: Model, images: Any,
         alone = nc.Variation(neuron=nc.Variation().neuron.replace(threshold=error))
         runs = [ChipRun(points, 50_000 + chip, "edge", None, alone) for chip in range(40)]
         t = np.stack([run.t_over_tau for run in simulate_chips(network.circuit, runs, 1, IN_PROCESS)])
-        assert row.own["kicks"] == pytest.approx(_median_spread(t[:, points.point.fired]), rel=0.12)
+        assert row.registered["kicks"] == pytest.approx(_median_spread(t[:, points.point.fired]), rel=0.12)
     result.save(tmp_path / "table.nc")
     page = nc.report(tmp_path / "table.calibration.json")
     assert "kicks" in page.with_suffix(".md").read_text()

@@ -32,7 +32,8 @@ class LayerBudget(Values):
 
     die, neuron, synapse, flicker, supply, event, all: simulated with the other causes off; event: noise of events but
     flicker and the supply's ripple; bias: median lateness of a perfect chip;
-    parameters: first-order spread of each parameter's term over the slope. points: firing neurons that it is over.
+    registered: of causes of one's own, by name, each alone, not in all; parameters: first-order spread of each
+    parameter's term over the slope. points: firing neurons that it is over.
     """
 
     layer: str
@@ -46,7 +47,7 @@ class LayerBudget(Values):
     all: float
     bias: float
     parameters: dict[str, float]
-    own: dict[str, float] = {}  # noqa: RUF012 - causes of one's own, by name; pydantic copies it
+    registered: dict[str, float] = {}  # noqa: RUF012 - causes of one's own, by name; pydantic copies it
 
 
 def budget(
@@ -80,11 +81,11 @@ def budget(
             runs = [ChipRun(these, 20_000 + c, level, event, which) for c in range(chip_count)]
             t = np.stack([run.t_over_tau for run in simulate_chips(circuit, runs, seed, pool)])
             row[name] = _median_spread(t[:, fired])
-        row["own"] = {}
+        row["registered"] = {}
         for cause in circuit.causes:
             runs = [ChipRun(points, 20_000 + c, level, None, Variation(), cause) for c in range(chip_count)]
             t = np.stack([run.t_over_tau for run in simulate_chips(circuit, runs, seed, pool)])
-            row["own"][cause.name] = _median_spread(t[:, fired])
+            row["registered"][cause.name] = _median_spread(t[:, fired])
         perfect = simulate_points(circuit, points, Variation(), seed, 0, level, event=None)[0]
         both = fired & np.isfinite(perfect)
         row["bias"] = float(np.median(perfect[both] - points.point.at[both])) if both.any() else 0.0

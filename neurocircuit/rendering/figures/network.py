@@ -91,14 +91,14 @@ def false_fire_figure(layers: list[dict[str, Any]]) -> "Figure":
 def budget_figure(rows: list[dict[str, Any]]) -> "Figure":
     """Draw the spread of the fire time by each cause alone, by layer."""
     drifts = [cause for cause in ("flicker", "supply") if any(row.get(cause, 0.0) for row in rows)]
-    added = list(rows[0].get("own", {}))
+    added = list(rows[0].get("registered", {}))
     causes = ("die", "neuron", "synapse", *drifts, *added, "event", "all")
     figure, (axes,) = style.new_figure(2.8)
     figure.subplots_adjust(left=0.19, right=0.97, top=0.88, bottom=0.1)
     width = 0.8 / len(rows)
     for k, row in enumerate(rows):
         x = np.arange(len(causes)) + (k - (len(rows) - 1) / 2) * width
-        values = [max((row | row.get("own", {}))[cause], 1e-6) for cause in causes]
+        values = [max((row | row.get("registered", {}))[cause], 1e-6) for cause in causes]
         axes.bar(x, values, width, color=_COLOURS[k % 6], label=f"layer {row['layer']}")
     axes.set(yscale="log", ylabel="spread of t, median neuron (τ)")
     style.set_log_plain(axes.yaxis)

@@ -124,12 +124,12 @@ def _gains(layers: list[dict[str, Any]]) -> Table:
 
 def _budget(rows: list[dict[str, Any]]) -> Section:
     drifts = [cause for cause in DRIFTS if any(row.get(cause, 0.0) for row in rows)]
-    added = list(rows[0].get("own", {}))  # causes of the user's own
+    added = list(rows[0].get("registered", {}))  # causes of the user's own
     names = (*_CAUSES, *drifts, *added, "event", "all", "bias")
     sources = Table(
         "Each cause alone: spread of the fire time, median over neurons (τ)",
         ("layer", *names),
-        tuple((row["layer"], *(f"{(row | row.get('own', {}))[name]:.3g}" for name in names)) for row in rows),
+        tuple((row["layer"], *(f"{(row | row.get('registered', {}))[name]:.3g}" for name in names)) for row in rows),
         note="bias: median lateness of a perfect chip (finite r, ripple, spike width)."
         + "".join(f" {cause}: {DRIFTS[cause]};" for cause in drifts)
         + (" event: all other noise." if drifts else "")
