@@ -32,7 +32,7 @@ _SPIKE, _AFTER, _LAST = 9, 16, 19
 
 @dataclass(frozen=True)
 class FanIn:
-    """By number of synapses [case]: frequency of VCO1 in Hz, and its jump at full scale in rad, all but one idle.
+    """By number of synapses [case]: frequency of VCO1 in Hz, and its jump in rad, all synapses but one idle.
 
     The first case is what losses are relative to. Where leakage has stopped the ring both are 0.
     """
@@ -64,9 +64,10 @@ def measure(
     *,
     as_copies: bool = True,
     branch: int = 0,
+    code: int = 2**BITS - 1,
     timeout_s: float = 300.0,
 ) -> FanIn:
-    """Return VCO1 alone, two rings for each number of synapses: in one of them one synapse spikes at full scale.
+    """Return VCO1 alone, two rings for each number of synapses: in one of them one synapse spikes, with `code`.
 
     The jump is what the one has gained on the other 7.5 periods of VCO1 after the spike began: the capacitance of
     many synapses slows the current node, and a jump that comes later than that counts as lost. Each case has a weight
@@ -74,15 +75,15 @@ def measure(
     others stand beside it.
 
     as_copies: the idle ones as one synapse of that multiplicity; otherwise drawn one by one. branch: synapses on each
-    local node of a tree; 0: no tree. Raise InputError for a tree drawn one by one, SimulatorBadOutput when a ring
-    without idle synapses does not run.
+    local node of a tree; 0: no tree. code: signed, full scale by default. Raise InputError for a tree drawn one by one,
+    SimulatorBadOutput when a ring without idle synapses does not run.
     """
     if branch < 0 or (branch and not as_copies):
         raise InputError(f"branch must be 0, or >= 1 with copies, got {branch}")
     process = installed.process
     period_s = 1.0 / process.f1_Hz
     spike_s, stop_s = START_s + _SPIKE * period_s, START_s + _LAST * period_s
-    body = _body(installed, condition, synapses, spike_s, as_copies, branch)
+    body = _body(installed, condition, synapses, spike_s, as_copies, branch, code)
     body += _initial(installed, condition, synapses, as_copies, branch, timeout_s)
     saved = tuple(f"v({ring})" for k in range(len(synapses)) for ring in (f"o{k}", f"o{k}_rest"))
     vectors = simulate(
@@ -208,11 +209,17 @@ def _tree(ring: str, node: str, branches: int, bias_A: float) -> list[str]:
 
 
 def _body(
-    installed: Installed, condition: Condition, synapses: Sequence[int], spike_s: float, as_copies: bool, branch: int
+    installed: Installed,
+    condition: Condition,
+    synapses: Sequence[int],
+    spike_s: float,
+    as_copies: bool,
+    branch: int,
+    code: int,
 ) -> str:
     process, high = installed.process, number(condition.supply_V)
     edges = f"{number(EDGE_s)} {number(EDGE_s)}"
-    full, idle = code_lines(2**BITS - 1, BITS, "vdd"), code_lines(0, BITS, "vdd")
+    spiking, idle = code_lines(code, BITS, "vdd"), code_lines(0, BITS, "vdd")
     lines = [
         f"Vdd vdd 0 {high}",
         f".ic v(vdd)={high}",
@@ -234,7 +241,7 @@ def _body(
             if branches > 1:
                 others = f"copies={(branches - 1) * local_synapses}"
                 lines += [f"xo{ring} 0 {idle} y{ring} wbp{k} wbn{k} vdd synapse {others}"]
-            lines += [f"xw{ring} {spike} {full} {node} wbp{k} wbn{k} vdd synapse"]
+            lines += [f"xw{ring} {spike} {spiking} {node} wbp{k} wbn{k} vdd synapse"]
             if local_synapses > 1:
                 lines += [f"xi{ring}_{n} 0 {idle} {node} wbp{k} wbn{k} vdd synapse{c}" for n, c in enumerate(calls)]
     return "\n".join(lines)

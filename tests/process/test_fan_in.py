@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from neurocircuit.core import shipped
 from neurocircuit.errors import SimulatorBadOutput
 from neurocircuit.process import fan_in
 from neurocircuit.process.fan_in import FanIn, measure
+from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice.process import load
 
 PERIOD_s, SPIKE_s = 1.25e-9, 12e-9
@@ -88,3 +90,15 @@ def test_copies_of_one_synapse_are_as_many_synapses():
     together, apart = (measure(installed, installed.condition(), (8,), as_copies=flag) for flag in (True, False))
     assert together.f1_Hz[0] == pytest.approx(apart.f1_Hz[0], rel=1e-5)
     assert together.jump_rad[0] == pytest.approx(apart.jump_rad[0], rel=1e-3)
+
+
+@pytest.mark.long
+@pytest.mark.xdist_group("transistor")
+@pytest.mark.parametrize("code", [8, 4, -8])
+def test_jumps_of_codes_are_the_weights_that_the_kernel_of_a_whole_neuron_has(code):
+    """Two rings and nothing else against the shipped bank, which was fitted to spikes of the neuron."""
+    spec = NeuronSpec.from_toml(shipped.folder("netlists") / "processes/generic65/characterised/spec.toml")
+    installed, full = load("generic65"), 15 if code > 0 else -15
+    jumps = [measure(installed, installed.condition(), (6,), code=each).jump_rad[0] for each in (code, full)]
+    bank = (spec.weight_bank.excitatory if code > 0 else spec.weight_bank.inhibitory).weights
+    assert jumps[0] / jumps[1] == pytest.approx(bank[abs(code) - 1] / bank[14], rel=0.01)

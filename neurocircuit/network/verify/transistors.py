@@ -47,6 +47,7 @@ HEARD_after_over_tau = 0.7  # inputs later than this after the ideal spike stay 
 MOST_ACTIVE = 8
 TIMEOUT_s = 300.0
 WORST = 2
+CODES = (2, 8, 2**fan_ins.BITS - 1)  # at which the jumps of many synapses are measured
 _EVENT = 5 * 10**6
 
 
@@ -139,7 +140,9 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
     armed = transistor.arming(spec, start[rows], MOST_ACTIVE, fan_in)
     since = armed.wait_over_tau
     kept = points.take(rows)
-    kept = replace(kept, spec=spec, weights=kept.weights * carried.gain[fan_in])
+    gains = jump_gains(points.spec, fan_in, kept.weights)
+    kept = replace(kept, spec=spec, weights=kept.weights * gains)
+    in_use = float(np.mean(gains[active[rows]]))
     compare = _from_arming if spec.readout_window is None else _from_origin
     kept, measured, edge = compare(kept, armed, record.fire_time_over_tau[rows], seeds[rows])
     generator = np.random.default_rng([seed, 17])
@@ -157,8 +160,8 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         f"{check.sentence} In transistors ({len(rows)} nominal neurons of {fan_in} synapses) the spike comes "
         f"{lateness['late_median']:+.3f} τ after the model's median (quartiles {low:+.3f}, {high:+.3f}); "
         f"{check.missed} did not fire. The synapses shift VCO1 by {shift:+.2e} and change its jumps by "
-        f"{carried.gain[fan_in] - 1:+.1%}, which the prediction has. The circuit's fixed scale holds {chosen.held:.1%} "
-        "of the layer's firing neurons."
+        f"{in_use - 1:+.1%} on average, each by its code, which the prediction has. The circuit's fixed scale holds "
+        f"{chosen.held:.1%} of the layer's firing neurons."
     )
     return check.with_fields(
         sentence=" ".join([sentence, *left_out]),
@@ -167,7 +170,7 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         eligible=chosen.eligible,
         fan_in=fan_in,
         vco1_shift=shift,
-        jump_gain=carried.gain[fan_in],
+        jump_gain=in_use,
         left_out=0,
         tail_share=0.0,
         outside_share=0.0,
@@ -249,9 +252,31 @@ def _from_origin(
     return points, fire_over_tau - drifted, edge - drifted
 
 
+def jump_gains(spec: NeuronSpec, fan_in: int, weights: Floats) -> Floats:
+    """Return the factors on the jumps of weights on the bank's codes, same shape, that so many synapses make.
+
+    Relative to the few with which the spec was fitted, by sign and size of the code: idle synapses load the current
+    node, which costs every jump alike, and the bias lines, which a large synapse then disturbs less. Two rings for each
+    of CODES and sign, 33 CPU-s.
+    """
+    built = transistor.circuit_of(spec)
+    installed = process.load(built.process)
+    full_scale = 2 ** np.array([spec.weight_bank.inhibitory.bits, spec.weight_bank.excitatory.bits]) - 1
+    codes = spec.weight_bank.codes(weights)
+    codes = codes * CODES[-1] / np.where(codes < 0, *full_scale)
+    factors = np.ones(codes.shape)
+    for sign in (1, -1):
+        rings = [
+            fan_ins.measure(installed, built.condition, (SYNAPSES, fan_in), code=sign * code).jump_rad for code in CODES
+        ]
+        used = sign * codes > 0
+        factors[used] = np.interp(sign * codes[used], CODES, [jump_rad[1] / jump_rad[0] for jump_rad in rings])
+    return factors
+
+
 @dataclass(frozen=True)
 class Carried:
-    """What synapses do to a neuron: factor on its jumps by their number, and how many it carries."""
+    """What synapses do to a neuron: factor on full-scale jumps by their number, and how many it carries."""
 
     gain: dict[int, float]
     limit: int
