@@ -150,8 +150,8 @@ def deliver(result: Deliverable, as_json: bool, out: Path | None = None, report:
     if as_json:
         from neurocircuit.core.result import FolderResult
 
-        files = {} if out is None else {"out": str(out), "report": page and str(page)}
-        echo_json(result.to_dict() | (result.beside_record() if isinstance(result, FolderResult) else files))
+        files = result.beside_record() if isinstance(result, FolderResult) else {}
+        echo_json(result.to_dict() | files | ({} if out is None else {"out": str(out), "report": page and str(page)}))
     else:
         click.echo(str(result))
         if page is not None:

@@ -65,4 +65,4 @@ def command(recipe: str, as_json: bool, **options: Any) -> None:
 
     with progress() as on_progress:
         result = train_run(recipe, progress=on_progress, **options)
-    deliver(result, as_json)
+    deliver(result, as_json, result.out if result.leads else None)

@@ -19,13 +19,16 @@ def trained(neurocircuit, tmp_path):
     return tmp_path / "run"
 
 
-def test_a_run_leaves_weights_log_and_identity(neurocircuit, trained):
+def test_a_run_leaves_weights_log_identity_and_report(neurocircuit, trained):
     assert {path.name for path in trained.iterdir()} == {
         "weights.pt",
         "best.pt",
         "checkpoint.pt",
         "log.csv",
         "run.json",
+        "report.html",
+        "report.md",
+        "figures",
     }
     record = json.loads((trained / "run.json").read_text())
     assert record["finished"] is True
