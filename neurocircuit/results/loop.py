@@ -126,9 +126,9 @@ class LoopRun(Result):
         if not self.valid:
             lines.append("INVALID: more than 0.1 % of the neurons lay beyond a noise table (report of stage compare)")
         ran = [stage for stage in self.stages if not stage.reused]
+        others = "" if len(ran) == len(self.stages) else "; the others stand as they were"
         lines.append(
-            f"{len(ran)} of {len(self.stages)} stages ran, in {sum(stage.wall_s for stage in ran):.0f} s; the others "
-            "stand as they were"
+            f"{len(ran)} of {len(self.stages)} stages ran, in {sum(stage.wall_s for stage in ran):.0f} s{others}"
         )
         if self.report is not None:
             lines.append(f"report: {self.report}")
