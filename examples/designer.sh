@@ -17,6 +17,6 @@ else
   spec=$name-datasheet/spec.toml
 fi
 
-# 3. Table 3 of this neuron, every oscillator edge simulated.
-neurocircuit spec --spec "$spec" >"$name-circuit.toml"
+# 3. Table 3 of this neuron, every oscillator edge simulated. It asks for input jitter alone: without the devices' noise.
+neurocircuit spec --spec "$spec" --without-noise >"$name-circuit.toml"
 neurocircuit sweep --spec "$name-circuit.toml" --jitter 1-9% ${TRIALS:+--trials "$TRIALS"} --out "$name-table3"

@@ -1,7 +1,10 @@
 """Scripts of the tutorials run with tiny sizes; commands in the texts have the options that they are shown with."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from runpy import run_path
 
@@ -32,6 +35,24 @@ def test_team(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "noisy: On the circuit noisy the network mnist_scnn has" in printed
     assert "phase_noise 100000, aware" in printed
     assert (tmp_path / "out/curves/report.html").exists()
+
+
+def test_designer(tmp_path: Path) -> None:
+    """The script of a shell with the command of this environment, on generic65's card as if it were new."""
+    spec = ROOT / "netlists/processes/generic65/characterised/spec.toml"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/sh", ROOT / "examples/designer.sh", ROOT / "netlists/processes/generic65/generic65.lib", "mine"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "QUICK": str(spec), "TRIALS": "5"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the ring runs at" in done.stdout
+    assert (tmp_path / "mine-table3/report.html").exists()
 
 
 def commands_of(text: str) -> list[str]:

@@ -104,13 +104,14 @@ class FanInCost(Result):
     kind: ClassVar[str] = "fan_in"
 
     process: str
+    code: int = fan_ins.FULL_SCALE
     limit: int
     largest_loss: float
     rows: tuple[FanInRow, ...]
 
     def summary(self) -> str:
         """Return a table and the limit."""
-        lines = ["synapses  f1         change    jump at full scale  loss"]
+        lines = [f"synapses  f1         change    jump of code {self.code:<5}  loss"]
         lines += [
             f"{row.synapses:<10}{row.f1_Hz / 1e6:7.2f} MHz{-100 * row.frequency_loss:+7.2f} %   {row.jump_rad:8.4f} rad"
             f"      {100 * row.jump_loss:7.2f} %"
@@ -207,19 +208,23 @@ def check_process(
     )
 
 
-def fan_in_cost(name: str, *, corner: str = "", branch: int = 0) -> FanInCost:
+def fan_in_cost(name: str, *, corner: str = "", branch: int = 0, code: int = fan_ins.FULL_SCALE) -> FanInCost:
     """Return what idle synapses cost VCO1 of a process in frequency and phase jump.
 
     Relative to the number with which neurons are characterised, up to where a loss passes its bound (fan_in.search).
-    branch: synapses on a local node of a tree; 0: no tree. Raise InputError for an unknown process or corner.
+    branch: synapses on a local node of a tree; 0: no tree. code: of the synapse that spikes, negative of a sink.
+    Raise InputError for an unknown process or corner, or a code that the bank does not have.
     """
+    if not 1 <= abs(code) <= fan_ins.FULL_SCALE:
+        raise InputError(f"code must be within 1 … {fan_ins.FULL_SCALE}, or negative of a sink, got {code}")
     installed = processes.load(name)
-    at = partial(fan_ins.measure, installed, installed.condition(corner), branch=branch)
+    at = partial(fan_ins.measure, installed, installed.condition(corner), branch=branch, code=code)
     limit, measured = fan_ins.search(at)
     columns = (measured.synapses, measured.f1_Hz, measured.frequency_loss, measured.jump_rad, measured.jump_loss)
     names = tuple(FanInRow.model_fields)
     return FanInCost(
         process=installed.process.name,
+        code=code,
         limit=limit,
         largest_loss=fan_ins.LARGEST_LOSS,
         rows=tuple(FanInRow(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)),

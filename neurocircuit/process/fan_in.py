@@ -21,6 +21,7 @@ from neurocircuit.spice.transistor_deck import EDGE_s, code_lines, compose_bench
 from neurocircuit.spice.transistor_run import simulate
 
 BITS, SPIKE_s = 4, 1e-9
+FULL_SCALE = 2**BITS - 1  # code of the largest weight
 LARGEST_LOSS = 0.1  # of the frequency and of the jump, within which a fan-in counts as possible
 ROUND, LARGEST = 4, 5000  # numbers of synapses that a round of the search measures; where it gives up
 START_s = 0.5e-9  # of the rings, whose current nodes stand already
@@ -64,7 +65,7 @@ def measure(
     *,
     as_copies: bool = True,
     branch: int = 0,
-    code: int = 2**BITS - 1,
+    code: int = FULL_SCALE,
     timeout_s: float = 300.0,
 ) -> FanIn:
     """Return VCO1 alone, two rings for each number of synapses: in one of them one synapse spikes, with `code`.
@@ -149,7 +150,7 @@ def _initial(
             lines += [f"Iw{k} vdd wbn{k} {number(process.nominal.weight_A)}"]
             lines += [f"xref{k} wbn{k} wbp{k} vdd weight_reference"]
             node, copies = (f"y{k}", branches * min(branch, count)) if branches else (f"ib{k}", count)
-            lines += [f"xi{k} 0 0 0 {node} wbp{k} wbn{k} vdd synapse copies={copies * (2**BITS - 1)}"]
+            lines += [f"xi{k} 0 0 0 {node} wbp{k} wbn{k} vdd synapse copies={copies * FULL_SCALE}"]
     inner = [f"v(xi{k}.x0.{node})" for k in range(1, len(synapses) + 1) for node in ("sp", "sn")]
     local = [f"v(y{k})" for k in range(1, len(synapses) + 1)] if branch else []
     bias_lines = [f"v({line}{k})" for k in range(1, len(synapses) + 1) for line in ("wbn", "wbp")]

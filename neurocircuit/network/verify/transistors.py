@@ -47,7 +47,7 @@ HEARD_after_over_tau = 0.7  # inputs later than this after the ideal spike stay 
 MOST_ACTIVE = 8
 TIMEOUT_s = 300.0
 WORST = 2
-CODES = (2, 8, 2**fan_ins.BITS - 1)  # at which the jumps of many synapses are measured
+CODES = (2, 8, fan_ins.FULL_SCALE)  # at which the jumps of many synapses are measured
 _EVENT = 5 * 10**6
 
 
