@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.core.stats import binomial_p_value, exact_interval, random_effects, smallest_detectable_shortfall
@@ -70,7 +70,7 @@ class ImagesReplay(Values):
     valid: bool
     accuracy_difference: Interval | None = None
     cost: InferenceCost | None = None
-    without: tuple[WithoutCause, ...] | None = None
+    without: Annotated[tuple[WithoutCause, ...] | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class LevelDifference(Values):

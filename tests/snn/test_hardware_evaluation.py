@@ -219,7 +219,7 @@ def test_recovered_compares_networks_by_their_own_tables(weights, tmp_path):
     planted_table(layers=3).save(tmp_path / "foreign.nc")
     comparison = (
         "study",
-        "compare",
+        "compare-networks",
         "--clean",
         weights,
         tmp_path / "loud.nc",
@@ -268,7 +268,7 @@ def test_recovered_compares_replays_on_the_images_and_chips_they_share(weights, 
     trained = replayed(tmp_path / "trained", [1, 1, 1, 0, 1])
     comparison = (
         "study",
-        "compare",
+        "compare-networks",
         "--clean",
         weights,
         table,
