@@ -32,6 +32,7 @@ include_patterns = [
     "training/README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "reports/published/*.md",
     "reports/published/**/*.md",
 ]
 # Folders that are not walked.

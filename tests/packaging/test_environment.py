@@ -24,7 +24,7 @@ def test_version_is_the_same_everywhere() -> None:
     command = [Path(sys.executable).with_name("neurocircuit"), "--version"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed.split()[-1] == version("neurocircuit") == neurocircuit.__version__
-    assert "## [" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## {neurocircuit.__version__}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
