@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     "neurons, units of tau; inf: none do.",
 )
 @click.option(
-    "--images", "count", default=500, show_default=True, type=click.IntRange(min=1), help="Images that choose X."
+    "--images",
+    "count",
+    type=click.IntRange(min=1),
+    help="Images that choose X. Default: 500, or all where there are fewer.",
 )
 @click.option(
     "--architecture",
@@ -63,7 +66,7 @@ def command(
     quantile: float,
     largest_fan_in: int | None,
     relay_after: float,
-    count: int,
+    count: int | None,
     architecture: str | None,
     data_set: str | None,
     test: int | None,

@@ -89,6 +89,8 @@ class Conversion(Result):
             lines.append(str(self.accuracy))
         if self.form == "ramp":
             lines.append(
-                "form ramp bends activations: fine-tune it, neurocircuit train mnist_windowed_finetune --initial"
+                "form ramp bends activations, fine-tune it: neurocircuit train mnist_windowed_finetune --initial FILE "
+                f"--set encoding.alpha={self.layers[0].window_over_tau:g}, and for other data than MNIST the data's "
+                "settings too (--set data.name=…, data.held_out=…)"
             )
         return "\n".join(lines)

@@ -166,8 +166,11 @@ def put_initial(network: nn.Module, subject: Subject, path: Path) -> None:
     if trained_subject.network != subject.network:
         raise FileFormatError(f"{path} must be for the recipe's network: it was trained with another one")
     if trained_subject.encoding != subject.encoding:
-        recipe, trained = subject.encoding.formula, trained_subject.encoding.formula
-        raise FileFormatError(f"{path} must be for the recipe's encoding, {recipe}: it was trained with {trained}")
+        recipe, trained = subject.encoding.formula, trained_subject.encoding
+        raise FileFormatError(
+            f"{path} must be for the recipe's encoding, {recipe}: it was trained with {trained.formula}; "
+            f"set encoding.kind={trained.kind} and encoding.alpha={trained.alpha:g} in the recipe"
+        )
     if trained_subject.data.name != subject.data.name:
         raise FileFormatError(f"{path} must be for the data {subject.data.name}, got {trained_subject.data.name}")
     put_weights(stored(network), content.get("weights"), path)

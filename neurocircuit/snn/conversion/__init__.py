@@ -29,6 +29,7 @@ from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 from neurocircuit.spec.windowed import Form
 
+_IMAGES = 500  # that choose X by default
 RELAY_AFTER_over_tau = 1.5  # from here on direct spikes cost more than relays do, embedded circuit at level edge
 
 __all__ = ["Conversion", "LayerConversion", "convert", "convert_file"]
@@ -39,7 +40,7 @@ def convert_file(
     *,
     architecture: str | None = None,
     data_set: str | None = None,
-    images: int = 500,
+    images: int | None = None,
     split: str = "train",
     test: int | None = None,
     data: Path | str | None = None,
@@ -52,7 +53,7 @@ def convert_file(
             ONNX file (.onnx).
         architecture: vgg16, vgg16_bn or googlenet, for a folder of ImageNet's pictures.
         data_set: that an ONNX file is for, such as digits or image_folder.
-        images: how many of `split` choose X.
+        images: how many of `split` choose X. Default: 500, or all where there are fewer.
         split: of the network's data set.
         test: on how many test images both networks' accuracy is compared; default: none.
         data: folder of the data sets.
@@ -69,7 +70,8 @@ def convert_file(
         return convert(checkpoint, chosen, test=test_images, **options)
     source = load(checkpoint) if architecture is None else imagenet.load(architecture, checkpoint)
     test_images = None if test is None else source.images("test", data).first(test)
-    return convert(source, source.images(split, data).first(images), test=test_images, **options)
+    choosing = source.images(split, data)
+    return convert(source, choosing.first(images or min(_IMAGES, len(choosing))), test=test_images, **options)
 
 
 def convert(
