@@ -104,9 +104,11 @@ class Card:
 
 
 def read_card(path: Path) -> Card:
-    """Return what a card says. Raise InputError for a file that cannot be read, or that holds commands."""
+    """Return what a card says. Raise InputError for a file that cannot be read, is absent, or holds commands."""
     read_text(path)
     library = read_library((path.absolute(),), path.absolute().parent)
+    if absent := library.absent_includes():
+        raise InputError(f"{absent[0]}, which is not there")
     texts = list(library.texts_by_file.values())
     sections = list(dict.fromkeys(match["name"].strip("'\"") for match in _SECTION.finditer(texts[0])))
     corners = [name for name in sections if _CORNER.fullmatch(name)]

@@ -206,7 +206,7 @@ class Process(Spec):
         Field(description="parameters of the cards to leave out, since ngspice does not know them"),
     ] = ()
     supply_V: Annotated[Volts, Field(alias="supply", gt=0, lt=6, description="nominal supply of the whole neuron")]
-    f1_Hz: Annotated[Hertz, Field(alias="f1", gt=0, description="target of trim for VCO1 and VCO2")]
+    f1_Hz: Annotated[Hertz, Field(alias="f1", ge=1e6, description="target of trim for VCO1 and VCO2")]
     threshold_vco_ratio: Annotated[
         Ratio, Field(gt=0.5, le=2, description="f3/f1; 1.25 keeps UP, at 2·f1, from pulling VCO4")
     ] = 1.25

@@ -121,6 +121,15 @@ class Library:
                     return _location(path, source.text, model.start())
         return ""
 
+    def absent_includes(self) -> tuple[str, ...]:
+        """Return "FILE, line N includes NAME" for each included file that is not beside the file that includes it."""
+        return tuple(
+            f"{path}, line {line} includes {name}"
+            for path, source in self._sources.items()
+            for line, name in source.includes
+            if not (path.parent / name).is_file()
+        )
+
     def location_of_include(self, name: str) -> str:
         """Return "FILE, line N" of the line that includes a file of that name; "" where none does."""
         for path, source in self._sources.items():

@@ -90,6 +90,12 @@ def test_subcircuits_go_before_the_models_in_them_and_bins_are_one(tmp_path):
         card(tmp_path, ".model d1 d is=1e-14\n").pair()
 
 
+def test_an_included_file_that_is_absent_is_named_with_its_line(tmp_path):
+    (tmp_path / "mine.lib").write_text("* a library\n.include 'mine.cards'\n")
+    with pytest.raises(InputError, match=r"mine.lib, line 2 includes mine.cards, which is not there"):
+        read_card(tmp_path / "mine.lib")
+
+
 def test_usual_supplies_and_channels_rise_with_the_oxide_at_a_field_that_it_bears():
     oxides_nm = np.linspace(1.2, 8.0, 50)
     supplies_V = np.array([usual_supply_V(nm) for nm in oxides_nm])
