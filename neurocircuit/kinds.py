@@ -54,8 +54,7 @@ def schema(file: str) -> dict[str, Any]:
     """
     if file not in TOML_FILES:
         raise InputError(f"file must be one of {', '.join(TOML_FILES)}, got {file!r}")
-    module, _, name = TOML_FILES[file].partition(":")
-    return json_schema(getattr(import_module(module), name))
+    return json_schema(_imported(TOML_FILES[file]))
 
 
 def load(path: Path | str) -> Result:
@@ -72,6 +71,11 @@ def load(path: Path | str) -> Result:
     kind = kind_of(path)
     if kind not in KINDS:
         raise FileFormatError(f"{path} must be a result of a kind that is known ({', '.join(KINDS)}), got {kind!r}")
-    module, _, name = KINDS[kind].partition(":")
-    result: type[Result] = getattr(import_module(module), name)
+    result: type[Result] = _imported(KINDS[kind])
     return result.load(path)
+
+
+def _imported(where: str) -> Any:
+    """Return what stands at "module:name"."""
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)

@@ -5,14 +5,13 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from functools import partial
 from typing import Any, Literal, get_args, get_origin
 
 import annotated_types
-from pydantic import BaseModel, PlainSerializer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from neurocircuit.spec.fields import Spec
+from neurocircuit.spec.fields import Spec, Unit
 
 _WIDTH = 110
 _SIGNS = {annotated_types.Gt: ">", annotated_types.Ge: ">=", annotated_types.Lt: "<", annotated_types.Le: "<="}
@@ -116,8 +115,8 @@ def _metadata(field: FieldInfo) -> Iterator[Any]:
 
 def _unit(field: FieldInfo) -> str:
     for part in _metadata(field):
-        if isinstance(part, PlainSerializer) and isinstance(part.func, partial):
-            return str(part.func.keywords["unit"])
+        if isinstance(part, Unit):
+            return part.unit
     return ""
 
 

@@ -47,8 +47,8 @@ def _finite(value: float) -> float:
 
 
 @dataclass(frozen=True)
-class _InJsonSchema:
-    """Puts the unit beside the bounds of a quantity in a JSON Schema, for `spec/json_schema.py`."""
+class Unit:
+    """The unit that a quantity has in a file; beside its bounds in a JSON Schema, for `spec/json_schema.py`."""
 
     unit: str
 
@@ -58,7 +58,7 @@ class _InJsonSchema:
 
 def _quantity(unit: str) -> Any:
     return (
-        *([_InJsonSchema(unit)] if unit else []),
+        *([Unit(unit)] if unit else []),
         BeforeValidator(partial(_read, unit=unit)),
         AfterValidator(_finite),
         PlainSerializer(partial(units.format_quantity, unit=unit) if unit else float, when_used="json"),

@@ -136,7 +136,7 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         raise InputError(f"level transistor: no run delivered a result: {next(iter(record.failures.values()))}")
     rows = np.flatnonzero(good)
     spec, shift = loaded(points.spec, fan_in)
-    carried = carries(points.spec, (fan_in, *(layer.fan_in for layer in circuit.layers[1:])))
+    carried = carries(points.spec, tuple(layer.fan_in for layer in circuit.layers[1:]))
     armed = transistor.arming(spec, start[rows], MOST_ACTIVE, fan_in)
     since = armed.wait_over_tau
     kept = points.take(rows)
@@ -285,7 +285,7 @@ class Carried:
 def carries(spec: NeuronSpec, fan_in: tuple[int, ...]) -> Carried:
     """Compare with the few synapses with which the spec was fitted.
 
-    Two rings each, 14 CPU-s for four numbers; the limit is the circuit's own, searched where it has none.
+    Two rings each; the limit is the circuit's own, searched where it has none.
     """
     built = transistor.circuit_of(spec)
     at = partial(fan_ins.measure, process.load(built.process), built.condition)
