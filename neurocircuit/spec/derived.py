@@ -97,7 +97,7 @@ def derived_comments(spec: NeuronSpec) -> str:
 
 
 def remarks(spec: NeuronSpec) -> tuple[str, ...]:
-    """Return what is unlikely to be meant in a valid spec, each with the field that would mend it; mostly nothing.
+    """Return remarks on values that are valid but unlikely, each with the field that would correct it; mostly none.
 
     >>> remarks(NeuronSpec())
     ()

@@ -55,7 +55,7 @@ def _unrounded(circuit: Circuit) -> Circuit:
 
 
 _MISMATCH = _of_variation("die", "neuron", "synapse")
-# What is left of a circuit without a cause: the circuit itself where it has none.
+# Each takes one cause out of a circuit. A circuit that does not have the cause comes back as it is.
 CAUSES: dict[str, Change] = {
     "white": _of_neuron(lambda neuron: neuron.replace(phase_noise=(0.0, 0.0, 0.0, 0.0), locked_under_noise=False)),
     "flicker": _of_neuron(lambda neuron: neuron.replace(flicker=None)),
