@@ -17,6 +17,7 @@ import numpy as np
 from neurocircuit.core.files import read_json_object
 from neurocircuit.errors import FileFormatError
 from neurocircuit.results.inference import EnergyLines
+from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.reasons import reason_table
 
 _VALUE = re.compile(r"(<!-- = (\S+) (\S+) (?:(\S+)\*)?(\S+) -->).*?(<!-- / -->)", re.DOTALL)
@@ -221,12 +222,92 @@ _WINDOWED_SOFTWARE = {
     "windowed-fashion/tuned": "Fashion-MNIST, `ramp`, fine-tuned for one epoch",
 }
 _TRAINED = {"clean": "without the circuit's noise", "aware": "under the circuit's noise"}
+_TRIMS = {
+    "mapped": "trimmed and mapped there",
+    "again": "trimmed there, mapped at nominal",
+    "nominal": "trimmed and mapped at nominal",
+}
 _WINDOWED = {
     "forced": "`forced`, as converted",
     "ramp": "`ramp`, as converted",
     "ramp-tuned": "`ramp`, fine-tuned for one epoch",
     "ramp-jitter": "`ramp`, fine-tuned under jitter of 0.02 τ",
 }
+
+
+def _pvt(published: Path) -> list[list[str]]:
+    rows = read_json_object(published / "pvt/result.json")["rows"]
+    header = ["condition", *_TRIMS.values(), "latency, mapped there", "undecided, mapped at nominal"]
+    by_condition: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_condition.setdefault(row["label"], {})[row["trim"]] = row
+    return [header] + [
+        [
+            label,
+            *(_right(trims[trim]) for trim in _TRIMS),
+            f"{1e9 * trims['mapped']['latency_s']:.0f} ns",
+            f"{100 * trims['again']['undecided']:.0f} %",
+        ]
+        for label, trims in by_condition.items()
+    ]
+
+
+def _right(row: dict[str, Any]) -> str:
+    accuracy, low, high = (100 * row[key] for key in ("accuracy", "accuracy_low", "accuracy_high"))
+    return f"{accuracy:.1f} % ({low:.1f} … {high:.1f})"
+
+
+def _conditions(published: Path) -> list[list[str]]:
+    header = ["condition", "f1", "τ", "swing of VCO4", "threshold, jump of VCO1", "full scale + / −", "lock time"]
+    rows = [[*header, "energy with lock", "idle membrane without trim"]]
+    for folder, label in _one_off_nominal(published / "datasheet-generic65"):
+        spec = NeuronSpec.from_toml(folder / "spec.toml")
+        banks = (spec.weight_bank.excitatory, spec.weight_bank.inhibitory) if spec.weight_bank else ()
+        rows.append(
+            [
+                label,
+                f"{1e-6 * _quantity(folder, 'trim', 'f1'):.0f} MHz",
+                f"{1e9 * spec.tau_s:.1f} ns",
+                f"{1e-6 * spec.vco4_swing_Hz:.0f} MHz",
+                f"{spec.phase_per_weight_rad:.2f} rad",
+                " / ".join(f"{bank.max_weight:.2f}" for bank in banks),
+                f"{1e9 * _quantity(folder, 'lock', 'lock_time'):.0f} ns",
+                f"{1e12 * _quantity(folder, 'energy', 'with_lock'):.1f} pJ",
+                f"{100 * _quantity(folder, 'untrimmed', 'drift_relative'):+z.0f} % per τ",
+            ]
+        )
+    return rows
+
+
+def _phase_noise(published: Path) -> list[list[str]]:
+    header = ["condition", "white noise of VCO1 / VCO3, krad²/s", "flicker h, 10⁻⁸", "corner, MHz"]
+    rows = [[*header, "supply: VCO1 / VCO3, %/V", "VCO4 less VCO3, %/V"]]
+    for folder, label in _one_off_nominal(published / "datasheet-generic65"):
+        noise = partial(_of_vco1_and_vco3, folder, "phase_noise")
+        supply = [100 * _quantity(folder, "supply", key) for key in ("vco1", "vco3", "vco4_vco3")]
+        cells = [noise("white", 1e-3, ".0f"), noise("flicker", 1e8, ".2f"), noise("corner", 1e-6, ".2f")]
+        rows.append([label, *cells, f"{supply[0]:.0f} / {supply[1]:.0f}", f"{supply[2]:.1f}"])
+    return rows
+
+
+def _of_vco1_and_vco3(folder: Path, file: str, key: str, factor: float, form: str) -> str:
+    return " / ".join(f"{factor * _quantity(folder, file, f'{key}_vco{n}'):{form}}" for n in (1, 3))
+
+
+def _quantity(folder: Path, file: str, key: str) -> float:
+    return float(find(read_json_object(folder / f"{file}.json"), f"quantities[key={key}].value"))
+
+
+def _one_off_nominal(datasheet: Path) -> list[tuple[Path, str]]:
+    """Return folder and name of each condition with at most one of corner, temperature and supply off nominal."""
+    conditions = []
+    for folder in (datasheet / "conditions").iterdir():
+        corner, temperature, supply = folder.name.rsplit("_", 2)
+        off = (corner != "tt", supply != "1V", temperature != "27C")
+        if sum(off) <= 1:
+            order = (any(off), *off, corner, float(temperature[:-1]), float(supply[:-1]))
+            conditions.append((order, folder, f"{corner}, {temperature[:-1]} °C, {supply[:-1]} V"))
+    return [(folder, label) for _, folder, label in sorted(conditions)]
 
 
 def _embedded_circuit(published: Path) -> list[list[str]]:
@@ -239,7 +320,10 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "codesign_windowed": partial(_codesign, folder="codesign-windowed"),
     "codesign_device_noise": partial(_codesign, folder="codesign-device-noise"),
     "embedded_circuit": _embedded_circuit,
+    "conditions": _conditions,
     "networks": _networks,
+    "phase_noise": _phase_noise,
+    "pvt": _pvt,
     "spikes": _spikes,
     "spikes_fashion": partial(_spikes, folder="spikes-fashion"),
     "windowed": _windowed,

@@ -92,7 +92,9 @@ def test_the_command_replaces_what_stands_between_the_marks(tmp_path):
         results.table(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["README.md", "training/README.md", "docs/neuron.md", "docs/studies.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "training/README.md", "docs/neuron.md", "docs/studies.md", "docs/transistors.md"]
+)
 def test_every_marked_number_is_what_the_published_files_say(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "<!-- " in text
