@@ -33,7 +33,8 @@ def fill(text: str, published: Path) -> str:
 
     def value(match: re.Match[str]) -> str:
         begin, file, key, factor, spec, end = match.groups()
-        return f"{begin}{float(factor or 1) * find(read_json_object(published / file), key):{spec}}{end}"
+        number = f"{float(factor or 1) * find(read_json_object(published / file), key):{spec}}"
+        return f"{begin}{number.replace('-', '−')}{end}"
 
     def table(match: re.Match[str]) -> str:
         begin, name, end = match.groups()
@@ -257,6 +258,28 @@ def _right(row: dict[str, Any]) -> str:
     return f"{accuracy:.1f} % ({low:.1f} … {high:.1f})"
 
 
+def _transistor(published: Path) -> list[list[str]]:
+    with (published / "transistor/transistor.csv").open(encoding="utf-8") as file:
+        found = [{name: _number(text) for name, text in row.items()} for row in csv.DictReader(file)]
+    rows = [["input jitter", "transistors, output jitter", "`edge`, output jitter", "difference, points", "draws"]]
+    for one in found:
+        mean, low, high = (f"{100 * one[key]:.3f}" for key in ("mean", "ci_low", "ci_high"))
+        difference, least, most = (
+            f"{100 * one[key]:+.2f}".replace("-", "−")
+            for key in ("difference", "difference_ci_low", "difference_ci_high")
+        )
+        words = [f"{100 * one['row']:g} %", f"{mean} % ({low} … {high})", f"{100 * one['edge_mean']:.3f} %"]
+        rows.append([*words, f"{difference} ({least} … {most})", f"{one['n']:.0f}"])
+    return rows
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
 def _conditions(published: Path) -> list[list[str]]:
     header = ["condition", "f1", "τ", "swing of VCO4", "threshold, jump of VCO1", "full scale + / −", "lock time"]
     rows = [[*header, "energy with lock", "idle membrane without trim"]]
@@ -273,7 +296,7 @@ def _conditions(published: Path) -> list[list[str]]:
                 " / ".join(f"{bank.max_weight:.2f}" for bank in banks),
                 f"{1e9 * _quantity(folder, 'lock', 'lock_time'):.0f} ns",
                 f"{1e12 * _quantity(folder, 'energy', 'with_lock'):.1f} pJ",
-                f"{100 * _quantity(folder, 'untrimmed', 'drift_relative'):+z.0f} % per τ",
+                f"{100 * _quantity(folder, 'untrimmed', 'drift_relative'):+z.0f} % per τ".replace("-", "−"),
             ]
         )
     return rows
@@ -326,6 +349,7 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "pvt": _pvt,
     "spikes": _spikes,
     "spikes_fashion": partial(_spikes, folder="spikes-fashion"),
+    "transistor": _transistor,
     "windowed": _windowed,
     "windowed_beside": _windowed_beside,
     "windowed_chips": _windowed_chips,
