@@ -69,8 +69,8 @@ docs: setup ## Build the documentation as a site: build/site
 	@$(BIN)/sphinx-build -q -W --keep-going -b html -c docs . build/site
 	@echo "documentation: build/site/docs/index.html"
 
-results: setup ## Fill the marked tables and numbers of README.md, training/README.md and docs/ from the published results
-	@$(BIN)/python -m tools.results_table reports/published --into README.md training/README.md docs/*.md docs/*/*.md
+results: setup ## Fill the marked tables and numbers of README.md, netlists/, training/ and docs/ from the published results
+	@$(BIN)/python -m tools.results_table reports/published --into README.md netlists/README.md training/README.md docs/*.md docs/*/*.md
 
 clean: ## Remove what was built or generated (not .venv, not reports/published)
 	@rm -rf build dist reports/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache

@@ -313,6 +313,46 @@ def _phase_noise(published: Path) -> list[list[str]]:
     return rows
 
 
+def _trims(published: Path) -> list[list[str]]:
+    header = ["condition", "f1", "I1 / I2 / I3 / I4", "gain at f3 over f1", "lead", "lag − π/2", "drift", "runs"]
+    rows = [[*header, "idle membrane without trim"]]
+    for folder in sorted((published / "datasheet-generic65/conditions").glob("*C_1V"), key=_by_corner):
+        corner, temperature, _ = folder.name.rsplit("_", 2)
+        trim = partial(_quantity, folder, "trim")
+        cells = [
+            f"{corner}, {temperature[:-1]} °C",
+            f"{1e-6 * trim('f1'):.0f} MHz",
+            " / ".join(f"{1e6 * trim(f'vco{n}'):.2f}" for n in (1, 2, 3, 4)) + " µA",
+            f"{trim('gain3') / trim('gain1'):.2f}",
+            f"{trim('lead'):.2f} rad",
+            f"{1e3 * trim('lag_residual'):+.1f} mrad",
+            f"{1e-6 * trim('drift'):+z.2f} mrad/ns",
+            f"{trim('runs'):.0f}",
+            f"{100 * _quantity(folder, 'untrimmed', 'drift_relative'):+z.0f} % per τ",
+        ]
+        rows.append([cells[0], *(cell.replace("-", "−") for cell in cells[1:])])
+    return rows
+
+
+def _by_corner(folder: Path) -> tuple[int, str, float]:
+    corner, temperature, _ = folder.name.rsplit("_", 2)
+    return len(corner), {"tt": ""}.get(corner, corner), float(temperature[:-1])
+
+
+def _noise_by_device(published: Path) -> list[list[str]]:
+    neurons = read_json_object(published / "noise-cost/result.json")["neurons"]
+    columns = [
+        (neuron["vcos"][0][kind], factor) for kind, factor in (("white", 1e-3), ("flicker", 1e9)) for neuron in neurons
+    ]
+    names = [neuron["process"] for neuron in neurons]
+    rows = [["devices of VCO1", *(f"D, krad²/s, {name}" for name in names), *(f"h, 10⁻⁹, {name}" for name in names)]]
+    for device in dict.fromkeys(device for found, _ in columns for device in found):
+        rows.append(
+            [device, *(f"{factor * found[device]:.2f}" if device in found else "–" for found, factor in columns)]
+        )
+    return rows
+
+
 def _of_vco1_and_vco3(folder: Path, file: str, key: str, factor: float, form: str) -> str:
     return " / ".join(f"{factor * _quantity(folder, file, f'{key}_vco{n}'):{form}}" for n in (1, 3))
 
@@ -345,11 +385,13 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "embedded_circuit": _embedded_circuit,
     "conditions": _conditions,
     "networks": _networks,
+    "noise_by_device": _noise_by_device,
     "phase_noise": _phase_noise,
     "pvt": _pvt,
     "spikes": _spikes,
     "spikes_fashion": partial(_spikes, folder="spikes-fashion"),
     "transistor": _transistor,
+    "trims": _trims,
     "windowed": _windowed,
     "windowed_beside": _windowed_beside,
     "windowed_chips": _windowed_chips,

@@ -93,7 +93,15 @@ def test_the_command_replaces_what_stands_between_the_marks(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "training/README.md", "docs/neuron.md", "docs/studies.md", "docs/transistors.md"]
+    "name",
+    [
+        "README.md",
+        "netlists/README.md",
+        "training/README.md",
+        "docs/neuron.md",
+        "docs/studies.md",
+        "docs/transistors.md",
+    ],
 )
 def test_every_marked_number_is_what_the_published_files_say(name):
     text = (ROOT / name).read_text(encoding="utf-8")
