@@ -9,7 +9,7 @@ from neurocircuit.cli.common import PATH, data_option, json_option
 
 
 @click.command("explore")
-@click.argument("subject", metavar="[CIRCUIT.toml | NETWORK.toml | RUN]", required=False, type=PATH)
+@click.argument("subject", metavar="[CIRCUIT.toml | NETWORK.toml | FOLDER]", required=False, type=PATH)
 @click.option("--weights", type=PATH, help="Trained weights of the network's tab; default: a mapped network's own.")
 @click.option("--noise", type=PATH, help="Noise table of calibrate; default: table.nc beside the mapped network.")
 @click.option("--port", default=8123, show_default=True, type=click.IntRange(1024, 65535), help="Port on 127.0.0.1.")
@@ -19,8 +19,9 @@ from neurocircuit.cli.common import PATH, data_option, json_option
 def command(subject: Path | None, as_json: bool, **options: Any) -> None:
     """Open a page on this machine: sliders for the circuit that redraw waveforms, Table 3's curve and what follows.
 
-    Save writes a circuit.toml. A second tab shows the accuracy of a mapped network while causes of its noise table grow
-    or shrink. Needs the extra explore. Ctrl-C ends it.
+    FOLDER is of a project, of its run, of a sweep, or of a mapped network. Save writes a circuit.toml. A second tab
+    shows the accuracy of a mapped network while causes of its noise table grow or shrink. Needs the extra explore.
+    Ctrl-C ends it.
     """
     from neurocircuit.explore import explore
 

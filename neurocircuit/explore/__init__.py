@@ -21,8 +21,9 @@ def explore(
 ) -> None:
     """Serve a page on 127.0.0.1 alone, until Ctrl-C: a circuit under its dials, and a network under its noise.
 
-    subject: a circuit.toml, a mapped network (.toml), or the folder of a run; default the embedded circuit. weights,
-    noise: checkpoint and noise table of the second tab; default those of a mapped network and the table.nc beside it.
+    subject: a circuit.toml, a mapped network (.toml), or the folder of a project or a run; default the embedded
+    circuit. weights, noise: checkpoint and noise table of the second tab; default those of a mapped network and the
+    table.nc beside it, or both networks of a loop's run.
     data: folder of the data sets. show: open a browser. announce: hears the address, as_json: as
     {"address": …}.
 

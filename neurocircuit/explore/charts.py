@@ -8,6 +8,8 @@ import numpy as np
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.explore.circuit import View
+from neurocircuit.rendering.text import interval
+from neurocircuit.rendering.text import points as points_text
 
 if TYPE_CHECKING:
     from neurocircuit.explore.network import Accuracy
@@ -20,6 +22,8 @@ CAUSES = {
     "synapse": "mismatch of synapses",
     "systematic": "bias that all chips share",
 }
+ALONG = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # factors of the first cause
+BESIDE = (0.0, 1.0, 2.0)  # of the second, a line for each
 _SAMPLES = 800  # of a waveform; a picture has not many more columns
 _DIGITS = 5
 
@@ -84,25 +88,13 @@ def curve_chart(shown: View, paper: Paper, logarithmic: bool) -> dict[str, Any]:
     ]
     kind = "log" if logarithmic else "value"
     ends = {"min": 0.8, "max": 11} if logarithmic else {"min": 0, "max": 10}
-    band = {
-        "lineStyle": {"opacity": 0},
-        "stack": "interval",
-        "symbol": "none",
-        "silent": True,
-        "tooltip": {"show": False},
-    }
     series = [
         _line("edge", [row[:2] for row in percent], COLOURS[0]) | {"symbol": "circle", "symbolSize": 7, "z": 3},
         _line("eq. (4)", [[100 * row.jitter, _number(100 * row.ideal)] for row in shown.curve], COLOURS[2])
         | {"symbol": "triangle", "symbolSize": 7, "lineStyle": {"type": "dashed", "width": 1.5, "color": COLOURS[2]}},
     ]
     if not logarithmic:  # a stack of logarithms would not be an interval
-        series += [
-            _line("low", [[x, low] for x, _, low, _ in percent], COLOURS[0]) | band,
-            _line("95 % interval", [[x, _difference(high, low)] for x, _, low, high in percent], COLOURS[0])
-            | band
-            | {"areaStyle": {"color": COLOURS[0], "opacity": 0.2}},
-        ]
+        series += _band([(x, low, high) for x, _, low, high in percent], COLOURS[0])
     return _chart(
         paper,
         series,
@@ -113,30 +105,54 @@ def curve_chart(shown: View, paper: Paper, logarithmic: bool) -> dict[str, Any]:
 
 
 def accuracy_chart(
-    points: "Sequence[tuple[float, float, Accuracy]]", names: tuple[str, str], paper: Paper
+    points: "Sequence[tuple[float, float, Accuracy]]",
+    names: tuple[str, str],
+    factors: Sequence[float],
+    software: float,
+    paper: Paper,
 ) -> dict[str, Any]:
-    """Return accuracy over the factor of one cause, a line for each factor of another; hover shows the interval."""
-    series = []
-    for k, beside in enumerate(sorted({beside for _, beside, _ in points})):
-        line = sorted(((along, at) for along, other, at in points if other == beside), key=lambda point: point[0])
-        data = [
-            {
-                "value": [along, _number(100 * at.accuracy)],
-                "name": f"{100 * at.accuracy:.1f} % ({100 * at.low:.1f} … {100 * at.high:.1f})",
-            }
-            for along, at in line
-        ]
+    """Return accuracy over the factor of one cause, a line for each factor of another; hover shows the intervals.
+
+    factors: of the other cause, which give the lines their colours. software: accuracy without a circuit, ratio. The
+    band is the 95 % interval of the line of the noise table's own factor, 1.
+    """
+    series: list[dict[str, Any]] = []
+    for k, factor in enumerate(factors):
+        line = sorted((along, at) for along, beside, at in points if beside == factor)
+        if not line:
+            continue
+        data = [{"value": [along, _percent(at.interval[0])], "name": accuracy_text(at)} for along, at in line]
+        colour = COLOURS[k % len(COLOURS)]
         series.append(
-            _line(f"{beside:g} times the {names[1]}", [], COLOURS[k % len(COLOURS)])
-            | {"data": data, "symbol": "circle", "symbolSize": 8}
+            _line(f"{names[1]} × {factor:g}", [], colour) | {"data": data, "symbol": "circle", "symbolSize": 8, "z": 3}
         )
+        if factor == 1.0:
+            ends = [(along, _percent(at.interval[1]), _percent(at.interval[2])) for along, at in line]
+            series += _band(ends, colour)
+    series[0]["markLine"] = {
+        "silent": True,
+        "symbol": "none",
+        "animation": False,
+        "lineStyle": {"type": "dashed", "color": paper.ink},
+        "label": {"formatter": "in software", "position": "insideEndBottom", "color": paper.ink},
+        "data": [{"yAxis": _percent(software)}],
+    }
     return _chart(
         paper,
         series,
-        [_axis(paper, f"{names[0]}, times that of the noise table", min=0)],
+        [_axis(paper, f"{names[0]}, × that of the noise table", min=0)],
         [_axis(paper, "accuracy, %", nameGap=44)],
-        [{"left": 64, "right": 24, "top": 40, "bottom": 48}],
-    ) | {"tooltip": _tooltip("item") | {"formatter": "{a}: {b}"}}
+        [{"left": 64, "right": 24, "top": 48, "bottom": 48}],
+    ) | {
+        "tooltip": _tooltip("item") | {"formatter": "{a}<br>{b}"},
+        "legend": _legend(paper, [line["name"] for line in series if "stack" not in line]),
+    }
+
+
+def accuracy_text(at: "Accuracy") -> str:
+    """Return an accuracy, and by how many points it differs from that under the table's own noise, with intervals."""
+    own = at.change[1] == at.change[2] == 0
+    return interval(at.interval, 1) if own else f"{interval(at.interval, 1)}, {points_text(at.change)}"
 
 
 def _until(shown: View) -> float:
@@ -161,6 +177,27 @@ def _thinned(time: Floats, values: Floats, until: float) -> list[list[float]]:
 
 def _number(value: float) -> float | None:
     return float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None
+
+
+def _percent(ratio: float) -> float | None:
+    return _number(100 * ratio)
+
+
+def _band(ends: Sequence[tuple[float | None, float | None, float | None]], colour: str) -> list[dict[str, Any]]:
+    """Return the interval about a line, from (x, low, high), as a stack of its lower end and its width."""
+    hidden = {
+        "lineStyle": {"opacity": 0},
+        "stack": "interval",
+        "symbol": "none",
+        "silent": True,
+        "tooltip": {"show": False},
+    }
+    return [
+        _line("low", [[x, low] for x, low, _ in ends], colour) | hidden,
+        _line("95 % interval", [[x, _difference(high, low)] for x, low, high in ends], colour)
+        | hidden
+        | {"areaStyle": {"color": colour, "opacity": 0.2}},
+    ]
 
 
 def _difference(high: float | None, low: float | None) -> float | None:

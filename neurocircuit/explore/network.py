@@ -1,42 +1,49 @@
 """What the page shows of a mapped network: its accuracy while causes of its noise table grow or shrink."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
+from neurocircuit.core.stats import random_effects
 from neurocircuit.errors import InputError
 from neurocircuit.noise.table import SCALABLE, NoiseTable
-from neurocircuit.results.evaluation import ChipEvaluation
+from neurocircuit.rendering.text import interval
 from neurocircuit.snn.data import sets
 from neurocircuit.snn.data.sets import Dataset
+from neurocircuit.snn.hardware.evaluate import HardwareAccuracy, evaluate_on_chips
 from neurocircuit.snn.model import Model
 from neurocircuit.snn.model import load as load_model
-from neurocircuit.studies.evaluation import evaluate
+from neurocircuit.spec import MappedNetwork
 
-ALONG = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # factors of the first quantity
-BESIDE = (0.0, 1.0, 2.0)  # of the second, a line for each
 IMAGES, CHIPS = 200, 3
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy on chips with its 95 % interval (ratios), for factors of the table's causes."""
+    """Accuracy on chips for factors of the table's causes, with its 95 % interval: (value, low, high), ratios.
+
+    change: over the table's own causes, with its interval; the images, chips and events are the same for both.
+    """
 
     factors: Mapping[str, float]
-    accuracy: float
-    low: float
-    high: float
+    interval: tuple[float, float, float]
+    change: tuple[float, float, float]
 
 
 @dataclass
 class OnChips:
-    """A network on chips of its noise table: accuracies for factors of the table's causes, each computed once."""
+    """A network on chips of its noise table: accuracies for factors of the table's causes, each computed once.
+
+    Several threads may ask.
+    """
 
     model: Model
     images: Dataset
     table: NoiseTable
     chips: int = CHIPS
-    known: dict[tuple[tuple[str, float], ...], Accuracy] = field(default_factory=dict)
+    _known: dict[tuple[tuple[str, float], ...], HardwareAccuracy] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)  # the network's weights are rounded in place while it is on chips
 
     @classmethod
     def open(
@@ -58,31 +65,60 @@ class OnChips:
         The images meet the same chips and events each time, so that differences are of the factors, not of luck. The
         interval is over images, chips and events; the calibration's own error is left out.
         """
-        key = tuple(sorted((name, factor) for name, factor in factors.items() if factor != 1.0))
-        if key not in self.known:
-            result = evaluate(self.model, self.images, noise=self.table.scaled(dict(key)), chips=self.chips, tables=0)
-            assert isinstance(result, ChipEvaluation)  # noqa: S101
-            self.known[key] = Accuracy(dict(key), result.accuracy, result.accuracy_low, result.accuracy_high)
-        return self.known[key]
+        there, own = self._on_chips(factors), self._on_chips({})
+        difference = there.right.astype(float) - own.right
+        change = (
+            (0.0, 0.0, 0.0)
+            if there is own
+            else (
+                float(difference.mean()),
+                *random_effects.difference_interval(random_effects.components(difference), difference),
+            )
+        )
+        return Accuracy(dict(factors), (there.accuracy, *there.interval), change)
 
-    def sentence(self, points: int) -> str:
-        """Say what a point is, and how many there are."""
+    @property
+    def software(self) -> float:
+        """Accuracy in software, of the same images."""
+        return float(self._on_chips({}).software.mean())
+
+    def _on_chips(self, factors: Mapping[str, float]) -> HardwareAccuracy:
+        key = tuple(sorted((name, factor) for name, factor in factors.items() if factor != 1.0))
+        if key in self._known:
+            return self._known[key]
+        with self._lock:
+            if key not in self._known:
+                table = self.table.scaled(dict(key))
+                self._known[key] = evaluate_on_chips(
+                    self.model.network, self.images, self.model.subject, table, self.chips, 1, tables=0
+                )
+            return self._known[key]
+
+    def sentence(self) -> str:
+        """Return what the table's own noise does to the network, and on how many images and chips that is known."""
+        circuit = MappedNetwork.from_dict(self.table.provenance["network"]).neuron.name
         return (
-            f"{points} of {len(ALONG) * len(BESIDE)} points: {len(self.images)} test images of {self.images.name} on "
-            f"{self.chips} chips each"
+            f"On chips of the circuit {circuit} the network {self.model.subject.network.name} has "
+            f"{interval(self.accuracy({}).interval, 1)} of {len(self.images)} test images of {self.images.name} right, "
+            f"{self.software:.1%} in software. Each point: the same images on the same {self.chips} chips."
         )
 
-    def against(self, first: str, second: str) -> Iterator[tuple[float, float, Accuracy]]:
+    def against(
+        self, first: str, second: str, along: Sequence[float], beside: Sequence[float]
+    ) -> Iterator[tuple[float, float, Accuracy]]:
         """Yield factor of `first`, factor of `second` and the accuracy there, the table's own circuit first.
 
-        Raise InputError for a cause that is unknown or named twice.
+        along, beside: factors of `first` and of `second`. Raise InputError for a cause that is unknown or named twice.
         """
         for cause in (first, second):
             if cause not in SCALABLE:
                 raise InputError(f"quantity must be among {', '.join(SCALABLE)}, got {cause!r}")
         if first == second:
             raise InputError(f"quantities must differ, got {first} twice")
-        rows = sorted(BESIDE, key=lambda factor: factor != 1.0)
-        for beside in rows:
-            for along in ALONG:
-                yield along, beside, self.accuracy({first: along, second: beside})
+        for of_second in sorted(beside, key=_own_first):
+            for of_first in sorted(along, key=_own_first):
+                yield of_first, of_second, self.accuracy({first: of_first, second: of_second})
+
+
+def _own_first(factor: float) -> bool:
+    return factor != 1.0

@@ -6,6 +6,7 @@ the last movement is skipped; when a dial has rested, the same picture is comput
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -17,13 +18,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import InputError, NeurocircuitError
 from neurocircuit.explore import charts
-from neurocircuit.explore.charts import CAUSES
+from neurocircuit.explore.charts import ALONG, BESIDE, CAUSES
 from neurocircuit.explore.circuit import DRAWS, Dial, View, dials, saved_text, turned, view
 from neurocircuit.explore.subject import Subject
 from neurocircuit.spec import NeuronSpec
 
 if TYPE_CHECKING:
-    from neurocircuit.explore.network import OnChips
+    from neurocircuit.explore.network import Accuracy, OnChips
 
 HOST = "127.0.0.1"
 _RESTED_s = 0.6  # after which a dial is taken to rest
@@ -47,6 +48,9 @@ body { font-size: 15px; }
 .numbers th, .numbers td { text-align: left; padding: 2px 12px 2px 0; vertical-align: top; }
 .numbers td:nth-child(2) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .numbers td:nth-child(3) { opacity: 0.8; }
+.scrolled { overflow-x: auto; width: 100%; }
+.accuracies td { opacity: 1 !important; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.accuracies caption { text-align: left; padding-bottom: 4px; opacity: 0.8; }
 @media (max-width: 960px) { .page { grid-template-columns: minmax(0, 1fr); } }
 """
 _SCHEME = """
@@ -68,8 +72,10 @@ def serve(subject: Subject, port: int, show: bool, data: Path | None, announce: 
         except OSError as error:
             raise InputError(f"--port must be free, got {port}: {error.strerror}") from None
 
+    opened = _OpenedNetworks(subject, data)
+
     def page() -> None:
-        _Page(subject, data)
+        _Page(subject, opened)
 
     # A page of another origin must not reach this one by a name of its own that leads to 127.0.0.1.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
@@ -89,7 +95,7 @@ def serve(subject: Subject, port: int, show: bool, data: Path | None, announce: 
 class _Page:
     """The whole page of one browser tab."""
 
-    def __init__(self, subject: Subject, data: Path | None) -> None:
+    def __init__(self, subject: Subject, opened: "_OpenedNetworks") -> None:
         ui.add_css(_STYLE)
         ui.dark_mode(None)
         with ui.tabs().props("align=left dense") as tabs:
@@ -99,7 +105,7 @@ class _Page:
             with ui.tab_panel(circuit_tab):
                 circuit = _CircuitTab(subject)
             with ui.tab_panel(network_tab):
-                network = _NetworkTab(subject, data)
+                network = _NetworkTab(opened)
 
         def recolour(event: Any) -> None:
             paper = charts.DARK if event.args else charts.LIGHT
@@ -251,25 +257,56 @@ class _CircuitTab:
             self._saved.text = f"saved in {file.resolve()}"
 
 
-class _NetworkTab:
+class _OpenedNetworks:
+    """The networks of a subject, read when they are asked for; all browser tabs share what has been computed."""
+
     def __init__(self, subject: Subject, data: Path | None) -> None:
-        self._subject, self._data, self._paper = subject, data, charts.LIGHT
-        self._points: list[tuple[float, float, Any]] = []
-        self._number = 0  # of the question that is answered
-        self._opened: OnChips | None = None
-        if subject.noise is None:
+        self._files, self._data = {network.name: network for network in subject.networks}, data
+        self._opened: dict[str, OnChips] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._files)
+
+    def get(self, name: str) -> "OnChips":
+        """Return a network. Raise InputError for files that are missing or do not fit."""
+        if name not in self._opened:
+            from neurocircuit.explore.network import OnChips  # torch takes seconds to import
+
+            files = self._files[name]
+            self._opened[name] = OnChips.open(files.weights, files.noise, self._data)
+        return self._opened[name]
+
+
+class _NetworkTab:
+    """Accuracy over factors of two causes; what is drawn was asked for by the last press of the button."""
+
+    def __init__(self, networks: _OpenedNetworks) -> None:
+        self._networks, self._paper = networks, charts.LIGHT
+        self._asked: tuple[str, str, str] | None = None  # network, causes
+        self._points: list[tuple[float, float, Accuracy]] = []
+        if not networks.names:
             ui.label(
-                "Accuracy under noise needs a mapped network and its noise table: neurocircuit explore network.toml "
-                "--noise table.nc (of map and calibrate)."
+                "Accuracy under noise needs a mapped network and its noise table: neurocircuit explore FOLDER of "
+                "`neurocircuit run`, or network.toml --noise table.nc of `map` and `calibrate`."
             ).props("id=no-network")
             return
         with ui.row().classes("items-end"):
+            self._network = ui.select(networks.names, value=networks.names[0], label="network").props("id=which dense")
             self._first = ui.select(CAUSES, value="event", label="along the axis").props("id=first dense")
-            self._second = ui.select(CAUSES, value="neuron", label="one line each").props("id=second dense")
+            self._second = ui.select(CAUSES, value="neuron", label="one line for each").props("id=second dense")
             self._button = ui.button("Compute", on_click=self._compute).props("id=compute")
-        self._state = ui.label(f"noise table {subject.noise}; a point takes a few seconds").props("id=state")
+        self._summary = ui.label().classes("summary").props("id=network-summary")
+        self._state = ui.label(
+            "Accuracy on chips while two causes of the noise table grow or shrink: 0 is none, 1 the table's own. "
+            "A point takes seconds."
+        ).props("id=state")
+        self._bar = ui.linear_progress(0.0, show_value=False).props("id=computed")
         self._error = ui.label().classes("error").props("id=network-error role=alert")
         self._chart = ui.echart({}).style("height: 480px; width: 100%").props("id=accuracy")
+        self._numbers = ui.html("", sanitize=False).props("id=accuracies").classes("scrolled")
+        for element in (self._bar, self._chart):
+            element.visible = False
 
     def recolour(self, paper: charts.Paper) -> None:
         """Draw for another paper."""
@@ -278,28 +315,39 @@ class _NetworkTab:
             self._draw()
 
     async def _compute(self) -> None:
-        self._number += 1
-        number, first, second = self._number, str(self._first.value), str(self._second.value)
-        self._error.text, self._points = "", []
+        asked = (str(self._network.value), str(self._first.value), str(self._second.value))
+        self._asked, self._error.text, self._points, self._bar.value = asked, "", [], 0.0
+        self._bar.visible = True
+        client, begin_s = self._button.client, time.monotonic()
         try:
-            if self._opened is None:
-                from neurocircuit.explore.network import OnChips  # torch takes seconds to import
-
-                self._state.text = "reading weights, table and images"
-                self._opened = await run.io_bound(OnChips.open, self._subject.weights, self._subject.noise, self._data)
-            points = self._opened.against(first, second)
+            self._state.text = "reading weights, noise table and images"
+            opened = await run.io_bound(self._networks.get, asked[0])
+            points = opened.against(asked[1], asked[2], ALONG, BESIDE)
             while (point := await run.io_bound(next, points, None)) is not None:
-                if number != self._number:
+                if self._asked is not asked or client.is_deleted:
                     return
                 self._points.append(point)
-                self._state.text = self._opened.sentence(len(self._points))
+                self._summary.text = await run.io_bound(opened.sentence)
+                self._tell(time.monotonic() - begin_s)
                 self._draw()
         except NeurocircuitError as error:
-            self._error.text = str(error)
+            self._state.text, self._error.text = "", str(error)
+        self._bar.visible = False
+
+    def _tell(self, passed_s: float) -> None:
+        """Say how many points are computed, and how long the others will take."""
+        done, total = len(self._points), len(ALONG) * len(BESIDE)
+        left = "" if done == total else f", about {passed_s / done * (total - done):.0f} s to go"
+        self._state.text = f"{done} of {total} points{left}"
+        self._bar.value = done / total
 
     def _draw(self) -> None:
-        names = (CAUSES[str(self._first.value)], CAUSES[str(self._second.value)])
-        _replace(self._chart, charts.accuracy_chart(self._points, names, self._paper))
+        assert self._asked is not None  # noqa: S101
+        network, first, second = self._asked
+        names, software = (CAUSES[first], CAUSES[second]), self._networks.get(network).software
+        self._chart.visible = True
+        _replace(self._chart, charts.accuracy_chart(self._points, names, BESIDE, software, self._paper))
+        self._numbers.content = _accuracies(self._points, names)
 
 
 def _step(dial: Dial) -> float:
@@ -318,3 +366,28 @@ def _table(shown: View) -> str:
         for name, value, meaning in shown.lines
     )
     return f"<table class=numbers><tbody>{rows}</tbody></table>"
+
+
+def _accuracies(points: "list[tuple[float, float, Accuracy]]", names: tuple[str, str]) -> str:
+    """Return the accuracies as a table: a row for each factor of the first cause, a column for each of the second."""
+    known = {(along, beside): at for along, beside, at in points}
+    along, beside = sorted({row for row, _ in known}), sorted({column for _, column in known})
+    head = "".join(f"<th scope=col>{escape(names[1])} × {factor:g}</th>" for factor in beside)
+    rows = "".join(
+        f"<tr><th scope=row>× {row:g}</th>"
+        + "".join(
+            f"<td>{escape(charts.accuracy_text(known[row, column])) if (row, column) in known else ''}</td>"
+            for column in beside
+        )
+        + "</tr>"
+        for row in along
+    )
+    caption = (
+        "Accuracy with its 95 % interval (drawn for the line × 1), then by how many points it differs from that "
+        "under the table's own noise, over the same images and chips."
+    )
+    head = f"<tr><th scope=col>{escape(names[0])}</th>{head}</tr>"
+    return (
+        f"<table class='numbers accuracies'><caption>{caption}</caption>"
+        f"<thead>{head}</thead><tbody>{rows}</tbody></table>"
+    )

@@ -11,31 +11,45 @@ from neurocircuit.spec.fields import read_toml
 from neurocircuit.studies.sweep import library
 
 CIRCUITS = ("circuit.toml", "spec.toml", "network.toml")
-TABLE = "table.nc"
+NETWORK, TABLE = "network.toml", "table.nc"
 PAPER = "paper"
+# Networks of a loop's run: the first that is there is shown first.
+LOOPED = {
+    "noise-aware": ("aware-map", "aware-calibrate"),
+    "trained for no circuit in particular": ("map", "calibrate"),
+}
+
+
+@dataclass(frozen=True)
+class NetworkFiles:
+    """A network on chips of a circuit: a name for it, its weights, and its noise table."""
+
+    name: str
+    weights: Path
+    noise: Path
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A circuit, the testbench of its curve, the file that it would be saved in, and perhaps a network on it.
-
-    weights, noise: files of a mapped network, both or neither.
-    """
+    """A circuit, the testbench of its curve, the file that it would be saved in, and the networks on it, if any."""
 
     spec: NeuronSpec
     testbench: Testbench
     file: Path
-    weights: Path | None = None
-    noise: Path | None = None
+    networks: tuple[NetworkFiles, ...] = ()
 
     @classmethod
     def open(cls, path: Path | None = None, weights: Path | None = None, noise: Path | None = None) -> "Subject":
-        """Read a circuit.toml, a mapped network (.toml) or a run's folder; None: the embedded circuit.
+        """Read a circuit.toml, a mapped network (.toml), or the folder of a project or a run; None: the embedded one.
 
-        weights, noise: of the network's tab; default: those of a mapped network and the noise table beside it.
-        Raise InputError for what is missing, and for weights without a noise table or the reverse.
+        weights, noise: of the network's tab; default: those of a mapped network and the noise table beside it, or both
+        networks of a loop's run as far as they have noise tables. Raise InputError for what is missing, and for weights
+        without a noise table or the reverse.
         """
         spec, mapped, bench, file = _read(path)
+        save_in = Path("circuit.toml") if mapped is not None or path is None or path.is_dir() else file
+        if weights is None and noise is None and path is not None and (looped := _looped(path)):
+            return cls(spec, bench, save_in, looped)
         noise = noise or _table_beside(file)
         if mapped is not None:
             weights = weights or mapped.checkpoint_path(file)
@@ -46,10 +60,9 @@ class Subject:
                 raise InputError(f"--weights must name the network of {noise}: {weights} does not exist")
         if weights is not None and noise is None and mapped is None:
             raise InputError(f"--noise must stand beside --weights, a noise table of `calibrate`, got {weights} alone")
-        if noise is None:
-            weights = None
-        save_in = Path("circuit.toml") if mapped is not None or path is None or path.is_dir() else file
-        return cls(spec, bench, save_in, weights, noise)
+        if noise is None or weights is None:
+            return cls(spec, bench, save_in)
+        return cls(spec, bench, save_in, (NetworkFiles(weights.stem, weights, noise),))
 
 
 def _read(path: Path | None) -> tuple[NeuronSpec, MappedNetwork | None, Testbench, Path]:
@@ -68,6 +81,18 @@ def _read(path: Path | None) -> tuple[NeuronSpec, MappedNetwork | None, Testbenc
         if (path / name).exists():
             return (*_circuit_in(path / name), bench, path / name)
     raise InputError(f"{path} must hold one of request.json, {', '.join(CIRCUITS)}; found none")
+
+
+def _looped(folder: Path) -> tuple[NetworkFiles, ...]:
+    """Return the networks of a loop's run, or of a project's, that have been mapped and calibrated."""
+    networks = []
+    for run in (folder, folder / "run"):
+        for name, (map_stage, calibrate_stage) in LOOPED.items():
+            mapped, table = run / map_stage / NETWORK, run / calibrate_stage / TABLE
+            if mapped.is_file() and table.is_file():
+                weights = MappedNetwork.from_dict(read_toml(mapped)).checkpoint_path(mapped)
+                networks.append(NetworkFiles(name, weights, table))
+    return tuple(networks)
 
 
 def _circuit_in(file: Path) -> tuple[NeuronSpec, MappedNetwork | None]:

@@ -47,15 +47,42 @@ def test_the_curve_is_in_percent_and_its_axes_have_units(shown: View, logarithmi
     json.dumps(options, allow_nan=False)
 
 
-def test_accuracy_has_a_line_for_each_factor_and_its_interval() -> None:
-    points = [
-        (along, beside, Accuracy({}, 0.9 - 0.1 * along, 0.8, 0.95)) for beside in (1.0, 0.0) for along in (2.0, 1.0)
+def accuracies() -> list[tuple[float, float, Accuracy]]:
+    """In the order in which they are computed."""
+    return [
+        (
+            along,
+            beside,
+            Accuracy({}, (0.9 - 0.1 * along, 0.75 - 0.1 * along, 0.95), (0.1 - 0.1 * along, -0.02 * along, 0.01)),
+        )
+        for beside in (1.0, 0.0)
+        for along in (2.0, 1.0)
     ]
-    options = charts.accuracy_chart(points, ("noise of events", "mismatch of neurons"), charts.LIGHT)
-    lines = options["series"]
-    assert [line["name"] for line in lines] == ["0 times the mismatch of neurons", "1 times the mismatch of neurons"]
-    assert [point["value"] for point in lines[0]["data"]] == [[1.0, 80.0], [2.0, 70.0]]
-    assert lines[0]["data"][0]["name"] == "80.0 % (80.0 … 95.0)"
+
+
+def test_accuracy_has_a_line_for_each_factor_and_its_interval() -> None:
+    names = ("noise of events", "mismatch of neurons")
+    options = charts.accuracy_chart(accuracies(), names, charts.BESIDE, 0.92, charts.LIGHT)
+    lines = {line["name"]: line for line in options["series"]}
+    assert [*lines] == ["mismatch of neurons × 0", "mismatch of neurons × 1", "low", "95 % interval"]
+    assert options["legend"]["data"] == ["mismatch of neurons × 0", "mismatch of neurons × 1"]
+    data = lines["mismatch of neurons × 1"]["data"]
+    assert [point["value"] for point in data] == [[1.0, 80.0], [2.0, 70.0]]
+    assert data[1]["name"] == "70.0% (55.0% … 95.0%), −10.0 points (−4.0 … +1.0)"
+    assert lines["low"]["data"] == [[1.0, pytest.approx(65.0)], [2.0, pytest.approx(55.0)]]
+    assert lines["95 % interval"]["data"] == [[1.0, pytest.approx(30.0)], [2.0, pytest.approx(40.0)]]
+    assert options["series"][0]["markLine"]["data"] == [{"yAxis": 92.0}]
+    json.dumps(options, allow_nan=False)
+
+
+def test_a_line_keeps_its_colour_while_others_come() -> None:
+    names = ("noise of events", "mismatch of neurons")
+
+    def colour(count: int) -> str:
+        options = charts.accuracy_chart(accuracies()[:count], names, charts.BESIDE, 0.92, charts.DARK)
+        return next(line["color"] for line in options["series"] if line["name"].endswith("× 1"))
+
+    assert colour(1) == colour(4)
 
 
 def test_what_is_no_number_is_left_out() -> None:

@@ -1,10 +1,13 @@
 """Dials move what they name and nothing else; the curve is that of a sweep with the same draws."""
 
+import json
+
 import numpy as np
 import pytest
 
 from neurocircuit.errors import InputError, SpecError, UnitError
-from neurocircuit.explore.circuit import bounds, dials, saved_text, turned, view
+from neurocircuit.explore import charts, circuit
+from neurocircuit.explore.circuit import DRAWS, bounds, dials, saved_text, turned, view
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.bank import Bank
 from neurocircuit.spec.neuron import Ramp, ReadoutWindow
@@ -130,3 +133,22 @@ def test_a_saved_circuit_is_read_back(tmp_path) -> None:
     assert NeuronSpec.from_toml(file) == BASE
     with pytest.raises(SpecError, match="name"):
         saved_text(moved, BASE, tmp_path / "?.toml")
+
+
+@pytest.mark.parametrize("values", [{}, {"noise": 1e4}, {"f0": 3e9}], ids=str)
+def test_a_picture_is_few_neurons_and_few_bytes(monkeypatch, values) -> None:
+    """What 200 ms from the slider to the new picture rest on, whatever the machine; `make bench` holds its cost."""
+    simulated = {"edge": 0, "ideal": 0}
+    whole = circuit.compute
+
+    def counted(batch):
+        simulated[batch.level] += batch.count
+        return whole(batch)
+
+    monkeypatch.setattr(circuit, "compute", counted)
+    shown = view(turned(BASE, values))
+    assert DRAWS <= 500
+    # a clean row and five of jitter, a clean row and one of bits
+    assert simulated == {"edge": 8 * DRAWS, "ideal": 8 * DRAWS}
+    options = [charts.waveform_chart(shown, charts.LIGHT), charts.curve_chart(shown, charts.LIGHT, False)]
+    assert len(json.dumps(options)) < 120_000

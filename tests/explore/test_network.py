@@ -1,5 +1,6 @@
 """Accuracy against causes of a noise table, on a tiny network of digits; what a scaled table says."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -7,24 +8,9 @@ import pytest
 
 import neurocircuit as nc
 from neurocircuit.errors import InputError
-from tests.test_obvious_way import SMALL
 
 pytest.importorskip("sklearn")
 pytest.importorskip("torch")
-
-
-@pytest.fixture(scope="module")
-def mapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a mapped network, its weights and its noise table."""
-    folder = tmp_path_factory.mktemp("mapped")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        nc.snn.train("digits", settings=SMALL, out="start").save("weights.pt")
-        train = nc.data.digits("train")
-        net = nc.map(nc.snn.load("weights.pt"), nc.NeuronSpec(), images=train[:10])
-        net.save("network.toml")
-        nc.calibrate(net, images=train[:3], chips=4, points=40).save(Path("table.nc"))
-    return folder
 
 
 def test_the_tables_own_factors_are_the_tables_own_accuracy(mapped: Path) -> None:
@@ -33,7 +19,24 @@ def test_the_tables_own_factors_are_the_tables_own_accuracy(mapped: Path) -> Non
     opened = OnChips.open(mapped / "weights.pt", mapped / "table.nc", images=30, chips=2)
     own = nc.evaluate(opened.model, opened.images, noise=opened.table, chips=2, tables=0)
     shown = opened.accuracy({"event": 1.0})
-    assert (shown.accuracy, shown.low, shown.high) == (own.accuracy, own.accuracy_low, own.accuracy_high)
+    assert shown.interval == own.interval
+    assert shown.change == (0.0, 0.0, 0.0)
+    assert opened.software == own.accuracy_software
+    assert f"has {own.accuracy:.1%} (" in opened.sentence()
+    assert "30 test images of digits" in opened.sentence()
+
+
+def test_a_change_is_of_the_same_images_on_the_same_chips(mapped: Path) -> None:
+    """Its mean is the difference of the accuracies; its interval is shorter than that of unpaired runs."""
+    from neurocircuit.explore.network import OnChips
+
+    opened = OnChips.open(mapped / "weights.pt", mapped / "table.nc", images=60, chips=2)
+    own, other = opened.accuracy({}), opened.accuracy({"event": 3.0})
+    change, low, high = other.change
+    assert change == pytest.approx(other.interval[0] - own.interval[0])
+    assert low <= change <= high
+    spreads = [at.interval[2] - at.interval[1] for at in (own, other)]
+    assert high - low < np.hypot(*spreads)
 
 
 def test_chips_without_causes_of_their_own_spike_alike_and_louder_ones_apart(mapped: Path) -> None:
@@ -53,16 +56,30 @@ def test_each_point_is_computed_once(mapped: Path, monkeypatch: pytest.MonkeyPat
     from neurocircuit.explore import network
 
     calls = []
-    whole = network.evaluate
-    monkeypatch.setattr(network, "evaluate", lambda *a, **k: calls.append(k) or whole(*a, **k))
-    monkeypatch.setattr(network, "ALONG", (0.0, 1.0))
+    whole = network.evaluate_on_chips
+    monkeypatch.setattr(network, "evaluate_on_chips", lambda *a, **k: calls.append(k) or whole(*a, **k))
     opened = network.OnChips.open(mapped / "weights.pt", mapped / "table.nc", images=10, chips=1)
-    points = list(opened.against("event", "neuron"))
-    assert [(along, beside) for along, beside, _ in points[:2]] == [(0.0, 1.0), (1.0, 1.0)]
+    along, beside = (0.0, 1.0), (0.0, 1.0, 2.0)
+    points = list(opened.against("event", "neuron", along, beside))
+    assert [(first, second) for first, second, _ in points[:3]] == [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)]
     assert len(points) == len(calls) == 6
-    assert next(opened.against("neuron", "event"))[2] is opened.accuracy({"neuron": 0.0})
-    list(opened.against("event", "neuron"))
+    list(opened.against("neuron", "event", beside, along))
     assert len(calls) == 6
+
+
+def test_two_tabs_that_ask_at_once_get_what_one_gets(mapped: Path) -> None:
+    """Weights are rounded in place while a network is on chips: two calls must not meet."""
+    from neurocircuit.explore.network import OnChips
+
+    def opened() -> OnChips:
+        return OnChips.open(mapped / "weights.pt", mapped / "table.nc", images=20, chips=2)
+
+    factors = [{"event": factor} for factor in (0.0, 1.0, 2.0, 3.0)]
+    alone, shared = opened(), opened()
+    with ThreadPoolExecutor(4) as pool:
+        together = [at.interval for at in pool.map(shared.accuracy, factors)]
+    assert together == [alone.accuracy(each).interval for each in factors]
+    assert opened().accuracy({}).interval == alone.accuracy({}).interval
 
 
 @pytest.mark.parametrize(("pair", "names"), [(("event", "event"), "differ"), (("gravity", "event"), "systematic")])
@@ -71,7 +88,7 @@ def test_quantities_are_two_causes_of_the_table(mapped: Path, pair: tuple[str, s
 
     opened = OnChips.open(mapped / "weights.pt", mapped / "table.nc", images=2, chips=1)
     with pytest.raises(InputError, match=names):
-        next(opened.against(*pair))
+        next(opened.against(*pair, (1.0,), (1.0,)))
 
 
 def test_a_scaled_table_has_the_cause_so_many_times_as_large(mapped: Path) -> None:
@@ -92,10 +109,10 @@ def test_a_folder_gives_circuit_weights_and_table(mapped: Path, tmp_path: Path) 
     from neurocircuit.explore.subject import Subject
 
     subject = Subject.open(mapped)
-    assert subject.weights == mapped / "weights.pt"
-    assert subject.noise == mapped / "table.nc"
+    (network,) = subject.networks
+    assert (network.weights, network.noise) == (mapped / "weights.pt", mapped / "table.nc")
     assert subject.file == Path("circuit.toml")
-    assert Subject.open(noise=mapped / "table.nc").weights == mapped / "weights.pt"
+    assert Subject.open(noise=mapped / "table.nc").networks == (network,)
     with pytest.raises(InputError, match="--noise must stand beside --weights"):
         Subject.open(weights=mapped / "weights.pt")
     with pytest.raises(InputError, match="must hold one of request"):
@@ -115,4 +132,4 @@ def test_a_sweeps_folder_gives_its_circuit_and_its_testbench(tmp_path: Path) -> 
     request = {"spec": nc.NeuronSpec(tau_s=21e-9).to_dict(), "testbench": bench.to_dict()}
     (tmp_path / "request.json").write_text(json.dumps(request))
     subject = Subject.open(tmp_path)
-    assert (subject.spec.tau_s, subject.testbench.name, subject.noise) == (21e-9, "own", None)
+    assert (subject.spec.tau_s, subject.testbench.name, subject.networks) == (21e-9, "own", ())

@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,13 +29,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("page")
 
 
-@pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    """Of a page that `neurocircuit explore` serves, in a folder of its own."""
+@contextmanager
+def served(folder: Path, *arguments: str) -> Iterator[str]:
+    """Return the address of a page that `neurocircuit explore` serves from a folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "neurocircuit", "explore", "--no-browser", "--port", str(port)]
+    command = [sys.executable, "-m", "neurocircuit", "explore", *arguments, "--no-browser", "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
@@ -41,6 +43,13 @@ def address(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/"
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) in (0, 130)
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """Of a page that shows the embedded circuit."""
+    with served(folder) as at:
+        yield at
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +152,53 @@ def test_a_taken_port_is_one_line(address: str, folder: Path) -> None:
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert re.fullmatch(rf"neurocircuit: --port must be free, got {port}: .*\n", result.stderr)
+
+
+NETWORK_TAB = "[...document.querySelectorAll('.q-tab')].find(tab => /network/i.test(tab.innerText))"
+ACCURACIES = "document.querySelector('#accuracies')?.innerText"
+
+
+def test_the_network_tab_says_what_it_needs(opened: Page) -> None:
+    opened.evaluate(f"{NETWORK_TAB}.click()")
+    opened.wait_for("document.querySelector('#no-network')")
+    assert "neurocircuit run" in opened.evaluate("document.querySelector('#no-network').innerText")
+
+
+def test_the_network_tab_shows_accuracy_against_two_causes(page: Page, mapped: Path) -> None:
+    """What it says is what Python says; what is drawn keeps its names when another cause is chosen."""
+    from neurocircuit.explore.network import OnChips
+
+    with served(mapped, ".") as address:
+        page.open(address, 1400)
+        page.wait_for(NETWORK_TAB)
+        page.evaluate(f"{NETWORK_TAB}.click()")
+        page.wait_for("document.querySelector('#compute')?.offsetWidth")
+        page.press("#compute")
+        page.wait_for(f"({ACCURACIES} ?? '').includes('points (')", patience_s=180)
+        own = OnChips.open(mapped / "weights.pt", mapped / "table.nc")
+        assert page.evaluate("document.querySelector('#network-summary').innerText") == own.sentence()
+        assert f"{own.accuracy({}).interval[0]:.1%}" in page.evaluate(ACCURACIES)
+        assert "to go" in page.evaluate("document.querySelector('#state').innerText")
+        assert page.evaluate("document.querySelectorAll('#accuracy canvas').length") == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1400
+        page.press("#second")
+        page.wait_for("document.querySelector('.q-menu .q-item')")
+        page.evaluate("[...document.querySelectorAll('.q-menu .q-item')].find(i => /dies/.test(i.innerText)).click()")
+        page.wait_for(f"{ACCURACIES}.split('points (').length > 2", patience_s=180)
+        assert "mismatch of neurons × 1" in page.evaluate(ACCURACIES)
+        assert "mismatch of dies" not in page.evaluate(ACCURACIES)
+        assert page.complaints() == []
+
+
+def test_a_table_of_other_weights_is_one_line(page: Page, mapped: Path, tmp_path: Path) -> None:
+    shutil.copy(mapped / "table.nc", tmp_path)
+    (tmp_path / "weights.pt").write_bytes(b"none")
+    with served(tmp_path, "--noise", "table.nc", "--weights", "weights.pt") as address:
+        page.open(address, 800)
+        page.wait_for(NETWORK_TAB)
+        page.evaluate(f"{NETWORK_TAB}.click()")
+        page.wait_for("document.querySelector('#compute')?.offsetWidth")
+        page.press("#compute")
+        message = page.wait_for("document.querySelector('#network-error').innerText")
+        assert "weights.pt" in message
+        assert "\n" not in message

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from neurocircuit.errors import InputError, SpecError
+from neurocircuit.explore.network import OnChips
+from neurocircuit.explore.subject import Subject
 from neurocircuit.kinds import load
 from neurocircuit.results.loop import LoopRun
 from neurocircuit.spec import NeuronSpec
@@ -108,6 +110,22 @@ def test_progress_is_of_the_whole_and_names_each_stage(finished):
         assert any(label.startswith(f"stage {k + 1} of {len(STAGES)}: ") for _, _, label in heard)
     assert all(0 <= done <= total for done, total, _ in heard)
     assert [done for done, _, _ in heard] == sorted(done for done, _, _ in heard)
+
+
+@pytest.mark.parametrize("opened", ["p", "p/run"])
+def test_explore_opens_a_project_and_a_run_with_both_networks(finished, opened):
+    folder, result, _ = finished
+    subject = Subject.open(folder / opened)
+    assert subject.spec == NeuronSpec()
+    assert [network.name for network in subject.networks] == ["noise-aware", "trained for no circuit in particular"]
+    for network, (share, *_) in zip(subject.networks, (result.recovery.trained, result.recovery.clean), strict=True):
+        on_chips = OnChips.open(network.weights, network.noise, images=20, chips=2)
+        assert on_chips.accuracy({}).interval[0] == pytest.approx(share)
+
+
+def test_explore_opens_a_project_that_has_not_run(tmp_path):
+    project(tmp_path / "p")
+    assert Subject.open(tmp_path / "p").networks == ()
 
 
 @pytest.fixture
