@@ -151,8 +151,8 @@ def accuracy_chart(
 
 def accuracy_text(at: "Accuracy") -> str:
     """Return an accuracy, and by how many points it differs from that under the table's own noise, with intervals."""
-    own = at.change[1] == at.change[2] == 0
-    return interval(at.interval, 1) if own else f"{interval(at.interval, 1)}, {points_text(at.change)}"
+    unscaled = at.change[1] == at.change[2] == 0
+    return interval(at.interval, 1) if unscaled else f"{interval(at.interval, 1)}, {points_text(at.change)}"
 
 
 def _until(shown: View) -> float:

@@ -65,17 +65,17 @@ class OnChips:
         The images meet the same chips and events each time, so that differences are of the factors, not of luck. The
         interval is over images, chips and events; the calibration's own error is left out.
         """
-        there, own = self._on_chips(factors), self._on_chips({})
-        difference = there.right.astype(float) - own.right
+        scaled, unscaled = self._on_chips(factors), self._on_chips({})
+        difference = scaled.right.astype(float) - unscaled.right
         change = (
             (0.0, 0.0, 0.0)
-            if there is own
+            if scaled is unscaled
             else (
                 float(difference.mean()),
                 *random_effects.difference_interval(random_effects.components(difference), difference),
             )
         )
-        return Accuracy(dict(factors), (there.accuracy, *there.interval), change)
+        return Accuracy(dict(factors), (scaled.accuracy, *scaled.interval), change)
 
     @property
     def software(self) -> float:

@@ -283,7 +283,7 @@ class _NetworkTab:
 
     def __init__(self, networks: _OpenedNetworks) -> None:
         self._networks, self._paper = networks, charts.LIGHT
-        self._asked: tuple[str, str, str] | None = None  # network, causes
+        self._choice: tuple[str, str, str] | None = None  # network, causes
         self._points: list[tuple[float, float, Accuracy]] = []
         if not networks.names:
             ui.label(
@@ -315,16 +315,16 @@ class _NetworkTab:
             self._draw()
 
     async def _compute(self) -> None:
-        asked = (str(self._network.value), str(self._first.value), str(self._second.value))
-        self._asked, self._error.text, self._points, self._bar.value = asked, "", [], 0.0
+        choice = (str(self._network.value), str(self._first.value), str(self._second.value))
+        self._choice, self._error.text, self._points, self._bar.value = choice, "", [], 0.0
         self._bar.visible = True
         client, begin_s = self._button.client, time.monotonic()
         try:
             self._state.text = "reading weights, noise table and images"
-            opened = await run.io_bound(self._networks.get, asked[0])
-            points = opened.against(asked[1], asked[2], ALONG, BESIDE)
+            opened = await run.io_bound(self._networks.get, choice[0])
+            points = opened.against(choice[1], choice[2], ALONG, BESIDE)
             while (point := await run.io_bound(next, points, None)) is not None:
-                if self._asked is not asked or client.is_deleted:
+                if self._choice is not choice or client.is_deleted:
                     return
                 self._points.append(point)
                 self._summary.text = await run.io_bound(opened.sentence)
@@ -342,8 +342,8 @@ class _NetworkTab:
         self._bar.value = done / total
 
     def _draw(self) -> None:
-        assert self._asked is not None  # noqa: S101
-        network, first, second = self._asked
+        assert self._choice is not None  # noqa: S101
+        network, first, second = self._choice
         names, software = (CAUSES[first], CAUSES[second]), self._networks.get(network).software
         self._chart.visible = True
         _replace(self._chart, charts.accuracy_chart(self._points, names, BESIDE, software, self._paper))
