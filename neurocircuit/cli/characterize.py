@@ -21,6 +21,7 @@ from neurocircuit.cli.common import NAMES, NUMBERS, deliver, jobs_option, json_o
 @click.option("--resolution", default=1e-4, show_default=True, help="Step of the trim currents over the nominal ones.")
 @click.option("--cases", default=40, show_default=True, type=click.IntRange(2, 1000), help="Random prediction cases.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of all random draws.")
+@click.option("--synapses", type=click.IntRange(2, 5000), help="On each neuron, idle ones too. Default: the process's.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory. Default: reports/datasheet-PROCESS.")
 @click.option("--resume", is_flag=True, help="Continue the run in --out; finished measurements are kept.")
 @jobs_option
@@ -30,7 +31,7 @@ from neurocircuit.cli.common import NAMES, NUMBERS, deliver, jobs_option, json_o
 def command(as_json: bool, **options: Any) -> None:
     """Trim and measure the neuron of a process in transistors; write its datasheet and its spec for the fast levels.
 
-    Assumed noise, prediction, fan-in and power are measured at the first condition only, which is the nominal one.
+    Assumed noise, prediction, fan-in, mismatch and power are measured at the first condition only, the nominal one.
     Ctrl-C keeps finished measurements. Exit code 3: some measurements failed, the others are written.
     """
     from neurocircuit.studies.characterisation import characterize

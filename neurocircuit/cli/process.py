@@ -78,13 +78,15 @@ def check_command(name: str, corner: str, temperature_C: float, supply_V: float 
 @click.argument("name")
 @corner_option
 @click.option("--branch", default=0, type=click.IntRange(min=0), help="Synapses on a local node of a tree; 0: no tree.")
-@click.option("--code", default=15, show_default=True, help="Of the synapse that spikes, of 4 bit; negative: a sink.")
+@click.option(
+    "--code", type=int, help="Of the synapse that spikes, of 4 bit; negative: a sink. Default: 15, 4, -15, -4."
+)
 @json_option
-def fan_in_command(name: str, corner: str, branch: int, code: int, as_json: bool) -> None:
-    """What idle synapses cost in the process NAME in VCO1's frequency and phase jump, and how many it carries."""
+def fan_in_command(name: str, corner: str, branch: int, code: int | None, as_json: bool) -> None:
+    """What idle synapses cost in the process NAME in VCO1's frequency and phase jumps, and how many it carries."""
     from neurocircuit.process.describe import fan_in_cost
 
-    result = fan_in_cost(name, corner=corner, branch=branch, code=code)
+    result = fan_in_cost(name, corner=corner, branch=branch, codes=None if code is None else (code,))
     deliver(result, as_json)
 
 

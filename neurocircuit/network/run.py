@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurocircuit.core.arrays import Bools, Floats
+from neurocircuit.errors import InputError
 from neurocircuit.network.physical import Answer, Layer, Neurons, PhysicalNetwork
 from neurocircuit.network.windowed import WindowedLayer, WindowedNetwork
 from neurocircuit.neuron import chip as chips
 from neurocircuit.neuron import levels, supply
+from neurocircuit.neuron.chip import ChipLayer
 from neurocircuit.neuron.on_time import OnTimes, Span, on_times
 from neurocircuit.neuron.operating_points import Operating, concatenate, operate, operate_rows_in_window
 from neurocircuit.noise.causes import Cause, CircuitLayer, registered, threshold_errors, total
@@ -152,14 +154,32 @@ class Circuit:
         causes = self.causes if variation is None else ()
         variation = self.mapped.variation if variation is None else variation
         layers = []
+        shared = self.mapped.synapses == "shared"
         for k, layer in enumerate(self.layers):
-            shared = self.mapped.synapses == "shared"
-            sets = len(layer.kernel) if shared else layer.neurons
-            drawn = chips.draw_layer(variation, seed, number, k, layer.neurons, layer.fan_in, sets)
+            drawn = self.draw_layer(k, variation, seed, number)
             layers.append(
                 replace(drawn, synapse=drawn.synapse[layer.row]) if shared and len(drawn.synapse) > 1 else drawn
             )
         return Chip(self, seed, number, tuple(layers), variation.is_zero, causes)
+
+    def draw_layer(self, k: int, variation: Variation, seed: int, chip: int) -> ChipLayer:
+        """Return the errors of layer k of a chip; synapses as they are drawn, [set, input]: see `MappedNetwork`."""
+        layer = self.layers[k]
+        sets = len(layer.kernel) if self.mapped.synapses == "shared" else layer.neurons
+        units = None
+        if variation.synapse.unit:
+            of_rows = self.units(k, self.weights[k])
+            units = of_rows if self.mapped.synapses == "shared" else of_rows[layer.row]
+        return chips.draw_layer(variation, seed, chip, k, layer.neurons, (sets, layer.fan_in), units)
+
+    def units(self, k: int, weights: Floats) -> Floats:
+        """Return how many unit currents make weights of layer k, same shape; a bias spike's too, on any bank."""
+        scale = self.mapped.layers[k]
+        if scale.full_scale == "neuron":
+            raise InputError("variation.synapse.unit must be 0 where each neuron has a full scale of its own, got more")
+        if "resistance" in (scale.weight_bank.excitatory.code, scale.weight_bank.inhibitory.code):
+            raise InputError("variation.synapse.unit must be 0 with a bank of code resistance, got more")
+        return scale.weight_bank.units(weights)
 
     def layer_of_causes(self, k: int) -> CircuitLayer:
         """Return layer k as a cause of one's own sees it."""

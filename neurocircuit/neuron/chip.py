@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.supply import SupplyRipple, tones
 from neurocircuit.spec import NeuronSpec, StartPhases
-from neurocircuit.spec.variation import Variation
+from neurocircuit.spec.variation import SynapseVariation, Variation
 
 COMPONENTS = ("die", "neuron", "synapse")
 _STREAMS = {"die": 1, "neuron": 2, "synapse": 3, "event": 4, "supply": 5}
@@ -104,11 +104,12 @@ class ChipLayer:
 
 
 def draw_layer(
-    variation: Variation, seed: int, chip: int, layer: int, neurons: int, inputs: int, synapse_sets: int | None = None
+    variation: Variation, seed: int, chip: int, layer: int, neurons: int, shape: tuple[int, int], units: Floats | None
 ) -> ChipLayer:
     """Return the errors of one layer of chip number `chip`; its die is that of all its layers.
 
-    synapse_sets: how many sets of synapses are drawn; default: one for each neuron.
+    shape: of the synapses that are drawn, [set, input]; units: how many unit currents make each, same shape, which is
+    needed where the variation has a spread of one.
     """
     die = _generator(seed, "die", chip).standard_normal(4)
     die *= (variation.die.tau, variation.die.gain, variation.die.threshold, variation.die.weight)
@@ -116,11 +117,12 @@ def draw_layer(
     spreads = variation.neuron
     raw *= np.array([spreads.tau, spreads.gain, spreads.threshold, *spreads.frequency])[:, None]
     synapse = np.zeros((1, 1), dtype=np.float32)
-    if variation.synapse.weight:
-        synapse = _generator(seed, "synapse", chip, layer).standard_normal(
-            (synapse_sets or neurons, inputs), dtype=np.float32
-        )
-        synapse *= np.float32(variation.synapse.weight)
+    if variation.synapse != SynapseVariation():
+        synapse = _generator(seed, "synapse", chip, layer).standard_normal(shape, dtype=np.float32)
+        if units is None:
+            synapse *= np.float32(variation.synapse.weight)
+        else:
+            synapse *= variation.synapse.spread(units).astype(np.float32)
     return ChipLayer(die, NeuronErrors(raw[0], raw[1], raw[2], (raw[3], raw[4], raw[5], raw[6])), synapse)
 
 

@@ -178,6 +178,12 @@ def synapse_term(spec: NeuronSpec, point: Operating, times: Floats, weights: Flo
     return term
 
 
+def synapse_spread(spec: NeuronSpec, point: Operating, times: Floats, weights: Floats, sigma: Floats) -> Floats:
+    """Return the spread of that term by independent errors, [neuron]; sigma: relative, of each [neuron, input]."""
+    x = np.maximum(loop_time(spec, point.at)[:, None] - times, 0.0)
+    return np.asarray(np.sqrt(np.sum((sigma * weights * np.expm1(-x)) ** 2, axis=1)))
+
+
 def flicker_spread(spec: NeuronSpec, t_over_tau: Floats) -> Floats:
     """Return the first-order spread of the membrane by flicker at t since arming, thresholds; same shape.
 

@@ -1,6 +1,7 @@
 """What a user asks of a process before a characterisation: which there are, whether a ring runs, what fan-in costs."""
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -94,30 +95,36 @@ class FanInRow(Values):
     synapses: int
     f1_Hz: float
     frequency_loss: Number
-    jump_rad: float
-    jump_loss: Number
+    jump_rad: tuple[float, ...]
+    jump_loss: tuple[Number, ...]
 
 
 class FanInCost(Result):
-    """What idle synapses cost in a process; limit: the largest number of them within `largest_loss`."""
+    """What idle synapses cost in a process: frequency, and the jump of each of `codes`, negative of a sink.
+
+    limit: the largest number of synapses with which all of them stay within `largest_loss` of the first row.
+    """
 
     kind: ClassVar[str] = "fan_in"
 
     process: str
-    code: int = fan_ins.FULL_SCALE
+    codes: tuple[int, ...]
     limit: int
     largest_loss: float
     rows: tuple[FanInRow, ...]
 
     def summary(self) -> str:
-        """Return a table and the limit."""
-        lines = [f"synapses  f1         change    jump of code {self.code:<5}  loss"]
+        """Return a table of changes relative to the first row, whose values it has, and the limit."""
+        lines = [f"{'synapses':<10}{'f1':>18}" + "".join(f"{f'code {code}':>18}" for code in self.codes)]
+        first, *others = self.rows
+        jumps = "".join(f"{jump_rad:>14.4f} rad" for jump_rad in first.jump_rad)
+        lines += [f"{first.synapses:<10}{first.f1_Hz / 1e6:>14.2f} MHz{jumps}"]
         lines += [
-            f"{row.synapses:<10}{row.f1_Hz / 1e6:7.2f} MHz{-100 * row.frequency_loss:+7.2f} %   {row.jump_rad:8.4f} rad"
-            f"      {100 * row.jump_loss:7.2f} %"
-            for row in self.rows
+            f"{row.synapses:<10}" + "".join(f"{-100 * loss:>+16.2f} %" for loss in (row.frequency_loss, *row.jump_loss))
+            for row in others
         ]
-        return "\n".join([*lines, f"limit (either {100 * self.largest_loss:g} %): {self.limit} synapses"])
+        limit = f"limit (each within {100 * self.largest_loss:g} %): {self.limit} synapses"
+        return "\n".join([*lines, limit])
 
 
 class CellRow(Values):
@@ -208,23 +215,27 @@ def check_process(
     )
 
 
-def fan_in_cost(name: str, *, corner: str = "", branch: int = 0, code: int = fan_ins.FULL_SCALE) -> FanInCost:
-    """Return what idle synapses cost VCO1 of a process in frequency and phase jump.
+def fan_in_cost(name: str, *, corner: str = "", branch: int = 0, codes: Sequence[int] | None = None) -> FanInCost:
+    """Return what idle synapses cost VCO1 of a process in frequency and phase jumps.
 
     Relative to the number with which neurons are characterised, up to where a loss passes its bound (fan_in.search).
-    branch: synapses on a local node of a tree; 0: no tree. code: of the synapse that spikes, negative of a sink.
+    branch: synapses on a local node of a tree; 0: no tree. codes: of the synapse that spikes, negative of a sink;
+    default: small and full scale, of both signs (fan_in.CODES).
     Raise InputError for an unknown process or corner, or a code that the bank does not have.
     """
-    if not 1 <= abs(code) <= fan_ins.FULL_SCALE:
-        raise InputError(f"code must be within 1 … {fan_ins.FULL_SCALE}, or negative of a sink, got {code}")
+    codes = fan_ins.CODES if codes is None else tuple(codes)
+    for code in codes:
+        if not 1 <= abs(code) <= fan_ins.FULL_SCALE:
+            raise InputError(f"code must be within 1 … {fan_ins.FULL_SCALE}, or negative of a sink, got {code}")
     installed = processes.load(name)
-    at = partial(fan_ins.measure, installed, installed.condition(corner), branch=branch, code=code)
-    limit, measured = fan_ins.search(at)
-    columns = (measured.synapses, measured.f1_Hz, measured.frequency_loss, measured.jump_rad, measured.jump_loss)
+    at = partial(fan_ins.measure, installed, installed.condition(corner), branch=branch, codes=codes)
+    limit, measured = fan_ins.search(at, installed.process.synapses)
+    jumps = [list(map(tuple, values.T.tolist())) for values in (measured.jump_rad, measured.jump_loss)]
+    columns = (measured.synapses, measured.f1_Hz, measured.frequency_loss, *jumps)
     names = tuple(FanInRow.model_fields)
     return FanInCost(
         process=installed.process.name,
-        code=code,
+        codes=measured.codes,
         limit=limit,
         largest_loss=fan_ins.LARGEST_LOSS,
         rows=tuple(FanInRow(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)),

@@ -151,7 +151,7 @@ def spec_as_measured(spec: NeuronSpec, built_chip: Circuit, trim: TrimResult, we
 
 @lru_cache(maxsize=64)
 def _measured(circuit: Circuit, nominal: Bias, codes: tuple[int, ...]) -> Measured:
-    shifts = shifts_of(circuit, trim.IDLE_SYNAPSES)
+    shifts = shifts_of(circuit, circuit.synapses)
     bench = Bench(load(circuit.process), circuit.condition)
     plant, bias = trim.CircuitPlant(bench, circuit.components, shifts), circuit.bias
     # With what UP adds to VCO2 and VCO4, as in trim.
@@ -175,7 +175,7 @@ def _trimmed(circuit: Circuit) -> TrimResult:
     stored = store.get(key, key)
     if stored is not None:
         return trim_from_dict(stored)
-    shifts, installed = shifts_of(circuit, trim.IDLE_SYNAPSES), load(circuit.process)
+    shifts, installed = shifts_of(circuit, circuit.synapses), load(circuit.process).with_synapses(circuit.synapses)
     result = trim.trim(
         installed,
         circuit.condition,

@@ -25,11 +25,12 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "prediction": ("trim", "synapse", "flipflop", "kernel"),
     "energy": ("trim", "lock", "synapse", "flipflop", "kernel"),
     "fan_in": (),
+    "mismatch": ("trim",),
     "power": ("trim",),
     "noise_law": ("trim",),
 }
 # Made at the first condition: dear, and they say how well others hold, or what follows in proportion there.
-NOMINAL_ONLY = ("assumed_noise", "prediction", "fan_in", "power", "noise_law")
+NOMINAL_ONLY = ("assumed_noise", "prediction", "fan_in", "mismatch", "power", "noise_law")
 TRIM = ("trim", "untrimmed")
 
 
@@ -37,7 +38,7 @@ TRIM = ("trim", "untrimmed")
 class Request:
     """What determines the result. `measurements` holds what was asked for and all that it needs, in order.
 
-    trim_only: those of `conditions` at which nothing is made but TRIM.
+    trim_only: those of `conditions` at which nothing is made but TRIM. synapses: of the neuron; None: the process's.
     """
 
     process: str
@@ -47,6 +48,7 @@ class Request:
     cases: int
     seed: int
     trim_only: tuple[Condition, ...] = ()
+    synapses: int | None = None
 
     def at(self, condition: Condition) -> tuple[str, ...]:
         """Return the measurements that are made at a condition."""
@@ -65,7 +67,7 @@ class Request:
             "resolution": self.resolution,
             "cases": self.cases,
             "seed": self.seed,
-        }
+        } | ({} if self.synapses is None else {"synapses": self.synapses})
 
 
 def conditions(

@@ -35,10 +35,11 @@ def begin(request: Request, out: Path, resume: bool) -> None:
     if path.exists():
         held = read_json(path)
         if held != request.to_dict():
-            different = next(key for key in request.to_dict() if held.get(key) != request.to_dict()[key])
+            new = request.to_dict()
+            different = next(key for key in {**new, **held} if held.get(key) != new.get(key))
             raise InputError(
                 f"--out {out} holds a run of another request ({different} = {held.get(different)!r}, asked for "
-                f"{request.to_dict()[different]!r}); give another directory"
+                f"{new.get(different)!r}); give another directory"
             )
         if not resume and not (out / RUN).exists():
             raise InputError(f"--out {out} holds an unfinished run; continue it with --resume")
@@ -184,7 +185,9 @@ class _Run:
 def measure(request: Request, condition: Condition, name: str, done: dict[str, Measured], folder: Path) -> Measured:
     """Make one measurement at a condition from those that it needs. Raise SimulatorError, InputError."""
     module = import_module(_MODULES[name])
-    measured: Measured = module.measure(Context(load(request.process), condition, request, done, folder))
+    measured: Measured = module.measure(
+        Context(load(request.process).with_synapses(request.synapses), condition, request, done, folder)
+    )
     return measured
 
 
@@ -202,7 +205,8 @@ def identity(process: str, condition: Condition) -> dict[str, Any]:
 
 def _key(request: Request, condition: Condition, name: str) -> str:
     """Return the key of a measurement; which others are asked for does not enter."""
-    settings = {"resolution": request.resolution, "cases": request.cases, "seed": request.seed}
+    settings: dict[str, Any] = {"resolution": request.resolution, "cases": request.cases, "seed": request.seed}
+    settings |= {"synapses": request.synapses}
     return key_of({"measurement": name} | settings | identity(request.process, condition))
 
 

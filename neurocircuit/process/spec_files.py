@@ -19,7 +19,7 @@ def write(request: Request, out: Path) -> tuple[Path, ...]:
 
     The nominal condition: the first corner, and of its conditions the one nearest to 27 °C and the nominal supply.
     """
-    installed = load(request.process)
+    installed = load(request.process).with_synapses(request.synapses)
     specs = {
         condition: spec_of(Context(installed, condition, request, done))
         for condition in request.conditions

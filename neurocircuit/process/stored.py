@@ -47,4 +47,5 @@ def trimmed_circuit(context: Context) -> Circuit:
         lead_rad=trim.lead_rad,
         standing_V=trim.standing_V,
         arming_s=ARM_s,
+        synapses=context.installed.process.synapses,
     )

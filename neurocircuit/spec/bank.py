@@ -87,6 +87,11 @@ class WeightBank(Spec):
         inhibitory = _nearest(np.maximum(-weights, 0.0), self.inhibitory)
         return np.asarray(excitatory - inhibitory)
 
+    def units(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how many unit currents make each weight, same shape; also of weights beyond full scale."""
+        sink, source = (bank.max_weight / (2**bank.bits - 1) for bank in (self.inhibitory, self.excitatory))
+        return np.asarray(np.abs(weights) / np.where(weights < 0, sink, source))
+
     def codes(self, weights: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the signed codes of weights that the bank makes, same shape; a sink's are negative.
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from neurocircuit.spec.fields import Farads, Hertz, Metres, Ratio, Seconds, Spec, VoltMetres, Volts
-from neurocircuit.spec.transistors import Bias, Components, Current
+from neurocircuit.spec.transistors import SYNAPSES, Bias, Components, Current
 
 Length = Annotated[Metres, Field(gt=0, lt=1e-3)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")]
@@ -214,6 +214,10 @@ class Process(Spec):
         Seconds,
         Field(alias="enable", gt=0, lt=10e-9, description="VCO1 starts so long after power-up with standing voltages"),
     ] = 0.3e-9
+    synapses: Annotated[
+        int,
+        Field(ge=2, le=5000, strict=True, description="on VCO1 of each neuron: what is trimmed and characterised"),
+    ] = SYNAPSES
     delay_stages: Annotated[Literal[2, 4], Field(description="stages of the replica delay: the lead")] = 2
     devices: Annotated[Devices, Field(description="the two transistors of the cells")]
     corners: Annotated[dict[Name, tuple[ModelFile, ...]], Field(min_length=1, description="the first is nominal")]

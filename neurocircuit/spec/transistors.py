@@ -6,6 +6,7 @@ from pydantic import Field
 
 from neurocircuit.spec.fields import Amperes, Celsius, Farads, Hertz, Ohms, Radians, Ratio, Seconds, Spec, Volts
 
+SYNAPSES = 6  # of a neuron for which nobody says another number
 Current = Annotated[Amperes, Field(gt=0, lt=1e-2)]
 
 
@@ -46,6 +47,9 @@ class Circuit(Spec):
     weight_bits: Annotated[
         int, Field(ge=1, le=6, strict=True, description="bits of the magnitude, beside the sign")
     ] = 4
+    synapses: Annotated[
+        int, Field(ge=2, le=5000, strict=True, description="on VCO1 at least, idle where there are fewer inputs")
+    ] = SYNAPSES
     spike_width_s: Annotated[Seconds, Field(alias="spike_width", gt=0, le=1e-7)] = 1e-9
     chip_seed: Annotated[
         int | None, Field(ge=0, strict=True, description="seed of the mismatch of this chip; none: nominal devices")
@@ -110,7 +114,12 @@ class Circuit(Spec):
     ] = ()
     largest_fan_in: Annotated[
         int | None,
-        Field(ge=1, strict=True, description="synapses that VCO1 carries (process/fan_in.py); absent: not measured"),
+        Field(
+            ge=1,
+            strict=True,
+            description="synapses with which frequency and jumps are still those of the spec (process/fan_in.py); "
+            "absent: not measured",
+        ),
     ] = None
     standing_V: Annotated[
         tuple[()] | tuple[Volts, Volts, Volts, Volts],

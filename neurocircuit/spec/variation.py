@@ -2,8 +2,10 @@
 
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
+from neurocircuit.core.arrays import Floats
 from neurocircuit.spec.fields import Ratio, Spec
 
 Sigma = Annotated[Ratio, Field(ge=0, le=0.2)]
@@ -28,9 +30,27 @@ class NeuronVariation(Spec):
 
 
 class SynapseVariation(Spec):
-    """Each physical weight's own relative error."""
+    """Each physical weight's own relative error: of the whole synapse, and of each unit current that makes its code."""
 
     weight: Sigma = 0.0
+    unit: Annotated[
+        Ratio,
+        Field(
+            ge=0,
+            le=1,
+            description="of one unit current: a synapse of n of them spreads by 1/sqrt(n) of it "
+            "(`characterize --only mismatch`)",
+        ),
+    ] = 0.0
+
+    def spread(self, units: Floats) -> Floats:
+        """Return the relative spread of synapses of so many unit currents, same shape; 0 for none.
+
+        >>> SynapseVariation(unit=0.2).spread(np.array([0.0, 1.0, 4.0]))
+        array([0. , 0.2, 0.1])
+        """
+        per_unit = np.divide(1.0, units, out=np.zeros_like(units, dtype=float), where=units > 0)
+        return np.where(units > 0, np.sqrt(self.weight**2 + self.unit**2 * per_unit), 0.0)
 
 
 class Variation(Spec):

@@ -3,7 +3,7 @@
 import importlib.metadata
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,10 @@ class Installed:
         """Hash of the model files of a corner with all that they include, and of the compiled models."""
         of_files = self.library.hash_of([self.folder / model.file for model in models_of(self.process, corner)])
         return sha256(b"".join([of_files.encode(), *(path.read_bytes() for path in self.osdi)])).hexdigest()
+
+    def with_synapses(self, synapses: int | None) -> "Installed":
+        """Return the process with another number of synapses on each neuron; None: its own. Raise SpecError."""
+        return self if synapses is None else replace(self, process=self.process.replace(synapses=synapses))
 
     def condition(self, corner: str = "", temperature_C: float = 27.0, supply_V: float | None = None) -> Condition:
         """Return a condition of this process; what is left out is nominal. Raise InputError for an unknown corner."""

@@ -33,7 +33,6 @@ from neurocircuit.spice.transistor_deck import (
     number,
 )
 
-SYNAPSES = 6  # attached at least, idle where there are fewer inputs: each one's leakage moves the lock point
 STATES = 4  # at f3 = 1.25 f1 these and the four values of the beat put VCO3 within π/16 of any wanted phase
 _ARM_PERIODS = 5.5  # of VCO1 from arming to the saved state: VCO3 and VCO4 have started and show three periods
 _LATER = Window(math.inf, math.inf)
@@ -69,23 +68,21 @@ class SavedStates:
 
 
 @functools.lru_cache(maxsize=64)
-def saved_states(
-    circuit: Circuit, inputs: int, timeout_s: float, attached: int = SYNAPSES, windowed: bool = False
-) -> SavedStates:
+def saved_states(circuit: Circuit, inputs: int, timeout_s: float, windowed: bool = False) -> SavedStates:
     """Return the states of a circuit, from the user's cache directory where this code made them, else by simulation.
 
-    attached: as in `idle`. windowed: of the neuron with a readout window, of any form, which has not opened yet.
+    windowed: of the neuron with a readout window, of any form, which has not opened yet.
 
     Raise SimulatorMissing, SimulatorTimeout; SimulatorBadOutput where an oscillator does not start or run.
     """
     mismatch = shifts_of(circuit, inputs)
     window = _LATER if windowed else None
-    lock = lock_deck(circuit, inputs, mismatch, attached, window)
+    lock = lock_deck(circuit, inputs, mismatch, window)
     key = key_of({"states": STATES, "ngspice": ngspice.version().number, "deck": lock.identity})
     path = Path(platformdirs.user_cache_dir("neurocircuit")) / "states" / f"{key[:32]}.json"
     states = _read(path)
     if states is None:
-        states = _simulate(circuit, inputs, lock, mismatch, timeout_s, attached, window)
+        states = _simulate(circuit, inputs, lock, mismatch, timeout_s, window)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(asdict(states)) + "\n")
@@ -94,9 +91,12 @@ def saved_states(
     return states
 
 
-def idle(circuit: Circuit, inputs: int, from_power_up: bool = False, attached: int = SYNAPSES) -> str:
-    """Return the synapses beyond the inputs up to `attached`, as one in parallel: a third of the time of six apart."""
-    count = attached - inputs
+def idle(circuit: Circuit, inputs: int, from_power_up: bool = False) -> str:
+    """Return the circuit's synapses beyond the inputs as one in parallel: a third of the time of six apart.
+
+    Idle ones count: their leakage moves the lock point, their capacitance the jumps of the others.
+    """
+    count = circuit.synapses - inputs
     if count <= 0:
         return ""
     codes = code_lines(0, circuit.weight_bits, "vdd_synapse")
@@ -113,7 +113,6 @@ def lock_deck(
     circuit: Circuit,
     inputs: int,
     mismatch: Mapping[str, DeviceShift] | None = None,
-    attached: int = SYNAPSES,
     window: Window | None = None,
 ) -> TransistorDeck:
     """Return a run from power-up to lock, which saves the state at circuit.arming_s; arguments as of `saved_states`."""
@@ -124,7 +123,7 @@ def lock_deck(
         arm_s=(),
         saved=_WATCHED,
         save_state_at_s=circuit.arming_s,
-        extra=idle(circuit, inputs, from_power_up=True, attached=attached),
+        extra=idle(circuit, inputs, from_power_up=True),
         mismatch=mismatch,
         window=window,
     )
@@ -136,7 +135,6 @@ def _simulate(
     lock: TransistorDeck,
     mismatch: Mapping[str, DeviceShift],
     timeout_s: float,
-    attached: int,
     window: Window | None,
 ) -> SavedStates:
     locked = transistor_run.simulate(lock, timeout_s=timeout_s)
@@ -148,7 +146,6 @@ def _simulate(
             (1.0 + k / STATES) / circuit.f1_Hz,
             mismatch,
             timeout_s,
-            attached,
             window,
         )
         for k in range(STATES)
@@ -164,7 +161,6 @@ def _arm(
     later_s: float,
     mismatch: Mapping[str, DeviceShift],
     timeout_s: float,
-    attached: int,
     window: Window | None,
 ) -> tuple[Armed, tuple[float, float]]:
     """From lock to a saved state armed later_s after it, and the frequencies of VCO1 and VCO3 in that run."""
@@ -177,7 +173,7 @@ def _arm(
         saved=_WATCHED,
         start=locked.state,
         save_state_at_s=arm_s + _ARM_PERIODS / circuit.f1_Hz,
-        extra=idle(circuit, len(inputs), attached=attached),
+        extra=idle(circuit, len(inputs)),
         mismatch=mismatch,
         window=window,
     )

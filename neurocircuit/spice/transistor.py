@@ -33,7 +33,7 @@ from neurocircuit.spice.phases import Placement, nearest_placement
 from neurocircuit.spice.process import load
 from neurocircuit.spice.readout import Course
 from neurocircuit.spice.readout_current import readout_Ohm
-from neurocircuit.spice.saved_states import SYNAPSES, SavedStates, idle, saved_states
+from neurocircuit.spice.saved_states import SavedStates, idle, saved_states
 from neurocircuit.spice.transistor_deck import CELLS, Input, MAX_STEP_s, Window, compose_neuron
 
 HAS_DEVICES = True
@@ -52,7 +52,6 @@ def fire(
     *,
     timeout_s: float = 30.0,
     step_divisor: int = 1,
-    attached: int = SYNAPSES,
 ) -> FireRecord:
     """Return the fire times of spec.circuit from t_over_tau and weights, both [trial, input].
 
@@ -60,7 +59,6 @@ def fire(
 
     The phases start_rad [trial, 2] are met as `arming` says; those really there come back in the record. noise_seed has
     no effect: a transient has no device noise. step_divisor = 2 halves the time steps after the saved state.
-    attached: synapses on each neuron at least, idle beyond the inputs.
     A run that times out or delivers no trustworthy waveforms leaves nan and its reason in `failures`.
     Raise SimulatorMissing without ngspice, InputError for a spec without circuit or a weight that is no code.
     """
@@ -72,7 +70,7 @@ def fire(
     fire_time, headroom = np.full(trials, nan), np.full(trials, nan)
     false_fire, failures = np.zeros(trials, dtype=bool), {}
     try:
-        name, states = engine(), _states(spec, inputs, attached)
+        name, states = engine(), _states(spec, inputs)
         resistor_Ohm = readout_Ohm(spec)
     except (SimulatorTimeout, SimulatorBadOutput) as error:
         return FireRecord(fire_time, headroom, false_fire, dict.fromkeys(range(trials), ngspice.reason_of(error)))
@@ -80,7 +78,7 @@ def fire(
     for trial in range(trials):
         try:
             trial_inputs = t_over_tau[trial], codes[trial]
-            course = _run(spec, states, placed, trial, *trial_inputs, timeout_s, step_divisor, attached, resistor_Ohm)
+            course = _run(spec, states, placed, trial, *trial_inputs, timeout_s, step_divisor, resistor_Ohm)
             decided = _decision(course, spec)
         except (SimulatorTimeout, SimulatorBadOutput) as error:
             failures[trial] = ngspice.reason_of(error)
@@ -96,13 +94,12 @@ def waveforms(
     start_rad: Floats,
     noise_seed: int,
     ripple: SupplyRipple | None = None,
-    attached: int = SYNAPSES,
 ) -> Waveforms:
     """Waveforms from the time origin until shortly after Q, which stops VCO3 and VCO4, or over the whole window."""
     circuit, codes = circuit_of(spec), spec.weight_bank.codes(weights)
-    states = _states(spec, len(t_over_tau), attached)
+    states = _states(spec, len(t_over_tau))
     placed = nearest_placement(start_rad[None], states.saved_rad, states.f1_Hz, states.f3_Hz)
-    course = _run(spec, states, placed, 0, t_over_tau, codes, STATE_TIMEOUT_s, 1, attached, readout_Ohm(spec))
+    course = _run(spec, states, placed, 0, t_over_tau, codes, STATE_TIMEOUT_s, 1, readout_Ohm(spec))
     known = slice(max(course.known.start, int(np.searchsorted(course.time_s, 0.0))), course.known.stop)
     time_s, skipped = course.time_s[known], known.start - course.known.start
     base = 2 * pi * spec.f0_Hz * time_s
@@ -133,12 +130,12 @@ def _ended(shown: Waveforms, q_over_tau: float) -> Waveforms:
     return Waveforms(**held)
 
 
-def arming(spec: NeuronSpec, start_rad: Floats, inputs: int, attached: int = SYNAPSES) -> Arming:
+def arming(spec: NeuronSpec, start_rad: Floats, inputs: int) -> Arming:
     """The arming behind each wanted pair of phases [trial, 2]: its own phases, and the time from it to the origin.
 
     VCO1's is the phase that VCO4 sees: earlier by the detector's delay, which levels without gates do not have.
     """
-    circuit, states = circuit_of(spec), _states(spec, inputs, attached)
+    circuit, states = circuit_of(spec), _states(spec, inputs)
     placed = nearest_placement(start_rad, states.saved_rad, states.f1_Hz, states.f3_Hz)
     since_s = np.array([armed.state.time_s - armed.armed_s for armed in states.armed])
     armed_rad = np.array([armed.armed_rad for armed in states.armed])
@@ -179,9 +176,9 @@ def circuit_of(spec: NeuronSpec) -> Circuit:
     return spec.circuit
 
 
-def _states(spec: NeuronSpec, inputs: int, attached: int) -> SavedStates:
+def _states(spec: NeuronSpec, inputs: int) -> SavedStates:
     windowed = spec.readout_window is not None
-    return saved_states(circuit_of(spec), inputs, STATE_TIMEOUT_s, attached, windowed)
+    return saved_states(circuit_of(spec), inputs, STATE_TIMEOUT_s, windowed)
 
 
 def _run(
@@ -193,7 +190,6 @@ def _run(
     codes: NDArray[np.int_],
     timeout_s: float,
     step_divisor: int,
-    attached: int = SYNAPSES,
     resistor_Ohm: float | None = None,
 ) -> Course:
     """Return one trial, from its state to Q or to the end of the window.
@@ -218,7 +214,7 @@ def _run(
         saved=_SAVED,
         start=armed.state,
         stop_when_fired=True,
-        extra=idle(circuit, len(inputs), attached=attached),
+        extra=idle(circuit, len(inputs)),
         mismatch=shifts_of(circuit, len(inputs)),
         window=window,
     )

@@ -60,6 +60,7 @@ def characterize(
     resolution: float = 1e-4,
     cases: int = 40,
     seed: int = 1,
+    synapses: int | None = None,
     out: Path | str | None = None,
     resume: bool = False,
     report: bool = True,
@@ -72,15 +73,15 @@ def characterize(
     process: name, or path of a process.toml. corner: default the nominal one; temp: degC; vdd: supplies over the
     nominal one; every combination, or with `one_at_a_time` those in which at most one of the three is not nominal, and
     with `trim_grid` a trim at all corners and temperatures. only: measurements (what they need runs too). resolution:
-    step of the trim currents over the nominal ones. cases: random prediction cases.
-    out: default reports/datasheet-PROCESS.
+    step of the trim currents over the nominal ones. cases: random prediction cases. synapses: on each neuron, idle ones
+    too, for they load its current node; default those of the process. out: default reports/datasheet-PROCESS.
 
     Raise InputError for an unknown process, corner or measurement, SimulatorMissing without ngspice; a measurement that
     fails raises nothing: it is recorded, and `exit_code` is 3.
 
     >>> characterize("generic65", only=["cco"]).spec.f0_Hz  # doctest: +SKIP
     """
-    installed = load(process)
+    installed = load(process).with_synapses(synapses)
     corners = tuple(corner or (installed.process.nominal_corner,))
     supply_V = installed.process.supply_V
     named_conditions = requests.conditions(corners, tuple(temp), tuple(vdd), supply_V, one_at_a_time)
@@ -94,6 +95,7 @@ def characterize(
         cases=cases,
         seed=seed,
         trim_only=trim_only,
+        synapses=synapses,
     )
     for condition in request.conditions:
         installed.condition(condition.corner)  # an unknown corner is told before anything is written

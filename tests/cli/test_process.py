@@ -80,14 +80,18 @@ def test_what_cannot_be_checked_is_one_line(neurocircuit, arguments, code, messa
 
 
 def test_fan_in_is_a_table_with_its_limit(neurocircuit, monkeypatch):
-    found = fan_in.FanIn((6, 26, 126), np.array([8e8, 8e8, 7.6e8]), np.array([0.5, 0.49, 0.41]))
-    monkeypatch.setattr(fan_in, "search", lambda _: (76, found))
+    found = fan_in.FanIn(
+        (6, 26, 126), (15, -4), np.array([8e8, 8e8, 7.6e8]), np.array([[0.5, 0.49, 0.41], [-0.1, -0.099, -0.08]])
+    )
+    monkeypatch.setattr(fan_in, "search", lambda _at, _reference: (76, found))
     lines = neurocircuit("process", "fan-in", "generic65").stdout.splitlines()
-    assert lines[3].split() == ["126", "760.00", "MHz", "-5.00", "%", "0.4100", "rad", "18.00", "%"]
-    assert lines[4] == "limit (either 10 %): 76 synapses"
+    assert lines[0].split() == ["synapses", "f1", "code", "15", "code", "-4"]
+    assert lines[1].split() == ["6", "800.00", "MHz", "0.5000", "rad", "-0.1000", "rad"]
+    assert lines[3].split() == ["126", "-5.00", "%", "-18.00", "%", "-20.00", "%"]
+    assert lines[4] == "limit (each within 10 %): 76 synapses"
     read = json.loads(neurocircuit("process", "fan-in", "generic65", "--json").stdout)
     assert read["limit"] == 76
-    assert read["rows"][1]["jump_rad"] == pytest.approx(0.49)
+    assert read["rows"][1]["jump_rad"] == pytest.approx([0.49, -0.099])
 
 
 def test_new_writes_a_process_that_check_finds(neurocircuit, tmp_path, monkeypatch):

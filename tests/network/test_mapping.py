@@ -1,17 +1,18 @@
 """Scales within the limits, one file for all levels, chips and events by number, and the replay of whole images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from neurocircuit.errors import SpecError
+from neurocircuit.errors import InputError, SpecError
 from neurocircuit.network import limits
 from neurocircuit.network import mapping as build_module
 from neurocircuit.network.run import Circuit, EncodedImages, spikes_of
 from neurocircuit.neuron import chip as chips
 from neurocircuit.spec import Lead, MappedNetwork, NeuronSpec, Variation
-from neurocircuit.spec.variation import EMBEDDED
+from neurocircuit.spec.variation import EMBEDDED, SynapseVariation
 
 
 def test_the_mapping_meets_its_limits_and_travels_as_toml(mapping, tmp_path):
@@ -129,11 +130,55 @@ def test_chips_are_constant_and_events_are_not(circuit, spikes):
 
 
 def test_switching_a_component_off_leaves_the_others(circuit):
-    whole = chips.draw_layer(EMBEDDED, 1, 0, 0, 20, 5)
-    part = chips.draw_layer(EMBEDDED.only("neuron"), 1, 0, 0, 20, 5)
+    whole = chips.draw_layer(EMBEDDED, 1, 0, 0, 20, (20, 5), None)
+    part = chips.draw_layer(EMBEDDED.only("neuron"), 1, 0, 0, 20, (20, 5), None)
     np.testing.assert_array_equal(whole.neuron_errors.tau, part.neuron_errors.tau)
     assert not part.die.any()
     assert not part.synapse.any()
+
+
+def test_a_synapse_spreads_by_the_root_of_its_unit_currents():
+    """300 chips of five codes: variances within six standard deviations of chi-squared; a constant one is rejected."""
+    codes = np.array([1.0, 2.0, 4.0, 9.0, 15.0])
+    variation = Variation(synapse=SynapseVariation(weight=0.03, unit=0.2))
+    units = np.broadcast_to(codes, (40, 5))
+    drawn = np.concatenate([chips.draw_layer(variation, 1, c, 0, 40, (40, 5), units).synapse for c in range(300)])
+    ratio = drawn.var(axis=0) / (0.03**2 + 0.2**2 / codes)
+    tolerance = 6 * np.sqrt(2 / len(drawn))
+    np.testing.assert_allclose(ratio, 1.0, atol=tolerance)
+    assert drawn[:, 0].var() / drawn[:, 4].var() > 2
+
+
+@pytest.mark.parametrize("synapses", ["unrolled", "shared"])
+def test_a_spread_of_unit_currents_is_one_of_weights_where_all_codes_are_equal(mapping, physical, spikes, synapses):
+    """Weights of one size, 4 of 15 unit currents: unit and weight / sqrt(4) are the same chip, to float32."""
+    mapped = mapping.mapped.replace(synapses=synapses)
+    circuit, bank = Circuit.of(mapped, physical), mapped.layers[0].weight_bank
+    assert (bank.inhibitory.bits, bank.excitatory.bits) == (4, 4), "this test is for banks of 15 unit currents"
+    sign = np.sign(circuit.weights[0])
+    weights = sign * np.where(sign < 0, bank.inhibitory.max_weight, bank.excitatory.max_weight) * 4 / 15
+    equal = replace(circuit, weights=(weights, *circuit.weights[1:]))
+    unit, whole = (
+        equal.draw_layer(0, Variation(synapse=spread), 1, 0).synapse
+        for spread in (SynapseVariation(unit=0.1), SynapseVariation(weight=0.05))
+    )
+    held = sign[circuit.layers[0].row] != 0 if synapses == "unrolled" else sign != 0
+    np.testing.assert_allclose(unit[held], whole[held], rtol=1e-6)
+    assert np.std(unit[held]) > 0.04
+
+
+def test_unit_currents_need_a_bank_that_is_made_of_them(mapping, physical):
+    circuit = Circuit.of(mapping.mapped, physical)
+    layer = mapping.mapped.layers[0]
+    spread = Variation(synapse=SynapseVariation(unit=0.1))
+    bank = layer.weight_bank.excitatory.replace(code="resistance")
+    for change, named in (
+        ({"full_scale": "neuron"}, "full scale of its own"),
+        ({"weight_bank": layer.weight_bank.replace(excitatory=bank)}, "code resistance"),
+    ):
+        mapped = mapping.mapped.replace(layers=(layer.replace(**change), *mapping.mapped.layers[1:]))
+        with pytest.raises(InputError, match=rf"variation.synapse.unit must be 0 .*{named}"):
+            replace(circuit, mapped=mapped).draw_layer(0, spread, 1, 0)
 
 
 def test_shared_synapses_are_alike_at_all_positions(mapping, physical):

@@ -46,7 +46,8 @@ def rings(loss, frequency_loss=lambda n: 0.0):
     def at(synapses):
         measured.append(tuple(synapses))
         losses, slower = (np.array([law(n) for n in synapses]) for law in (loss, frequency_loss))
-        return FanIn(tuple(synapses), 8e8 * (1 - slower), 0.5 * (1 - losses))
+        jumps_rad = np.array([0.5 * (1 - losses), 0.1 * (1 - losses / 2)])
+        return FanIn(tuple(synapses), (15, 4), 8e8 * (1 - slower), jumps_rad)
 
     return at, measured
 
@@ -55,7 +56,7 @@ def rings(loss, frequency_loss=lambda n: 0.0):
 def test_the_limit_is_the_last_number_within_the_bound_whatever_lies_beside(largest_n):
     """A loss that bends just before the bound, which an interpolation between far cases would miss."""
     at, measured = rings(lambda n: -0.03 if 6 < n <= largest_n else 0.0 if n <= largest_n else 0.1001 + n / 1e5)
-    limit, cases = fan_in.search(at)
+    limit, cases = fan_in.search(at, 6)
     assert limit == largest_n
     assert all(numbers[0] == 6 for numbers in measured)  # each relative to the neuron as it is characterised
     assert set(cases.synapses) == {number for numbers in measured for number in numbers}
@@ -64,13 +65,15 @@ def test_the_limit_is_the_last_number_within_the_bound_whatever_lies_beside(larg
 
 
 def test_the_limit_of_the_frequency_counts_too_and_a_ring_that_stands_still_is_beyond():
-    assert fan_in.search(rings(lambda n: 0.0, lambda n: n / 1000)[0])[0] == 105  # 1 - (1 - n/1000)/(1 - 6/1000) <= 0.1
-    assert fan_in.search(rings(lambda n: float(n > 20), lambda n: float(n > 20))[0])[0] == 20
+    assert (
+        fan_in.search(rings(lambda n: 0.0, lambda n: n / 1000)[0], 6)[0] == 105
+    )  # 1 - (1 - n/1000)/(1 - 6/1000) <= 0.1
+    assert fan_in.search(rings(lambda n: float(n > 20), lambda n: float(n > 20))[0], 6)[0] == 20
 
 
 def test_a_circuit_without_a_limit_is_told():
     with pytest.raises(SimulatorBadOutput, match="idle synapses must cost more than 10%"):
-        fan_in.search(rings(lambda n: 0.0)[0])
+        fan_in.search(rings(lambda n: 0.0)[0], 6)
 
 
 @pytest.mark.long
@@ -79,7 +82,7 @@ def test_no_number_depends_on_the_others_in_the_run():
     """One weight reference for all cases of a run once made the jump of 128 synapses 0.46 or 0.91 rad by them."""
     installed = load("generic65")
     alone, beside = (measure(installed, installed.condition(), numbers) for numbers in ((128,), (2, 128, 801)))
-    assert beside.jump_rad[1] == pytest.approx(alone.jump_rad[0], rel=5e-3)
+    assert beside.jump_rad[:, 1] == pytest.approx(alone.jump_rad[:, 0], rel=5e-3)
 
 
 @pytest.mark.long
@@ -89,7 +92,7 @@ def test_copies_of_one_synapse_are_as_many_synapses():
     installed = load("generic65")
     together, apart = (measure(installed, installed.condition(), (8,), as_copies=flag) for flag in (True, False))
     assert together.f1_Hz[0] == pytest.approx(apart.f1_Hz[0], rel=1e-5)
-    assert together.jump_rad[0] == pytest.approx(apart.jump_rad[0], rel=1e-3)
+    assert together.jump_rad == pytest.approx(apart.jump_rad, rel=1e-3)
 
 
 @pytest.mark.long
@@ -99,6 +102,6 @@ def test_jumps_of_codes_are_the_weights_that_the_kernel_of_a_whole_neuron_has(co
     """Two rings and nothing else against the shipped bank, which was fitted to spikes of the neuron."""
     spec = NeuronSpec.from_toml(shipped.folder("netlists") / "processes/generic65/characterised/spec.toml")
     installed, full = load("generic65"), 15 if code > 0 else -15
-    jumps = [measure(installed, installed.condition(), (6,), code=each).jump_rad[0] for each in (code, full)]
+    jumps = measure(installed, installed.condition(), (6,), codes=(code, full)).jump_rad[:, 0]
     bank = (spec.weight_bank.excitatory if code > 0 else spec.weight_bank.inhibitory).weights
     assert jumps[0] / jumps[1] == pytest.approx(bank[abs(code) - 1] / bank[14], rel=0.01)

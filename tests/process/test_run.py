@@ -195,6 +195,7 @@ def test_long_measurements_are_made_once(request_of_two: Request) -> None:
         "assumed_noise",
         "prediction",
         "fan_in",
+        "mismatch",
         "power",
         "noise_law",
     }

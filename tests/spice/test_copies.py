@@ -79,4 +79,7 @@ def test_26_inputs_that_all_spike_are_what_their_copies_are(circuit):
 def test_24_idle_inputs_are_what_their_copies_are(circuit):
     """Of 26 inputs two spike; the others stand idle, one by one or as `states.idle` draws them."""
     two = [Input((SPIKE_s,), 10)] * 2
-    check(run(circuit, [*two, *[Input()] * 24]), run(circuit, two, idle(circuit, 2, from_power_up=True, attached=26)))
+    check(
+        run(circuit, [*two, *[Input()] * 24]),
+        run(circuit, two, idle(circuit.replace(synapses=26), 2, from_power_up=True)),
+    )

@@ -25,7 +25,6 @@ def own_cache(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     patch.setattr(saved_states, "STATES", 1)
-    patch.setattr(saved_states, "SYNAPSES", 2)
     yield
     patch.undo()
     saved_states.saved_states.cache_clear()
@@ -33,7 +32,8 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def spec():
-    return unfitted_neuron()
+    neuron = unfitted_neuron()
+    return neuron.replace(circuit=neuron.circuit.replace(synapses=2))
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +154,8 @@ def test_what_the_level_cannot_do_is_refused(spec, change, weights, words):
         levels.evaluate("transistor", spec.replace(**change), TIMES, np.full((1, 2), weights))
 
 
-def test_idle_synapses_fill_up_to_the_number_that_was_characterised(spec, monkeypatch):
-    monkeypatch.setattr(saved_states, "SYNAPSES", 6)
-    circuit = spec.circuit.replace(standing_V=(0.456, 0.544, 0.718, 0.337))
+def test_idle_synapses_fill_up_to_the_number_that_was_characterised(spec):
+    circuit = spec.circuit.replace(synapses=6, standing_V=(0.456, 0.544, 0.718, 0.337))
     assert saved_states.idle(circuit, 6) == ""
     lines = saved_states.idle(circuit, 2, from_power_up=True).splitlines()
     assert lines[1] == "xidle tidle 0 0 0 0 0 0 0 0 ib1 wbp wbn vdd_synapse synapse copies=4"

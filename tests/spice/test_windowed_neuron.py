@@ -56,7 +56,7 @@ def test_the_comparator_is_blind_until_the_arming_and_with_its_gate_removed_it_i
         assert gate in cells
         return cells.replace(gate, "running vdd blind vdd nand2")
 
-    saved = transistor._states(spec, 2, transistor.SYNAPSES)
+    saved = transistor._states(spec, 2)
     monkeypatch.setattr(transistor, "saved_states", lambda *_: saved)
     monkeypatch.setattr(processes, "cells_text", without_gate)
     assert fired(spec, *strong) < 1.2 - 4 * period

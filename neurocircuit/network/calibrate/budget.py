@@ -110,7 +110,7 @@ def _first_order(points: Points, variation: Variation, fired: NDArray[np.bool_],
         for component, terms in contributions(points.spec, points.point, spread).items()
         for parameter, term in terms.items()
     }
-    sigma["synapse: weights"] = variation.synapse.weight * points.point.root_synapse
+    sigma["synapse: weights"] = points.synapse_spread(variation.synapse)
     sigma["event: phase noise"] = phase_noise_spread(points.spec, points.point.at)
     if points.spec.flicker is not None:
         sigma["event: flicker"] = flicker_spread(points.spec, points.point.at)

@@ -19,9 +19,10 @@ from neurocircuit.errors import InputError
 from neurocircuit.network.run import Circuit, spikes_of
 from neurocircuit.neuron.membrane import Membranes, membranes
 from neurocircuit.neuron.operating_points import Operating, concatenate, window_share_of
-from neurocircuit.neuron.sensitivity import wrap_distance
+from neurocircuit.neuron.sensitivity import synapse_spread, wrap_distance
 from neurocircuit.noise import fit
 from neurocircuit.spec import NeuronSpec
+from neurocircuit.spec.variation import SynapseVariation
 
 _PER_TASK = 5  # images
 KEPT = 1000  # neurons of each layer and image under eq. (4), drawn at random: memory for hundreds of images
@@ -81,6 +82,13 @@ class Points:
     def coordinates(self) -> Floats:
         """Those of the points, [axis, point]."""
         return fit.features(self.spec, self.point, self.headroom)
+
+    def synapse_spread(self, variation: SynapseVariation) -> Floats:
+        """Return the first-order spread of each membrane by its synapses, thresholds, [point]."""
+        if not variation.unit:
+            return np.asarray(variation.weight * self.point.root_synapse)
+        sigma = variation.spread(self.spec.weight_bank.units(self.weights))
+        return synapse_spread(self.spec, self.point, self.times, self.weights, sigma)
 
     @property
     def ranges(self) -> Floats:

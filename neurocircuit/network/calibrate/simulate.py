@@ -117,8 +117,7 @@ def simulate_points(
     Terms are first order at the ideal operating point, that of the synapses exact in each weight's error.
     """
     k, spec, layer = points.layer, points.spec, circuit.layers[points.layer]
-    sets = len(layer.kernel) if circuit.mapped.synapses == "shared" else layer.neurons
-    drawn = chips.draw_layer(variation, seed, chip, k, layer.neurons, layer.fan_in, sets)
+    drawn = circuit.draw_layer(k, variation, seed, chip)
     rows = layer.row[points.neuron] if circuit.mapped.synapses == "shared" else points.neuron
     synapse: Floats = drawn.synapse[rows].astype(np.float64) if len(drawn.synapse) > 1 else np.zeros((1, 1))
     if event is None:

@@ -106,9 +106,8 @@ def _wave(circuit: Circuit, runs: Runs, k: int, level: str, seed: int) -> dict[s
     """Return the membrane of one run over time, thinned, units of τ and thresholds."""
     points = runs.points
     layer = circuit.layers[points.layer]
-    sets = len(layer.kernel) if circuit.mapped.synapses == "shared" else layer.neurons
     chip = FIRST_CHIP + int(runs.chip[k])
-    drawn = chips.draw_layer(circuit.mapped.variation, seed, chip, points.layer, layer.neurons, layer.fan_in, sets)
+    drawn = circuit.draw_layer(points.layer, circuit.mapped.variation, seed, chip)
     neuron = points.neuron[[k]]
     rows = layer.row[neuron] if circuit.mapped.synapses == "shared" else neuron
     synapse = drawn.synapse[rows][0] if len(drawn.synapse) > 1 else 0.0

@@ -20,11 +20,10 @@ from neurocircuit.errors import InputError
 from neurocircuit.network.calibrate import ChipRun, Points, collect, simulate_chips
 from neurocircuit.network.run import Circuit
 from neurocircuit.neuron.chip import ChipLayer, NeuronErrors
-from neurocircuit.neuron.operating_points import Operating
 from neurocircuit.neuron.sensitivity import COMPONENTS, Terms, membrane_terms
 from neurocircuit.noise.model import NoiseModel
 from neurocircuit.results.replay import Coverage, LayerCheck
-from neurocircuit.spec import NeuronSpec, Variation
+from neurocircuit.spec import Variation
 
 DRAWS = 600
 INTERVALS = (0.5, 0.95)
@@ -100,21 +99,21 @@ def pit_values(
 
 def draw_mixture(model: NoiseModel, points: Points, variation: Variation, generator: np.random.Generator) -> Floats:
     """Return one draw of chip and event for each point, independent between them, [point]."""
-    terms = draw_terms(points.spec, points.point, variation, generator)
+    terms = draw_terms(points, variation, generator)
     return model.times(points.layer, points.spec, points.point, terms, generator, points.membranes)
 
 
-def draw_terms(spec: NeuronSpec, point: Operating, variation: Variation, generator: np.random.Generator) -> Terms:
+def draw_terms(points: Points, variation: Variation, generator: np.random.Generator) -> Terms:
     """Return the membrane terms of chips that nobody has seen, another for each point."""
-    n, v = len(point.at), variation.neuron
+    n, v = len(points.neuron), variation.neuron
     die = generator.standard_normal((4, n))
     die *= np.array([variation.die.tau, variation.die.gain, variation.die.threshold, variation.die.weight])[:, None]
     normal = generator.standard_normal((7, n))
     normal *= np.array([v.tau, v.gain, v.threshold, *(v.frequency[k] for k in (0, 1, 3, 2))])[:, None]
     tau, gain, threshold, d1, d2, d4, d3 = normal
     chip = ChipLayer(die, NeuronErrors(tau, gain, threshold, (d1, d2, d3, d4)), np.zeros((1, 1), np.float32))
-    synapse = variation.synapse.weight * point.root_synapse * generator.standard_normal(n)
-    return membrane_terms(spec, point, chip, synapse)
+    synapse = points.synapse_spread(variation.synapse) * generator.standard_normal(n)
+    return membrane_terms(points.spec, points.point, chip, synapse)
 
 
 def coverage(runs: Runs) -> tuple[Coverage, ...]:

@@ -5,9 +5,10 @@ nothing, stays idle; the idle ones stand as one device of their number (spice/sa
 What the transistors cannot hold is left out and counted: neurons beyond the XOR's range or near a wrap (the circuit's
 scale is fixed). Late spikes and many active inputs are left out for time alone.
 
-The fast level's spec was fitted with few synapses attached. More of them slow VCO1, which the saved state shows, and
-change the jump of a spike, which two rings show (process/fan_in.py): the prediction takes the one as a frequency error
-of VCO1, the other as a factor on the weights. Layers of more synapses than a neuron can carry are named, not run.
+The fast level's spec was fitted with the synapses that its circuit states. More of them slow VCO1, which the saved
+state shows, and change the jump of a spike, which rings show (process/fan_in.py): the prediction takes the one as a
+frequency error of VCO1, the other as a factor on the weights. Layers of more synapses than a neuron can carry are
+named, not run.
 
 Neurons with a readout window have their signals (spice/transistor.py). Their bias spike has a bank of its own in a
 mapping; here it comes by as many synapses of the circuit's bank at once as its weight takes, and is what they make.
@@ -38,7 +39,7 @@ from neurocircuit.process import fan_in as fan_ins
 from neurocircuit.results.replay import Case, LayerCheck, TransistorCase
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice import process, transistor
-from neurocircuit.spice.saved_states import SYNAPSES, saved_states
+from neurocircuit.spice.saved_states import saved_states
 
 LARGEST_HEADROOM = 0.9
 LEAST_WRAP_DISTANCE = 0.15
@@ -130,14 +131,15 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         )
     fan_in = int(np.sum(synapses_of(circuit)[0] != 0, axis=1).max())
     fan_in = circuit.layers[0].fan_in if points.spec.readout_window is None else fan_in
-    record = transistor.fire(points.spec, t, w, start, seeds, timeout_s=TIMEOUT_s, attached=fan_in)
+    attached = with_synapses(points.spec, fan_in)
+    record = transistor.fire(attached, t, w, start, seeds, timeout_s=TIMEOUT_s)
     good = ~np.isnan(record.fire_time_over_tau)
     if not good.any():
         raise InputError(f"level transistor: no run delivered a result: {next(iter(record.failures.values()))}")
     rows = np.flatnonzero(good)
     spec, shift = loaded(points.spec, fan_in)
     carried = carries(points.spec, tuple(layer.fan_in for layer in circuit.layers[1:]))
-    armed = transistor.arming(spec, start[rows], MOST_ACTIVE, fan_in)
+    armed = transistor.arming(spec, start[rows], MOST_ACTIVE)
     since = armed.wait_over_tau
     kept = points.take(rows)
     gains = jump_gains(points.spec, fan_in, kept.weights)
@@ -177,8 +179,7 @@ def replay(circuit: Circuit, model: NoiseModel, images: list[Floats], runs: int,
         fan_in_limit=carried.limit,
         not_run=tuple(left_out),
         worst=tuple(
-            _case(points.spec, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], fan_in, float(since[k]))
-            for k in worst
+            _case(attached, runs_of, int(k), t[rows[k]], w[rows[k]], start[rows[k]], float(since[k])) for k in worst
         ),
         **lateness,
     )
@@ -255,9 +256,9 @@ def _from_origin(
 def jump_gains(spec: NeuronSpec, fan_in: int, weights: Floats) -> Floats:
     """Return the factors on the jumps of weights on the bank's codes, same shape, that so many synapses make.
 
-    Relative to the few with which the spec was fitted, by sign and size of the code: idle synapses load the current
-    node, which costs every jump alike, and the bias lines, which a large synapse then disturbs less. Two rings for each
-    of CODES and sign, 33 CPU-s.
+    Relative to those with which the spec was fitted, by sign and size of the code: idle synapses load the current
+    node, which costs every jump alike, and the bias lines, which a large synapse then disturbs less. A ring for each of
+    CODES and sign. All 1 where the spec's own synapses are as many.
     """
     built = transistor.circuit_of(spec)
     installed = process.load(built.process)
@@ -265,34 +266,34 @@ def jump_gains(spec: NeuronSpec, fan_in: int, weights: Floats) -> Floats:
     codes = spec.weight_bank.codes(weights)
     codes = codes * CODES[-1] / np.where(codes < 0, *full_scale)
     factors = np.ones(codes.shape)
-    for sign in (1, -1):
-        rings = [
-            fan_ins.measure(installed, built.condition, (SYNAPSES, fan_in), code=sign * code).jump_rad for code in CODES
-        ]
+    if fan_in <= built.synapses:
+        return factors
+    signed = [sign * code for sign in (1, -1) for code in CODES]
+    jump_rad = fan_ins.measure(installed, built.condition, (built.synapses, fan_in), codes=signed).jump_rad
+    for sign, gains in zip((1, -1), np.split(jump_rad[:, 1] / jump_rad[:, 0], 2), strict=True):
         used = sign * codes > 0
-        factors[used] = np.interp(sign * codes[used], CODES, [jump_rad[1] / jump_rad[0] for jump_rad in rings])
+        factors[used] = np.interp(sign * codes[used], CODES, gains)
     return factors
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What synapses do to a neuron: factor on full-scale jumps by their number, and how many it carries."""
+    """What synapses do to a neuron: smallest factor on its jumps by their number, and how many it carries."""
 
     gain: dict[int, float]
     limit: int
 
 
 def carries(spec: NeuronSpec, fan_in: tuple[int, ...]) -> Carried:
-    """Compare with the few synapses with which the spec was fitted.
+    """Compare with the synapses with which the spec was fitted.
 
-    Two rings each; the limit is the circuit's own, searched where it has none.
+    The limit is the circuit's own, searched where it has none.
     """
     built = transistor.circuit_of(spec)
     at = partial(fan_ins.measure, process.load(built.process), built.condition)
-    counts = sorted({SYNAPSES, *fan_in})
-    rings = at(counts)
-    gain = {n: float(jump / rings.jump_rad[0]) for n, jump in zip(counts, rings.jump_rad, strict=True)}
-    return Carried(gain, built.largest_fan_in or fan_ins.search(at)[0])
+    counts = sorted({built.synapses, *fan_in})
+    gain = dict(zip(counts, (1 - at(counts).jump_loss.max(axis=0)).tolist(), strict=True))
+    return Carried(gain, built.largest_fan_in or fan_ins.search(at, built.synapses)[0])
 
 
 def not_run(circuit: Circuit, carried: Carried) -> list[str]:
@@ -301,7 +302,7 @@ def not_run(circuit: Circuit, carried: Carried) -> list[str]:
     for scale, layer in zip(circuit.mapped.layers[1:], circuit.layers[1:], strict=True):
         why = (
             f"more than the {carried.limit} that a neuron carries with VCO1 and its jumps within "
-            f"{fan_ins.LARGEST_LOSS:.0%} (here {1 - carried.gain[layer.fan_in]:.0%} of the jump is lost)"
+            f"{fan_ins.LARGEST_LOSS:.0%} (here {1 - carried.gain[layer.fan_in]:.0%} of a jump is lost)"
             if layer.fan_in > carried.limit
             else "which would take hours"
         )
@@ -309,10 +310,17 @@ def not_run(circuit: Circuit, carried: Carried) -> list[str]:
     return sentences
 
 
+def with_synapses(spec: NeuronSpec, synapses: int) -> NeuronSpec:
+    """Return the spec of a neuron with at least so many synapses; those that have no input are idle."""
+    circuit = transistor.circuit_of(spec)
+    return spec.replace(circuit=circuit.replace(synapses=max(circuit.synapses, synapses)))
+
+
 def loaded(spec: NeuronSpec, synapses: int) -> tuple[NeuronSpec, float]:
     """Return the spec with VCO1 as slow as so many synapses make it, and that relative shift."""
     windowed = spec.readout_window is not None
-    armed = saved_states(transistor.circuit_of(spec), MOST_ACTIVE, transistor.STATE_TIMEOUT_s, synapses, windowed)
+    spec = with_synapses(spec, synapses)
+    armed = saved_states(transistor.circuit_of(spec), MOST_ACTIVE, transistor.STATE_TIMEOUT_s, windowed)
     shift = armed.f1_Hz / spec.f0_Hz - 1.0
     first, *others = spec.frequency_error.in_force
     error = spec.frequency_error.replace(after_trim=(first + shift, *others), trimmed=True)
@@ -343,11 +351,9 @@ def _lateness(measured: Floats, median: Floats, edge: Floats, points: Points) ->
     }
 
 
-def _case(
-    spec: NeuronSpec, runs: neurons.Runs, k: int, t: Floats, w: Floats, start: Floats, fan_in: int, since: float
-) -> Case:
+def _case(spec: NeuronSpec, runs: neurons.Runs, k: int, t: Floats, w: Floats, start: Floats, since: float) -> Case:
     """Return a run as level_agreement.worst gives it, simulated once more; times count from arming, `since` earlier."""
-    wave = transistor.waveforms(spec, t, w, start, 0, attached=fan_in)
+    wave = transistor.waveforms(spec, t, w, start, 0)
     return level_agreement.case_of(runs, k, level_agreement.thinned(wave, wave.time_over_tau + since))
 
 

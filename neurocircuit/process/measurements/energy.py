@@ -11,7 +11,7 @@ from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.neuron import ReadoutWindow
 from neurocircuit.spice.readout_current import readout_Ohm
-from neurocircuit.spice.saved_states import SYNAPSES, idle, saved_states
+from neurocircuit.spice.saved_states import idle, saved_states
 from neurocircuit.spice.transistor import circuit_of
 from neurocircuit.spice.transistor_deck import SAVED, SUPPLIES, Input, Window, compose_neuron
 from neurocircuit.spice.transistor_run import fire_times_s, simulate
@@ -78,8 +78,8 @@ def measure(context: Context) -> Measured:
             ),
         ),
         remarks=(
-            f"{SYNAPSES} synapses, two of them spike at {TIMES_over_tau[0]:g} and {TIMES_over_tau[1]:g} tau after "
-            f"arming with codes {codes[0]} and {codes[1]}; bias currents included, input drivers not",
+            f"{circuit.synapses} synapses, two of them spike at {TIMES_over_tau[0]:g} and {TIMES_over_tau[1]:g} tau "
+            f"after arming with codes {codes[0]} and {codes[1]}; bias currents included, input drivers not",
             f"on a ramp of {RAMP_over_tau:g} tau, from the arming on: clearing the loop is part of it",
         ),
         cpu_s=cpu_s() - began,

@@ -17,10 +17,9 @@ from neurocircuit.process.context import Context
 from neurocircuit.process.fit import spec_of
 from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import NeuronSpec
-from neurocircuit.spice.saved_states import SYNAPSES
 
 CASES = "prediction.cases"  # folder of finished cases, as long as the measurement lasts
-FEWEST = 2  # inputs of a case; the most are SYNAPSES
+FEWEST, MOST = 2, 6  # inputs of a case
 EARLIEST_over_tau, LATEST_over_tau = 0.2, 3.0  # of inputs, and of the fire time as the averaged level sees it
 WINDOW_over_tau = 3.5
 SILENT_EACH = 5
@@ -35,7 +34,7 @@ HIGHEST_SILENT = 0.85  # thresholds
 
 @dataclass(frozen=True)
 class Cases:
-    """Spike times over tau, inf for an idle synapse, and weights on the bank's codes, both [case, SYNAPSES].
+    """Spike times over tau, inf for an idle synapse, and weights on the bank's codes, both [case, MOST].
 
     start_rad: wanted phases of VCO1 and VCO3 at the time origin, [case, 2]. drawn: how many were drawn to get these.
     """
@@ -79,12 +78,12 @@ def measure(context: Context) -> Measured:
         remarks.append(f"{len(truth.failures)} runs failed: {next(iter(truth.failures.values()))}")
     fired = int(np.isfinite(truth.fire_time_over_tau).sum())
     remarks.append(
-        f"{len(cases.weights)} cases of {FEWEST} … {SYNAPSES} inputs out of {cases.drawn} drawn, {fired} of them fire: "
+        f"{len(cases.weights)} cases of {FEWEST} … {MOST} inputs out of {cases.drawn} drawn, {fired} of them fire: "
         f"XOR headroom <= {LARGEST_HEADROOM:g}, slope at the crossing >= {SMALLEST_SLOPE:g} thresholds per tau or "
         f"membrane <= {HIGHEST_SILENT:g}, no wrap, fire time <= {LATEST_over_tau:g} tau"
     )
-    curves["cases"] = {f"t{k}_s": cases.t_over_tau[:, k] * tau_s for k in range(SYNAPSES)} | {
-        f"w{k}": cases.weights[:, k] for k in range(SYNAPSES)
+    curves["cases"] = {f"t{k}_s": cases.t_over_tau[:, k] * tau_s for k in range(MOST)} | {
+        f"w{k}": cases.weights[:, k] for k in range(MOST)
     }
     if store is not None:
         store.clear()
@@ -182,8 +181,8 @@ def draw(spec: NeuronSpec, count: int, seed: int) -> Cases:
 
 
 def _case(spec: NeuronSpec, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    inputs = int(rng.integers(FEWEST, SYNAPSES + 1))
-    t, w = np.full(SYNAPSES, np.inf), np.zeros(SYNAPSES)
+    inputs = int(rng.integers(FEWEST, MOST + 1))
+    t, w = np.full(MOST, np.inf), np.zeros(MOST)
     span = rng.uniform(0.3, 2.0)
     t[:inputs] = EARLIEST_over_tau + rng.uniform(0.0, span, inputs)
     bank = spec.weight_bank

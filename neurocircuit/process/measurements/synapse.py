@@ -23,7 +23,6 @@ from neurocircuit.process.converter import Linearity, linearity
 from neurocircuit.process.stored import trimmed
 from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Circuit
-from neurocircuit.spice.saved_states import SYNAPSES
 from neurocircuit.spice.transistor_deck import code_lines, number, pulse_sources, synapse_subcircuit
 
 BITS = Circuit.model_fields["weight_bits"].default
@@ -165,7 +164,7 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
                 for name, (code, turn) in zip(names, spikes, strict=True)
             ),
             f"xidle{k} 0 0 0 ib{k} wbp{k} wbn{k} vdd synapse_bit",
-            f"+ units={2**BITS - 1} drive={2 ** (BITS - 1)} copies={SYNAPSES - len(spikes)}",
+            f"+ units={2**BITS - 1} drive={2 ** (BITS - 1)} copies={bench.installed.process.synapses - len(spikes)}",
             *(f".ic v({node})={number(value)}" for node, value in nodes.items()),
         ]
     return "\n".join(lines)

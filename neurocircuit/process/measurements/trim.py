@@ -27,7 +27,6 @@ from neurocircuit.spec import Bias, Circuit, Components, Condition
 from neurocircuit.spice.devices import DeviceShift
 from neurocircuit.spice.process import Installed
 from neurocircuit.spice.readout import Course
-from neurocircuit.spice.saved_states import SYNAPSES
 from neurocircuit.spice.saved_states import idle as idle_synapses
 from neurocircuit.spice.transistor_deck import Input, compose_neuron
 from neurocircuit.spice.transistor_run import simulate
@@ -35,7 +34,6 @@ from neurocircuit.spice.transistor_run import simulate
 # Lag and drift are read where evaluations run: from states saved some 9 ns after arming (spice/saved_states.py).
 _READ_AFTER_s, _STOP_AFTER_s = 6e-9, 34e-9
 READ_s, STOP_s = ARM_s + _READ_AFTER_s, ARM_s + _STOP_AFTER_s
-IDLE_SYNAPSES = SYNAPSES  # attached while trimming: their leakage is part of VCO1's current
 
 
 @dataclass(frozen=True)
@@ -105,9 +103,10 @@ class CircuitPlant:
             f3_Hz=self._at(self.frequency_Hz, 3, bias.vco3_A),
             standing_V=self.standing(bias),
             arming_s=self.arm_s,
+            synapses=self.bench.installed.process.synapses,
         )
         # A chip's synapses differ; nominal ones are drawn as one.
-        inputs = [Input()] * IDLE_SYNAPSES if self.mismatch else []
+        inputs = [Input()] * circuit.synapses if self.mismatch else []
         deck = compose_neuron(
             circuit,
             inputs,
@@ -137,7 +136,7 @@ def trim(
 ) -> TrimResult:
     """Trim the neuron of a process at a condition, from the process's nominal currents and frequency or the given ones.
 
-    resolution: step of the trim currents over the nominal ones. mismatch: of one chip with IDLE_SYNAPSES synapses: each
+    resolution: step of the trim currents over the nominal ones. mismatch: of one chip with all its synapses: each
     of its rings is counted. components: of that chip; default: those of the process at the corner. About 3 runs of
     rings (8 of a chip) and 3 or 4 of the idle neuron, 30 s of processor time.
     Raise InputError, SimulatorError; SimulatorBadOutput where it cannot be trimmed.

@@ -381,12 +381,17 @@ def noise_law(run: Characterised) -> "Figure":
 
 
 def fan_in(run: Characterised) -> "Figure":
-    """Draw how far frequency and phase jump of VCO1 change with its synapses, and the bounds that set the limit."""
+    """Draw how far frequency and phase jumps of VCO1 change with its synapses, and the bounds that set the limit."""
     figure, (axes,) = style.new_figure(2.6)
     figure.subplots_adjust(left=0.17, right=0.97, top=0.97, bottom=0.19)
     measured = _typical(run, "fan_in")
     curve = measured.curves["fan_in"]
-    for key, label in (("jump_loss", "phase jump at full scale"), ("frequency_loss", "frequency")):
+    codes = [int(key.split("_")[1]) for key in curve if key.startswith("code_") and key.endswith("_loss")]
+    shown = [("frequency_loss", "frequency")]
+    shown += [
+        (f"code_{code}_loss", f"jump of a {'source' if code > 0 else 'sink'}, code {abs(code)}") for code in codes
+    ]
+    for key, label in shown:
         axes.plot(curve["synapses"], -100 * curve[key], marker="o", markersize=3, label=label)
     for bound in (-10.0, 10.0):
         axes.axhline(bound, color="black", linestyle=":", linewidth=0.9)

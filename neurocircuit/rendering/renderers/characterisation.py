@@ -31,6 +31,7 @@ TITLES = {
     "prediction": "Fast levels against the transistors",
     "energy": "Energy",
     "fan_in": "Fan-in",
+    "mismatch": "Mismatch of the synapses",
     "power": "Power over current and frequency",
     "noise_law": "Phase noise over current, frequency and area",
 }
