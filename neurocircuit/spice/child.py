@@ -33,7 +33,8 @@ def run_child(arguments: list[str], directory: Path, environment: dict[str, str]
     """Run `arguments` in `directory` with an empty stdin, in a session of its own.
 
     It is killed with its whole process group when `timeout_s` has passed, when it has printed more than
-    LARGEST_LOG_bytes, and when an exception such as KeyboardInterrupt comes through here.
+    LARGEST_LOG_bytes, and when an exception such as KeyboardInterrupt comes through here. Time in which it was ready
+    to run but other processes had the processors does not count, where the kernel tells it (Linux).
     Raise OSError when it cannot be started.
     """
     child = None
@@ -71,7 +72,7 @@ def _end(child: subprocess.Popen[bytes] | None) -> int | None:
 
 def _follow(pid: int, pipe: int, deadline: float) -> tuple[bytes, bool, bool]:
     """Collect what the child prints until it ends; also whether it ran too long, and whether it printed too much."""
-    log, is_open = bytearray(), True
+    log, is_open, allowed_s = bytearray(), True, 0.0
     while True:
         ended = _has_ended(pid)
         if is_open and select.select([pipe], [], [], 0.0 if ended else _wait_s(deadline))[0]:
@@ -85,7 +86,18 @@ def _follow(pid: int, pipe: int, deadline: float) -> tuple[bytes, bool, bool]:
         elif not is_open:
             time.sleep(_TICK_s)
         if not ended and time.monotonic() >= deadline:
-            return bytes(log), True, False
+            delayed_s = run_delay_s(pid)
+            if delayed_s <= allowed_s:
+                return bytes(log), True, False
+            deadline, allowed_s = deadline + delayed_s - allowed_s, delayed_s
+
+
+def run_delay_s(pid: int) -> float:
+    """Return how long a process has waited for a processor; 0 where the kernel does not tell."""
+    try:
+        return 1e-9 * int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _wait_s(deadline: float) -> float:

@@ -3,10 +3,13 @@
 import os
 import signal
 import subprocess
+import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from neurocircuit.spice import child
 from neurocircuit.spice.child import run_child
 
 
@@ -47,3 +50,18 @@ def test_a_child_that_died_before_it_had_a_group_of_its_own_is_no_error(monkeypa
     monkeypatch.setattr("subprocess.Popen", without_group)
     ended = run_child(["sh", "-c", "kill -TERM $$"], tmp_path, dict(os.environ), timeout_s=100.0)
     assert ended.exit_code == -signal.SIGTERM
+
+
+def test_time_without_a_processor_does_not_count(monkeypatch, tmp_path: Path):
+    """A child of one second with a limit of 0.2 s ends where the kernel says that it waited; a sleeper is killed."""
+    arguments = [sys.executable, "-c", "import time; time.sleep(1)"]
+    monkeypatch.setattr(child, "run_delay_s", lambda pid: 0.0)
+    assert run_child(arguments, tmp_path, dict(os.environ), 0.2).timed_out
+    waited_s = count(1.0)
+    monkeypatch.setattr(child, "run_delay_s", lambda pid: next(waited_s))
+    assert run_child(arguments, tmp_path, dict(os.environ), 0.2).exit_code == 0
+
+
+def test_the_kernel_says_how_long_a_process_waited():
+    assert child.run_delay_s(os.getpid()) >= 0
+    assert child.run_delay_s(-1) == 0
