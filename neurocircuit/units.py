@@ -125,6 +125,23 @@ def rounded_quantity(text: str, digits: int = 4) -> str:
     return text
 
 
+def decimals_carried(half_width: float, most: int) -> int:
+    """Return the decimals, at most `most`, of a value that is known to within half the width of its interval.
+
+    The rule of the Particle Data Group (Review of Particle Physics, Introduction, "Rounding"): two digits of the half
+    width where it begins with 100 to 354, else one. most: also where the half width is 0 or not known.
+
+    >>> [decimals_carried(half_width, 4) for half_width in (0.0353, 0.0356, 0.29, 4.0, 27.0, 0.0)]
+    [3, 2, 2, 0, 0, 4]
+    """
+    if not (math.isfinite(half_width) and half_width > 0):
+        return most
+    mantissa, exponent = f"{half_width:.2e}".split("e")
+    digits = 2 if float(mantissa) < 3.55 or float(mantissa) >= 9.5 else 1
+    carried = digits - 1 - int(exponent) - (float(mantissa) >= 9.5)
+    return min(max(carried, 0), most)
+
+
 def parse_percentages(text: str, field: str = "--jitter") -> tuple[float, ...] | None:
     """Return the ratios from "1-9%" (steps of 2 %, as in the paper), "1-9%:1", "1,3,5%", "3%"; None from "none".
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from neurocircuit.core.pool import Progress
+    from neurocircuit.core.result import Result
 
 
 class Reads(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click
@@ -140,7 +141,12 @@ class Deliverable(Protocol):
 
 
 def deliver(result: Deliverable, as_json: bool, out: Path | None = None, report: bool = True) -> None:
-    """Save the result into `out`, write its report there, print it, and end with its exit code."""
+    """Print the result, save it into `out`, write its report there, and end with its exit code.
+
+    A result whose folder cannot be written has been printed by then, but as JSON, which names the report.
+    """
+    if not as_json:
+        click.echo(str(result))
     page = None
     if out is not None:
         from neurocircuit.rendering import write_report
@@ -152,12 +158,15 @@ def deliver(result: Deliverable, as_json: bool, out: Path | None = None, report:
 
         files = result.beside_record() if isinstance(result, FolderResult) else {}
         echo_json(result.to_dict() | files | ({} if out is None else {"out": str(out), "report": page and str(page)}))
-    else:
-        click.echo(str(result))
-        if page is not None:
-            click.echo(f"report: {page}")
+    elif page is not None:
+        click.echo(f"report: {page}")
     if result.exit_code:
         sys.exit(result.exit_code)
+
+
+def folder_of(result: "Result", as_json: bool) -> Path | None:
+    """Return the folder of a result for which none was given, by its content: reports/KIND-HASH; as JSON none."""
+    return None if as_json else Path("reports") / f"{result.kind}-{result.content_sha256[:8]}"
 
 
 def echo_json(values: dict[str, Any]) -> None:

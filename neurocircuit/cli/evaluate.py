@@ -11,7 +11,9 @@ from neurocircuit.cli.common import (
     deliver,
     device_option,
     first_passage_option,
+    folder_of,
     json_option,
+    progress,
     spec_option,
     threads_option,
 )
@@ -54,7 +56,7 @@ from neurocircuit.cli.common import (
     "--tables", type=click.IntRange(min=0), help="Tables redrawn within the error of the calibration. Default: 5."
 )
 @first_passage_option
-@click.option("--out", type=PATH, help="Folder of the result; default: only print.")
+@click.option("--out", type=PATH, help="Folder of result and report. Default: reports/KIND-HASH, with --json none.")
 @spec_option
 @data_option
 @device_option
@@ -69,5 +71,6 @@ def command(checkpoint: Path, split: str, out: Path | None, as_json: bool, **opt
     """
     from neurocircuit.studies.evaluation import evaluate
 
-    result = evaluate(checkpoint, split, **options)
-    deliver(result, as_json, out)
+    with progress() as on_progress:
+        result = evaluate(checkpoint, split, progress=on_progress, **options)
+    deliver(result, as_json, out or folder_of(result, as_json))

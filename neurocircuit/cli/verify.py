@@ -39,7 +39,7 @@ from neurocircuit.cli.common import (
     type=click.Choice(("chips", "ideal")),
     help="What reaches single neurons: spikes of whole images on chips, or, for many images, those of eq. (4).",
 )
-@click.option("--layers", type=NAMES, help="Layers of the single neurons, by name: 0,1. Default: all.")
+@click.option("--layers", type=NAMES, help="Layers of the single neurons, by name: conv1,fc1. Default: all.")
 @click.option(
     "--without",
     type=NAMES,

@@ -1,5 +1,6 @@
 """Result: what a run found, as one typed, validated object with a file format of its own."""
 
+import hashlib
 import json
 import math
 import shutil
@@ -80,6 +81,12 @@ class Result(Values):
         """Return the content of result.json; nan and inf are None."""
         values: dict[str, Any] = finite_or_null(self.model_dump(mode="json"))
         return {"kind": self.kind, "schema": self.schema_version} | values
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of what was found, whoever ran it and when."""
+        content = self.to_dict() | {"run": None}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
     def save(self, out: Path | str) -> Path:
         """Write the run into the folder `out`, result.json last, and return the folder.

@@ -157,15 +157,30 @@ class Mapping(Result):
                 f"{self.full_scale}; map with full scale {self.trained_full_scale}, or train with hardware.full_scale "
                 f'= "{self.full_scale}"'
             )
-        for limit in self.limits:
-            mark = "ok" if limit.met else "BROKEN"
-            line = f"  {mark} layer {limit.layer} {limit.name}: {limit.value:.4g} of {limit.bound:.4g}"
-            lines.append(line if limit.met else f"{line} ({limit.outside:.2%} beyond); would help: {limit.help}")
+        lines += self._limit_lines()
         lines.append(
             f"accuracy under eq. (4) on these {where}: {self.accuracy_exact_weights:.2%}, with the bank's weights "
             f"{self.accuracy_rounded_weights:.2%}"
         )
         return "\n".join(lines)
+
+    def _limit_lines(self) -> list[str]:
+        """Return one line where all limits are met, with the nearest; else a line for each broken one."""
+        broken = [limit for limit in self.limits if not limit.met]
+        if not broken:
+            nearest = max(self.limits, key=lambda limit: limit.value / limit.bound)
+            return [
+                f"all {len(self.limits)} limits of the circuit are met; nearest to its bound: layer {nearest.layer} "
+                f"{nearest.name}, {nearest.value:.4g} of {nearest.bound:.4g}"
+            ]
+        return [
+            f"{len(broken)} of {len(self.limits)} limits of the circuit are broken:",
+            *(
+                f"  BROKEN layer {limit.layer} {limit.name}: {limit.value:.4g} of {limit.bound:.4g} "
+                f"({limit.outside:.2%} beyond); would help: {limit.help}"
+                for limit in broken
+            ),
+        ]
 
 
 def build(

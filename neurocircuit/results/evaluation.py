@@ -1,8 +1,11 @@
 """A trained network on images, in software or on chips of a circuit: accuracy, spikes, energy, latency."""
 
-from typing import ClassVar
+import math
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.result import Number, Result, Values
@@ -55,13 +58,89 @@ class Latency(Values):
         )
 
 
-class LayerSpikes(Values):
-    """Shares of a layer's neurons that spiked at any time, and no later than the decision; means over images."""
+class Confusion(Values):
+    """How often an image of one class was taken for another: (class, decided class or -1 for none, times) where not 0.
+
+    classes: their names, by number.
+
+    >>> Confusion.of(("cat", "dog"), np.array([[3, 1, 0], [0, 2, 1]])).mistakes()
+    [('cat', 'dog', 1, 4), ('dog', '', 1, 3)]
+    """
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, int, int], ...]
+
+    @classmethod
+    def of(cls, classes: tuple[str, ...], matrix: NDArray[np.int64]) -> Self:
+        """Return the counts of a matrix [class, decided class, none last]."""
+        n = len(classes)
+        return cls(
+            classes=classes,
+            counts=tuple((int(k), -1 if m == n else int(m), int(matrix[k, m])) for k, m in np.argwhere(matrix)),
+        )
+
+    @property
+    def matrix(self) -> NDArray[np.int64]:
+        """Times [class, decided class, none last]."""
+        matrix = np.zeros((len(self.classes), len(self.classes) + 1), dtype=np.int64)
+        for k, m, times in self.counts:
+            matrix[k, m] = times
+        return matrix
+
+    def mistakes(self) -> list[tuple[str, str, int, int]]:
+        """Return what was taken for what ("": nothing), how often, and of how many; the most frequent first."""
+        of_class = self.matrix.sum(axis=1)
+        wrong = sorted((-times, k, m) for k, m, times in self.counts if k != m)
+        names = (*self.classes, "")
+        return [(self.classes[k], names[m], -times, int(of_class[k])) for times, k, m in wrong]
+
+
+class LayerTimes(Values):
+    """When the neurons of a layer spike, units of tau from the image's start; nan: none did, or not kept.
+
+    first_over_tau: its first spike, mean over the images that have one; mean_over_tau: mean over all its spikes.
+    """
 
     name: str
     neurons: int
+    first_over_tau: Number = math.nan
+    mean_over_tau: Number = math.nan
+
+    @model_serializer(mode="wrap")
+    def _without_unknown_times(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a result of before the times were kept as it was."""
+        values: dict[str, Any] = handler(self)
+        if math.isnan(self.first_over_tau):
+            values.pop("first_over_tau", None)
+            values.pop("mean_over_tau", None)
+        return values
+
+
+class LayerSpikes(LayerTimes):
+    """Shares of a layer's neurons that spiked at any time, and no later than the decision; means over images."""
+
     overall: float
     before_decision: float
+
+
+class HeldOut(Values):
+    """What a trained network does with the held-out images, in software.
+
+    decision_over_tau: mean over those with an output spike. A ReLU network has no layers of spikes.
+    """
+
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    undecided: int
+    decision_over_tau: Number
+    layers: tuple[LayerSpikes, ...]
+    confusion: Confusion
+
+    @property
+    def interval(self) -> tuple[float, float, float]:
+        """Accuracy and the ends of its 95 % interval."""
+        return self.accuracy, self.accuracy_low, self.accuracy_high
 
 
 class ExactSpikes(Values):
@@ -80,6 +159,7 @@ class Evaluation(Result):
     Windowed neurons count as spiking when they do so before their window's end; exact: a check of theirs. cost: by the
     power that neurons draw while they are on. bits: of the
     circuit's bank to which the weights were rounded, full_scale: one for each layer or neuron; None: not rounded.
+    confusion: None in results of before it was kept.
     """
 
     kind: ClassVar[str] = "evaluation"
@@ -105,6 +185,7 @@ class Evaluation(Result):
     cost: InferenceCost | None = None
     bits: int | None = None
     full_scale: FullScale = "layer"
+    confusion: Confusion | None = None
 
     @property
     def interval(self) -> tuple[float, float, float]:
@@ -144,11 +225,9 @@ class Evaluation(Result):
         return "\n".join(lines)
 
 
-class LayerEvents(Values):
+class LayerEvents(LayerTimes):
     """Shares of a layer's neurons, means over chips, repeats and images; ideal: spikes of eq. (4) on what came in."""
 
-    name: str
-    neurons: int
     ideal: float
     fired: float
     missed: float
@@ -182,7 +261,7 @@ class ChipEvaluation(AccuracyOnChips, Result):
     """A network on chips of a circuit, by a noise table; weights rounded to the table's bank.
 
     undecided: of chips x repeats x images; outside: of the operating `points`, those beyond it; not
-    `valid` above 0.1 %.
+    `valid` above 0.1 %. confusion: over chips, repeats and images.
     """
 
     kind: ClassVar[str] = "evaluation_on_chips"
@@ -208,6 +287,7 @@ class ChipEvaluation(AccuracyOnChips, Result):
     mapped: str
     neuron: str
     table_is_of_these_weights: bool
+    confusion: Confusion | None = None
 
     def summary(self) -> str:
         """Return accuracy with its parts, spikes, energy and latency in a few lines."""

@@ -270,6 +270,13 @@ class Replay(Result):
             lines.append(f"  95 % intervals {random_effects.scope(chips)}")
             for kind, shares in (("accuracy", self.images.accuracy), ("agreement", self.images.agreement)):
                 lines += [f"  {kind} {name}: {_percent(value)}" for name, value in shares.items()]
+            difference = self.images.accuracy_difference
+            if difference is not None and math.isfinite(difference[1]):
+                verdict = "they differ" if difference[1] > 0 or difference[2] < 0 else "no difference beyond chance"
+                lines.append(
+                    f"  circuit less noise model: {100 * difference[0]:+.1f} points ({100 * difference[1]:+.1f} to "
+                    f"{100 * difference[2]:+.1f}): {verdict}"
+                )
             lines += [
                 f"  without {item.cause}, {item.images} images: accuracy {_percent(item.accuracy)}, with it "
                 f"{_percent(item.with_it)}"

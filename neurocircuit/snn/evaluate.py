@@ -7,13 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.stats import wilson_interval
 from neurocircuit.errors import InputError
 from neurocircuit.neuron import windows
 from neurocircuit.neuron.on_time import OnTimes, Span, on_times
-from neurocircuit.results.evaluation import ExactSpikes, LayerSpikes
+from neurocircuit.results.evaluation import Confusion, ExactSpikes, HeldOut, LayerSpikes
 from neurocircuit.snn.data.augment import for_evaluation
 from neurocircuit.snn.data.images import ImageSource
+from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import encode, first_spike
 from neurocircuit.snn.models import count_weights, spiking_layers
 from neurocircuit.snn.recipe import Subject
@@ -42,6 +44,7 @@ class Evaluation:
     decision_over_tau: np.ndarray = field(repr=False)
     on: OnTimes = field(repr=False)
     window_over_tau: float
+    confusion: Confusion
     exact: ExactSpikes | None = None
 
     @property
@@ -91,10 +94,12 @@ def evaluate(
     subject: Subject,
     batch_size: int = 100,
     window_over_tau: float = NeuronSpec().window_over_tau,
+    progress: Progress = silent,
 ) -> Evaluation:
     """Return all figures over all images of a source. Raise InputError when it holds none, or for a ReLU network.
 
-    window_over_tau: when an image ends that a free network does not decide, unless its neurons spike later.
+    window_over_tau: when an image ends that a free network does not decide, unless its neurons spike later. progress:
+    in images.
     """
     windowed = windowed_in(network)
     if not spiking_layers(network) and windowed is None:
@@ -104,7 +109,8 @@ def evaluate(
     network.eval()
     device = next(network.parameters()).device
     totals: np.ndarray | float = 0.0
-    right, decisions, names, neurons, exact, on = 0, [], [], [], None, []
+    decisions, names, neurons, exact, on = [], [], [], None, []
+    tally = DecisionTally(subject.data)
     spans = [] if windowed is None else windows.spans(windowed.graph)
     window_over_tau = spans[-1].end if spans else window_over_tau
     for z, labels in batches(source, subject, batch_size, device):
@@ -112,28 +118,33 @@ def evaluate(
         if windowed is not None and exact is None:
             exact = against_exact(windowed, pixels_of(network, z[:EXACT_IMAGES]))
         decision, decided = first_spike(spikes.z_out)
-        right += int((decision == labels).sum())
+        tally.add(labels, decision)
         at = spikes.t_over_tau[-1].amin(dim=1)
         decisions.append(at[decided].double().cpu().numpy())
         all_fired = [torch.isfinite(t) for t in spikes.t_over_tau]
         before = [fired & (t <= at[:, None]) for fired, t in zip(all_fired, spikes.t_over_tau, strict=True)]
-        counts = [[int(f.sum()), int(b.sum())] for f, b in zip(all_fired, before, strict=True)]
+        counts = [
+            [int(f.sum()), int(b.sum()), *spike_time_sums(t)]
+            for f, b, t in zip(all_fired, before, spikes.t_over_tau, strict=True)
+        ]
         totals = totals + np.array(counts, dtype=float)
         on.append(_on_times(spikes, spans, window_over_tau))
+        progress(tally.images, len(source), f"{tally.images} images, {tally.right / tally.images:.2%} right")
         names, neurons = spikes.names, [t.shape[1] for t in spikes.t_over_tau]
     times = np.concatenate(decisions)
     layers = tuple(
         LayerSpikes(
             name=name,
             neurons=count,
-            overall=float(all_time / count / len(source)),
+            overall=float(fired / count / len(source)),
             before_decision=float(until / count / len(source)),
+            **layer_times(fired, *sums),
         )
-        for name, count, (all_time, until) in zip(names, neurons, np.atleast_2d(totals), strict=True)
+        for name, count, (fired, until, *sums) in zip(names, neurons, np.atleast_2d(totals), strict=True)
     )
-    low, high = wilson_interval(right, len(source))
+    low, high = wilson_interval(tally.right, len(source))
     return Evaluation(
-        accuracy=right / len(source),
+        accuracy=tally.right / len(source),
         accuracy_low=low,
         accuracy_high=high,
         n=len(source),
@@ -143,8 +154,86 @@ def evaluate(
         decision_over_tau=times,
         on=OnTimes.joined(on),
         window_over_tau=window_over_tau,
+        confusion=tally.confusion,
         exact=exact,
     )
+
+
+@torch.no_grad()
+def held_out(network: nn.Module, source: ImageSource, subject: Subject, progress: Progress = silent) -> HeldOut:
+    """Return what a network of any kind does with images that training did not see; progress: in images."""
+    if spiking_layers(network) or windowed_in(network) is not None:
+        counts = evaluate(network, source, subject, progress=progress)
+        times = counts.decision_over_tau
+        return HeldOut(
+            accuracy=counts.accuracy,
+            accuracy_low=counts.accuracy_low,
+            accuracy_high=counts.accuracy_high,
+            undecided=counts.undecided,
+            decision_over_tau=float(times.mean()) if len(times) else np.nan,
+            layers=counts.layers,
+            confusion=counts.confusion,
+        )
+    network.eval()
+    tally = DecisionTally(subject.data)
+    for z, labels in batches(source, subject, 100, next(network.parameters()).device):
+        tally.add(labels, first_spike(network(z))[0])
+        progress(tally.images, len(source), f"{tally.images} held-out images")
+    low, high = wilson_interval(tally.right, tally.images)
+    return HeldOut(
+        accuracy=tally.right / tally.images,
+        accuracy_low=low,
+        accuracy_high=high,
+        undecided=0,
+        decision_over_tau=np.nan,
+        layers=(),
+        confusion=tally.confusion,
+    )
+
+
+class DecisionTally:
+    """Counts the decisions of a data set's classes."""
+
+    def __init__(self, data: DataSpec) -> None:
+        self._classes = data.class_names
+        self._counts = np.zeros((len(self._classes), len(self._classes) + 1), dtype=np.int64)
+
+    def add(self, labels: Tensor, decisions: Tensor) -> None:
+        """Count decisions [image], -1: none, of images with these labels [image]."""
+        np.add.at(self._counts, (labels.cpu().numpy(), decisions.cpu().numpy()), 1)
+
+    @property
+    def images(self) -> int:
+        """Number of decisions."""
+        return int(self._counts.sum())
+
+    @property
+    def right(self) -> int:
+        """Number of those of the image's own class."""
+        return int(np.trace(self._counts))
+
+    @property
+    def confusion(self) -> Confusion:
+        """What was taken for what."""
+        return Confusion.of(self._classes, self._counts)
+
+
+def spike_time_sums(t_over_tau: Tensor) -> tuple[float, float, int]:
+    """Return sums over spikes [image, neuron], inf: silent: of all times, of each image's first, and images that have.
+
+    Units of t.
+    """
+    first = t_over_tau.amin(dim=1)
+    has = torch.isfinite(first)
+    all_times = torch.where(torch.isfinite(t_over_tau), t_over_tau, 0.0).sum(dtype=torch.float64)
+    return float(all_times), float(first[has].sum(dtype=torch.float64)), int(has.sum())
+
+
+def layer_times(fired: float, all_times: float, first_times: float, images: float) -> dict[str, float]:
+    """Return the fields of `LayerTimes` from the number of spikes and their `spike_time_sums`."""
+    if not fired:
+        return {}
+    return {"first_over_tau": float(first_times / images), "mean_over_tau": float(all_times / fired)}
 
 
 def _on_times(spikes: Spikes, spans: list[Span], window_over_tau: float) -> OnTimes:

@@ -31,6 +31,7 @@ POOLINGS = {
     "latest": layers.LatestPool2d,
     "average": layers.AveragePool2d,
 }
+_SPIKING = (layers.SpikingConv2d, layers.SpikingLinear)
 VGG16_GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (1024, 3))  # channels and layers, Table 1
 VGG16_NEURONS = (4096, 4096, 512)
 PAPER_WEIGHTS = {  # Table 2; Table 1's SpikingVGG16 has 54 million, which also fits the paper's 0.336 mJ
@@ -184,7 +185,28 @@ def build(spec: NetworkSpec, shape: Shape, classes: int, generator: torch.Genera
 
 def spiking_layers(network: nn.Module) -> list[layers.SpikingConv2d | layers.SpikingLinear]:
     """Return the layers of neurons, in the order of the network."""
-    return [module for module in network.modules() if isinstance(module, layers.SpikingConv2d | layers.SpikingLinear)]
+    return [module for module in network.modules() if isinstance(module, _SPIKING)]
+
+
+def layer_names(network: nn.Module) -> dict[nn.Module, str]:
+    """Return the names of the layers of neurons, in the order of the network: of the attributes that hold them.
+
+    Where one is only numbered (nn.Sequential), all are conv1, conv2 …, fc1, fc2 … instead.
+
+    >>> list(layer_names(nn.Sequential(layers.SpikingConv2d(1, 2, 3), layers.SpikingLinear(8, 2))).values())
+    ['conv1', 'fc1']
+    """
+    names: dict[nn.Module, str] = {
+        module: path for path, module in network.named_modules() if isinstance(module, _SPIKING)
+    }
+    if all(path[:1].isalpha() for path in names.values()):
+        return names
+    counts = {"conv": 0, "fc": 0}
+    for module in names:
+        kind = "conv" if isinstance(module, layers.SpikingConv2d) else "fc"
+        counts[kind] += 1
+        names[module] = f"{kind}{counts[kind]}"
+    return names
 
 
 def count_weights(network: nn.Module) -> int:

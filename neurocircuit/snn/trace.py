@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
-from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.layers import Rebase
+from neurocircuit.snn.models import layer_names, spiking_layers
 from neurocircuit.snn.retime import Retime, first_over_tau
 from neurocircuit.snn.windowed import Carried, WindowedSum, pixels_of, windowed_in
 
@@ -31,10 +31,11 @@ class _Clock:
         self.spikes = Spikes()
         self._offset: Tensor | float = 0.0
         self._scale = 1.0
+        names = layer_names(network)
         self._handles = [
-            module.register_forward_hook(self._retimed if isinstance(module, Retime | Rebase) else self._spiked(name))
-            for name, module in network.named_modules()
-            if isinstance(module, Retime | Rebase | SpikingConv2d | SpikingLinear)
+            module.register_forward_hook(self._spiked(names[module]) if module in names else self._retimed)
+            for module in network.modules()
+            if module in names or isinstance(module, Retime | Rebase)
         ]
 
     def remove(self) -> None:

@@ -26,6 +26,7 @@ from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 from neurocircuit.snn.inputs import spikes_and_labels
 from neurocircuit.snn.layer_graph import check_clocks, stages_of
 from neurocircuit.snn.layers import AveragePool2d, EarliestPool2d, LatestPool2d, SpikingConv2d, SpikingLinear
+from neurocircuit.snn.models import layer_names
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.retime import tau_of_layers
@@ -91,7 +92,9 @@ def load_mapped(path: Path) -> tuple[MappedNetwork, Unrolled]:
         raise FileFormatError(f"{weights} must be the checkpoint that {path} maps: its sha256 differs")
     network = load(weights)
     names = tuple(layer.name for layer in network.physical.layers)
-    if names != tuple(layer.name for layer in mapped.layers):
+    mapped_names = tuple(layer.name for layer in mapped.layers)
+    numbered = len(names) == len(mapped_names) and all(name[0].isdigit() for name in mapped_names)  # of older files
+    if names != mapped_names and not numbered:
         raise FileFormatError(f"{path}: layers must be {', '.join(names)}, as in {weights}")
     layers: tuple[physical.Layer | WindowedLayer, ...] = network.physical.layers
     for layer, scale in zip(layers, mapped.layers, strict=True):
@@ -142,7 +145,7 @@ def describe(
     """
     built: list[physical.Convolution | physical.Dense | physical.EarliestPooling] = []
     reads: list[physical.Reads] = []
-    taus = iter(tau_of_layers(network))
+    taus, names = iter(tau_of_layers(network)), layer_names(network)
     numbers: dict[str, physical.Reads] = {INPUT: (physical.IMAGE,)}
     images = {INPUT: shape[1:]}
     for stage in stages_of(network):
@@ -150,7 +153,7 @@ def describe(
         image, layer = images[stage.sources[0]], stage.module
         numbers[stage.name], images[stage.name] = (len(built),), image
         if isinstance(layer, SpikingLinear):
-            built.append(physical.Dense(stage.name, _double(layer.weight), _bias(layer), next(taus)))
+            built.append(physical.Dense(names[layer], _double(layer.weight), _bias(layer), next(taus)))
             images[stage.name] = (1, 1)
         elif isinstance(layer, SpikingConv2d | EarliestPool2d):
             size = layer.weight.shape[2:] if isinstance(layer, SpikingConv2d) else (layer.kernel_size,) * 2
@@ -158,7 +161,7 @@ def describe(
             sides = resolve_padding(layer.padding, image, kernel, layer.stride)
             images[stage.name] = output_size(image, kernel, layer.stride, sides)
             built.append(
-                physical.Convolution(stage.name, _double(layer.weight), _bias(layer), layer.stride, sides, next(taus))
+                physical.Convolution(names[layer], _double(layer.weight), _bias(layer), layer.stride, sides, next(taus))
                 if isinstance(layer, SpikingConv2d)
                 else physical.EarliestPooling(layer.kernel_size, layer.stride, sides)
             )

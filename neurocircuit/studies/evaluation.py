@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
@@ -59,6 +60,7 @@ def evaluate(
     energy_per_spike: float | str = PAPER_ENERGY_PER_SPIKE_J,
     device: str = "cpu",
     threads: int | None = None,
+    progress: Progress = silent,
 ) -> Evaluation | ChipEvaluation:
     """Return accuracy with its 95 % interval, spikes, energy (J) and latency of a trained network on images.
 
@@ -119,7 +121,7 @@ def evaluate(
     if noise is None:
         neuron = spec or NeuronSpec()
         with torch_threads(threads):
-            counts = count(network, images, model.subject, window_over_tau=neuron.window_over_tau)
+            counts = count(network, images, model.subject, window_over_tau=neuron.window_over_tau, progress=progress)
         accuracy_and_energy = of_counts(
             counts, energy_J, with_auto_zero(power or of_neuron(neuron), neuron), neuron.tau_s
         )
@@ -139,6 +141,7 @@ def evaluate(
             seed=seed or 0,
             tables=5 if tables is None else tables,
             first_passage_neurons=neurons,
+            progress=progress,
         )
     return ChipEvaluation(
         **about,
@@ -177,6 +180,7 @@ def of_counts(counts: Counts, energy_per_spike_J: float, power: NeuronPower, tau
         "paper_energy_J": counts.weights * counts.overall * PAPER_ENERGY_PER_SPIKE_J,
         "latency": Latency.of(counts.decision_over_tau, tau_s),
         "exact": counts.exact,
+        "confusion": counts.confusion,
         "cost": InferenceCost.of(counts.on, power, tau_s, counts.neurons, counts.window_over_tau),
     }
 
@@ -196,6 +200,7 @@ def of_chips(on_chips: HardwareAccuracy, energy_per_spike_J: float, power: Neuro
         "outside": on_chips.count.outside,
         "points": on_chips.count.points,
         "valid": on_chips.valid,
+        "confusion": on_chips.confusion,
         "cost": None
         if on_chips.on is None
         else InferenceCost.of(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from neurocircuit.tables.jitter import COUNTS, STATISTICS
+from neurocircuit.units import decimals_carried
 
 UNRESOLVED = "* So few draws allow no interval of this mean:"
 _HEADINGS = {"jitter": "input jitter (%)", "bits": "weight bits"}
@@ -40,15 +41,19 @@ class Table(Protocol):
         """Return why a row has no interval."""
 
 
-def percent_text(ratio: float) -> str:
+def percent_text(ratio: float, half_width: float = math.nan) -> str:
     """Return a ratio in percent without the sign: three decimals as in the paper, two digits below 0.01 %.
 
-    "-" for nan.
+    "-" for nan. half_width: of its interval; no digit is shown that it does not carry.
     """
     percent = 100.0 * ratio
     if math.isnan(percent):
         return "-"
-    return f"{percent:.3f}" if abs(percent) >= 0.00995 or percent == 0.0 else f"{percent:#.2g}"
+    text = f"{percent:.3f}" if abs(percent) >= 0.00995 or percent == 0.0 else f"{percent:#.2g}"
+    shown = len(text.partition(".")[2])
+    if "e" in text or (carried := decimals_carried(100.0 * half_width, shown)) == shown:
+        return text
+    return f"{percent:.{carried}f}"
 
 
 def is_unresolved(row: Mapping[str, float]) -> bool:
@@ -64,7 +69,7 @@ def value_text(row: Mapping[str, float], metric: str) -> str:
     value, floor = row[metric], row["floor"]
     if value < floor:
         return f"< {percent_text(floor)}"
-    return percent_text(value) + ("*" if metric == "mean" and is_unresolved(row) else "")
+    return percent_text(value, _half_width(row, metric)) + ("*" if metric == "mean" and is_unresolved(row) else "")
 
 
 def interval_text(row: Mapping[str, float], metric: str) -> str:
@@ -74,7 +79,12 @@ def interval_text(row: Mapping[str, float], metric: str) -> str:
     """
     if metric != "mean" or math.isnan(row["ci_low"]) or row["mean"] < row["floor"]:
         return ""
-    return f"{percent_text(max(row['ci_low'], 0.0))} … {percent_text(row['ci_high'])}"
+    half_width = _half_width(row, metric)
+    return f"{percent_text(max(row['ci_low'], 0.0), half_width)} … {percent_text(row['ci_high'], half_width)}"
+
+
+def _half_width(row: Mapping[str, float], metric: str) -> float:
+    return (row["ci_high"] - row["ci_low"]) / 2 if metric == "mean" else math.nan
 
 
 def row_text(half: str, value: float) -> str:

@@ -26,7 +26,7 @@ def weights(tmp_path_factory):
 def test_the_whole_way(neurocircuit, tmp_path, weights):
     done = neurocircuit("map", weights, "--images", "4", "--out", "net.toml")
     assert done.returncode == 0, done.stderr
-    assert "layer 1: 64 neurons x 801" in done.stdout
+    assert "layer conv2: 64 neurons x 801" in done.stdout
     done = neurocircuit(
         "calibrate",
         "net.toml",
@@ -42,7 +42,7 @@ def test_the_whole_way(neurocircuit, tmp_path, weights):
         "--json",
     )
     assert done.returncode == 0, done.stderr
-    assert [layer["name"] for layer in json.loads(done.stdout)["layers"]] == ["0", "1", "3"]
+    assert [layer["name"] for layer in json.loads(done.stdout)["layers"]] == ["conv1", "conv2", "fc1"]
     done = neurocircuit(
         "verify",
         "net.toml",
@@ -55,7 +55,7 @@ def test_the_whole_way(neurocircuit, tmp_path, weights):
         "--runs",
         "40",
         "--layers",
-        "0",
+        "conv1",
         "--without",
         "mismatch,rounding",
         "--without-images",
@@ -89,7 +89,7 @@ def test_a_broken_limit_is_exit_code_3_and_says_what_helps(neurocircuit, tmp_pat
     (tmp_path / "hot.toml").write_text("phase_per_weight = '5 rad'\nvco4_swing = '7.5 MHz'\n")
     done = neurocircuit("map", weights, "--images", "2", "--keep-scale", "--spec", "hot.toml", "--out", "net.toml")
     assert done.returncode == 3, done.stderr
-    assert "BROKEN layer 1 XOR range" in done.stdout
+    assert "BROKEN layer conv2 XOR range" in done.stdout
     assert "would help: a <= " in done.stdout
 
 

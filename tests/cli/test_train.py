@@ -54,6 +54,48 @@ def test_evaluate_gives_stable_keys(neurocircuit, trained):
     assert (values["kind"], values["run"]["command"].split()[:2]) == ("evaluation", ["neurocircuit", "evaluate"])
 
 
+def test_evaluate_leaves_a_report_where_it_says(neurocircuit, trained, tmp_path):
+    """By content: the same weights and images lead to the same folder; a script that wants JSON leaves none."""
+    done = neurocircuit("evaluate", "run/weights.pt")
+
+    page = Path(done.stdout.splitlines()[-1].removeprefix("report: "))
+    assert page.parent.parent == Path("reports")
+    html = (tmp_path / page).read_text()
+    assert "Confusion matrix" in html
+    assert "Sparsity and latency by layer" in html
+    assert neurocircuit("evaluate", "run/weights.pt").stdout.splitlines()[-1] == f"report: {page}"
+    other = neurocircuit("evaluate", "run/weights.pt", "--split", "held_out").stdout.splitlines()[-1]
+    assert other != f"report: {page}"
+
+    before = sorted((tmp_path / "reports").iterdir())
+    values = json.loads(neurocircuit("evaluate", "run/weights.pt", "--bits", "2", "--json").stdout)
+    assert sorted((tmp_path / "reports").iterdir()) == before
+    assert "report" not in values
+    by_class = {(image_class, decided): times for image_class, decided, times in values["confusion"]["counts"]}
+    assert sum(by_class.values()) == values["images"]["n"]
+    assert sum(times for (k, m), times in by_class.items() if k == m) == round(
+        values["accuracy"] * values["images"]["n"]
+    )
+
+
+def test_numbers_are_printed_even_where_no_report_can_be_written(neurocircuit, trained, tmp_path):
+    (tmp_path / "reports").write_text("a file")
+    done = neurocircuit("evaluate", "run/weights.pt")
+    assert done.returncode == 2
+    assert done.stdout.startswith("accuracy ")
+    assert "reports" in done.stderr.splitlines()[-1]
+
+
+def test_the_report_of_training_shows_what_the_weights_do_with_held_out_images(trained):
+    record = json.loads((trained / "run.json").read_text())
+    held_out = record["held_out"]
+    assert held_out["accuracy"] == record["held_out_accuracy"]  # no noise here
+    assert sum(times for *_, times in held_out["confusion"]["counts"]) == record["held_out_images"]
+    page = (trained / "report.md").read_text()
+    assert "## Confusion matrix" in page
+    assert "## Sparsity and latency by layer" in page
+
+
 def test_evaluate_speaks_in_words(neurocircuit, trained):
     done = neurocircuit("evaluate", str(trained / "weights.pt"), "--energy-per-spike", "3 pJ", "--split", "held_out")
 

@@ -29,7 +29,7 @@ def table(network):
 
 @pytest.fixture(scope="module")
 def replay(network, table):
-    return nc.verify(network, nc.data.digits("test")[:3], chips=2, table=table, runs=40, layers=("0",))
+    return nc.verify(network, nc.data.digits("test")[:3], chips=2, table=table, runs=40, layers=("conv1",))
 
 
 def test_a_mapping_says_which_images_and_travels(network, tmp_path):
@@ -64,7 +64,7 @@ def test_a_calibration_travels_with_its_table_and_knows_its_budget(network, tabl
     result = table.result(table.budget())
     read = Calibration.load(result.save(tmp_path / "t.nc"))
     assert (read.images, read.split, read.chips) == (3, "train", 7)
-    assert [layer.name for layer in read.layers] == ["0", "1", "3"]
+    assert [layer.name for layer in read.layers] == ["conv1", "conv2", "fc1"]
     nc.NoiseTable.load(tmp_path / "t.nc").check_network(network.mapped, "t.nc")
     for row in read.budget:
         causes = np.array([row.die, row.neuron, row.synapse, row.event])
@@ -85,7 +85,7 @@ def test_a_replay_says_which_images_and_travels(replay, tmp_path):
 
 def test_single_neurons_count_once_in_the_histogram_of_their_pit_values(replay):
     (layer,) = replay.neurons.layers
-    assert layer.layer == "0"
+    assert layer.layer == "conv1"
     assert sum(layer.pit_histogram) == layer.runs
     assert layer.median is None  # that of a comparison between levels
 
@@ -96,7 +96,7 @@ def test_what_does_not_go_together_is_refused(network, table):
         nc.calibrate(network, images, level="x")
     with pytest.raises(InputError, match="runs must come with a table"):
         nc.verify(network, images, runs=5)
-    with pytest.raises(InputError, match="layers must be among 0, 1, 3, got '7'"):
+    with pytest.raises(InputError, match="layers must be among conv1, conv2, fc1, got '7'"):
         nc.verify(network, images, table=table, runs=40, layers=("7",))
     other = nc.map(network.model, images=nc.data.digits("train")[:2], use=0.5)
     with pytest.raises(FileFormatError, match="belongs to another network"):

@@ -10,7 +10,7 @@ from neurocircuit.core.stats import wilson_interval
 from neurocircuit.results.inference import NeuronPower
 from neurocircuit.snn.data.images import ImagesInMemory
 from neurocircuit.snn.encode import encode
-from neurocircuit.snn.evaluate import accuracy, evaluate
+from neurocircuit.snn.evaluate import accuracy, evaluate, held_out
 from neurocircuit.snn.models import NetworkSpec, build, count_weights, spiking_layers
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.studies.evaluation import of_counts
@@ -52,6 +52,46 @@ def test_counts_are_those_of_the_spikes(case):
         before = np.isfinite(t) & (t <= decision_times[:, None])
         assert layer.before_decision == pytest.approx(before.mean())
     assert np.allclose(result.decision_over_tau, decision_times[np.isfinite(decision_times)])
+
+
+def test_times_of_layers_and_confusions_are_those_of_the_spikes(case):
+    """In batches of any size: first spikes averaged over images that have one, all spikes over spikes."""
+    network, source, subject = case
+    times, labels = by_hand(*case)
+
+    result = evaluate(network, source, subject, batch_size=3)
+
+    for layer, t in zip(result.layers, times, strict=True):
+        first = t.min(axis=1)
+        assert layer.first_over_tau == pytest.approx(first[np.isfinite(first)].mean(), rel=1e-5)
+        assert layer.mean_over_tau == pytest.approx(t[np.isfinite(t)].mean(), rel=1e-5)
+    decisions = np.where(np.isinf(times[-1]).all(axis=1), 10, times[-1].argmin(axis=1))
+    expected = np.zeros((10, 11), dtype=int)
+    for label, decision in zip(labels, decisions, strict=True):
+        expected[label, decision] += 1
+    assert np.array_equal(result.confusion.matrix, expected)
+    assert sum(times for _, _, times, _ in result.confusion.mistakes()) == round((1 - result.accuracy) * len(source))
+
+
+def test_progress_counts_images(case):
+    network, source, subject = case
+    heard = []
+    evaluate(network, source, subject, batch_size=3, progress=lambda *told: heard.append(told[:2]))
+    assert heard == [(3, 7), (6, 7), (7, 7)]
+
+
+def test_held_out_images_of_a_relu_network_have_decisions_and_no_layers(case):
+    _, source, subject = case
+    relu = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    with torch.no_grad():
+        relu[1].weight.zero_()
+        relu[1].bias.copy_(torch.arange(10.0) - 3 * (torch.arange(10) == 9) * 4)  # class 9 is the smallest output
+
+    result = held_out(relu, source, subject)
+
+    labels = source.batch(np.arange(len(source)))[1]
+    assert (result.accuracy, result.layers) == ((labels == 9).mean(), ())
+    assert result.confusion.matrix[:, 9].sum() == len(source)
 
 
 def test_energy_and_latency_follow_from_the_counts(case):

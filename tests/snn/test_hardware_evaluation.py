@@ -153,7 +153,7 @@ def test_events_are_counted_and_layers_named(case):
     network, source, subject = case
     table = planted_table(layers=3, event=0.1, false=0.3)
     found = evaluate_on_chips(network, first(source, 20), subject, table, 2, 2, tables=0)
-    assert [layer.name for layer in found.layers] == ["0", "1", "3"]
+    assert [layer.name for layer in found.layers] == ["conv1", "conv2", "fc1"]
     for layer in found.layers:
         assert layer.fired == pytest.approx(layer.ideal - layer.missed + layer.false)
     assert found.layers[0].false > 0

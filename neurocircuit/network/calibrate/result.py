@@ -81,6 +81,11 @@ class LayerNoise(Values):
     wrap_n: tuple[Number, ...]
     missed: float
 
+    @property
+    def middle_spread_over_tau(self) -> float:
+        """Standard deviation of the fire time in the middle group of slopes, or of places in the window."""
+        return self.late_spread[len(self.late_spread) // 2]
+
 
 class Calibration(Result):
     """What a noise table was made from and what it says of each layer; the noise budget where that was asked for."""
@@ -112,17 +117,23 @@ class Calibration(Result):
         """Return what was simulated, and a line for each layer: how far each cause spreads its membranes."""
         of = f"{self.images} {self.split or 'given'} images"
         lines = [
-            f"calibrated at level {self.level} with the neurons of {of} on {self.chips} chips",
-            "standard deviation of the membrane at the spike, in units of its threshold; what differs between dies, "
-            "neurons and synapses stays as it is on a chip, an event is another at each spike",
+            f"calibrated at level {self.level} with the neurons of {of} on {self.chips} chips: how far their spikes "
+            "move, and what moves them",
         ]
         for layer in self.layers:
             passage = layer.passage
             of_chip = ", ".join(f"{name} {value:.2g}" for name, value in layer.component_spread.items())
             lines.append(
-                f"layer {layer.name}: event {passage.event_spread:.2g} at {passage.at:.2f} tau, {of_chip}; "
-                f"{100 * layer.missed:.2g} % of its spikes missed; {layer.samples} samples"
+                f"layer {layer.name}: spikes move by {layer.middle_spread_over_tau:.2g} tau, {100 * layer.missed:.2g} "
+                f"% are missed; membrane: event {passage.event_spread:.2g} at {passage.at:.2f} tau, {of_chip}; "
+                f"{layer.samples} samples"
             )
+        lines += [
+            "  spikes: standard deviation of the fire time of a neuron with the middle slope, or in mid-window",
+            "  membrane: standard deviations at the spike, in units of the threshold. What differs between dies, "
+            "neurons and synapses stays as it is on a chip; an event is another at each spike",
+            "next: evaluate --noise says what this costs in accuracy, verify --table whether the table holds",
+        ]
         return "\n".join(lines)
 
 

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neurocircuit.rendering import style
+from neurocircuit.rendering.layers import shown_names
 from neurocircuit.results.conversion import LayerConversion
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _COLOURS = style.SERIES_COLOURS
+_NAMED = 18  # layers whose names fit beside each other, turned
+_LONGEST_NAME = 16  # characters
 
 
 def layers_figure(layers: Sequence[LayerConversion]) -> "Figure":
@@ -31,9 +35,20 @@ def layers_figure(layers: Sequence[LayerConversion]) -> "Figure":
     axes[3].plot(x, middle, "o", color="black", markersize=3.5)
     axes[3].set(yscale="log", ylabel="slope (1/τ)")
     axes[4].plot(x, [row.largest_current for row in layers], "s-", color=_COLOURS[4])
-    axes[4].set(yscale="log", ylabel="current\n(thresholds)", xlabel="layer (number)")
+    axes[4].set(yscale="log", ylabel="current\n(thresholds)", xlabel="layer")
     for panel in (axes[0], axes[3], axes[4]):
         style.set_log_plain(panel.yaxis)
-    style.set_whole_numbers(axes[4].xaxis)
+    _name_layers(axes[4], [row.name for row in layers])
     figure.align_ylabels(axes)
     return figure
+
+
+def _name_layers(axes: "Axes", names: Sequence[str]) -> None:
+    """Put the layers' names below the axis at 1, 2, …, numbers where names do not fit."""
+    shown = list(shown_names(names).values())
+    if len(shown) > _NAMED or shown[0].isdigit():
+        axes.set_xlabel("layer (number)")
+        style.set_whole_numbers(axes.xaxis)
+        return
+    axes.set_xticks(range(1, len(shown) + 1), [name[-_LONGEST_NAME:] for name in shown], rotation=90)
+    axes.figure.subplots_adjust(bottom=0.07 + 0.0095 * min(max(map(len, shown)), _LONGEST_NAME))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurocircuit.rendering import style
+from neurocircuit.rendering.layers import layer_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +25,7 @@ def limit_figure(limits: list[dict[str, Any]]) -> "Figure":
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set(xscale="log", xlabel="share of the limit", xlim=(1e-2, max(2.0, 1.5 * used.max())))
     style.set_log_plain(axes.xaxis)
-    axes.set_yticks(positions, [f"layer {limit['layer']} {limit['name']}" for limit in limits])
+    axes.set_yticks(positions, [f"{layer_label(limit['layer'])} {limit['name']}" for limit in limits])
     axes.grid(axis="y", visible=False)
     return figure
 
@@ -38,7 +39,7 @@ def lateness_figure(layers: list[dict[str, Any]]) -> "Figure":
     figure.subplots_adjust(left=0.18, right=0.97, top=0.98, bottom=0.1, hspace=0.12)
     for k, layer in enumerate(layers):
         marker = _MARKERS[(k + k // 6) % 6]
-        look: dict[str, Any] = {"color": _COLOURS[k % 6], "marker": marker, "label": f"layer {layer['name']}"}
+        look: dict[str, Any] = {"color": _COLOURS[k % 6], "marker": marker, "label": layer_label(layer["name"])}
         slope, spread = np.array(layer["slope"]), np.array(layer["late_spread"])
         if layer["window_share"]:
             axes[0].plot(layer["window_share"], np.maximum(spread, 1e-5), **look)
@@ -81,7 +82,7 @@ def false_fire_figure(layers: list[dict[str, Any]]) -> "Figure":
             color=_COLOURS[k % 6],
             marker=_MARKERS[(k + k // 6) % 6],
             linewidth=1.0,
-            label=f"layer {layer['name']}",
+            label=layer_label(layer["name"]),
         )
     axes.set(xlabel="distance to the threshold (thresholds)", ylabel="probability of a false spike")
     axes.legend()
@@ -99,7 +100,7 @@ def budget_figure(rows: list[dict[str, Any]]) -> "Figure":
     for k, row in enumerate(rows):
         x = np.arange(len(causes)) + (k - (len(rows) - 1) / 2) * width
         values = [max((row | row.get("registered", {}))[cause], 1e-6) for cause in causes]
-        axes.bar(x, values, width, color=_COLOURS[k % 6], label=f"layer {row['layer']}")
+        axes.bar(x, values, width, color=_COLOURS[k % 6], label=layer_label(row["layer"]))
     axes.set(yscale="log", ylabel="spread of t, median neuron (τ)")
     style.set_log_plain(axes.yaxis)
     axes.set_xticks(range(len(causes)), causes)
@@ -133,7 +134,7 @@ def replay_figure(layers: list[dict[str, Any]]) -> "Figure":
                 label="noise model" if prefix else "circuit",
             )
         panel.set_ylabel(label)
-    axes[-1].set_xticks(x, [f"layer {layer['name']}" for layer in layers])
+    axes[-1].set_xticks(x, [layer_label(layer["name"]) for layer in layers])
     axes[-1].set_xlim(-0.3, len(layers) - 0.7)  # centred, and room for the last layer's name, with a model or without
     if len(layers) > _LABELS_BESIDE:
         axes[-1].tick_params("x", rotation=35)
@@ -157,7 +158,7 @@ def pit_figure(layers: list[dict[str, Any]]) -> "Figure":
         panel.bar((np.arange(20) + 0.5) / 20, counts, 0.05, color=_COLOURS[0], edgecolor="white", linewidth=0.4)
         panel.axhline(counts.sum() / 20, color="black", linewidth=0.8)
         panel.set(ylabel="runs", ylim=(0, 1.3 * max(counts.max(), 1)))
-        panel.text(0.01, 0.97, f"layer {layer['layer']}", transform=panel.transAxes, va="top")
+        panel.text(0.01, 0.97, layer_label(layer["layer"]), transform=panel.transAxes, va="top")
     axes[-1].set_xlabel("PIT value of the measured time")
     return figure
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from neurocircuit.rendering.document import Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import network as figures
+from neurocircuit.rendering.layers import layer_label, with_shown_names
 from neurocircuit.rendering.read.result import read_result
 from neurocircuit.rendering.renderers.run_record import run_section
+from neurocircuit.rendering.text import with_error
 
 _CAUSES = ("die", "neuron", "synapse")
 DRIFTS = {
@@ -18,7 +20,7 @@ DRIFTS = {
 
 def render(file: Path) -> Document:
     """Return the report of a calibration."""
-    values = read_result(file, "layers", "budget")
+    values = with_shown_names(read_result(file, "layers", "budget"))
     layers = [{"window_share": [], **layer} for layer in values["layers"]]
     drawn = draw("lateness", "Spread and median of the error.", partial(figures.lateness_figure, layers))
     by_slope = section(
@@ -96,7 +98,7 @@ def _slopes(layers: list[dict[str, Any]]) -> Table:
 
 
 def _responses(fitted: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(f"{fitted['kappa'][cause]:.2f} ± {fitted['kappa_error'][cause]:.2f}" for cause in _CAUSES)
+    return tuple(with_error(fitted["kappa"][cause], fitted["kappa_error"][cause]) for cause in _CAUSES)
 
 
 def _gains(layers: list[dict[str, Any]]) -> Table:
@@ -110,7 +112,7 @@ def _gains(layers: list[dict[str, Any]]) -> Table:
                 purpose,
                 ", ".join(fitted["axes"]) or "none",
                 *(
-                    f"{fitted['gains'][axis][0]:.3f} ± {fitted['gains'][axis][1]:.3f}" if fitted["gains"] else "given"
+                    with_error(fitted["gains"][axis][0], fitted["gains"][axis][1]) if fitted["gains"] else "given"
                     for axis in axes
                 ),
             )
@@ -137,7 +139,7 @@ def _budget(rows: list[dict[str, Any]]) -> Section:
     )
     parameters = Table(
         "First order, by parameter: median of σ·|sensitivity|/(W_C − 1) (τ)",
-        ("parameter", *(f"layer {row['layer']}" for row in rows)),
+        ("parameter", *(layer_label(row["layer"]) for row in rows)),
         tuple((name, *(f"{row['parameters'][name]:.3g}" for row in rows)) for name in rows[0]["parameters"]),
     )
     figure = draw("budget", "Spread of the fire time by each cause alone.", partial(figures.budget_figure, rows))

@@ -6,7 +6,7 @@ from pathlib import Path
 from neurocircuit.rendering.document import Document, Table, draw, section
 from neurocircuit.rendering.figures import circuit_curves as figures
 from neurocircuit.rendering.renderers.run_record import run_section
-from neurocircuit.rendering.text import ABSENT, capitalised, points
+from neurocircuit.rendering.text import ABSENT, capitalised, interval, points
 from neurocircuit.results.circuit_curves import AtPoint, CircuitCurves, FailedRow, Row
 
 # A network holds where it lacks less than this of its accuracy under eq. (4).
@@ -123,7 +123,7 @@ def _conduct(rows: tuple[Row | FailedRow, ...]) -> tuple[str, str, str]:
 
 
 def _share(row: Row | FailedRow) -> str:
-    return ABSENT if isinstance(row, FailedRow) else f"{row.accuracy:.1%} ({row.low:.1%} … {row.high:.1%})"
+    return ABSENT if isinstance(row, FailedRow) else interval((row.accuracy, row.low, row.high))
 
 
 def _gain(result: CircuitCurves, point: AtPoint) -> str:

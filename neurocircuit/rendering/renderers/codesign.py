@@ -7,6 +7,7 @@ from pathlib import Path
 
 from neurocircuit.rendering.document import Bullets, Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import codesign as figures
+from neurocircuit.rendering.layers import shown_names
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import ABSENT, interval, is_number, scaled
 from neurocircuit.results.codesign import Codesign, Evaluated, Importance, ParameterRange, Recommended
@@ -233,18 +234,23 @@ def _retrained_table(designs: dict[str, Recommended]) -> Table | None:
     return Table("Retrained at their own circuit", header, tuple(rows), note)
 
 
+def _names(design: Recommended) -> dict[str, str]:
+    """Return the shown name of each layer of a design's network."""
+    return shown_names([layer.name for layer in design.verification.images.layers])
+
+
 def _replay_tables(designs: dict[str, Recommended]) -> list[Table]:
     layers = Table(
         "Replay by layer, fire times against eq. (4)",
         ("design and layer", "latency (τ)", "spread (τ)", "missed", "false", "wrapped"),
         tuple(
             (
-                f"{role}, {layer.name}",
+                f"{role}, {name}",
                 *(f"{time:.4f}" if is_number(time) else ABSENT for time in (layer.latency[0], layer.deviation[0])),
                 *(f"{share[0]:.2%}" for share in (layer.missed, layer.false, layer.wrapped)),
             )
             for role, design in designs.items()
-            for layer in design.verification.images.layers
+            for name, layer in zip(_names(design).values(), design.verification.images.layers, strict=True)
         ),
     )
     decks = [(role, layer) for role, design in designs.items() for layer in design.verification.bsource]
@@ -257,7 +263,7 @@ def _replay_tables(designs: dict[str, Recommended]) -> list[Table]:
             ("design and layer", "neurons", "median difference (τ)", "95 % of differences (τ)", "fired at one only"),
             tuple(
                 (
-                    f"{role}, {layer.layer}",
+                    f"{role}, {_names(designs[role])[layer.layer]}",
                     f"{layer.runs}",
                     f"{layer.median:+.1e}",
                     f"{layer.low:+.1e} … {layer.high:+.1e}",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from neurocircuit.rendering.document import Document, Table, draw, section
 from neurocircuit.rendering.figures.compare import chips_figure
+from neurocircuit.rendering.layers import layer_label, shown_names
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import interval, is_number, points
 from neurocircuit.results.compare import Comparison, InCircuit, NetworkOnChips, Recovery
@@ -62,7 +63,12 @@ def _networks(networks: tuple[NetworkOnChips, ...]) -> Table:
                 f"{network.accuracy_software:.2%}",
                 f"{network.standard_errors['table']:.2%}",
                 ", ".join(f"{lead:g}" for lead in network.lead_rad),
-                "; ".join(f"{layer.missed:.1%}, {layer.false:.1%}" for layer in network.layers),
+                "; ".join(
+                    f"{layer_label(name)} {layer.missed:.1%}, {layer.false:.1%}"
+                    for name, layer in zip(
+                        shown_names([layer.name for layer in network.layers]).values(), network.layers, strict=True
+                    )
+                ),
                 f"{network.outside_share:.3%}",
             )
             for network in networks

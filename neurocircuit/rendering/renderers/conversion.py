@@ -5,6 +5,7 @@ from pathlib import Path
 
 from neurocircuit.rendering.document import Document, Table, draw, section
 from neurocircuit.rendering.figures import conversion as figures
+from neurocircuit.rendering.layers import shown_names
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import powers, scaled
 from neurocircuit.results.conversion import Conversion
@@ -55,7 +56,7 @@ def _layers(result: Conversion) -> Table:
         ),
         tuple(
             (
-                row.name,
+                name,
                 f"{row.neurons}",
                 f"{row.fan_in}",
                 scaled(row.largest),
@@ -66,7 +67,7 @@ def _layers(result: Conversion) -> Table:
                 scaled(row.largest_current),
                 scaled(row.current_over_slope),
             )
-            for row in result.layers
+            for name, row in zip(shown_names([row.name for row in result.layers]).values(), result.layers, strict=True)
         ),
         note="slope: smallest, median, largest; current: max |Σ w e^−(t − tᵢ)| over partial sums before the arming. "
         "Jitter δt of a spike moves an activation by X z δt/(e^T − 1), z = e^T at 0; phase noise weighs by "

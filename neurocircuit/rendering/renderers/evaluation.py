@@ -6,6 +6,7 @@ from pathlib import Path
 from neurocircuit.core.result import kind_of
 from neurocircuit.rendering.document import Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import evaluation as figures
+from neurocircuit.rendering.renderers.decisions import confusion_section, events_section, spikes_section
 from neurocircuit.rendering.renderers.inference import NOTE, cost_rows
 from neurocircuit.rendering.renderers.run_record import run_section
 from neurocircuit.rendering.text import interval, is_number, powers, scaled
@@ -16,15 +17,18 @@ def render(file: Path) -> Document:
     """Return the report of an evaluation."""
     result = ChipEvaluation.load(file) if kind_of(file) == ChipEvaluation.kind else Evaluation.load(file)
     title = f"Evaluation of {result.name} on {result.images.data}"
-    common = (_cost(result), _subject(result), run_section(result))
+    decision_over_tau = result.latency.mean_over_tau
+    common = (*confusion_section(result.confusion), _cost(result), _subject(result), run_section(result))
     if isinstance(result, Evaluation):
-        return Document(title, _software_answer(result), (_in_software(result), *common))
+        by_layer = spikes_section(result.layers, decision_over_tau, *_exact(result))
+        return Document(title, _software_answer(result), (by_layer, *common))
     remarks = []
     if not result.valid:
         remarks.append(f"Invalid: {result.outside_share:.2%} of the neurons lay beyond the noise table (bound 0.1 %).")
     if not result.table_is_of_these_weights:
         remarks.append("The noise table was calibrated for other weights: calibrate these for a final number.")
-    return Document(title, _chips_answer(result), (_on_chips(result), *common), tuple(remarks))
+    on_chips = (_on_chips(result), events_section(result.layers, decision_over_tau))
+    return Document(title, _chips_answer(result), (*on_chips, *common), tuple(remarks))
 
 
 def _software_answer(result: Evaluation) -> str:
@@ -42,26 +46,13 @@ def _chips_answer(result: ChipEvaluation) -> str:
     )
 
 
-def _in_software(result: Evaluation) -> Section:
-    layers = result.layers
-    table = Table(
-        "Share of neurons that spike",
-        ("layer", "neurons", "at all", "before the decision"),
-        tuple(
-            (layer.name, f"{layer.neurons}", f"{layer.overall:.1%}", f"{layer.before_decision:.1%}") for layer in layers
-        ),
-    )
-    figure = draw("sparsity", "Share of each layer's neurons that spike.", partial(figures.sparsity_figure, layers))
-    return section("Spikes", figure, table, _exact(result))
-
-
-def _exact(result: Evaluation) -> str | None:
+def _exact(result: Evaluation) -> tuple[str, ...]:
     if result.exact is None:
-        return None
+        return ()
     return (
         "Neurons spike in windows; those that do so by themselves, before its end, are counted. By the armed rule "
         f"of eq. (4) {result.exact.same_decisions} of {result.exact.images} images are decided alike, every spike "
-        f"within {powers(f'{result.exact.largest_error_over_tau:.1e}')} τ."
+        f"within {powers(f'{result.exact.largest_error_over_tau:.1e}')} τ.",
     )
 
 
@@ -72,27 +63,12 @@ def _on_chips(result: ChipEvaluation) -> Section:
         ("source", "standard error"),
         tuple((name, f"{errors[name]:.2%}") for name in ("images", "chips", "events", "table")),
     )
-    layers = Table(
-        "Neurons on the chips",
-        ("layer", "neurons", "spike", "missed", "false"),
-        tuple(
-            (
-                layer.name,
-                f"{layer.neurons}",
-                f"{layer.fired:.1%}",
-                f"{layer.missed:.2%}",
-                f"{layer.false:.2%}",
-            )
-            for layer in result.layers
-        ),
-        note="missed: spikes of eq. (4) that do not come; false: of neurons silent there; shares of all neurons.",
-    )
     figure = draw(
         "chips",
         "Accuracy of each chip; line and band: mean with its 95 % interval; dashed: in software.",
         partial(figures.chips_figure, result),
     )
-    return section("Chips", figure, parts, layers)
+    return section("Chips", figure, parts)
 
 
 def _cost(result: Evaluation | ChipEvaluation) -> Section:

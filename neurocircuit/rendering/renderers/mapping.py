@@ -6,13 +6,14 @@ from typing import Any
 
 from neurocircuit.rendering.document import Document, Table, draw, section
 from neurocircuit.rendering.figures import network as figures
+from neurocircuit.rendering.layers import with_shown_names
 from neurocircuit.rendering.read.result import read_result
 from neurocircuit.rendering.renderers.run_record import run_section
 
 
 def render(file: Path) -> Document:
     """Return the report of a mapping."""
-    values = read_result(file, "limits", "layers")
+    values = with_shown_names(read_result(file, "limits", "layers"))
     limits, layers = values["limits"], values["layers"]
     return Document(
         "A network on the circuit",

@@ -7,16 +7,17 @@ from typing import Any
 from neurocircuit.core.stats import random_effects
 from neurocircuit.rendering.document import Block, Bullets, Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import network as figures
+from neurocircuit.rendering.layers import layer_label, with_shown_names
 from neurocircuit.rendering.read.result import read_result
 from neurocircuit.rendering.renderers.inference import NOTE, cost_rows
 from neurocircuit.rendering.renderers.run_record import run_section
-from neurocircuit.rendering.text import ABSENT, interval, is_number, points
+from neurocircuit.rendering.text import ABSENT, interval, is_number, points, with_error
 from neurocircuit.results.inference import InferenceCost
 
 
 def render(file: Path) -> Document:
     """Return the report of a replay."""
-    values = read_result(file, "name", "level")
+    values = with_shown_names(read_result(file, "name", "level"))
     sections: list[Section] = []
     answers: list[str] = []
     remarks: list[str] = []
@@ -99,13 +100,9 @@ def _neurons_answer(neurons: dict[str, Any]) -> str:
 def _images(images: dict[str, Any]) -> Section:
     shares = Table(
         f"Decisions (95 % intervals {random_effects.scope(images['chips'])})",
-        ("quantity", "value", "interval"),
+        ("quantity", "value"),
         tuple(
-            (
-                f"{kind}: {name}",
-                f"{value[0]:.2%}",
-                f"{value[1]:.2%} … {value[2]:.2%}" if is_number(value[1]) and is_number(value[2]) else ABSENT,
-            )
+            (f"{kind}: {name}", interval(value))
             for kind in ("accuracy", "agreement")
             for name, value in images[kind].items()
         ),
@@ -157,7 +154,7 @@ def _transfer(transfer: dict[str, Any], images: dict[str, Any] | None) -> Sectio
     rows = [("accuracy", *(ABSENT if cell is None else interval(cell) for cell in cells))]
     rows += [
         (
-            f"deviation, layer {layer['name']} (τ)",
+            f"deviation, {layer_label(layer['name'])} (τ)",
             *(f"{layer[key][0]:.4f}" if key in layer else ABSENT for key in ("deviation", "model_deviation")),
             f"{deviation:.4f}",
         )
@@ -207,10 +204,10 @@ def _neuron_row(layer: dict[str, Any]) -> tuple[str, ...]:
     return (
         layer["layer"],
         f"{layer['runs']}",
-        *(f"{part['share']:.1%} ({part['low']:.1%} … {part['high']:.1%})" for part in layer["coverage"]),
-        f"{layer['score_mean']:+.2f} ± {layer['score_error']:.2f}",
+        *(interval((part["share"], part["low"], part["high"]), 1) for part in layer["coverage"]),
+        with_error(layer["score_mean"], layer["score_error"], sign="+"),
         *(
-            f"{correlation[name]:.3f} ({correlation[f'{name}_model']:.3f} ± {correlation[f'{name}_error']:.3f})"
+            f"{correlation[name]:.3f} ({with_error(correlation[f'{name}_model'], correlation[f'{name}_error'])})"
             if name in correlation
             else ABSENT
             for name in ("within_chip", "within_neuron")
@@ -241,5 +238,9 @@ def _mean(value: list[float | None], name: str) -> str:
     middle, low, high = value
     if middle is None:
         return ABSENT
-    spec = ".2%" if name in ("missed", "false") else ".4f"
-    return f"{middle:{spec}}" if low is None or high is None else f"{middle:{spec}} ± {(high - low) / 2:{spec}}"
+    is_share = name in ("missed", "false")
+    if low is None or high is None:
+        return f"{middle:{'.2%' if is_share else '.4f'}}"
+    if not is_share:
+        return with_error(middle, (high - low) / 2, 4)
+    return with_error(100 * middle, 50 * (high - low), 2, unit="%")

@@ -11,7 +11,7 @@ from neurocircuit.rendering import paper
 from neurocircuit.rendering.document import Document, Section, Table, draw, section
 from neurocircuit.rendering.figures import robustness as figures
 from neurocircuit.rendering.renderers.run_record import run_section
-from neurocircuit.rendering.text import ABSENT
+from neurocircuit.rendering.text import ABSENT, interval
 from neurocircuit.results.robustness import Robustness, SpikeErrors, SpikeJitter, Table4, WeightNoise
 
 _ORIGINS = {
@@ -199,7 +199,7 @@ def _label(result: Robustness) -> str:
 
 def _share(value: float, n: int) -> str:
     low, high = wilson_interval(round(value * n), n)
-    return f"{value:.2%} ({low:.2%} … {high:.2%})"
+    return interval((value, low, high))
 
 
 def _range(values: Sequence[float]) -> str:

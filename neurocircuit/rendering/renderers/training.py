@@ -4,11 +4,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from neurocircuit.rendering.document import Document, Table, draw, section
+from neurocircuit.rendering.document import Document, Section, Table, draw, section
 from neurocircuit.rendering.figures.training import training_figure
 from neurocircuit.rendering.read.result import read_result, record_rows
 from neurocircuit.rendering.read.training import Epoch, read_log
+from neurocircuit.rendering.renderers.decisions import confusion_section, spikes_section
 from neurocircuit.rendering.renderers.run_record import run_section
+from neurocircuit.rendering.text import interval
+from neurocircuit.results.evaluation import HeldOut
 
 LOG = "log.csv"
 _MOST_ROWS = 12
@@ -19,6 +22,7 @@ def render(file: Path) -> Document:
     values = read_result(file, "recipe")
     epochs = read_log(file.with_name(LOG))
     recipe = values["recipe"]
+    held_out = None if values.get("held_out") is None else HeldOut.model_validate(values["held_out"])
     sections = (
         section(
             "Course",
@@ -27,6 +31,7 @@ def render(file: Path) -> Document:
             else None,
             _table(epochs) if epochs else "No epoch is finished.",
         ),
+        *_on_held_out(held_out),
         section("Recipe", Table("Every setting", ("", ""), record_rows(recipe), prose=(1,))),
         section("Training data", Table("Files", ("", ""), _data(values), prose=(1,))),
         run_section({"run": _record(values)}),
@@ -52,6 +57,19 @@ def _answer(values: dict[str, Any], epochs: list[Epoch]) -> str:
             "training never reads the test set."
         )
     return text
+
+
+def _on_held_out(held_out: HeldOut | None) -> tuple[Section, ...]:
+    """Return what the trained weights do with the held-out images; nothing where there are none."""
+    if held_out is None:
+        return ()
+    sentence = f"The trained weights on the held-out images, without noise: {interval(held_out.interval)} are right."
+    if not held_out.layers:
+        return (section("Held-out images", sentence), *confusion_section(held_out.confusion))
+    return (
+        spikes_section(held_out.layers, held_out.decision_over_tau, sentence),
+        *confusion_section(held_out.confusion),
+    )
 
 
 def _table(epochs: list[Epoch]) -> Table:

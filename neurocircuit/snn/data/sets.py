@@ -66,7 +66,7 @@ class Dataset:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, by label."""
-        return self.data.classes or tuple(map(str, range(self.data.class_count)))
+        return self.data.class_names
 
     @property
     def summary(self) -> str:

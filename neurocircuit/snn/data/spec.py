@@ -101,6 +101,11 @@ class DataSpec(Spec):
         return DATA_SETS[self.name].classes if self.classes is None else len(self.classes)
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes by label; their numbers where none are known."""
+        return self.classes or tuple(map(str, range(self.class_count)))
+
+    @property
     def is_own(self) -> bool:
         """Whether the images are of the user's own."""
         return self.name in ("image_folder", "table", "own")

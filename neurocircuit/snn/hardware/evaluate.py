@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.stats import random_effects
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.on_time import OnTimes, on_times
 from neurocircuit.noise.model import CAUSES, Count
 from neurocircuit.noise.table import NoiseTable
-from neurocircuit.results.evaluation import LayerEvents
+from neurocircuit.results.evaluation import Confusion, LayerEvents
 from neurocircuit.snn.data.images import ImageSource
 from neurocircuit.snn.encode import first_spike
-from neurocircuit.snn.evaluate import batches
+from neurocircuit.snn.evaluate import DecisionTally, batches, layer_times, spike_time_sums
 from neurocircuit.snn.hardware.noisy_windows import Noisy, on_chips
 from neurocircuit.snn.hardware.quantise import round_to_banks, set_rounding
 from neurocircuit.snn.recipe import Subject
@@ -54,6 +55,7 @@ class HardwareAccuracy:
     tables: int
     on: OnTimes | None  # of all chips, repeats and images; None without causes
     window_over_tau: float  # when an image ends that has no decision
+    confusion: Confusion  # over chips, repeats and images
 
     @property
     def accuracy(self) -> float:
@@ -97,14 +99,16 @@ def evaluate_on_chips(
     tables: int = 5,
     window_over_tau: float | None = None,
     first_passage_neurons: int = FIRST_PASSAGE_NEURONS,
+    progress: Progress = silent,
 ) -> HardwareAccuracy:
     """Return every image on chips 0 … chips - 1, each `seeds` times with other events.
 
     Weights rounded to the table's bank.
 
     tables: redrawn within the table's own intervals, on two of the chips, for the uncertainty of a finite calibration
-    (0: left out); first_passage_neurons: the largest layer whose neurons follow the first-passage model. Raises
-    InputError for no images, chips or seeds, and where network and table do not fit.
+    (0: left out); first_passage_neurons: the largest layer whose neurons follow the first-passage model. progress: in
+    images times chips, repeats and redrawn tables. Raises InputError for no images, chips or seeds, and where network
+    and table do not fit.
     """
     for name, value in (("images", len(source)), ("chips", chips), ("seeds", seeds)):
         if value < 1:
@@ -116,7 +120,8 @@ def evaluate_on_chips(
         "approaches": APPROACHES,
         "first_passage_neurons": first_passage_neurons,
     }
-    run = _Run(network, source, subject, batch_size, seed)
+    redrawn = tables * min(_TABLE_CHIPS, chips) if tables > 1 and causes else 0
+    run = _Run(network, source, subject, batch_size, seed, progress, passes=2 + chips * seeds + redrawn)
     software = run.decided(on_chips(network, table, ()), [(0, 0)])[0][0]
     round_to_banks(network, MappedNetwork.from_dict(table.provenance["network"]))
     try:
@@ -124,10 +129,12 @@ def evaluate_on_chips(
         rounded = run.decided(on_chips(network, table, ()), [(0, 0)])[0][0]
         model.tallies, model.heard = [], []
         lanes = [(chip, repeat) for chip in range(chips) for repeat in range(seeds)]
+        run.tally = tally = DecisionTally(subject.data)
         right, times = run.decided(model, lanes)
+        run.tally = None
         on = OnTimes.joined(run.on) if causes else None
         variance = 0.0
-        if tables > 1 and causes:
+        if redrawn:
             variance = _table_variance(run, network, table, causes, options, tables, right, chips, seeds)
     finally:
         set_rounding(network, None)
@@ -137,12 +144,13 @@ def evaluate_on_chips(
         decision_over_tau=times.reshape(shape),
         software=software,
         rounded=rounded,
-        layers=_layers(model),
+        layers=_layers(model, run.times),
         count=model.count,
         components=random_effects.components(right.reshape(shape), variance, tables - 1.0 if variance else 0.0),
         tables=tables if causes else 0,
         on=on,
         window_over_tau=model.latest_over_tau,
+        confusion=tally.confusion,
     )
 
 
@@ -171,14 +179,27 @@ def _table_variance(
 class _Run:
     """Images and batches of one evaluation; `decided` runs them through a network in lanes of (chip, repeat).
 
-    on: how long neurons were on, of the models that heard their spikes.
+    on: how long neurons were on, of the models that heard their spikes; times: sums of these spikes' times, by layer;
+    tally: where there is one, it counts the decisions. passes: lanes of all calls of `decided`, for the progress.
     """
 
-    def __init__(self, network: nn.Module, source: ImageSource, subject: Subject, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        source: ImageSource,
+        subject: Subject,
+        batch_size: int,
+        seed: int,
+        progress: Progress,
+        passes: int,
+    ) -> None:
         device = next(network.parameters()).device
         self._batches = list(batches(source, subject, batch_size, device))
         self.seed, self._images = seed, len(source)
         self.on: list[OnTimes] = []
+        self.times: Floats = np.zeros(3)
+        self.tally: DecisionTally | None = None
+        self._progress, self._total, self._done = progress, passes * len(source), 0
 
     def decided(self, model: Noisy, lanes: list[tuple[int, int]]) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         """Return whether each is right, and the time of the decision over tau (inf: none), both [lane, image]."""
@@ -196,13 +217,18 @@ class _Run:
                 if model.heard:
                     heard = [t.cpu().numpy() for t in model.heard]
                     self.on.append(on_times(heard, model.spans, model.latest_over_tau))
+                    self.times = self.times + np.array([spike_time_sums(t) for t in model.heard])
                 decision, _ = first_spike(z_out)
                 shape = (len(lane_group), len(z))
-                same = decision.view(*shape) == labels if model.causes else (decision == labels).expand(*shape)
-                right[which, first : first + len(z)] = same.cpu().numpy()
+                decision = decision.view(*shape) if model.causes else decision.expand(*shape)
+                right[which, first : first + len(z)] = (decision == labels).cpu().numpy()
                 t = model.decision_over_tau(z_out)
                 t = t.view(*shape) if model.causes else t.expand(len(lane_group), -1)
                 times[which, first : first + len(z)] = t.cpu().numpy()
+                if self.tally is not None:
+                    self.tally.add(labels.expand(shape).flatten(), decision.flatten())
+                self._done += len(lane_group) * len(z)
+                self._progress(self._done, self._total, f"{self._done} of {self._total} images on chips")
             first += len(z)
         return right, times
 
@@ -231,9 +257,11 @@ class EventDraws:
         return torch.from_numpy(drawn.reshape(shape))
 
 
-def _layers(model: Noisy) -> tuple[LayerEvents, ...]:
+def _layers(model: Noisy, times: Floats) -> tuple[LayerEvents, ...]:
+    """Return what each layer did; times [layer, sum]: of `spike_time_sums`."""
     events = []
-    for name, tally in zip(model.layer_names, model.tallies or [], strict=False):
+    tallies = model.tallies or []
+    for name, tally, sums in zip(model.layer_names, tallies, np.broadcast_to(times, (len(tallies), 3)), strict=False):
         shares = {outcome: getattr(tally, outcome) / tally.neurons for outcome in ("ideal", "fired", "missed", "false")}
-        events.append(LayerEvents(name=name, neurons=tally.size, **shares))
+        events.append(LayerEvents(name=name, neurons=tally.size, **shares, **layer_times(tally.fired, *sums)))
     return tuple(events)

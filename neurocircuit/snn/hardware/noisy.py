@@ -36,7 +36,7 @@ from neurocircuit.snn.hardware.move import Moved, Received, move, placed
 from neurocircuit.snn.hardware.on_chips import NetworkOnChips
 from neurocircuit.snn.layer_graph import Stage, run_stages, stages_of
 from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
-from neurocircuit.snn.models import spiking_layers
+from neurocircuit.snn.models import layer_names, spiking_layers
 from neurocircuit.snn.retime import Retime, tau_of_layers
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 from neurocircuit.spec.layer_graph import INPUT
@@ -126,8 +126,7 @@ class NoisyNetwork(NetworkOnChips):
     @property
     def layer_names(self) -> list[str]:
         """Names of the layers of neurons."""
-        layers = spiking_layers(self.network)
-        return [name for name, module in self.network.named_modules() if module in layers]
+        return list(layer_names(self.network).values())
 
     def decision_over_tau(self, z_out: Tensor) -> Tensor:
         """Return when the first output of each image spikes [image], units of the network's tau; inf: none does."""

@@ -15,6 +15,7 @@ from neurocircuit.core.files import file_sha256
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import FileFormatError, InputError, SpecError
+from neurocircuit.results.evaluation import HeldOut
 from neurocircuit.snn import checkpoint
 from neurocircuit.snn.currents import WindowedMargins
 from neurocircuit.snn.data import library
@@ -24,7 +25,7 @@ from neurocircuit.snn.data.sampler import EpochSampler
 from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.data.torch_sets import TorchData
 from neurocircuit.snn.encode import encode, first_spike
-from neurocircuit.snn.evaluate import accuracy
+from neurocircuit.snn.evaluate import accuracy, held_out
 from neurocircuit.snn.functional import implementation_used
 from neurocircuit.snn.hardware.conditions import Conditions
 from neurocircuit.snn.hardware.margins import Margins
@@ -136,6 +137,12 @@ class Trainer:
         if self.processes.leads:
             self._write(FINAL)
         self.processes.wait()
+
+    def on_held_out(self, progress: Progress = silent) -> HeldOut | None:
+        """Return what the trained network does with the held-out images, without noise; None where there are none."""
+        if self.held_out is None or not self.processes.leads:
+            return None
+        return held_out(self.evaluated, self.held_out, self.recipe, progress)
 
     def resume(self) -> None:
         """Take up the state of checkpoint.pt. Raises InputError or FileFormatError naming what does not fit.

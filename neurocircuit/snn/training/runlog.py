@@ -12,6 +12,7 @@ from neurocircuit.core.files import write_atomically
 from neurocircuit.core.result import FolderResult
 from neurocircuit.errors import FileFormatError
 from neurocircuit.noise.model import LARGEST_OUTSIDE
+from neurocircuit.results.evaluation import HeldOut
 
 if TYPE_CHECKING:
     from neurocircuit.snn.model import Model
@@ -24,8 +25,8 @@ class Trained(FolderResult):
     """A training run: its network, what determines it, and what it reached.
 
     recipe: as in its file. data_canonical: whether the files are the published ones; None: of a set without.
-    data_summary: what was read. resumed: what differs from how an interrupted run began. leads: False in a process that
-    another one leads.
+    data_summary: what was read. resumed: what differs from how an interrupted run began. held_out: the
+    trained weights on the held-out images, without noise. leads: False in a process that another one leads.
     """
 
     kind: ClassVar[str] = "training"
@@ -50,6 +51,7 @@ class Trained(FolderResult):
     layer: str | None = None
     steps_done: int | None = None
     held_out_accuracy: float | None = None
+    held_out: HeldOut | None = None
     share_outside_noise_table: float | None = None
     _leads: bool = PrivateAttr(True)
     _recalibrated: "Recalibrated | None" = PrivateAttr(None)

@@ -183,6 +183,7 @@ def _train(
             "layer": trainer.layer,
             "steps_done": trainer.step,
             "held_out_accuracy": trainer.held_out_accuracy,
+            "held_out": trainer.on_held_out(progress),
             "share_outside_noise_table": trainer.conditions.share_outside,
         }
         trained = Trained.of(trainer.identity() | reached, out)

@@ -197,7 +197,7 @@ def test_decks_with_phase_noise_are_covered_by_a_table_of_the_averaged_level(cir
     assert not check.coverage[1].rejected
     seen = check.correlation
     assert abs(seen["within_chip_difference"]) < 4 * seen["within_chip_error"] + 0.06
-    assert said[-1] == f"layer 0: {check.runs} neurons, 40 of 40 runs"
+    assert said[-1] == f"layer conv1: {check.runs} neurons, 40 of 40 runs"
     points = neurons.points_of(noisy, spikes, 40, 1)[0]
     row = level_agreement.level_discrepancy(noisy, points, "bsource", "averaged", chip_count=3, seed=1)
     assert max(abs(row.low), abs(row.high)) < 1e-3
@@ -303,5 +303,5 @@ def test_layers_wider_than_a_neuron_can_carry_are_named(circuit):
     assert said[0].startswith(f"Layer {name} was not run: its neurons have {width} synapses, more than the ")
     roomy = transistors.not_run(circuit, transistors.Carried(carried.gain, limit=10**6))
     assert all("would take hours" in one for one in roomy)
-    with pytest.raises(InputError, match="--layers must hold 0 at level transistor"):
+    with pytest.raises(InputError, match="--layers must hold conv1 at level transistor"):
         single.SingleNeurons(circuit, NoiseTable(None), [], "transistor", runs=1, seed=1, layers=(1,)).replay()
