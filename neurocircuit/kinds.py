@@ -43,6 +43,7 @@ TOML_FILES = {
     "network": "neurocircuit.spec:MappedNetwork",
     "process": "neurocircuit.spec.process:Process",
     "recipe": "neurocircuit.snn.recipe:Recipe",
+    "loop": "neurocircuit.studies.loop.spec:LoopSpec",
 }
 
 

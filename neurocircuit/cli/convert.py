@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from neurocircuit.cli.common import PATH, data_option, deliver, json_option, split_option
+from neurocircuit.cli.common import PATH, data_option, deliver, json_option, progress, split_option
 
 if TYPE_CHECKING:
     from neurocircuit.spec.windowed import Form
@@ -88,19 +88,21 @@ def command(
     from neurocircuit.snn.conversion import convert_file
 
     check_output(out, ".pt")
-    network = convert_file(
-        checkpoint,
-        architecture=architecture,
-        data_set=data_set,
-        images=count,
-        split=split,
-        test=test,
-        data=data,
-        window=window,
-        form=form,
-        slope=slope,
-        quantile=quantile,
-        largest_fan_in=largest_fan_in,
-        relay_after=relay_after,
-    )
+    with progress() as on_progress:
+        network = convert_file(
+            checkpoint,
+            architecture=architecture,
+            data_set=data_set,
+            images=count,
+            split=split,
+            test=test,
+            data=data,
+            window=window,
+            form=form,
+            slope=slope,
+            quantile=quantile,
+            largest_fan_in=largest_fan_in,
+            relay_after=relay_after,
+            progress=on_progress,
+        )
     deliver(network, as_json, out, report=network.conversion is not None)

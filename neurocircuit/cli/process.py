@@ -65,8 +65,9 @@ def new_command(name: str, as_json: bool, **options: Any) -> None:
 def check_command(name: str, corner: str, temperature_C: float, supply_V: float | None, as_json: bool) -> None:
     """Run one ring of the process NAME (or of a process.toml) at its nominal current, in a small deck.
 
-    One that is slower or faster than the file's f1 is told with what to change. Exit code 3 when it does not oscillate,
-    2 when models or corner are missing, or when a model file is wrong, would run commands, or draws random numbers.
+    One that is slower or faster than the file's f1 is told with what to change. Exit code 3 when it does not oscillate
+    or is more than a factor of 2 from f1, 2 when models, corner or section are missing, or when a model file is wrong,
+    would run commands, or draws random numbers.
     """
     from neurocircuit.process.describe import check_process
 
@@ -86,7 +87,9 @@ def fan_in_command(name: str, corner: str, branch: int, code: int | None, as_jso
     """What idle synapses cost in the process NAME in VCO1's frequency and phase jumps, and how many it carries."""
     from neurocircuit.process.describe import fan_in_cost
 
-    result = fan_in_cost(name, corner=corner, branch=branch, codes=None if code is None else (code,))
+    with progress() as on_progress:
+        codes = None if code is None else (code,)
+        result = fan_in_cost(name, corner=corner, branch=branch, codes=codes, progress=on_progress)
     deliver(result, as_json)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from neurocircuit.cli.common import deliver, json_option, seed_option, spec_option
+from neurocircuit.cli.common import deliver, json_option, progress, seed_option, spec_option
 from neurocircuit.spec import NeuronSpec
 
 
@@ -36,13 +36,15 @@ def command(
     """
     from neurocircuit.studies.simulate import picture_path, simulate
 
-    result = simulate(
-        inputs,
-        weights,
-        spec,
-        level=level,
-        seed=seed,
-        timeout_s=timeout,
-        picture=picture_path(out, draw=not (no_picture or as_json)),
-    )
+    with progress() as on_progress:
+        result = simulate(
+            inputs,
+            weights,
+            spec,
+            level=level,
+            seed=seed,
+            timeout_s=timeout,
+            picture=picture_path(out, draw=not (no_picture or as_json)),
+            progress=on_progress,
+        )
     deliver(result, as_json)

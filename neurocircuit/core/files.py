@@ -1,10 +1,13 @@
-"""Writing a file so that a reader sees the old one or the whole new one, never a part; reading one of JSON."""
+"""Writing a file so that a reader sees the old one or the whole new one, never a part; reading JSON; a lock file."""
 
+import fcntl
 import hashlib
 import json
 import math
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,24 @@ def file_sha256(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
+
+
+@contextmanager
+def locked(path: Path, message: str) -> Iterator[None]:
+    """Hold a lock file, which the kernel frees when this process ends, by kill -9 too.
+
+    Raise InputError with the message, and the number of the process that holds it, where another one does.
+    """
+    with path.open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            raise InputError(f"{message} (process {handle.read().strip() or 'unknown'})") from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
 
 
 def _umask() -> int:

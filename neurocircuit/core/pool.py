@@ -56,11 +56,11 @@ def silent(done: float, total: float, label: str = "") -> None:
     """Tell nothing: the default of every `progress`."""
 
 
-def part_of(progress: Progress, k: int, parts: int) -> Progress:
-    """Return the progress of part k of `parts` equal ones."""
+def part_of(progress: Progress, k: int, parts: int, name: str = "") -> Progress:
+    """Return the progress of part k of `parts` equal ones; name: the part's, in place of all labels."""
 
     def of_part(done: float, total: float, label: str = "") -> None:
-        progress(k + done / total, parts, label)
+        progress(k + done / total, parts, name or label)
 
     return of_part
 

@@ -1,7 +1,7 @@
 """What is wrong with a process's model card, in a line that names file, model and remedy."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from neurocircuit.core.arrays import Floats
@@ -14,6 +14,8 @@ from neurocircuit.spice.transistor_run import simulate
 
 # What ngspice 39 says of a model or a subcircuit that the card does not have, and (ngspice.py) of a model.
 _UNKNOWN_DEVICE = re.compile(r"can't find model|unknown subckt")
+_NAMED_MODEL = re.compile(r"can't find model '([^']+)'", re.IGNORECASE)
+_NO_SECTION = re.compile(r"library file (\S+), section definition (\S+) not found", re.IGNORECASE)
 _MODEL = re.compile(r"\bmodel (\S+): ")
 _PARAMETER = re.compile(r"unrecognized parameter \(([^)]*)\)", re.IGNORECASE)
 _LEVELS = re.compile(r"Only MOS device levels (\S+) are supported", re.IGNORECASE)
@@ -62,10 +64,20 @@ def card_fault(complaint: str, installed: Installed) -> str:
     if include := _INCLUDE.search(complaint):
         location = installed.library.location_of_include(include[1])
         return f"{location or 'the card'} includes {include[1]}, which is not there"
+    if section := _NO_SECTION.search(complaint):
+        return installed.library.section_fault(section[1], section[2])
     if _UNKNOWN_DEVICE.search(complaint):
         devices = installed.process.devices
-        return f"the card has no {devices.kind} {' or '.join(devices.names)}"
+        return f"the card has no {devices.kind} {' or '.join(_absent_devices(complaint, devices.names))}"
     return ""
+
+
+def _absent_devices(complaint: str, names: Sequence[str]) -> Sequence[str]:
+    """Return those of the process's devices that a complaint names; all where it names none."""
+    if named := _NAMED_MODEL.search(complaint):
+        return [name for name in names if name.lower() == named[1].lower()] or names
+    words = set(re.findall(r"[^\s;,:'\"()]+", complaint.lower()))
+    return [name for name in names if name.lower() in words] or names
 
 
 def _model_fault(name: str, complaint: str, installed: Installed) -> str:

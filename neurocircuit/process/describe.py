@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.errors import InputError
 from neurocircuit.process import cell_benches
@@ -16,6 +17,7 @@ from neurocircuit.units import format_quantity
 
 LARGEST_SUPPLY_V = 6.0
 LARGEST_DEVIATION = 0.25  # of a ring from f1, that trim takes up without a word; generic65's corners lie within
+LARGEST_RATIO = 2.0  # of a ring to f1 or of f1 to the ring: beyond, the file does not describe the process
 
 
 class ProcessFacts(Values):
@@ -54,7 +56,10 @@ class Processes(Result):
 
 
 class RingCheck(Result):
-    """A ring oscillator of a process at its nominal bias current; f1_Hz: what the process file says it should have."""
+    """A ring oscillator of a process at its nominal bias current; f1_Hz: what the process file says it should have.
+
+    exit_code: 3 where the two are more than a factor of LARGEST_RATIO apart.
+    """
 
     kind: ClassVar[str] = "ring_check"
 
@@ -67,6 +72,11 @@ class RingCheck(Result):
     power_W: float
     current_A: float
     duration_s: float
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the ring is so far from f1 that trim cannot bring it there."""
+        return 0 if 1 / LARGEST_RATIO <= self.f_Hz / self.f1_Hz <= LARGEST_RATIO else 3
 
     def summary(self) -> str:
         """Return frequency and power in a line, and in a second one what to change where the ring is far from f1."""
@@ -215,12 +225,20 @@ def check_process(
     )
 
 
-def fan_in_cost(name: str, *, corner: str = "", branch: int = 0, codes: Sequence[int] | None = None) -> FanInCost:
+def fan_in_cost(
+    name: str,
+    *,
+    corner: str = "",
+    branch: int = 0,
+    codes: Sequence[int] | None = None,
+    progress: Progress = silent,
+) -> FanInCost:
     """Return what idle synapses cost VCO1 of a process in frequency and phase jumps.
 
     Relative to the number with which neurons are characterised, up to where a loss passes its bound (fan_in.search).
     branch: synapses on a local node of a tree; 0: no tree. codes: of the synapse that spikes, negative of a sink;
-    default: small and full scale, of both signs (fan_in.CODES).
+    default: small and full scale, of both signs (fan_in.CODES). progress: hears which numbers are simulated.
+
     Raise InputError for an unknown process or corner, or a code that the bank does not have.
     """
     codes = fan_ins.CODES if codes is None else tuple(codes)
@@ -229,7 +247,12 @@ def fan_in_cost(name: str, *, corner: str = "", branch: int = 0, codes: Sequence
             raise InputError(f"code must be within 1 … {fan_ins.FULL_SCALE}, or negative of a sink, got {code}")
     installed = processes.load(name)
     at = partial(fan_ins.measure, installed, installed.condition(corner), branch=branch, codes=codes)
-    limit, measured = fan_ins.search(at, installed.process.synapses)
+
+    def measure_cases(synapses: Sequence[int]) -> fan_ins.FanIn:
+        progress(0, 1, f"rings with {', '.join(map(str, synapses))} synapses")
+        return at(synapses)
+
+    limit, measured = fan_ins.search(measure_cases, installed.process.synapses)
     jumps = [list(map(tuple, values.T.tolist())) for values in (measured.jump_rad, measured.jump_loss)]
     columns = (measured.synapses, measured.f1_Hz, measured.frequency_loss, *jumps)
     names = tuple(FanInRow.model_fields)

@@ -6,7 +6,8 @@ from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.results.loop import TransferRow
 from neurocircuit.units import format_quantity
 
-SHOWN_ROWS, SHOWN_FIELDS = 3, 6
+SHOWN_FIELDS = 6
+EMBEDDED = "embedded"
 
 
 class Change(Values):
@@ -113,17 +114,19 @@ class CircuitComparison(Result):
         if not self.rows:
             return "Table 3: not compared"
         decided = [row for row in self.rows if row.low == row.low]
-        how = ", paired over the same draws" if all(row.paired for row in decided) else ""
+        how = ", the same for both" if all(row.paired for row in decided) else ""
+        undecided = len(self.rows) - len(decided)
         return (
-            f"Table 3, level {self.level}: {len(self.moved)} of {len(decided)} rows moved beyond their 95 % intervals "
-            f"({self.trials} draws a row{how})"
+            f"output jitter (Table 3) at level {self.level}, {self.trials} draws a row{how}: {len(self.moved)} of "
+            f"{len(decided)} rows differ by more than the 95 % interval"
+            + (f"; of {undecided} more the draws are too few to tell" if undecided else "")
         )
 
     def limits_sentence(self) -> str:
         """Return which limits are broken in one of the two, or which moved most, in a line; "" without any."""
         broken = [limit for limit in self.limits if limit.met_before != limit.met_after]
         if broken:
-            listed = (f"{limit.name} is {'met' if limit.met_after else 'broken'} in B only" for limit in broken)
+            listed = (f"{limit.name} is broken in {'A' if limit.met_after else 'B'} only" for limit in broken)
             return f"limits: {'; '.join(listed)}"
         if not self.limits:
             return ""
@@ -132,21 +135,27 @@ class CircuitComparison(Result):
         return f"limits: {met}; {largest.name} uses {largest.before:.0%} → {largest.after:.0%} of its bound"
 
     def summary(self) -> str:
-        """Return what differs, in ten lines."""
-        lines = [f"A {self.label_a} ({self.circuit_a}), B {self.label_b} ({self.circuit_b})"]
+        """Return what differs: some ten lines, and one for each row that moved."""
+        lines = [f"A: {_side(self.label_a, self.circuit_a)}; B: {_side(self.label_b, self.circuit_b)}"]
         if not self.fields:
             lines.append("the circuits are the same in every field")
         else:
             shown = ", ".join(map(str, self.fields[:SHOWN_FIELDS]))
             more = len(self.fields) - SHOWN_FIELDS
             lines.append(f"fields: {shown}" + (f", and {more} more" if more > 0 else ""))
-            lines.append(f"derived: {', '.join(map(str, self.derived)) or 'the same'}")
+            lines.append(f"what follows from them: {', '.join(map(str, self.derived)) or 'the same'}")
         lines.append(self.rows_sentence())
-        largest = sorted(self.moved, key=lambda row: -abs(row.change))[:SHOWN_ROWS]
-        lines += [f"  {row.text}" for row in largest]
+        lines += [f"  {row.text}" for row in sorted(self.moved, key=lambda row: -abs(row.change))]
         lines += [self.limits_sentence()] if self.limits else []
         lines += [str(quantity) for quantity in self.measured]
         return "\n".join([*lines, *self.notes])
+
+
+def _side(label: str, circuit: str) -> str:
+    """Return what was given, and the circuit's name where that says more."""
+    if label == circuit == EMBEDDED:
+        return f"{EMBEDDED}, the circuit that comes with the package"
+    return label if label == circuit else f"{label} (circuit {circuit})"
 
 
 def _text(values: tuple[float, float, float], unit: str) -> str:

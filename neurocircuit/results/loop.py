@@ -1,6 +1,5 @@
 """What a circuit does to a network, from its transfer table to the accuracy on its chips."""
 
-import math
 from pathlib import Path
 from typing import ClassVar
 
@@ -87,13 +86,23 @@ class LoopRun(Result):
         """Return in one sentence what the circuit does to the network."""
         recovery, (clean, low, high) = self.recovery, self.recovery.clean
         effect = self._effect()
-        aware = f"trained under the circuit's noise it has {recovery.trained[0]:.1%}"
-        if math.isfinite(recovery.share[0]) and recovery.share[1] > 0:
-            aware += f", which wins back {recovery.share[0]:.0%} of the loss"
+        aware = f"trained under the circuit's noise it has {recovery.trained[0]:.1%}, {self._gain()}"
         return (
             f"On the circuit {self.circuit} the network {self.network} has {clean:.1%} ({low:.1%} … {high:.1%}) of "
             f"{self.images} test images of {self.data} right, {recovery.software:.1%} in software: {effect}; {aware}."
         )
+
+    def _gain(self) -> str:
+        """Return what training under the circuit's noise changes, and whether that is more than its interval."""
+        recovery = self.recovery
+        gain, low, high = recovery.gain
+        change = f"{_points(gain)} points ({_points(low)} … {_points(high)})"
+        if low <= 0 <= high:
+            return f"no change beyond the interval: {change}"
+        if high < 0:
+            return f"which is worse: {change}"
+        won = f", {recovery.share[0]:.0%} of the loss" if recovery.share[1] > 0 else ""
+        return f"which is better: {change}{won}"
 
     def _effect(self) -> str:
         """Return what the circuit costs, and whether that is more than its interval."""
@@ -133,3 +142,7 @@ class LoopRun(Result):
         if self.report is not None:
             lines.append(f"report: {self.report}")
         return "\n".join(lines)
+
+
+def _points(ratio: float) -> str:
+    return f"{100 * ratio:+.1f}".replace("-", "−")

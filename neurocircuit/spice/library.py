@@ -35,6 +35,9 @@ _PATH = re.compile(r"[\w ./+:-]+")
 _MODEL = re.compile(
     r"^[ \t]*\.model[ \t]+(?P<name>\S+)[^\n]*(?:\n[ \t]*(?:[+*$][^\n]*)?(?=\n|\Z))*", re.IGNORECASE | re.MULTILINE
 )
+_SECTION = re.compile(
+    r"^[^\S\n]*\.lib[^\S\n]+['\"]?([\w.-]+)['\"]?[^\S\n]*(?:[$;][^\n]*)?$", re.IGNORECASE | re.MULTILINE
+)
 _LEVEL = re.compile(r"(\blevel\s*=\s*)(\d+)(?:\.0*)?\b", re.IGNORECASE)
 _RANDOM = re.compile(r"(?<![\w.])(?:a?gauss|a?unif|limit)\s*\(", re.IGNORECASE)
 # HSPICE's level 53 is BSIM3v3 as Berkeley released it, which is ngspice's 49. HSPICE's parameters below change nothing
@@ -120,6 +123,15 @@ class Library:
                 ):
                     return _location(path, source.text, model.start())
         return ""
+
+    def section_fault(self, file: str, section: str) -> str:
+        """Return what is wrong with a section (.lib FILE SECTION) of a file by its name, "" where it is there."""
+        texts = [source.text for path, source in self._sources.items() if path.name == Path(file).name]
+        sections = dict.fromkeys(match[1] for text in texts for match in _SECTION.finditer(text))
+        if not texts or section.lower() in map(str.lower, sections):
+            return ""
+        hint = f"it has {', '.join(sections)}" if sections else "it has none, so leave section out"
+        return f"{Path(file).name} has no section {section} ({hint}); correct corners in the process file"
 
     def absent_includes(self) -> tuple[str, ...]:
         """Return "FILE, line N includes NAME" for each included file that is not beside the file that includes it."""

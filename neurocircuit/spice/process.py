@@ -79,9 +79,14 @@ class Installed:
         return self if synapses is None else replace(self, process=self.process.replace(synapses=synapses))
 
     def condition(self, corner: str = "", temperature_C: float = 27.0, supply_V: float | None = None) -> Condition:
-        """Return a condition of this process; what is left out is nominal. Raise InputError for an unknown corner."""
+        """Return a condition of this process; what is left out is nominal.
+
+        Raise InputError for an unknown corner, and for one whose files lack its section.
+        """
         corner = corner or self.process.nominal_corner
-        models_of(self.process, corner)
+        for model in models_of(self.process, corner):
+            if model.section and (fault := self.library.section_fault(model.file, model.section)):
+                raise InputError(f"process {self.process.name}, corner {corner}: {fault}")
         supply_V = self.process.supply_V if supply_V is None else supply_V
         return Condition(corner=corner, temperature_C=temperature_C, supply_V=supply_V)
 

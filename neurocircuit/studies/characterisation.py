@@ -6,11 +6,15 @@ from typing import ClassVar
 
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.result import FolderResult
+from neurocircuit.core.taskstore import read_task
 from neurocircuit.process import request as requests
 from neurocircuit.process import run, spec_files
 from neurocircuit.process.random_models import refuse_random_models
+from neurocircuit.results.measurement import Measured
 from neurocircuit.spec import NeuronSpec
 from neurocircuit.spice.process import load
+
+SHOWN_TRIMS = 6
 
 
 class Characterisation(FolderResult):
@@ -36,6 +40,16 @@ class Characterisation(FolderResult):
         """The neuron at the nominal condition, for the fast levels."""
         return NeuronSpec.from_toml(self.specs[0])
 
+    def trims(self) -> tuple[str, ...]:
+        """Return a line for each condition that was trimmed and has no spec: what was reached, and what is left."""
+        folder = self.out / run.CONDITIONS
+        with_spec = {path.parent for path in folder.glob(f"*/{spec_files.SPEC}")}
+        return tuple(
+            _trim_text(path.parent.name, Measured.from_dict(read_task(path)[0]))
+            for path in sorted(folder.glob(f"*/{requests.TRIM[0]}.json"))
+            if path.parent not in with_spec
+        )
+
     @property
     def exit_code(self) -> int:
         """3 where measurements failed."""
@@ -43,9 +57,26 @@ class Characterisation(FolderResult):
 
     def summary(self) -> str:
         """Return the spec files, and what failed."""
-        lines = [f"spec:   {path}" for path in self.specs] or ["spec:   none, for no kernel was fitted"]
+        lines = [f"spec:   {path}" for path in self.specs] or [
+            "spec:   none: it needs the measurement kernel, which was not made"
+        ]
+        trims = self.trims()
+        lines += trims[:SHOWN_TRIMS]
+        lines += [f"and {len(trims) - SHOWN_TRIMS} more trims that reached their aim"] if trims[SHOWN_TRIMS:] else []
         lines += [f"{item['condition']} {item['measurement']}: failed: {item['reason']}" for item in self.failed]
         return "\n".join([*lines, *([f"report: {self.report}"] if self.report else [])])
+
+
+def _trim_text(condition: str, trim: Measured) -> str:
+    """Return the verdict of a trim: a residual beyond its bound fails, so one that was recorded has reached its aim."""
+    lag, lag_bound, drift, drift_bound = (
+        trim.value(key) for key in ("lag_residual", "lag_bound", "drift", "drift_bound")
+    )
+    return (
+        f"{condition} trim: reached, VCO1 runs at {trim.value('f1') / 1e6:.1f} MHz; left of the lock's phase "
+        f"{1e3 * abs(lag):.2g} mrad (half a step of the current: {1e3 * lag_bound:.2g}), drift of the idle membrane "
+        f"{1e-6 * abs(drift):.2g} Mrad/s ({1e-6 * drift_bound:.2g})"
+    )
 
 
 def characterize(

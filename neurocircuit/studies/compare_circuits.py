@@ -12,7 +12,7 @@ from neurocircuit.core.netcdf import read_dataset
 from neurocircuit.core.pool import Progress, part_of, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.result import RESULT, RUN
-from neurocircuit.errors import InputError
+from neurocircuit.errors import InputError, UnitError
 from neurocircuit.network.mapping import Mapping
 from neurocircuit.process.power import characterised_of, of_neuron
 from neurocircuit.rendering import results_at
@@ -26,8 +26,10 @@ from neurocircuit.spec.fields import read_toml
 from neurocircuit.studies.sweep import rundir
 from neurocircuit.studies.sweep.api import sweep_runs
 from neurocircuit.tables import TransferTable
+from neurocircuit.tables.compare import RowDifference
 from neurocircuit.tables.compare import compare as compare_tables
-from neurocircuit.units import rounded_quantity
+from neurocircuit.tables.render import percent_text, row_name
+from neurocircuit.units import parse_quantity, rounded_quantity
 
 TRIALS = 500  # of a row, where both circuits have to be swept
 _CIRCUITS = ("circuit.toml", "spec.toml")
@@ -197,7 +199,7 @@ def _compared(sides: tuple[Side, Side], sweeps: list[Path], clock: RunClock) -> 
                 low=row.low,
                 high=row.high,
                 paired=row.paired,
-                text=str(row),
+                text=_in_words(row),
             )
             for row in rows
         ),
@@ -209,6 +211,21 @@ def _compared(sides: tuple[Side, Side], sweeps: list[Path], clock: RunClock) -> 
         notes=tuple(_notes(sides, bool(rows), bool(limits), any(one.unit == "J" for one in measured), level)),
         run=clock.record(),
     )
+
+
+def _in_words(row: RowDifference) -> str:
+    """Return a row of both tables and its change in points, in a line."""
+    what = "input jitter" if row.half == "jitter" else "weights"
+    interval = f" ({_points(row.low)} … {_points(row.high)})" if row.decided else ""
+    name = (
+        f"{what} {row_name(row.half, row.value)}" if row.half == "jitter" else f"{row_name(row.half, row.value)} {what}"
+    )
+    return f"{name}: {row.before} % → {row.after} %, {_points(row.change)} points{interval}"
+
+
+def _points(ratio: float) -> str:
+    text = percent_text(abs(ratio))
+    return f"{'−' if ratio < 0 else '+'}{text}"
 
 
 def _measured(sides: tuple[Side, Side], sweeps: list[Path], level: str) -> tuple[tuple[Measured, ...], str]:
@@ -294,8 +311,21 @@ def _short(value: Any) -> str:
         return ", ".join(texts) if len(texts) <= 4 else f"{len(value)} values"
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = rounded_quantity(str(value))
+    text = _variance_per_second(str(value)) or rounded_quantity(str(value))
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _variance_per_second(text: str) -> str:
+    """Return a diffusion without a prefix, which would seem to be squared with its unit; "" for other quantities.
+
+    >>> _variance_per_second("40 krad2/s"), _variance_per_second("0.25 rad2/s"), _variance_per_second("764 MHz")
+    ('40 000 rad²/s', '0.25 rad²/s', '')
+    """
+    try:
+        value = float(f"{parse_quantity(text, 'rad2/s', 'it'):.4g}")
+    except UnitError:
+        return ""
+    return f"{value:,.0f} rad²/s".replace(",", " ") if value >= 1000 else f"{value:g} rad²/s"
 
 
 def _derived(a: NeuronSpec, b: NeuronSpec) -> tuple[Change, ...]:
@@ -336,7 +366,9 @@ def _notes(sides: tuple[Side, Side], has_rows: bool, has_limits: bool, has_energ
         which = (
             "neither has" if not mapped else f"only {mapped[0]} has" if len(mapped) == 1 else "no layer in common in"
         )
-        notes.append(f"limits: {which} a mapped network".replace("in a mapped network", "in the mapped networks"))
+        notes.append(
+            f"limits: not compared, {which} a mapped network".replace("in a mapped network", "in the mapped networks")
+        )
     if not has_energy:
         reasons = dict.fromkeys(
             power.source for power in map(_power, (side.spec for side in sides)) if power.power_W != power.power_W

@@ -17,7 +17,7 @@ import numpy as np
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.files import file_sha256, read_json
-from neurocircuit.core.pool import Progress, silent
+from neurocircuit.core.pool import Progress, part_of, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.stats import wilson_interval
 from neurocircuit.errors import FileFormatError, InputError
@@ -63,7 +63,7 @@ def compare_networks(
     replays: folders of `verify`, whole images at one level, of clean, each trained, then each control. chips: that each
     image meets; first: only so many test images; tables: redrawn ones of each network;
     first_passage_neurons: as in `evaluate`; rounded: the loss counts from the clean network with its bank's weights, as
-    befits networks that were trained at its bits. progress: hears which networks have run.
+    befits networks that were trained at its bits. progress: hears how far each network is.
 
     Raise InputError where a table is of other weights, and for replays that do not fit.
 
@@ -74,12 +74,13 @@ def compare_networks(
     names += [f"control {k + 1}" for k in range(len(control))]
     in_circuit = _in_circuit([Path(folder) for folder in replays], names, len(trained), rounded)
     neurons = FIRST_PASSAGE_NEURONS if first_passage_neurons is None else first_passage_neurons
-    on_chips = []
+    on_chips: list[tuple[HardwareAccuracy, NetworkOnChips]] = []
     with torch_threads(threads):
         for name, (weights, table) in zip(names, (clean, *trained, *control), strict=True):
-            network = _on_chips(name, Path(weights), Path(table), chips, first, tables, neurons, rounded, data)
-            on_chips.append(network)
-            progress(len(on_chips), len(names), f"{name} on {chips} chips")
+            of_network = part_of(progress, len(on_chips), len(names), f"{name} on {chips} chips")
+            on_chips.append(
+                _on_chips(name, Path(weights), Path(table), chips, first, tables, neurons, rounded, data, of_network)
+            )
     rights = [Network(accuracy.right.mean(axis=1), accuracy.components.table) for accuracy, _ in on_chips]
     split = 1 + len(trained)
     software = on_chips[0][0].software.astype(float)  # weights rounded where `rounded` says so
@@ -102,6 +103,7 @@ def _on_chips(
     neurons: int,
     rounded: bool,
     data: Path | str | None,
+    progress: Progress,
 ) -> tuple[HardwareAccuracy, NetworkOnChips]:
     """Return one network on the chips of its table. Raise InputError where the table is of other weights."""
     model = load_model(weights)
@@ -120,6 +122,7 @@ def _on_chips(
         outside="nearest",
         tables=tables,
         first_passage_neurons=neurons,
+        progress=progress,
     )
     if rounded:
         accuracy = replace(accuracy, software=accuracy.rounded)

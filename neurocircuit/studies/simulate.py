@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.errors import InputError, SimulatorError
 from neurocircuit.neuron import levels as neuron_levels
@@ -72,6 +73,7 @@ def simulate(
     seed: int = 1,
     timeout_s: float | str = 30.0,
     picture: Path | str | None = None,
+    progress: Progress = silent,
 ) -> Simulation:
     """Return when one neuron fires, at one level or at several: ideal, averaged, edge, bsource, transistor.
 
@@ -79,7 +81,8 @@ def simulate(
     weights: one for each input, units of the threshold of eq. (3), or text: "0.8,0.8". spec: default the embedded
     circuit; where the level is transistor, generic65 as characterised. level: a name, several, or text "edge,bsource".
     seed: of random start phases and of phase noise. timeout_s: limit of one ngspice run, or text with its unit.
-    picture: file (.png, .svg) of VCO phases, UP, loop filter, membrane and Q at all levels.
+    picture: file (.png, .svg) of VCO phases, UP, loop filter, membrane and Q at all levels. progress: hears which
+    level is simulated that takes long.
 
     Raise InputError for times before arming or an unknown level, SimulatorMissing without ngspice where a level needs
     it, SimulatorError where it fails. Eqs. (1) to (4) of the paper.
@@ -104,6 +107,8 @@ def simulate(
     t_over_tau, weight_array = np.array(times, dtype=float) - arming_over_tau, np.array(weights, dtype=float)
     levels = {}
     for name in names:
+        if name == "transistor":
+            progress(0, 1, f"level {name}: one neuron in ngspice, some 20 s")
         record = neuron_levels.evaluate(
             name,
             spec,

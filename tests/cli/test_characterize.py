@@ -43,6 +43,6 @@ def test_devices_that_the_card_does_not_have_are_named(neurocircuit, tmp_path):
     assert done.returncode == 3
     trim, cco = (line for line in done.stdout.splitlines() if "failed" in line)
     assert trim.startswith(
-        "tt_27C_1V trim: failed: process generic65, corner tt, supply 1 V: the card has no model absent or pch"
+        "tt_27C_1V trim: failed: process generic65, corner tt, supply 1 V: the card has no model absent"
     )
     assert cco.startswith("tt_27C_1V cco: failed: it needs trim, which failed")

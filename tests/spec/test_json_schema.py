@@ -30,7 +30,7 @@ def validator(kind: str) -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-@pytest.mark.parametrize("kind", kinds.TOML_FILES)
+@pytest.mark.parametrize("kind", FILES)
 def test_every_shipped_file_fits_its_schema(kind: str) -> None:
     if kind == "recipe":
         pytest.importorskip("torch")

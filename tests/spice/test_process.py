@@ -137,9 +137,22 @@ def test_a_device_corner_with_an_underscore_is_not_split(copy):
 
 
 def test_device_names_that_are_not_in_the_card(copy):
+    """Only the one that is absent is named."""
     installed = processes.load(copy(('nmos = "nch"', 'nmos = "absent"')))
-    with pytest.raises(InputError, match="corner tt, supply 1 V: the card has no model absent or pch"):
+    with pytest.raises(InputError, match=r"corner tt, supply 1 V: the card has no model absent$"):
         check_ring(installed, installed.condition())
+    installed = processes.load(copy(('pmos = "pch"', 'pmos = "absent"')))
+    with pytest.raises(InputError, match=r"the card has no model absent$"):
+        check_ring(installed, installed.condition())
+
+
+def test_a_section_that_is_not_in_the_library(copy):
+    installed = processes.load(copy(('"generic65.lib", section = "tt"', '"generic65.lib", section = "typical"')))
+    with pytest.raises(
+        InputError, match=r"corner tt: generic65.lib has no section typical \(it has tt, ss, ff, sf, fs\)"
+    ):
+        installed.condition()
+    assert installed.condition("ss").corner == "ss"
 
 
 def test_a_supply_that_is_too_low_and_a_ring_that_does_not_start(copy):
@@ -157,11 +170,17 @@ def test_a_ring_that_is_not_where_it_was_looked_for_has_its_frequency_and_a_reme
     result = check_process(copy(('f1 = "750 MHz"', f'f1 = "{f1}"')))
     assert result.f_Hz == pytest.approx(0.75e9, rel=0.01)
     assert f"it oscillates, but {word} than looked for" in result.summary()
+    assert result.exit_code == 3
     assert "nominal.vco1" in result.summary()
 
 
-def test_a_ring_near_f1_has_one_line():
-    assert "\n" not in check_process(GENERIC).summary()
+def test_a_ring_near_f1_has_one_line(copy):
+    near = check_process(GENERIC)
+    assert "\n" not in near.summary()
+    assert near.exit_code == 0
+    slower = check_process(copy(('f1 = "750 MHz"', 'f1 = "1.2 GHz"')))  # trim may bring it there
+    assert "slower than looked for" in slower.summary()
+    assert slower.exit_code == 0
 
 
 def test_gf180mcu_has_the_same_devices_at_every_run_until_its_statistics_are_switched_on(tmp_path):

@@ -8,6 +8,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.kinds import load
 from neurocircuit.rendering import write_report
 from neurocircuit.spec import NeuronSpec
+from neurocircuit.studies.compare_circuits import _fields as compare_fields
 from neurocircuit.studies.compare_circuits import compare_circuits, side_of
 from tests.pictures import assert_drawn
 
@@ -28,9 +29,11 @@ def test_fields_derived_quantities_and_rows_that_moved_are_named(slower):
     for row in slower.rows:
         assert row.moved == (row.low > 0 or row.high < 0)
     text = slower.summary()
-    assert len(text.splitlines()) <= 10
-    assert f"{len(slower.moved)} of 7 rows moved" in text
-    assert "limits: neither has a mapped network" in text
+    assert len(text.splitlines()) <= 10 + len(slower.moved)
+    assert f": {len(slower.moved)} of 7 rows differ by more than the 95 % interval" in text
+    assert all(f"\n  {row.text}" in text for row in slower.moved)
+    assert text.startswith("A: embedded, the circuit that comes with the package; B: slower\n")
+    assert "limits: not compared, neither has a mapped network" in text
 
 
 def test_a_neuron_of_half_the_threshold_fires_earlier_in_tau_and_costs_what_its_time_says(slower):
@@ -38,6 +41,12 @@ def test_a_neuron_of_half_the_threshold_fires_earlier_in_tau_and_costs_what_its_
     assert latency.unit == "s"
     assert latency.after[0] / 40e-9 < latency.before[0] / 20e-9
     assert energy.after[0] / energy.before[0] == pytest.approx(latency.after[0] / latency.before[0])
+
+
+def test_phase_noise_has_no_prefix_that_would_be_squared_with_the_unit():
+    assert [
+        str(change) for change in compare_fields({"phase_noise": ["1 rad2/s"] * 4}, {"phase_noise": ["40 krad2/s"] * 4})
+    ] == ["phase_noise 1 rad²/s → 40 000 rad²/s"]
 
 
 def test_equal_circuits_do_not_move():

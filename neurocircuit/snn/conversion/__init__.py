@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.results.conversion import Conversion, LayerConversion
@@ -88,6 +89,7 @@ def convert(
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
     test: Dataset | None = None,
+    progress: Progress = silent,
 ) -> WindowedNetwork:
     """Return a ReLU network as windowed neurons; `conversion` of it says how they came about, layer by layer.
 
@@ -114,6 +116,7 @@ def convert(
         mean: of pixels, by channel: the module gets (pixels - mean)/std.
         std: of pixels, by channel.
         test: images on which the accuracy of both networks is compared.
+        progress: hears how many of them both networks have decided.
 
     Raise InputError naming an operation that has no windowed form, with its place in the graph.
 
@@ -153,6 +156,7 @@ def convert(
         if (form, slope, quantile, headroom, largest_fan_in) != (windowed.graph.form, None, 1.0, 1.0, None):
             raise InputError("the network is windowed already: nothing but its window can be changed")
         return windowed.at_window(window, images.to(next(windowed.parameters()).dtype))
+    progress(0, 1, f"choosing the range X of each layer on {len(images)} images")
     original = copy.deepcopy(module).double().eval()
     pixels = images.detach().double()
     normal = Normalisation.of(images.shape[1], mean, std)
@@ -164,7 +168,7 @@ def convert(
         network = WindowedNetwork(graph, {name: value.clone() for name, value in weights.items()})
         conversion = measure(network, original, normal, pixels, quantile)
     network = network.to(next((p.dtype for p in module.parameters()), torch.float32))
-    accuracy = None if test is None else compare(network, original.float(), normal, test, subject)
+    accuracy = None if test is None else compare(network, original.float(), normal, test, subject, progress)
     network.subject = subject
     network.conversion = conversion.model_copy(update={"accuracy": accuracy, "run": clock.record()})
     return network

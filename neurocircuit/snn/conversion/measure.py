@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neurocircuit.core.pool import Progress, silent
 from neurocircuit.neuron import windows
 from neurocircuit.results.conversion import AccuracyComparison, Conversion, LayerConversion
 from neurocircuit.snn.conversion.values import Normalisation
@@ -59,7 +60,12 @@ def measure(
 
 @torch.no_grad()
 def compare(
-    network: WindowedNetwork, original: nn.Module, normal: Normalisation, test: Dataset, subject: Subject | None
+    network: WindowedNetwork,
+    original: nn.Module,
+    normal: Normalisation,
+    test: Dataset,
+    subject: Subject | None,
+    progress: Progress = silent,
 ) -> AccuracyComparison:
     """Count on test images what the original and the converted network decide, batch by batch, in single precision."""
     right_before = right_after = same = 0
@@ -70,6 +76,7 @@ def compare(
         right_before += int((before == labels).sum())
         right_after += int((after == labels).sum())
         same += int((before == after).sum())
+        progress(start + len(labels), len(test), "test images by both networks")
     return AccuracyComparison(
         split=test.split, images=len(test), right_before=right_before, right_after=right_after, same_decisions=same
     )

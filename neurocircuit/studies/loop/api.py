@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from neurocircuit.core.files import make_directory, write_atomically
+from neurocircuit.core.files import locked, make_directory, write_atomically
 from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.core.result import RESULT
@@ -14,12 +14,16 @@ from neurocircuit.rendering.document import STEM
 from neurocircuit.results.compare import Comparison
 from neurocircuit.results.loop import LoopRun, StageRun, TransferRow
 from neurocircuit.results.replay import Replay
+from neurocircuit.spec import NeuronSpec
 from neurocircuit.spec.derived import derived_line, remarks
 from neurocircuit.studies.loop.cache import RECORDS, Done, run_stages
 from neurocircuit.studies.loop.stages import MAPPED, Project, stages_of
 from neurocircuit.tables import TransferTable
 
 CIRCUIT = "circuit.toml"  # copy of the neuron in a run's folder
+FLAT_BELOW = 1.5  # output jitter of the row with the largest input jitter over that with the smallest
+LEAST_SPAN = 3.0  # of input jitter, from which that is told
+_LOCK = ".lock"  # held while a run is at work in a folder
 
 
 def run(
@@ -47,7 +51,7 @@ def run(
         say the same.
 
     Raise InputError or SpecError, before anything is written, for a file that is missing or a field that is wrong, and
-    for an `out` that holds other files.
+    for an `out` that holds other files or in which another run is at work.
 
     >>> print(run("project/loop.toml").sentence())  # doctest: +SKIP
     """
@@ -57,15 +61,17 @@ def run(
     project = Project.load(file, None if data is None else Path(data), jobs)
     _check_free(folder)
     make_directory(folder / RECORDS)
-    (folder / RESULT).unlink(missing_ok=True)  # says that a run is finished
-    write_atomically(folder / CIRCUIT, project.circuit.to_toml())
-    try:
-        done = run_stages(stages_of(project), folder, progress)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; the same command goes on with what is finished in {folder}") from None
-    result = _result(project, folder, done, clock)
-    result.save(folder)
-    result._report = write_report(folder)
+    busy = f"--out {folder} must be free, another run is at work there; wait for it or give another folder"
+    with locked(folder / RECORDS / _LOCK, busy):
+        (folder / RESULT).unlink(missing_ok=True)  # says that a run is finished
+        write_atomically(folder / CIRCUIT, project.circuit.to_toml())
+        try:
+            done = run_stages(stages_of(project), folder, progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"stopped; the same command goes on with what is finished in {folder}") from None
+        result = _result(project, folder, done, clock)
+        result.save(folder)
+        result._report = write_report(folder)
     return result
 
 
@@ -83,17 +89,18 @@ def _result(project: Project, out: Path, done: list[Done], clock: RunClock) -> L
     aware = Replay.load(out / "aware-verify")
     assert comparison.in_circuit is not None  # noqa: S101
     level = project.spec.sweep.level
+    transfer = TransferRow.of(table, level)
     return LoopRun(
         name=project.spec.name,
         circuit=project.circuit.name,
         derived=derived_line(project.circuit),
-        remarks=remarks(project.circuit),
+        remarks=(*remarks(project.circuit), *flat_jitter(project.circuit, transfer)),
         network=project.recipe.network.name,
         data=project.recipe.data.name,
         images=project.evaluated_images,
         chips=project.spec.evaluation.chips,
         level=level,
-        transfer=TransferRow.of(table, level),
+        transfer=transfer,
         broken=tuple(_broken(out)),
         recovery=comparison.recovery,
         in_circuit=comparison.in_circuit,
@@ -101,6 +108,22 @@ def _result(project: Project, out: Path, done: list[Done], clock: RunClock) -> L
         cost=None if aware.images is None else aware.images.cost,
         stages=tuple(_stage(out, one) for one in done),
         run=clock.record(),
+    )
+
+
+def flat_jitter(circuit: NeuronSpec, rows: tuple[TransferRow, ...]) -> tuple[str, ...]:
+    """Return why the output jitter hardly depends on the input's, where that is so."""
+    jittered = sorted((row.value, row.mean) for row in rows if row.half == "jitter")
+    if len(jittered) < 2 or jittered[-1][0] < LEAST_SPAN * jittered[0][0]:
+        return ()
+    (smallest, low), (largest, high) = jittered[0], jittered[-1]
+    if not high < FLAT_BELOW * low:  # nan where none fired
+        return ()
+    noisy = any(circuit.phase_noise) or circuit.flicker is not None
+    cause = "the noise of the neuron's own oscillators (phase_noise, flicker)" if noisy else "where its edges fall"
+    return (
+        f"output jitter is {100 * low:.2g} % at {100 * smallest:g} % input jitter and {100 * high:.2g} % at "
+        f"{100 * largest:g} %: most of it comes from {cause}, which is there without input jitter too",
     )
 
 

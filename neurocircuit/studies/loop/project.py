@@ -68,10 +68,12 @@ def new_project(
     circuit.toml recipe.toml noise_aware.toml loop.toml loop.py README.md
     """
     folder, circuit = Path(folder), NeuronSpec() if spec is None else spec
+    plain = dataset == "digits" and not windowed
     loop, recipes = _windowed_loop(dataset) if windowed else _loop(dataset)
     loop = loop.replace(name=f"{dataset.replace('_', '-')}{'-windowed' if windowed else ''}")
     files = {"circuit.toml": _CIRCUIT + commented_toml(circuit) + derived_comments(circuit)}
-    files |= {name: _RECIPES.get(name, "") + _RECIPE + commented_toml(recipe) for name, recipe in recipes.items()}
+    recipe_heads = _RECIPES | ({"noise_aware.toml": _RECIPES["noise_aware.toml"] + _NOTHING_TO_GAIN} if plain else {})
+    files |= {name: recipe_heads.get(name, "") + _RECIPE + commented_toml(recipe) for name, recipe in recipes.items()}
     files |= {"loop.toml": _LOOP + commented_toml(loop), "loop.py": _script(loop), "README.md": _readme(loop, dataset)}
     _write(folder, files)
     return NewProject(folder, tuple(files))
@@ -149,6 +151,10 @@ _RECIPES = {
     "finetune.toml": "# Of the converted network; the loop names it as `initial`.\n",
     "noise_aware.toml": "# Under the circuit's noise; the loop sets `initial`, `noise`, `bits` and `full_scale`.\n",
 }
+_NOTHING_TO_GAIN = """\
+# What it gains stands in run/report.html. On these 8 × 8 digits that is next to nothing: the embedded circuit costs
+# them no accuracy, and on a noisier one two epochs of some 1300 images win back little of what is lost.
+"""
 _LOOP = """\
 # From circuit to accuracy: `neurocircuit run loop.toml`. Each field: what it is, then its value, then its bounds.
 

@@ -47,6 +47,12 @@ class Row:
         return self.value != 0.0
 
     @property
+    def in_words(self) -> str:
+        """For example "input jitter 3 %", "4 bit weights", "undisturbed"."""
+        what = f"input jitter {100 * self.value:g} %" if self.half == "jitter" else f"{self.value:g} bit weights"
+        return what if self.is_disturbed else "undisturbed"
+
+    @property
     def number(self) -> int:
         """A number of its own that does not depend on which other rows a sweep has; seeds its phase noise."""
         exact = f"{self.half} {self.kind} {self.value!r}"
@@ -79,6 +85,11 @@ class Batch:
         if self.level == COSTLY_LEVEL:
             content["circuit"] = _circuit_identity(self.spec, len(self.testbench.weights))
         return key_of(content, environment.identity)
+
+    @property
+    def in_words(self) -> str:
+        """For example "level edge, input jitter 3 %"."""
+        return f"level {self.level}, {self.row.in_words}"
 
     @property
     def cost(self) -> float:

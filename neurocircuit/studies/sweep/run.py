@@ -52,6 +52,15 @@ class Work:
         longest_first = sorted(self.batches.items(), key=lambda item: -item[1].cost)
         return [task_of(key, batch) for key, batch in longest_first]
 
+    def in_words(self, progress: Progress) -> Progress:
+        """Return a progress that hears level and row of a batch in place of its name."""
+        words = {name_of(key): batch.in_words for key, batch in self.batches.items()}
+
+        def in_words(done: float, total: float, label: str = "") -> None:
+            progress(done, total, words.get(label, label))
+
+        return in_words
+
     def take(self, values: Mapping[str, dict[str, Any]]) -> None:
         """Take what tasks returned, by their names."""
         for key in self.batches:
@@ -165,7 +174,7 @@ def _compute(work: Work, settings: Settings, request: SweepRequest, progress: Pr
         cost_s = sum(batch.cost for batch in missing)
         if cost_s / pool.slots >= _TOLD_FROM_s:
             progress(0.0, cost_s, f"{_sizes(request, missing)}: about {cost_s / pool.slots / 60.0:.0f} min")
-        work.take(run_tasks(tasks, store, pool, progress, is_final=_is_final))
+        work.take(run_tasks(tasks, store, pool, work.in_words(progress), is_final=_is_final))
 
 
 def _sizes(request: SweepRequest, missing: list[Batch]) -> str:

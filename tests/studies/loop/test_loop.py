@@ -1,5 +1,6 @@
 """A loop on the digits in the smallest size: one report, cached stages, kill -9 and on to the same results."""
 
+import math
 import os
 import re
 import shutil
@@ -11,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from neurocircuit.core.files import locked
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.explore.network import OnChips
 from neurocircuit.explore.subject import Subject
 from neurocircuit.kinds import load
-from neurocircuit.results.loop import LoopRun
+from neurocircuit.results.loop import LoopRun, TransferRow
 from neurocircuit.spec import NeuronSpec
-from neurocircuit.studies.loop.api import run
+from neurocircuit.studies.loop.api import flat_jitter, run
 from neurocircuit.studies.loop.cache import Stage, run_stages
 from neurocircuit.studies.loop.project import new_project
 
@@ -215,6 +217,58 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "mine/data.csv").write_text("1")
     with pytest.raises(InputError, match="holds other files and no run of a loop"):
         run(loop, tmp_path / "mine")
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_refused_in_one_line(tmp_path):
+    """And is free again as soon as that one is dead."""
+    loop, place = project(tmp_path / "p"), tmp_path / "p/run"
+    (place / "stages").mkdir(parents=True)
+    script = (
+        "import sys, time; from pathlib import Path; from neurocircuit.core.files import locked\n"
+        "with locked(Path(sys.argv[1]), ''): print('held', flush=True); time.sleep(600)"
+    )
+    command = [sys.executable, "-c", script, str(place / "stages/.lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=rf"must be free, another run is at work there; .*process {other.pid}\)$"):
+            run(loop)
+        assert [file.name for file in place.iterdir()] == ["stages"]
+        other.kill()
+    with locked(place / "stages/.lock", "busy"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [
+        ((-0.018, -0.042, 0.006), "no change beyond the interval: −1.8 points (−4.2 … +0.6)"),
+        ((-0.03, -0.05, -0.01), "which is worse: −3.0 points"),
+        ((0.04, 0.03, 0.05), "which is better: +4.0 points (+3.0 … +5.0)"),
+    ],
+)
+def test_the_sentence_says_whether_noise_aware_training_helps(gain, words):
+    published = load("reports/published/loop-digits")
+    recovery = published.recovery.model_copy(update={"gain": gain})
+    assert words in published.model_copy(update={"recovery": recovery}).sentence()
+
+
+def test_jitter_that_hardly_grows_is_explained():
+    def rows(*means: float) -> tuple[TransferRow, ...]:
+        return tuple(
+            TransferRow(half="jitter", value=value, mean=mean, low=mean, high=mean)
+            for value, mean in zip((0.01, 0.05, 0.09), means, strict=True)
+        )
+
+    noisy = NeuronSpec(phase_noise=(4e4,) * 4)
+    (text,) = flat_jitter(noisy, rows(0.021, 0.022, 0.024))
+    assert text.startswith(
+        "output jitter is 2.1 % at 1 % input jitter and 2.4 % at 9 %: most of it comes from the noise"
+    )
+    assert "edges" in flat_jitter(NeuronSpec(), rows(0.021, 0.022, 0.024))[0]
+    assert flat_jitter(noisy, rows(0.002, 0.006, 0.009)) == ()
+    assert flat_jitter(noisy, rows(math.nan, math.nan, math.nan)) == ()
+    assert flat_jitter(noisy, rows(0.021, 0.022, 0.024)[:1]) == ()
 
 
 # The cache alone, on stages of text files.

@@ -1,10 +1,13 @@
 """A new project: every file reads back, its script runs in Python, nothing is overwritten."""
 
 import ast
+import tomllib
 
 import pytest
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
+from neurocircuit import kinds
 from neurocircuit.cli.new import command
 from neurocircuit.errors import InputError
 from neurocircuit.snn.recipe import load_recipe
@@ -29,6 +32,19 @@ def test_every_file_of_a_project_reads_back(tmp_path, dataset, windowed):
         assert load_recipe(tmp_path / "p" / name).data.name == dataset
     ast.parse((tmp_path / "p/loop.py").read_text())
     assert len((tmp_path / "p/README.md").read_text().strip().splitlines()) <= 6
+
+
+@pytest.mark.parametrize("windowed", [False, True])
+def test_every_file_of_a_project_fits_its_schema(tmp_path, windowed):
+    new_project(tmp_path, windowed=windowed)
+    kind_of = {"circuit.toml": "circuit", "loop.toml": "loop"}
+    for file in tmp_path.glob("*.toml"):
+        schema = kinds.schema(kind_of.get(file.name, "recipe"))
+        Draft202012Validator.check_schema(schema)
+        wrong = [*Draft202012Validator(schema).iter_errors(tomllib.loads(file.read_text("utf-8")))]
+        assert not wrong, (file.name, wrong[0].json_path, wrong[0].message)
+    wrong_stage = {"sweep": {"trials": 0}, "calibration": {"chip": 3}}
+    assert len([*Draft202012Validator(kinds.schema("loop")).iter_errors(wrong_stage)]) == 2
 
 
 def test_nothing_is_overwritten(tmp_path):
