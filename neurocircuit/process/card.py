@@ -24,8 +24,10 @@ _TYPICAL = ("tt", "typical", "typ", "nom", "nominal", "mos_tt")
 _CORNER = re.compile(r"(?:mos_?)?(?:tt|ss|ff|sf|fs|snfp|fnsp|typ(?:ical)?|nom(?:inal)?|slow|fast)", re.IGNORECASE)
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 
-# Oxide in nm up to which a supply, and a shortest channel in nm, are usual for planar CMOS.
+# Oxide in nm up to which a supply, and a shortest channel in nm, are usual for planar CMOS: down to 45 nm the two go
+# together, below that the oxide also depends on what leakage a card is for.
 _SUPPLIES_V = ((1.5, 0.9), (2.02, 1.0), (2.7, 1.2), (4.5, 1.8), (6.0, 2.5), (9.0, 3.3), (float("inf"), 5.0))
+_LEAST_EFFECTIVE = 1 / 3  # of the drawn channel; predictive cards of 22 to 65 nm leave 0.38 to 0.41
 _CHANNELS_nm = ((1.5, 22), (1.7, 32), (1.8, 45), (2.02, 65), (2.2, 90), (2.7, 130), (4.5, 180), (6.0, 250), (9.0, 350))
 
 
@@ -70,6 +72,15 @@ class Card:
         number = re.search(rf"\btox[em]?\s*=\s*['{{(\s]*({_NUMBER})", transistor.text, re.IGNORECASE)
         nm = 1e9 * float(number[1]) if number else 0.0
         return nm if 0.5 < nm < 50 else None
+
+    def channel_loss_m(self, transistor: Transistor) -> float:
+        """Return by how much a channel is shorter than it is drawn, 2 lint - xl as far as numbers say it, m."""
+        numbers = {
+            name: re.search(rf"\b{name}\s*=\s*['{{(\s]*({_NUMBER})", transistor.text, re.IGNORECASE)
+            for name in ("lint", "xl")
+        }
+        lint_m, xl_m = (float(number[1]) if number else 0.0 for number in numbers.values())
+        return max(2 * lint_m - xl_m, 0.0)
 
     def shortest_channel_m(self, transistor: Transistor) -> float | None:
         """Return the shortest channel for which a model is given (`lmin` of its bins), m."""
@@ -131,13 +142,18 @@ def usual_supply_V(oxide_nm: float) -> float:
     return next(supply for thickest, supply in _SUPPLIES_V if oxide_nm <= thickest)
 
 
-def usual_channel_m(oxide_nm: float) -> float:
+def usual_channel_m(oxide_nm: float, loss_m: float = 0.0) -> float:
     """Return the shortest channel that is usual with a gate oxide of this thickness, m.
 
-    >>> usual_channel_m(2.0)
-    6.5e-08
+    loss_m: by how much a channel is shorter than it is drawn; a third of the drawn one must be left.
+
+    >>> usual_channel_m(2.0), usual_channel_m(1.25, loss_m=27.5e-9)
+    (6.5e-08, 4.5e-08)
     """
-    return next((1e-9 * nm for thickest, nm in _CHANNELS_nm if oxide_nm <= thickest), 500e-9)
+    for thickest, nm in _CHANNELS_nm:
+        if oxide_nm <= thickest and nm - 1e9 * loss_m >= _LEAST_EFFECTIVE * nm:
+            return float(f"{nm}e-9")
+    return 500e-9
 
 
 def _transistors(text: str) -> Sequence[Transistor]:

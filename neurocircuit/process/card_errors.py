@@ -17,6 +17,7 @@ _UNKNOWN_DEVICE = re.compile(r"can't find model|unknown subckt")
 _NAMED_MODEL = re.compile(r"can't find model '([^']+)'", re.IGNORECASE)
 _NO_SECTION = re.compile(r"library file (\S+), section definition (\S+) not found", re.IGNORECASE)
 _MODEL = re.compile(r"\bmodel (\S+): ")
+_REFUSED = re.compile(r"mosfet (\S+), model \S+: ([^;]+)")
 _PARAMETER = re.compile(r"unrecognized parameter \(([^)]*)\)", re.IGNORECASE)
 _LEVELS = re.compile(r"Only MOS device levels (\S+) are supported", re.IGNORECASE)
 _TYPE = re.compile(r"Unknown model type ([^\s;]+)", re.IGNORECASE)
@@ -58,6 +59,12 @@ def card_fault(complaint: str, installed: Installed) -> str:
         return (
             f"this ngspice ({ngspice.version().number}) cannot load compiled models ({names}); "
             f"name one that was built with --enable-osdi in {ngspice.EXECUTABLE_VARIABLE}"
+        )
+    if refused := _REFUSED.search(complaint):
+        location = installed.library.location_of_model(refused[1], [])
+        return (
+            f"model {refused[1]}{f' ({location})' if location else ''} does not serve a transistor of this size "
+            f"({refused[2].strip()}): xl, lint and wint of the card take too much of sizes.l_min, or of a width"
         )
     if model := _MODEL.search(complaint):
         return _model_fault(model[1], complaint, installed)

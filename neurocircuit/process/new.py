@@ -87,7 +87,7 @@ class NewProcess(Result):
         ]
         if self.fault:
             lines.append(f"the ring was not sized: {self.fault}")
-            lines.append("change supply, sizes or nominal.vco1 in the file, then type:")
+            lines.append("the file stands, with guesses; change what does not fit in it, then type:")
         else:
             shown = ", ".join(f"{one.f_Hz / 1e6:.0f} MHz at {1e6 * one.current_A:.3g} µA" for one in self.ring)
             lines.append(f"ring: {shown}")
@@ -148,7 +148,7 @@ def new_process(
         sized, fault = draft.scaled(), ""
         try:
             swept, sized = _sized(trial, progress)
-        except SimulatorBadOutput as error:
+        except (SimulatorBadOutput, InputError) as error:
             fault = str(error)
     remarks = draft.remarks | (_REMARKS_OF_SIZING if not fault else {})
     file = draft.write(folder, sized, remarks)
@@ -202,7 +202,10 @@ class _Draft:
         shortest_m = card.shortest_channel_m(pair[0])
         if channel_m is None and shortest_m is None and oxide_nm is None:
             raise InputError(f"{card.path} does not say its shortest channel: give it by --length")
-        by_card = (shortest_m, "lmin of its bins") if shortest_m else (usual_channel_m(oxide_nm or 1.0), by_oxide)
+        loss_m = max(card.channel_loss_m(one) for one in pair)
+        usual_m = usual_channel_m(oxide_nm or 1.0, loss_m)
+        effective = f", of which xl and lint leave {1e9 * (usual_m - loss_m):.3g} nm" if loss_m else ""
+        by_card = (shortest_m, "lmin of its bins") if shortest_m else (usual_m, f"{by_oxide}{effective}")
         return cls(
             name,
             card,

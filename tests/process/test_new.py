@@ -105,6 +105,22 @@ def test_usual_supplies_and_channels_rise_with_the_oxide_at_a_field_that_it_bear
     assert np.all((supplies_V / oxides_nm > 0.35) & (supplies_V / oxides_nm < 0.8))  # V/nm; SiO2 breaks near 1
 
 
+@pytest.mark.parametrize(
+    ("xl_nm", "lint_nm", "oxide_nm", "expected_nm"),
+    [(-30, 5.25, 1.85, 65), (-20, 3.75, 1.25, 45), (-14, 2.7, 1.15, 32), (-9, 2.0, 1.05, 22), (0, 0, 2.0, 65)],
+)
+def test_the_shortest_channel_leaves_enough_of_itself(tmp_path, xl_nm, lint_nm, oxide_nm, expected_nm):
+    """Oxides, xl and lint of high-performance cards of four generations: the oxide alone would say 22 nm of three."""
+    numbers = f"toxe = {oxide_nm}e-9 xl = {xl_nm}e-9 lint={lint_nm}e-9"
+    text = f".model nmos nmos level=54\n\n+ {numbers}\n.model pmos pmos level=54 toxe = 2e-9 lint = 1e-9\n"
+    read = card(tmp_path, text)
+    nmos, pmos = read.pair()
+    loss_m = read.channel_loss_m(nmos)
+    assert loss_m == pytest.approx(1e-9 * (2 * lint_nm - xl_nm))
+    assert read.channel_loss_m(pmos) == pytest.approx(2e-9)
+    assert usual_channel_m(oxide_nm, loss_m) == pytest.approx(1e-9 * expected_nm)
+
+
 def test_a_card_becomes_a_process_whose_ring_runs_at_f1(predictive, tmp_path):
     made = new_process("mine", predictive, out=tmp_path / "mine")
     assert (made.exit_code, made.nmos, made.pmos, made.corners) == (0, "nmos", "pmos", ("tt",))
@@ -146,6 +162,17 @@ def test_a_ring_that_does_not_run_leaves_a_file_with_guesses(predictive, tmp_pat
     assert "the ring was not sized: process low, corner tt, supply 0.2 V: the ring does not oscillate" in str(made)
     assert processes.load(made.file).process.supply_V == 0.2
     assert [path.name for path in (tmp_path / "low").iterdir()] == ["process.toml"]  # the models stay where they are
+
+
+def test_a_channel_that_the_card_takes_away_is_named_and_the_file_stands(predictive, tmp_path):
+    predictive.write_text(predictive.read_text().replace("level = 54", "level = 54 xl = -4e-8"))
+    made = new_process("short", predictive, shortest_channel_m=30e-9, out=tmp_path / "short")
+    assert made.exit_code == 3
+    assert re.search(
+        r"model [np]mos \(.*65nm_mine.pm.*does not serve a transistor of this size \(Effective ch", str(made)
+    )
+    assert "xl, lint and wint of the card take too much of sizes.l_min" in str(made)
+    assert processes.load(made.file).process.sizes.l_min == 30e-9
 
 
 @pytest.mark.parametrize(
