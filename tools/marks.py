@@ -378,6 +378,30 @@ def _embedded_circuit(published: Path) -> list[list[str]]:
     return [header, *rows]
 
 
+def _transfer_table(published: Path) -> list[list[str]]:
+    rows = [["input jitter", "output jitter, mean of \\|Δ\\|/t", "95 % interval", "draws", "silent"]]
+    with (published / "table3/table.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if (row["half"], row["level"]) == ("jitter", "edge"):
+                jitter, mean, low, high, silent = (
+                    100 * float(row[f"{key}[1]"])
+                    for key in ("input_jitter", "mean", "ci_low", "ci_high", "silent_fraction")
+                )
+                interval = f"{low:.2f} … {high:.2f} %"
+                rows.append([f"{jitter:g} %", f"{mean:.2f} %", interval, row["n"], f"{silent:g} %"])
+    return rows
+
+
+def _noise_table(published: Path) -> list[list[str]]:
+    calibration = read_json_object(published / "mnist-network/stressed/table.calibration.json")
+    causes = ("die", "neuron", "synapse", "event", "all")
+    rows = [["layer", *causes, "neurons that miss their spike"]]
+    for layer, budget in zip(calibration["layers"], calibration["budget"], strict=True):
+        spreads = (f"{budget[cause]:.3f} τ" for cause in causes)
+        rows.append([f"{budget['layer']}", *spreads, f"{100 * layer['missed']:.1f} %"])
+    return rows
+
+
 TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "codesign": _codesign,
     "codesign_windowed": partial(_codesign, folder="codesign-windowed"),
@@ -386,11 +410,13 @@ TABLES: dict[str, Callable[[Path], list[list[str]]]] = {
     "conditions": _conditions,
     "networks": _networks,
     "noise_by_device": _noise_by_device,
+    "noise_table": _noise_table,
     "phase_noise": _phase_noise,
     "pvt": _pvt,
     "spikes": _spikes,
     "spikes_fashion": partial(_spikes, folder="spikes-fashion"),
     "transistor": _transistor,
+    "transfer_table": _transfer_table,
     "trims": _trims,
     "windowed": _windowed,
     "windowed_beside": _windowed_beside,

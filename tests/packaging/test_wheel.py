@@ -40,12 +40,14 @@ def test_wheel_carries_neither_sources_of_the_kernel_nor_tests(wheel: Path) -> N
     assert {name.split("/")[0] for name in names_in(wheel)} == {"neurocircuit", "neurocircuit-0.1.0.dist-info"}
 
 
-def test_wheel_states_the_licence_and_keeps_torch_an_extra(wheel: Path) -> None:
+def test_wheel_states_licence_paper_and_types_and_keeps_torch_an_extra(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = Parser().parsestr(archive.read(name).decode())
         assert any(name.endswith(".dist-info/licenses/LICENSE") for name in archive.namelist())
     assert metadata["License-Expression"] == "GPL-3.0-or-later"
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    assert metadata["Project-URL"] == "Paper, https://doi.org/10.1609/aaai.v35i12.17329"
     torch = [line for line in metadata.get_all("Requires-Dist") if line.startswith("torch")]
     assert len(torch) == 1
     assert re.search(r"""extra == ['"]snn['"]""", torch[0])
