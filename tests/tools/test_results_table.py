@@ -101,6 +101,7 @@ def test_the_command_replaces_what_stands_between_the_marks(tmp_path):
         "docs/neuron.md",
         "docs/studies.md",
         "docs/transistors.md",
+        "docs/concepts/tables.md",
     ],
 )
 def test_every_marked_number_is_what_the_published_files_say(name):
