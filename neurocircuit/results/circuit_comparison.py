@@ -117,9 +117,9 @@ class CircuitComparison(Result):
         how = ", the same for both" if all(row.paired for row in decided) else ""
         undecided = len(self.rows) - len(decided)
         return (
-            f"output jitter (Table 3) at level {self.level}, {self.trials} draws a row{how}: {len(self.moved)} of "
+            f"Output jitter (Table 3) at level {self.level}, {self.trials} draws a row{how}: {len(self.moved)} of "
             f"{len(decided)} rows differ by more than the 95 % interval"
-            + (f"; of {undecided} more the draws are too few to tell" if undecided else "")
+            + (f"; too few draws to tell for {undecided} more" if undecided else "")
         )
 
     def limits_sentence(self) -> str:
