@@ -100,7 +100,7 @@ def test_beyond_one_the_scale_grows_and_the_limits_break(network):
         assert more.lead_rad == pytest.approx(1.5 * own.lead_rad)
         assert more.phase_per_weight_rad == pytest.approx(1.5 * own.phase_per_weight_rad)
         assert (more.vco4_swing_Hz, more.ripple_guard_rad) == (own.vco4_swing_Hz, own.ripple_guard_rad)
-    assert {line.split(",")[0] for line in broken} >= {"0: XOR range", "0: no wrap"}
+    assert {line.split(",")[0] for line in broken} >= {"conv1: XOR range", "conv1: no wrap"}
 
 
 def planted(network, seen, setting, name, value, chips=(0, 1, 2)):
