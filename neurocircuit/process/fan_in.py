@@ -1,7 +1,6 @@
 """Fan-in: what idle synapses on VCO1's current node cost, in frequency (leakage) and in phase jumps (capacitance).
 
-Jumps lose by size and sign: of generic65_low_noise 74 synapses take 8 % of a source at full scale, 16 % of its small
-codes and 24 % of a sink at full scale, relative to six synapses. So a limit is that of the worst of CODES.
+Jumps of sources and sinks, and of large and small codes, lose unlike. So a limit is that of the worst of CODES.
 
 A tree raises it: the synapses sit on local nodes, each with a diode and a bias current like VCO1's own, and a mirror
 takes what they add to VCO1's node (sources there act as sinks: signs are swapped). VCO1 then sees one small drain for
@@ -251,7 +250,7 @@ def _body(
         for ring, code in ((f"{k}_{n}", code) for n, code in enumerate(codes)):
             spike, spiking, bank = "t" if code else "0", code_lines(code, BITS, "vdd"), f"wbp{ring} wbn{ring} vdd"
             lines += [f"Iw{ring} vdd wbn{ring} {number(process.nominal.weight_A)}"]
-            lines += [f"xref{ring} wbn{ring} {bank.split()[0]} vdd weight_reference"]
+            lines += [f"xref{ring} wbn{ring} wbp{ring} vdd weight_reference"]
             lines += [f"I{ring} vdd ib{ring} {number(process.nominal.vco1_A)}"]
             lines += [f"xring{ring} ib{ring} en o{ring} vdd ring_cco"]
             node = f"x{ring}" if branches else f"ib{ring}"

@@ -123,24 +123,29 @@ class LayerSpikes(LayerTimes):
     before_decision: float
 
 
-class HeldOut(Values):
-    """What a trained network does with the held-out images, in software.
-
-    decision_over_tau: mean over those with an output spike. A ReLU network has no layers of spikes.
-    """
+class Accuracy(Values):
+    """Share of images that are decided right, and the ends of its 95 % interval."""
 
     accuracy: float
     accuracy_low: float
     accuracy_high: float
-    undecided: int
-    decision_over_tau: Number
-    layers: tuple[LayerSpikes, ...]
-    confusion: Confusion
 
     @property
     def interval(self) -> tuple[float, float, float]:
         """Accuracy and the ends of its 95 % interval."""
         return self.accuracy, self.accuracy_low, self.accuracy_high
+
+
+class HeldOut(Accuracy):
+    """What a trained network does with the held-out images, in software.
+
+    decision_over_tau: mean over those with an output spike. A ReLU network has no layers of spikes.
+    """
+
+    undecided: int
+    decision_over_tau: Number
+    layers: tuple[LayerSpikes, ...]
+    confusion: Confusion
 
 
 class ExactSpikes(Values):
@@ -234,27 +239,19 @@ class LayerEvents(LayerTimes):
     false: float
 
 
-class AccuracyOnChips(Values):
+class AccuracyOnChips(Accuracy):
     """Accuracy of a network on chips of a circuit, by a noise table: mean over chips, repeats and images.
 
     low and high: 95 % over images, events, tables like these and, of five on, chips. standard_errors: what images,
     chips, events and the table's calibration give. outside_share: of the neurons, those beyond the table.
     """
 
-    accuracy: float
-    accuracy_low: float
-    accuracy_high: float
     standard_errors: dict[str, Number]
     by_chip: tuple[float, ...]
     accuracy_software: float
     chips: int
     layers: tuple[LayerEvents, ...]
     outside_share: float
-
-    @property
-    def interval(self) -> tuple[float, float, float]:
-        """Accuracy and the ends of its 95 % interval."""
-        return self.accuracy, self.accuracy_low, self.accuracy_high
 
 
 class ChipEvaluation(AccuracyOnChips, Result):

@@ -1,13 +1,14 @@
 """Transistor neurons under the noise of their devices, beside what their spec predicts."""
 
+import math
 from typing import ClassVar
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import chi2
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.result import Number, Result, Values
+from neurocircuit.core.stats import variance_interval
 from neurocircuit.results.replay import Coverage
 
 INTERVALS = (0.68, 0.95)
@@ -134,5 +135,5 @@ def spread_of(pit_values: Floats) -> Spread:
     """Return the root mean square of the runs' normal scores."""
     score = np.clip(ndtri(pit_values), -_LARGEST_SCORE, _LARGEST_SCORE)
     n, total = len(score), float(score @ score)
-    low, high = (float(np.sqrt(total / chi2.ppf(p, n))) for p in (0.975, 0.025))
+    low, high = map(math.sqrt, variance_interval(total, n))
     return Spread(runs=n, ratio=float(np.sqrt(total / n)), low=low, high=high)

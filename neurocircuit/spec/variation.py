@@ -49,8 +49,8 @@ class SynapseVariation(Spec):
         >>> SynapseVariation(unit=0.2).spread(np.array([0.0, 1.0, 4.0]))
         array([0. , 0.2, 0.1])
         """
-        per_unit = np.divide(1.0, units, out=np.zeros_like(units, dtype=float), where=units > 0)
-        return np.where(units > 0, np.sqrt(self.weight**2 + self.unit**2 * per_unit), 0.0)
+        made = units > 0
+        return np.where(made, np.sqrt(self.weight**2 + self.unit**2 / np.where(made, units, 1.0)), 0.0)
 
 
 class Variation(Spec):

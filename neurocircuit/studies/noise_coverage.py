@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.core.pool import Progress, open_pool, silent
 from neurocircuit.core.provenance import RunClock
+from neurocircuit.core.stats import variance_interval
 from neurocircuit.core.taskstore import Task, TaskStore, key_of, run_tasks
 from neurocircuit.errors import InputError, SimulatorBadOutput
 from neurocircuit.neuron import levels
@@ -231,7 +231,7 @@ def _walk(
     if not degrees:
         return None
     lag_s = WALK_periods / f3_Hz
-    low, high = (total / float(chi2.ppf(p, degrees)) / lag_s for p in (0.975, 0.025))
+    low, high = (squares / lag_s for squares in variance_interval(total, degrees))
     return WalkOfVco3(
         measured=total / degrees / lag_s, low=low, high=high, characterised=characterised, increments=degrees
     )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from neurocircuit.rendering import style
 from neurocircuit.rendering.figures import evaluation
 from neurocircuit.results.evaluation import Confusion, LayerEvents, LayerSpikes
-from tests.rendering.test_figures import drawn_texts
+from tests.rendering.test_figures import assert_legible, drawn_texts
 
 
 def _spikes(names: list[str]) -> list[LayerSpikes]:
@@ -49,16 +49,8 @@ def test_text_is_8_pt_uncut_and_does_not_overlap(name: str) -> None:
     with style.styled():
         figure = FIGURES[name]()
         texts = drawn_texts(figure)
-    width, height = figure.canvas.get_width_height()
     assert texts
-    for text, box in texts:
-        assert text.get_fontsize() >= 8, text
-        assert -1 <= box.x0 <= box.x1 <= width + 1, text
-        assert -1 <= box.y0 <= box.y1 <= height + 1, text
-    for k, (first, one) in enumerate(texts):
-        for second, other in texts[:k]:
-            apart = one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
-            assert apart, (first, second)
+    assert_legible(figure, texts)
 
 
 def test_the_matrix_shows_each_share_where_it_belongs() -> None:

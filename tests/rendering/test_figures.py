@@ -43,6 +43,19 @@ def drawn_texts(figure: Figure) -> list[tuple[Text, Any]]:
     return [(text, text.get_window_extent(canvas.get_renderer())) for text in texts if id(text) not in undrawn]
 
 
+def assert_legible(figure: Figure, texts: list[tuple[Text, Any]]) -> None:
+    """Assert that no drawn text is smaller than 8 pt, cut by the edge of the figure, or on another."""
+    width, height = figure.canvas.get_width_height()
+    for text, box in texts:
+        assert text.get_fontsize() >= 8, text
+        assert -1 <= box.x0 <= box.x1 <= width + 1, text
+        assert -1 <= box.y0 <= box.y1 <= height + 1, text
+    for k, (first, one) in enumerate(texts):
+        for second, other in texts[:k]:
+            apart = one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
+            assert apart, (first, second)
+
+
 def _labels_outside(axes: Any) -> list[Text]:
     """matplotlib keeps the labels of ticks outside the view, undrawn, and those of inner shared axes."""
     found = []
@@ -60,15 +73,7 @@ def test_text_is_8_pt_uncut_and_does_not_overlap(run: Run, name: str) -> None:
         figure = FIGURES[name](run)
         texts = drawn_texts(figure)
     assert figure.get_size_inches()[0] == style.WIDTH_INCH
-    width, height = figure.canvas.get_width_height()
-    for text, box in texts:
-        assert text.get_fontsize() >= 8, text
-        assert -1 <= box.x0 <= box.x1 <= width + 1, text
-        assert -1 <= box.y0 <= box.y1 <= height + 1, text
-    for k, (first, one) in enumerate(texts):
-        for second, other in texts[:k]:
-            apart = one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 or other.y1 <= one.y0
-            assert apart, (first, second)
+    assert_legible(figure, texts)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -2,7 +2,8 @@
 
 means: of a mean, of a mean with rare large values, of paired differences. proportions: of a share, and exact binomial
 tests. clustered: of values that share chips and images. random_effects: of an accuracy over images crossed with chips.
-spread: robust standard deviations. scipy.stats takes a second to import, so its functions are called by scipy.special.
+spread: robust standard deviations, and a variance. scipy.stats takes a second to import, so its functions are called
+by scipy.special.
 """
 
 from neurocircuit.core.stats.means import (
@@ -24,7 +25,7 @@ from neurocircuit.core.stats.proportions import (
     smallest_detectable_shortfall,
     wilson_interval,
 )
-from neurocircuit.core.stats.spread import quantile_spread, robust_spread
+from neurocircuit.core.stats.spread import quantile_spread, robust_spread, variance_interval
 
 __all__ = [
     "CONFIDENCE",
@@ -43,5 +44,6 @@ __all__ = [
     "size_mixture_interval",
     "smallest_detectable_shortfall",
     "student_interval",
+    "variance_interval",
     "wilson_interval",
 ]

@@ -4,10 +4,10 @@ A code is so many unit currents, each with devices of its own: its relative spre
 What the spread of threshold and current factor is drawn from, `[mismatch]`, the process states.
 """
 
-import numpy as np
-from scipy import stats
+import math
 
 from neurocircuit.core.arrays import Floats
+from neurocircuit.core.stats import variance_interval
 from neurocircuit.process.bench import Bench, cpu_s
 from neurocircuit.process.context import Context
 from neurocircuit.process.stored import trimmed, trimmed_circuit
@@ -42,6 +42,7 @@ def measure(context: Context) -> Measured:
 
 def relative_spread(values: Floats) -> tuple[float, float, float]:
     """Return the standard deviation over the mean of normal values, and its 95 % interval (chi-squared)."""
-    spread, freedom = float(values.std(ddof=1) / abs(values.mean())), len(values) - 1
-    low, high = spread * np.sqrt(freedom / stats.chi2.ppf([0.975, 0.025], freedom))
-    return spread, float(low), float(high)
+    size, freedom = abs(float(values.mean())), len(values) - 1
+    variance = float(values.var(ddof=1))
+    low, high = variance_interval(variance * freedom, freedom)
+    return math.sqrt(variance) / size, math.sqrt(low) / size, math.sqrt(high) / size

@@ -22,30 +22,33 @@ _NAMED = 15  # classes whose names fit on the axes; more are numbered from 0
 
 def sparsity_figure(layers: "Sequence[LayerSpikes]") -> "Figure":
     """Draw the share of the neurons of each layer that spike at all, and before the decision."""
-    figure, axes = _by_layer([layer.name for layer in layers])
-    y = np.arange(len(layers))
-    for shift, shares, what, colour in (
-        (-0.2, [layer.overall for layer in layers], "at all", _COLOURS[0]),
-        (0.2, [layer.before_decision for layer in layers], "before the decision", _COLOURS[1]),
-    ):
-        axes.barh(y + shift, [100 * share for share in shares], 0.36, color=colour, label=what)
-    axes.set(xlabel="neurons that spike (%)", xlim=(0, 102))
-    figure.legend(loc="upper right", ncols=2, bbox_to_anchor=(0.98, 1.0), columnspacing=1.0)
-    return figure
+    shares = {"at all": [layer.overall for layer in layers]}
+    shares["before the decision"] = [layer.before_decision for layer in layers]
+    return _shares_figure(layers, shares, (_COLOURS[0], _COLOURS[1]), "neurons that spike (%)", 0.4, 0.36)
 
 
 def events_figure(layers: "Sequence[LayerEvents]") -> "Figure":
     """Draw the share of the neurons of each layer that spike on the chips, and of those missed and false."""
+    shares = {"spike": [layer.fired for layer in layers], "missed": [layer.missed for layer in layers]}
+    shares["false"] = [layer.false for layer in layers]
+    return _shares_figure(layers, shares, (_COLOURS[0], _COLOURS[1], _COLOURS[3]), "neurons (%)", 0.27, 0.25)
+
+
+def _shares_figure(
+    layers: "Sequence[LayerTimes]",
+    shares: dict[str, list[float]],
+    colours: tuple[str, ...],
+    xlabel: str,
+    apart: float,
+    width: float,
+) -> "Figure":
+    """Draw bars beside each other for each layer; apart: their distance, in rows."""
     figure, axes = _by_layer([layer.name for layer in layers])
-    y = np.arange(len(layers))
-    for shift, shares, what, colour in (
-        (-0.27, [layer.fired for layer in layers], "spike", _COLOURS[0]),
-        (0.0, [layer.missed for layer in layers], "missed", _COLOURS[1]),
-        (0.27, [layer.false for layer in layers], "false", _COLOURS[3]),
-    ):
-        axes.barh(y + shift, [100 * share for share in shares], 0.25, color=colour, label=what)
-    axes.set(xlabel="neurons (%)", xlim=(0, 102))
-    figure.legend(loc="upper right", ncols=3, bbox_to_anchor=(0.98, 1.0), columnspacing=1.0)
+    for k, (what, of_layers) in enumerate(shares.items()):
+        y = np.arange(len(layers)) + (k - (len(shares) - 1) / 2) * apart
+        axes.barh(y, [100 * share for share in of_layers], width, color=colours[k], label=what)
+    axes.set(xlabel=xlabel, xlim=(0, 102))
+    figure.legend(loc="upper right", ncols=len(shares), bbox_to_anchor=(0.98, 1.0), columnspacing=1.0)
     return figure
 
 
