@@ -151,7 +151,13 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
     for k, spikes in enumerate(plan.spikes):
         nodes = {f"wbn{k}": wbn, f"wbp{k}": wbp, f"ib{k}": vco1_V}
         names = [f"xw{k}_{n}" for n in range(len(spikes))]
-        for inside in (*(f"{name}.x{bit}." for name in names for bit in range(BITS)), f"xidle{k}."):
+        inside_of = [f"{name}.x{bit}." for name in names for bit in range(BITS)]
+        idle: list[str] = []
+        if copies := bench.installed.process.synapses - len(spikes):
+            size = f"units={2**BITS - 1} drive={2 ** (BITS - 1)} copies={copies}"
+            idle = [f"xidle{k} 0 0 0 ib{k} wbp{k} wbn{k} vdd synapse_bit", f"+ {size}"]
+            inside_of.append(f"xidle{k}.")
+        for inside in inside_of:
             high = bench.supply_V
             nodes |= {inside + "sp": source, inside + "sn": sink, inside + "gp": high, inside + "gm": high}
         lines += [
@@ -163,8 +169,7 @@ def _body(bench: Bench, plan: _Plan, vco1_A: float, weight_A: float) -> str:
                 f"{name} t{turn} {code_lines(code, BITS, 'vdd')} ib{k} wbp{k} wbn{k} vdd synapse"
                 for name, (code, turn) in zip(names, spikes, strict=True)
             ),
-            f"xidle{k} 0 0 0 ib{k} wbp{k} wbn{k} vdd synapse_bit",
-            f"+ units={2**BITS - 1} drive={2 ** (BITS - 1)} copies={bench.installed.process.synapses - len(spikes)}",
+            *idle,
             *(f".ic v({node})={number(value)}" for node, value in nodes.items()),
         ]
     return "\n".join(lines)

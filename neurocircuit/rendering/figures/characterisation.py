@@ -388,6 +388,8 @@ def fan_in(run: Characterised) -> "Figure":
     curve = measured.curves["fan_in"]
     codes = [int(key.split("_")[1]) for key in curve if key.startswith("code_") and key.endswith("_loss")]
     shown = [("frequency_loss", "frequency")]
+    if "jump_loss" in curve:  # of a datasheet of before other codes were measured
+        shown.append(("jump_loss", "jump of a source, code 15"))
     shown += [
         (f"code_{code}_loss", f"jump of a {'source' if code > 0 else 'sink'}, code {abs(code)}") for code in codes
     ]

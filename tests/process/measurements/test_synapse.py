@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from neurocircuit.process.measurements import synapse
 from neurocircuit.process.measurements.synapse import MIDDLE, PHASES, over_phase
 from neurocircuit.process.spike_pairs import KINDS, LAGS, overlap, rings, triangle
 
@@ -42,3 +45,19 @@ def test_a_planted_dependence_on_phase_leaves_the_mean() -> None:
     found, spread = over_phase(mean * 1.03, mean[MIDDLE - 1] * (1 + 0.03 * np.cos(5 * phase) + 0.02 * np.sin(phase)))
     assert found == pytest.approx(mean, rel=1e-9)
     assert spread == pytest.approx(np.sqrt((0.03**2 + 0.02**2) / 2), rel=1e-9)
+
+
+@pytest.mark.parametrize(("synapses", "copies"), [(2, ["1"]), (3, ["2", "1"])])
+def test_idle_synapses_fill_up_to_the_processs_own(synapses: int, copies: list[str]) -> None:
+    """Rings with one and with two spikes; none is left idle where both of two spike (ngspice refuses a count of 0)."""
+    bench = SimpleNamespace(
+        rings=lambda currents: SimpleNamespace(bias_V=[0.6]),
+        standing=lambda *_: (0.5, 0.4, 0.7, 0.3),
+        enable=lambda: "",
+        supply_V=1.0,
+        installed=SimpleNamespace(process=SimpleNamespace(synapses=synapses)),
+    )
+    body = synapse._body(bench, synapse._Plan((((15, 0),), ((15, 0), (1, 0))), 1e-9), 1e-5, 1e-6)
+    lines = [line for line in body.splitlines() if line.startswith("+ units=15")]
+    assert [line.split("copies=")[1] for line in lines] == copies
+    assert (".ic v(xidle1." in body) == (synapses > 2)
