@@ -41,7 +41,7 @@ class Characterisation(FolderResult):
         return NeuronSpec.from_toml(self.specs[0])
 
     def trims(self) -> tuple[str, ...]:
-        """Return a line for each condition that was trimmed and has no spec: what was reached, and what is left."""
+        """Return a line for each condition with a trim but no spec: the frequency, the errors of phase and drift."""
         folder = self.out / run.CONDITIONS
         with_spec = {path.parent for path in folder.glob(f"*/{spec_files.SPEC}")}
         return tuple(

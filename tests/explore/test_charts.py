@@ -68,7 +68,7 @@ def test_accuracy_has_a_line_for_each_factor_and_its_interval() -> None:
     assert options["legend"]["data"] == ["mismatch of neurons × 0", "mismatch of neurons × 1"]
     data = lines["mismatch of neurons × 1"]["data"]
     assert [point["value"] for point in data] == [[1.0, 80.0], [2.0, 70.0]]
-    assert data[1]["name"] == "70.0% (55.0% … 95.0%), −10.0 points (−4.0 … +1.0)"
+    assert data[1]["name"] == "70% (55% … 95%), −10.0 points (−4.0 … +1.0)"
     assert lines["low"]["data"] == [[1.0, pytest.approx(65.0)], [2.0, pytest.approx(55.0)]]
     assert lines["95 % interval"]["data"] == [[1.0, pytest.approx(30.0)], [2.0, pytest.approx(40.0)]]
     assert options["series"][0]["markLine"]["data"] == [{"yAxis": 92.0}]
