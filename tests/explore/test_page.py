@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from neurocircuit.rendering.text import interval
 from neurocircuit.spec import NeuronSpec
 from tests.rendering.browser import CHROMIUM, Page
 
@@ -177,7 +178,7 @@ def test_the_network_tab_shows_accuracy_against_two_causes(page: Page, mapped: P
         page.wait_for(f"({ACCURACIES} ?? '').includes('points (')", patience_s=180)
         own = OnChips.open(mapped / "weights.pt", mapped / "table.nc")
         assert page.evaluate("document.querySelector('#network-summary').innerText") == own.sentence()
-        assert f"{own.accuracy({}).interval[0]:.1%}" in page.evaluate(ACCURACIES)
+        assert interval(own.accuracy({}).interval, 1) in page.evaluate(ACCURACIES)
         assert "to go" in page.evaluate("document.querySelector('#state').innerText")
         assert page.evaluate("document.querySelectorAll('#accuracy canvas').length") == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= 1400

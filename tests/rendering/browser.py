@@ -70,8 +70,12 @@ class Page:
         return value
 
     def press(self, selector: str, share: float = 0.5) -> None:
-        """Press and release the mouse on the element, at a share of its width."""
-        at = self._place(selector, share)
+        """Press and release the mouse on the element, at a share of its width, once it stands still."""
+        before = self._place(selector, share)
+        time.sleep(0.1)
+        while (at := self._place(selector, share)) != before:
+            before = at
+            time.sleep(0.1)
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
 
