@@ -100,6 +100,8 @@ def results(out: Path, condition: Condition, request: Request) -> dict[str, Meas
     return {name: Measured.from_dict(value) for name, value in stored if value is not None}
 
 
+STILL_RUNNING_s = 30.0  # after so long without a finished measurement the progress names the oldest that runs
+
 _Task = tuple[int, str]  # number of the condition, measurement
 
 
@@ -137,8 +139,13 @@ class _Run:
             self._give_up_what_needs_a_failed_one()
             for task in [task for task in self.open if self._is_ready(task)][: pool.slots - len(running)]:
                 self.open.remove(task)
+                self._tell(task, "running")
                 running[self._submit(pool, task)] = task, time.monotonic()
-            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+            ended = wait(running, timeout=STILL_RUNNING_s, return_when=FIRST_COMPLETED).done if running else set()
+            if running and not ended:
+                task, began_s = min(running.values(), key=lambda value: value[1])
+                self._tell(task, f"running for {time.monotonic() - began_s:.0f} s")
+            for future in ended:
                 task, began_s = running.pop(future)
                 self._finish(pool, task, future, time.monotonic() - began_s)
 

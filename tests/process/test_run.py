@@ -12,7 +12,7 @@ from neurocircuit.process import run
 from neurocircuit.process.request import NEEDS, Request, conditions, slug, with_needs
 from neurocircuit.results import measurement
 from tests.command_line import running, wait_until
-from tests.process.fake_work import work
+from tests.process.fake_work import slow_work, work
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def carry_out(request: Request, out: Path, resume: bool = False, jobs: int = 2) 
     assert [done for done, *_ in told] == sorted(done for done, *_ in told)
     open_ = 10 if not told[0][2].startswith("measurements: ") else int(told[0][2].split()[3])
     assert told[-1][:2] == (open_, open_)  # what another call made is not counted
-    return record, [label for *_, label in told]
+    return record, [label for *_, label in told if not label.endswith(": running")]
 
 
 def test_a_failure_takes_only_what_needs_it(request_of_two: Request, tmp_path: Path) -> None:
@@ -59,6 +59,15 @@ def test_a_failure_takes_only_what_needs_it(request_of_two: Request, tmp_path: P
     assert set(ss) == {"trim", "cco", "flipflop"}
     assert len(labels) == 10
     assert "ss_27C_1V synapse: failed: no pulse" in labels
+
+
+def test_progress_names_what_runs(request_of_two: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "STILL_RUNNING_s", 0.1)
+    told: list[str] = []
+    run.begin(request_of_two, tmp_path / "r", False)
+    run.execute(request_of_two, tmp_path / "r", 2, progress=lambda *heard: told.append(heard[2]), work=slow_work)
+    assert told[0] == "tt_27C_1V trim: running"
+    assert "tt_27C_1V trim: running for 0 s" in told
 
 
 def test_resume_repeats_only_what_is_missing(request_of_two: Request, tmp_path: Path) -> None:
