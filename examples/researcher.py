@@ -67,12 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
     print("converted: ", nc.evaluate(spiking, test[:tested], noise=noise, chips=chips))
 
     # 5. Trained under this noise, with the weights' 4 bit.
-    settings = [
-        *("data.name=digits", "data.held_out=137", "encoding.alpha=1", "rotate_deg=0", "zoom=0", "shift_px=0"),
-        *("hardware.bits=4", "hardware.full_scale=layer", f"schedule.epochs={epochs}"),
-    ]
+    settings = ["data.held_out=137", "hardware.bits=4", "hardware.full_scale=layer", f"schedule.epochs={epochs}"]
     aware = nc.snn.train(
-        "mnist_windowed_finetune",
+        "windowed_finetune",  # data and encoding are as in spiking.pt
         settings=settings,
         initial=given.out / "spiking.pt",
         noise=noise,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     type=click.Choice(("ramp", "forced")),
     default="ramp",
     show_default=True,
-    help="ramp: for the circuit, wants fine-tuning (train mnist_windowed_finetune --initial OUT); "
+    help="ramp: for the circuit, wants fine-tuning (train windowed_finetune --initial OUT); "
     "forced: reproduces the ReLU network exactly, up to X.",
 )
 @click.option("--slope", type=float, help="Of every neuron's membrane, 1/tau; default: as one bias spike makes it.")
@@ -79,7 +79,7 @@ def command(
     Writes the windowed network, which `evaluate`, `map` and `train --initial` take, and beside it OUT.conversion.json
     with the share of images decided as before and what became of each layer, and a report. Networks of one's own: an
     ONNX file (.onnx) with --data-set, or nc.snn.convert in Python. A windowed network in CHECKPOINT gets another
-    --window, weights and X as they are.
+    --window, weights and X as they are. What is to be typed next stands in the last line.
 
     Of a network for ImageNet: convert --architecture googlenet WEIGHTS --data IMAGENET --images 50 --test 5000, where
     IMAGENET has train/ and val/, each with one folder of pictures per class.

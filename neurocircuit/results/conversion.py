@@ -1,10 +1,16 @@
 """How a ReLU network became windowed neurons, layer by layer."""
 
+import shlex
+from pathlib import Path
 from typing import ClassVar
 
 from neurocircuit.core.result import Number, Result, Values
 from neurocircuit.core.stats import wilson_interval
 from neurocircuit.spec.windowed import Form
+
+_FINE_TUNING = "windowed_finetune"  # recipe of one epoch of tens of thousands of images
+_STEPS, _BATCH = 300, 100  # that are enough; of few images a batch is a tenth, so that an epoch has steps
+_STEPS_OF_AN_EPOCH, _SMALLEST_BATCH = 10, 10
 
 
 class LayerConversion(Values):
@@ -53,7 +59,8 @@ class AccuracyComparison(Values):
 class Conversion(Result):
     """How a ReLU network became windowed neurons, on the images that chose X. quantile: None: X is a bound.
 
-    accuracy: on test images, where both networks were compared.
+    accuracy: on test images, where both networks were compared. checkpoint: file of the converted network, once it has
+    one; training_images: how many its data set has to fine-tune it, where the command converted it; data: their folder.
     """
 
     kind: ClassVar[str] = "conversion"
@@ -66,6 +73,23 @@ class Conversion(Result):
     latency_over_tau: Number
     layers: tuple[LayerConversion, ...]
     accuracy: AccuracyComparison | None = None
+    checkpoint: str | None = None
+    training_images: int | None = None
+    data: str | None = None
+
+    @property
+    def fine_tuning(self) -> str:
+        """The command that fine-tunes the network, whole where its file and data are known."""
+        if self.checkpoint is None or self.training_images is None:
+            return f"neurocircuit train {_FINE_TUNING} --initial FILE --out DIR"
+        path = Path(self.checkpoint)
+        words = ["neurocircuit", "train", _FINE_TUNING, "--initial", str(path)]
+        words += [] if self.data is None else ["--data", self.data]
+        batch = min(_BATCH, max(_SMALLEST_BATCH, self.training_images // _STEPS_OF_AN_EPOCH))
+        epochs = max(1, round(_STEPS * batch / self.training_images))
+        words += [] if epochs == 1 else ["--set", f"epochs={epochs}"]
+        words += [] if batch == _BATCH else ["--set", f"batch_size={batch}"]
+        return shlex.join([*words, "--out", str(path.with_name(f"{path.stem}-tuned"))])
 
     @property
     def spikes(self) -> float:
@@ -88,9 +112,5 @@ class Conversion(Result):
         if self.accuracy is not None:
             lines.append(str(self.accuracy))
         if self.form == "ramp":
-            lines.append(
-                "form ramp bends activations, fine-tune it: neurocircuit train mnist_windowed_finetune --initial FILE "
-                f"--set encoding.alpha={self.layers[0].window_over_tau:g}, and for other data than MNIST the data's "
-                "settings too (--set data.name=…, data.held_out=…)"
-            )
+            lines.append(f"form ramp bends activations, fine-tune it: {self.fine_tuning}")
         return "\n".join(lines)

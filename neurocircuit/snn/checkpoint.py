@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from neurocircuit.core.files import write_atomically
 from neurocircuit.errors import FileFormatError, InputError, SpecError
 from neurocircuit.snn import relu, weights_file
+from neurocircuit.snn.encode import OF_RELU as RELU_ENCODING
 from neurocircuit.snn.layer_graph import LayerGraphNetwork
 from neurocircuit.snn.models import NetworkSpec, build
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.weights_file import read_content as load
 from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 from neurocircuit.spec import FullScale
+from neurocircuit.spec.fields import stated_over
 
 __all__ = [
     "load",
@@ -106,8 +108,7 @@ def new_network(subject: Subject, generator: torch.Generator, initial: str = "")
     if name == "own":
         return _of_graph(subject, generator)
     if name in ("relu_compact", "relu_vgg16"):
-        if subject.encoding.kind != "linear":
-            raise SpecError(f"encoding.kind must be linear for {name}, got {subject.encoding.kind}")
+        _check_linear(subject, name)
         if name == "relu_vgg16":
             return relu.build_vgg16(subject.encoding, shape, classes, generator)
         network = subject.network
@@ -129,9 +130,16 @@ def _of_graph(subject: Subject, generator: torch.Generator) -> nn.Module:
         raise InputError(f"the network has {network.classes} outputs, {data.name} has {data.class_count} classes")
     if graph.is_spiking:
         return network
-    if subject.encoding.kind != "linear":
-        raise SpecError(f"encoding.kind must be linear for a ReLU network, got {subject.encoding.kind}")
+    _check_linear(subject, "a ReLU network")
     return relu.ReluNetwork.of([network], subject.encoding)
+
+
+def _check_linear(subject: Subject, name: str) -> None:
+    if subject.encoding.kind != "linear":
+        raise SpecError(
+            f"encoding.kind must be linear for {name}, got {subject.encoding.kind}: in the recipe [encoding] "
+            'kind = "linear", or --set encoding.kind=linear'
+        )
 
 
 def traced_in(network: nn.Module) -> LayerGraphNetwork | None:
@@ -145,6 +153,8 @@ def of_module(subject: Subject, module: nn.Module) -> tuple[Subject, nn.Module]:
     Raise InputError naming what has no meaning here, and where module, data and encoding do not fit.
     """
     traced = LayerGraphNetwork.of(module, subject.data.shape)
+    if not traced.graph.is_spiking:
+        subject = subject.replace(encoding=stated_over(subject.encoding, RELU_ENCODING))
     network = NetworkSpec(name="own", code=subject.network.code, graph=traced.graph, parameterisation="free")
     subject = subject.replace(network=network)
     made = new_network(subject, torch.Generator().manual_seed(0))

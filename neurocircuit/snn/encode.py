@@ -35,6 +35,9 @@ class Encoding(Spec):
         return f"t = {self.alpha:g} (1 - p)" if self.kind == "bright_first" else f"t = {self.alpha:g} p"
 
 
+OF_RELU = Encoding(kind="linear", alpha=0.5)  # of a ReLU network whose recipe says nothing of it: pixels go in
+
+
 def encode(pixels: Tensor, encoding: Encoding) -> Tensor:
     """Return the input spikes z = e^t, same shape, from pixels in [0, 1]; t = alpha (1 - p) or t = alpha p.
 

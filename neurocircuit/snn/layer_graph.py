@@ -19,7 +19,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.pooling import AveragePool2d, AverageTimePool2d, EarliestPool2d, LatestPool2d
 from neurocircuit.snn.retime import Retime
-from neurocircuit.spec.layer_graph import INPUT, RELU, SPIKING, Kind, LayerGraph, Node, Option
+from neurocircuit.spec.layer_graph import INPUT, RELU, SPIKING, Kind, LayerGraph, Node, Option, name_of_path
 
 _POOL = ("kernel_size", "stride", "padding")
 _SHAPES: dict[str, Callable[[Any], dict[str, Option]]] = {
@@ -506,12 +506,9 @@ def _node_names(stages: list[Stage]) -> Iterator[str]:
     """Yield names for the nodes of a graph: paths without dots, which attributes of a module can be."""
     taken = set(_RESERVED)
     for stage in stages:
-        name = stage.name.replace(".", "_")
-        if name[0].isdigit():
-            name = f"layer{name}"
+        name = name_of_path(stage.name)
         if name.strip("_").isdigit():
             name = stage.kind
-        name = name[-56:]
         unique, number = name, 1
         while unique in taken:
             number += 1

@@ -56,6 +56,9 @@ class LossSpec(Spec):
     ] = "sum"
 
 
+OF_RELU = LossSpec(kind="cross_entropy", kappa=1.0)  # of a ReLU network whose recipe says nothing of it
+
+
 def spike_loss(z_out: Tensor, target: Tensor, spec: LossSpec) -> Tensor:
     """Return the mean loss, a scalar, of output spikes z_out [image, class] for target classes [image]."""
     if spec.kind == "paper":

@@ -16,7 +16,7 @@ from neurocircuit.snn.data.augment import Augmentation
 from neurocircuit.snn.data.sets import Data, Dataset
 from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.data.torch_sets import MapStyle
-from neurocircuit.snn.encode import Encoding
+from neurocircuit.snn.encode import OF_RELU, Encoding
 from neurocircuit.snn.models import count_weights
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.windowed import WindowedNetwork
@@ -85,7 +85,7 @@ class Model:
         if encoding is None:
             if any(isinstance(layer, SpikingLayer) for layer in module.modules()):
                 raise InputError("encoding must be given with a module: nc.snn.Encoding(kind=..., alpha=...)")
-            encoding = Encoding(kind="linear", alpha=0.5)
+            encoding = OF_RELU
         subject = Subject(name=name, data=data, encoding=encoding, augmentation=augmentation or Augmentation())
         return cls(*checkpoint.of_module(subject, module))
 

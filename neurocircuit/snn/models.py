@@ -104,6 +104,11 @@ class NetworkSpec(Spec):
     ] = None
     graph: Annotated[LayerGraph | None, Field(description="layers of an own network, as traced")] = None
 
+    @property
+    def is_relu(self) -> bool:
+        """Whether it is a ReLU network, from pixels to values, which is converted."""
+        return not self.graph.is_spiking if self.graph is not None else self.name in ("relu_compact", "relu_vgg16")
+
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, values: Any) -> Any:

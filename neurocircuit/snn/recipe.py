@@ -18,7 +18,7 @@ from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.hardware_spec import HardwareSpec
 from neurocircuit.snn.loss import LossSpec
 from neurocircuit.snn.models import NetworkSpec
-from neurocircuit.spec.fields import Ratio, Spec, read_toml
+from neurocircuit.spec.fields import Ratio, Spec, read_toml, stated_over
 
 
 class OptimiserSpec(Spec):
@@ -82,7 +82,12 @@ class Recipe(Subject):
 
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True, description="root of all random draws")] = 1
     initial: Annotated[
-        str, Field(description="file of weights to start from instead of random ones, from where one is; empty: none")
+        str,
+        Field(
+            description="file of weights to start from instead of random ones, from where one is; empty: none. What "
+            "[encoding] leaves out is as in this file; where [data] names no data set, so is what [data] and "
+            "[augmentation] leave out"
+        ),
     ] = ""
     loss: LossSpec = LossSpec()
     optimiser: OptimiserSpec = OptimiserSpec()
@@ -99,6 +104,17 @@ class Recipe(Subject):
     def subject(self) -> Subject:
         """The part that evaluation needs."""
         return Subject(**{name: getattr(self, name) for name in Subject.model_fields})
+
+    def inheriting(self, initial: Subject) -> Self:
+        """Return the recipe with what it leaves to the weights that it starts from.
+
+        What its [encoding] leaves out is theirs; where its [data] names no data set, so is what [data] and
+        [augmentation] leave out.
+        """
+        sections: tuple[str, ...] = ("encoding",)
+        if "name" not in self.data.model_fields_set:
+            sections = ("data", "encoding", "augmentation")
+        return self.replace(**{name: stated_over(getattr(self, name), getattr(initial, name)) for name in sections})
 
     @property
     def sha256(self) -> str:

@@ -120,7 +120,7 @@ def check_mappable(subject: Subject, network: nn.Module) -> None:
     if windowed_in(network) is not None:
         return
     if isinstance(network, ReluNetwork):
-        raise InputError("a ReLU network has no circuit: convert it first (nc.snn.convert)")
+        raise InputError("a ReLU network has no circuit: convert it first (neurocircuit convert, nc.snn.convert)")
     stages = stages_of(network)
     for stage in stages:
         if isinstance(stage.module, LatestPool2d | AveragePool2d) and subject.network.name != "own":

@@ -68,6 +68,11 @@ def read_content(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_subject(path: Path) -> Subject | None:
+    """Return what the weights in a file are for; None where no data set is known. Raise as `read_content`."""
+    return subject_of(read_content(path), path)
+
+
 def subject_of(content: dict[str, Any], path: Path) -> Subject | None:
     """Return what the weights in a file are for. Raise FileFormatError naming what does not fit."""
     try:

@@ -386,7 +386,10 @@ class WindowedNetwork(nn.Module):
         """
         path = Path(path)
         write_atomically(path, weights_file.to_bytes(self.subject, self.state_dict(), self.graph))
-        return path if self.conversion is None else self.conversion.write(path.with_suffix(".conversion.json"))
+        if self.conversion is None:
+            return path
+        self.conversion = self.conversion.model_copy(update={"checkpoint": str(path)})
+        return self.conversion.write(path.with_suffix(".conversion.json"))
 
     @classmethod
     def load(cls, path: Path | str) -> "WindowedNetwork":

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import tomli_w
 from pydantic import (
@@ -83,6 +83,9 @@ Celsius = Annotated[float, *_quantity("degC")]
 Ratio = Annotated[float, *_quantity("")]
 
 
+S = TypeVar("S", bound="Spec")
+
+
 class Spec(BaseModel):
     """Base of the frozen, validated descriptions that travel as TOML."""
 
@@ -123,6 +126,16 @@ class Spec(BaseModel):
         """Return a validated copy with some fields changed."""
         unchanged = {name: getattr(self, name) for name in type(self).model_fields if name not in values}
         return type(self)(**unchanged, **values)
+
+
+def stated_over(spec: S, base: S) -> S:
+    """Return `base` with the fields that `spec` was given, by file or call; its defaults do not count.
+
+    >>> from neurocircuit.spec import Tone
+    >>> stated_over(Tone(frequency_Hz=2e6, amplitude_V=0.1), Tone(frequency_Hz=1e6, amplitude_V=0.1)).frequency_Hz
+    2000000.0
+    """
+    return base.replace(**{name: getattr(spec, name) for name in spec.model_fields_set})
 
 
 def read_toml(path: Path) -> dict[str, Any]:

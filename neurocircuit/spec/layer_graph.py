@@ -42,6 +42,16 @@ SPIKING: tuple[str, ...] = get_args(SpikingKind)
 RELU: tuple[str, ...] = get_args(ReluKind)
 
 
+def name_of_path(path: str) -> str:
+    """Return the name of a node for a module at `path`: _ for dots, `layer` before a leading digit, 56 letters at most.
+
+    >>> name_of_path("features.0"), name_of_path("0.conv")
+    ('features_0', 'layer0_conv')
+    """
+    name = path.replace(".", "_")
+    return (f"layer{name}" if name[0].isdigit() else name)[-56:]
+
+
 class Node(Spec):
     """One layer: what it is, which nodes it reads, and the arguments of its torch module that are not the default."""
 

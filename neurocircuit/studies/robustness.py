@@ -111,7 +111,7 @@ def robustness(
         draws=draws,
         epochs_of_each_step=recipe.schedule.epochs,
         full_scale=recipe.hardware.full_scale,
-        recipe_sha256=recipe.sha256,
+        recipe_sha256=subject.recipe.sha256,
         run=clock.record(),
     )
 
@@ -137,11 +137,12 @@ class Study:
         """
         if draws < 2:
             raise InputError(f"draws must be >= 2, got {draws}")
-        self.recipe, self.weights, self.folder, self.draws = recipe, weights, folder, draws
+        self.weights, self.folder, self.draws = weights, folder, draws
         self.data = None if data is None else Path(data)
         self.retrain = retrain
         self._progress, self._steps_done, self._steps_reused, self._worked = progress, 0, 0, False
         self.subject, self.network = checkpoint.load_network(weights)
+        self.recipe = recipe.inheriting(self.subject)
         self.first, self.pool = first, pool
         self.images = sets.load(self.subject.data, "test", data).first(first)
         self.store = TaskStore(folder.parent / "tasks")

@@ -1,6 +1,7 @@
 """neurocircuit convert, as a user calls it, on the digits."""
 
 import json
+import shlex
 
 import pytest
 
@@ -78,6 +79,22 @@ def test_it_is_fine_tuned_as_windowed_neurons(neurocircuit, tmp_path, relu):
     done = neurocircuit(*command, "--resume", "--out", "run", "--set", "alpha=1.0")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "recipe's encoding" in done.stderr
+
+
+def test_what_it_prints_is_the_next_command(neurocircuit, tmp_path, relu):
+    """Data, encoding and augmentation are as in the converted network, which may be of any data set."""
+    done = neurocircuit("convert", relu, "--window", "0.8", "--images", "80", "--out", "w.pt")
+    (line,) = [line for line in done.stdout.splitlines() if "fine-tune it" in line]
+    command = shlex.split(line.partition(": ")[2])
+    assert command[:3] == ["neurocircuit", "train", "windowed_finetune"]
+    tuned = neurocircuit(*command[1:], "--set", "epochs=1", "--threads", "1")
+    assert tuned.returncode == 0, tuned.stderr
+    assert "as in w.pt, for the recipe leaves it out: data (digits), encoding (t = ln(e^0.8" in tuned.stderr
+    recipe = json.loads((tmp_path / "w-tuned/run.json").read_text())["recipe"]
+    assert (recipe["data"]["name"], recipe["data"]["held_out"]) == ("digits", 300)
+    assert (recipe["encoding"], recipe["augmentation"]["shift_px"]) == ({"kind": "linear", "alpha": 0.8}, 0)
+    other = neurocircuit(*command[1:], "--set", "data.name=mnist", "--out", "other")
+    assert (other.returncode, other.stderr.count("\n")) == (2, 1)
 
 
 def test_a_lower_quantile_clips_that_share(neurocircuit, tmp_path, relu):

@@ -1,5 +1,6 @@
 """Torch modules of one's own: traced, trained, mapped, verified, evaluated; what has no meaning is named."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,16 @@ from neurocircuit.snn.hardware.on_chips import NetworkOnChips
 from neurocircuit.snn.layer_graph import LayerGraphNetwork
 from neurocircuit.snn.model import Model
 from neurocircuit.snn.models import NetworkSpec
-from neurocircuit.snn.recipe import Subject
+from neurocircuit.snn.recipe import Recipe, ScheduleSpec, Subject
 from neurocircuit.snn.retime import Retime
 from neurocircuit.snn.trace import trace
 from neurocircuit.snn.unroll import unroll
-from neurocircuit.spec.layer_graph import LayerGraph, Node
-from tests.snn.own_networks import Branches, OwnClock, Residual
+from neurocircuit.spec.layer_graph import LayerGraph, Node, name_of_path
+from tests.snn.own_networks import Branches, OwnClock, Residual, TwoBlocks
 
 SHAPE = (1, 8, 8)
 TWO_TAU = Encoding(kind="bright_first", alpha=2.0)
+PLAIN = (nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 10))
 SHORT = ("epochs=3", "data.held_out=200", "encoding.alpha=2", "averaging=0")
 
 
@@ -142,6 +144,44 @@ def test_a_relu_module_is_trained_and_converted(tmp_path: Path) -> None:
     accuracy = windowed.conversion.accuracy
     assert accuracy is not None
     assert min(accuracy.right_before, accuracy.right_after) > 0.7 * accuracy.images
+
+
+def test_a_short_recipe_of_a_relu_module_says_nothing_of_spikes(tmp_path: Path) -> None:
+    """Encoding and loss are what a ReLU network wants, but for what the recipe states."""
+    torch.manual_seed(0)
+    recipe = Recipe(name="short", data=DataSpec(name="digits", held_out=200), schedule=ScheduleSpec(epochs=2))
+    model = nc.snn.train(recipe, network=Residual(), out=tmp_path / "run", threads=1)
+    assert model.subject.encoding == Encoding(kind="linear", alpha=0.5)
+    record = Recipe.from_dict(json.loads((tmp_path / "run/run.json").read_text())["recipe"])
+    assert (record.loss.kind, record.loss.kappa, record.loss.smoothing) == ("cross_entropy", 1.0, 0.0)
+    assert json.loads((tmp_path / "run/run.json").read_text())["held_out_accuracy"] > 0.5  # chance: 0.1
+    for settings, said in (("encoding.alpha=1", ("linear", 1.0)), ("loss.smoothing=0.1", ("linear", 0.5))):
+        out = tmp_path / settings
+        again = nc.snn.train(recipe, network=Residual(), settings=[settings, "epochs=1"], out=out, threads=1)
+        assert (again.subject.encoding.kind, again.subject.encoding.alpha) == said
+    stated = (
+        'for a ReLU network, got dark_first: in the recipe .encoding. kind = "linear", or --set encoding.kind=linear'
+    )
+    with pytest.raises(SpecError, match=stated):
+        nc.snn.train(recipe, network=Residual(), settings=["encoding.kind=dark_first"], out=tmp_path / "no", threads=1)
+
+
+@pytest.mark.parametrize("kind", [Residual, TwoBlocks, lambda: nn.Sequential(*PLAIN)])
+def test_layers_have_the_modules_names_from_module_and_checkpoint(tmp_path: Path, kind: Any) -> None:
+    torch.manual_seed(0)
+    module, images = kind().eval(), nc.data.digits("train")[:60]
+    direct = nc.snn.convert(module, images, form="forced")
+    Model.of(module, images).save(tmp_path / "relu.pt")
+    from_file = nc.snn.convert(nc.snn.load(tmp_path / "relu.pt"), images, form="forced")
+    assert [node.name for node in from_file.graph.nodes] == [node.name for node in direct.graph.nodes]
+    weights = from_file.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in direct.state_dict().items())
+    with_weights = [
+        name_of_path(path) for path, layer in module.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    names = [node.name for node in direct.graph.layers]
+    assert set(names) <= set(with_weights)
+    assert names[-1] == with_weights[-1]
 
 
 def test_evaluate_and_map_take_the_module_itself(trained: Model) -> None:

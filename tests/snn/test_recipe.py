@@ -64,6 +64,32 @@ def test_a_wrong_setting_is_one_line(setting, message):
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_recipe_leaves_out_is_as_in_its_initial_weights():
+    initial = load_recipe(
+        TRAINING / "mnist_windowed.toml", ("data.name=digits", "data.held_out=300", "encoding.alpha=1.0")
+    ).subject
+    plain = Recipe(name="short").inheriting(initial)
+    assert (plain.data, plain.encoding, plain.augmentation) == (initial.data, initial.encoding, initial.augmentation)
+    assert (plain.network, plain.loss) == (Recipe(name="short").network, Recipe(name="short").loss)
+
+    stated = Recipe.from_dict({"name": "s", "data": {"held_out": 100}, "augmentation": {"zoom": 0.0}}).inheriting(
+        initial
+    )
+    assert (stated.data.name, stated.data.held_out) == ("digits", 100)
+    assert (stated.augmentation.zoom, stated.augmentation.shift_px) == (0.0, initial.augmentation.shift_px)
+
+    named = Recipe.from_dict({"name": "s", "data": {"name": "digits"}, "encoding": {"alpha": 2.0}}).inheriting(initial)
+    assert (named.data.held_out, named.augmentation.shift_px) == (0, 0)  # of data that it names itself nothing is taken
+    assert (named.encoding.kind, named.encoding.alpha) == ("linear", 2.0)
+
+
+def test_a_recipe_that_states_all_is_as_it_was():
+    for path in RECIPES:
+        recipe = load_recipe(path)
+        if recipe.data.model_fields_set and recipe.encoding.model_fields_set == {"kind", "alpha"}:
+            assert recipe.inheriting(Recipe(name="other").subject).sha256 == recipe.sha256
+
+
 def test_a_subject_is_the_part_for_evaluation():
     recipe = load_recipe(TRAINING / "digits.toml")
 

@@ -12,6 +12,7 @@ from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.results.conversion import Conversion, LayerConversion
 from neurocircuit.snn import imagenet
+from neurocircuit.snn.checkpoint import traced_in
 from neurocircuit.snn.conversion.build import Builder
 from neurocircuit.snn.conversion.measure import compare, measure
 from neurocircuit.snn.conversion.reader import read
@@ -66,13 +67,18 @@ def convert_file(
         raise InputError(f"data_set must be given for an .onnx file, and for that alone, got {checkpoint}")
     if data_set is not None:
         spec = DataSpec.from_dict({"name": data_set})
-        chosen = sets.load(spec, split, data).first(images)
-        test_images = None if test is None else sets.load(chosen.data, "test", data).first(test)
-        return convert(checkpoint, chosen, test=test_images, **options)
-    source = load(checkpoint) if architecture is None else imagenet.load(architecture, checkpoint)
-    test_images = None if test is None else source.images("test", data).first(test)
-    choosing = source.images(split, data)
-    return convert(source, choosing.first(images or min(_IMAGES, len(choosing))), test=test_images, **options)
+        choosing = sets.load(spec, split, data)
+        test_images = None if test is None else sets.load(choosing.data, "test", data).first(test)
+        source: Model | ImageNetNetwork | Path | str = checkpoint
+    else:
+        source = load(checkpoint) if architecture is None else imagenet.load(architecture, checkpoint)
+        choosing = source.images(split, data)
+        test_images = None if test is None else source.images("test", data).first(test)
+    network = convert(source, choosing.first(images or min(_IMAGES, len(choosing))), test=test_images, **options)
+    if network.conversion is not None and split == "train":
+        known = {"training_images": len(choosing), "data": None if data is None else str(data)}
+        network.conversion = network.conversion.model_copy(update=known)
+    return network
 
 
 def convert(
@@ -96,7 +102,7 @@ def convert(
     Of a windowed network: it at another window, weights and X as they are; it has no `conversion`.
 
     The converted network takes pixels 0 … 1. Form `ramp` is the one for the circuit: it bends activations by φ and
-    wants fine-tuning (`train("mnist_windowed_finetune", initial=...)`). Form `forced` gives the outputs of the original
+    wants fine-tuning (`train("windowed_finetune", initial=...)`). Form `forced` gives the outputs of the original
     where no activation exceeds its layer's X.
 
     Args:
@@ -144,7 +150,7 @@ def convert(
     if isinstance(module, Model):
         module = module.network
     if isinstance(module, ReluNetwork):
-        module = module.inner
+        module = traced_in(module) or module.inner
     if isinstance(images, Dataset):
         assert subject is not None  # noqa: S101
         images = torch.from_numpy(for_evaluation(images.pixels, subject.augmentation))

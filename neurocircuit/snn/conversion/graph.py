@@ -20,6 +20,7 @@ from neurocircuit.snn.conversion.values import (
     Step,
     Value,
 )
+from neurocircuit.spec.layer_graph import name_of_path
 from neurocircuit.spec.windowed import INPUT, MaxNode
 
 
@@ -53,6 +54,7 @@ class TracedGraph:
         self.nodes = list(graph.nodes)
         self.values: dict[str, Any] = {}
         self.steps: list[Step] = []
+        self._names = {INPUT}
 
     def refusal(self, node: fx.Node, what: str = "") -> str:
         """Return that an operation has no windowed form, and what of it where it is not the operation itself."""
@@ -119,21 +121,31 @@ class TracedGraph:
             return Affine((Part(neurons.name, torch.diag(gain)),), shift)
         return Affine((Part(neurons.name, gain.view(-1, 1, 1, 1), groups=channels),), shift)
 
+    def unique(self, name: str) -> str:
+        """Return the name for a step, with a number behind it where another step has it."""
+        unique, number = name, 1
+        while unique in self._names:
+            number += 1
+            unique = f"{name}_{number}"
+        self._names.add(unique)
+        return unique
+
     def settle(self, name: str, affine: Affine, limit: float) -> Neurons:
-        """The affine value becomes neurons; max pooling that stood before the ReLU comes behind it."""
-        flat = affine.parts[0].v.dim() == 2
-        layer = name if not affine.pools else f"{name}_neurons"
+        """The affine value becomes neurons; max pooling that stood before the ReLU comes behind it.
+
+        name: of the layer, where the affine value has none.
+        """
+        layer = self.unique(affine.name or name)
         self.steps.append(Layer(layer, replace(affine, pools=()), limit))
-        neurons = Neurons(layer, flat)
-        for k, pool in enumerate(affine.pools):
-            last = k == len(affine.pools) - 1
-            neurons = self.pool(name if last else f"{name}_pool{k}", neurons, pool)
+        neurons = Neurons(layer, affine.parts[0].v.dim() == 2)
+        for pool in affine.pools:
+            neurons = self.pool(neurons, pool)
         return neurons
 
-    def pool(self, name: str, source: Neurons, pool: Pooling) -> Neurons:
+    def pool(self, source: Neurons, pool: Pooling) -> Neurons:
         """Return the neurons behind a max pooling."""
         node = MaxNode(
-            name=name,
+            name=self.unique(pool.name),
             source=source.name,
             kernel=pool.kernel,
             stride=pool.stride,
@@ -141,7 +153,12 @@ class TracedGraph:
             ceil=pool.ceil,
         )
         self.steps.append(node)
-        return Neurons(name)
+        return Neurons(node.name)
+
+
+def name_of(node: fx.Node) -> str:
+    """Return the name of a node's layer: its module's path, as a network of one's own has it; of a call fx's."""
+    return name_of_path(str(node.target) if node.op == "call_module" else node.name)
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...]:

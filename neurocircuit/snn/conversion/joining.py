@@ -8,7 +8,7 @@ from torch import fx, nn
 from torch.nn import functional as dense
 
 from neurocircuit.errors import InputError
-from neurocircuit.snn.conversion.graph import TracedGraph, input_of, shape_of, without_spikes
+from neurocircuit.snn.conversion.graph import TracedGraph, input_of, name_of, shape_of, without_spikes
 from neurocircuit.snn.conversion.values import Affine, Averaged, Neurons, Scaled, Value
 from neurocircuit.spec.windowed import INPUT, ConcatNode
 
@@ -36,7 +36,7 @@ def relu(graph: TracedGraph, node: fx.Node) -> Neurons:
         source = graph.affine(node, source)
     if not isinstance(source, Affine):
         raise InputError(graph.refusal(node, "it follows average pooling"))
-    return graph.settle(node.name, source, limit)
+    return graph.settle(name_of(node), source, limit)
 
 
 def flatten(graph: TracedGraph, node: fx.Node) -> Value:
@@ -78,8 +78,9 @@ def concat(graph: TracedGraph, node: fx.Node) -> Neurons:
             raise InputError(graph.refusal(node, "flattened images side by side"))
         names.append(value.name)
         flat.append(value.is_flat)
-    graph.steps.append(ConcatNode(name=node.name, sources=tuple(names)))
-    return Neurons(node.name, any(flat))
+    name = graph.unique(name_of(node))
+    graph.steps.append(ConcatNode(name=name, sources=tuple(names)))
+    return Neurons(name, any(flat))
 
 
 def add(graph: TracedGraph, node: fx.Node) -> Affine:
@@ -96,4 +97,4 @@ def add(graph: TracedGraph, node: fx.Node) -> Affine:
     first, second = terms
     if first.pools or second.pools:
         raise InputError(graph.refusal(node, "max pooling without a ReLU behind it"))
-    return Affine((*first.parts, *second.parts), first.c + second.c)
+    return Affine((*first.parts, *second.parts), first.c + second.c, name=first.name or second.name)

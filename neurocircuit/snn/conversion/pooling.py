@@ -7,7 +7,7 @@ from torch import Tensor, fx
 from torch.nn import functional as dense
 
 from neurocircuit.errors import InputError
-from neurocircuit.snn.conversion.graph import TracedGraph, input_of, pair_of, shape_of, without_spikes
+from neurocircuit.snn.conversion.graph import TracedGraph, input_of, name_of, pair_of, shape_of, without_spikes
 from neurocircuit.snn.conversion.values import Affine, Averaged, Neurons, Pooling, Scaled, Value
 from neurocircuit.spec.windowed import INPUT
 
@@ -20,13 +20,13 @@ def max_pool(graph: TracedGraph, node: fx.Node) -> Value:
         raise InputError(graph.refusal(node, "dilation and indices"))
     kernel = pair_of(options["kernel_size"])
     stride = pair_of(options["stride"] or options["kernel_size"])
-    pool = Pooling(kernel, stride, pair_of(options["padding"]), bool(options["ceil_mode"]))
+    pool = Pooling(name_of(node), kernel, stride, pair_of(options["padding"]), bool(options["ceil_mode"]))
     source = graph.source(node)
     if isinstance(source, Affine):
         return replace(source, pools=(*source.pools, pool))
     if not isinstance(source, Neurons):
         raise InputError(graph.refusal(node, "it follows a batch norm or average pooling"))
-    pooled = graph.pool(node.name, source, pool)
+    pooled = graph.pool(source, pool)
     if source.name != INPUT or graph.normal.is_identity:
         return pooled
     return Scaled(pooled, 1 / graph.normal.std, -graph.normal.mean / graph.normal.std)

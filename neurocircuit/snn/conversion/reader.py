@@ -10,7 +10,7 @@ from torch.nn import functional as dense
 
 from neurocircuit.errors import InputError
 from neurocircuit.snn.conversion import joining, pooling, weighted
-from neurocircuit.snn.conversion.graph import TracedGraph, shape_of
+from neurocircuit.snn.conversion.graph import TracedGraph, name_of, shape_of
 from neurocircuit.snn.conversion.values import Layer, Neurons, Normalisation, Step
 from neurocircuit.spec.windowed import INPUT
 
@@ -40,7 +40,7 @@ def _finish(graph: TracedGraph, node: fx.Node) -> list[Step]:
     value = graph.affine(result, graph.values[result.name])
     if value.pools or len(shape_of(result)) != 2:
         raise InputError(f"{result.name}: the network must end with [N, class], got {list(shape_of(result))}")
-    return [*graph.steps, Layer(result.name, value, None)]
+    return [*graph.steps, Layer(graph.unique(value.name or name_of(result)), value, None)]
 
 
 def _operation(graph: TracedGraph, node: fx.Node) -> Operation:

@@ -59,6 +59,7 @@ class Part:
 class Pooling:
     """Max pooling between an affine value and its ReLU."""
 
+    name: str
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
@@ -67,11 +68,12 @@ class Pooling:
 
 @dataclass(frozen=True)
 class Affine:
-    """Σ parts + c, then max pooling: it waits for a ReLU."""
+    """Σ parts + c, then max pooling: it waits for a ReLU. name: of the layer whose weights these are; "" of none."""
 
     parts: tuple[Part, ...]
     c: Tensor
     pools: tuple[Pooling, ...] = ()
+    name: str = ""
 
 
 Value = Neurons | Scaled | Averaged | Affine

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, fx
 
 from neurocircuit.errors import InputError
-from neurocircuit.snn.conversion.graph import TracedGraph, input_of, pair_of, shape_of
+from neurocircuit.snn.conversion.graph import TracedGraph, input_of, name_of, pair_of, shape_of
 from neurocircuit.snn.conversion.values import Affine, Averaged, Neurons, Part, Scaled, Value
 from neurocircuit.spec.windowed import INPUT
 
@@ -27,7 +27,7 @@ def conv(graph: TracedGraph, node: fx.Node) -> Affine:
     if isinstance(source, Averaged):
         source = _averaged_before(graph, node, source, layer)
         if isinstance(source, Part):
-            return Affine((replace(source, v=_across(v, source.v)),), c)
+            return Affine((replace(source, v=_across(v, source.v)),), c, name=name_of(node))
     gain = shift = None
     if isinstance(source, Scaled):
         gain, shift, source = source.gain, source.shift, source.neurons
@@ -40,7 +40,7 @@ def conv(graph: TracedGraph, node: fx.Node) -> Affine:
     if gain is not None and shift is not None:
         c = c + (v * _by_group(shift, layer.groups, len(v))).sum(dim=(1, 2, 3))
         v = v * _by_group(gain, layer.groups, len(v))
-    return Affine((Part(source.name, v, *geometry),), c)
+    return Affine((Part(source.name, v, *geometry),), c, name=name_of(node))
 
 
 def linear(graph: TracedGraph, node: fx.Node) -> Affine:
@@ -65,7 +65,7 @@ def linear(graph: TracedGraph, node: fx.Node) -> Affine:
         pixels = v.shape[1] // len(gain)
         c = c + v @ shift.repeat_interleave(pixels)
         v = v * gain.repeat_interleave(pixels)
-    return Affine((Part(source.name, v),), c)
+    return Affine((Part(source.name, v),), c, name=name_of(node))
 
 
 def batch_norm(graph: TracedGraph, node: fx.Node) -> Value:
@@ -88,7 +88,7 @@ def batch_norm(graph: TracedGraph, node: fx.Node) -> Value:
     if source.pools and bool((gain <= 0).any()):
         raise InputError(graph.refusal(node, "behind max pooling its scales must be positive"))
     parts = tuple(replace(part, v=part.v * gain.view(-1, *(1 for _ in part.v.shape[1:]))) for part in source.parts)
-    return Affine(parts, source.c * gain + shift, source.pools)
+    return replace(source, parts=parts, c=source.c * gain + shift)
 
 
 def _averaged_before(graph: TracedGraph, node: fx.Node, source: Averaged, layer: Any) -> Any:
@@ -107,7 +107,7 @@ def _averaged_before(graph: TracedGraph, node: fx.Node, source: Averaged, layer:
     v = torch.full((channels, 1, *source.kernel), 1.0 / math.prod(source.kernel), dtype=torch.double)
     part = Part(source.neurons.name, v, source.stride, sides, groups=channels)
     affine = Affine((part,), torch.zeros(channels, dtype=torch.double))
-    return graph.settle(f"{node.name}_mean", affine, math.inf)
+    return graph.settle(f"{name_of(node)}_mean", affine, math.inf)
 
 
 def _through_mean(graph: TracedGraph, source: Averaged, v: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -13,25 +13,30 @@ from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.result import RUN
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
-from neurocircuit.snn import checkpoint
+from neurocircuit.snn import checkpoint, weights_file
 from neurocircuit.snn.data import sets
+from neurocircuit.snn.data.augment import Augmentation
 from neurocircuit.snn.data.library import Splits
 from neurocircuit.snn.data.sets import Data
+from neurocircuit.snn.encode import OF_RELU as RELU_ENCODING
+from neurocircuit.snn.loss import OF_RELU as RELU_LOSS
 from neurocircuit.snn.model import Model
-from neurocircuit.snn.recipe import Recipe, load_recipe
+from neurocircuit.snn.recipe import Recipe, load_recipe, put_settings
 from neurocircuit.snn.training import parallel
 from neurocircuit.snn.training.own_code import module_of
 from neurocircuit.snn.training.recalibrate import recalibrate
 from neurocircuit.snn.training.run import CHECKPOINT, Trainer
 from neurocircuit.snn.training.runlog import Trained
 from neurocircuit.snn.unroll import check_mappable
+from neurocircuit.snn.windowed import WindowedNetwork
+from neurocircuit.spec.fields import stated_over
 
 
 def train(
     recipe: Recipe | Path | str,
     *,
     network: nn.Module | None = None,
-    initial: Model | Path | str | None = None,
+    initial: Model | WindowedNetwork | Path | str | None = None,
     noise: NoiseTable | Path | str | None = None,
     settings: Sequence[str] = (),
     out: Path | str | None = None,
@@ -56,7 +61,7 @@ def train_run(
     recipe: Recipe | Path | str,
     *,
     network: nn.Module | None = None,
-    initial: Model | Path | str | None = None,
+    initial: Model | WindowedNetwork | Path | str | None = None,
     noise: NoiseTable | Path | str | None = None,
     mode: str | None = None,
     chips: str | None = None,
@@ -88,11 +93,15 @@ def train_run(
     recipe = load_recipe(recipe, changes) if not isinstance(recipe, Recipe) else _changed(recipe, changes)
     if recalibrate_chips is not None and (not recipe.hardware.noise or recipe.hardware.mode != "calibrated"):
         raise InputError("--recalibrate needs the noise table of a mapped network: give --noise TABLE")
+    stated = recipe
+    if recipe.initial and (initial_subject := weights_file.read_subject(Path(recipe.initial))) is not None:
+        recipe = recipe.inheriting(initial_subject)
+    inherited = _inherited(recipe, stated)
     splits = Splits(recipe.data, data_or_path := sets.as_data(data), progress)
     recipe, start = _with_network(recipe.replace(data=splits.spec), network, allow_code)
     folder = folder or Path("reports") / f"{recipe.name}-{recipe.sha256[:8]}"
     try:
-        trained = _train(recipe, start, folder, resume, splits, device, threads, progress)
+        trained = _train(recipe, start, folder, resume, splits, device, threads, inherited, progress)
     finally:
         parallel.leave()
     if recalibrate_chips is None or not trained.leads:
@@ -108,10 +117,10 @@ def train_run(
     return trained.with_recalibrated(recalibrated)
 
 
-def _file(value: Model | NoiseTable | Path | str, out: Path | None, name: str) -> Path | str:
+def _file(value: Model | WindowedNetwork | NoiseTable | Path | str, out: Path | None, name: str) -> Path | str:
     """Return the path of weights or of a table; those without a file are written beside the run first."""
-    if isinstance(value, Model):
-        if value.path is not None:
+    if isinstance(value, Model | WindowedNetwork):
+        if isinstance(value, Model) and value.path is not None:
             return value.path
         path = _beside(out, name, "initial.pt")
         value.save(path)
@@ -131,10 +140,20 @@ def _beside(out: Path | None, name: str, file: str) -> Path:
 
 
 def _changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    """Return a recipe with settings put in place, by way of its file content."""
-    from neurocircuit.snn.recipe import put_settings
+    """Return a recipe with settings put in place, by way of its file content; what it leaves out stays so."""
+    stated = recipe.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    return Recipe.from_dict(put_settings(stated, changes))
 
-    return Recipe.from_dict(put_settings(recipe.to_dict(), changes))
+
+def _inherited(recipe: Recipe, stated: Recipe) -> str:
+    """Return in a line what of a recipe is as in its initial weights; "" where it states all itself."""
+    shown = {
+        "data": recipe.data.name,
+        "encoding": recipe.encoding.formula,
+        "augmentation": "none" if recipe.augmentation == Augmentation() else "theirs",
+    }
+    taken = [f"{name} ({text})" for name, text in shown.items() if getattr(stated, name) != getattr(recipe, name)]
+    return f"as in {recipe.initial}, for the recipe leaves it out: {', '.join(taken)}" if taken else ""
 
 
 def _with_network(recipe: Recipe, network: nn.Module | None, allow_code: bool) -> tuple[Recipe, nn.Module | None]:
@@ -146,9 +165,17 @@ def _with_network(recipe: Recipe, network: nn.Module | None, allow_code: bool) -
     if network is None and described.name == "own" and described.graph is None:
         network = module_of(str(described.code), allow_code, recipe.seed)
     if network is None:
-        return recipe, None
+        return (_for_relu(recipe) if described.is_relu else recipe), None
     subject, made = checkpoint.of_module(recipe.subject, network)
-    return recipe.replace(network=subject.network), checkpoint.traced_in(made)
+    recipe = recipe.replace(network=subject.network, encoding=subject.encoding)
+    return (_for_relu(recipe) if recipe.network.is_relu else recipe), checkpoint.traced_in(made)
+
+
+def _for_relu(recipe: Recipe) -> Recipe:
+    """Return a ReLU network's recipe with the encoding and the loss that it wants, where the recipe leaves them out."""
+    return recipe.replace(
+        encoding=stated_over(recipe.encoding, RELU_ENCODING), loss=stated_over(recipe.loss, RELU_LOSS)
+    )
 
 
 def _train(
@@ -159,6 +186,7 @@ def _train(
     data: Splits,
     device: str,
     threads: int | None,
+    inherited: str,
     progress: Progress,
 ) -> Trained:
     before = torch.get_num_threads()
@@ -171,6 +199,8 @@ def _train(
         if processes.leads:
             Trained.of(trainer.identity() | {"finished": False}, out).write(out / RUN)
         progress = progress if processes.leads else silent
+        if inherited:
+            progress(0, trainer.steps - trainer.step, inherited)
         if trainer.recipe.data.is_own:
             progress(0, trainer.steps - trainer.step, trainer.data_summary)
         try:

@@ -77,7 +77,7 @@ def recipe_of(problem: Problem, table: Path, bits: int) -> Recipe:
     subject = problem.subject
     if problem.readout_window is not None:
         files = (*files, f"encoding.alpha={problem.readout_window!r}")
-    recipe = load_recipe(path, (*settings.settings, *files))
+    recipe = load_recipe(path, (*settings.settings, *files)).inheriting(subject)
     if recipe.data.name != subject.data.name:
         raise InputError(f"retraining.recipe must have data.name {subject.data.name}, got {recipe.data.name}")
     for name in ("network", "encoding"):

@@ -14,6 +14,7 @@ from neurocircuit.rendering import write_report
 from neurocircuit.results.compare import Comparison
 from neurocircuit.snn.conversion import convert_file
 from neurocircuit.snn.data import sets
+from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.mapping import NetworkOnCircuit, map_network
 from neurocircuit.snn.model import load as load_model
 from neurocircuit.snn.recipe import Recipe, load_recipe
@@ -78,6 +79,10 @@ class Project:
         finetuning = recipe(conversion.recipe, full_scale) if conversion is not None and conversion.recipe else None
         bits = f"hardware.bits={circuit.weight_bank.excitatory.bits}"
         noise_aware = recipe(spec.noise_aware_recipe, bits, full_scale)
+        subject = first.subject
+        if conversion is not None:
+            subject = subject.replace(encoding=Encoding(kind="linear", alpha=conversion.window))
+        finetuning, noise_aware = finetuning and finetuning.inheriting(subject), noise_aware.inheriting(subject)
         for name, other in (("conversion.recipe", finetuning), ("noise_aware_recipe", noise_aware)):
             if other is not None and other.data.name != first.data.name:
                 raise InputError(f"{name} must have data.name {first.data.name}, got {other.data.name}")

@@ -118,7 +118,6 @@ def test_kill_9_and_resume_gives_the_same_bits(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["finished"] is True
-    assert done.stderr == ""  # no terminal, no progress
     assert_same_bits(weights(killed), weights(plain))
 
 
