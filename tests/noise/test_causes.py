@@ -1,7 +1,7 @@
 """Causes of one's own: on the circuit, in the noise model, in torch, in the budget and its report."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,19 @@ pytest.importorskip("sklearn")
 import neurocircuit as nc  # noqa: E402
 from neurocircuit.core.pool import IN_PROCESS  # noqa: E402
 from neurocircuit.errors import InputError  # noqa: E402
+from neurocircuit.network.calibrate import fit_table  # noqa: E402
 from neurocircuit.network.calibrate.budget import _median_spread  # noqa: E402
 from neurocircuit.network.calibrate.simulate import ChipRun, simulate_chips  # noqa: E402
 from neurocircuit.noise import causes as registry  # noqa: E402
 from neurocircuit.noise.model import CAUSES  # noqa: E402
 from neurocircuit.snn.encode import Encoding, encode  # noqa: E402
 from neurocircuit.snn.hardware.noisy import NoisyNetwork  # noqa: E402
+from neurocircuit.snn.hardware.noisy_windows import NoisyWindows  # noqa: E402
 from neurocircuit.snn.layers import SpikingLinear  # noqa: E402
 from neurocircuit.snn.model import Model  # noqa: E402
+from neurocircuit.snn.relu import PixelNetwork, SpikesOf  # noqa: E402
+from tests.network.test_windowed import random_network  # noqa: E402
+from tests.network.test_windowed_circuit import mapped  # noqa: E402
 
 SETTINGS = ("epochs=2", "data.held_out=200", "encoding.alpha=2", "averaging=0")
 
@@ -145,6 +150,42 @@ def _slopes(model: Model, z: Any) -> Any:
     layer(z.flatten(1))
     layer.keep_slope = False
     return layer.slope.detach()
+
+
+@pytest.mark.parametrize("acting", [True, False])
+def test_windowed_networks_in_torch_have_it(acting: bool) -> None:
+    """As neurons of the circuit do, within 5 %: on a ramp a lack moves every spike alike, by T m/(r T)."""
+    lack = 0.02
+    nc.register_cause(Kicks("kicks", 0.0, lack=lack))
+    network, images = mapped("ramp")
+    module, pixels = random_network(1, "ramp")
+    stack = PixelNetwork(torch.nn.Identity(), module, SpikesOf())
+    table = fit_table(network.circuit, images.spikes, chip_count=4, points_per_layer=60, axes=())[0]
+    named = nc.NoiseTable.from_fits(list(table.layers), {**table.provenance, "own_causes": ["kicks"] if acting else []})
+    unnamed = nc.NoiseTable.from_fits(list(table.layers), {**table.provenance, "own_causes": []})
+    times = []
+    for noise in (named, unnamed):
+        noisy = NoisyWindows(stack.eval(), module, noise, CAUSES)
+        noisy.new_chips(0, [0, 1])
+        noisy.heard = []
+        noisy.draws = lambda k, shape: torch.full(shape, 0.5)
+        with torch.no_grad():
+            noisy(pixels)
+        times.append(noisy.heard[0].numpy())
+    moved = _median_shift(*times)
+    chip = replace(network.circuit.chip(1, 0, nc.Variation()), causes=())
+    lacking = replace(chip, causes=network.circuit.causes)
+    plain, kicked = (
+        np.stack([part.run(spikes, 0, "averaged", until=1)[0].t_over_tau for spikes in images.spikes])
+        for part in (chip, lacking)
+    )
+    assert (moved == pytest.approx(_median_shift(kicked, plain), rel=0.05)) == acting
+
+
+def _median_shift(later: Any, earlier: Any) -> float:
+    both = np.isfinite(later) & np.isfinite(earlier)
+    assert both.sum() > 20
+    return float(np.median(later[both] - earlier[both]))
 
 
 def test_training_meets_it(model: Model, images: Any, tmp_path: Path) -> None:

@@ -20,13 +20,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neurocircuit.errors import InputError
 from neurocircuit.neuron.on_time import Span
 from neurocircuit.neuron.sensitivity import flicker_spread
-from neurocircuit.noise.causes import CircuitLayer, named, total
 from neurocircuit.noise.model import CAUSES
 from neurocircuit.noise.table import NoiseTable
 from neurocircuit.snn.hardware.approach import closest
@@ -69,7 +67,7 @@ class NoisyNetwork(NetworkOnChips):
 
         Either way they are counted in `count`.
         """
-        super().__init__(causes)
+        super().__init__(table, causes)
         layers = spiking_layers(network)
         if len(layers) != len(table.layers):
             raise InputError(
@@ -90,8 +88,6 @@ class NoisyNetwork(NetworkOnChips):
         self._stages = stages_of(network)
         self.window_over_tau = window_over_tau if window_over_tau is not None else neuron.window_over_tau
         self._windows = [self.window_over_tau / ratio for ratio in self._taus]  # in units of each layer's tau
-        self._causes_of_ones_own = named(table.own_causes) if tuple(causes) == CAUSES else ()
-        self._numbers: NDArray[np.int64] | None = None  # of the events of the images, [chip, image]
         self._lookup = [NoiseLookup(fit, causes) for fit in table.layers]
         self._known_models = (
             _first_passages_of(table, causes, self._windows) if first_passage_neurons > 0 else [None] * len(layers)
@@ -178,7 +174,9 @@ class NoisyNetwork(NetworkOnChips):
         lead = (1 if shared else chips, images)
         z_, s_ = z.view(*lead, *z.shape[1:]), slope.view(*lead, *z.shape[1:])
         uniform = self.draws(k, (chips, images, *z.shape[1:])).to(z.device)
-        term = self._with_causes_of_ones_own(k, uniform.shape, z, term)
+        taken = self._taken(k, uniform.shape, self._specs[k])
+        if taken is not None:
+            term = taken.to(z) if term is None else term + taken.to(z)
         flicker = self._flicker(k, uniform.shape, self._flicker_per_tau[k])
         ripple = self._ripple(k, images, self._specs[k], 0.0)
         spikes = Received(z_, s_, uniform, term, latest, None if flicker is None else flicker.to(z), ripple)
@@ -265,25 +263,6 @@ class NoisyNetwork(NetworkOnChips):
             f"noise table layer {k}: ln(W_C - 1) and time must be within {ranges}, got "
             f"{float(slope[where].log()):.4g} and {float(z[where].log()):.4g}"
         )
-
-    def _with_causes_of_ones_own(self, k: int, shape: tuple[int, ...], z: Tensor, term: Tensor | None) -> Tensor | None:
-        """Return the chips' term and what causes of one's own take in each event, [chip, image, neuron ...].
-
-        Their numbers are drawn at the first layer, anew for each image: all layers of an image have the same one.
-        """
-        if not self._causes_of_ones_own:
-            return term
-        if k == 0 or self._numbers is None:
-            self._numbers = (self.draws(k, (*shape[:2], 1))[..., 0].double().numpy() * 2**24).astype(np.int64)
-        layer = CircuitLayer(k, self.layer_names[k], int(np.prod(shape[2:])), self._specs[k])
-        taken = np.stack(
-            [
-                [total(self._causes_of_ones_own, chip, layer, int(event)) for event in events]
-                for chip, events in zip(self._chips.numbers, self._numbers, strict=True)
-            ]
-        )
-        shift = torch.from_numpy(taken.astype(np.float32)).view(shape).to(z)
-        return shift if term is None else term + shift
 
     def _chip_term(self, k: int, z: Tensor) -> Tensor | None:
         """Return [chip, 1, neuron ...] of the chips, drawn once: spread of die, neuron and synapse terms.

@@ -49,10 +49,8 @@ class NoisyWindows(NetworkOnChips):
         self, network: PixelNetwork, windowed: WindowedNetwork, table: NoiseTable, causes: tuple[str, ...] = CAUSES
     ) -> None:
         """windowed: the network inside `network`. Raise InputError where network, table and circuit do not fit."""
-        super().__init__(causes)
+        super().__init__(table, causes)
         graph, mapped = windowed.graph, MappedNetwork.from_dict(table.provenance["network"])
-        if table.own_causes and tuple(causes) == CAUSES:
-            raise InputError(f"causes of one's own ({', '.join(table.own_causes)}) are for free networks in torch")
         if graph.form != "ramp":
             raise InputError(f"the form of the windows must be ramp under a noise table, got {graph.form}")
         if len(graph.layers) != len(table.layers) or not mapped.is_windowed:
@@ -138,6 +136,9 @@ class NoisyWindows(NetworkOnChips):
             m = layer.disturbance(y.detach(), _laid_out_as(y, uniform.to(y.device).view(y.shape)))
             if overlapping is not None:
                 m = m + overlapping
+            taken = self._taken(k, uniform.shape, layer.spec)
+            if taken is not None:
+                m = m + _laid_out_as(y, taken.to(m).view(y.shape))
             flicker = self._flicker(k, uniform.shape, float(layer.flickers))
             if flicker is not None:
                 m = m + layer.flicker_spread(y.detach()) * _laid_out_as(y, flicker.to(y.device).view(y.shape))

@@ -6,12 +6,15 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from neurocircuit.core.arrays import Floats
 from neurocircuit.neuron.sensitivity import COMPONENTS
 from neurocircuit.neuron.supply import Course, course, later, tones
-from neurocircuit.noise.model import Count, check_causes
+from neurocircuit.noise.causes import CircuitLayer, named, total
+from neurocircuit.noise.model import CAUSES, Count, check_causes
+from neurocircuit.noise.table import NoiseTable
 from neurocircuit.spec import NeuronSpec
 
 _LEAST_SHARE = 2.0**-24  # half a step of the draws, which are float32
@@ -102,11 +105,16 @@ class NetworkOnChips(nn.Module):
     units of τ from the image's start.
     """
 
-    def __init__(self, causes: tuple[str, ...]) -> None:
-        """Raise InputError for causes that there are not."""
+    def __init__(self, table: NoiseTable, causes: tuple[str, ...]) -> None:
+        """causes: where they are all, the table's causes of one's own act too.
+
+        Raise InputError for causes that there are not, or that are not registered.
+        """
         super().__init__()
         check_causes(causes)
         self.causes, self.count = causes, Count()
+        self._causes_of_ones_own = named(table.own_causes) if tuple(causes) == CAUSES else ()
+        self._numbers: NDArray[np.int64] | None = None  # of the events of the images, [chip, image]
         self.event_rng = torch.Generator().manual_seed(0)
         self.draws: Draws = self._next
         self.tallies: list[Tally] | None = None
@@ -124,6 +132,29 @@ class NetworkOnChips(nn.Module):
 
     def _next(self, k: int, shape: tuple[int, ...]) -> Tensor:
         return torch.rand(shape, generator=self.event_rng)
+
+    @property
+    def layer_names(self) -> list[str]:
+        """Names of the layers of neurons."""
+        raise NotImplementedError
+
+    def _taken(self, k: int, shape: tuple[int, ...], spec: NeuronSpec) -> Tensor | None:
+        """Return what causes of one's own take in each event of layer k, [chip, image, neuron ...]; None without.
+
+        Their numbers are drawn at the first layer, anew for each image: all layers of an image have the same one.
+        """
+        if not self._causes_of_ones_own:
+            return None
+        if k == 0 or self._numbers is None:
+            self._numbers = (self.draws(k, (*shape[:2], 1))[..., 0].double().numpy() * 2**24).astype(np.int64)
+        layer = CircuitLayer(k, self.layer_names[k], int(np.prod(shape[2:])), spec)
+        taken = np.stack(
+            [
+                [total(self._causes_of_ones_own, chip, layer, int(event)) for event in events]
+                for chip, events in zip(self._chips.numbers, self._numbers, strict=True)
+            ]
+        )
+        return torch.from_numpy(taken.astype(np.float32)).view(shape)
 
     def _flicker(self, k: int, shape: tuple[int, ...], spread: float) -> Tensor | None:
         """Return normal deviates times `spread` for the flicker of layer k, [chip, image, neuron ...]; None without.
