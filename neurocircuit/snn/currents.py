@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as dense
 
-from neurocircuit.errors import InputError
 from neurocircuit.neuron import windows
 from neurocircuit.snn import functional
 from neurocircuit.snn.functional.geometry import Padding
@@ -75,18 +74,15 @@ class WindowedMargins:
     def __init__(self, network: WindowedNetwork, largest_current: float) -> None:
         """largest_current: thresholds. The network itself is looked at, without a circuit's noise."""
         self._network, self.largest_current = network, largest_current
-        self.pixels: Tensor | None = None  # [N, channel, row, column] of the step
 
-    def term(self, generator: torch.Generator) -> Tensor:
+    def term(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Return the squared excess of |I|, its mean over layers, neurons and IMAGES, a scalar that has gradients.
 
-        One instant of each layer, drawn anew, and the arming.
+        pixels [image, channel, row, column]. One instant of each layer, drawn anew, and the arming.
         """
-        if self.pixels is None:
-            raise InputError("pixels must be set before the term of the margins is computed, got none")
-        network, total = self._network, torch.zeros((), device=self.pixels.device)
-        which = torch.randperm(len(self.pixels), generator=generator)[:IMAGES].to(self.pixels.device)
-        values = network.activations(self.pixels[which])
+        network, total = self._network, torch.zeros((), device=pixels.device)
+        which = torch.randperm(len(pixels), generator=generator)[:IMAGES].to(pixels.device)
+        values = network.activations(pixels[which])
         for node in network.graph.layers:
             synapses = Synapses(network.layer(node))
             drawn = synapses.z_first + (1.0 - synapses.z_first) * float(torch.rand((), generator=generator))

@@ -5,127 +5,18 @@ spike reads it. `LayerGraphNetwork` is a network made from a `LayerGraph`, its w
 """
 
 import copy
-import operator
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
-from torch.nn import functional as dense
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from neurocircuit.errors import InputError
-from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
-from neurocircuit.snn.pooling import AveragePool2d, AverageTimePool2d, EarliestPool2d, LatestPool2d
-from neurocircuit.snn.retime import Retime
-from neurocircuit.spec.layer_graph import INPUT, RELU, SPIKING, Kind, LayerGraph, Node, Option, name_of_path
+from neurocircuit.snn.layer_kinds import MODULES
+from neurocircuit.snn.stages import Stage, check_clocks, run_stages, traced
+from neurocircuit.spec.layer_graph import INPUT, RELU, SPIKING, Kind, LayerGraph, Node, name_of_path
 
-_POOL = ("kernel_size", "stride", "padding")
-_SHAPES: dict[str, Callable[[Any], dict[str, Option]]] = {
-    "spiking_conv2d": lambda layer: {
-        "in_channels": layer.weight.shape[1],
-        "out_channels": layer.weight.shape[0],
-        "kernel_size": tuple(layer.weight.shape[2:]),
-        "bias": layer.bias is not None,
-    },
-    "spiking_linear": lambda layer: {
-        "in_features": layer.weight.shape[1],
-        "out_features": layer.weight.shape[0],
-        "bias": layer.bias is not None,
-    },
-    "conv2d": lambda layer: {"bias": layer.bias is not None},
-    "linear": lambda layer: {"bias": layer.bias is not None},
-}
-# Module of each kind, and the arguments that are attributes of it.
-_MODULES: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
-    "spiking_conv2d": (SpikingConv2d, ("stride", "padding", "bias_z")),
-    "spiking_linear": (SpikingLinear, ("bias_z",)),
-    "earliest_pool2d": (EarliestPool2d, _POOL),
-    "latest_pool2d": (LatestPool2d, _POOL),
-    "average_pool2d": (AveragePool2d, _POOL),
-    "average_time_pool2d": (AverageTimePool2d, _POOL),
-    "retime": (Retime, ("spread_over_tau",)),
-    "rebase": (Rebase, ()),
-    "conv2d": (
-        nn.Conv2d,
-        ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "padding_mode"),
-    ),
-    "linear": (nn.Linear, ("in_features", "out_features")),
-    "batch_norm1d": (nn.BatchNorm1d, ("num_features", "eps", "momentum", "affine", "track_running_stats")),
-    "batch_norm2d": (nn.BatchNorm2d, ("num_features", "eps", "momentum", "affine", "track_running_stats")),
-    "relu": (nn.ReLU, ()),
-    "hardtanh": (nn.Hardtanh, ("min_val", "max_val")),
-    "max_pool2d": (nn.MaxPool2d, (*_POOL, "dilation", "ceil_mode")),
-    "avg_pool2d": (nn.AvgPool2d, (*_POOL, "ceil_mode", "count_include_pad", "divisor_override")),
-    "adaptive_avg_pool2d": (nn.AdaptiveAvgPool2d, ("output_size",)),
-    "dropout": (nn.Dropout, ("p",)),
-    "dropout2d": (nn.Dropout2d, ("p",)),
-    "flatten": (nn.Flatten, ("start_dim", "end_dim")),
-    "identity": (nn.Identity, ()),
-}
-_KINDS: dict[type[nn.Module], str] = {module: kind for kind, (module, _) in _MODULES.items()} | {nn.ReLU6: "hardtanh"}
-# Calls in forward: their kind, and the names of their arguments behind the first.
-_CALLS: dict[Any, tuple[str, tuple[str, ...]]] = {
-    dense.relu: ("relu", ("inplace",)),
-    torch.relu: ("relu", ()),
-    "relu": ("relu", ()),
-    "relu_": ("relu", ()),
-    dense.relu6: ("hardtanh", ("inplace",)),
-    dense.hardtanh: ("hardtanh", ("min_val", "max_val", "inplace")),
-    dense.max_pool2d: ("max_pool2d", (*_POOL, "dilation", "ceil_mode", "return_indices")),
-    torch.max_pool2d: ("max_pool2d", (*_POOL, "dilation", "ceil_mode")),
-    dense.avg_pool2d: ("avg_pool2d", (*_POOL, "ceil_mode", "count_include_pad", "divisor_override")),
-    dense.adaptive_avg_pool2d: ("adaptive_avg_pool2d", ("output_size",)),
-    torch.flatten: ("flatten", ("start_dim", "end_dim")),
-    "flatten": ("flatten", ("start_dim", "end_dim")),
-    "view": ("flatten", ()),
-    "reshape": ("flatten", ()),
-    torch.reshape: ("flatten", ()),
-    dense.dropout: ("dropout", ("p", "training", "inplace")),
-    "contiguous": ("identity", ()),
-    torch.cat: ("cat", ("dim",)),
-    torch.concat: ("cat", ("dim",)),
-    torch.add: ("add", ("alpha",)),
-    operator.add: ("add", ()),
-    operator.iadd: ("add", ()),
-    "add": ("add", ("alpha",)),
-    "add_": ("add", ("alpha",)),
-}
-_DEFAULTS: dict[Any, dict[str, Option]] = {
-    dense.relu6: {"min_val": 0.0, "max_val": 6.0},
-    torch.flatten: {"start_dim": 0},
-    "flatten": {"start_dim": 0},
-}
-_IGNORED = {"inplace": (False, True), "training": (True, False), "return_indices": (False,), "alpha": (1,)}
-_SIZES = ("size", "dim", getattr, operator.getitem, operator.mul)  # what `view` and `reshape` are told
-_SERVES = {
-    "Sigmoid": "ReLU",
-    "Tanh": "ReLU",
-    "GELU": "ReLU",
-    "SiLU": "ReLU",
-    "LeakyReLU": "ReLU",
-    "ELU": "ReLU",
-    "PReLU": "ReLU",
-    "Softplus": "ReLU",
-    "LayerNorm": "BatchNorm2d, which folds into weights",
-    "GroupNorm": "BatchNorm2d, which folds into weights",
-    "InstanceNorm2d": "BatchNorm2d, which folds into weights",
-    "LocalResponseNorm": "BatchNorm2d, which folds into weights",
-    "Conv1d": "Conv2d with one row",
-    "Conv3d": "Conv2d",
-    "ConvTranspose2d": "Conv2d",
-    "AdaptiveMaxPool2d": "MaxPool2d",
-    "Softmax": "nothing: the largest output decides",
-    "LogSoftmax": "nothing: the largest output decides",
-    "softmax": "nothing: the largest output decides",
-    "log_softmax": "nothing: the largest output decides",
-    "sigmoid": "ReLU",
-    "tanh": "ReLU",
-    "gelu": "ReLU",
-    "silu": "ReLU",
-    "leaky_relu": "ReLU",
-}
 _OF_SPIKES = {  # what serves among spiking layers instead of a layer of a ReLU network
     "conv2d": "SpikingConv2d",
     "linear": "SpikingLinear",
@@ -144,33 +35,6 @@ _OF_SPIKES = {  # what serves among spiking layers instead of a layer of a ReLU 
 _RESERVED = {*dir(nn.Module), INPUT, "graph", "stages", "classes", "of"}  # no names of layers
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What a network computes at one place: `module` of the values of `sources`; None for cat and add."""
-
-    name: str
-    kind: str
-    sources: tuple[str, ...]
-    module: nn.Module | None
-    options: dict[str, Option] = field(default_factory=dict)
-    path: str = ""
-
-    @property
-    def is_layer(self) -> bool:
-        """Whether it is a layer of spiking neurons."""
-        return isinstance(self.module, SpikingConv2d | SpikingLinear)
-
-    def __call__(self, values: Sequence[Tensor]) -> Tensor:
-        """Return its value from those of its sources."""
-        if self.kind == "cat":
-            return torch.cat(list(values), dim=1)
-        if self.kind == "add":
-            return values[0] + values[1]
-        assert self.module is not None  # noqa: S101
-        result: Tensor = self.module(values[0])
-        return result
-
-
 class LayerGraphNetwork(nn.Module):
     """The network of a `LayerGraph`: from [image, channel, row, column] to [image, class].
 
@@ -182,9 +46,9 @@ class LayerGraphNetwork(nn.Module):
         super().__init__()
         self.graph = graph
         for node in graph.nodes:
-            if node.kind in _MODULES:
+            if node.kind in MODULES:
                 try:
-                    self.add_module(node.name, _MODULES[node.kind][0](**node.options))
+                    self.add_module(node.name, MODULES[node.kind][0](**node.options))
                 except (TypeError, ValueError, KeyError, RuntimeError, InputError) as error:
                     raise InputError(f"network node {node.name} ({node.kind}): {str(error).splitlines()[0]}") from None
         if graph.is_spiking:
@@ -208,9 +72,9 @@ class LayerGraphNetwork(nn.Module):
         """
         if isinstance(module, LayerGraphNetwork) and module.graph.shape == tuple(shape):
             return module
-        traced = stages_of(module)
-        _check_kinds(traced)
-        names = {INPUT: INPUT} | dict(zip((stage.name for stage in traced), _node_names(traced), strict=True))
+        stages = stages_of(module)
+        _check_kinds(stages)
+        names = {INPUT: INPUT} | dict(zip((stage.name for stage in stages), _node_names(stages), strict=True))
         nodes = tuple(
             Node(
                 name=names[stage.name],
@@ -218,9 +82,9 @@ class LayerGraphNetwork(nn.Module):
                 sources=tuple(names[source] for source in stage.sources),
                 options=stage.options,
             )
-            for stage in traced
+            for stage in stages
         )
-        for stage in traced:
+        for stage in stages:
             if not baked and stage.module is not None and parametrize.is_parametrized(stage.module):
                 raise InputError(
                     f"{stage.path}: its weight is parametrised, which a file cannot hold; "
@@ -228,7 +92,7 @@ class LayerGraphNetwork(nn.Module):
                 )
         network = cls(LayerGraph(shape=shape, nodes=nodes))
         network.to(next((p.dtype for p in module.parameters()), torch.float32))
-        for stage in traced:
+        for stage in stages:
             if stage.module is not None:
                 layer = network.get_submodule(names[stage.name])
                 layer.load_state_dict({name: getattr(stage.module, name) for name in layer.state_dict()})
@@ -253,7 +117,7 @@ class LayerGraphNetwork(nn.Module):
                 node.name,
                 node.kind,
                 node.sources,
-                getattr(self, node.name) if node.kind in _MODULES else None,
+                getattr(self, node.name) if node.kind in MODULES else None,
                 node.options,
                 node.name,
             )
@@ -324,169 +188,7 @@ def stages_of(network: nn.Module) -> list[Stage]:
 
     Raise InputError naming an operation that has no meaning here, its place and what would serve.
     """
-    if isinstance(network, LayerGraphNetwork):
-        return network.stages
-    try:
-        nodes = list(_Tracer().trace(network).nodes)
-    except InputError:
-        raise
-    except Exception as error:  # torch's tracer raises what the module's code raises
-        raise InputError(
-            f"the module cannot be traced: {str(error).splitlines()[0]}; what would serve: a forward without "
-            "branches on values"
-        ) from None
-    used = _used(nodes)
-    modules = dict(network.named_modules())
-    names: dict[fx.Node, str] = {}
-    stages: list[Stage] = []
-    for node in nodes:
-        if node.op == "placeholder":
-            if names and node in used:
-                raise InputError(f"{node.name}: the module must take images alone")
-            names[node] = INPUT
-        elif node.op == "output":
-            if not isinstance(node.args[0], fx.Node):
-                raise InputError("the module must return one tensor, [image, class]")
-        elif node in used:
-            stage = _stage(node, modules, names, {stage.name for stage in stages})
-            names[node] = stage.name
-            stages.append(stage)
-    if not stages:
-        raise InputError("the module has no layers")
-    return stages
-
-
-def run_stages(stages: Sequence[Stage], z: Tensor, step: Callable[[Stage, Sequence[Tensor]], Tensor]) -> Tensor:
-    """Return the last stage's value from z; step(stage, values of its sources) gives each. Values go when last read."""
-    readers = {source: number for number, stage in enumerate(stages) for source in stage.sources}
-    values = {INPUT: z}
-    for number, stage in enumerate(stages):
-        received = [values[source] for source in stage.sources]
-        for source in set(stage.sources):
-            if readers[source] == number:
-                del values[source]
-        values[stage.name] = step(stage, received)
-    return values[stages[-1].name]
-
-
-def check_clocks(stages: Sequence[Stage]) -> None:
-    """Raise InputError naming what joins spikes of different clocks, or a bias spike that has no time of its own."""
-    clocks = {INPUT: INPUT}
-    for stage in stages:
-        of_sources = {clocks[source] for source in stage.sources}
-        if len(of_sources) > 1:
-            raise InputError(
-                f"{stage.path} joins spikes of different clocks ({', '.join(sorted(of_sources))}); what would serve: "
-                "one Retime behind it instead of one in a branch"
-            )
-        clocks[stage.name] = stage.name if isinstance(stage.module, Retime | Rebase) else of_sources.pop()
-        if stage.is_layer and clocks[stage.name] != INPUT and getattr(stage.module, "bias", None) is not None:
-            raise InputError(
-                f"{stage.path} must have no bias behind {clocks[stage.name]}: a bias spike has an absolute time"
-            )
-
-
-class _Tracer(fx.Tracer):
-    """Layers of ours are operations, parametrised ones too; what a user derives from a layer is looked into."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return _kind(m) is not None or super().is_leaf_module(m, module_qualified_name)
-
-
-def _kind(module: nn.Module) -> str | None:
-    kind = type(module)
-    if parametrize.is_parametrized(module):
-        kind = kind.__mro__[1]
-    return _KINDS.get(kind)
-
-
-def _used(nodes: list[fx.Node]) -> set[fx.Node]:
-    """Return the nodes whose values reach the output; sizes do not count."""
-    used: set[fx.Node] = set()
-    waiting = [node for node in nodes if node.op == "output"]
-    while waiting:
-        node = waiting.pop()
-        if node not in used:
-            used.add(node)
-            waiting += node.all_input_nodes if node.op == "output" else _read_by(node)
-    return used
-
-
-def _read_by(node: fx.Node) -> list[fx.Node]:
-    """Return the nodes whose values a node reads, one as often as it is read: of a reshaping only what it reshapes."""
-    target = "" if node.op == "call_module" else node.target
-    if target in ("view", "reshape", torch.reshape):
-        return node.all_input_nodes[:1]
-    read: Any = node.args if _CALLS.get(target, ("",))[0] == "add" else node.all_input_nodes
-    if target in (torch.cat, torch.concat):
-        read = node.args[0] if node.args else node.kwargs["tensors"]
-    return [value for value in read if isinstance(value, fx.Node)]
-
-
-def _stage(node: fx.Node, modules: dict[str, nn.Module], names: dict[fx.Node, str], taken: set[str]) -> Stage:
-    """Return what a node of the trace computes. Raise InputError where it has no meaning here."""
-    name = node.name if node.name not in taken else f"{node.name}_again"
-    if node.op == "call_module":
-        path = str(node.target)
-        module = modules[path]
-        kind = _kind(module)
-        if kind is None:
-            raise _refusal(path, type(module).__name__)
-        if path in taken:
-            if module.state_dict():
-                raise InputError(f"{path} ({type(module).__name__}) must compute once: its neurons are physical")
-        else:
-            name = path
-        sources = tuple(names[source] for source in node.all_input_nodes)
-        return Stage(name, kind, sources, module, _options(module, kind), path)
-    shown = str(getattr(node.target, "__name__", node.target))
-    path = f"{node.name}, in {_where(node)}" if _where(node) else node.name
-    if node.op == "get_attr" or node.target not in _CALLS:
-        raise _refusal(path, "a constant" if node.op == "get_attr" else shown)
-    kind, arguments = _CALLS[node.target]
-    options = dict(_DEFAULTS.get(node.target, {}))
-    if node.target not in ("view", "reshape", torch.reshape, "contiguous"):
-        options |= dict(zip(arguments, node.args[1:], strict=False)) if kind != "add" else {}  # type: ignore[arg-type]
-        options |= {name: value for name, value in node.kwargs.items() if name in arguments}  # type: ignore[misc]
-    for argument, allowed in _IGNORED.items():
-        if options.pop(argument, allowed[0]) not in allowed:
-            raise InputError(f"{path} ({shown}) has no meaning here with {argument}")
-    sources = tuple(names[source] for source in _read_by(node))
-    if kind == "cat" and options.pop("dim", 0) not in (1, -3):
-        raise InputError(f"{path} (cat) must join channels: dim=1")
-    if kind == "add" and len(sources) != 2:
-        raise InputError(f"{path} (add) must add two values of the network")
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-    made = _MODULES[kind][0](**options) if kind in _MODULES else None
-    return Stage(name, kind, sources, made, options, path)
-
-
-def _where(node: fx.Node) -> str:
-    """Return the path of the module whose forward holds a call; "" for the network's own."""
-    stack = node.meta.get("nn_module_stack") or {}
-    return str(next(reversed(stack), "")) if stack else ""
-
-
-def serving(operation: str) -> str:
-    """Return "; what would serve: …" for an operation that has no meaning here."""
-    serves = _SERVES.get(operation)
-    return f"; what would serve: {serves}" if serves else "; nc.snn.layers has what a spiking network is made of"
-
-
-def _refusal(path: str, shown: str) -> InputError:
-    return InputError(f"{path} ({shown}) has no meaning here{serving(shown)}")
-
-
-def _options(module: nn.Module, kind: str) -> dict[str, Option]:
-    """Return the arguments that make a module."""
-    options: dict[str, Option] = {}
-    for name in _MODULES[kind][1]:
-        value = getattr(module, name)
-        if value is not None:
-            options[name] = tuple(value) if isinstance(value, list | torch.Size) else value
-    if getattr(module, "padding_mode", "zeros") == "zeros":
-        options.pop("padding_mode", None)
-    return options | (_SHAPES[kind](module) if kind in _SHAPES else {})
+    return network.stages if isinstance(network, LayerGraphNetwork) else traced(network)
 
 
 def _check_kinds(stages: list[Stage]) -> None:

@@ -10,7 +10,8 @@ import torch
 from neurocircuit.core import extras
 from neurocircuit.core.arrays import Floats
 from neurocircuit.errors import FileFormatError, InputError
-from neurocircuit.snn.layer_graph import GraphMaker, LayerGraphNetwork, serving
+from neurocircuit.snn.layer_graph import GraphMaker, LayerGraphNetwork
+from neurocircuit.snn.layer_kinds import serving
 from neurocircuit.spec.layer_graph import INPUT, Kind
 
 

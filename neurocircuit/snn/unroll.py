@@ -24,12 +24,13 @@ from neurocircuit.snn.data.sets import Dataset
 from neurocircuit.snn.data.torch_sets import MapStyle
 from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 from neurocircuit.snn.inputs import spikes_and_labels
-from neurocircuit.snn.layer_graph import check_clocks, stages_of
+from neurocircuit.snn.layer_graph import stages_of
 from neurocircuit.snn.layers import AveragePool2d, EarliestPool2d, LatestPool2d, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import layer_names
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.relu import ReluNetwork
 from neurocircuit.snn.retime import tau_of_layers
+from neurocircuit.snn.stages import check_clocks
 from neurocircuit.snn.windowed import windowed_in
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.spec.layer_graph import INPUT

@@ -324,7 +324,111 @@ def test_own_data_sets_train_evaluate_map_and_verify(tmp_path):
         nc.evaluate(model, [(np.zeros((6, 6), np.uint8), 3)])
 
 
+# Arrays of images
+
+
+def arrays(path, form="{}_images {}_labels", parts=("train", "val", "test"), **changed):
+    """Write an npz of 12, 6 and 6 colour images in three classes, by default named and shaped as MedMNIST's."""
+    rng = np.random.default_rng(4)
+    content = {}
+    for part, count in zip(("train", "val", "test"), (12, 6, 6), strict=True):
+        images, labels = form.format(part, part).split()
+        if part in parts:
+            content[images] = rng.integers(0, 256, (count, 10, 8, 3), dtype=np.uint8)
+            content[labels] = np.arange(count, dtype=np.uint8)[:, None] % 3
+    np.savez(path, **content | changed)
+    return content
+
+
+@pytest.mark.parametrize("form", ["{}_images {}_labels", "x_{} y_{}", "X_{} y_{}"])
+def test_arrays_of_medmnist_and_keras_are_read(tmp_path, form):
+    content = arrays(tmp_path / "a.npz", form)
+    for part, split in (("train", "train"), ("val", "held_out"), ("test", "test")):
+        images, labels = (content[name] for name in form.format(part, part).split())
+        read = nc.data.image_arrays(split, data=tmp_path / "a.npz")
+        assert read.classes == ("0", "1", "2")
+        order = in_turns(labels.ravel().astype(np.int64), 1)
+        assert np.array_equal(read.pixels, images.transpose(0, 3, 1, 2)[order])
+        assert read.labels.tolist() == labels.ravel()[order].tolist()
+
+
+def test_without_a_test_val_is_the_test_and_one_part_is_shared_out(tmp_path):
+    content = arrays(tmp_path / "a.npz", parts=("train", "val"))
+    assert len(nc.data.image_arrays("test", data=tmp_path / "a.npz")) == 6
+    with pytest.raises(SpecError, match=r"data.held_out must be > 0"):
+        nc.data.image_arrays("held_out", data=tmp_path / "a.npz")
+    grey = content["train_images"][..., 0].astype(np.float32) / 255
+    np.savez(tmp_path / "b.npz", images=grey, labels=np.array(["up", "down"])[np.arange(12) % 2])
+    test = nc.data.image_arrays("test", data=tmp_path / "b.npz", test_from_training=4)
+    assert (test.classes, test.pixels.shape, test.pixels.dtype) == (("down", "up"), (4, 1, 10, 8), np.float32)
+    with pytest.raises(SpecError, match=r"test_from_training must be > 0 to train on .*b\.npz"):
+        nc.data.image_arrays("train", data=tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"train_images": np.zeros((12, 10, 8), np.int32) + 900}, r"must be bytes .* got int32 900 … 900"),
+        ({"train_images": np.full((12, 10, 8), np.nan)}, r"floats 0 … 1, got float64 nan"),
+        ({"train_images": np.zeros((12, 80), np.uint8)}, r"must be images .*, got \(12, 80\)"),
+        ({"train_labels": np.zeros((12, 14), np.uint8)}, r"must have one label, .* 12 images, got uint8 \(12, 14\)"),
+        ({"train_labels": np.zeros(12, np.uint8)}, r"must have labels of 2 classes or more, got 0"),
+        ({"train_labels": np.array([None] * 12)}, r"train_labels must be an array of numbers"),
+    ],
+)
+def test_arrays_that_are_no_images_or_labels_are_named(tmp_path, changed, message):
+    arrays(tmp_path / "a.npz", **changed)
+    with pytest.raises((FileFormatError, InputError), match=message):
+        nc.data.image_arrays("train", data=tmp_path / "a.npz")
+
+
+def test_files_without_arrays_and_strangers_are_named(tmp_path):
+    np.savez(tmp_path / "a.npz", weights=np.zeros(3))
+    with pytest.raises(FileFormatError, match=r"must hold train_images and train_labels, .* got weights"):
+        nc.data.image_arrays("train", data=tmp_path / "a.npz")
+    (tmp_path / "b.npz").write_text("no archive")
+    with pytest.raises(FileFormatError, match=r"b\.npz must be an npz of arrays"):
+        nc.data.image_arrays("train", data=tmp_path / "b.npz")
+    arrays(tmp_path / "c.npz", test_labels=np.arange(6) + 7)
+    with pytest.raises(InputError, match=r"test_labels must be one of 0, 1, 2, as in training, got 10, 11, 12"):
+        nc.data.image_arrays("test", data=tmp_path / "c.npz")
+    with pytest.raises(InputError, match=r"data.name must be image_arrays, or table, for the npz .*c\.npz"):
+        nc.data.image_folder("train", data=tmp_path / "c.npz")
+    np.savez(tmp_path / "d.npz", x=np.zeros((4, 6, 6), np.uint8), y=np.arange(4))
+    with pytest.raises(FileFormatError, match=r"d\.npz holds images: data.name must be image_arrays, got table"):
+        nc.data.table("train", data=tmp_path / "d.npz")
+
+
 # From files to a circuit
+
+
+def test_val_beside_test_is_what_training_chooses_by(pictures, tmp_path):
+    for name, level in CASES.items():
+        picture(pictures / "test" / name / "0.png", level, seed=20)
+    assert len(folder(pictures, "held_out")) == 6
+    assert len(folder(pictures, "test")) == 3
+    own = folder(pictures, "train", held_out=3)
+    assert (len(own), len(folder(pictures, "train"))) == (9, 12)
+    assert "val is not read; data.held_out = 0 takes its images" in own.summary
+    settings = ["data.name=image_folder", "data.held_out=0", "test_from_training=0", "epochs=1", "batch_size=4"]
+    model = nc.snn.train("table", settings=[*settings, "network.hidden=[8]"], data=pictures, out=tmp_path / "run")
+    assert "of 6 held-out images right" in str(model.trained)
+
+
+def test_a_picture_is_turned_as_its_exif_says(tmp_path):
+    pixels = np.zeros((10, 20, 3), np.uint8)
+    pixels[:, :5] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it by 90 degrees clockwise
+    for name in ("ant", "bee"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "train" / name / "a.png", exif=exif)
+    read = ImageFolder(tmp_path / "train")
+    assert read.size_px == (20, 10)
+    turned = read.batch(np.array([0]))[0][0, 0]
+    assert turned[:5].min() == 255
+    assert turned[5:].max() == 0
+    assert "turned by their EXIF orientation: 2" in read.remarks
 
 
 def test_a_folder_trains_by_a_small_recipe_and_is_read_again(pictures, tmp_path):

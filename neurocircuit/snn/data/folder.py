@@ -31,17 +31,23 @@ _LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
 _GREY_MODES = ("1", "L", "LA")
 _SIXTEEN_BITS, _WHITE_16 = ("I;16", "I;16L", "I;16B", "I;16N"), 65535
 _OTHER_MODES = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+_ORIENTATION = 0x0112  # of EXIF
+_TURNED, _ON_ITS_SIDE = range(2, 9), range(5, 9)
 _NAMED = 3  # files of a kind that a remark or an error names
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One file, and what its header says: size [row, column] in pixels, Pillow's name of its mode."""
+    """One file, and what its header says: size [row, column] in pixels, Pillow's name of its mode.
+
+    is_turned: by its EXIF orientation, as every viewer shows it; size_px is that of the turned picture.
+    """
 
     path: Path
     label: int
     size_px: Size
     mode: str
+    is_turned: bool = False
 
     @property
     def is_grey(self) -> bool:
@@ -141,7 +147,7 @@ class ImageFolder:
         pillow = _pillow()
         try:
             with pillow.open(picture.path) as opened:
-                read = self._converted(opened, picture)
+                read = self._converted(_upright(opened) if picture.is_turned else opened, picture)
         except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
             raise FileFormatError(f"cannot read the picture {picture.path}: {error}") from None
         if self._framing == "centre":
@@ -191,6 +197,7 @@ def _header(path: Path, label: int) -> Picture:
     try:
         with pillow.open(path) as opened:
             (columns, rows), mode, frames = opened.size, str(opened.mode), getattr(opened, "n_frames", 1)
+            orientation = opened.getexif().get(_ORIENTATION, 1)
             if mode == "I" and opened.format == "PNG":  # older versions of Pillow open a PNG of 16 bits so
                 mode = "I;16"
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
@@ -199,7 +206,15 @@ def _header(path: Path, label: int) -> Picture:
         raise FileFormatError(f"{frames} pictures in one file")
     if mode not in (*_GREY_MODES, *_SIXTEEN_BITS, *_OTHER_MODES):
         raise FileFormatError(f"mode {mode}, whose white is not known")
-    return Picture(path, label, (rows, columns), mode)
+    size = (columns, rows) if orientation in _ON_ITS_SIDE else (rows, columns)
+    return Picture(path, label, size, mode, orientation in _TURNED)
+
+
+def _upright(opened: "Image") -> "Image":
+    """Return a picture as its EXIF orientation says."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(opened)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -217,6 +232,8 @@ def _remarks(
     yield f"sizes {_sizes(sizes)}; modes {', '.join(f'{mode} ({n})' for mode, n in modes.most_common())}"
     if modes["RGBA"] or modes["LA"]:
         yield "transparency is left out"
+    if turned := sum(picture.is_turned for picture in folder.pictures):
+        yield f"turned by their EXIF orientation: {turned}"
     empty = [name for k, name in enumerate(folder.classes) if k not in folder.labels]
     if empty:
         yield f"no pictures of {_few(empty)}"

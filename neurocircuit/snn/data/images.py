@@ -62,10 +62,11 @@ class ImagesInMemory:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Images of another source by their numbers there, in that order."""
+    """Images of another source by their numbers there, in that order; further: remarks on the choice."""
 
     source: ImageSource
     order: Indices
+    further: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> dict[str, str]:
@@ -79,8 +80,8 @@ class Chosen:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Remarks on the whole source."""
-        return self.source.remarks
+        """Remarks on the whole source, and on the choice."""
+        return (*self.source.remarks, *self.further)
 
     def __len__(self) -> int:
         """Number of images."""

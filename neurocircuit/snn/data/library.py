@@ -82,6 +82,8 @@ class Splits:
             return _data_file(spec, name, self._data)
         if name == "official" or (name == "test" and not spec.test_from_training):
             return self._whole(train=False)
+        if name == "held_out" and self.held_out_apart is not None:
+            return self.held_out_apart
         whole = self._whole(train=True)
         kept_for_test = len(whole) - spec.test_from_training
         trained = kept_for_test - spec.held_out
@@ -93,6 +95,11 @@ class Splits:
             raise SpecError("data.held_out must be > 0 to evaluate on held-out images, got 0")
         bounds = {"train": (0, trained), "held_out": (trained, kept_for_test), "test": (kept_for_test, len(whole))}
         return section(whole, *bounds[name])
+
+    @property
+    def held_out_apart(self) -> ImageSource | None:
+        """Held-out images of a user's data that stand apart, in val/ beside train/ and test/; None where none do."""
+        return None if self._own is None else self._own.held_out
 
     def _whole(self, train: bool) -> ImageSource:
         if self._own is not None:

@@ -21,6 +21,7 @@ __all__ = [
     "digits",
     "fashion_mnist",
     "from_torch",
+    "image_arrays",
     "image_folder",
     "mnist",
     "table",
@@ -207,9 +208,9 @@ def image_folder(
     """Return pictures of your own, one folder for each class, their classes in turns.
 
     data: a folder with train/ and test/ (or val/), or of the classes alone, of which `test_from_training` pictures make
-    the test. size_px: rows and columns to which pictures are brought; default: the size that all have. channels: 1 for
-    grey, 3 for colour; default: grey where all are. Classes are named by the folders in train/. Further options as of
-    `mnist`; split_seed: order in which the classes take turns.
+    the test; val/ beside test/ holds the held-out ones. size_px: rows and columns to which pictures are brought;
+    default: the size that all have. channels: 1 for grey, 3 for colour; default: grey where all are. Classes
+    are named by the folders in train/. Further options as of `mnist`; split_seed: order in which classes take turns.
 
     Raise InputError for a class that training does not know, FileFormatError naming what cannot be read.
 
@@ -217,6 +218,27 @@ def image_folder(
     """
     options = {"size_px": size_px, "channels": channels, "framing": framing, "split_seed": split_seed}
     return _named("image_folder", split, data, held_out, test_from_training, **options)
+
+
+def image_arrays(
+    split: SplitName = "test",
+    *,
+    data: Path | str | None = None,
+    held_out: int = 0,
+    test_from_training: int = 0,
+    split_seed: int | None = None,
+) -> Dataset:
+    """Return images of an npz file, as MedMNIST and Keras give them, their classes in turns.
+
+    data: a file with train_images, train_labels, test_images, test_labels, or x_train, y_train, …; or with images and
+    labels alone, of which `test_from_training` images make the test. Images [image, row, column] or [image, row,
+    column, channel], bytes or floats 0 … 1. Options as of `image_folder`.
+
+    Raise FileFormatError naming an array that is no such thing.
+
+    >>> image_arrays("train", data="pathmnist.npz").summary  # doctest: +SKIP
+    """
+    return _named("image_arrays", split, data, held_out, test_from_training, split_seed=split_seed)
 
 
 def table(

@@ -11,12 +11,13 @@ from neurocircuit.snn.data.table import Feature
 from neurocircuit.spec.fields import Spec
 
 VARIABLE = "NEUROCIRCUIT_DATA"
-DataName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "image_folder", "table", "own"]
+DataName = Literal["digits", "mnist", "fashion_mnist", "cifar10", "image_folder", "image_arrays", "table", "own"]
 SplitName = Literal["train", "held_out", "test", "official"]
 
 
 _FIELDS_OF_OWN = {
     "image_folder": ("path", "split_seed", "size_px", "channels", "framing"),
+    "image_arrays": ("path", "split_seed", "size_px", "channels"),
     "table": ("path", "split_seed", "size_px", "channels", "label", "ignored", "features"),
     "own": ("split_seed", "size_px", "channels"),
 }
@@ -31,7 +32,10 @@ class DataSpec(Spec):
 
     name: Annotated[
         DataName,
-        Field(description="data set; image_folder: pictures by class; table: rows of features; own: given from Python"),
+        Field(
+            description="data set; image_folder: pictures by class; image_arrays: images in an npz; table: rows of "
+            "features; own: given from Python"
+        ),
     ] = "digits"
     held_out: Annotated[
         int,
@@ -39,7 +43,7 @@ class DataSpec(Spec):
             ge=0,
             strict=True,
             description="training images kept out to choose by: the last ones before the test, of data of one's own "
-            "as many of each class as its share",
+            "as many of each class as its share; 0: val/ where it stands beside train/ and test/, else none",
         ),
     ] = 0
     test_from_training: Annotated[
@@ -87,9 +91,9 @@ class DataSpec(Spec):
     def shape(self) -> tuple[int, int, int]:
         """Shape [channel, row, column] of an image; of a folder of pictures that says none as of ImageNet.
 
-        Raise SpecError for a table, or data given from Python, that has not been read.
+        Raise SpecError for other data of one's own that have not been read.
         """
-        if self.size_px is None and self.name in ("table", "own"):
+        if self.size_px is None and self.name in ("image_arrays", "table", "own"):
             raise SpecError(f"data.size_px must be read from the data first (data.name {self.name})")
         known = DATA_SETS[self.name].shape
         rows, columns = self.size_px or known[1:]
@@ -108,7 +112,7 @@ class DataSpec(Spec):
     @property
     def is_own(self) -> bool:
         """Whether the images are of the user's own."""
-        return self.name in ("image_folder", "table", "own")
+        return self.name in _FIELDS_OF_OWN
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -157,6 +161,9 @@ DATA_SETS: dict[str, DataSet] = {
         1000,
         ("imagenet",),
         "make a folder with train/ and val/, each with one folder of pictures per class",
+    ),
+    "image_arrays": DataSet(
+        (1, 1, 1), 2, (), "make an npz file with train_images, train_labels, test_images and test_labels"
     ),
     "table": DataSet((1, 1, 1), 2, ("table",), "make a CSV or npz file, or a folder with train.csv and test.csv"),
     "own": DataSet((1, 1, 1), 2),

@@ -184,6 +184,8 @@ def _of_npz(path: Path, content: bytes) -> tuple[list[str], list[_Row]]:
         next((value for name, value in arrays.items() if name.lower() in known), None) for known in (_FEATURES, _LABELS)
     )
     if x is None or y is None or x.ndim != 2 or y.shape != x.shape[:1]:
+        if any(value.ndim in (3, 4) for value in arrays.values()):
+            raise FileFormatError(f"{path} holds images: data.name must be image_arrays, got table")
         arrays_in_words = ", ".join(f"{name} {value.shape}" for name, value in arrays.items()) or "nothing"
         raise FileFormatError(f"{path} must hold x [row, feature] and y [row], got {arrays_in_words}")
     names = [*(f"feature {k + 1}" for k in range(x.shape[1])), "y"]

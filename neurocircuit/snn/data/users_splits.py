@@ -13,7 +13,7 @@ import numpy as np
 
 from neurocircuit.core.pool import Progress
 from neurocircuit.errors import InputError, SpecError
-from neurocircuit.snn.data import packed, table
+from neurocircuit.snn.data import arrays, packed, table
 from neurocircuit.snn.data.folder import ImageFolder
 from neurocircuit.snn.data.images import Chosen, ImageSource, Indices, Labels, in_turns
 from neurocircuit.snn.data.spec import DataSpec
@@ -49,6 +49,10 @@ class FromPython:
         return _in_turns(self._data.train, self.spec)
 
     @property
+    def held_out(self) -> None:
+        """Held-out images that stand apart: none."""
+
+    @property
     def official(self) -> ImageSource:
         """The test set. Raise InputError where none was given."""
         if self._data.test is None:
@@ -66,11 +70,18 @@ class _Kind(Protocol):
     def parts(self) -> str:
         """Parts in which a test set stands apart, in words."""
 
+    @property
+    def whole(self) -> str:
+        """What the data must be, in words."""
+
     def training_part(self, location: Path) -> Path | None:
         """Return where training images are, None where only a test is there."""
 
     def test_part(self, location: Path) -> Path | None:
         """Return where test images stand apart, None where they do not."""
+
+    def held_out_part(self, location: Path) -> Path | None:
+        """Return where images to choose by stand apart, beside a test set; None where they do not."""
 
     def read(self, spec: DataSpec, path: Path, progress: Progress) -> tuple[DataSpec, ImageSource]:
         """Return images, and the description with what they say."""
@@ -78,14 +89,21 @@ class _Kind(Protocol):
 
 class _Pictures:
     parts = "test/ or val/"
+    whole = "a folder with one folder of pictures per class"
 
     def training_part(self, location: Path) -> Path | None:
+        if location.suffix == ".npz":
+            raise InputError(f"data.name must be image_arrays, or table, for the npz {location}, got image_folder")
         if (location / "train").is_dir():
             return location / "train"
         return location if self.test_part(location) is None else None
 
     def test_part(self, location: Path) -> Path | None:
         return next((location / part for part in ("test", "val") if (location / part).is_dir()), None)
+
+    def held_out_part(self, location: Path) -> Path | None:
+        folders = [location / part for part in ("train", "test", "val")]
+        return folders[-1] if all(folder.is_dir() for folder in folders) else None
 
     def read(self, spec: DataSpec, path: Path, progress: Progress) -> tuple[DataSpec, ImageSource]:
         folder = ImageFolder(
@@ -94,14 +112,53 @@ class _Pictures:
         return spec.replace(size_px=folder.size_px, channels=folder.channels, classes=folder.classes), folder
 
 
+class _Arrays:
+    """Parts of a file are named as files in it would be: images.npz/train."""
+
+    parts = "test_images or val_images"
+    whole = "an npz file of images and labels"
+
+    def training_part(self, location: Path) -> Path | None:
+        if not location.is_file():
+            return None
+        present = arrays.parts(location)
+        if "train" in present:
+            return location / "train"
+        return location if present == (arrays.WHOLE,) else None
+
+    def test_part(self, location: Path) -> Path | None:
+        if not location.is_file():
+            return None
+        return next((location / part for part in ("test", "val") if part in arrays.parts(location)), None)
+
+    def held_out_part(self, location: Path) -> Path | None:
+        return location / "val" if arrays.parts(location) == ("train", "val", "test") else None
+
+    def read(self, spec: DataSpec, path: Path, progress: Progress) -> tuple[DataSpec, ImageSource]:
+        file, part = (path, arrays.WHOLE) if path.is_file() else (path.parent, path.name)
+        images, classes = arrays.read(file, part, spec.classes or ())
+        channels, *size_px = images.pixels.shape[1:]
+        if len(classes) < _FEWEST_CLASSES:
+            raise InputError(f"{file} must have labels of {_FEWEST_CLASSES} classes or more, got {', '.join(classes)}")
+        for name, here in (("size_px", tuple(size_px)), ("channels", channels)):
+            if getattr(spec, name) not in (None, here):
+                raise InputError(f"data.{name} must be {here} as in {file}, got {getattr(spec, name)}")
+        return spec.replace(size_px=tuple(size_px), channels=channels, classes=classes), images
+
+
 class _Rows:
     parts = "test.csv or test.npz"
+    whole = "a CSV or npz file, or hold train.csv or train.npz"
 
     def training_part(self, location: Path) -> Path | None:
         return location if location.is_file() else self._file(location, "train")
 
     def test_part(self, location: Path) -> Path | None:
         return None if location.is_file() else self._file(location, "test")
+
+    def held_out_part(self, location: Path) -> Path | None:
+        files = [None if location.is_file() else self._file(location, part) for part in ("train", "test", "val")]
+        return None if None in files else files[-1]
 
     def read(self, spec: DataSpec, path: Path, progress: Progress) -> tuple[DataSpec, ImageSource]:
         rows = table.read(path, spec.label, spec.ignored or ())
@@ -118,7 +175,8 @@ class _Rows:
         return next((path for end in table.SUFFIXES if (path := packed.find(folder, f"{part}{end}"))), None)
 
 
-_KINDS: dict[str, _Kind] = {"image_folder": _Pictures(), "table": _Rows()}
+_KINDS: dict[str, _Kind] = {"image_folder": _Pictures(), "image_arrays": _Arrays(), "table": _Rows()}
+_FEWEST_CLASSES = 2
 
 
 @dataclass(frozen=True)
@@ -140,7 +198,15 @@ class InPlace:
             raise SpecError(
                 f"data.test_from_training must be > 0 to train on {self.location}: no {self._kind.parts} stands there"
             )
-        return _in_turns(self.source, self.spec)
+        apart = self._kind.held_out_part(self.location) if self.spec.held_out else None
+        further = () if apart is None else (f"{apart} is not read; data.held_out = 0 takes its images to choose by",)
+        return _in_turns(self.source, self.spec, further)
+
+    @cached_property
+    def held_out(self) -> ImageSource | None:
+        """Held-out images that stand apart beside a test; None where there are none, or others are to be held out."""
+        part = None if self.spec.held_out else self._kind.held_out_part(self.location)
+        return None if part is None else _in_turns(self._kind.read(self.spec, part, self.progress)[1], self.spec)
 
     @cached_property
     def official(self) -> ImageSource:
@@ -168,13 +234,13 @@ def read_own(spec: DataSpec, location: Path, progress: Progress) -> InPlace:
     kind = _KINDS[spec.name]
     part = kind.training_part(location) or kind.test_part(location)
     if part is None:
-        raise InputError(f"{location} must be a CSV or npz file, or hold train.csv or train.npz")
+        raise InputError(f"{location} must be {kind.whole}")
     resolved, source = kind.read(spec, part, progress)
     return InPlace(resolved, location, source, progress)
 
 
-def _in_turns(source: ImageSource, spec: DataSpec) -> Chosen:
-    return Chosen(source, _order(source.labels, spec))
+def _in_turns(source: ImageSource, spec: DataSpec, further: tuple[str, ...] = ()) -> Chosen:
+    return Chosen(source, _order(source.labels, spec), further)
 
 
 def _order(labels: Labels, spec: DataSpec) -> Indices:

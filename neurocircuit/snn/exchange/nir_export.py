@@ -15,15 +15,17 @@ from neurocircuit.core.files import check_output, write_atomically
 from neurocircuit.errors import InputError
 from neurocircuit.snn.exchange.nir_parts import KEY, VERSION, widened
 from neurocircuit.snn.functional.geometry import Padding, output_size, resolve_padding
-from neurocircuit.snn.layer_graph import LayerGraphNetwork, Stage
+from neurocircuit.snn.layer_graph import LayerGraphNetwork
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.mapping import NetworkOnCircuit
-from neurocircuit.snn.model import Model, load
+from neurocircuit.snn.model import Model, as_model, load
 from neurocircuit.snn.models import NetworkSpec
 from neurocircuit.snn.pooling import EarliestPool2d
 from neurocircuit.snn.relu import PixelNetwork
 from neurocircuit.snn.retime import Retime, tau_of_layers
+from neurocircuit.snn.stages import Stage
 from neurocircuit.snn.unroll import check_mappable
+from neurocircuit.snn.windowed import WindowedNetwork, windowed_in
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 from neurocircuit.spec.layer_graph import INPUT
 
@@ -38,7 +40,7 @@ class _Part:
     shape: Shape
 
 
-def to_nir(network: Model | NetworkOnCircuit | Path | str) -> nir.NIRGraph:
+def to_nir(network: Model | WindowedNetwork | NetworkOnCircuit | Path | str) -> nir.NIRGraph:
     """Return a free network as a NIR graph; of a network on a circuit with what the circuit gives each layer.
 
     Each layer is a Linear or Conv2d for each of the nodes that it reads, an LI and an IF: n-LIF neurons. A bias is an
@@ -50,7 +52,7 @@ def to_nir(network: Model | NetworkOnCircuit | Path | str) -> nir.NIRGraph:
     """
     model, mapped = _model_of(network)
     if isinstance(model.network, PixelNetwork):
-        raise InputError("NIR has no windows and no ReLU: export the free network, or the ReLU network by torch.onnx")
+        raise InputError(_without_nodes(model.network))
     check_mappable(model.subject, model.network)
     traced = LayerGraphNetwork.of(model.network, model.subject.data.shape, baked=True)
     spec = NetworkSpec(name="own", graph=traced.graph, parameterisation="free")
@@ -70,7 +72,20 @@ def to_nir(network: Model | NetworkOnCircuit | Path | str) -> nir.NIRGraph:
     return _Writer(traced, neuron.tau_s, mapped).graph({KEY: json.dumps(content)})
 
 
-def write_nir(network: Model | NetworkOnCircuit | Path | str, path: Path | str) -> Path:
+def _without_nodes(network: PixelNetwork) -> str:
+    """Return why a network has no NIR graph, and what holds it instead."""
+    if windowed_in(network) is not None:
+        return (
+            "a windowed network must stay a file of weights (.pt), or its ReLU network go by torch.onnx: NIR has no "
+            "node whose neurons start and end in a window"
+        )
+    return (
+        "a ReLU network must go by torch.onnx, or be converted into free spikes first: NIR has no node for ReLU, and "
+        "its IF would count spikes"
+    )
+
+
+def write_nir(network: Model | WindowedNetwork | NetworkOnCircuit | Path | str, path: Path | str) -> Path:
     """Write the NIR graph of a network into a file that ends in .nir, whole or not at all; return its path."""
     path = Path(path)
     check_output(path, ".nir")
@@ -86,9 +101,9 @@ def write_nir(network: Model | NetworkOnCircuit | Path | str, path: Path | str) 
     return path
 
 
-def _model_of(network: Model | NetworkOnCircuit | Path | str) -> tuple[Model, MappedNetwork | None]:
-    if isinstance(network, Model):
-        return network, None
+def _model_of(network: Model | WindowedNetwork | NetworkOnCircuit | Path | str) -> tuple[Model, MappedNetwork | None]:
+    if isinstance(network, Model | WindowedNetwork):
+        return as_model(network), None
     if isinstance(network, NetworkOnCircuit):
         if network.model is None:
             raise InputError(f"{network.mapped.name} was read from its file: export that file")

@@ -17,12 +17,13 @@ from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.encode import Encoding
 from neurocircuit.snn.exchange.nir_parts import metadata_of, narrowed
 from neurocircuit.snn.functional.geometry import resolve_padding
-from neurocircuit.snn.layer_graph import GraphMaker, LayerGraphNetwork, run_stages
+from neurocircuit.snn.layer_graph import GraphMaker, LayerGraphNetwork
 from neurocircuit.snn.layers import SpikingConv2d, SpikingLinear
 from neurocircuit.snn.mapping import NetworkOnCircuit
 from neurocircuit.snn.model import Model
 from neurocircuit.snn.recipe import Subject
 from neurocircuit.snn.retime import Retime
+from neurocircuit.snn.stages import run_stages
 from neurocircuit.spec import MappedNetwork
 from neurocircuit.spec.layer_graph import INPUT, Kind
 

@@ -20,11 +20,12 @@ from neurocircuit.snn import functional
 from neurocircuit.snn.functional import rows as matrix_rows
 from neurocircuit.snn.functional.geometry import output_size, resolve_padding
 from neurocircuit.snn.functional.windowed import jittered, jittered_readout
-from neurocircuit.snn.layer_graph import Stage, run_stages, stages_of
+from neurocircuit.snn.layer_graph import stages_of
 from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import spiking_layers
 from neurocircuit.snn.relu import PixelNetwork
 from neurocircuit.snn.retime import Retime
+from neurocircuit.snn.stages import Stage, run_stages
 from neurocircuit.snn.windowed import Synapses, WindowedSum, pixels_of, windowed_in
 from neurocircuit.spec.windowed import LayerNode
 

@@ -32,10 +32,11 @@ from neurocircuit.snn.hardware.first_passage import FirstPassages
 from neurocircuit.snn.hardware.lookup import NoiseLookup
 from neurocircuit.snn.hardware.move import Moved, Received, move, placed
 from neurocircuit.snn.hardware.on_chips import NetworkOnChips
-from neurocircuit.snn.layer_graph import Stage, run_stages, stages_of
+from neurocircuit.snn.layer_graph import stages_of
 from neurocircuit.snn.layers import Rebase, SpikingConv2d, SpikingLinear
 from neurocircuit.snn.models import layer_names, spiking_layers
 from neurocircuit.snn.retime import Retime, tau_of_layers
+from neurocircuit.snn.stages import Stage, run_stages
 from neurocircuit.spec import MappedNetwork, NeuronSpec
 from neurocircuit.spec.layer_graph import INPUT
 

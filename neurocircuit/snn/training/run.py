@@ -78,7 +78,7 @@ class Trainer:
         recipe = self.recipe = self.recipe.replace(data=splits.spec)
         check_fits(recipe.augmentation, recipe.data.shape)
         self.train_images: ImageSource = splits.split("train")
-        self.held_out = splits.split("held_out") if recipe.data.held_out else None
+        self.held_out = splits.split("held_out") if recipe.data.held_out else splits.held_out_apart
         self.sampler = EpochSampler(len(self.train_images), recipe.schedule.batch_size, recipe.seed)
         self.steps = self.sampler.steps_per_epoch * recipe.schedule.epochs
         self._share = self.processes.share(recipe.schedule.batch_size)
@@ -215,7 +215,7 @@ class Trainer:
             "data_canonical": library.is_canonical(self.recipe.data.name, self.train_images),
             "data_summary": self.data_summary,
             "images": len(self.train_images),
-            "held_out_images": self.recipe.data.held_out,
+            "held_out_images": 0 if self.held_out is None else len(self.held_out),
             "weights": count_weights(self.network),
             "steps": self.steps,
             "resumed": self.resumed,
@@ -251,10 +251,8 @@ class Trainer:
         self.conditions.before_step(self.step, self.steps)
         halved = self.recipe.optimiser.precision == "bfloat16"
         with parametrize.cached(), torch.autocast(self.device.type, torch.bfloat16, enabled=halved):
-            if isinstance(self._margins, WindowedMargins):
-                self._margins.pixels = pixels_of(self.network, z)
             z_out = self._forward(z)
-            loss = self._loss(z_out, target)
+            loss = self._loss(z, z_out, target)
         self.optimiser.zero_grad()
         torch.autograd.backward(loss)
         loss_value = self._checked(loss)
@@ -292,13 +290,15 @@ class Trainer:
         pixels = self.train_images.batch(np.arange(min(count, len(self.train_images))))[0]
         return torch.from_numpy(for_evaluation(pixels, self.recipe.augmentation)).to(self.device)
 
-    def _loss(self, z_out: Tensor, target: Tensor) -> Tensor:
+    def _loss(self, z: Tensor, z_out: Tensor, target: Tensor) -> Tensor:
         spec = self.recipe.loss
         loss = spike_loss(z_out, target, spec)
         if spec.weight_sum or spec.l2:
             layers = self._layers
             loss = loss + weight_terms([layer.weight for layer in layers], [layer.bias for layer in layers], spec)
-        if self._margins is not None:
+        if isinstance(self._margins, WindowedMargins):
+            loss = loss + spec.margin * self._margins.term(pixels_of(self.network, z), self.margins_rng)
+        elif self._margins is not None:
             loss = loss + spec.margin * self._margins.term(self.margins_rng)
         return loss
 

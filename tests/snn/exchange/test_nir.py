@@ -241,7 +241,10 @@ def test_graphs_and_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match=r"weight of out must have the shape \(10, 176\), got \(10, 175\)"):
         nc.snn.from_nir(graph)
     relu = Model.of(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), DIGITS)
-    with pytest.raises(InputError, match="NIR has no windows and no ReLU"):
+    with pytest.raises(InputError, match=r"a ReLU network must go by torch\.onnx, .*: NIR has no node for ReLU"):
         nc.snn.to_nir(relu)
+    windowed = nc.snn.convert(relu, nc.data.digits("train")[:20])
+    with pytest.raises(InputError, match=r"a windowed network must stay a file of weights .* in a window"):
+        nc.snn.to_nir(windowed)
     with pytest.raises(InputError, match=r"must be a \.nir file"):
         nc.snn.write_nir(built("branches"), tmp_path / "net.h5")
