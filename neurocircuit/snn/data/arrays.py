@@ -1,6 +1,7 @@
 """Images and labels in one npz file of numpy, as MedMNIST and Keras give them."""
 
 import io
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,10 @@ def parts(path: Path) -> tuple[str, ...]:
 
     Raise FileFormatError for another file, and for one without images.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = list(archive.files)
-    except Exception as error:  # a damaged archive may raise anything
-        raise FileFormatError(f"{path} must be an npz of arrays: {error}") from None
+    if not zipfile.is_zipfile(path):
+        raise FileFormatError(f"{path} must be an npz of arrays, got another kind of file, or a part of one")
+    with np.load(path, allow_pickle=False) as archive:
+        names = list(archive.files)
     present = tuple(part for part in ("train", "val", "test") if _name(names, _IMAGES, part))
     if present or _name(names, _IMAGES, WHOLE):
         return present or (WHOLE,)

@@ -35,6 +35,9 @@ def read_directory(directory: Path, train: bool) -> ImagesInMemory:
     for archive in _ARCHIVES:
         if (directory / archive).is_file():
             return _joined(list(_archived(directory / archive, names)))
+    lacking = [name for name in names if not any(_files(directory, (name,)))]
+    if len(lacking) < len(names):
+        raise InputError(f"{directory} must hold all of {names[0]} … {names[-1]}, it lacks {', '.join(lacking)}")
     raise InputError(
         f"{directory} must hold {names[0]}.bin (plain or .xz), {names[0]} or one of {', '.join(_ARCHIVES)}"
     )
