@@ -14,8 +14,11 @@ from neurocircuit.snn.data import packed
 from neurocircuit.snn.data.images import ImagesInMemory, Pixels
 
 WHOLE = ""  # the part of a file whose images stand in no parts
-_IMAGES = {WHOLE: ("images", "x", "data"), "*": ("{}_images", "x_{}", "{}_x", "{}_data")}
-_LABELS = {WHOLE: ("labels", "label", "y", "targets"), "*": ("{}_labels", "y_{}", "{}_y", "{}_label")}
+_IMAGES: dict[str, tuple[str, ...]] = {WHOLE: ("images", "x", "data"), "*": ("{}_images", "x_{}", "{}_x", "{}_data")}
+_LABELS: dict[str, tuple[str, ...]] = {
+    WHOLE: ("labels", "label", "y", "targets"),
+    "*": ("{}_labels", "y_{}", "{}_y", "{}_label"),
+}
 _MOST_CHANNELS = 4  # of an array whose colours stand last
 
 
