@@ -97,6 +97,7 @@ def command(
             split=split,
             test=test,
             data=data,
+            out=out,
             window=window,
             form=form,
             slope=slope,

@@ -46,6 +46,7 @@ def convert_file(
     split: str = "train",
     test: int | None = None,
     data: Path | str | None = None,
+    out: Path | str | None = None,
     **options: Any,
 ) -> WindowedNetwork:
     """Return the ReLU network of a file as windowed neurons.
@@ -59,6 +60,7 @@ def convert_file(
         split: of the network's data set.
         test: on how many test images both networks' accuracy is compared; default: none.
         data: folder of the data sets.
+        out: file that the network is to be saved in: the summary says how to fine-tune it from there.
         **options: of `convert`.
 
     Raise InputError or FileFormatError for a file that does not fit.
@@ -76,8 +78,8 @@ def convert_file(
         test_images = None if test is None else source.images("test", data).first(test)
     network = convert(source, choosing.first(images or min(_IMAGES, len(choosing))), test=test_images, **options)
     if network.conversion is not None and split == "train":
-        known = {"training_images": len(choosing), "data": None if data is None else str(data)}
-        network.conversion = network.conversion.model_copy(update=known)
+        paths = {name: path and str(path) for name, path in (("data", data), ("checkpoint", out))}
+        network.conversion = network.conversion.model_copy(update={"training_images": len(choosing), **paths})
     return network
 
 
