@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, nan
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from neurocircuit.errors import InputError
 from neurocircuit.neuron import levels
 from neurocircuit.neuron.record import Waveforms
 from neurocircuit.spec import NeuronSpec, Testbench
+from neurocircuit.spec.annotations import interval
 from neurocircuit.spec.bank import Bank
 from neurocircuit.spec.derived import annotated_toml, derived, remarks
 from neurocircuit.spec.fields import Spec
@@ -105,7 +106,7 @@ def dials(base: NeuronSpec) -> tuple[Dial, ...]:
     if base.threshold.is_fixed:
         quantities.append(_dial(Lead, "lead_rad", "lead", "lead of VCO3 over VCO4", "rad", base.threshold.lead_rad))
     bits = base.weight_bank.excitatory.bits
-    fewest, most = bounds(Bank, "bits")
+    fewest, most = interval(Bank.model_fields["bits"])
     most = max(min(most, _MOST_BITS), bits)
     quantities.append(Dial("bits", "bits of the weight bank", "", fewest, most, bits, is_whole=True))
     loudest = LARGEST_NOISE_over_f0 * base.f0_Hz
@@ -113,21 +114,8 @@ def dials(base: NeuronSpec) -> tuple[Dial, ...]:
     return tuple(quantities)
 
 
-def bounds(spec: type[Spec], field: str) -> tuple[float, float]:
-    """Return the bounds that a spec gives a field; infinite where it gives none.
-
-    >>> bounds(NeuronSpec, "tau_s")
-    (0.0, 1.0)
-    """
-    low, high = -inf, inf
-    for about in spec.model_fields[field].metadata:
-        low = max(low, getattr(about, "gt", low), getattr(about, "ge", low))
-        high = min(high, getattr(about, "lt", high), getattr(about, "le", high))
-    return float(low), float(high)
-
-
 def _dial(spec: type[Spec], field: str, name: str, label: str, unit: str, value: float) -> Dial:
-    low, high = bounds(spec, field)
+    low, high = interval(spec.model_fields[field])
     return Dial(name, label, unit, max(value / _REACH, low), min(value * _REACH, high), value)
 
 

@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
-import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from neurocircuit.spec.annotations import SIGNS, bounds, metadata, parts
 from neurocircuit.spec.fields import Spec, Unit
 
 _WIDTH = 110
-_SIGNS = {annotated_types.Gt: ">", annotated_types.Ge: ">=", annotated_types.Lt: "<", annotated_types.Le: "<="}
-_ATTRIBUTES = {annotated_types.Gt: "gt", annotated_types.Ge: "ge", annotated_types.Lt: "lt", annotated_types.Le: "le"}
 
 
 def commented_toml(spec: Spec, remarks: Mapping[str, str] | None = None) -> str:
@@ -98,39 +96,18 @@ def _text(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
 
 
-def _parts(annotation: Any) -> Iterator[Any]:
-    """Give what an annotation is made of, at any depth: types, and the metadata of `Annotated`."""
-    yield annotation
-    for part in get_args(annotation):
-        yield from _parts(part)
-
-
-def _metadata(field: FieldInfo) -> Iterator[Any]:
-    """Give the metadata of a field and, in what `Annotated` and `Field` nest, below it."""
-    for part in (*field.metadata, *_parts(field.annotation)):
-        yield part
-        if isinstance(part, FieldInfo):
-            yield from _metadata(part)
-
-
 def _unit(field: FieldInfo) -> str:
-    for part in _metadata(field):
+    for part in metadata(field):
         if isinstance(part, Unit):
             return part.unit
     return ""
 
 
 def _bounds(field: FieldInfo) -> str:
-    bounds = [
-        f"{sign} {getattr(part, _ATTRIBUTES[kind]):g}"
-        for part in _metadata(field)
-        for kind, sign in _SIGNS.items()
-        if isinstance(part, kind)
-    ]
-    return ", ".join(dict.fromkeys(bounds))
+    return ", ".join(f"{SIGNS[name]} {value:g}" for name, value in bounds(field))
 
 
 def _choices(field: FieldInfo) -> str:
-    choices = [choice for part in _parts(field.annotation) if get_origin(part) is Literal for choice in get_args(part)]
+    choices = [choice for part in parts(field.annotation) if get_origin(part) is Literal for choice in get_args(part)]
     texts = [str(choice.value if isinstance(choice, Enum) else choice) for choice in choices]
     return f"one of {', '.join(texts)}" if len(texts) > 1 else ""

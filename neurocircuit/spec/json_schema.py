@@ -2,17 +2,13 @@
 
 from typing import Any
 
+from neurocircuit.spec.annotations import SIGNS
 from neurocircuit.spec.fields import Spec
 from neurocircuit.units import format_quantity
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# What pydantic calls a bound behind a validator: its name in JSON Schema, its sign.
-_BOUNDS = {
-    "gt": ("exclusiveMinimum", ">"),
-    "ge": ("minimum", ">="),
-    "lt": ("exclusiveMaximum", "<"),
-    "le": ("maximum", "<="),
-}
+# Names of bounds in JSON Schema; behind a validator pydantic leaves them under its own.
+_NAMES = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
 
 
 def json_schema(file: type[Spec]) -> dict[str, Any]:
@@ -40,17 +36,15 @@ def _as_in_files(node: Any) -> Any:
         del node["required"]
     if isinstance(node.get("unit"), str):
         return _text(node)
-    bounds = {_BOUNDS[key][0]: node[key] for key in _BOUNDS if isinstance(node.get(key), int | float)}
-    return {
-        key: _as_in_files(value) for key, value in node.items() if _BOUNDS.get(key, ("",))[0] not in bounds
-    } | bounds
+    bounds = {_NAMES[key]: node[key] for key in _NAMES if isinstance(node.get(key), int | float)}
+    return {key: _as_in_files(value) for key, value in node.items() if _NAMES.get(key) not in bounds} | bounds
 
 
 def _text(node: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a quantity's text."""
     unit = node["unit"]
-    bounds = ", ".join(f"{sign} {_quantity(node[key], unit)}" for key, (_, sign) in _BOUNDS.items() if key in node)
-    kept = {key: value for key, value in node.items() if key not in {*_BOUNDS, "unit"}}
+    bounds = ", ".join(f"{sign} {_quantity(node[key], unit)}" for key, sign in SIGNS.items() if key in node)
+    kept = {key: value for key, value in node.items() if key not in {*SIGNS, "unit"}}
     description = "; ".join(part for part in (node.get("description"), bounds) if part)
     return kept | {"type": "string", "description": description, "examples": [f"1 {unit}"]}
 

@@ -7,9 +7,8 @@ import pytest
 
 from neurocircuit.errors import InputError, SpecError, UnitError
 from neurocircuit.explore import charts, circuit
-from neurocircuit.explore.circuit import DRAWS, bounds, dials, saved_text, turned, view
+from neurocircuit.explore.circuit import DRAWS, dials, saved_text, turned, view
 from neurocircuit.spec import NeuronSpec
-from neurocircuit.spec.bank import Bank
 from neurocircuit.spec.neuron import Ramp, ReadoutWindow
 from neurocircuit.studies.sweep.api import sweep
 
@@ -77,8 +76,6 @@ def test_noise_keeps_the_proportions_of_the_vcos() -> None:
 
 
 def test_bounds_are_those_of_the_spec() -> None:
-    assert bounds(NeuronSpec, "phase_per_weight_rad") == (0.0, 100.0)
-    assert bounds(Bank, "bits") == (1.0, 52.0)
     assert {dial.name: dial for dial in dials(BASE.replace(tau_s=0.5, f0_Hz=100.0, vco4_swing_Hz=3, window_s=1))}[
         "tau"
     ].high == 1.0
