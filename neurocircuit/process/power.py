@@ -47,22 +47,20 @@ def of_condition(folder: Path, source: str = "", bias: BiasNetwork | None = None
     )
 
 
-def of_neuron(spec: NeuronSpec) -> NeuronPower:
-    """Return the power of a neuron: at the condition of its transistors, without any of those of generic65.
+def of_neuron(spec: NeuronSpec, measured: NeuronPower | None = None) -> NeuronPower:
+    """Return the power of a neuron, which also draws for the time of its auto-zero, if it has one.
 
-    nan where the condition of its transistors does not come characterised with the package.
+    measured: without auto-zero; None: at the condition of its transistors, without any of those of generic65; nan where
+    that condition does not come characterised with the package.
     """
+    if measured is not None:
+        auto_zero_s = 0.0 if spec.flicker is None else spec.flicker.auto_zero_s or 0.0
+        return measured.model_copy(update={"auto_zero_s": auto_zero_s})
     process, condition = _condition_of(spec)
     try:
-        return with_auto_zero(of_condition(folder_of(spec), f"{process}, {condition}"), spec)
+        return of_neuron(spec, of_condition(folder_of(spec), f"{process}, {condition}"))
     except InputError:
         return NeuronPower(power_W=float("nan"), source=f"{condition} of {process} does not come characterised")
-
-
-def with_auto_zero(power: NeuronPower, spec: NeuronSpec) -> NeuronPower:
-    """Return the power of a neuron that also draws for the time of the spec's auto-zero, if it has one."""
-    auto_zero_s = 0.0 if spec.flicker is None else spec.flicker.auto_zero_s or 0.0
-    return power.model_copy(update={"auto_zero_s": auto_zero_s})
 
 
 def folder_of(spec: NeuronSpec) -> Path:

@@ -14,7 +14,7 @@ from neurocircuit.core.pool import Progress, silent
 from neurocircuit.core.provenance import RunClock
 from neurocircuit.errors import InputError
 from neurocircuit.noise import NoiseTable
-from neurocircuit.process.power import of_condition, of_neuron, with_auto_zero
+from neurocircuit.process.power import of_condition, of_neuron
 from neurocircuit.results import measurement as measurements
 from neurocircuit.results.evaluation import (
     AccuracyOnChips,
@@ -122,9 +122,7 @@ def evaluate(
         neuron = spec or NeuronSpec()
         with torch_threads(threads):
             counts = count(network, images, model.subject, window_over_tau=neuron.window_over_tau, progress=progress)
-        accuracy_and_energy = of_counts(
-            counts, energy_J, with_auto_zero(power or of_neuron(neuron), neuron), neuron.tau_s
-        )
+        accuracy_and_energy = of_counts(counts, energy_J, of_neuron(neuron, power), neuron.tau_s)
         return Evaluation(**about, **accuracy_and_energy, run=clock.record())
     table = noise if isinstance(noise, NoiseTable) else NoiseTable.load(Path(noise))
     mapped = MappedNetwork.from_dict(table.provenance["network"])
@@ -148,7 +146,7 @@ def evaluate(
         **of_chips(
             on_chips,
             energy_J,
-            with_auto_zero(power or of_neuron(mapped.neuron), mapped.neuron),
+            of_neuron(mapped.neuron, power),
             mapped.neuron.tau_s,
         ),
         seed=seed or 0,

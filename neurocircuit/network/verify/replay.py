@@ -14,7 +14,7 @@ from neurocircuit.network.verify.transfer import TransferJitter
 from neurocircuit.network.verify.without import check_names, circuits_without, compared
 from neurocircuit.neuron import levels
 from neurocircuit.noise.table import NoiseTable
-from neurocircuit.process.power import of_condition, of_neuron, with_auto_zero
+from neurocircuit.process.power import of_condition, of_neuron
 from neurocircuit.results.inference import NeuronPower
 from neurocircuit.results.replay import Replay, TransferReplay
 
@@ -90,7 +90,7 @@ def verify(
         mapped.check_free("the jitter of a transfer table")
         transfer.check_network(mapped)
     if not isinstance(power, NeuronPower):
-        power = of_neuron(mapped.neuron) if power is None else with_auto_zero(of_condition(power), mapped.neuron)
+        power = of_neuron(mapped.neuron, None if power is None else of_condition(power))
     encoded = network.encoded(images)
     of_images = of_transfer = of_neurons = None
     images_csv = ""

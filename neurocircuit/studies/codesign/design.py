@@ -7,7 +7,7 @@ from typing import Any
 
 from neurocircuit.errors import InputError
 from neurocircuit.network.limits import SPIKE_WIDTH
-from neurocircuit.process.power import with_auto_zero
+from neurocircuit.process.power import of_neuron
 from neurocircuit.results.characterised_neuron import CharacterisedNeuron
 from neurocircuit.results.inference import NeuronPower
 from neurocircuit.spec import Lead, NeuronSpec, Variation
@@ -96,7 +96,7 @@ def design_of(base: NeuronSpec, variation: Variation, power: CharacterisedNeuron
     if power.noise is not None:
         gates_m2 = power.noise.gates_m2(_scale(base, power, full), full["bias_area"])
     neuron = with_noise(neuron, base, power, full)
-    return Design(neuron, variation, with_auto_zero(draws, neuron), values.get("window"), gates_m2)
+    return Design(neuron, variation, of_neuron(neuron, draws), values.get("window"), gates_m2)
 
 
 def circuit_of(base: NeuronSpec, variation: Variation, values: Values) -> tuple[NeuronSpec, Variation]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurocircuit.errors import InputError
-from neurocircuit.process.power import ENERGY, of_condition, with_auto_zero
+from neurocircuit.process.power import ENERGY, of_condition, of_neuron
 from neurocircuit.results.inference import NeuronPower
 from neurocircuit.spec import Condition, NeuronSpec
 
@@ -86,7 +86,7 @@ def _characterised(path: Path) -> Characterised:
     spec = NeuronSpec.from_toml(path)
     measured = path.with_name(ENERGY).exists()
     power = of_condition(path.parent) if measured else NeuronPower(power_W=float("nan"), source="not measured")
-    return Characterised(_condition(spec, path), spec, with_auto_zero(power, spec))
+    return Characterised(_condition(spec, path), spec, of_neuron(spec, power))
 
 
 def _condition(spec: NeuronSpec, path: Path) -> Condition:
