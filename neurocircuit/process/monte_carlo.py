@@ -105,14 +105,7 @@ def spec_as_measured(spec: NeuronSpec, built_chip: Circuit, trim: TrimResult, we
     nominal. The chip is armed when its loop has settled, as it is trimmed.
     """
     nominal_chip = circuit_of(spec).replace(chip_seed=None)
-    chip = built_chip.replace(
-        bias=trim.bias,
-        standing_V=trim.standing_V,
-        f1_Hz=trim.f1_Hz,
-        f3_Hz=trim.f3_Hz,
-        lead_rad=trim.lead_rad,
-        arming_s=CHIP_ARM_s,
-    )
+    chip = built_chip.replace(**trim.of_circuit(), arming_s=CHIP_ARM_s)
     on_codes = spec.weight_bank.quantise(np.asarray(weights, dtype=np.float64))
     codes = tuple(spec.weight_bank.codes(on_codes).tolist())
     measured, nominal = (_measured(circuit, nominal_chip.bias, codes) for circuit in (chip, nominal_chip))

@@ -36,16 +36,11 @@ def trimmed(context: Context) -> TrimResult:
 
 def trimmed_circuit(context: Context) -> Circuit:
     """Return the circuit of this condition with its trimmed currents."""
-    trim = trimmed(context)
     return Circuit(
+        **trimmed(context).of_circuit(),
         process=context.request.process,
         condition=context.condition,
         components=context.installed.process.components_at(context.condition.corner),
-        bias=trim.bias,
-        f1_Hz=trim.f1_Hz,
-        f3_Hz=trim.f3_Hz,
-        lead_rad=trim.lead_rad,
-        standing_V=trim.standing_V,
         arming_s=ARM_s,
         synapses=context.installed.process.synapses,
     )

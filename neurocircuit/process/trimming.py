@@ -7,7 +7,7 @@ the grid of a trim DAC. Signs: φ1 - φ2 falls when VCO2 gets more current, the 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite, pi
-from typing import Protocol
+from typing import Any, Protocol
 
 from neurocircuit.errors import InputError, SimulatorBadOutput
 from neurocircuit.process.ring_tuning import RingSource, Tuned, tune_rings
@@ -84,6 +84,11 @@ class TrimResult:
     idle_runs: int
     standing_V: tuple[()] | tuple[float, float, float, float] = ()
     cpu_s: float = field(default=0.0, compare=False)
+
+    def of_circuit(self) -> dict[str, Any]:
+        """Return the fields of a Circuit that the trim decides."""
+        names = ("bias", "standing_V", "f1_Hz", "f3_Hz", "lead_rad")
+        return {name: getattr(self, name) for name in names}
 
 
 def trim_plant(
