@@ -64,6 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     # 4. Its noise: neurons of this network, simulated on chips with mismatch.
     noise = nc.calibrate(mapped, images=train[:20], chips=chips, points=points)
+    noise.save(f"{given.out}/noise.nc")
+    print(noise)
     print("converted: ", nc.evaluate(spiking, test[:tested], noise=noise, chips=chips))
 
     # 5. Trained under this noise, with the weights' 4 bit.

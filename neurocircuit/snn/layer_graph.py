@@ -68,7 +68,7 @@ class LayerGraphNetwork(nn.Module):
         >>> from neurocircuit.snn.layers import SpikingLinear
         >>> network = LayerGraphNetwork.of(nn.Sequential(nn.Flatten(), SpikingLinear(64, 10)), (1, 8, 8))
         >>> [node.name for node in network.graph.nodes]
-        ['layer0', 'layer1']
+        ['m0', 'm1']
         """
         if isinstance(module, LayerGraphNetwork) and module.graph.shape == tuple(shape):
             return module

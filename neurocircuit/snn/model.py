@@ -36,6 +36,11 @@ class Model:
     path: Path | None = None
     full_scale: FullScale | None = None
 
+    def __str__(self) -> str:
+        """What it is, of which data set, and where it stands."""
+        where = "not saved" if self.path is None else str(self.path)
+        return f"{self.subject.name}: {self.weights} weights for images of {self.subject.data.name}; {where}"
+
     @property
     def sha256(self) -> str:
         """Hash of the checkpoint (before `save`: of what it will write), by which a mapped network knows it."""

@@ -43,13 +43,13 @@ RELU: tuple[str, ...] = get_args(ReluKind)
 
 
 def name_of_path(path: str) -> str:
-    """Return the name of a node for a module at `path`: _ for dots, `layer` before a leading digit, 56 letters at most.
+    """Return the name of a node for a module at `path`: _ for dots, m before a leading digit, 56 letters at most.
 
     >>> name_of_path("features.0"), name_of_path("0.conv")
-    ('features_0', 'layer0_conv')
+    ('features_0', 'm0_conv')
     """
     name = path.replace(".", "_")
-    return (f"layer{name}" if name[0].isdigit() else name)[-56:]
+    return (f"m{name}" if name[0].isdigit() else name)[-56:]
 
 
 class Node(Spec):

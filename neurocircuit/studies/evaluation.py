@@ -101,6 +101,8 @@ def evaluate(
         images = sets.load(model.subject.data, images, data)
     images = sets.images_for(model.subject.data, images)
     images = images.first(first)
+    if images.data.is_own:
+        progress(0, 1, images.summary)
     network = model.network.to(device_of_process(device))
     about: dict[str, Any] = {
         "name": model.subject.name,

@@ -72,9 +72,9 @@ class TransferTable:
         }
         return cls(seal(xr.Dataset(variables, coordinates, _attributes(provenance))))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write a netCDF 3 file whose bytes depend on the content only."""
-        write_atomically(path, dataset_bytes(self.dataset))
+        write_atomically(Path(path), dataset_bytes(self.dataset))
 
     @classmethod
     def load(cls, path: Path | str) -> Self:

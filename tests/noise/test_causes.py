@@ -145,7 +145,7 @@ def test_networks_in_torch_have_it(model: Model, images: Any, first_passage_neur
 
 
 def _slopes(model: Model, z: Any) -> Any:
-    layer = model.network.layer1
+    layer = model.network.m1
     layer.keep_slope = True
     layer(z.flatten(1))
     layer.keep_slope = False

@@ -61,7 +61,7 @@ def trained(module: nn.Module, images: Any) -> nn.Module:
     [
         (Residual, {}, set()),  # read one and a half tau later
         (Residual, {"relay_after": 0.5}, {"stem_3_at_2"}),
-        (Wide, {"largest_fan_in": 32}, {"layer1_parts", "layer1_complement"}),
+        (Wide, {"largest_fan_in": 32}, {"m1_parts", "m1_complement"}),
     ],
     ids=["direct", "relays", "split"],
 )

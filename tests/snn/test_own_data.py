@@ -399,6 +399,17 @@ def test_files_without_arrays_and_strangers_are_named(tmp_path):
         nc.data.table("train", data=tmp_path / "d.npz")
 
 
+def test_a_test_that_is_not_read_is_said_and_its_strangers_are_named_before_training(pictures):
+    assert (
+        "val is not read, for data.test_from_training is not 0"
+        in folder(pictures, "train", test_from_training=3).summary
+    )
+    picture(pictures / "val/dog/0.png", 90, seed=20)
+    with pytest.raises(InputError, match=r"val must hold folders of the classes ant, bee, cat, .*, got dog$"):
+        folder(pictures, "train")
+    assert len(folder(pictures, "train", test_from_training=3)) == 9
+
+
 # From files to a circuit
 
 
@@ -409,7 +420,7 @@ def test_val_beside_test_is_what_training_chooses_by(pictures, tmp_path):
     assert len(folder(pictures, "test")) == 3
     own = folder(pictures, "train", held_out=3)
     assert (len(own), len(folder(pictures, "train"))) == (9, 12)
-    assert "val is not read; data.held_out = 0 takes its images" in own.summary
+    assert "val is not read, for data.held_out is not 0" in own.summary
     settings = ["data.name=image_folder", "data.held_out=0", "test_from_training=0", "epochs=1", "batch_size=4"]
     nc.snn.train("table", settings=[*settings, "network.hidden=[8]"], data=pictures, out=tmp_path / "run")
     assert '"held_out_images": 6' in (tmp_path / "run/run.json").read_text()

@@ -266,7 +266,7 @@ def test_what_would_be_other_neurons_is_refused() -> None:
         LayerGraphNetwork.of(late, SHAPE)
     odd = nn.Sequential(nn.Flatten(), layers.SpikingLinear(64, 10, bias_z=2.0))
     model = Model.of(odd, DataSpec(name="digits"), TWO_TAU)
-    with pytest.raises(InputError, match=r"layer1\.bias_z must be 1 on a circuit, whose bias spike comes at t = 0"):
+    with pytest.raises(InputError, match=r"m1\.bias_z must be 1 on a circuit, whose bias spike comes at t = 0"):
         nc.map(model, images=model.images("test")[:5])
 
     class TwoClocks(OwnClock):
@@ -279,7 +279,7 @@ def test_what_would_be_other_neurons_is_refused() -> None:
 
 
 def test_a_wrong_size_is_refused_by_name(trained: Model, on_circuit: tuple[Any, nc.NoiseTable]) -> None:
-    with pytest.raises(InputError, match=r"layer1 cannot read \[100\]"):
+    with pytest.raises(InputError, match=r"m1 cannot read \[100\]"):
         LayerGraphNetwork.of(nn.Sequential(nn.Flatten(), layers.SpikingLinear(64, 10)), (1, 10, 10))
     with pytest.raises(InputError, match=r"layer 0 must read 16 spikes, got 64 of images \[1, 8, 8\]"):
         physical.unroll(SHAPE, [physical.Dense("0", np.ones((10, 16)), np.ones(10))])
@@ -317,7 +317,7 @@ def test_training_leaves_the_module_as_it_was(tmp_path: Path) -> None:
     settings = ("epochs=1", "data.held_out=1000")
     model = nc.snn.train("digits", network=module, settings=settings, out=tmp_path / "run", threads=1)
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
-    assert not torch.equal(model.network.layer1.weight, before["1.weight"])
+    assert not torch.equal(model.network.m1.weight, before["1.weight"])
 
 
 def test_googlenet_is_mapped_branch_by_branch() -> None:

@@ -45,7 +45,7 @@ def make_table(*, scale: float = 1.0, bits: bool = True, provenance: dict[str, A
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    make_table().save(tmp_path / "table.nc")
+    make_table().save(str(tmp_path / "table.nc"))
     return tmp_path / "table.nc"
 
 

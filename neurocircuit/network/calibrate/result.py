@@ -155,6 +155,10 @@ class CalibratedTable(NoiseTable):
 
     _source: _Source
 
+    def __str__(self) -> str:
+        """What was simulated, and a line for each layer."""
+        return self.result().summary()
+
     def budget(self, chips: int = 30, jobs: int = 1, scheduler: str | None = None) -> tuple[LayerBudget, ...]:
         """Return what each cause alone does to the fire times of each layer; simulates `chips` chips a cause.
 

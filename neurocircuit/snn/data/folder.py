@@ -86,17 +86,11 @@ class ImageFolder:
                 of 224/256 of the shorter side; in training a random part of 8 to 100 % of the area.
             progress: hears how many headers have been read.
 
-        Raise InputError when there are no pictures, for a folder that is none of `classes` and for pictures of several
+        Raise InputError when there are no pictures, as `check_classes` and for pictures of several
         sizes without size_px; FileFormatError naming those that cannot be read.
         """
-        folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-        names = [folder.name for folder in folders if not _is_hidden(folder)]
-        self.classes = tuple(classes) or tuple(names)
-        strangers = [name for name in names if name not in self.classes]
-        if strangers:
-            raise InputError(
-                f"{root} must hold folders of the classes {_few(self.classes)}, as training does, got {_few(strangers)}"
-            )
+        self.classes = tuple(classes) or _class_folders(root)
+        check_classes(root, self.classes)
         listed = [
             (path, label)
             for label, name in enumerate(self.classes)
@@ -190,6 +184,20 @@ def _headers(files: Sequence[tuple[Path, int]], root: Path, progress: Progress) 
     if faults:
         raise FileFormatError(f"{root} must hold pictures that can be read, got {len(faults)} others: {_few(faults)}")
     return pictures
+
+
+def check_classes(root: Path, classes: Sequence[str]) -> None:
+    """Raise InputError for a folder that is none of `classes`."""
+    strangers = [name for name in _class_folders(root) if name not in classes]
+    if strangers:
+        raise InputError(
+            f"{root} must hold folders of the classes {_few(classes)}, as training does, got {_few(strangers)}"
+        )
+
+
+def _class_folders(root: Path) -> tuple[str, ...]:
+    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    return tuple(folder.name for folder in folders if not _is_hidden(folder))
 
 
 def _header(path: Path, label: int) -> Picture:

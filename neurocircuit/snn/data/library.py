@@ -153,7 +153,7 @@ def _directory(name: str, path: Path | None) -> Path:
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
-    hint = f"{DATA_SETS[name].how_to_get}; then name its folder by --data or {VARIABLE}"
+    hint = f"{DATA_SETS[name].how_to_get}; then name its folder by data= or --data, data.path or {VARIABLE}"
     raise InputError(f"data {name} was not found{f' under {root}' if root else ''}: {hint}")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from neurocircuit.core.pool import Progress
 from neurocircuit.errors import InputError, SpecError
 from neurocircuit.snn.data import arrays, packed, table
-from neurocircuit.snn.data.folder import ImageFolder
+from neurocircuit.snn.data.folder import ImageFolder, check_classes
 from neurocircuit.snn.data.images import Chosen, ImageSource, Indices, Labels, in_turns
 from neurocircuit.snn.data.spec import DataSpec
 from neurocircuit.snn.data.torch_sets import TorchData, check_like
@@ -109,6 +109,13 @@ class _Pictures:
         folder = ImageFolder(
             path, spec.classes or (), spec.size_px, spec.channels, spec.framing or "centre", progress=progress
         )
+        if path.name == "train":  # a stranger is named now, not after training
+            apart = (
+                None if spec.test_from_training else self.test_part(path.parent),
+                None if spec.held_out else self.held_out_part(path.parent),
+            )
+            for part in filter(None, apart):
+                check_classes(part, folder.classes)
         return spec.replace(size_px=folder.size_px, channels=folder.channels, classes=folder.classes), folder
 
 
@@ -198,9 +205,10 @@ class InPlace:
             raise SpecError(
                 f"data.test_from_training must be > 0 to train on {self.location}: no {self._kind.parts} stands there"
             )
-        apart = self._kind.held_out_part(self.location) if self.spec.held_out else None
-        further = () if apart is None else (f"{apart} is not read; data.held_out = 0 takes its images to choose by",)
-        return _in_turns(self.source, self.spec, further)
+        apart = {"held_out": self._kind.held_out_part, "test_from_training": self._kind.test_part}
+        unread = {name: of(self.location) for name, of in apart.items() if getattr(self.spec, name)}
+        further = [f"{path} is not read, for data.{name} is not 0" for name, path in unread.items() if path is not None]
+        return _in_turns(self.source, self.spec, tuple(further))
 
     @cached_property
     def held_out(self) -> ImageSource | None:

@@ -569,9 +569,7 @@ def test_a_layer_too_wide_is_an_exact_sum_of_partial_sums():
     """Fan-in 72 of the second convolution, a window later; the armed rule agrees, and so do images of another draw."""
     module, pixels = wide(), images(16, 3, 8)
     whole, split = (convert(module, pixels, headroom=1.5, largest_fan_in=limit) for limit in (None, 40))
-    assert {row.name for row in split.conversion.layers} - {row.name for row in whole.conversion.layers} == {
-        "layer3_parts"
-    }
+    assert {row.name for row in split.conversion.layers} - {row.name for row in whole.conversion.layers} == {"m3_parts"}
     assert max(row.fan_in for row in whole.conversion.layers) == 72
     assert max(row.fan_in for row in split.conversion.layers) + 2 <= 40
     assert split.conversion.largest_error < 1e-12
@@ -605,7 +603,7 @@ def test_on_a_ramp_complements_straighten_partial_sums(quantile):
 
 def test_a_layer_that_does_not_split_is_refused():
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
-    with pytest.raises(InputError, match="layer3: its neurons have 146 synapses, of 11"):
+    with pytest.raises(InputError, match="m3: its neurons have 146 synapses, of 11"):
         convert(module, images(4, 3, 6), largest_fan_in=11)
 
 
