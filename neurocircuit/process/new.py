@@ -149,7 +149,7 @@ def new_process(
         try:
             swept, sized = _sized(trial, progress)
         except (SimulatorBadOutput, InputError) as error:
-            fault = str(error)
+            fault = str(error).replace(str(trial.parent), str(folder))  # where the files stand from now on
     remarks = draft.remarks | (_REMARKS_OF_SIZING if not fault else {})
     file = draft.write(folder, sized, remarks)
     rising = [one for one in swept if math.isfinite(one.f_Hz)]

@@ -168,9 +168,8 @@ def test_a_channel_that_the_card_takes_away_is_named_and_the_file_stands(predict
     predictive.write_text(predictive.read_text().replace("level = 54", "level = 54 xl = -4e-8"))
     made = new_process("short", predictive, shortest_channel_m=30e-9, out=tmp_path / "short")
     assert made.exit_code == 3
-    assert re.search(
-        r"model [np]mos \(.*65nm_mine.pm.*does not serve a transistor of this size \(Effective ch", str(made)
-    )
+    models = tmp_path / "short/models/65nm_mine.pm"
+    assert re.search(rf"model [np]mos \({models}.*does not serve a transistor of this size \(Effective ch", str(made))
     assert "xl, lint and wint of the card take too much of sizes.l_min" in str(made)
     assert processes.load(made.file).process.sizes.l_min == 30e-9
 
