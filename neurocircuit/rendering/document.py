@@ -4,6 +4,7 @@ Every report is one Document. The HTML file is complete in itself: figures and s
 """
 
 import base64
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
+from markupsafe import Markup
 
 from neurocircuit.core.files import make_directory, write_atomically
-from neurocircuit.rendering import style, text
+from neurocircuit.rendering import hover, style, text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -52,12 +54,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawn figure: file name without suffix, caption, and both formats."""
+    """A drawn figure: file name without suffix, caption, and both formats.
+
+    spots: what the page tells under the pointer. linear: the same on linear axes, to which the page switches.
+    """
 
     name: str
     caption: str
     svg: bytes
     png: bytes
+    spots: tuple[hover.Spot, ...] = ()
+    linear: "Figure | None" = None
 
     @property
     def data_uri(self) -> str:
@@ -117,11 +124,21 @@ class Document:
         return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]
 
 
-def draw(name: str, caption: str, function: Callable[[], "Drawing"]) -> Figure:
-    """Return the figure that `function` draws, in the style of all figures and in both formats."""
+def draw(name: str, caption: str, function: Callable[[], "Drawing"], switch: bool = False) -> Figure:
+    """Return the figure that `function` draws, in the style of all figures and in both formats.
+
+    switch: the page can switch its logarithmic axes to linear ones.
+    """
     with style.styled():
+        linear = _linear(name, caption, function()) if switch else None
         drawing = function()
-        return Figure(name, caption, style.render(drawing, "svg"), style.render(drawing, "png"))
+        svg, png = style.render(drawing, "svg"), style.render(drawing, "png")
+        return Figure(name, caption, svg, png, hover.spots(drawing), linear)
+
+
+def _linear(name: str, caption: str, drawing: "Drawing") -> Figure:
+    style.set_linear(drawing)
+    return Figure(name, caption, style.render(drawing, "svg"), b"", hover.spots(drawing))
 
 
 def section(heading: str, *blocks: Block | Sequence[Block] | None) -> Section:
@@ -167,6 +184,9 @@ def _template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    script = environment.loader.get_source(environment, "document.js")[0] if environment.loader else ""
+    environment.globals["script"] = Markup(script)  # noqa: S704  (ours)
+    environment.globals["script_hash"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.filters["powers"] = text.powers
     environment.filters["cell"] = lambda cell: text.powers(str(cell)).replace("|", "\\|")
     return environment.get_template(name)

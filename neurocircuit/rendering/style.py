@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_INCH = 3.73  # 358 px: what a phone of 390 px leaves between its margins
+REFERENCE = "reference"
 PAPER_COLOUR = "#000000"
 # Okabe and Ito: told apart with any colour vision.
 LEVEL_COLOURS = {
@@ -108,6 +109,24 @@ def set_log_plain(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _position: plain_number(value)))
     axis.set_minor_formatter(FuncFormatter(minor))
     axis.set_tick_params(which="minor", pad=5.0)  # numbers of short and long ticks on one line
+
+
+def set_linear(figure: "Figure") -> None:
+    """Turn the logarithmic axes of a figure into linear ones, which begin at 0.
+
+    A line with the gid REFERENCE, which lies far from the data, is left out.
+    """
+    for axes in figure.axes:
+        for line in [line for line in axes.lines if line.get_gid() == REFERENCE]:
+            line.remove()
+            axes.relim()
+            axes.autoscale_view()
+        for name in "xy":
+            if getattr(axes, f"get_{name}scale")() != "log":
+                continue
+            high = max(getattr(axes, f"get_{name}lim")())
+            getattr(axes, f"set_{name}scale")("linear")
+            getattr(axes, f"set_{name}lim")(0, high)
 
 
 def set_whole_numbers(axis: Any) -> None:

@@ -30,15 +30,40 @@ def test_the_page_opens_clean_at_both_widths(page: Page, written_run: Path, widt
     assert [url for url in page.requests() if url.startswith("file:")] == [(written_run / "report.html").as_uri()]
     assert page.evaluate("innerWidth") == width
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    drawn = page.evaluate("[...document.images].map(i => [i.naturalWidth, i.clientWidth, i.clientHeight])")
+    drawn = page.evaluate(
+        "[...document.images].filter(i => !i.hidden).map(i => [i.naturalWidth, i.clientWidth, i.clientHeight])"
+    )
     assert len(drawn) == 8
     assert all(natural > 100 and wide > 300 and high > 200 for natural, wide, high in drawn)
+
+
+def test_the_pointer_tells_the_values_and_a_button_makes_the_axes_linear(page: Page, written_run: Path) -> None:
+    page.open(written_run / "report.html", 1280)
+    figure = "document.querySelector('#transfer_curve')"
+    tip = f"{figure}.querySelector('.tip')"
+    point = f"JSON.parse({figure}.querySelector('img').dataset.spots)[0]"
+    move = (
+        "((drawing, [x, y], box = drawing.getBoundingClientRect()) => drawing.dispatchEvent(new PointerEvent("
+        "'pointermove', {clientX: box.left + x * box.width, clientY: box.top + y * box.height})))"
+    )
+    assert page.evaluate(f"{tip}.hidden")
+    page.evaluate(f"{move}({figure}.querySelector('.drawing'), {point})")
+    assert not page.evaluate(f"{tip}.hidden")
+    assert page.evaluate(f"{point}[2]") in page.evaluate(f"{tip}.textContent")
+    assert "output jitter" in page.evaluate(f"{tip}.textContent")
+    shown = f"[...{figure}.querySelectorAll('img')].map(i => i.hidden)"
+    assert page.evaluate(shown) == [False, True]
+    page.press("#transfer_curve button")
+    assert page.evaluate(shown) == [True, False]
+    assert page.evaluate(f"{figure}.querySelector('button').textContent") == "Logarithmic axes"
+    assert page.evaluate(f"{tip}.hidden")
+    assert page.complaints() == []
 
 
 def test_text_is_large_enough_on_a_phone(page: Page, written_run: Path) -> None:
     """Figures are drawn 358 px wide with text of 8 pt and more: shown as wide, the text keeps its size."""
     page.open(written_run / "report.html", 390)
-    assert min(page.evaluate("[...document.images].map(i => i.clientWidth)")) >= 358
+    assert min(page.evaluate("[...document.images].filter(i => !i.hidden).map(i => i.clientWidth)")) >= 358
     elements = "[...document.querySelectorAll('p,td,th,li,figcaption,caption')]"
     sizes = page.evaluate(f"{elements}.map(e => parseFloat(getComputedStyle(e).fontSize))")
     assert min(sizes) >= 12

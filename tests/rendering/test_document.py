@@ -73,7 +73,7 @@ def test_a_table_of_markdown_keeps_its_columns(tmp_path: Path) -> None:
 def test_texts_of_a_user_are_text_not_html(tmp_path: Path) -> None:
     write(planted("<script>alert(1)</script> & more"), tmp_path)
     html = (tmp_path / "report.html").read_text()
-    assert "<script" not in html
+    assert "alert(1)" not in html.replace("&lt;script&gt;alert(1)", "")
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in html
 
 

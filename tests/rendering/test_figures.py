@@ -23,8 +23,8 @@ FIGURES: dict[str, Callable[[Run], Figure]] = {
     "quantisation": figures.quantisation_curve,
     "edge": lambda run: figures.level_scatter(agreements(run)[0]),
     "bsource": lambda run: figures.level_scatter(agreements(run)[-1]),
-    "interpretations jitter": lambda run: figures.interpretations_figure(run.interpretations, "jitter"),
-    "interpretations bits": lambda run: figures.interpretations_figure(run.interpretations, "bits"),
+    "interpretations jitter": lambda run: figures.interpretations_figure(run, "jitter"),
+    "interpretations bits": lambda run: figures.interpretations_figure(run, "bits"),
     "waveforms": lambda run: figures.waveform_figure(run.waveforms, "threshold", run.shown_inputs_over_tau),
 }
 

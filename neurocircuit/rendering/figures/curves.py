@@ -22,10 +22,19 @@ def transfer_curve(run: "Run") -> "Figure":
     rows = np.array(run.table.rows("jitter"))
     for level in reversed(run.levels):
         _level_line(axes, run, "jitter", level, 100 * rows, f"{level}{_slope_text(run.table.exponent(level))}")
-    points = paper.TABLE_3["jitter"]
+    points = paper.TABLE_3["jitter"] if paper.measures_table_3(run.testbench) else {}
     slope = f": slope {paper.exponent():.2f} through its five points"
-    axes.plot(100 * np.array(list(points)), 100 * np.array(list(points.values())), "D", **_paper_style(slope))
-    axes.plot(100 * rows, 100 * rows, color="#767676", linewidth=0.8, linestyle=":", label="output = input")
+    if points:
+        axes.plot(100 * np.array(list(points)), 100 * np.array(list(points.values())), "D", **_paper_style(slope))
+    axes.plot(
+        100 * rows,
+        100 * rows,
+        color="#767676",
+        linewidth=0.8,
+        linestyle=":",
+        label="output = input",
+        gid=style.REFERENCE,
+    )
     axes.set(
         xscale="log",
         yscale="log",
@@ -33,7 +42,7 @@ def transfer_curve(run: "Run") -> "Figure":
         ylabel=f"output jitter, {run.table.metric} |Δ|/t (%)",
     )
     style.set_log_plain(axes.yaxis)
-    ticks = sorted({*rows.tolist(), *points}) if len(rows) <= 6 else list(points)
+    ticks = sorted({*rows.tolist(), *points}) if len(rows) <= 6 or not points else list(points)
     axes.set_xticks([100 * tick for tick in ticks], [f"{100 * tick:g}" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
     _legend_below(figure, axes, 0.02)
@@ -57,8 +66,9 @@ def quantisation_curve(run: "Run") -> "Figure":
                 linestyles=(0, (2, 2)),
                 linewidth=0.8,
             )
-    points = paper.TABLE_3["bits"]
-    axes.plot(list(points), [100 * value for value in points.values()], "D", **_paper_style(""))
+    points = paper.TABLE_3["bits"] if paper.measures_table_3(run.testbench) else {}
+    if points:
+        axes.plot(list(points), [100 * value for value in points.values()], "D", **_paper_style(""))
     axes.plot(
         [], [], color="#767676", linestyle=(0, (2, 2)), linewidth=0.8, label="numerical floor, in its level's colour"
     )

@@ -1,7 +1,6 @@
 """How far the answer moves across plausible interpretations of the paper."""
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,19 +10,20 @@ from neurocircuit.rendering import paper, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from neurocircuit.rendering.read.sweep import Interpretation
+    from neurocircuit.rendering.read.sweep import Interpretation, Run
 
 _LINE_INCH = 0.4
 _BELOW_PLOT_INCH = 0.72
 _APART = 0.13  # lines between the rows of one interpretation, so that equal values do not hide each other
 
 
-def interpretations_figure(interpretations: "Sequence[Interpretation]", half: str) -> "Figure":
+def interpretations_figure(run: "Run", half: str) -> "Figure":
     """Draw one line per interpretation, one dot per row with its interval.
 
-    Full lines: baseline, dashed lines: the paper.
+    Full lines: baseline; dashed lines: the paper, under its own testbench.
     """
-    mine = [interpretation for interpretation in interpretations if interpretation.half == half]
+    mine = [interpretation for interpretation in run.interpretations if interpretation.half == half]
+    is_papers = paper.measures_table_3(run.testbench)
     names = list(dict.fromkeys(interpretation.name for interpretation in mine))
     rows = sorted({interpretation.row for interpretation in mine})
     height = _LINE_INCH * len(names) + _BELOW_PLOT_INCH
@@ -44,7 +44,7 @@ def interpretations_figure(interpretations: "Sequence[Interpretation]", half: st
             linestyle="none",
             zorder=3,
         )
-        _references(axes, row, half, shown, colour)
+        _references(axes, shown, paper.value(half, row) if is_papers else None, colour)
     for k, name in enumerate(names):
         axes.annotate(
             name,
@@ -77,8 +77,8 @@ def _ends(interpretations: "list[Interpretation]") -> tuple[list[float], list[fl
     return low, high
 
 
-def _references(axes: "object", row: float, half: str, shown: "list[Interpretation]", colour: str) -> None:
+def _references(axes: "object", shown: "list[Interpretation]", printed: float | None, colour: str) -> None:
     baseline = [interpretation.output for interpretation in shown if interpretation.name == "baseline"]
-    for value, look in ((baseline[0] if baseline else None, "-"), (paper.value(half, row), (0, (4, 3)))):
+    for value, look in ((baseline[0] if baseline else None, "-"), (printed, (0, (4, 3)))):
         if value is not None and np.isfinite(value):
             axes.axvline(100 * value, color=colour, linewidth=0.8, linestyle=look, alpha=0.8, zorder=1.2)  # type: ignore[attr-defined]

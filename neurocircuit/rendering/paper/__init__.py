@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from neurocircuit.spec import Testbench
+
 SOURCE = "paper, Table 3"
 TABLE_3 = {
     "jitter": {0.01: 0.00024, 0.03: 0.00189, 0.05: 0.00397, 0.07: 0.00789, 0.09: 0.00997},
@@ -13,11 +15,7 @@ TABLE_4 = {  # accuracy by weight bits, retrained
     "imagenet": {32: 0.688, 8: 0.661, 4: 0.652, 2: 0.600},
 }
 _NETWORKS = {"mnist": ("mnist_scnn",), "cifar10": ("spiking_vgg16", "windowed"), "imagenet": ("spiking_googlenet",)}
-TESTBENCHES = (
-    "paper",
-    "paper-ideal",
-    "transistor",
-)  # that measure what Table 3 does; its claims are judged there alone
+_TESTBENCHES = "paper", "paper-ideal", "transistor"
 DECIBEL_PER_BIT = 6.02  # §4.2: quantisation SNR
 LEFT_OPEN = (
     "Left open by the paper, and so a field of the testbench or of the neuron here: τ, f0, kvco, kpd, w_lf, the phase "
@@ -30,6 +28,11 @@ LEFT_OPEN = (
 def value(half: str, row: float) -> float | None:
     """Return the paper's ratio of output jitter in a row of "jitter" or "bits"; None where it has no such row."""
     return TABLE_3[half].get(row)
+
+
+def measures_table_3(testbench: Testbench) -> bool:
+    """Whether a sweep with this testbench measures what Table 3 does; the paper's claims are judged there alone."""
+    return testbench.name in _TESTBENCHES
 
 
 def table_4(network: str, data: str) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""A sweep: Table 3 from the circuit, and what becomes of the paper's claims."""
+"""A sweep: output jitter of the user's circuit; under the paper's testbench beside Table 3 and the paper's claims."""
 
 from functools import partial
 from pathlib import Path
@@ -27,19 +27,12 @@ from neurocircuit.rendering.text import capitalised
 def render(file: Path) -> Document:
     """Return the report of the sweep whose folder holds `file`."""
     run = read_run(file.parent)
-    is_papers, compared = run.testbench.name in paper.TESTBENCHES, agreements(run)
-    judged = claims.claims(run) if is_papers else []
-    halves = run.table.halves
+    compared, halves, is_papers = agreements(run), run.table.halves, paper.measures_table_3(run.testbench)
     sections = (
+        *(section(tables.HALF_TITLE[half], _curve(run, half), tables.main_table(run, half)) for half in halves),
         section(
-            "Table 3",
-            *(
-                make(run, half)
-                for make in (tables.main_table, tables.levels_table, tables.counts_table)
-                for half in halves
-            ),
+            "All levels", *(make(run, half) for make in (tables.levels_table, tables.counts_table) for half in halves)
         ),
-        section("Transfer and quantisation curves", _curves(run)),
         *_transistors(run),
         _levels(run, compared),
         section(
@@ -49,13 +42,14 @@ def render(file: Path) -> Document:
         ),
         section("The testbench", Definitions(tuple(description.testbench_sentences(run.testbench)))),
         _interpretations(run),
-        *([_claims(judged)] if is_papers else []),
+        *([_claims(claims.claims(run))] if is_papers else []),
         section("Versions, seed, command", tables.record_table(run)),
         section("Failed points", tables.failed_table(run) or "None."),
     )
     return Document(
-        "Table 3, from the circuit" if is_papers else f"Output jitter of {run.spec.name} on {run.testbench.name}",
-        tables.answer(run, judged),
+        f"Output jitter of {run.spec.name}"
+        + (", beside Table 3" if paper.measures_table_3(run.testbench) else f" on {run.testbench.name}"),
+        tables.answer(run),
         sections,
         tuple(tables.remarks(run)),
         {"table.tex": run.table.to_latex(paper.TABLE_3)},
@@ -70,18 +64,15 @@ def _claims(judged: list[claims.Claim]) -> Section:
     )
 
 
-def _curves(run: Run) -> list[Figure]:
-    shown = []
-    if "jitter" in run.table.halves:
+def _curve(run: Run, half: str) -> Figure:
+    if half == "jitter":
         caption = (
-            "Output jitter against input jitter, both axes logarithmic. Bars and band: 95 % interval of the mean; "
-            "slope: exponent of the fitted power law with its 95 % interval (paired bootstrap over the draws)."
+            "Output jitter against input jitter. Bars and band: 95 % interval of the mean; slope: exponent of the "
+            "fitted power law with its 95 % interval (paired bootstrap over the draws)."
         )
-        shown.append(draw("transfer_curve", caption, partial(figures.transfer_curve, run)))
-    if "bits" in run.table.halves:
-        caption = "Output jitter against the resolution of the weights, with the numerical floor of each level."
-        shown.append(draw("quantisation_curve", caption, partial(figures.quantisation_curve, run)))
-    return shown
+        return draw("transfer_curve", caption, partial(figures.transfer_curve, run), switch=True)
+    caption = "Output jitter against the resolution of the weights, with the numerical floor of each level."
+    return draw("quantisation_curve", caption, partial(figures.quantisation_curve, run))
 
 
 def _transistors(run: Run) -> list[Section]:
@@ -134,12 +125,14 @@ def _interpretations(run: Run) -> Section:
     halves = [
         half for half in run.table.halves if any(interpretation.half == half for interpretation in run.interpretations)
     ]
-    heading = "What the paper leaves open, and how far the answer moves"
+    is_papers = paper.measures_table_3(run.testbench)
+    heading = f"{'What the paper leaves open' if is_papers else 'Other testbenches'}, and how far the answer moves"
+    left_open = paper.LEFT_OPEN if is_papers else None
     if not halves:
-        return section(heading, paper.LEFT_OPEN, "This run holds no sensitivity sweep.")
+        return section(heading, left_open, "This run holds no sensitivity sweep.")
     caption = (
-        "Output jitter by interpretation, one change at a time; full lines: baseline, dashed lines: the paper; "
-        "bars: 95 %."
+        "Output jitter by interpretation, one change at a time; full lines: baseline; "
+        f"{'dashed lines: the paper; ' if is_papers else ''}bars: 95 %."
     )
     left_out = run.record.get("interpretations_left_out", {})
     unfit: list[Block] = [
@@ -148,13 +141,13 @@ def _interpretations(run: Run) -> Section:
     ]
     return section(
         heading,
-        paper.LEFT_OPEN,
+        left_open,
         [sentence for half in halves if (sentence := tables.interpretations_sentence(run, half))],
         [
             draw(
                 f"interpretations_{half}",
                 f"{tables.HALF_TITLE[half]}. {caption}",
-                partial(figures.interpretations_figure, run.interpretations, half),
+                partial(figures.interpretations_figure, run, half),
             )
             for half in halves
         ],

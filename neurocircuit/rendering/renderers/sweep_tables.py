@@ -5,7 +5,6 @@ import math
 from neurocircuit.core.stats import wilson_interval
 from neurocircuit.rendering import paper
 from neurocircuit.rendering.document import Table
-from neurocircuit.rendering.paper.claims import NOT_SUPPORTED, OPEN, PARTLY, SUPPORTED, Claim
 from neurocircuit.rendering.read.agreement import Agreement
 from neurocircuit.rendering.read.result import record_rows
 from neurocircuit.rendering.read.sweep import Interpretation, Run
@@ -20,23 +19,9 @@ _ROW_HEADING = {"jitter": "input jitter (%)", "bits": "weight bits"}
 HALF_TITLE = {"jitter": "Input jitter", "bits": "Weight quantisation"}
 
 
-def answer(run: Run, claims: list[Claim]) -> str:
-    """Return what was measured, and under the paper's testbench beside Table 3, and what becomes of its claims."""
-    parts = [_half_answer(run, half) for half in run.table.halves]
-    if not claims:
-        return f"At level {run.main}, {'; '.join(parts)}."
-    leads = {
-        SUPPORTED: "supports that",
-        PARTLY: "partly supports that",
-        NOT_SUPPORTED: "does not support that",
-        OPEN: "leaves open whether",
-    }
-    verdicts = []
-    for verdict, lead in leads.items():
-        titles = [claim.title for claim in claims if claim.verdict == verdict]
-        if titles:
-            verdicts.append(f"{lead} " + f", {lead.split()[-1]} ".join(titles))
-    return f"At level {run.main}, {'; '.join(parts)}. Of the paper's claims, this run {'; it '.join(verdicts)}."
+def answer(run: Run) -> str:
+    """Return what was measured, under the paper's testbench beside Table 3."""
+    return f"At level {run.main}, {'; '.join(_half_answer(run, half) for half in run.table.halves)}."
 
 
 def _half_answer(run: Run, half: str) -> str:
@@ -44,7 +29,7 @@ def _half_answer(run: Run, half: str) -> str:
     known = [row for row in rows if not is_unresolved(run.table.row(half, run.main, row))] or list(rows)
     ends = [known[0], known[-1]] if len(known) > 1 else [known[0]]
     measured = " … ".join(value_text(run.table.row(half, run.main, row), run.table.metric) for row in ends)
-    printed_values = [paper.value(half, row) for row in ends if run.testbench.name in paper.TESTBENCHES]
+    printed_values = [paper.value(half, row) for row in ends if paper.measures_table_3(run.testbench)]
     named = " … ".join(row_text(half, row) for row in ends)
     what = f"{named} % input jitter gives" if half == "jitter" else f"weights of {named} bit give"
     values = " … ".join(percent_text(value) for value in printed_values if value is not None)
@@ -105,20 +90,15 @@ def level_texts(run: Run) -> list[tuple[str, str]]:
 
 
 def main_table(run: Run, half: str) -> Table:
-    """Return the table 3: the paper's column beside ours with the interval."""
-    header = (_ROW_HEADING[half], "paper (%)", f"{run.main} (%)", "95 % interval (%)", "paper lies")
+    """Return output jitter with its interval; under the paper's testbench beside Table 3."""
+    measured = _ROW_HEADING[half], f"{run.main} (%)", "95 % interval (%)"
+    header = (*measured, "paper (%)", "paper lies") if paper.measures_table_3(run.testbench) else measured
     rows = []
     for row in run.table.rows(half):
         mine, printed = run.table.row(half, run.main, row), paper.value(half, row)
         shown = value_text(mine, run.table.metric), interval_text(mine, run.table.metric) or "–"
-        rows.append(
-            (
-                row_text(half, row),
-                "–" if printed is None else percent_text(printed),
-                *shown,
-                _against_interval(run, mine, printed),
-            )
-        )
+        beside = "–" if printed is None else percent_text(printed), _against_interval(run, mine, printed)
+        rows.append((row_text(half, row), *shown, *(beside if paper.measures_table_3(run.testbench) else ())))
     note = (
         f"{run.table.metric} of |Δ|/t, t counted from {run.testbench.time_origin.replace('-', ' ')}. "
         f"Interval: {run.table.dataset.attrs['interval_method'].replace('delta', 'Δ')}."
@@ -126,7 +106,8 @@ def main_table(run: Run, half: str) -> Table:
     if run.table.provenance.get("control_variate"):
         note += f" Means of level {run.main} are those with the control variate, intervals as in its own table below."
     note = f"{note} {unresolved_text(run.table, half)}".rstrip()
-    return Table(f"Table 3, {HALF_TITLE[half].lower()}: output jitter", header, tuple(rows), note, (4,))
+    caption = "Output jitter" + (", beside Table 3 of the paper" if paper.measures_table_3(run.testbench) else "")
+    return Table(caption, header, tuple(rows), note, (4,))
 
 
 def _against_interval(run: Run, mine: dict[str, float], printed: float | None) -> str:
@@ -227,7 +208,8 @@ def interpretations_table(run: Run, half: str) -> Table:
     what = {interpretation.name: interpretation.what for interpretation in mine}
     lines = [(name, *(_interpretation_cell(by_place, name, row) for row in rows), what[name]) for name in what]
     printed = [paper.value(half, row) for row in rows]
-    lines.append(("paper", *("–" if value is None else percent_text(value) for value in printed), paper.SOURCE))
+    if paper.measures_table_3(run.testbench):
+        lines.append(("paper", *("–" if value is None else percent_text(value) for value in printed), paper.SOURCE))
     unit = "%" if half == "jitter" else "bit"
     header = ("interpretation", *(f"{row_text(half, row)} {unit}" for row in rows), "what it means")
     draws = max(interpretation.n for interpretation in mine)
@@ -262,7 +244,7 @@ def interpretations_sentence(run: Run, half: str) -> str:
         low, high = min(finite, key=lambda r: r.output), max(finite, key=lambda r: r.output)
         row_name = f"{row_text(half, row)} {'% input jitter' if half == 'jitter' else 'bit'}"
         span = f"{percent_text(low.output)} % ({low.name}) to {percent_text(high.output)} % ({high.name})"
-        printed = paper.value(half, row)
+        printed = paper.value(half, row) if paper.measures_table_3(run.testbench) else None
         parts.append(f"{row_name}: {span}" + ("" if printed is None else f", paper {percent_text(printed)} %"))
     return f"{HALF_TITLE[half]}: " + "; ".join(parts) + "." if parts else ""
 
