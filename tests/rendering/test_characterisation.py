@@ -159,7 +159,7 @@ def contents(k: int) -> dict[str, str]:
             {
                 "fan_in": {
                     "synapses": [6.0, 70.0, 90.0],
-                    "jump_loss": [0.0, 0.09, 0.14],
+                    "code_15_loss": [0.0, 0.09, 0.14],
                     "frequency_loss": [0.0, 1e-4, 2e-4],
                 }
             },

@@ -387,10 +387,7 @@ def fan_in(run: Characterised) -> "Figure":
     measured = _typical(run, "fan_in")
     curve = measured.curves["fan_in"]
     codes = [int(key.split("_")[1]) for key in curve if key.startswith("code_") and key.endswith("_loss")]
-    shown = [("frequency_loss", "frequency")]
-    if "jump_loss" in curve:  # of a datasheet of before other codes were measured
-        shown.append(("jump_loss", "jump of a source, code 15"))
-    shown += [
+    shown = [("frequency_loss", "frequency")] + [
         (f"code_{code}_loss", f"jump of a {'source' if code > 0 else 'sink'}, code {abs(code)}") for code in codes
     ]
     for key, label in shown:
@@ -399,7 +396,7 @@ def fan_in(run: Characterised) -> "Figure":
         axes.axhline(bound, color="black", linestyle=":", linewidth=0.9)
     axes.axvline(measured.value("limit"), color="#767676", linewidth=0.8)
     axes.set(xlabel="synapses on VCO1", ylabel="change (%)")
-    axes.legend(loc="lower left", fontsize=7)
+    axes.legend(loc="best", fontsize=7)
     return figure
 
 

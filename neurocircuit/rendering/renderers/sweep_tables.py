@@ -107,7 +107,7 @@ def main_table(run: Run, half: str) -> Table:
         note += f" Means of level {run.main} are those with the control variate, intervals as in its own table below."
     note = f"{note} {unresolved_text(run.table, half)}".rstrip()
     caption = "Output jitter" + (", beside Table 3 of the paper" if paper.measures_table_3(run.testbench) else "")
-    return Table(caption, header, tuple(rows), note, (4,))
+    return Table(caption, header, tuple(rows), note, (4,) if len(header) > 4 else ())
 
 
 def _against_interval(run: Run, mine: dict[str, float], printed: float | None) -> str:
