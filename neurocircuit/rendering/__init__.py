@@ -37,6 +37,7 @@ KINDS = (
     "loop",
     "circuit_comparison",
 )
+_WITHOUT_REPORT = ("transfer_jitter",)  # lie beside results that have one
 _RECORD = "run.json"  # the last file of a sweep and of a characterisation
 
 
@@ -102,7 +103,7 @@ def _results(path: Path) -> Iterator[tuple[Path, str]]:
             yield record, "sweep"
     for file in sorted(path.glob("*.json")):
         kind = _kind(file)
-        if kind is not None:
+        if kind is not None and kind not in _WITHOUT_REPORT:
             yield file, kind
 
 

@@ -141,3 +141,9 @@ def test_runs_below_a_folder_are_those_that_hold_a_result(tmp_path: Path) -> Non
     for name in ("a/b", "c"):
         (tmp_path / name / "result.json").write_text('{"kind": "pvt"}')
     assert runs_below(tmp_path) == [tmp_path / "a/b", tmp_path / "c"]
+
+
+def test_a_table_without_a_report_lies_beside_results_that_have_one(tmp_path: Path) -> None:
+    for name, kind in (("replay", "replay"), ("transfer", "transfer_jitter")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"kind": kind}))
+    assert results_at(tmp_path) == [(tmp_path / "replay.json", "replay")]
