@@ -92,7 +92,7 @@ def test_the_study_under_device_noise_has_what_was_characterised():
     shared = [(spec.flicker.shared_vco1_vco2, spec.flicker.shared_vco3_vco4) for spec in (base, own)]
     assert shared[0] == pytest.approx(shared[1], abs=1e-4)
     pushing = measurements.load(condition / "supply.json")
-    assert base.supply.sensitivity_per_V == pytest.approx([pushing.value(f"vco{k}") for k in range(1, 5)], rel=1e-3)
+    assert base.supply.sensitivity_per_V == pytest.approx([pushing.value(f"vco{k}") for k in range(1, 5)], rel=5e-3)
     assert (base.f0_Hz, base.threshold_vco_ratio) == pytest.approx((own.f0_Hz, own.threshold_vco_ratio), rel=5e-3)
     assert base.locked_under_noise
     for bias_A in (study.parameters.bias.low, study.parameters.bias.high):
