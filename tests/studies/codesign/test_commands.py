@@ -138,7 +138,7 @@ def test_a_recipe_that_does_not_fit_is_told_before_the_trials(study_text, weight
         (
             "largest_fan_in = 1000",
             "",
-            r"checkpoint must have at most 69 synapses on a neuron, .* has \d+; mapping\.largest_fan_in assumes",
+            r"checkpoint must have at most 41 synapses on a neuron, .* has \d+; mapping\.largest_fan_in assumes",
         ),
     ],
 )
