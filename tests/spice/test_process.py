@@ -15,7 +15,15 @@ GENERIC, DEVICES = "generic65", "[devices]"
 
 
 def test_every_embedded_process_is_described_and_comes_back_from_its_toml():
-    assert processes.names() == ("freepdk45", "generic65", "generic65_low_noise", "gf180mcu", "sg13g2", "sky130")
+    assert processes.names() == (
+        "freepdk45",
+        "freepdk45_low_noise",
+        "generic65",
+        "generic65_low_noise",
+        "gf180mcu",
+        "sg13g2",
+        "sky130",
+    )
     for name in processes.names():
         process = processes.describe(name)
         assert process.name == name
@@ -33,7 +41,8 @@ def test_the_ring_of_generic65_runs_in_every_corner(corner):
 
 
 @pytest.mark.parametrize(
-    ("name", "f_Hz"), [("freepdk45", 0.9e9), ("gf180mcu", 0.4e9), ("sg13g2", 0.45e9), ("sky130", 0.45e9)]
+    ("name", "f_Hz"),
+    [("freepdk45", 0.9e9), ("freepdk45_low_noise", 0.7e9), ("gf180mcu", 0.4e9), ("sg13g2", 0.45e9), ("sky130", 0.45e9)],
 )
 def test_the_ring_of_a_foreign_process_runs_where_it_is_installed(name, f_Hz):
     try:
@@ -96,7 +105,7 @@ def test_mistakes_in_a_process_are_named(copy, replacement, error, message):
 
 def test_unknown_names_and_corners_are_answered_with_the_known_ones():
     with pytest.raises(
-        InputError, match=r"process must be one of freepdk45, generic65, .*sky130, or the path .* got 'x'"
+        InputError, match=r"process must be one of freepdk45, freepdk45_low_noise, .*sky130, or the path .* got 'x'"
     ):
         processes.load("x")
     with pytest.raises(
