@@ -100,7 +100,7 @@ def _cost(result: Evaluation | ChipEvaluation) -> Section:
     table = Table("Cost of an inference", ("", ""), tuple(rows))
     if result.cost is None:
         return section("Energy and latency", table)
-    on_circuit = Table("By the circuit's power", ("", ""), tuple(cost_rows(result.cost)), note=NOTE)
+    on_circuit = Table("By the circuit's power", ("", ""), tuple(cost_rows(result.cost)), NOTE, (1,))
     return section("Energy and latency", table, on_circuit)
 
 

@@ -127,7 +127,7 @@ def _images(images: dict[str, Any]) -> Section:
     tables = [shares, *_without(images), times]
     if cost is not None:
         costs = tuple(cost_rows(InferenceCost.model_validate(cost)))
-        tables.append(Table("Energy and latency of an inference", ("", ""), costs, note=NOTE))
+        tables.append(Table("Energy and latency of an inference", ("", ""), costs, NOTE, (1,)))
     wraps = ", ".join(f"{layer['name']}: {layer['wrapped'][0]:.3%}" for layer in images["layers"])
     return section(
         "Whole images",
