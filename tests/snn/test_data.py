@@ -186,7 +186,7 @@ def test_a_python_batch_is_never_evaluated(tmp_path, monkeypatch, content):
 def test_where_data_is_missing_the_message_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.delenv(library.VARIABLE, raising=False)
 
-    with pytest.raises(InputError, match=r"data mnist was not found: download .* --data or NEUROCIRCUIT_DATA"):
+    with pytest.raises(InputError, match=r"data mnist was not found: download .* --data, .* or NEUROCIRCUIT_DATA"):
         library.load(DataSpec(name="mnist"), "test")
     with pytest.raises(InputError, match="--data must exist"):
         library.load(DataSpec(name="mnist"), "test", tmp_path / "none")
