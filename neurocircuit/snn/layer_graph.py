@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize
 from neurocircuit.errors import InputError
 from neurocircuit.snn.layer_kinds import MODULES
 from neurocircuit.snn.stages import Stage, check_clocks, run_stages, traced
-from neurocircuit.spec.layer_graph import INPUT, RELU, SPIKING, Kind, LayerGraph, Node, name_of_path
+from neurocircuit.spec.layer_graph import INPUT, RELU, SPIKING, Kind, LayerGraph, Node, free_name, name_of_path
 
 _OF_SPIKES = {  # what serves among spiking layers instead of a layer of a ReLU network
     "conv2d": "SpikingConv2d",
@@ -167,7 +167,7 @@ class GraphMaker:
         clean = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)[-56:]
         clean = clean if clean[:1].isalpha() else f"n{clean}"
         taken = {node.name for node in self.nodes} | _RESERVED
-        unique = next(n for n in (clean, *(f"{clean}_{k}" for k in range(2, len(taken) + 3))) if n not in taken)
+        unique = free_name(clean, taken)
         self.nodes.append(Node(name=unique, kind=kind, sources=tuple(sources), options=options or {}))
         return unique
 
@@ -211,9 +211,6 @@ def _node_names(stages: list[Stage]) -> Iterator[str]:
         name = name_of_path(stage.name)
         if name.strip("_").isdigit():
             name = stage.kind
-        unique, number = name, 1
-        while unique in taken:
-            number += 1
-            unique = f"{name}_{number}"
+        unique = free_name(name, taken)
         taken.add(unique)
         yield unique

@@ -3,6 +3,8 @@
 A network of one's own travels so in recipes and checkpoints: whoever reads one runs no code of its author's.
 """
 
+from collections.abc import Container
+from itertools import chain, count
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
@@ -50,6 +52,16 @@ def name_of_path(path: str) -> str:
     """
     name = path.replace(".", "_")
     return (f"m{name}" if name[0].isdigit() else name)[-56:]
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return a name that is not taken: the name itself, or it with the first free number behind it, from 2.
+
+    >>> free_name("conv", {"conv", "conv_2"})
+    'conv_3'
+    """
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(each for each in chain((name,), numbered) if each not in taken)
 
 
 class Node(Spec):

@@ -20,7 +20,7 @@ from neurocircuit.snn.conversion.values import (
     Step,
     Value,
 )
-from neurocircuit.spec.layer_graph import name_of_path
+from neurocircuit.spec.layer_graph import free_name, name_of_path
 from neurocircuit.spec.windowed import INPUT, MaxNode
 
 
@@ -123,10 +123,7 @@ class TracedGraph:
 
     def unique(self, name: str) -> str:
         """Return the name for a step, with a number behind it where another step has it."""
-        unique, number = name, 1
-        while unique in self._names:
-            number += 1
-            unique = f"{name}_{number}"
+        unique = free_name(name, self._names)
         self._names.add(unique)
         return unique
 
