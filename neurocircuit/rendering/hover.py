@@ -21,8 +21,7 @@ Spot = tuple[float, float, str]
 
 
 def spots(figure: "Figure") -> tuple[Spot, ...]:
-    """Return every point, bar and cell of a figure with what it shows."""
-    figure.draw_without_rendering()  # places ticks and limits
+    """Return every point, bar and cell of a figure that has been drawn, which places ticks and limits."""
     return tuple(spot for axes in figure.axes for spot in _Panel(axes, _MOST // len(figure.axes)).spots())
 
 

@@ -17,8 +17,13 @@ def drawn():
     plt.close(figure)
 
 
+def spots(figure) -> tuple[hover.Spot, ...]:
+    figure.draw_without_rendering()
+    return hover.spots(figure)
+
+
 def texts(figure) -> list[str]:
-    return [spot[2] for spot in hover.spots(figure)]
+    return [spot[2] for spot in spots(figure)]
 
 
 def test_a_point_stands_where_it_is_drawn_and_says_its_values_with_units(drawn):
@@ -26,7 +31,7 @@ def test_a_point_stands_where_it_is_drawn_and_says_its_values_with_units(drawn):
     axes.plot([0.0, 1.0], [2.0, 4.0], label="edge")
     axes.set(xlabel="time (τ)", ylabel="output jitter (%)", xlim=(0, 1), ylim=(0, 4))
     box = axes.get_position()
-    (x, y, low), (right, top, high) = hover.spots(figure)
+    (x, y, low), (right, top, high) = spots(figure)
     assert (x, y) == pytest.approx((box.x0, 1 - (box.y0 + box.y1) / 2), abs=1e-3)
     assert (right, top) == pytest.approx((box.x1, 1 - box.y1), abs=1e-3)
     assert low == "edge\ntime: 0 τ\noutput jitter: 2 %"
@@ -46,7 +51,7 @@ def test_what_lies_beyond_the_axes_or_is_not_a_number_has_no_place(drawn):
     figure, axes = drawn
     axes.plot([0.0, 1.0, 2.0], [0.0, float("nan"), 5.0])
     axes.set(xlim=(0, 1.5), ylim=(0, 1))
-    assert len(hover.spots(figure)) == 1
+    assert len(spots(figure)) == 1
 
 
 def test_bars_have_their_categories_and_cells_their_values(drawn):
@@ -63,7 +68,7 @@ def test_bars_have_their_categories_and_cells_their_values(drawn):
 def test_long_lines_are_thinned(drawn):
     figure, axes = drawn
     axes.plot(range(100_000), range(100_000))
-    assert 700 < len(hover.spots(figure)) <= 1500
+    assert 700 < len(spots(figure)) <= 1500
 
 
 def test_names_in_a_page_stay_text(tmp_path):
@@ -79,7 +84,7 @@ def test_names_in_a_page_stay_text(tmp_path):
     figure = draw("one", "A figure.", drawing, switch=True)
     page = write(Document("Title", "Answer.", (section("One", [figure]),)), tmp_path).read_text()
     assert "<b>" not in page
-    spots = page.split("data-spots='", 1)[1].split("'", 1)[0]
-    assert json.loads(spots)[0][2].splitlines()[0] == name
+    attribute = page.split("data-spots='", 1)[1].split("'", 1)[0]
+    assert json.loads(attribute)[0][2].splitlines()[0] == name
     assert page.count("<script>") == page.count("</script>") == 1
     assert "Linear axes" in page
