@@ -8,6 +8,8 @@ from neurocircuit.process.request import Request
 from neurocircuit.results.measurement import Measured, Quantity
 from neurocircuit.spec import Condition
 
+TOLD = "told"
+
 
 def work(request: Request, condition: Condition, name: str, done: dict[str, Measured], folder: Path) -> Measured:
     assert folder.is_dir()
@@ -20,4 +22,12 @@ def work(request: Request, condition: Condition, name: str, done: dict[str, Meas
 def slow_work(request: Request, condition: Condition, name: str, done: dict[str, Measured], folder: Path) -> Measured:
     """Take a while, so that a run can be killed before it ends."""
     time.sleep(0.5)
+    return work(request, condition, name, done, folder)
+
+
+def held_work(request: Request, condition: Condition, name: str, done: dict[str, Measured], folder: Path) -> Measured:
+    """Measure when the file `told` stands beside the conditions: it never does before somebody has heard of it."""
+    end = time.monotonic() + 60.0
+    while not (folder.parent / TOLD).exists() and time.monotonic() < end:
+        time.sleep(0.02)
     return work(request, condition, name, done, folder)

@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from neurocircuit.process import run
 from neurocircuit.process.request import NEEDS, Request, conditions, slug, with_needs
 from neurocircuit.results import measurement
 from tests.command_line import running, wait_until
-from tests.process.fake_work import slow_work, work
+from tests.process.fake_work import TOLD, held_work, work
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,13 +62,23 @@ def test_a_failure_takes_only_what_needs_it(request_of_two: Request, tmp_path: P
     assert "ss_27C_1V synapse: failed: no pulse" in labels
 
 
-def test_progress_names_what_runs(request_of_two: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_names_what_runs_and_for_how_long(
+    request_of_two: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The measurements wait until it has been said that they run."""
     monkeypatch.setattr(run, "STILL_RUNNING_s", 0.1)
-    told: list[str] = []
     run.begin(request_of_two, tmp_path / "r", False)
-    run.execute(request_of_two, tmp_path / "r", 2, progress=lambda *heard: told.append(heard[2]), work=slow_work)
+    told: list[str] = []
+
+    def hear(_done: float, _of: float, label: str) -> None:
+        told.append(label)
+        if re.fullmatch(r"tt_27C_1V trim: running for \d+ s", label):
+            (tmp_path / "r" / run.CONDITIONS / TOLD).touch()
+
+    record = run.execute(request_of_two, tmp_path / "r", 2, progress=hear, work=held_work)
+    assert (tmp_path / "r" / run.CONDITIONS / TOLD).exists()
     assert told[0] == "tt_27C_1V trim: running"
-    assert "tt_27C_1V trim: running for 0 s" in told
+    assert record["status"] == "partial"
 
 
 def test_resume_repeats_only_what_is_missing(request_of_two: Request, tmp_path: Path) -> None:

@@ -71,9 +71,10 @@ class Page:
 
     def press(self, selector: str, share: float = 0.5) -> None:
         """Press and release the mouse on the element, at a share of its width, once it stands still."""
-        before = self._place(selector, share)
-        time.sleep(0.1)
+        end = time.monotonic() + _PATIENCE_S
+        before = None
         while (at := self._place(selector, share)) != before:
+            assert time.monotonic() < end, f"never still: {selector}"
             before = at
             time.sleep(0.1)
         for kind in ("mousePressed", "mouseReleased"):
