@@ -26,7 +26,7 @@ SHIP_DATASHEET = shipped=netlists/processes/$(2)/characterised && rm -rf $$shipp
 	install -m 644 -t $$shipped $(1)/spec.toml
 
 # Goes on where it was stopped. Seed 4: prediction cases that no one had seen while the fast levels were made.
-published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 50 minutes of processor time)
+published-datasheet: setup ## Rebuild reports/published/datasheet-generic65 (about 55 minutes of processor time)
 	@out=reports/published/datasheet-generic65; \
 	if test -e $$out/run.json; then rm -rf $$out; fi; \
 	$(BIN)/neurocircuit characterize --corner tt,ss,ff --temp 0,27,85 --vdd 0.95,1.0,1.05 \
@@ -40,13 +40,14 @@ OTHER_CORNERS := tt,ss,ff,sf,fs
 OTHER_CORNERS_freepdk45 := nom,ss,ff
 OTHER_CORNERS_freepdk45_low_noise := nom
 .PHONY: published-datasheet-others published-low-noise published-neuron-noise
-published-datasheet-others: $(addprefix published-datasheet-,$(OTHER_PROCESSES)) ## Rings of OTHER_PROCESSES="freepdk45 freepdk45_low_noise gf180mcu sky130" at their corners: reports/published/datasheet-PROCESS (about an hour of processor time)
+published-datasheet-others: $(addprefix published-datasheet-,$(OTHER_PROCESSES)) ## Rings of OTHER_PROCESSES="freepdk45 freepdk45_low_noise gf180mcu sky130" at their corners: reports/published/datasheet-PROCESS (about 70 minutes of processor time)
+.PHONY: $(addprefix published-datasheet-,$(OTHER_PROCESSES))
 $(addprefix published-datasheet-,$(OTHER_PROCESSES)): published-datasheet-%: | setup
 	@rm -rf reports/published/datasheet-$*
 	@$(BIN)/neurocircuit characterize --process $* --corner $(or $(OTHER_CORNERS_$*),$(OTHER_CORNERS)) \
 	  --only cco,phase_noise,supply,wiring --out reports/published/datasheet-$*
 
-published-low-noise: setup ## Rebuild the datasheet of the second neuron of generic65, at nominal only (about 20 minutes of processor time)
+published-low-noise: setup ## Rebuild the datasheet of the second neuron of generic65, at nominal only (about 80 minutes of processor time)
 	@rm -rf reports/published/datasheet-generic65_low_noise
 	@$(BIN)/neurocircuit characterize --process generic65_low_noise --out reports/published/datasheet-generic65_low_noise
 	@$(call SHIP_DATASHEET,reports/published/datasheet-generic65_low_noise,generic65_low_noise)
@@ -470,7 +471,7 @@ published-noise-coverage: setup ## Rebuild reports/published/noise-coverage: tra
 
 # The same network on both neurons of generic65 as they were characterised, with all noise of their devices.
 NEURON_NOISE := reports/published/neuron-noise
-published-neuron-noise: setup ## Rebuild the demonstration network on both characterised neurons of generic65, with the noise of their devices (about 3 minutes of processor time)
+published-neuron-noise: setup ## Rebuild the demonstration network on both characterised neurons of generic65, with the noise of their devices (about 7 minutes of processor time)
 	@rm -rf $(NEURON_NOISE)
 	@for process in generic65 generic65_low_noise; do out=$(NEURON_NOISE)/$$process; mkdir -p $$out && \
 	  $(BIN)/neurocircuit spec --spec reports/published/datasheet-$$process/conditions/tt_27C_1V/spec.toml >$$out/circuit.toml && \
@@ -492,7 +493,7 @@ ALL_NOISE_ROUND = $(BIN)/neurocircuit map $< --images 100 --spec $(ALL_NOISE)/ge
 	$(BIN)/neurocircuit calibrate $(@D)/before.toml --images 40 --chips 40 --points 300 --out $(@D)/before.nc && \
 	$(ALL_NOISE_FINETUNE) --initial $< --noise $(@D)/before.nc --set hardware.bits=4 --set hardware.full_scale=layer $(1)
 .PHONY: published-all-noise
-published-all-noise: $(ALL_NOISE)/generic65/replay/result.json $(ALL_NOISE)/generic65_low_noise/replay/result.json ## Rebuild reports/published/all-noise: MNIST in windows on both neurons of generic65, everything on (about two hours of one thread)
+published-all-noise: $(ALL_NOISE)/generic65/replay/result.json $(ALL_NOISE)/generic65_low_noise/replay/result.json ## Rebuild reports/published/all-noise: MNIST in windows on both neurons of generic65, everything on (about three hours of one thread)
 
 $(ALL_NOISE_BUILD)/relu/weights.pt: | setup
 	@$(BIN)/neurocircuit train mnist_windowed --set "network.widths=[8, 16, 32]" --set network.largest_fan_in=74 \
