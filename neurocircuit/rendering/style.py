@@ -118,6 +118,7 @@ def set_linear(figure: "Figure") -> None:
     """
     for axes in figure.axes:
         for line in [line for line in axes.lines if line.get_gid() == REFERENCE]:
+            _leave_out_of_legends(figure, str(line.get_label()))
             line.remove()
             axes.relim()
             axes.autoscale_view()
@@ -127,6 +128,14 @@ def set_linear(figure: "Figure") -> None:
             high = max(getattr(axes, f"get_{name}lim")())
             getattr(axes, f"set_{name}scale")("linear")
             getattr(axes, f"set_{name}lim")(0, high)
+
+
+def _leave_out_of_legends(figure: "Figure", label: str) -> None:
+    for legend in figure.legends:
+        for handle, text in zip(legend.legend_handles, legend.texts, strict=True):
+            if handle is not None and text.get_text() == label:
+                handle.set_visible(False)
+                text.set_visible(False)
 
 
 def set_whole_numbers(axis: Any) -> None:

@@ -18,8 +18,16 @@ from neurocircuit.rendering.read.agreement import agreements
 from neurocircuit.rendering.read.sweep import Run, read_run
 from tests.rendering.conftest import RunMaker
 
+
+def linear_transfer(run: Run) -> Figure:
+    figure = figures.transfer_curve(run)
+    style.set_linear(figure)
+    return figure
+
+
 FIGURES: dict[str, Callable[[Run], Figure]] = {
     "transfer": figures.transfer_curve,
+    "transfer on linear axes": linear_transfer,
     "quantisation": figures.quantisation_curve,
     "edge": lambda run: figures.level_scatter(agreements(run)[0]),
     "bsource": lambda run: figures.level_scatter(agreements(run)[-1]),
@@ -32,6 +40,16 @@ FIGURES: dict[str, Callable[[Run], Figure]] = {
 @pytest.fixture(scope="module")
 def run(written_run: Path) -> Run:
     return read_run(written_run)
+
+
+def test_linear_axes_begin_at_0_without_the_line_far_from_the_data(run: Run) -> None:
+    logarithmic, linear = figures.transfer_curve(run), linear_transfer(run)
+    far = "output = input"
+    assert far in [text.get_text() for text, _ in drawn_texts(logarithmic)]
+    assert far not in [text.get_text() for text, _ in drawn_texts(linear)]
+    (axes,) = linear.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear")
+    assert (axes.get_xlim()[0], axes.get_ylim()[0]) == (0.0, 0.0)
 
 
 def drawn_texts(figure: Figure) -> list[tuple[Text, Any]]:
